@@ -1,0 +1,198 @@
+//! One message: a keyword and its fields, to and from a line of text.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+use core::str::FromStr;
+
+/// What is wrong with a line. `line` counts from 1.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// A field that the message needs is not there.
+    #[error("line {line}: field `{field}` is missing")]
+    Missing {
+        /// Line number, from 1.
+        line: usize,
+        /// Name of the field.
+        field: &'static str,
+    },
+    /// A field's value is not of its type.
+    #[error("line {line}: field `{field}` cannot be `{value}`")]
+    BadValue {
+        /// Line number, from 1.
+        line: usize,
+        /// Name of the field.
+        field: String,
+        /// The text found.
+        value: String,
+    },
+    /// A field that the message does not have, or has twice.
+    #[error("line {line}: field `{field}` is unknown or repeated here")]
+    Unexpected {
+        /// Line number, from 1.
+        line: usize,
+        /// Name of the field.
+        field: String,
+    },
+    /// A keyword that is not a message, or not one at this place.
+    #[error("line {line}: `{keyword}` is not a message expected here")]
+    Keyword {
+        /// Line number, from 1.
+        line: usize,
+        /// The first word of the line.
+        keyword: String,
+    },
+    /// The other side speaks another version of the format.
+    #[error("the other side speaks version {found} of the line format, this one version {ours}")]
+    Version {
+        /// The version found.
+        found: u32,
+        /// The version of this build.
+        ours: u32,
+    },
+    /// The text ends before its closing line.
+    #[error("the text ends after {lines} lines without its closing line: it was cut short")]
+    Cut {
+        /// Number of lines present.
+        lines: usize,
+    },
+    /// The closing line does not agree with what stands before it.
+    #[error("the closing line says {said}, what stands before it is {found}: the text was altered on its way")]
+    Closing {
+        /// What the closing line says.
+        said: String,
+        /// What the lines before it give.
+        found: String,
+    },
+}
+
+/// Writes `key=value`, the value percent-encoded where it must be.
+pub(crate) fn push_field(out: &mut String, key: &str, value: impl fmt::Display) {
+    struct Encoder<'a>(&'a mut String);
+    impl Write for Encoder<'_> {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            for c in text.chars() {
+                if c == '%' || c == ' ' || c.is_control() {
+                    let mut bytes = [0; 4];
+                    for byte in c.encode_utf8(&mut bytes).bytes() {
+                        write!(self.0, "%{byte:02x}")?;
+                    }
+                } else {
+                    self.0.push(c);
+                }
+            }
+            Ok(())
+        }
+    }
+    out.push(' ');
+    out.push_str(key);
+    out.push('=');
+    // Writing to a String cannot fail.
+    let _ = write!(Encoder(out), "{value}");
+}
+
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digit = |b: Option<u8>| (b? as char).to_digit(16);
+            let high = digit(rest.next())?;
+            let low = digit(rest.next())?;
+            bytes.push((high * 16 + low) as u8);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// A line being read: fields are taken one by one, and none may be left over.
+pub(crate) struct Fields<'a> {
+    pub line: usize,
+    pub keyword: &'a str,
+    fields: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Fields<'a> {
+    pub fn parse(line: usize, text: &'a str) -> Result<Self, LineError> {
+        let mut words = text.split(' ');
+        let keyword = words.next().unwrap_or("");
+        let mut fields = Vec::new();
+        for word in words {
+            let Some((key, value)) = word.split_once('=') else {
+                return Err(LineError::Unexpected { line, field: word.to_string() });
+            };
+            if fields.iter().any(|&(known, _)| known == key) {
+                return Err(LineError::Unexpected { line, field: key.to_string() });
+            }
+            fields.push((key, value));
+        }
+        Ok(Fields { line, keyword, fields })
+    }
+
+    fn take(&mut self, field: &'static str) -> Result<&'a str, LineError> {
+        let at = self.fields.iter().position(|&(key, _)| key == field);
+        let at = at.ok_or(LineError::Missing { line: self.line, field })?;
+        Ok(self.fields.swap_remove(at).1)
+    }
+
+    fn bad(&self, field: &str, value: &str) -> LineError {
+        LineError::BadValue { line: self.line, field: field.to_string(), value: value.to_string() }
+    }
+
+    pub fn text(&mut self, field: &'static str) -> Result<String, LineError> {
+        let value = self.take(field)?;
+        decode(value).ok_or_else(|| self.bad(field, value))
+    }
+
+    pub fn value<T: FromStr>(&mut self, field: &'static str) -> Result<T, LineError> {
+        let value = self.take(field)?;
+        value.parse().map_err(|_| self.bad(field, value))
+    }
+
+    /// A list separated by commas; nothing at all is the empty list.
+    pub fn list<T: FromStr>(&mut self, field: &'static str) -> Result<Vec<T>, LineError> {
+        let value = self.take(field)?;
+        if value.is_empty() {
+            return Ok(Vec::new());
+        }
+        let items = value.split(',').map(|item| item.parse().map_err(|_| self.bad(field, item)));
+        items.collect()
+    }
+
+    /// An f32 as the eight hexadecimal digits of its bits: exact, and no decimal conversion on a small target.
+    pub fn float(&mut self, field: &'static str) -> Result<f32, LineError> {
+        let value = self.take(field)?;
+        match u32::from_str_radix(value, 16) {
+            Ok(bits) if value.len() == 8 => Ok(f32::from_bits(bits)),
+            _ => Err(self.bad(field, value)),
+        }
+    }
+
+    pub fn finish(self) -> Result<(), LineError> {
+        match self.fields.first() {
+            None => Ok(()),
+            Some(&(field, _)) => Err(LineError::Unexpected { line: self.line, field: field.to_string() }),
+        }
+    }
+
+    pub fn unknown(&self) -> LineError {
+        LineError::Keyword { line: self.line, keyword: self.keyword.to_string() }
+    }
+}
+
+/// Items with commas between them.
+pub(crate) struct Commas<'a, T>(pub &'a [T]);
+
+impl<T: fmt::Display> fmt::Display for Commas<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, item) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str(",")?;
+            }
+            write!(f, "{item}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,148 @@
+//! What the harness asks of a runner.
+
+use crate::line::{Commas, Fields, LineError, push_field};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Everything one run of a runner does: one model (given beside the request), one variant, some jobs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Name of the kernel variant to force.
+    pub variant: String,
+    /// What to do, in this order.
+    pub jobs: Vec<Job>,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Job {
+    /// Generate, and answer with the tokens and the digest of the logits at every step.
+    Stream(Workload),
+    /// Generate greedily and measure load, prefill and decode; answers with the stream as well.
+    Bench(Workload),
+    /// Generate, and answer with a digest after every step of every layer.
+    Steps(Workload),
+    /// Run every kernel over its awkward shapes and answer with a digest each.
+    Kernels,
+}
+
+/// A prompt and how to continue it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Workload {
+    /// Name of the case, repeated in every answer.
+    pub case: String,
+    /// Token ids fed first; never empty.
+    pub prompt: Vec<u32>,
+    /// How many tokens to generate.
+    pub max_tokens: u32,
+    /// How each is chosen.
+    pub sampling: Sampling,
+}
+
+/// How a token is chosen from the logits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sampling {
+    /// The lowest id among the largest logits.
+    Greedy,
+    /// Drawn, the same for the same seed on every target.
+    Seeded {
+        /// Seed of the generator.
+        seed: u64,
+        /// Divides the logits; above 0.
+        temperature: f32,
+        /// How many of the largest are kept; 0 keeps all.
+        top_k: u32,
+        /// Share of the probability that is kept, in (0, 1].
+        top_p: f32,
+        /// Repetition penalty, at least 1.
+        penalty: f32,
+    },
+}
+
+impl Request {
+    /// The request as lines of text.
+    pub fn to_text(&self) -> String {
+        let mut out = String::from("bitstate-request");
+        push_field(&mut out, "version", crate::VERSION);
+        push_field(&mut out, "variant", &self.variant);
+        out.push('\n');
+        for job in &self.jobs {
+            match job {
+                Job::Kernels => out.push_str("kernels"),
+                Job::Stream(workload) => push_workload(&mut out, "stream", workload),
+                Job::Bench(workload) => push_workload(&mut out, "bench", workload),
+                Job::Steps(workload) => push_workload(&mut out, "steps", workload),
+            }
+            out.push('\n');
+        }
+        out
+    }
+
+    /// Reads a request back.
+    ///
+    /// # Errors
+    /// Names the line and the field that is wrong.
+    pub fn parse(text: &str) -> Result<Self, LineError> {
+        let mut lines = text.lines().enumerate().map(|(i, text)| Fields::parse(i + 1, text));
+        let mut head = lines.next().ok_or(LineError::Cut { lines: 0 })??;
+        if head.keyword != "bitstate-request" {
+            return Err(head.unknown());
+        }
+        let found = head.value("version")?;
+        if found != crate::VERSION {
+            return Err(LineError::Version { found, ours: crate::VERSION });
+        }
+        let variant = head.text("variant")?;
+        head.finish()?;
+        let jobs = lines.map(|fields| parse_job(fields?)).collect::<Result<_, _>>()?;
+        Ok(Request { variant, jobs })
+    }
+}
+
+fn push_workload(out: &mut String, keyword: &str, workload: &Workload) {
+    out.push_str(keyword);
+    push_field(out, "case", &workload.case);
+    push_field(out, "prompt", Commas(&workload.prompt));
+    push_field(out, "max_tokens", workload.max_tokens);
+    match workload.sampling {
+        Sampling::Greedy => push_field(out, "sampler", "greedy"),
+        Sampling::Seeded { seed, temperature, top_k, top_p, penalty } => {
+            push_field(out, "sampler", "seeded");
+            push_field(out, "seed", seed);
+            push_field(out, "top_k", top_k);
+            for (key, value) in [("temperature", temperature), ("top_p", top_p), ("penalty", penalty)] {
+                push_field(out, key, format_args!("{:08x}", value.to_bits()));
+            }
+        }
+    }
+}
+
+fn parse_job(mut fields: Fields<'_>) -> Result<Job, LineError> {
+    let wrap = match fields.keyword {
+        "kernels" => {
+            fields.finish()?;
+            return Ok(Job::Kernels);
+        }
+        "stream" => Job::Stream,
+        "bench" => Job::Bench,
+        "steps" => Job::Steps,
+        _ => return Err(fields.unknown()),
+    };
+    let case = fields.text("case")?;
+    let prompt = fields.list("prompt")?;
+    let max_tokens = fields.value("max_tokens")?;
+    let sampler = fields.text("sampler")?;
+    let sampling = match sampler.as_str() {
+        "greedy" => Sampling::Greedy,
+        "seeded" => Sampling::Seeded {
+            seed: fields.value("seed")?,
+            temperature: fields.float("temperature")?,
+            top_k: fields.value("top_k")?,
+            top_p: fields.float("top_p")?,
+            penalty: fields.float("penalty")?,
+        },
+        _ => return Err(LineError::BadValue { line: fields.line, field: "sampler".into(), value: sampler }),
+    };
+    fields.finish()?;
+    Ok(wrap(Workload { case, prompt, max_tokens, sampling }))
+}

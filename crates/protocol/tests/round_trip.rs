@@ -1,0 +1,105 @@
+//! Requests and answers survive the trip; anything else is refused with the line named.
+
+use bitstate_protocol::{
+    Answer, AnswerWriter, Digest, Event, Header, Job, LineError, Metric, Phase, Request, Sampling, StreamAnswer,
+    Workload,
+};
+
+fn request() -> Request {
+    let seeded = Sampling::Seeded { seed: 7, temperature: 0.8, top_k: 50, top_p: 0.9, penalty: 1.1 };
+    let workload = |sampling| Workload { case: "a b%\n=é".into(), prompt: vec![1, 2], max_tokens: 3, sampling };
+    Request {
+        variant: "avx2".into(),
+        jobs: vec![
+            Job::Kernels,
+            Job::Stream(workload(seeded)),
+            Job::Bench(workload(Sampling::Greedy)),
+            Job::Steps(workload(Sampling::Greedy)),
+        ],
+    }
+}
+
+fn answer() -> (Answer, String) {
+    let case = String::from("case one");
+    let answer = Answer {
+        header: Header { target: "native".into(), variant: "avx2".into(), model: Digest(1) },
+        events: vec![
+            Event::Stream(StreamAnswer { case: case.clone(), tokens: vec![1, 2], digests: vec![Digest(3), Digest(4)] }),
+            Event::Metric(Metric {
+                case: case.clone(),
+                phase: Phase::Decode,
+                name: "time".into(),
+                unit: "ns".into(),
+                value: u64::MAX,
+            }),
+            Event::Check { case: "exp".into(), digest: Digest(9) },
+            Event::Step { case: case.clone(), position: 1, layer: 2, step: "tm.r".into(), digest: Digest(5) },
+            Event::Error { case, message: "out of memory: give it more".into() },
+        ],
+    };
+    let mut text = String::new();
+    let mut writer = AnswerWriter::new(|line| text.push_str(line), &answer.header);
+    for event in &answer.events {
+        writer.event(event);
+    }
+    writer.finish();
+    (answer, text)
+}
+
+#[test]
+fn request_round_trip() {
+    let request = request();
+    assert_eq!(Request::parse(&request.to_text()), Ok(request));
+}
+
+#[test]
+fn answer_round_trip() {
+    let (answer, text) = answer();
+    assert_eq!(Answer::parse(&text), Ok(answer));
+}
+
+#[test]
+fn an_answer_cut_anywhere_is_refused() {
+    let (_, text) = answer();
+    for length in 0..text.len() {
+        assert!(Answer::parse(&text[..length]).is_err(), "cut after {length} bytes");
+    }
+}
+
+#[test]
+fn an_answer_with_a_changed_byte_is_refused() {
+    let (_, text) = answer();
+    for at in 0..text.len() {
+        let mut bytes = text.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
+        let changed = String::from_utf8(bytes).expect("ASCII");
+        assert!(Answer::parse(&changed).is_err(), "byte {at} changed");
+    }
+}
+
+#[test]
+fn lines_after_the_end_and_unknown_lines_are_refused() {
+    let (_, text) = answer();
+    let spliced = format!("{text}check case=late digest=0000000000000001\n");
+    assert!(matches!(Answer::parse(&spliced), Err(LineError::Keyword { .. })));
+    assert!(matches!(
+        Request::parse("bitstate-request version=1 variant=a\ndance\n"),
+        Err(LineError::Keyword { line: 2, .. })
+    ));
+    assert!(matches!(
+        Request::parse("bitstate-request version=9 variant=a\n"),
+        Err(LineError::Version { found: 9, .. })
+    ));
+    assert!(matches!(
+        Request::parse("bitstate-request version=1 variant=a variant=b\n"),
+        Err(LineError::Unexpected { line: 1, .. })
+    ));
+}
+
+#[test]
+fn every_nan_has_one_digest() {
+    let quiet = f32::from_bits(0x7fc0_0000);
+    let other = f32::from_bits(0xffc0_1234);
+    assert_eq!(Digest::of_f32s(&[1.0, quiet]), Digest::of_f32s(&[1.0, other]));
+    assert_ne!(Digest::of_f32s(&[0.0]), Digest::of_f32s(&[-0.0]));
+}
