@@ -1,2 +1,35 @@
+//! One token through a ternary RWKV model: [`Engine`] holds a model's weights laid out for one kernel variant,
+//! [`State`] is all that a session remembers, and [`Engine::forward`] takes it one token further.
+//!
+//! Neither allocates after it is made, and a state is of one size however long the text grows. The logits are the
+//! same bits for every variant on every target: `crates/ARITHMETIC.md` is their definition.
+//!
+//! ```
+//! use bitstate_engine::Engine;
+//! use bitstate_kernels::Variant;
+//! use bitstate_model::{Model, Preset, Version, synthetic};
+//!
+//! let file = synthetic(&Preset::by_name("small")?.config(), 1, Version::V1_2);
+//! let model = Model::parse(&file)?;
+//! let engine = Engine::new(&model, Variant::best())?;
+//! let mut state = engine.new_state();
+//! let mut logits = vec![0.0; model.config.vocab_size];
+//! engine.prefill(&[3, 1, 4], &mut state, &mut logits)?;
+//! engine.forward(1, &mut state, &mut logits)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![no_std]
-//! Skeleton.
+#![forbid(unsafe_code)]
+extern crate alloc;
+
+mod engine;
+mod error;
+mod forward;
+mod observe;
+mod state;
+mod weights;
+
+pub use engine::Engine;
+pub use error::{EngineError, ForwardError, RestoreError};
+pub use observe::{Observer, Step};
+pub use state::State;

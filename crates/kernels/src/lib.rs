@@ -1,2 +1,22 @@
+//! The kernels of the engine: ternary matrix × INT8 vector, the head, and the f32 steps between them.
+//!
+//! Every variant computes the arithmetic of `crates/ARITHMETIC.md` to the bit. [`Kernels`] is the entry: made for
+//! one [`Variant`] after asking the CPU, checked for shapes, safe to call. It is the only engine crate with
+//! `unsafe`, and there the unsafe code is instruction-set intrinsics behind a capability token.
 #![no_std]
-//! Skeleton.
+extern crate alloc;
+
+mod head;
+mod isa;
+mod kernels;
+mod ternary;
+mod variant;
+mod vector;
+
+pub use isa::Unavailable;
+pub use kernels::{Kernels, WkvInput};
+pub use ternary::{QuantisedInput, TernaryMatrix};
+pub use variant::{UnknownVariant, Variant};
+
+/// Widest model whose head sums fit i32: `128 · 16383 · 1024 < 2^31`.
+pub const MAX_N_EMBD: usize = 1024;

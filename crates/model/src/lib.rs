@@ -1,10 +1,60 @@
-//! BITS model files as validated, borrowed views.
+//! BITS model files as validated, borrowed views; presets, seeded models and a writer.
+//!
+//! BitStateLM is a recurrent language model (RWKV-5: a matrix state a head) whose linear layers are BitLinear
+//! (BitNet b1.58: weights -1, 0, 1). [`Model::parse`] turns the bytes of a file into [`Model`] without copying
+//! a weight; [`Weights`] owns what it holds and can be changed and written; [`synthetic()`] makes a model from
+//! a seed.
+//!
+//! # The file
+//! Little-endian, no padding. D = `n_embd`, H = `n_head`, S = `head_size` with D = H·S, F = D·`ff_mult`,
+//! V = `vocab_size`, L = `n_layer`. Header, 52 bytes:
+//!
+//! | offset | type | value |
+//! |---|---|---|
+//! | 0 | u32 | magic `0x42495453` |
+//! | 4 | u32 | version: `0x00010000` (1.0), `0x00010001` (1.1) or `0x00010002` (1.2) |
+//! | 8 | u32 | number of fields: 9 |
+//! | 12 | 7 × i32 | `vocab_size`, `n_layer`, `n_embd`, `n_head`, `head_size`, `ff_mult`, `max_seq_len` |
+//! | 40 | 2 × i32 | `use_bitnet`, `tie_weights`: both 1 |
+//! | 48 | f32 | dropout |
+//!
+//! Then the tensors. A tensor is `u32 ndim`, `ndim × u32` shape, data:
+//!
+//! | part | tensors in order | shape | data |
+//! |---|---|---|---|
+//! | embedding | rows | V × D | f32; i8 in 1.2 |
+//! | | row scales, in 1.2 only | V | f32 |
+//! | each layer | time mix r, k, v, g, o, channel mix k, r, v, each as | | |
+//! | | · matrix (out × in) | D × D; channel mix k F × D, v D × F | 2 bits a weight; i8 in 1.0 |
+//! | | · scale | none, or 1 | f32 |
+//! | | · norm weight, norm bias | in | f32 |
+//! | | ln1 weight, bias; ln2 weight, bias | D | f32 |
+//! | | log_decay; u | H × S | f32 |
+//! | | time mix μ r, k, v, g; channel mix μ k, r | 1 × 1 × D, or D | f32 |
+//! | | group norm weight, bias | D | f32 |
+//! | end | ln_f weight, bias | D | f32 |
+//!
+//! Nothing follows. Two bits a weight: a matrix is one flat run of `ceil(out · in / 4)` bytes, first weight in
+//! the low bits; 00 = 0, 01 = 1, 10 = -1, and 11 is invalid. Bits behind the last weight are zero.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+mod check;
 mod config;
+mod error;
+mod parse;
+mod preset;
+mod synthetic;
 mod view;
+mod weights;
+mod write;
 
 pub use config::{Config, Version};
+pub use error::{Field, ParseError, Problem, Shape, WriteError};
+pub use preset::{Preset, UnknownPreset};
+pub use synthetic::synthetic;
 pub use view::{BitLinear, ChannelMix, Embedding, F32s, Layer, Matrix, MatrixData, Model, Norm, TimeMix};
+pub use weights::{
+    BitLinearWeights, ChannelMixWeights, EmbeddingWeights, LayerWeights, NormWeights, TimeMixWeights, Weights,
+};

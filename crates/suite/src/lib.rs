@@ -1,36 +1,13 @@
-//! The work every target does: a request in, protocol lines out.
+//! The work every target does: a request in, the lines of an answer out.
+//!
+//! The suite judges nothing. It says what this target computed; the harness holds that against the golden values.
 #![no_std]
+#![forbid(unsafe_code)]
 extern crate alloc;
 
-/// What the heap has been asked for so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct HeapUse {
-    /// Number of allocations since the program started.
-    pub allocations: u64,
-    /// Bytes in use now.
-    pub bytes: u64,
-    /// Most bytes in use at once.
-    pub peak_bytes: u64,
-}
+pub mod checks;
+mod host;
+mod jobs;
 
-/// What a target gives the suite: a way out for lines, a clock and a count of the heap.
-pub trait Host {
-    /// Name of the target: `native`, `wasm`, `xtensa`.
-    fn target(&self) -> &str;
-    /// Name and unit of what [`ticks`](Host::ticks) counts: `("time", "ns")`, `("instructions", "instructions")`.
-    fn tick_metric(&self) -> (&'static str, &'static str);
-    /// The clock: monotonic, in that unit.
-    fn ticks(&mut self) -> u64;
-    /// The heap so far.
-    fn heap(&mut self) -> HeapUse;
-    /// Takes one line of the answer, newline included.
-    fn line(&mut self, line: &str);
-}
-
-/// Runs a request against a model file's bytes and writes the answer through `host`.
-///
-/// Returns whether every job succeeded.
-pub fn run(request: &str, model: &[u8], host: &mut impl Host) -> bool {
-    let _ = (request, model, host);
-    false
-}
+pub use host::{HeapUse, Host};
+pub use jobs::{RunError, run};

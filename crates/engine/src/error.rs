@@ -1,0 +1,77 @@
+//! What can go wrong, by call.
+
+use bitstate_kernels::{MAX_N_EMBD, Unavailable};
+
+/// A model that this engine cannot run here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// The variant asked for needs what this machine lacks.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// An INT8 head whose exact sums would not fit 32 bits.
+    #[error("header.n_embd is {n_embd}: with an INT8 embedding this engine runs at most {MAX_N_EMBD}")]
+    TooWide {
+        /// D of the model.
+        n_embd: usize,
+    },
+}
+
+/// A call that the engine refuses. The state is as it was before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ForwardError {
+    /// A token that the model does not have.
+    #[error("token {token} is out of range: the model has tokens 0 to {}", vocab_size - 1)]
+    Token {
+        /// The token given.
+        token: u32,
+        /// V of the model.
+        vocab_size: usize,
+    },
+    /// A prompt of no tokens leaves nothing to predict from.
+    #[error("the prompt is empty: give at least one token")]
+    EmptyPrompt,
+    /// The logits do not have room for one value a token.
+    #[error("the logits have room for {found} values, the model has {vocab_size} tokens")]
+    Logits {
+        /// Length of the slice given.
+        found: usize,
+        /// V of the model.
+        vocab_size: usize,
+    },
+    /// A state that was made for another model.
+    #[error("the state was made for another model")]
+    State,
+}
+
+/// Bytes that are not a state of this model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// The bytes do not start as a saved state does.
+    #[error("these bytes are not a saved state: they do not start with `BSST`")]
+    Magic,
+    /// A saved state of another version.
+    #[error("the saved state has version {found}, this engine reads version {}", crate::state::VERSION)]
+    Version {
+        /// The version found.
+        found: u32,
+    },
+    /// A state of another model.
+    #[error("the saved state belongs to the model {found:016x}, this engine runs {expected:016x}")]
+    Model {
+        /// Digest in the saved state.
+        found: u64,
+        /// Digest of the engine's model.
+        expected: u64,
+    },
+    /// Too few or too many bytes.
+    #[error("the saved state has {found} bytes, this model's states have {expected}")]
+    Length {
+        /// Number of bytes given.
+        found: usize,
+        /// Number of bytes a state of this model has.
+        expected: usize,
+    },
+    /// Bytes that changed since they were saved.
+    #[error("the saved state is damaged: its digest does not agree with its contents")]
+    Damaged,
+}

@@ -1,0 +1,121 @@
+//! What a session remembers.
+
+use crate::engine::digest;
+use crate::error::RestoreError;
+use crate::forward::Activations;
+use alloc::vec;
+use alloc::vec::Vec;
+use bitstate_kernels::{Kernels, Variant};
+use bitstate_model::Config;
+
+const MAGIC: [u8; 4] = *b"BSST";
+/// Version of the saved form.
+pub(crate) const VERSION: u32 = 1;
+/// Magic, version, model digest; then the values, then a digest of all before it.
+const HEADER: usize = 16;
+const TRAILER: usize = 8;
+
+/// All that a session remembers, of one size however long the text: for every layer the previous token's input of
+/// the time mix and of the channel mix (D each) and the WKV state (H × S × S).
+#[derive(Clone)]
+pub struct State {
+    /// L × (D + D + H·S·S): time shift, channel shift, WKV.
+    memory: Vec<f32>,
+    /// How a layer's memory is divided.
+    n_embd: usize,
+    per_layer: usize,
+    digest: u64,
+    variant: Variant,
+    pub(crate) activations: Activations,
+}
+
+/// A layer's part of the memory.
+pub(crate) struct LayerMemory<'s> {
+    pub time_shift: &'s mut [f32],
+    pub channel_shift: &'s mut [f32],
+    pub wkv: &'s mut [f32],
+}
+
+impl State {
+    pub(crate) fn new(config: &Config, kernels: Kernels, digest: u64) -> Self {
+        let per_layer = config.n_embd * (2 + config.head_size);
+        State {
+            memory: vec![0.0; config.n_layer * per_layer],
+            n_embd: config.n_embd,
+            per_layer,
+            digest,
+            variant: kernels.variant(),
+            activations: Activations::new(config, kernels),
+        }
+    }
+
+    pub(crate) fn is_of(&self, digest: u64, variant: Variant) -> bool {
+        self.digest == digest && self.variant == variant
+    }
+
+    pub(crate) fn layer_mut(&mut self, layer: usize) -> (LayerMemory<'_>, &mut Activations) {
+        let memory = &mut self.memory[layer * self.per_layer..][..self.per_layer];
+        let (time_shift, rest) = memory.split_at_mut(self.n_embd);
+        let (channel_shift, wkv) = rest.split_at_mut(self.n_embd);
+        (LayerMemory { time_shift, channel_shift, wkv }, &mut self.activations)
+    }
+
+    /// Forgets everything, as a new session.
+    pub fn reset(&mut self) {
+        self.memory.fill(0.0);
+    }
+
+    /// Number of bytes of the saved form.
+    pub fn saved_len(&self) -> usize {
+        HEADER + self.memory.len() * 4 + TRAILER
+    }
+
+    /// The saved form: `BSST`, u32 version, u64 digest of the model file, the values as f32, u64 XXH64 of all
+    /// before it, everything little-endian. A state saved on one target goes on bit for bit on any other.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.saved_len());
+        bytes.extend(MAGIC);
+        bytes.extend(VERSION.to_le_bytes());
+        bytes.extend(self.digest.to_le_bytes());
+        bytes.extend(self.memory.iter().flat_map(|value| value.to_le_bytes()));
+        bytes.extend(digest(&bytes).to_le_bytes());
+        bytes
+    }
+
+    /// Takes over a saved form; on an error nothing has changed.
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else {
+            return Err(if bytes.starts_with(&MAGIC) { self.wrong_length(bytes) } else { RestoreError::Magic });
+        };
+        let [m0, m1, m2, m3, v0, v1, v2, v3, model @ ..] = *header;
+        if [m0, m1, m2, m3] != MAGIC {
+            return Err(RestoreError::Magic);
+        }
+        let found = u32::from_le_bytes([v0, v1, v2, v3]);
+        if found != VERSION {
+            return Err(RestoreError::Version { found });
+        }
+        let found = u64::from_le_bytes(model);
+        if found != self.digest {
+            return Err(RestoreError::Model { found, expected: self.digest });
+        }
+        let Some((values, said)) = rest.split_last_chunk::<TRAILER>() else {
+            return Err(self.wrong_length(bytes));
+        };
+        let (values, left) = values.as_chunks::<4>();
+        if values.len() != self.memory.len() || !left.is_empty() {
+            return Err(self.wrong_length(bytes));
+        }
+        if u64::from_le_bytes(*said) != digest(&bytes[..bytes.len() - TRAILER]) {
+            return Err(RestoreError::Damaged);
+        }
+        for (value, &bytes) in self.memory.iter_mut().zip(values) {
+            *value = f32::from_le_bytes(bytes);
+        }
+        Ok(())
+    }
+
+    fn wrong_length(&self, bytes: &[u8]) -> RestoreError {
+        RestoreError::Length { found: bytes.len(), expected: self.saved_len() }
+    }
+}

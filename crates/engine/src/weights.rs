@@ -1,0 +1,145 @@
+//! A model's weights as the forward pass reads them: matrices laid out for the variant, vectors aligned, the decay
+//! and the bonus of the recurrence worked out.
+
+use alloc::vec::Vec;
+use bitstate_kernels::{Kernels, TernaryMatrix};
+use bitstate_model as model;
+use bitstate_model::F32s;
+
+pub(crate) struct Norm {
+    pub weight: Vec<f32>,
+    pub bias: Vec<f32>,
+}
+
+pub(crate) struct BitLinear<'m> {
+    pub weight: TernaryMatrix<'m>,
+    pub scale: f32,
+    pub norm: Norm,
+}
+
+pub(crate) struct TimeMix<'m> {
+    pub r: BitLinear<'m>,
+    pub k: BitLinear<'m>,
+    pub v: BitLinear<'m>,
+    pub g: BitLinear<'m>,
+    pub o: BitLinear<'m>,
+    /// H × S, `exp(-exp(log_decay))`.
+    pub decay: Vec<f32>,
+    /// H × S, `exp(u)`.
+    pub bonus: Vec<f32>,
+    pub mu_r: Vec<f32>,
+    pub mu_k: Vec<f32>,
+    pub mu_v: Vec<f32>,
+    pub mu_g: Vec<f32>,
+    pub group_norm: Norm,
+}
+
+pub(crate) struct ChannelMix<'m> {
+    pub k: BitLinear<'m>,
+    pub r: BitLinear<'m>,
+    pub v: BitLinear<'m>,
+    pub mu_k: Vec<f32>,
+    pub mu_r: Vec<f32>,
+}
+
+pub(crate) struct Layer<'m> {
+    pub ln1: Norm,
+    pub time_mix: TimeMix<'m>,
+    pub ln2: Norm,
+    pub channel_mix: ChannelMix<'m>,
+}
+
+pub(crate) enum Embedding<'m> {
+    /// V × D little-endian f32.
+    F32(&'m [u8]),
+    /// V × D, and V scales.
+    Int8 { rows: &'m [i8], scales: Vec<f32> },
+}
+
+fn vector(values: F32s<'_>) -> Vec<f32> {
+    values.iter().collect()
+}
+
+impl Norm {
+    pub fn new(norm: model::Norm<'_>) -> Self {
+        Norm { weight: vector(norm.weight), bias: vector(norm.bias) }
+    }
+}
+
+impl<'m> BitLinear<'m> {
+    fn new(kernels: Kernels, linear: &model::BitLinear<'m>) -> Self {
+        BitLinear {
+            weight: TernaryMatrix::new(kernels, linear.weight),
+            scale: linear.scale,
+            norm: Norm::new(linear.norm),
+        }
+    }
+}
+
+impl<'m> Layer<'m> {
+    pub fn new(kernels: Kernels, layer: &model::Layer<'m>) -> Self {
+        let linear = |linear| BitLinear::new(kernels, linear);
+        let (tm, cm) = (&layer.time_mix, &layer.channel_mix);
+        let mut decay = vector(tm.log_decay);
+        kernels.exp(&mut decay);
+        for rate in &mut decay {
+            *rate = -*rate;
+        }
+        kernels.exp(&mut decay);
+        let mut bonus = vector(tm.u);
+        kernels.exp(&mut bonus);
+        Layer {
+            ln1: Norm::new(layer.ln1),
+            time_mix: TimeMix {
+                r: linear(&tm.r),
+                k: linear(&tm.k),
+                v: linear(&tm.v),
+                g: linear(&tm.g),
+                o: linear(&tm.o),
+                decay,
+                bonus,
+                mu_r: vector(tm.mu_r),
+                mu_k: vector(tm.mu_k),
+                mu_v: vector(tm.mu_v),
+                mu_g: vector(tm.mu_g),
+                group_norm: Norm::new(tm.group_norm),
+            },
+            ln2: Norm::new(layer.ln2),
+            channel_mix: ChannelMix {
+                k: linear(&cm.k),
+                r: linear(&cm.r),
+                v: linear(&cm.v),
+                mu_k: vector(cm.mu_k),
+                mu_r: vector(cm.mu_r),
+            },
+        }
+    }
+}
+
+impl<'m> Embedding<'m> {
+    pub fn new(embedding: model::Embedding<'m>) -> Self {
+        match embedding {
+            model::Embedding::F32(rows) => Embedding::F32(rows.as_le_bytes()),
+            model::Embedding::Int8 { rows, scales } => Embedding::Int8 { rows, scales: vector(scales) },
+        }
+    }
+
+    /// `x = embedding[token]`; the token is in range.
+    pub fn lookup(&self, token: usize, x: &mut [f32]) {
+        let d = x.len();
+        match self {
+            Embedding::F32(rows) => {
+                let (row, _) = rows[token * d * 4..][..d * 4].as_chunks::<4>();
+                for (x, &e) in x.iter_mut().zip(row) {
+                    *x = f32::from_le_bytes(e);
+                }
+            }
+            Embedding::Int8 { rows, scales } => {
+                let scale = scales[token];
+                for (x, &e) in x.iter_mut().zip(&rows[token * d..][..d]) {
+                    *x = f32::from(e) * scale;
+                }
+            }
+        }
+    }
+}

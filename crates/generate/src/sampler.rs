@@ -1,0 +1,199 @@
+//! Choosing a token from the logits, as the sampling part of `crates/ARITHMETIC.md` defines it.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use bitstate_kernels::Kernels;
+
+/// How a token is chosen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sampling {
+    /// The lowest id among the largest logits.
+    Greedy,
+    /// Drawn from the most likely tokens.
+    Seeded {
+        /// Seed of the generator.
+        seed: u64,
+        /// Divides the logits: below 1 the likely tokens gain, above 1 they lose.
+        temperature: f32,
+        /// How many of the largest are kept; 0 keeps all.
+        top_k: u32,
+        /// Share of the probability that is kept, in (0, 1].
+        top_p: f32,
+        /// A token seen `n` times before loses by this factor to the power `min(n, 3)`; 1 is none.
+        penalty: f32,
+    },
+}
+
+/// A sampling parameter out of its range.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum SamplingError {
+    /// Not above 0, or not finite.
+    #[error(
+        "the temperature is {0}: it must be a finite number above 0 (for the likeliest token always, sample greedily)"
+    )]
+    Temperature(f32),
+    /// Not in (0, 1].
+    #[error("top-p is {0}: it must be above 0 and at most 1")]
+    TopP(f32),
+    /// Below 1, or not finite.
+    #[error("the repetition penalty is {0}: it must be a finite number of at least 1")]
+    Penalty(f32),
+}
+
+/// SplitMix64, a small generator with 64 bits of state.
+#[derive(Debug, Clone)]
+pub struct SplitMix64(u64);
+
+impl SplitMix64 {
+    /// Starts at `seed`.
+    pub fn new(seed: u64) -> Self {
+        SplitMix64(seed)
+    }
+
+    /// The next 64 bits.
+    pub fn next_u64(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = self.0;
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in [0, 1), a multiple of 2^-24.
+    pub fn next_f32(&mut self) -> f32 {
+        const UNIT: f32 = 1.0 / (1u32 << 24) as f32;
+        (self.next_u64() >> 40) as f32 * UNIT
+    }
+}
+
+/// A candidate: its logit, penalised and divided by the temperature, and its id.
+#[derive(Clone, Copy)]
+struct Candidate {
+    logit: f32,
+    token: u32,
+}
+
+/// A sampler and what it remembers: the generator and how often each token was seen. It allocates nothing in use.
+#[derive(Clone)]
+pub struct Sampler {
+    sampling: Sampling,
+    kernels: Kernels,
+    rng: SplitMix64,
+    /// How often each token was seen, up to 3.
+    counts: Vec<u8>,
+    candidates: Vec<Candidate>,
+    weights: Vec<f32>,
+}
+
+impl Sampler {
+    /// A sampler for a vocabulary of `vocab_size` tokens that takes its exponentials from `kernels`.
+    ///
+    /// # Errors
+    /// Where a parameter is out of its range.
+    pub fn new(sampling: Sampling, vocab_size: usize, kernels: Kernels) -> Result<Self, SamplingError> {
+        let (seed, room) = match sampling {
+            Sampling::Greedy => (0, 0),
+            Sampling::Seeded { seed, temperature, top_p, penalty, .. } => {
+                if !(temperature > 0.0 && temperature.is_finite()) {
+                    return Err(SamplingError::Temperature(temperature));
+                }
+                if !(top_p > 0.0 && top_p <= 1.0) {
+                    return Err(SamplingError::TopP(top_p));
+                }
+                if !(penalty >= 1.0 && penalty.is_finite()) {
+                    return Err(SamplingError::Penalty(penalty));
+                }
+                (seed, vocab_size)
+            }
+        };
+        Ok(Sampler {
+            sampling,
+            kernels,
+            rng: SplitMix64::new(seed),
+            counts: vec![0; room],
+            candidates: Vec::with_capacity(room),
+            weights: Vec::with_capacity(room),
+        })
+    }
+
+    /// Tells the sampler of a token of the session that it did not choose itself.
+    pub fn observe(&mut self, token: u32) {
+        if let Some(count) = self.counts.get_mut(token as usize) {
+            *count = (*count + 1).min(3);
+        }
+    }
+
+    /// Chooses the next token from `logits`, one for each token, and remembers it.
+    pub fn sample(&mut self, logits: &[f32]) -> u32 {
+        let token = match self.sampling {
+            Sampling::Greedy => argmax(logits),
+            Sampling::Seeded { temperature, top_k, top_p, penalty, .. } => {
+                self.keep_top_k(logits, temperature, top_k as usize, penalty);
+                self.draw(top_p)
+            }
+        };
+        self.observe(token);
+        token
+    }
+
+    /// Fills `candidates` with the largest logits, in order.
+    fn keep_top_k(&mut self, logits: &[f32], temperature: f32, k: usize, penalty: f32) {
+        let inverse = 1.0 / temperature;
+        // The penalty for a token seen 0, 1, 2, 3 times.
+        let mut factors = [1.0; 4];
+        for n in 1..4 {
+            factors[n] = factors[n - 1] * penalty;
+        }
+        self.candidates.clear();
+        self.candidates.extend(logits.iter().zip(&self.counts).zip(0..).map(|((&logit, &count), token)| {
+            let factor = factors[usize::from(count)];
+            let logit = if logit > 0.0 { logit / factor } else { logit * factor };
+            Candidate { logit: logit * inverse, token }
+        }));
+        let order = |a: &Candidate, b: &Candidate| {
+            let by_logit = b.logit.partial_cmp(&a.logit).unwrap_or_else(|| b.logit.total_cmp(&a.logit));
+            by_logit.then(a.token.cmp(&b.token))
+        };
+        if k > 0 && k < self.candidates.len() {
+            self.candidates.select_nth_unstable_by(k - 1, order);
+            self.candidates.truncate(k);
+        }
+        self.candidates.sort_unstable_by(order);
+    }
+
+    /// Draws from the shortest run of candidates that holds `top_p` of the probability.
+    fn draw(&mut self, top_p: f32) -> u32 {
+        let Some(first) = self.candidates.first() else { return 0 };
+        let largest = first.logit;
+        self.weights.clear();
+        self.weights.extend(self.candidates.iter().map(|candidate| candidate.logit - largest));
+        self.kernels.exp(&mut self.weights);
+        let mut sum = 0.0;
+        for weight in &mut self.weights {
+            sum += *weight;
+            *weight = sum;
+        }
+        let sums = &self.weights;
+        let least = top_p * sum;
+        let kept = sums.iter().position(|&sum| sum >= least).unwrap_or(sums.len() - 1);
+        let target = self.rng.next_f32() * sums[kept];
+        let chosen = sums[..kept].iter().position(|&sum| sum > target).unwrap_or(kept);
+        self.candidates[chosen].token
+    }
+}
+
+/// The lowest id among the largest logits; a NaN is never the largest.
+///
+/// Two passes, the largest value and then its place, because both are simple enough for the compiler to do many
+/// values at once.
+pub fn argmax(logits: &[f32]) -> u32 {
+    let (chunks, tail) = logits.as_chunks::<16>();
+    let mut lanes = [f32::NEG_INFINITY; 16];
+    for chunk in chunks {
+        for (largest, &logit) in lanes.iter_mut().zip(chunk) {
+            *largest = if logit > *largest { logit } else { *largest };
+        }
+    }
+    let largest = lanes.iter().chain(tail).fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
+    logits.iter().position(|&logit| logit == largest).unwrap_or(0) as u32
+}

@@ -1,0 +1,134 @@
+//! The safe entry to the f32 steps and the head: shapes checked, then one dispatch on the instruction set.
+//!
+//! The lengths checked here are the engine's own, so a failed check is a bug in the caller and panics.
+
+use crate::isa::Isa;
+use crate::{Unavailable, Variant, head, vector};
+
+/// The kernels of one variant.
+#[derive(Debug, Clone, Copy)]
+pub struct Kernels {
+    variant: Variant,
+    pub(crate) isa: Isa,
+}
+
+/// Runs `$name` of the module that the instruction set selects.
+macro_rules! dispatch {
+    ($isa:expr, $family:ident :: $name:ident ( $($arg:expr),* )) => {
+        match $isa {
+            Isa::Generic | Isa::Lut => $family::generic::$name($($arg),*),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2(isa) => $family::avx2::$name(isa, $($arg),*),
+            #[cfg(target_arch = "wasm32")]
+            Isa::Simd128(isa) => $family::simd128::$name(isa, $($arg),*),
+        }
+    };
+}
+
+/// What one head of the WKV recurrence reads, S values each.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "r, k, v are the names of the definition")]
+pub struct WkvInput<'a> {
+    pub r: &'a [f32],
+    pub k: &'a [f32],
+    pub v: &'a [f32],
+    /// `exp(-exp(log_decay))`: what is kept of the state.
+    pub decay: &'a [f32],
+    /// `exp(u)`: how much the current token counts.
+    pub bonus: &'a [f32],
+}
+
+impl Kernels {
+    /// The kernels of `variant`.
+    ///
+    /// # Errors
+    /// Where the CPU or the target lacks what the variant needs.
+    pub fn new(variant: Variant) -> Result<Self, Unavailable> {
+        Ok(Kernels { variant, isa: Isa::detect(variant)? })
+    }
+
+    /// The variant that runs.
+    pub fn variant(&self) -> Variant {
+        self.variant
+    }
+
+    /// `out = layer_norm(x; weight, bias)`, all of one length.
+    pub fn layer_norm(&self, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
+        same_length(x.len(), &[weight.len(), bias.len(), out.len()]);
+        dispatch!(self.isa, vector::layer_norm(x, weight, bias, out));
+    }
+
+    /// `out = z + (p - z) · mu`, all of one length.
+    pub fn mix(&self, z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]) {
+        same_length(z.len(), &[p.len(), mu.len(), out.len()]);
+        dispatch!(self.isa, vector::mix(z, p, mu, out));
+    }
+
+    /// INT8 values of `y` into `q`; returns the scale of one unit.
+    pub(crate) fn quantise_int8(&self, y: &[f32], q: &mut [i8]) -> f32 {
+        same_length(y.len(), &[q.len()]);
+        dispatch!(self.isa, vector::quantise_int8(y, q))
+    }
+
+    /// 15-bit values of `z` into `q`, for the head; returns the scale of one unit.
+    pub fn quantise_15bit(&self, z: &[f32], q: &mut [i16]) -> f32 {
+        same_length(z.len(), &[q.len()]);
+        dispatch!(self.isa, vector::quantise_15bit(z, q))
+    }
+
+    /// One head of the WKV recurrence: reads and updates `state` (S × S, row `i` for key `i`), writes `y` (S).
+    pub fn wkv(&self, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
+        let WkvInput { r, k, v, decay, bonus } = input;
+        same_length(y.len(), &[r.len(), k.len(), v.len(), decay.len(), bonus.len()]);
+        same_length(y.len() * y.len(), &[state.len()]);
+        dispatch!(self.isa, vector::wkv(input, state, y));
+    }
+
+    /// `o = o · silu(g)`.
+    pub fn silu_gate(&self, o: &mut [f32], g: &[f32]) {
+        same_length(o.len(), &[g.len()]);
+        dispatch!(self.isa, vector::silu_gate(o, g));
+    }
+
+    /// `x = x + sigmoid(r) · v`.
+    pub fn sigmoid_gate_add(&self, x: &mut [f32], r: &[f32], v: &[f32]) {
+        same_length(x.len(), &[r.len(), v.len()]);
+        dispatch!(self.isa, vector::sigmoid_gate_add(x, r, v));
+    }
+
+    /// `k = relu(k)²`.
+    pub fn relu_squared(&self, k: &mut [f32]) {
+        dispatch!(self.isa, vector::relu_squared(k));
+    }
+
+    /// `x = x + y`.
+    pub fn add(&self, x: &mut [f32], y: &[f32]) {
+        same_length(x.len(), &[y.len()]);
+        dispatch!(self.isa, vector::add(x, y));
+    }
+
+    /// `x = exp(x)`.
+    pub fn exp(&self, x: &mut [f32]) {
+        dispatch!(self.isa, vector::exp(x));
+    }
+
+    /// `logits = (rows · q) · (row_scales · scale)`: `rows` is V × D, `q` has D 15-bit values, D at most
+    /// [`MAX_N_EMBD`](crate::MAX_N_EMBD).
+    pub fn head_int8(&self, rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logits: &mut [f32]) {
+        assert!(q.len() <= crate::MAX_N_EMBD, "the sums of a head this wide do not fit i32");
+        same_length(logits.len(), &[row_scales.len()]);
+        same_length(logits.len() * q.len(), &[rows.len()]);
+        dispatch!(self.isa, head::int8(rows, row_scales, q, scale, logits));
+    }
+
+    /// `logits = rows · z`: `rows` is V × D little-endian f32 at any alignment, `z` has D values.
+    pub fn head_f32(&self, rows: &[u8], z: &[f32], logits: &mut [f32]) {
+        same_length(logits.len() * z.len() * 4, &[rows.len()]);
+        dispatch!(self.isa, head::float(rows, z, logits));
+    }
+}
+
+#[track_caller]
+pub(crate) fn same_length(expected: usize, lengths: &[usize]) {
+    assert!(lengths.iter().all(|&length| length == expected), "vector lengths {lengths:?} are not all {expected}");
+}

@@ -1,0 +1,75 @@
+//! The block layout of the SIMD variants; the parent module draws it.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// 16 rows × 16 columns of codes `weight + 1`.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Block(pub [u8; 64]);
+
+/// A matrix in blocks, row group after row group, each from its first columns to its last.
+#[derive(Debug, Clone)]
+pub(super) struct Blocks {
+    blocks: Vec<Block>,
+    per_row_group: usize,
+}
+
+impl Blocks {
+    /// From rows of `ceil(cols / 4)` bytes.
+    pub fn new(rows: usize, cols: usize, weights: &[u8]) -> Self {
+        let per_row_group = cols.div_ceil(16);
+        // Weights of 0 everywhere: every code 1.
+        let mut blocks = vec![Block([0b01_01_01_01; 64]); rows.div_ceil(16) * per_row_group];
+        let row_bytes = cols.div_ceil(4);
+        for (r, row) in weights.chunks_exact(row_bytes).enumerate() {
+            let group = &mut blocks[r / 16 * per_row_group..][..per_row_group];
+            for (block, four) in group.iter_mut().zip(row.chunks(4)) {
+                let mut word = [0; 4];
+                word[..four.len()].copy_from_slice(four);
+                let codes = transpose(unsigned_codes(u32::from_le_bytes(word)));
+                block.0[r % 16 * 4..][..4].copy_from_slice(&codes.to_le_bytes());
+            }
+        }
+        Blocks { blocks, per_row_group }
+    }
+
+    /// The blocks of each 16 rows.
+    pub fn row_groups(&self) -> impl Iterator<Item = &[Block]> {
+        self.blocks.chunks_exact(self.per_row_group)
+    }
+}
+
+/// Sixteen file codes (0 = 0, 1 = +1, 2 = -1) as `weight + 1`: 0 → 1, 1 → 2, 2 → 0.
+fn unsigned_codes(word: u32) -> u32 {
+    const LOW: u32 = 0x5555_5555;
+    let (low, high) = (word & LOW, (word >> 1) & LOW);
+    low << 1 | (LOW & !(low | high))
+}
+
+/// The file has columns 4p … 4p + 3 in byte p; a block has column 4p + c in byte c, bit pair p. That is a 4 × 4
+/// transposition of bit pairs, done by swapping off-diagonal pairs, then off-diagonal 2 × 2 squares.
+fn transpose(word: u32) -> u32 {
+    let swap = |word: u32, mask: u32, shift: u32| {
+        let t = (word ^ (word >> shift)) & mask;
+        word ^ t ^ (t << shift)
+    };
+    // Element (byte p, pair c) is at bit 8p + 2c: one off the diagonal is 6 bits from its partner, two off is 12.
+    let word = swap(word, 0x00cc_00cc, 6);
+    swap(word, 0x0000_f0f0, 12)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transposes_and_recodes() {
+        for p in 0..4 {
+            for c in 0..4 {
+                assert_eq!(transpose(1 << (8 * p + 2 * c)), 1 << (8 * c + 2 * p), "byte {p}, pair {c}");
+            }
+        }
+        assert_eq!(unsigned_codes(0b10_01_00), 0x5555_5540 | 0b00_10_01);
+    }
+}

@@ -1,0 +1,272 @@
+//! The f32 steps over a vector of 16 lanes: each algorithm once, for every instruction set with SIMD.
+//!
+//! A value of a [`Lanes`] type can be made only with the token that proves its instructions, so having one is
+//! proof enough for the operations on it. Everything here is `inline(always)`: it becomes part of the
+//! instruction set's own entry function, which enables the instructions.
+
+use super::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, TINY, generic};
+use crate::WkvInput;
+
+/// Sixteen f32 lanes.
+pub(crate) trait Lanes: Copy {
+    /// The proof that the instructions may run.
+    type Isa: Copy;
+
+    fn splat(isa: Self::Isa, value: f32) -> Self;
+    fn load(isa: Self::Isa, from: &[f32; LANES]) -> Self;
+    /// From 16 little-endian values at any alignment.
+    fn load_bytes(isa: Self::Isa, from: &[u8; 4 * LANES]) -> Self;
+    fn store(self, to: &mut [f32; LANES]);
+    fn add(self, other: Self) -> Self;
+    fn sub(self, other: Self) -> Self;
+    fn mul(self, other: Self) -> Self;
+    fn div(self, other: Self) -> Self;
+    /// `self > other ? self : other`.
+    fn max(self, other: Self) -> Self;
+    /// `self < other ? self : other`.
+    fn min(self, other: Self) -> Self;
+    fn abs(self) -> Self;
+    /// The lane whose magnitude has the largest bits, of two.
+    fn max_magnitude(self, other: Self) -> Self;
+    /// `self >= 0 ? yes : no`.
+    fn select_not_negative(self, yes: Self, no: Self) -> Self;
+    /// `(self · 2^h) · 2^(n - h)`, where `t = n + ROUND` and `h = n >> 1`.
+    fn scale_by_power(self, t: Self) -> Self;
+    /// Rounds to the nearest integers, ties to even; each within i8.
+    fn round_to_i8(self, to: &mut [i8; LANES]);
+    /// Rounds to the nearest integers, ties to even; each within i16.
+    fn round_to_i16(self, to: &mut [i16; LANES]);
+    /// The fixed tree over the lanes.
+    fn sum(self) -> f32;
+}
+
+/// A slice in whole vectors and what is left.
+#[inline(always)]
+fn split(x: &[f32]) -> (&[[f32; LANES]], &[f32]) {
+    x.as_chunks()
+}
+
+/// The values left at the end, padded with zeros.
+#[inline(always)]
+fn pad(tail: &[f32]) -> [f32; LANES] {
+    let mut padded = [0.0; LANES];
+    padded[..tail.len()].copy_from_slice(tail);
+    padded
+}
+
+#[inline(always)]
+fn load_tail<L: Lanes>(isa: L::Isa, tail: &[f32]) -> L {
+    L::load(isa, &pad(tail))
+}
+
+#[inline(always)]
+fn to_array<L: Lanes>(value: L) -> [f32; LANES] {
+    let mut array = [0.0; LANES];
+    value.store(&mut array);
+    array
+}
+
+#[inline(always)]
+fn store_tail<L: Lanes>(value: L, tail: &mut [f32]) {
+    tail.copy_from_slice(&to_array(value)[..tail.len()]);
+}
+
+/// `out_i = f(a_i, b_i, c_i)`, with `out` also the first operand where the caller wants that: see the users.
+macro_rules! zip_into {
+    ($isa:expr, $L:ty, $out:expr, [$($input:ident),*], $body:expr) => {{
+        let body = $body;
+        let out: &mut [f32] = $out;
+        let whole = out.len() / LANES;
+        let (chunks, tail) = out.as_chunks_mut::<LANES>();
+        $(let $input = split($input);)*
+        for i in 0..whole {
+            let old = <$L>::load($isa, &chunks[i]);
+            let new: $L = body(old, $(<$L>::load($isa, &$input.0[i])),*);
+            new.store(&mut chunks[i]);
+        }
+        if !tail.is_empty() {
+            let old = load_tail::<$L>($isa, tail);
+            let new: $L = body(old, $(load_tail::<$L>($isa, $input.1)),*);
+            store_tail(new, tail);
+        }
+    }};
+}
+
+/// `sum16` of `term` over the lanes of `x`; `term` takes 0 to 0.
+#[inline(always)]
+fn sum16<L: Lanes>(isa: L::Isa, x: &[f32], term: impl Fn(L) -> L) -> f32 {
+    let (chunks, tail) = split(x);
+    let mut sums = L::splat(isa, 0.0);
+    for chunk in chunks {
+        sums = sums.add(term(L::load(isa, chunk)));
+    }
+    if !tail.is_empty() {
+        sums = sums.add(term(load_tail(isa, tail)));
+    }
+    sums.sum()
+}
+
+#[inline(always)]
+pub(crate) fn layer_norm<L: Lanes>(isa: L::Isa, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
+    let n = x.len() as f32;
+    let mean = L::splat(isa, sum16::<L>(isa, x, |x| x) / n);
+    zip_into!(isa, L, out, [x], |_, x: L| x.sub(mean));
+    let variance = sum16::<L>(isa, out, |d| d.mul(d)) / n;
+    let inv = L::splat(isa, 1.0 / libm::sqrtf(variance + EPS));
+    zip_into!(isa, L, out, [weight, bias], |d: L, weight, bias| d.mul(inv).mul(weight).add(bias));
+}
+
+#[inline(always)]
+pub(crate) fn mix<L: Lanes>(isa: L::Isa, z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]) {
+    zip_into!(isa, L, out, [z, p, mu], |_, z: L, p: L, mu| z.add(p.sub(z).mul(mu)));
+}
+
+#[inline(always)]
+pub(crate) fn quantise_int8<L: Lanes>(isa: L::Isa, y: &[f32], q: &mut [i8]) -> f32 {
+    let mean = sum16::<L>(isa, y, |y| y.abs()) / y.len() as f32;
+    let spread = 2.5 * mean;
+    let t = if TINY > spread { TINY } else { spread };
+    let (s, low, high) = (L::splat(isa, INT8_MAX / t), L::splat(isa, -INT8_MAX), L::splat(isa, INT8_MAX));
+    let rounded = |y: L, q: &mut [i8; LANES]| y.mul(s).max(low).min(high).round_to_i8(q);
+    let ((chunks, tail), (q_chunks, q_tail)) = (split(y), q.as_chunks_mut::<LANES>());
+    for (y, q) in chunks.iter().zip(q_chunks) {
+        rounded(L::load(isa, y), q);
+    }
+    if !tail.is_empty() {
+        let mut last = [0; LANES];
+        rounded(load_tail(isa, tail), &mut last);
+        q_tail.copy_from_slice(&last[..q_tail.len()]);
+    }
+    t / INT8_MAX
+}
+
+#[inline(always)]
+pub(crate) fn quantise_15bit<L: Lanes>(isa: L::Isa, z: &[f32], q: &mut [i16]) -> f32 {
+    let ((chunks, tail), (q_chunks, q_tail)) = (split(z), q.as_chunks_mut::<LANES>());
+    let mut largest = load_tail::<L>(isa, tail).abs();
+    for z in chunks {
+        largest = largest.max_magnitude(L::load(isa, z));
+    }
+    let largest = to_array(largest).into_iter().map(|z| z.abs().to_bits()).max().unwrap_or(0);
+    let largest = f32::from_bits(largest);
+    let t = if TINY > largest { TINY } else { largest };
+    let (s, low, high) = (L::splat(isa, INT15_MAX / t), L::splat(isa, -INT15_MAX), L::splat(isa, INT15_MAX));
+    let rounded = |z: L, q: &mut [i16; LANES]| z.mul(s).max(low).min(high).round_to_i16(q);
+    for (z, q) in chunks.iter().zip(q_chunks) {
+        rounded(L::load(isa, z), q);
+    }
+    if !tail.is_empty() {
+        let mut last = [0; LANES];
+        rounded(load_tail(isa, tail), &mut last);
+        q_tail.copy_from_slice(&last[..q_tail.len()]);
+    }
+    t / INT15_MAX
+}
+
+/// Sixteen columns of the state at a time, so that their sums stay in registers while `i` runs down the rows.
+#[inline(always)]
+pub(crate) fn wkv<L: Lanes>(isa: L::Isa, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
+    let WkvInput { r, k, v, decay, bonus } = input;
+    let s = y.len();
+    let now = generic::bonus_sum(r, k, bonus);
+    let whole = s - s % LANES;
+    for j in (0..whole).step_by(LANES) {
+        let v = L::load(isa, column(&v[j..]));
+        let mut sums = L::splat(isa, 0.0);
+        for (((row, &r), &k), &w) in state.chunks_exact_mut(s).zip(r).zip(k).zip(decay) {
+            let a_ij = column_mut(&mut row[j..]);
+            let a = L::load(isa, a_ij);
+            sums = sums.add(L::splat(isa, r).mul(a));
+            L::splat(isa, w).mul(a).add(L::splat(isa, k).mul(v)).store(a_ij);
+        }
+        sums.add(L::splat(isa, now).mul(v)).store(column_mut(&mut y[j..]));
+    }
+    for j in whole..s {
+        let mut sum = 0.0;
+        for (((row, &r), &k), &w) in state.chunks_exact_mut(s).zip(r).zip(k).zip(decay) {
+            sum += r * row[j];
+            row[j] = w * row[j] + k * v[j];
+        }
+        y[j] = sum + now * v[j];
+    }
+}
+
+#[inline(always)]
+fn column(x: &[f32]) -> &[f32; LANES] {
+    x.first_chunk().expect("the caller steps in whole vectors")
+}
+
+#[inline(always)]
+fn column_mut(x: &mut [f32]) -> &mut [f32; LANES] {
+    x.first_chunk_mut().expect("the caller steps in whole vectors")
+}
+
+#[inline(always)]
+pub(crate) fn silu_gate<L: Lanes>(isa: L::Isa, o: &mut [f32], g: &[f32]) {
+    zip_into!(isa, L, o, [g], |o: L, g: L| o.mul(g.mul(sigmoid_lanes(isa, g))));
+}
+
+#[inline(always)]
+pub(crate) fn sigmoid_gate_add<L: Lanes>(isa: L::Isa, x: &mut [f32], r: &[f32], v: &[f32]) {
+    zip_into!(isa, L, x, [r, v], |x: L, r: L, v| x.add(sigmoid_lanes(isa, r).mul(v)));
+}
+
+#[inline(always)]
+pub(crate) fn relu_squared<L: Lanes>(isa: L::Isa, k: &mut [f32]) {
+    let zero = L::splat(isa, 0.0);
+    zip_into!(isa, L, k, [], |k: L| {
+        let h = zero.max(k);
+        h.mul(h)
+    });
+}
+
+#[inline(always)]
+pub(crate) fn add<L: Lanes>(isa: L::Isa, x: &mut [f32], y: &[f32]) {
+    zip_into!(isa, L, x, [y], |x: L, y| x.add(y));
+}
+
+#[inline(always)]
+pub(crate) fn exp<L: Lanes>(isa: L::Isa, x: &mut [f32]) {
+    zip_into!(isa, L, x, [], |x: L| exp_lanes(isa, x));
+}
+
+#[inline(always)]
+fn sigmoid_lanes<L: Lanes>(isa: L::Isa, x: L) -> L {
+    let one = L::splat(isa, 1.0);
+    let e = exp_lanes(isa, L::splat(isa, 0.0).sub(x.abs()));
+    x.select_not_negative(one, e).div(one.add(e))
+}
+
+#[inline(always)]
+fn exp_lanes<L: Lanes>(isa: L::Isa, x: L) -> L {
+    use super::exp::{C, LN2_HIGH, LN2_LOW, LOG2_E, MAX, MIN};
+    let of = |value| L::splat(isa, value);
+    let x = of(MAX).min(of(MIN).max(x));
+    let t = x.mul(of(LOG2_E)).add(of(ROUND));
+    let m = t.sub(of(ROUND));
+    let r = x.sub(m.mul(of(LN2_HIGH))).sub(m.mul(of(LN2_LOW)));
+    let mut p = of(C[0]);
+    for c in &C[1..] {
+        p = p.mul(r).add(of(*c));
+    }
+    p.mul(r.mul(r)).add(r).add(of(1.0)).scale_by_power(t)
+}
+
+/// `logits_v = sum16(E_vi · z_i)` over rows of little-endian f32.
+#[inline(always)]
+pub(crate) fn dot_rows<L: Lanes>(isa: L::Isa, rows: &[u8], z: &[f32], logits: &mut [f32]) {
+    let (z_chunks, z_tail) = split(z);
+    for (row, logit) in rows.chunks_exact(z.len() * 4).zip(logits) {
+        let (chunks, tail) = row.as_chunks::<{ 4 * LANES }>();
+        let mut sums = L::splat(isa, 0.0);
+        for (e, z) in chunks.iter().zip(z_chunks) {
+            sums = sums.add(L::load_bytes(isa, e).mul(L::load(isa, z)));
+        }
+        if !z_tail.is_empty() {
+            let mut last = [0; 4 * LANES];
+            last[..tail.len()].copy_from_slice(tail);
+            sums = sums.add(L::load_bytes(isa, &last).mul(load_tail(isa, z_tail)));
+        }
+        *logit = sums.sum();
+    }
+}

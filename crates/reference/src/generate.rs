@@ -1,0 +1,40 @@
+//! Runs of the canonical oracle: what the golden streams are made of.
+
+use crate::canonical::{Canonical, CanonicalState};
+use crate::sampling::{Sampler, Sampling};
+
+/// What a run answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generation {
+    /// The tokens, without the prompt.
+    pub tokens: Vec<u32>,
+    /// For every token the V logits it was chosen from.
+    pub logits: Vec<Vec<f32>>,
+}
+
+/// Feeds `prompt`, then chooses and feeds `max_tokens` tokens. No token ends it early.
+///
+/// # Panics
+/// Where the prompt is empty or holds a token that is not below the vocabulary's size.
+pub fn generate(model: &Canonical, prompt: &[u32], sampling: &Sampling, max_tokens: usize) -> Generation {
+    assert!(!prompt.is_empty(), "a prompt holds at least one token");
+    let mut sampler = Sampler::new(sampling, model.config().vocab_size);
+    let mut state = CanonicalState::new(model.config());
+    let mut feed = |token: u32, sampler: &mut Sampler| {
+        sampler.observe(token);
+        model.forward(token, &mut state)
+    };
+    let mut next = Vec::new();
+    for &token in prompt {
+        next = feed(token, &mut sampler);
+    }
+    let mut run = Generation { tokens: Vec::with_capacity(max_tokens), logits: Vec::with_capacity(max_tokens) };
+    while run.tokens.len() < max_tokens {
+        let token = sampler.sample(&next);
+        run.tokens.push(token);
+        // The last token is not fed: nothing would be chosen from its logits.
+        let following = if run.tokens.len() < max_tokens { feed(token, &mut sampler) } else { Vec::new() };
+        run.logits.push(std::mem::replace(&mut next, following));
+    }
+    run
+}

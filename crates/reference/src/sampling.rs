@@ -1,0 +1,213 @@
+//! "Sampling" of `crates/ARITHMETIC.md`: from logits to a token, the same on every target.
+//!
+//! What that page leaves open for logits that are no numbers is decided here: a NaN ranks below everything else.
+
+use crate::canonical::primitives::exp;
+use std::cmp::Ordering;
+
+/// How a token is chosen from the logits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sampling {
+    /// The lowest id among the largest logits; no penalty, and no random number is used up.
+    Greedy,
+    /// Drawn, the same for the same seed on every target.
+    Seeded {
+        /// Where the generator starts.
+        seed: u64,
+        /// Divides the logits; above 0.
+        temperature: f32,
+        /// How many of the largest are kept; 0 keeps all.
+        top_k: usize,
+        /// Share of the probability that is kept; 1 or more keeps all that is kept so far.
+        top_p: f32,
+        /// Repetition penalty; 1 is none.
+        penalty: f32,
+    },
+}
+
+/// SplitMix64.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SplitMix64 {
+    state: u64,
+}
+
+impl SplitMix64 {
+    /// Starts at `seed`.
+    pub fn new(seed: u64) -> Self {
+        SplitMix64 { state: seed }
+    }
+
+    /// The next value.
+    pub fn next_u64(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e3779b97f4a7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58476d1ce4e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d049bb133111eb);
+        z ^ (z >> 31)
+    }
+
+    /// The top 24 bits of the next value as a number in [0, 1).
+    pub fn next_f32(&mut self) -> f32 {
+        (self.next_u64() >> 40) as f32 * f32::from_bits(0x33800000)
+    }
+}
+
+/// Chooses tokens, remembering those of the session and where the generator is.
+#[derive(Debug, Clone)]
+pub struct Sampler {
+    sampling: Sampling,
+    rng: SplitMix64,
+    /// How often each token has been in the session, prompt included; V.
+    counts: Vec<u32>,
+}
+
+impl Sampler {
+    /// A sampler of a session in which no token has been yet.
+    pub fn new(sampling: &Sampling, vocab_size: usize) -> Self {
+        let seed = match *sampling {
+            Sampling::Greedy => 0,
+            Sampling::Seeded { seed, .. } => seed,
+        };
+        Sampler { sampling: *sampling, rng: SplitMix64::new(seed), counts: vec![0; vocab_size] }
+    }
+
+    /// Counts a token of the session: each of the prompt, and each that was chosen.
+    pub fn observe(&mut self, token: u32) {
+        self.counts[token as usize] += 1;
+    }
+
+    /// Chooses a token; it counts only once [observed](Self::observe).
+    pub fn sample(&mut self, logits: &[f32]) -> u32 {
+        match self.sampling {
+            Sampling::Greedy => greedy(logits),
+            Sampling::Seeded { temperature, top_k, top_p, penalty, .. } => {
+                let l = penalise(logits, &self.counts, penalty);
+                let l: Vec<f32> = l.iter().map(|l| l * (1.0 / temperature)).collect();
+                let kept = top_k_of(&l, top_k);
+                let sums = running_sums(&l, &kept);
+                draw(&kept, &sums[..nucleus(&sums, top_p)], self.rng.next_f32())
+            }
+        }
+    }
+}
+
+/// The lowest id among the largest logits.
+pub fn greedy(logits: &[f32]) -> u32 {
+    top_k_of(logits, 1)[0]
+}
+
+/// Step 1: the penalty, once for each time the token has been, three times at most.
+fn penalise(logits: &[f32], counts: &[u32], penalty: f32) -> Vec<f32> {
+    let penalised = logits.iter().zip(counts).map(|(&logit, &count)| {
+        let mut f = 1.0;
+        for _ in 0..count.min(3) {
+            f *= penalty;
+        }
+        if logit > 0.0 { logit / f } else { logit * f }
+    });
+    penalised.collect()
+}
+
+/// Step 3: the ids of the `k` largest (0: all), largest first, equal ones in the order of their ids.
+fn top_k_of(l: &[f32], k: usize) -> Vec<u32> {
+    let mut ids: Vec<u32> = (0..l.len() as u32).collect();
+    // The sort is stable, which is what keeps ids ascending among equals (+0 and -0 are equal).
+    ids.sort_by(|&a, &b| descending(l[a as usize], l[b as usize]));
+    ids.truncate(if k == 0 { l.len() } else { k });
+    ids
+}
+
+fn descending(a: f32, b: f32) -> Ordering {
+    b.partial_cmp(&a).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+}
+
+/// Step 4, first half: `C_i`, the sums of `exp(l_i - l_0)` from the left.
+fn running_sums(l: &[f32], kept: &[u32]) -> Vec<f32> {
+    let l0 = l[kept[0] as usize];
+    let mut c = 0.0;
+    let add = |&id: &u32| {
+        c += exp(l[id as usize] - l0);
+        c
+    };
+    kept.iter().map(add).collect()
+}
+
+/// Step 4, second half: the length of the shortest prefix that holds the share `top_p`.
+fn nucleus(sums: &[f32], top_p: f32) -> usize {
+    let enough = top_p * sums[sums.len() - 1];
+    sums.iter().position(|&c| c >= enough).map_or(sums.len(), |last| last + 1)
+}
+
+/// Step 5: the token whose stretch of the running sums `u` falls into.
+fn draw(kept: &[u32], sums: &[f32], u: f32) -> u32 {
+    let at = u * sums[sums.len() - 1];
+    kept[sums.iter().position(|&c| c > at).unwrap_or(sums.len() - 1)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splitmix64_gives_its_published_first_values() {
+        let mut rng = SplitMix64::new(1234567);
+        let expected = [6457827717110365317, 3203168211198807973, 9817491932198370423];
+        assert_eq!(expected.map(|_| rng.next_u64()), expected);
+        assert_eq!(SplitMix64::new(0).next_u64(), 0xe220a8397b1dcdaf);
+        assert_eq!(SplitMix64::new(0).next_f32(), f32::from_bits(0x3f6220a8));
+    }
+
+    #[test]
+    fn greedy_takes_the_lowest_id_and_no_nan() {
+        assert_eq!(greedy(&[1.0, 3.0, 3.0, 2.0]), 1);
+        assert_eq!(greedy(&[f32::NAN, f32::NEG_INFINITY, -0.0, 0.0]), 2);
+        assert_eq!(greedy(&[f32::NAN, f32::NAN]), 0);
+    }
+
+    #[test]
+    fn the_penalty_lowers_either_sign_three_times_at_most() {
+        let logits = [2.0, -2.0, 2.0, 0.0, 2.0];
+        let f3 = (1.0_f32 * 1.1 * 1.1) * 1.1;
+        assert_eq!(penalise(&logits, &[1, 1, 3, 9, 9], 1.1), [2.0 / 1.1, -2.0 * 1.1, 2.0 / f3, 0.0, 2.0 / f3]);
+    }
+
+    #[test]
+    fn the_k_largest_come_in_order_of_value_then_id() {
+        let l = [0.0, 5.0, -0.0, 5.0, f32::NAN, -1.0];
+        assert_eq!(top_k_of(&l, 4), [1, 3, 0, 2]);
+        assert_eq!(top_k_of(&l, 0), [1, 3, 0, 2, 5, 4]);
+        assert_eq!(top_k_of(&l, 99).len(), 6);
+    }
+
+    #[test]
+    fn the_nucleus_is_the_shortest_prefix_that_suffices() {
+        let sums = [1.0, 1.5, 1.75, 2.0];
+        for (p, length) in [(0.0, 1), (0.5, 1), (0.51, 2), (0.875, 3), (0.876, 4), (1.0, 4), (2.0, 4)] {
+            assert_eq!(nucleus(&sums, p), length, "{p}");
+        }
+    }
+
+    #[test]
+    fn the_draw_falls_into_half_open_stretches() {
+        let (kept, sums) = ([7, 3, 9], [1.0, 1.5, 2.0]);
+        for (u, token) in [(0.0, 7), (0.4999999, 7), (0.5, 3), (0.75, 9), (1.0, 9)] {
+            assert_eq!(draw(&kept, &sums, u), token, "{u}");
+        }
+    }
+
+    #[test]
+    fn shares_are_those_of_the_softmax() {
+        let logits = [0.0, 2.0_f32.ln(), 5.0_f32.ln(), f32::NEG_INFINITY];
+        let sampling = Sampling::Seeded { seed: 9, temperature: 1.0, top_k: 0, top_p: 1.0, penalty: 1.0 };
+        let mut sampler = Sampler::new(&sampling, 4);
+        let mut seen = [0_i32; 4];
+        for _ in 0..80_000 {
+            seen[sampler.sample(&logits) as usize] += 1;
+        }
+        // Five standard deviations of a count of 80,000 draws are below 710.
+        for (seen, expected) in seen.into_iter().zip([10_000, 20_000, 50_000, 0]) {
+            assert!((seen - expected).abs() < 710, "{seen} of {expected}");
+        }
+        assert_eq!(seen[3], 0);
+    }
+}

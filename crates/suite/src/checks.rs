@@ -1,0 +1,249 @@
+//! Every kernel over its awkward shapes, as one digest a kernel.
+//!
+//! The same inputs go through anything that implements [`Arithmetic`]: the kernels of a variant, and the oracle that
+//! the golden digests come from. A digest that differs names the kernel to look at.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use bitstate_generate::SplitMix64;
+use bitstate_kernels::{Kernels, QuantisedInput, TernaryMatrix, WkvInput};
+use bitstate_model::{Matrix, MatrixData};
+use bitstate_protocol::{Digest, Digester};
+
+/// Lengths around the edges of vectors and blocks.
+const LENGTHS: [usize; 10] = [1, 2, 15, 16, 17, 31, 33, 96, 101, 160];
+/// Rows × columns around the edges of blocks, and past what 16-bit sums hold.
+const SHAPES: [(usize, usize); 11] =
+    [(1, 1), (3, 5), (15, 16), (16, 17), (17, 15), (31, 96), (33, 101), (101, 160), (64, 255), (32, 257), (7, 1030)];
+
+/// The steps of the canonical arithmetic.
+#[allow(missing_docs, reason = "the names are the definition's")]
+pub trait Arithmetic {
+    fn exp(&mut self, x: &mut [f32]);
+    fn layer_norm(&mut self, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]);
+    fn mix(&mut self, z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]);
+    /// The INT8 values, then the scale.
+    fn quantise_int8(&mut self, y: &[f32]) -> (Vec<i8>, f32);
+    /// The 15-bit values, then the scale.
+    fn quantise_15bit(&mut self, z: &[f32]) -> (Vec<i16>, f32);
+    fn wkv(&mut self, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]);
+    fn silu_gate(&mut self, o: &mut [f32], g: &[f32]);
+    fn sigmoid_gate_add(&mut self, x: &mut [f32], r: &[f32], v: &[f32]);
+    fn relu_squared(&mut self, k: &mut [f32]);
+    /// `(W · q) · scale`.
+    fn ternary(&mut self, matrix: Matrix<'_>, q: &[i8], scale: f32, y: &mut [f32]);
+    fn head_int8(&mut self, rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logits: &mut [f32]);
+    /// `rows` are little-endian f32.
+    fn head_f32(&mut self, rows: &[u8], z: &[f32], logits: &mut [f32]);
+}
+
+impl Arithmetic for Kernels {
+    fn exp(&mut self, x: &mut [f32]) {
+        Kernels::exp(self, x);
+    }
+
+    fn layer_norm(&mut self, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
+        Kernels::layer_norm(self, x, weight, bias, out);
+    }
+
+    fn mix(&mut self, z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]) {
+        Kernels::mix(self, z, p, mu, out);
+    }
+
+    fn quantise_int8(&mut self, y: &[f32]) -> (Vec<i8>, f32) {
+        let mut input = QuantisedInput::new(*self, y.len(), 1);
+        input.quantise(y);
+        (input.q().to_vec(), input.scale())
+    }
+
+    fn quantise_15bit(&mut self, z: &[f32]) -> (Vec<i16>, f32) {
+        let mut q = vec![0; z.len()];
+        let scale = Kernels::quantise_15bit(self, z, &mut q);
+        (q, scale)
+    }
+
+    fn wkv(&mut self, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
+        Kernels::wkv(self, input, state, y);
+    }
+
+    fn silu_gate(&mut self, o: &mut [f32], g: &[f32]) {
+        Kernels::silu_gate(self, o, g);
+    }
+
+    fn sigmoid_gate_add(&mut self, x: &mut [f32], r: &[f32], v: &[f32]) {
+        Kernels::sigmoid_gate_add(self, x, r, v);
+    }
+
+    fn relu_squared(&mut self, k: &mut [f32]) {
+        Kernels::relu_squared(self, k);
+    }
+
+    fn ternary(&mut self, matrix: Matrix<'_>, q: &[i8], scale: f32, y: &mut [f32]) {
+        let mut input = QuantisedInput::new(*self, matrix.cols, matrix.rows);
+        input.set(q, 1.0);
+        TernaryMatrix::new(*self, matrix).matvec(&mut input, scale, y);
+    }
+
+    fn head_int8(&mut self, rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logits: &mut [f32]) {
+        Kernels::head_int8(self, rows, row_scales, q, scale, logits);
+    }
+
+    fn head_f32(&mut self, rows: &[u8], z: &[f32], logits: &mut [f32]) {
+        Kernels::head_f32(self, rows, z, logits);
+    }
+}
+
+/// Seeded inputs.
+struct Inputs(SplitMix64);
+
+impl Inputs {
+    /// `n` values over about ±`spread`, with zeros, subnormals and large ones among them.
+    fn floats(&mut self, n: usize, spread: f32) -> Vec<f32> {
+        let mut value = |_| {
+            let uniform = 2.0 * self.0.next_f32() - 1.0;
+            match self.0.next_u64() % 61 {
+                0 => 0.0,
+                1 => -0.0,
+                2 => f32::from_bits(1 + (self.0.next_u64() % 1000) as u32),
+                3 => uniform * spread * 64.0,
+                _ => uniform * spread,
+            }
+        };
+        (0..n).map(&mut value).collect()
+    }
+
+    fn int8s(&mut self, n: usize) -> Vec<i8> {
+        (0..n).map(|_| (self.0.next_u64() % 255) as i32 - 127).map(|q| q as i8).collect()
+    }
+
+    fn ternary(&mut self, n: usize) -> Vec<i8> {
+        (0..n).map(|_| (self.0.next_u64() % 3) as i8 - 1).collect()
+    }
+}
+
+/// Runs every check and gives each kernel's name and digest to `report`.
+pub fn run(arithmetic: &mut impl Arithmetic, mut report: impl FnMut(&str, Digest)) {
+    let inputs = &mut Inputs(SplitMix64::new(0x6269_7473_7461_7465));
+    report("exp", exp(arithmetic, inputs));
+    report("layer_norm", layer_norm(arithmetic, inputs));
+    report("mix", mix(arithmetic, inputs));
+    report("quantise", quantise(arithmetic, inputs));
+    report("wkv", wkv(arithmetic, inputs));
+    report("gates", gates(arithmetic, inputs));
+    report("ternary", ternary(arithmetic, inputs));
+    report("head", head(arithmetic, inputs));
+}
+
+fn exp(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
+    let mut x = inputs.floats(1000, 30.0);
+    x.extend([f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 88.722_84, 88.8, -87.4, -103.9, -104.1, 1e30, -1e30]);
+    arithmetic.exp(&mut x);
+    Digest::of_f32s(&x)
+}
+
+fn layer_norm(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
+    let mut digester = Digester::default();
+    for n in LENGTHS {
+        let (x, weight, bias) = (inputs.floats(n, 3.0), inputs.floats(n, 1.0), inputs.floats(n, 0.2));
+        let mut out = vec![0.0; n];
+        arithmetic.layer_norm(&x, &weight, &bias, &mut out);
+        digester.push_f32s(&out);
+        arithmetic.layer_norm(&vec![2.5; n], &weight, &bias, &mut out);
+        digester.push_f32s(&out);
+    }
+    digester.finish()
+}
+
+fn mix(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
+    let mut digester = Digester::default();
+    for n in LENGTHS {
+        let (z, p, mu) = (inputs.floats(n, 3.0), inputs.floats(n, 3.0), inputs.floats(n, 1.0));
+        let mut out = vec![0.0; n];
+        arithmetic.mix(&z, &p, &mu, &mut out);
+        digester.push_f32s(&out);
+    }
+    digester.finish()
+}
+
+fn quantise(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
+    let mut digester = Digester::default();
+    let mut check = |y: &[f32]| {
+        let (q, scale) = arithmetic.quantise_int8(y);
+        q.iter().for_each(|q| digester.push(&q.to_le_bytes()));
+        digester.push_f32s(&[scale]);
+        let (q, scale) = arithmetic.quantise_15bit(y);
+        q.iter().for_each(|q| digester.push(&q.to_le_bytes()));
+        digester.push_f32s(&[scale]);
+    };
+    for n in LENGTHS {
+        check(&inputs.floats(n, 2.0));
+        check(&vec![0.0; n]);
+        // Halves: every other value is a tie.
+        check(&(0..n).map(|i| i as f32 * 0.5 - 8.0).collect::<Vec<_>>());
+    }
+    check(&[1.0, f32::NAN, -1.0]);
+    check(&[f32::MAX, f32::MIN_POSITIVE, -1.0, f32::INFINITY]);
+    digester.finish()
+}
+
+fn wkv(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
+    let mut digester = Digester::default();
+    for s in [1, 5, 16, 17, 32, 64] {
+        let mut state = inputs.floats(s * s, 1.0);
+        let mut y = vec![0.0; s];
+        for _ in 0..3 {
+            let [r, k, v, decay, bonus] = [(); 5].map(|()| inputs.floats(s, 1.0));
+            let input = WkvInput { r: &r, k: &k, v: &v, decay: &decay, bonus: &bonus };
+            arithmetic.wkv(input, &mut state, &mut y);
+            digester.push_f32s(&y);
+        }
+        digester.push_f32s(&state);
+    }
+    digester.finish()
+}
+
+fn gates(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
+    let mut digester = Digester::default();
+    for n in LENGTHS {
+        let (mut x, gate, v) = (inputs.floats(n, 2.0), inputs.floats(n, 12.0), inputs.floats(n, 2.0));
+        arithmetic.silu_gate(&mut x, &gate);
+        digester.push_f32s(&x);
+        arithmetic.sigmoid_gate_add(&mut x, &gate, &v);
+        digester.push_f32s(&x);
+        arithmetic.relu_squared(&mut x);
+        digester.push_f32s(&x);
+    }
+    digester.finish()
+}
+
+fn ternary(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
+    let mut digester = Digester::default();
+    for (rows, cols) in SHAPES {
+        let mut y = vec![0.0; rows];
+        let random = (inputs.ternary(rows * cols), inputs.int8s(cols));
+        let extreme = |weight: i8, q: i8| (vec![weight; rows * cols], vec![q; cols]);
+        for (weights, q) in [random, extreme(1, 127), extreme(-1, 127), extreme(1, -127), extreme(0, -127)] {
+            let matrix = Matrix { rows, cols, data: MatrixData::Int8(&weights) };
+            arithmetic.ternary(matrix, &q, 0.125, &mut y);
+            digester.push_f32s(&y);
+        }
+    }
+    digester.finish()
+}
+
+fn head(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
+    let mut digester = Digester::default();
+    for (v, d) in [(1, 1), (3, 16), (5, 17), (9, 96), (6, 160), (4, 1024)] {
+        let (rows, scales, z) = (inputs.int8s(v * d), inputs.floats(v, 0.01), inputs.floats(d, 2.0));
+        let mut logits = vec![0.0; v];
+        let (q, scale) = arithmetic.quantise_15bit(&z);
+        arithmetic.head_int8(&rows, &scales, &q, scale, &mut logits);
+        digester.push_f32s(&logits);
+        arithmetic.head_int8(&vec![-128; v * d], &scales, &vec![-16_383; d], 1.0, &mut logits);
+        digester.push_f32s(&logits);
+        let rows: Vec<u8> = inputs.floats(v * d, 0.1).iter().flat_map(|e| e.to_le_bytes()).collect();
+        arithmetic.head_f32(&rows, &z, &mut logits);
+        digester.push_f32s(&logits);
+    }
+    digester.finish()
+}

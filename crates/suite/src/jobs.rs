@@ -1,0 +1,194 @@
+//! The jobs of a request, one after the other.
+
+use crate::checks;
+use crate::host::Host;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use bitstate_engine::{Engine, EngineError, Observer, Step};
+use bitstate_generate::{Sampling, Session};
+use bitstate_kernels::{UnknownVariant, Variant};
+use bitstate_model::{Model, ParseError};
+use bitstate_protocol as protocol;
+use bitstate_protocol::{
+    AnswerWriter, Digest, Event, Header, Job, LineError, Metric, Phase, Request, StreamAnswer, Workload,
+};
+use core::cell::RefCell;
+
+/// A request that could not be started: no answer was written.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The request cannot be read.
+    #[error("the request cannot be read: {0}")]
+    Request(#[from] LineError),
+    /// The model file is not valid.
+    #[error("the model file is not valid: {0}")]
+    Model(#[from] ParseError),
+    /// The variant's name is not known.
+    #[error("{name}: {error}")]
+    Variant {
+        /// The name asked for.
+        name: String,
+        /// What is known.
+        error: UnknownVariant,
+    },
+    /// The engine cannot run this model with this variant here.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Runs `request` on the bytes of a model file and writes the answer through `host`.
+///
+/// Returns whether every job succeeded; one that failed stands in the answer as an error.
+///
+/// # Errors
+/// Where the request, the model or the variant cannot be used at all; then no answer is written.
+pub fn run<H: Host>(request: &str, model: &[u8], host: &mut H) -> Result<bool, RunError> {
+    let request = Request::parse(request)?;
+    let variant = Variant::by_name(&request.variant)
+        .map_err(|error| RunError::Variant { name: request.variant.clone(), error })?;
+    let start = host.ticks();
+    let model = Model::parse(model)?;
+    let engine = Engine::new(&model, variant)?;
+    let load = host.ticks().saturating_sub(start);
+
+    let target = host.target().to_string();
+    let header = Header { target, variant: engine.variant().name().into(), model: Digest(engine.model_digest()) };
+    // The writer and the jobs take turns with the host.
+    let host = RefCell::new(host);
+    let mut answer = AnswerWriter::new(|line| host.borrow_mut().line(line), &header);
+    let mut all_good = true;
+    for job in &request.jobs {
+        let mut emit = |event: Event| answer.event(&event);
+        let done = match job {
+            Job::Kernels => {
+                checks::run(&mut engine.kernels(), |case, digest| emit(Event::Check { case: case.into(), digest }));
+                Ok(())
+            }
+            Job::Stream(workload) => stream(&engine, workload).map(|stream| emit(Event::Stream(stream))),
+            Job::Bench(workload) => bench(&engine, workload, load, &host, &mut emit),
+            Job::Steps(workload) => steps(&engine, workload, &mut emit),
+        };
+        if let Err((case, message)) = done {
+            answer.event(&Event::Error { case, message });
+            all_good = false;
+        }
+    }
+    answer.finish();
+    Ok(all_good)
+}
+
+/// The case that failed, and why.
+type Failure = (String, String);
+
+fn session<'e, 'm>(engine: &'e Engine<'m>, workload: &Workload) -> Result<Session<'e, 'm>, Failure> {
+    let sampling = match workload.sampling {
+        protocol::Sampling::Greedy => Sampling::Greedy,
+        protocol::Sampling::Seeded { seed, temperature, top_k, top_p, penalty } => {
+            Sampling::Seeded { seed, temperature, top_k, top_p, penalty }
+        }
+    };
+    Session::new(engine, sampling).map_err(|error| (workload.case.clone(), error.to_string()))
+}
+
+/// Room for what a workload answers, so that nothing is allocated while it runs.
+fn room(workload: &Workload) -> StreamAnswer {
+    let n = workload.max_tokens as usize;
+    StreamAnswer { case: workload.case.clone(), tokens: Vec::with_capacity(n), digests: Vec::with_capacity(n) }
+}
+
+fn stream(engine: &Engine<'_>, workload: &Workload) -> Result<StreamAnswer, Failure> {
+    let failed = |error: bitstate_engine::ForwardError| (workload.case.clone(), error.to_string());
+    let mut session = session(engine, workload)?;
+    let mut answer = room(workload);
+    session.feed(&workload.prompt).map_err(failed)?;
+    for i in 1..=workload.max_tokens {
+        answer.digests.push(Digest::of_f32s(session.logits()));
+        let token = session.choose();
+        answer.tokens.push(token);
+        if i < workload.max_tokens {
+            session.advance(token).map_err(failed)?;
+        }
+    }
+    Ok(answer)
+}
+
+/// A stream with its parts measured. The clock runs while a token is chosen and taken in, not while its logits are
+/// digested.
+fn bench<H: Host>(
+    engine: &Engine<'_>,
+    workload: &Workload,
+    load: u64,
+    host: &RefCell<&mut H>,
+    emit: &mut impl FnMut(Event),
+) -> Result<(), Failure> {
+    let failed = |error: bitstate_engine::ForwardError| (workload.case.clone(), error.to_string());
+    let ticks = || host.borrow_mut().ticks();
+    let mut session = session(engine, workload)?;
+    let mut answer = room(workload);
+
+    let start = ticks();
+    session.feed(&workload.prompt).map_err(failed)?;
+    let prefill = ticks().saturating_sub(start);
+
+    let allocations = host.borrow_mut().heap().allocations;
+    let mut decode = 0;
+    for _ in 0..workload.max_tokens {
+        answer.digests.push(Digest::of_f32s(session.logits()));
+        let start = ticks();
+        let token = session.choose();
+        session.advance(token).map_err(failed)?;
+        decode += ticks().saturating_sub(start);
+        answer.tokens.push(token);
+    }
+    let heap = host.borrow_mut().heap();
+    let (name, unit) = host.borrow().tick_metric();
+
+    emit(Event::Stream(answer));
+    let mut metric = |phase, name: &str, unit: &str, value| {
+        emit(Event::Metric(Metric { case: workload.case.clone(), phase, name: name.into(), unit: unit.into(), value }));
+    };
+    metric(Phase::Load, name, unit, load);
+    metric(Phase::Prefill, name, unit, prefill);
+    metric(Phase::Prefill, "tokens", "tokens", workload.prompt.len() as u64);
+    metric(Phase::Decode, name, unit, decode);
+    metric(Phase::Decode, "tokens", "tokens", u64::from(workload.max_tokens));
+    metric(Phase::Decode, "allocations", "count", heap.allocations - allocations);
+    metric(Phase::Run, "heap_peak", "bytes", heap.peak_bytes);
+    Ok(())
+}
+
+/// Every step of every token, prompt included, by its digest. Tokens are chosen greedily.
+fn steps(engine: &Engine<'_>, workload: &Workload, emit: &mut impl FnMut(Event)) -> Result<(), Failure> {
+    struct Digests<'w, F> {
+        case: &'w str,
+        position: u32,
+        emit: F,
+    }
+    impl<F: FnMut(Event)> Observer for Digests<'_, F> {
+        fn step(&mut self, layer: usize, step: Step, output: &[f32]) {
+            (self.emit)(Event::Step {
+                case: self.case.into(),
+                position: self.position,
+                layer: layer as u32,
+                step: step.name().into(),
+                digest: Digest::of_f32s(output),
+            });
+        }
+    }
+    if workload.sampling != protocol::Sampling::Greedy {
+        let message = format!("steps are taken greedily; case {} is sampled with a seed", workload.case);
+        return Err((workload.case.clone(), message));
+    }
+    let mut state = engine.new_state();
+    let mut logits = alloc::vec![0.0; engine.config().vocab_size];
+    let mut observer = Digests { case: &workload.case, position: 0, emit };
+    let mut prompt = workload.prompt.iter().copied();
+    for _ in 0..workload.prompt.len() as u32 + workload.max_tokens {
+        let token = prompt.next().unwrap_or_else(|| bitstate_generate::argmax(&logits));
+        let taken = engine.forward_observed(token, &mut state, &mut logits, &mut observer);
+        taken.map_err(|error| (workload.case.clone(), error.to_string()))?;
+        observer.position += 1;
+    }
+    Ok(())
+}
