@@ -1,1 +1,34 @@
-//! Skeleton.
+//! The harness: builds every target, proves each against the golden streams, measures them and reports.
+//!
+//! It knows targets as processes that speak the line format of `bitstate-protocol`, and kernels only as names:
+//! nothing here depends on the engine, so a wrong engine cannot vouch for itself.
+//!
+//! ```text
+//! golden/cases.toml ─┐
+//! target::TARGETS ───┼─ select ─ build ─ runner ─┬─ verify ──┐
+//! ci/expected.toml ──┘                           └─ measure ─┴─ records ─ report
+//! ```
+
+pub mod build;
+pub mod error;
+pub mod exit;
+pub mod expected;
+pub mod golden;
+pub mod measure;
+pub mod process;
+pub mod progress;
+pub mod provenance;
+pub mod records;
+pub mod report;
+pub mod runner;
+pub mod select;
+pub mod setup;
+pub mod stats;
+pub mod target;
+pub mod tools;
+pub mod verify;
+pub mod workspace;
+pub mod xtensa;
+
+pub use error::Error;
+pub use exit::Exit;

@@ -29,7 +29,7 @@
 //! | `byte` (256) | 0.87 to 1.18 | 48 to 59 | none |
 //! | `default` (32,011) | 0.95 to 1.04 | 63 to 64 | none |
 //!
-//! No stream ended in a loop of up to 64 tokens.
+//! No stream ended in a loop of fewer than 64 tokens.
 
 use crate::weights::{
     BitLinearWeights, ChannelMixWeights, EmbeddingWeights, LayerWeights, NormWeights, TimeMixWeights, Weights,

@@ -1,4 +1,5 @@
 //! How far the canonical exp, sigmoid and silu are from the functions they stand for, over all of f32.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_reference::canonical::primitives::{exp, sigmoid, silu};
 use std::ops::RangeInclusive;

@@ -5,8 +5,47 @@
 pub struct HeapUse {
     /// Number of allocations since the program started.
     pub allocations: u64,
+    /// Bytes in use now.
+    pub bytes: u64,
     /// Most bytes in use at once since the program started.
     pub peak_bytes: u64,
+}
+
+/// Counts of a heap, for an allocator to keep.
+#[cfg(target_has_atomic = "ptr")]
+#[derive(Debug, Default)]
+pub struct HeapCounter {
+    allocations: core::sync::atomic::AtomicUsize,
+    bytes: core::sync::atomic::AtomicUsize,
+    peak_bytes: core::sync::atomic::AtomicUsize,
+}
+
+#[cfg(target_has_atomic = "ptr")]
+impl HeapCounter {
+    /// A heap that nothing has been asked of.
+    pub const fn new() -> Self {
+        use core::sync::atomic::AtomicUsize;
+        HeapCounter { allocations: AtomicUsize::new(0), bytes: AtomicUsize::new(0), peak_bytes: AtomicUsize::new(0) }
+    }
+
+    /// Counts an allocation of `size` bytes.
+    pub fn allocated(&self, size: usize) {
+        use core::sync::atomic::Ordering::Relaxed;
+        self.allocations.fetch_add(1, Relaxed);
+        let bytes = self.bytes.fetch_add(size, Relaxed) + size;
+        self.peak_bytes.fetch_max(bytes, Relaxed);
+    }
+
+    /// Counts the end of an allocation of `size` bytes.
+    pub fn freed(&self, size: usize) {
+        self.bytes.fetch_sub(size, core::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// The counts so far.
+    pub fn used(&self) -> HeapUse {
+        let read = |count: &core::sync::atomic::AtomicUsize| count.load(core::sync::atomic::Ordering::Relaxed) as u64;
+        HeapUse { allocations: read(&self.allocations), bytes: read(&self.bytes), peak_bytes: read(&self.peak_bytes) }
+    }
 }
 
 /// A way out for lines, a clock and a count of the heap.
@@ -19,6 +58,10 @@ pub trait Host {
     fn ticks(&mut self) -> u64;
     /// The heap so far.
     fn heap(&mut self) -> HeapUse;
+    /// Most memory that the whole program has held so far, in bytes, where the target can tell.
+    fn peak_memory(&mut self) -> Option<u64> {
+        None
+    }
     /// Takes one line of the answer, newline included.
     fn line(&mut self, line: &str);
 }

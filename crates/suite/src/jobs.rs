@@ -142,6 +142,7 @@ fn bench<H: Host>(
         answer.tokens.push(token);
     }
     let heap = host.borrow_mut().heap();
+    let memory = host.borrow_mut().peak_memory();
     let (name, unit) = host.borrow().tick_metric();
 
     emit(Event::Stream(answer));
@@ -155,6 +156,9 @@ fn bench<H: Host>(
     metric(Phase::Decode, "tokens", "tokens", u64::from(workload.max_tokens));
     metric(Phase::Decode, "allocations", "count", heap.allocations - allocations);
     metric(Phase::Run, "heap_peak", "bytes", heap.peak_bytes);
+    if let Some(memory) = memory {
+        metric(Phase::Run, "peak_memory", "bytes", memory);
+    }
     Ok(())
 }
 

@@ -9,5 +9,7 @@ pub mod checks;
 mod host;
 mod jobs;
 
+#[cfg(target_has_atomic = "ptr")]
+pub use host::HeapCounter;
 pub use host::{HeapUse, Host};
 pub use jobs::{RunError, run};

@@ -1,6 +1,5 @@
 //! The peer vectors of `golden/peer`, and how far two vectors of logits are apart.
 #![allow(dead_code, reason = "each test uses its own part")]
-#![allow(clippy::unwrap_used, reason = "a helper of tests")]
 
 use bitstate_model::Model;
 use serde::Deserialize;

@@ -1,2 +1,113 @@
-//! Skeleton.
-fn main() {}
+//! The suite as a process: a request on standard input, the answer on standard output.
+//!
+//! Exit status 0: every job succeeded; 1: a job failed, as the answer says; 2: nothing could be run, and standard
+//! error says why.
+
+use anyhow::{Context, Result};
+use bitstate_suite::{HeapCounter, HeapUse, Host};
+use clap::Parser;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Run the suite's jobs on this machine.
+///
+/// The request comes on standard input, the answer goes to standard output, both in the line format of
+/// bitstate-protocol.
+#[derive(Parser)]
+#[command(version)]
+struct Flags {
+    /// The BITS file to run.
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+}
+
+/// The system's allocator, counted.
+struct Counted(HeapCounter);
+
+#[global_allocator]
+static HEAP: Counted = Counted(HeapCounter::new());
+
+// SAFETY: every block comes from the system's allocator and goes back to it with its own layout.
+unsafe impl GlobalAlloc for Counted {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        self.0.allocated(layout.size());
+        // SAFETY: the caller keeps the contract, which is the system allocator's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        self.0.allocated(layout.size());
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        self.0.freed(layout.size());
+        // SAFETY: as above.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+struct Process {
+    start: Instant,
+    out: io::StdoutLock<'static>,
+    failed: Option<io::Error>,
+}
+
+impl Host for Process {
+    fn target(&self) -> &str {
+        "native"
+    }
+
+    fn tick_metric(&self) -> (&'static str, &'static str) {
+        ("time", "ns")
+    }
+
+    fn ticks(&mut self) -> u64 {
+        self.start.elapsed().as_nanos() as u64
+    }
+
+    fn heap(&mut self) -> HeapUse {
+        HEAP.0.used()
+    }
+
+    /// The largest resident set so far, as Linux counts it.
+    fn peak_memory(&mut self) -> Option<u64> {
+        let status = fs::read_to_string("/proc/self/status").ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kilobytes * 1024)
+    }
+
+    fn line(&mut self, line: &str) {
+        if let Err(error) = self.out.write_all(line.as_bytes()) {
+            self.failed.get_or_insert(error);
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Flags::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(flags: &Flags) -> Result<bool> {
+    let mut request = String::new();
+    io::stdin().read_to_string(&mut request).context("cannot read the request from standard input")?;
+    let model = fs::read(&flags.model).with_context(|| format!("cannot read the model {}", flags.model.display()))?;
+    let mut host = Process { start: Instant::now(), out: io::stdout().lock(), failed: None };
+    let all_good = bitstate_suite::run(&request, &model, &mut host)
+        .with_context(|| format!("cannot run {}", flags.model.display()))?;
+    host.failed.map_or(Ok(()), Err).and_then(|()| host.out.flush()).context("cannot write the answer")?;
+    Ok(all_good)
+}

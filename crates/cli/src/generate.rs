@@ -1,0 +1,126 @@
+//! `bitstate generate`: a prompt continued.
+
+use crate::load::ModelFlags;
+use anyhow::Result;
+use bitstate_generate::{ByteDecoder, ByteTokenizer, Sampling, Session};
+use serde::Serialize;
+use std::io::{self, Write};
+use std::time::{Instant, SystemTime};
+
+/// Continue a prompt.
+///
+/// Text goes in and out as bytes, one token each, where the model has a token for every byte; token ids work with
+/// any model. The same seed gives the same text on every machine.
+#[derive(clap::Args)]
+pub struct Flags {
+    #[command(flatten)]
+    model: ModelFlags,
+    #[command(flatten)]
+    prompt: Prompt,
+    /// How many tokens to generate.
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    max_tokens: u32,
+    /// Always take the likeliest token.
+    #[arg(long, conflicts_with_all = ["seed", "temperature", "top_k", "top_p", "penalty"])]
+    greedy: bool,
+    /// Seed of the sampler; drawn from the clock, and reported, if not given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Below 1 likely tokens gain, above 1 they lose.
+    #[arg(long, default_value_t = 0.8)]
+    temperature: f32,
+    /// Keep this many of the likeliest tokens; 0 keeps all.
+    #[arg(long, value_name = "K", default_value_t = 50)]
+    top_k: u32,
+    /// Keep this share of the probability.
+    #[arg(long, value_name = "P", default_value_t = 0.9)]
+    top_p: f32,
+    /// Penalty on tokens seen before; 1 is none.
+    #[arg(long, default_value_t = 1.1)]
+    penalty: f32,
+    /// Print one JSON object at the end instead of text as it comes.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Prompt {
+    /// Text to continue.
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
+    /// Token ids to continue, separated by commas.
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    tokens: Vec<u32>,
+}
+
+#[derive(Serialize)]
+struct Generated {
+    tokens: Vec<u32>,
+    /// None where the model's tokens have no text.
+    text: Option<String>,
+    tokens_per_second: f64,
+    seed: Option<u64>,
+    variant: &'static str,
+}
+
+pub fn run(flags: &Flags) -> Result<()> {
+    let bytes = flags.model.read()?;
+    let engine = flags.model.engine(&bytes)?;
+    let vocab_size = engine.config().vocab_size;
+    let prompt = match &flags.prompt.prompt {
+        Some(text) => ByteTokenizer::new(vocab_size)?.encode(text),
+        None => flags.prompt.tokens.clone(),
+    };
+    // A model of exactly 256 tokens speaks bytes; a larger one only where the prompt was given as text.
+    let tokenizer = (vocab_size == 256 || flags.prompt.prompt.is_some()).then(|| ByteTokenizer::new(vocab_size));
+    let tokenizer = tokenizer.transpose()?;
+    let seed = (!flags.greedy).then(|| flags.seed.unwrap_or_else(clock_seed));
+    let sampling = seed.map_or(Sampling::Greedy, |seed| Sampling::Seeded {
+        seed,
+        temperature: flags.temperature,
+        top_k: flags.top_k,
+        top_p: flags.top_p,
+        penalty: flags.penalty,
+    });
+
+    let mut session = Session::new(&engine, sampling)?;
+    session.feed(&prompt)?;
+    let mut tokens = Vec::with_capacity(flags.max_tokens as usize);
+    let mut out = io::stdout().lock();
+    let mut decoder = ByteDecoder::default();
+    let start = Instant::now();
+    for i in 1..=flags.max_tokens {
+        let token = session.choose();
+        tokens.push(token);
+        if !flags.json {
+            match tokenizer {
+                Some(_) => write!(out, "{}", decoder.push(token))?,
+                None => write!(out, "{token} ")?,
+            }
+            out.flush()?;
+        }
+        if i < flags.max_tokens {
+            session.advance(token)?;
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let tokens_per_second = if tokens.is_empty() { 0.0 } else { tokens.len() as f64 / seconds };
+
+    if flags.json {
+        let text = tokenizer.map(|tokenizer| tokenizer.decode(&tokens));
+        let variant = engine.variant().name();
+        let generated = Generated { tokens, text, tokens_per_second, seed, variant };
+        writeln!(out, "{}", serde_json::to_string(&generated)?)?;
+        return Ok(());
+    }
+    writeln!(out, "{}", decoder.finish())?;
+    let seed = seed.map_or(String::new(), |seed| format!(", --seed {seed}"));
+    let (n, variant) = (tokens.len(), engine.variant().name());
+    eprintln!("{n} tokens, {tokens_per_second:.0} a second, --variant {variant}{seed}");
+    Ok(())
+}
+
+fn clock_seed() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}

@@ -1,0 +1,101 @@
+//! `bitstate inspect`: what a model file holds.
+
+use crate::load;
+use anyhow::Result;
+use bitstate_model::{Embedding, Version};
+use bitstate_protocol::Digest;
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Check a model file and print what it holds.
+#[derive(clap::Args)]
+pub struct Flags {
+    /// The BITS file.
+    #[arg(value_name = "FILE")]
+    model: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    file: String,
+    bytes: usize,
+    digest: String,
+    format: &'static str,
+    vocab_size: usize,
+    n_layer: usize,
+    n_embd: usize,
+    n_head: usize,
+    head_size: usize,
+    ff_mult: usize,
+    max_seq_len: usize,
+    dropout: f32,
+    embedding: &'static str,
+    parameters: usize,
+    ternary_weights: usize,
+    /// Share of the ternary weights that are 0.
+    zero_share: f64,
+    /// Bytes that a session remembers.
+    state_bytes: usize,
+}
+
+pub fn run(flags: &Flags) -> Result<()> {
+    let bytes = load::read(&flags.model)?;
+    let model = load::parse(&flags.model, &bytes)?;
+    let c = model.config;
+
+    let matrices: Vec<_> = model
+        .layers
+        .iter()
+        .flat_map(|layer| {
+            let (tm, cm) = (&layer.time_mix, &layer.channel_mix);
+            [&tm.r, &tm.k, &tm.v, &tm.g, &tm.o, &cm.k, &cm.r, &cm.v].map(|linear| linear.weight)
+        })
+        .collect();
+    let ternary_weights: usize = matrices.iter().map(|matrix| matrix.rows * matrix.cols).sum();
+    let zeros: usize =
+        matrices.iter().map(|m| (0..m.rows * m.cols).filter(|at| m.get(at / m.cols, at % m.cols) == 0).count()).sum();
+    // A layer's vectors: the norms and scales of 8 matrices, ln1, ln2, 6 token shifts, the group norm, decay and u.
+    let vectors = c.n_layer * (2 * (7 * c.n_embd + c.ff_dim()) + 8 + (4 + 6 + 2 + 2) * c.n_embd) + 2 * c.n_embd;
+
+    let summary = Summary {
+        file: flags.model.display().to_string(),
+        bytes: bytes.len(),
+        digest: Digest::of(&bytes).to_string(),
+        format: match model.version {
+            Version::V1_0 => "BITS 1.0",
+            Version::V1_1 => "BITS 1.1",
+            Version::V1_2 => "BITS 1.2",
+        },
+        vocab_size: c.vocab_size,
+        n_layer: c.n_layer,
+        n_embd: c.n_embd,
+        n_head: c.n_head,
+        head_size: c.head_size,
+        ff_mult: c.ff_mult,
+        max_seq_len: c.max_seq_len,
+        dropout: c.dropout,
+        embedding: match model.embedding {
+            Embedding::F32(_) => "f32",
+            Embedding::Int8 { .. } => "int8, a scale per row",
+        },
+        parameters: c.vocab_size * c.n_embd + ternary_weights + vectors,
+        ternary_weights,
+        zero_share: zeros as f64 / ternary_weights as f64,
+        state_bytes: c.n_layer * c.n_embd * (2 + c.head_size) * size_of::<f32>(),
+    };
+    let mut out = io::stdout().lock();
+    if flags.json {
+        writeln!(out, "{}", serde_json::to_string(&summary)?)?;
+        return Ok(());
+    }
+    let serde_json::Value::Object(fields) = serde_json::to_value(&summary)? else { return Ok(()) };
+    for (name, value) in fields {
+        let value = value.as_str().map_or_else(|| value.to_string(), String::from);
+        writeln!(out, "{name:>16}  {value}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! What the subcommands that run a model have in common.
+
+use anyhow::{Context, Result};
+use bitstate_engine::Engine;
+use bitstate_kernels::Variant;
+use bitstate_model::Model;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A model and the kernels to run it on.
+#[derive(clap::Args)]
+pub struct ModelFlags {
+    /// The BITS file.
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    /// Kernel variant to force: generic, lut, avx2; the fastest that this CPU has if not given.
+    #[arg(long, value_name = "NAME", value_parser = Variant::by_name)]
+    pub variant: Option<Variant>,
+}
+
+/// The bytes of a file.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Parses the bytes of the file at `path`.
+pub fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<Model<'a>> {
+    Model::parse(bytes).with_context(|| format!("{} is not a model file this program reads", path.display()))
+}
+
+impl ModelFlags {
+    /// The bytes of the file.
+    pub fn read(&self) -> Result<Vec<u8>> {
+        read(&self.model)
+    }
+
+    /// An engine on the bytes of the file.
+    pub fn engine<'a>(&self, bytes: &'a [u8]) -> Result<Engine<'a>> {
+        let model = parse(&self.model, bytes)?;
+        let variant = self.variant.unwrap_or_else(Variant::best);
+        Engine::new(&model, variant).with_context(|| format!("cannot run {}", self.model.display()))
+    }
+}

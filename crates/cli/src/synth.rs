@@ -1,0 +1,51 @@
+//! `bitstate synth`: a model file made from a seed.
+
+use anyhow::{Context, Result};
+use bitstate_model::{Preset, Version, synthetic};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// Make a model file with seeded random weights: for tests and timings, not for text.
+///
+/// The same preset, seed and format give the same bytes on every machine.
+#[derive(clap::Args)]
+pub struct Flags {
+    /// Shapes of the model: default, byte, large, small.
+    #[arg(long, value_name = "NAME", value_parser = Preset::by_name)]
+    preset: Preset,
+    /// Seed of the weights.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Version of the BITS format: 1.0, 1.1 or 1.2.
+    #[arg(long, value_name = "VERSION", default_value = "1.2", value_parser = version)]
+    format: Version,
+    /// Where to write it.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+fn version(text: &str) -> Result<Version, String> {
+    match text {
+        "1.0" => Ok(Version::V1_0),
+        "1.1" => Ok(Version::V1_1),
+        "1.2" => Ok(Version::V1_2),
+        _ => Err("the versions are 1.0, 1.1 and 1.2".into()),
+    }
+}
+
+pub fn run(flags: &Flags) -> Result<()> {
+    let bytes = synthetic(&flags.preset.config(), flags.seed, flags.format);
+    write_whole(&flags.out, &bytes)?;
+    println!("{}: {} bytes", flags.out.display(), bytes.len());
+    Ok(())
+}
+
+/// Writes beside the file, then renames: a reader, or a Ctrl-C, never meets half of it.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = NamedTempFile::new_in(folder).with_context(|| format!("cannot write into {}", folder.display()))?;
+    file.write_all(bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    file.persist(path).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(())
+}

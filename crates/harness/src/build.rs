@@ -1,0 +1,215 @@
+//! Building what the chosen cells run, and making the models they run on.
+
+use crate::error::Error;
+use crate::expected::{Cause, Skip};
+use crate::golden::{Model, Source};
+use crate::process::{Limits, ProcessError, run, tail};
+use crate::progress::Progress;
+use crate::runner::{ModelFile, Runner, XtensaRunner, model_file};
+use crate::target::Cell;
+use crate::tools::{WasmToolchain, cargo, debian_cargo, wasm_toolchain};
+use crate::workspace::{Workspace, make_folder, write_atomic};
+use crate::xtensa;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// What was built.
+#[derive(Debug, Default)]
+pub struct Built {
+    /// How to ask each target, by its name.
+    pub runners: BTreeMap<&'static str, Runner>,
+    /// Cells that cannot be built or run on this machine, and why.
+    pub skips: Vec<(Cell, Skip)>,
+    /// Cells whose build failed, and why.
+    pub failures: Vec<(Cell, Error)>,
+}
+
+impl Built {
+    /// The cells among `cells` that can run.
+    pub fn runnable(&self, cells: &[Cell]) -> Vec<Cell> {
+        let out = |cell: &Cell| {
+            self.skips.iter().any(|(skipped, _)| skipped == cell)
+                || self.failures.iter().any(|(failed, _)| failed == cell)
+        };
+        cells.iter().copied().filter(|cell| !out(cell)).collect()
+    }
+}
+
+/// Why this machine cannot run a cell at all, if so.
+pub fn obstacle(cell: Cell, cpu_features: &str) -> Option<Skip> {
+    let missing = cell.missing_cpu(cpu_features);
+    if !missing.is_empty() {
+        let reason = format!("this CPU has no {}", missing.join(", "));
+        return Some(Skip { cause: Cause::Cpu, reason });
+    }
+    let tools: Vec<&str> =
+        cell.target.needs.iter().filter(|tool| tool.find().is_none()).map(|tool| tool.title()).collect();
+    let reason = format!("not installed: {}", tools.join(", "));
+    (!tools.is_empty()).then_some(Skip { cause: Cause::Tools, reason })
+}
+
+/// Builds everything that the cells need. A target that fails to build does not stop the others.
+///
+/// # Errors
+/// On Ctrl-C.
+pub fn build(workspace: &Workspace, cells: &[Cell], cpu_features: &str) -> Result<Built, Error> {
+    let mut built = Built::default();
+    for &cell in cells {
+        if let Some(skip) = obstacle(cell, cpu_features) {
+            built.skips.push((cell, skip));
+        }
+    }
+    let mut targets: Vec<&'static str> = Vec::new();
+    for cell in built.runnable(cells) {
+        if !targets.contains(&cell.target.name) {
+            targets.push(cell.target.name);
+        }
+    }
+    for target in targets {
+        let of_target: Vec<Cell> =
+            built.runnable(cells).into_iter().filter(|cell| cell.target.name == target).collect();
+        let runner = match target {
+            "native" => build_native(workspace),
+            "wasm" => build_wasm(workspace, &of_target),
+            _ => build_xtensa(workspace),
+        };
+        match runner {
+            Ok(runner) => {
+                built.runners.insert(target, runner);
+            }
+            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            Err(error) => {
+                let text = error.to_string();
+                let failed = of_target.into_iter().map(|cell| (cell, Error::Refused(text.clone())));
+                built.failures.extend(failed);
+            }
+        }
+    }
+    Ok(built)
+}
+
+fn build_native(workspace: &Workspace) -> Result<Runner, Error> {
+    let program = host_program(workspace, "bitstate-runner-native")?;
+    Ok(Runner::Native { program })
+}
+
+fn build_wasm(workspace: &Workspace, cells: &[Cell]) -> Result<Runner, Error> {
+    let Some((toolchain, _)) = wasm_toolchain() else {
+        return Err(Error::Refused("no compiler for WASM is installed: run `cargo xtask setup`".into()));
+    };
+    let mut guests = BTreeMap::new();
+    for cell in cells {
+        let target_dir = workspace.scratch().join("build").join(format!("wasm-{}", cell.variant.name));
+        let mut command = match toolchain {
+            WasmToolchain::Rustup => cargo(),
+            WasmToolchain::Debian => debian_cargo(),
+        };
+        command.args(["build", "--package", "bitstate-runner-wasm", "--profile", "guest"]);
+        command.args(["--target", "wasm32-unknown-unknown"]).arg("--target-dir").arg(&target_dir);
+        if toolchain == WasmToolchain::Debian {
+            command.args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"]);
+            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-22");
+        }
+        // Set even where empty: flags from outside are for the host.
+        command.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", cell.variant.rustflags);
+        logged(workspace, &format!("build {cell}"), &mut command)?;
+        let guest = target_dir.join("wasm32-unknown-unknown/guest/bitstate_runner_wasm.wasm");
+        guests.insert(cell.variant.name, guest);
+    }
+    let host = host_program(workspace, "bitstate-runner-wasmtime")?;
+    Ok(Runner::Wasm { host, guests })
+}
+
+fn build_xtensa(workspace: &Workspace) -> Result<Runner, Error> {
+    let _spinner = Progress::spinner("build xtensa");
+    let refused = |error: &dyn std::fmt::Display| Error::Refused(error.to_string());
+    let tools = xtensa::Toolchain::find().map_err(|error| refused(&error))?;
+    let folder = workspace.scratch().join("build/xtensa");
+    let firmware = xtensa::build(&tools, &workspace.root, &folder).map_err(|error| refused(&error))?;
+    let scratch = workspace.scratch().join("images");
+    Ok(Runner::Xtensa(Box::new(XtensaRunner { tools, firmware, scratch })))
+}
+
+/// Builds a package's program for this machine and returns where it lies.
+///
+/// # Errors
+/// If the build fails, with the place of its log.
+pub fn host_program(workspace: &Workspace, package: &str) -> Result<PathBuf, Error> {
+    let name = if package == "bitstate-cli" { "bitstate" } else { package };
+    let mut command = cargo();
+    command.args(["build", "--release", "--package", package, "--bin", name]);
+    logged(workspace, &format!("build {package}"), &mut command)?;
+    Ok(workspace.target.join("release").join(name))
+}
+
+/// Runs a command from the top folder with its output in a log of its own.
+///
+/// # Errors
+/// If it fails, with the place of the log and its end.
+pub fn logged(workspace: &Workspace, what: &str, command: &mut Command) -> Result<String, Error> {
+    let _spinner = Progress::spinner(what);
+    let log = workspace.logs().join(format!("{}.log", what.replace([' ', '/'], "-")));
+    let limits = Limits { time: Duration::from_secs(3600), output: 64 << 20 };
+    command.current_dir(&workspace.root).env("CARGO_TERM_COLOR", "never");
+    let shown = format!("{command:?}");
+    let output = match run(command, b"", limits) {
+        Ok(output) => output,
+        Err(ProcessError::Interrupted) => return Err(Error::Interrupted),
+        Err(source) => return Err(Error::Process { what: what.to_string(), source }),
+    };
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    write_atomic(&log, format!("$ {shown}\n{stdout}{}", output.stderr).as_bytes())?;
+    if output.status.success() {
+        return Ok(format!("{stdout}{}", output.stderr));
+    }
+    let said = if output.stderr.trim().is_empty() { &stdout } else { &output.stderr };
+    Err(Error::Build { what: what.to_string(), log, tail: tail(said, 20) })
+}
+
+/// Makes or finds the models of these names.
+///
+/// A model made from a preset is always made anew: it takes a moment, and an old file would hide a change of
+/// the generator.
+///
+/// # Errors
+/// If a stored file is not there or making one fails.
+pub fn models(workspace: &Workspace, models: &[Model], wanted: &[&str]) -> Result<Vec<ModelFile>, Error> {
+    let mut files = Vec::new();
+    for model in models.iter().filter(|model| wanted.contains(&model.name.as_str())) {
+        let path = match &model.source {
+            Source::File(path) => workspace.root.join(path),
+            Source::Synthetic { preset, seed, format } => {
+                let path = workspace.models().join(format!("{}.bits", model.name));
+                synthesise(workspace, &path, preset, *seed, format)?;
+                path
+            }
+        };
+        files.push(model_file(&model.name, &path)?);
+    }
+    Ok(files)
+}
+
+/// Makes every model that `golden/cases.toml` makes from a preset, whether or not there are golden streams yet.
+///
+/// # Errors
+/// If the cases cannot be read or making one fails.
+pub fn stored_models(workspace: &Workspace) -> Result<Vec<ModelFile>, Error> {
+    let all = crate::golden::models(workspace)?;
+    let names: Vec<&str> = all.iter().map(|model| model.name.as_str()).collect();
+    models(workspace, &all, &names)
+}
+
+fn synthesise(workspace: &Workspace, path: &Path, preset: &str, seed: u64, format: &str) -> Result<(), Error> {
+    let program = host_program(workspace, "bitstate-cli")?;
+    make_folder(&workspace.models())?;
+    let part = path.with_extension("tmp");
+    let mut command = Command::new(program);
+    command
+        .args(["synth", "--preset", preset, "--seed", &seed.to_string(), "--format", format])
+        .arg("--out")
+        .arg(&part);
+    logged(workspace, &format!("make model {preset}"), &mut command)?;
+    std::fs::rename(&part, path).map_err(Error::io("rename", &part))
+}

@@ -1,0 +1,161 @@
+//! Running another program with limits: on time, on what it may say, and on Ctrl-C.
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::io::{self, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use wait_timeout::ChildExt;
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Asks everything that runs to end: programs are killed, loops stop at their next turn.
+pub fn interrupt() {
+    INTERRUPTED.store(true, Ordering::SeqCst);
+}
+
+/// Whether [`interrupt`] was called.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
+
+/// What a program may use.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Longest run.
+    pub time: Duration,
+    /// Most bytes on its standard output, and on its standard error.
+    pub output: usize,
+}
+
+/// What a program left.
+#[derive(Debug)]
+pub struct Output {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error, garbled bytes replaced.
+    pub stderr: String,
+}
+
+/// Why a program did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// It could not be started.
+    #[error("cannot start {program}: {source}")]
+    Start {
+        /// The program.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// It could not be waited for.
+    #[error("lost track of the process: {0}")]
+    Wait(io::Error),
+    /// It ran too long.
+    #[error("no end after {0} s, the time limit; it was killed")]
+    TimedOut(u64),
+    /// It said too much.
+    #[error("more than {0} bytes of output, the limit; it was killed")]
+    TooMuch(usize),
+    /// A signal ended it.
+    #[error("ended by signal {signal}{}", if stderr.is_empty() { String::new() } else { format!("; it said: {stderr}") })]
+    Signal {
+        /// The signal's number.
+        signal: i32,
+        /// The end of its standard error.
+        stderr: String,
+    },
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Runs a program to its end, feeding it `input`.
+///
+/// The program gets a process group of its own, so that a time-out also ends what it started.
+///
+/// # Errors
+/// If it cannot be started, breaks a limit or is ended by a signal. An exit status other than 0 is no error here.
+pub fn run(command: &mut Command, input: &[u8], limits: Limits) -> Result<Output, ProcessError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut child = command.spawn().map_err(|source| ProcessError::Start { program, source })?;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let overflow = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // A program that does not read its input says so by its answer.
+            stdin.map(|mut stdin| stdin.write_all(input))
+        });
+        let (out_sender, out) = mpsc::channel();
+        let (err_sender, err) = mpsc::channel();
+        let overflow = &overflow;
+        scope.spawn(move || out_sender.send(collect(stdout, limits.output, overflow)));
+        scope.spawn(move || err_sender.send(collect(stderr, limits.output, overflow)));
+        let ended = wait(&mut child, limits, overflow);
+        if ended.is_err() {
+            end_group(&mut child);
+        }
+        let stdout = out.recv().unwrap_or_default();
+        let stderr = String::from_utf8_lossy(&err.recv().unwrap_or_default()).into_owned();
+        let status = ended?;
+        if overflow.load(Ordering::SeqCst) {
+            return Err(ProcessError::TooMuch(limits.output));
+        }
+        match status.signal() {
+            Some(signal) => Err(ProcessError::Signal { signal, stderr: tail(&stderr, 5) }),
+            None => Ok(Output { status, stdout, stderr }),
+        }
+    })
+}
+
+fn wait(child: &mut Child, limits: Limits, overflow: &AtomicBool) -> Result<ExitStatus, ProcessError> {
+    let started = Instant::now();
+    loop {
+        if interrupted() {
+            return Err(ProcessError::Interrupted);
+        }
+        if overflow.load(Ordering::SeqCst) {
+            return Err(ProcessError::TooMuch(limits.output));
+        }
+        let left = limits.time.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            return Err(ProcessError::TimedOut(limits.time.as_secs()));
+        }
+        match child.wait_timeout(left.min(Duration::from_millis(100))).map_err(ProcessError::Wait)? {
+            Some(status) => return Ok(status),
+            None => continue,
+        }
+    }
+}
+
+fn end_group(child: &mut Child) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        // It may have ended by itself since: then there is nothing to end.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    let _ = child.wait();
+}
+
+fn collect(pipe: Option<impl Read>, limit: usize, overflow: &AtomicBool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        // A pipe that breaks gives a text that is cut, which its reader finds out.
+        let _ = pipe.take(limit as u64 + 1).read_to_end(&mut bytes);
+    }
+    if bytes.len() > limit {
+        overflow.store(true, Ordering::SeqCst);
+        bytes.truncate(limit);
+    }
+    bytes
+}
+
+/// The last lines of a text.
+pub fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.trim_end().lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}

@@ -1,0 +1,144 @@
+//! Where the numbers of a run come from: commit, tools, machine, load.
+
+use crate::tools::{Tool, said};
+use crate::workspace::Workspace;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::process::Command;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// Everything a reader needs to tell whether two runs may be compared.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// Name of the run.
+    pub name: String,
+    /// The command that made it.
+    pub command: String,
+    /// When it started, UTC, ISO 8601.
+    pub started: String,
+    /// Seconds that verifying and measuring took, builds apart.
+    pub seconds: u64,
+    /// Git commit.
+    pub commit: String,
+    /// Whether the working tree had changes beside it.
+    pub dirty: bool,
+    /// Compilers, run-times and emulators, by name.
+    pub tools: BTreeMap<String, String>,
+    /// CPU model.
+    pub cpu: String,
+    /// Processors there are.
+    pub cpus: usize,
+    /// Processor that timed runs were pinned to.
+    pub pinned_to: Option<usize>,
+    /// CPU features.
+    pub cpu_features: String,
+    /// Operating system.
+    pub system: String,
+    /// Kernel.
+    pub kernel: String,
+    /// Load average over a minute, at the start.
+    pub load_average: String,
+    /// Time that the hypervisor took from this machine while measuring, in hundredths of a second.
+    pub steal: u64,
+    /// Whether this was a quick run: fewer samples.
+    pub quick: bool,
+    /// Seed of the order of the samples.
+    pub shuffle_seed: u64,
+    /// Digest over all golden streams.
+    pub golden: String,
+    /// Digests of the model files, by name.
+    pub models: BTreeMap<String, String>,
+}
+
+impl Provenance {
+    /// Looks around.
+    pub fn collect(workspace: &Workspace) -> Self {
+        let git = |arguments: &[&str]| said(Command::new("git").current_dir(&workspace.root).args(arguments));
+        let commit = git(&["rev-parse", "HEAD"]).map(|text| text.trim().to_string());
+        let status = git(&["status", "--porcelain"]);
+        let mut tools = BTreeMap::new();
+        if let Some(version) = said(Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into())).arg("--version"))
+        {
+            tools.insert("rustc".to_string(), version.trim().to_string());
+        }
+        for (name, tool) in
+            [("rustc for WASM", Tool::WasmToolchain), ("rustc for Xtensa", Tool::DebianRust), ("QEMU", Tool::Qemu)]
+        {
+            if let Some(found) = tool.find() {
+                tools.insert(name.to_string(), found.version);
+            }
+        }
+        let lock = std::fs::read_to_string(workspace.root.join("Cargo.lock")).unwrap_or_default();
+        if let Some(version) = locked_version(&lock, "wasmtime") {
+            tools.insert("wasmtime".to_string(), version);
+        }
+        let os_release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+        let system = os_release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        Provenance {
+            started: now(),
+            commit: commit.unwrap_or_else(|| "unknown".into()),
+            dirty: status.is_none_or(|text| !text.trim().is_empty()),
+            tools,
+            cpu: cpu_field("model name"),
+            cpus: std::thread::available_parallelism().map_or(1, usize::from),
+            cpu_features: cpu_features(),
+            system: system.unwrap_or(std::env::consts::OS).trim_matches('"').to_string(),
+            kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_string(),
+            load_average: load.split(' ').next().unwrap_or("").to_string(),
+            ..Provenance::default()
+        }
+    }
+
+    /// The first ten digits of the commit, with a mark if the tree had changes beside it.
+    pub fn short_commit(&self) -> String {
+        let short: String = self.commit.chars().take(10).collect();
+        if self.dirty { format!("{short} with local changes") } else { short }
+    }
+}
+
+/// The features of this machine's CPU, as `/proc/cpuinfo` lists them.
+pub fn cpu_features() -> String {
+    cpu_field("flags")
+}
+
+fn cpu_field(name: &str) -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let line = text.lines().find(|line| line.split(':').next().is_some_and(|key| key.trim() == name));
+    line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_string()).unwrap_or_default()
+}
+
+/// Time that the hypervisor has taken so far, in hundredths of a second, over all processors.
+pub fn steal() -> u64 {
+    let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let first = text.lines().next().unwrap_or("");
+    first.split_whitespace().nth(8).and_then(|field| field.parse().ok()).unwrap_or(0)
+}
+
+/// The time now, UTC, ISO 8601 to the second.
+pub fn now() -> String {
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    OffsetDateTime::now_utc().format(&format).unwrap_or_default()
+}
+
+/// A package's version in a lock file.
+fn locked_version(lock: &str, package: &str) -> Option<String> {
+    let name = format!("name = \"{package}\"");
+    let mut lines = lock.lines().skip_while(|line| *line != name);
+    let version = lines.nth(1)?.strip_prefix("version = ")?;
+    Some(version.trim_matches('"').to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::locked_version;
+
+    #[test]
+    fn a_locked_version_is_of_the_very_package() {
+        let lock = "[[package]]\nname = \"wasmtime-environ\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"wasmtime\"\nversion = \"48.0.8\"\n";
+        assert_eq!(locked_version(lock, "wasmtime").unwrap(), "48.0.8");
+        assert_eq!(locked_version(lock, "wasm"), None);
+    }
+}

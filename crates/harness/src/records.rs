@@ -1,0 +1,282 @@
+//! The raw rows of a run, one JSON object a line: what was measured, skipped, verified and what failed.
+//!
+//! The first row says where everything comes from; the report is made from the rows alone.
+
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::expected::{Cause, Skip};
+use crate::provenance::Provenance;
+use crate::target::Cell;
+use crate::workspace::{read_text, write_atomic};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Version of the rows' format, in every row.
+pub const SCHEMA: u64 = 1;
+
+/// Which way is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Less is better.
+    Lower,
+    /// Neither: it says how much was done.
+    Neutral,
+}
+
+/// The metrics that rows may have, with the way that is better.
+pub const METRICS: [(&str, Direction); 10] = [
+    ("time", Direction::Lower),
+    ("instructions", Direction::Lower),
+    ("fuel", Direction::Lower),
+    ("tokens", Direction::Neutral),
+    ("allocations", Direction::Lower),
+    ("peak_memory", Direction::Lower),
+    ("linear_memory", Direction::Lower),
+    ("heap_peak", Direction::Lower),
+    ("stack_high_water", Direction::Lower),
+    ("static", Direction::Lower),
+];
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "row", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Row {
+    /// Where everything comes from. The first row, and only the first.
+    Run(Box<Provenance>),
+    /// One number of one run of a runner, whose answer was right.
+    Sample {
+        /// Target.
+        target: String,
+        /// Variant that really ran.
+        variant: String,
+        /// Case.
+        workload: String,
+        /// Digest of the model file.
+        model: String,
+        /// Which run, from 0.
+        sample: u32,
+        /// `load`, `prefill`, `decode` or `run`.
+        phase: String,
+        /// What was counted.
+        metric: String,
+        /// In what.
+        unit: String,
+        /// Which way is better.
+        direction: Direction,
+        /// The count over the whole phase.
+        value: u64,
+    },
+    /// The size of something that was built.
+    Artifact {
+        /// Target.
+        target: String,
+        /// Variant, where each has its own artifact.
+        variant: Option<String>,
+        /// File or image.
+        name: String,
+        /// Section, or `file` for the whole.
+        section: String,
+        /// Size.
+        bytes: u64,
+    },
+    /// A case whose answer was right.
+    Verified {
+        /// Target.
+        target: String,
+        /// Variant.
+        variant: String,
+        /// Case.
+        workload: String,
+        /// Steps compared.
+        steps: usize,
+    },
+    /// Something that did not run, and why.
+    Skipped {
+        /// Target.
+        target: String,
+        /// Variant.
+        variant: String,
+        /// Case; none where the whole cell is meant.
+        workload: Option<String>,
+        /// Kind of reason.
+        cause: Cause,
+        /// The reason as a sentence.
+        reason: String,
+        /// Whether `ci/expected.toml` lists it.
+        expected: bool,
+    },
+    /// Something that went wrong.
+    Failed {
+        /// Target.
+        target: String,
+        /// Variant.
+        variant: String,
+        /// Case; none where the whole cell is meant.
+        workload: Option<String>,
+        /// `build`, `verify` or `bench`.
+        during: String,
+        /// What happened.
+        error: String,
+        /// The exit code that it means.
+        exit: u8,
+    },
+}
+
+impl Row {
+    /// A row for what went wrong.
+    pub fn failed(cell: Cell, workload: Option<&str>, during: &str, error: String, exit: Exit) -> Self {
+        Row::Failed {
+            target: cell.target.name.into(),
+            variant: cell.variant.name.into(),
+            workload: workload.map(str::to_string),
+            during: during.into(),
+            error,
+            exit: exit.code(),
+        }
+    }
+
+    /// A row for what did not run.
+    pub fn skipped(cell: Cell, workload: Option<&str>, skip: &Skip, expected: bool) -> Self {
+        Row::Skipped {
+            target: cell.target.name.into(),
+            variant: cell.variant.name.into(),
+            workload: workload.map(str::to_string),
+            cause: skip.cause,
+            reason: skip.reason.clone(),
+            expected,
+        }
+    }
+}
+
+/// How many rows passed, failed and were skipped, and what that means for the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// Verified cases.
+    pub passed: usize,
+    /// Failures.
+    pub failed: usize,
+    /// Skips.
+    pub skipped: usize,
+    /// The exit code of all together.
+    pub exit: Exit,
+}
+
+impl Tally {
+    /// Counts rows.
+    pub fn of(rows: &[Row]) -> Self {
+        let mut tally = Tally { passed: 0, failed: 0, skipped: 0, exit: Exit::Pass };
+        for row in rows {
+            match row {
+                Row::Verified { .. } => tally.passed += 1,
+                Row::Failed { exit, .. } => {
+                    tally.failed += 1;
+                    let exit = if *exit == Exit::WrongAnswer.code() { Exit::WrongAnswer } else { Exit::Harness };
+                    tally.exit = tally.exit.worst(exit);
+                }
+                Row::Skipped { expected, .. } => {
+                    tally.skipped += 1;
+                    tally.exit = tally.exit.worst(if *expected { Exit::Pass } else { Exit::NotMeasurable });
+                }
+                Row::Run(_) | Row::Sample { .. } | Row::Artifact { .. } => {}
+            }
+        }
+        tally
+    }
+}
+
+/// Writes rows as JSON Lines, whole or not at all.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write(path: &Path, rows: &[Row]) -> Result<(), Error> {
+    let mut text = String::new();
+    for row in rows {
+        let malformed = |message: String| Error::Malformed { path: path.to_path_buf(), message };
+        let mut value = serde_json::to_value(row).map_err(|error| malformed(error.to_string()))?;
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("schema".into(), SCHEMA.into());
+        }
+        text += &value.to_string();
+        text.push('\n');
+    }
+    write_atomic(path, text.as_bytes())
+}
+
+/// Reads rows back.
+///
+/// # Errors
+/// For a line of another schema, an unknown field, or a file that does not start with where it comes from.
+pub fn read(path: &Path) -> Result<(Provenance, Vec<Row>), Error> {
+    let malformed = |message: String| Error::Malformed { path: path.to_path_buf(), message };
+    let mut provenance = None;
+    let mut rows = Vec::new();
+    for (number, line) in read_text(path)?.lines().enumerate() {
+        let row = parse_line(line).map_err(|message| malformed(format!("line {}: {message}", number + 1)))?;
+        match row {
+            Row::Run(run) if number == 0 => provenance = Some(*run),
+            Row::Run(_) => return Err(malformed(format!("line {}: a second `run` row", number + 1))),
+            row => rows.push(row),
+        }
+    }
+    let provenance = provenance.ok_or_else(|| malformed("the first line is not a `run` row".into()))?;
+    Ok((provenance, rows))
+}
+
+fn parse_line(line: &str) -> Result<Row, String> {
+    let mut value: serde_json::Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let schema = value.as_object_mut().and_then(|fields| fields.remove("schema"));
+    match schema.and_then(|schema| schema.as_u64()) {
+        Some(SCHEMA) => serde_json::from_value(value).map_err(|error| error.to_string()),
+        Some(other) => Err(format!("schema {other}, this build reads schema {SCHEMA}")),
+        None => Err("no `schema`".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Row, Tally, read, write};
+    use crate::exit::Exit;
+    use crate::expected::{Cause, Skip};
+    use crate::provenance::Provenance;
+    use crate::target::Cell;
+
+    fn rows() -> Vec<Row> {
+        let cell = Cell::named("xtensa", "lut").unwrap();
+        let skip = Skip { cause: Cause::Memory, reason: "9.1 MB does not fit 8 MB PSRAM".into() };
+        vec![
+            Row::Run(Box::new(Provenance::default())),
+            Row::skipped(cell, Some("default/greedy"), &skip, true),
+            Row::Verified { target: "native".into(), variant: "avx2".into(), workload: "a".into(), steps: 3 },
+        ]
+    }
+
+    #[test]
+    fn rows_come_back_as_they_went() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records.jsonl");
+        write(&path, &rows()).unwrap();
+        assert_eq!(read(&path).unwrap().1, rows()[1..]);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("\"schema\":1", "\"schema\":2")).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("line 1: schema 2"));
+        std::fs::write(&path, text.replace("\"steps\"", "\"step\"")).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("line 3"));
+        std::fs::write(&path, text.lines().skip(1).collect::<Vec<_>>().join("\n")).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("not a `run` row"));
+    }
+
+    #[test]
+    fn an_expected_skip_is_free_and_a_wrong_answer_outranks_the_rest() {
+        let mut rows = rows();
+        assert_eq!(Tally::of(&rows), Tally { passed: 1, failed: 0, skipped: 1, exit: Exit::Pass });
+        let cell = Cell::named("wasm", "simd128").unwrap();
+        let skip = Skip { cause: Cause::Tools, reason: "no compiler".into() };
+        rows.push(Row::skipped(cell, None, &skip, false));
+        assert_eq!(Tally::of(&rows).exit, Exit::NotMeasurable);
+        rows.push(Row::failed(cell, None, "bench", "timed out".into(), Exit::Harness));
+        assert_eq!(Tally::of(&rows).exit, Exit::Harness);
+        rows.push(Row::failed(cell, None, "verify", "token 3".into(), Exit::WrongAnswer));
+        assert_eq!(Tally::of(&rows).exit, Exit::WrongAnswer);
+    }
+}

@@ -1,0 +1,95 @@
+//! Where values lie on an axis and which of them are labelled.
+
+/// An axis from `low` to `high`.
+pub(super) struct Axis {
+    low: f64,
+    high: f64,
+    logarithmic: bool,
+}
+
+impl Axis {
+    /// An axis that holds all values: from zero, or between round powers of ten.
+    pub fn over(values: impl Iterator<Item = f64>, logarithmic: bool) -> Self {
+        let values: Vec<f64> = values.filter(|value| *value > 0.0 || !logarithmic).collect();
+        let high = values.iter().copied().fold(0.0, f64::max);
+        if !logarithmic {
+            let high = if high > 0.0 { high * 1.02 } else { 1.0 };
+            return Axis { low: 0.0, high, logarithmic };
+        }
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        if !low.is_finite() {
+            return Axis { low: 1.0, high: 10.0, logarithmic };
+        }
+        // A twentieth of a decade of air, so that no dot sits on the frame, then out to the next step of 1-2-5.
+        Axis { low: step_down(low / 1.12), high: step_up(high * 1.12), logarithmic }
+    }
+
+    /// Where a value lies, from 0 to 1.
+    pub fn place(&self, value: f64) -> f64 {
+        let at = if self.logarithmic {
+            (value.max(self.low) / self.low).ln() / (self.high / self.low).ln()
+        } else {
+            (value - self.low) / (self.high - self.low)
+        };
+        at.clamp(0.0, 1.0)
+    }
+
+    /// The values to label, at most about `most` of them.
+    pub fn ticks(&self, most: usize) -> Vec<f64> {
+        if !self.logarithmic {
+            let raw = self.high / most as f64;
+            let step = step_up(raw);
+            return (0..).map(|i| i as f64 * step).take_while(|tick| *tick <= self.high).collect();
+        }
+        let decades = |steps: &[f64], every: i32| {
+            let first = self.low.log10().floor() as i32;
+            let last = self.high.log10().ceil() as i32;
+            let of_decade = |decade: i32| steps.iter().map(move |step| step * 10f64.powi(decade)).collect::<Vec<_>>();
+            let ticks = (first..=last).filter(|decade| decade % every == 0).flat_map(of_decade);
+            ticks.filter(|tick| *tick >= self.low * 0.999 && *tick <= self.high * 1.001).collect::<Vec<f64>>()
+        };
+        let choices = [decades(&[1.0, 2.0, 5.0], 1), decades(&[1.0, 3.0], 1), decades(&[1.0], 1), decades(&[1.0], 2)];
+        let fits = choices.iter().find(|ticks| ticks.len() <= most && ticks.len() >= 2);
+        fits.cloned().unwrap_or_else(|| decades(&[1.0], 3))
+    }
+}
+
+/// The largest of 1, 2, 5 times a power of ten that is not above the value.
+fn step_down(value: f64) -> f64 {
+    let decade = 10f64.powf(value.log10().floor());
+    [5.0, 2.0, 1.0].into_iter().map(|step| step * decade).find(|step| *step <= value).unwrap_or(decade)
+}
+
+/// The smallest of 1, 2, 5 times a power of ten that is not below the value.
+fn step_up(value: f64) -> f64 {
+    let decade = 10f64.powf(value.log10().floor());
+    [1.0, 2.0, 5.0].into_iter().map(|step| step * decade).find(|step| *step >= value).unwrap_or(10.0 * decade)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Axis;
+
+    #[test]
+    fn a_logarithmic_axis_holds_its_values_in_order() {
+        let axis = Axis::over([30.0, 4000.0, 250.0].into_iter(), true);
+        let places: Vec<f64> = [30.0, 250.0, 4000.0].iter().map(|value| axis.place(*value)).collect();
+        assert!(places[0] > 0.0 && places[0] < places[1] && places[1] < places[2] && places[2] < 1.0, "{places:?}");
+        assert_eq!(axis.ticks(5), [30.0, 100.0, 300.0, 1000.0, 3000.0]);
+    }
+
+    #[test]
+    fn a_linear_axis_starts_at_zero() {
+        let axis = Axis::over([30.0, 61.0].into_iter(), false);
+        assert_eq!(axis.place(0.0), 0.0);
+        assert_eq!(axis.ticks(4), [0.0, 20.0, 40.0, 60.0]);
+    }
+
+    #[test]
+    fn no_values_or_one_value_make_an_axis_too() {
+        assert!(Axis::over(std::iter::empty(), true).ticks(5).len() >= 2);
+        let one = Axis::over([7.0].into_iter(), true);
+        assert!(one.place(7.0) > 0.0 && one.place(7.0) < 1.0);
+        assert!(!one.ticks(5).is_empty());
+    }
+}

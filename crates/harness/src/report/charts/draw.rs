@@ -1,0 +1,226 @@
+//! Drawing: one layout for pages, pictures and phones.
+//!
+//! The font travels with the program, so a picture comes out the same on a machine that has none.
+
+use super::axis::Axis;
+use super::{Chart, Mark};
+use crate::error::Error;
+use plotters::backend::{BitMapBackend, SVGBackend};
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::register_font;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::sync::Once;
+
+/// Width and background of a drawing.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    width: u32,
+    /// White, with the title: for a file that stands alone. Otherwise clear, for a page that has its own.
+    alone: bool,
+    font: i32,
+}
+
+/// A picture of its own.
+pub const PAGE: Look = Look { width: 860, alone: true, font: 15 };
+/// A part of an HTML page, narrow enough for a phone.
+pub const INLINE: Look = Look { width: 460, alone: false, font: 13 };
+/// Pixels of a PNG for each of the drawing's, for sharp screens.
+const PNG_SCALE: u32 = 2;
+
+const GRID: RGBColor = RGBColor(0x99, 0x99, 0x99);
+const TEXT: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
+
+/// The chart as SVG.
+///
+/// # Errors
+/// If plotters cannot draw it.
+pub fn svg(chart: &Chart, look: Look) -> Result<String, Error> {
+    let layout = Layout::of(chart, look, 1);
+    let mut text = String::new();
+    {
+        let area = SVGBackend::with_string(&mut text, layout.size()).into_drawing_area();
+        layout.draw(&area).map_err(|error| draw_error(chart, &error))?;
+        area.present().map_err(|error| draw_error(chart, &error))?;
+    }
+    let title = chart.title.replace('&', "&amp;").replace('<', "&lt;");
+    Ok(text.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{title}\" "), 1))
+}
+
+/// The chart as PNG.
+///
+/// # Errors
+/// If plotters cannot draw it or the picture cannot be packed.
+pub fn png(chart: &Chart) -> Result<Vec<u8>, Error> {
+    let layout = Layout::of(chart, PAGE, PNG_SCALE);
+    let (width, height) = layout.size();
+    let mut pixels = vec![0; (width * height * 3) as usize];
+    {
+        let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
+        layout.draw(&area).map_err(|error| draw_error(chart, &error))?;
+        area.present().map_err(|error| draw_error(chart, &error))?;
+    }
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::new(&mut out, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::High);
+    let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&pixels));
+    written.map_err(|error| draw_error(chart, &error))?;
+    Ok(out)
+}
+
+fn draw_error(chart: &Chart, error: &dyn std::fmt::Display) -> Error {
+    Error::Draw { what: format!("chart {}", chart.name), message: error.to_string() }
+}
+
+/// A chart with everything measured out. Lengths are in pixels of the result.
+struct Layout<'a> {
+    chart: &'a Chart,
+    look: Look,
+    scale: i32,
+    /// Left and right end of the axis.
+    plot: (i32, i32),
+    row: i32,
+    top: i32,
+}
+
+impl<'a> Layout<'a> {
+    fn of(chart: &'a Chart, look: Look, scale: u32) -> Self {
+        static FONT: Once = Once::new();
+        FONT.call_once(|| {
+            // The font is part of the program: that it cannot be read would show in every chart.
+            let _ = register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular());
+            let _ = register_font("sans-serif", FontStyle::Bold, dejavu::sans::bold());
+        });
+        let scale = scale as i32;
+        let font = look.font * scale;
+        let marks = || chart.panels.iter().flat_map(|panel| &panel.rows);
+        let widest =
+            |texts: &mut dyn Iterator<Item = &str>| texts.map(|text| text_width(text, font)).max().unwrap_or(0);
+        let labels = widest(&mut marks().map(|mark| mark.label.as_str()));
+        let values = widest(&mut marks().filter(|mark| mark.value.is_some()).map(|mark| mark.text.as_str()));
+        let width = look.width as i32 * scale;
+        let gap = font / 2;
+        let head = if look.alone { font * 4 } else { 0 };
+        Layout { chart, look, scale, plot: (labels + 2 * gap, width - values - 3 * gap), row: font * 8 / 5, top: head }
+    }
+
+    fn font(&self) -> i32 {
+        self.look.font * self.scale
+    }
+
+    /// Rows of text and marks of a panel: its title and its marks.
+    fn panel_height(&self, rows: usize) -> i32 {
+        self.row * (rows as i32 + 1) + self.row / 2
+    }
+
+    fn size(&self) -> (u32, u32) {
+        let panels: i32 = self.chart.panels.iter().map(|panel| self.panel_height(panel.rows.len())).sum();
+        let height = self.top + panels + 3 * self.row;
+        (self.look.width * self.scale as u32, height as u32)
+    }
+
+    fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        let font = self.font();
+        if self.look.alone {
+            area.fill(&WHITE)?;
+            let title = ("sans-serif", font * 5 / 4, FontStyle::Bold).into_font().color(&TEXT);
+            area.draw(&Text::new(self.chart.title.clone(), (font / 2, font / 2), title))?;
+            self.text(area, &self.chart.subtitle, (font / 2, font * 9 / 4), HPos::Left, VPos::Top)?;
+        }
+        let values = self.chart.panels.iter().flat_map(|panel| &panel.rows).filter_map(|mark| mark.value);
+        let axis = Axis::over(values.flat_map(|(low, middle, high)| [low, middle, high]), self.chart.logarithmic);
+        let mut y = self.top;
+        for panel in &self.chart.panels {
+            let bold = ("sans-serif", font, FontStyle::Bold).into_font().color(&TEXT);
+            area.draw(&Text::new(panel.title.clone(), (font / 2, y + self.row / 4), bold))?;
+            let rows = y + self.row;
+            let bottom = rows + self.row * panel.rows.len() as i32;
+            for tick in axis.ticks(self.most_ticks()) {
+                let x = self.x(&axis, tick);
+                area.draw(&PathElement::new([(x, rows), (x, bottom)], self.line(&GRID.mix(0.45))))?;
+            }
+            for (i, mark) in panel.rows.iter().enumerate() {
+                self.mark(area, &axis, mark, rows + self.row * i as i32 + self.row / 2)?;
+            }
+            y += self.panel_height(panel.rows.len());
+        }
+        let y = y - self.row / 4;
+        for tick in axis.ticks(self.most_ticks()) {
+            self.text(area, &tick_text(tick), (self.x(&axis, tick), y), HPos::Center, VPos::Top)?;
+        }
+        let centre = (self.plot.0 + self.plot.1) / 2;
+        self.text(area, &self.chart.axis, (centre, y + self.row), HPos::Center, VPos::Top)
+    }
+
+    fn mark<B: DrawingBackend>(
+        &self,
+        area: &DrawingArea<B, Shift>,
+        axis: &Axis,
+        mark: &Mark,
+        y: i32,
+    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        let font = self.font();
+        let colour = RGBColor(mark.colour.0, mark.colour.1, mark.colour.2);
+        self.text(area, &mark.label, (self.plot.0 - font / 2, y), HPos::Right, VPos::Center)?;
+        let Some((low, middle, high)) = mark.value else {
+            return self.text(area, &mark.text, (self.plot.0 + font / 2, y), HPos::Left, VPos::Center);
+        };
+        let x = self.x(axis, middle);
+        if self.chart.logarithmic {
+            let whisker = ShapeStyle { color: colour.mix(0.5), filled: true, stroke_width: (self.scale * 5) as u32 };
+            area.draw(&PathElement::new([(self.x(axis, low), y), (self.x(axis, high), y)], whisker))?;
+            area.draw(&Circle::new((x, y), font * 2 / 5, colour.filled()))?;
+        } else {
+            let half = self.row * 3 / 10;
+            area.draw(&Rectangle::new([(self.plot.0, y - half), (x, y + half)], colour.filled()))?;
+        }
+        self.text(area, &mark.text, (self.plot.1 + font, y), HPos::Left, VPos::Center)
+    }
+
+    fn text<B: DrawingBackend>(
+        &self,
+        area: &DrawingArea<B, Shift>,
+        text: &str,
+        at: (i32, i32),
+        horizontal: HPos,
+        vertical: VPos,
+    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        let style = ("sans-serif", self.font()).into_font().color(&TEXT).pos(Pos::new(horizontal, vertical));
+        area.draw(&Text::new(text.to_string(), at, style))
+    }
+
+    fn line(&self, colour: &RGBAColor) -> ShapeStyle {
+        ShapeStyle { color: *colour, filled: false, stroke_width: self.scale as u32 }
+    }
+
+    fn x(&self, axis: &Axis, value: f64) -> i32 {
+        self.plot.0 + (axis.place(value) * f64::from(self.plot.1 - self.plot.0)).round() as i32
+    }
+
+    /// Labels of the axis stand about five letters wide, with as much between them.
+    fn most_ticks(&self) -> usize {
+        ((self.plot.1 - self.plot.0) / (self.font() * 4)).max(2) as usize
+    }
+}
+
+/// Width of a text, as the font has it.
+fn text_width(text: &str, size: i32) -> i32 {
+    let font = ("sans-serif", size).into_font();
+    font.box_size(text).map_or(size * text.len() as i32 * 3 / 5, |(width, _)| width as i32)
+}
+
+/// A label of the axis: short, with its thousands as a letter.
+fn tick_text(value: f64) -> String {
+    let (scaled, letter) = match value {
+        v if v >= 1e9 => (v / 1e9, " G"),
+        v if v >= 1e6 => (v / 1e6, " M"),
+        v if v >= 1e3 => (v / 1e3, " k"),
+        v => (v, ""),
+    };
+    let digits = if scaled >= 1.0 || scaled == 0.0 { 1 } else { 3 };
+    let text = format!("{scaled:.digits$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text}{letter}")
+}

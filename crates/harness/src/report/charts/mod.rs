@@ -1,0 +1,156 @@
+//! The charts of a report: what is in each. How they are drawn is in `draw`.
+
+mod axis;
+mod draw;
+
+pub use draw::{INLINE, Look, PAGE, png, svg};
+
+use super::Report;
+use super::tables::{bytes, number};
+use crate::stats::Summary;
+use crate::target::{Cell, Clock, XTENSA_ASSUMPTION};
+
+/// A chart: panels of rows on one axis.
+#[derive(Debug, Clone)]
+pub struct Chart {
+    /// Name of its files.
+    pub name: &'static str,
+    /// What it shows.
+    pub title: String,
+    /// What a reader must know to read it.
+    pub subtitle: String,
+    /// What the axis counts, with its unit.
+    pub axis: String,
+    /// Whether the axis is logarithmic: dots with their quartiles. Otherwise bars from zero.
+    pub logarithmic: bool,
+    /// One panel a workload.
+    pub panels: Vec<Panel>,
+}
+
+/// The rows of one workload.
+#[derive(Debug, Clone)]
+pub struct Panel {
+    /// The workload.
+    pub title: String,
+    /// Its rows.
+    pub rows: Vec<Mark>,
+}
+
+/// One row.
+#[derive(Debug, Clone)]
+pub struct Mark {
+    /// Target and variant, perhaps the phase.
+    pub label: String,
+    /// The target's colour.
+    pub colour: (u8, u8, u8),
+    /// First quartile, median and third quartile; none where nothing was measured.
+    pub value: Option<(f64, f64, f64)>,
+    /// The median in words, or why there is none.
+    pub text: String,
+}
+
+/// Every chart that the report has numbers for.
+pub fn all(report: &Report) -> Vec<Chart> {
+    let wall = |cell: Cell| cell.target.clock == Clock::Wall;
+    let emulated = |cell: Cell| cell.target.clock == Clock::Instructions;
+    let milliseconds = |ms: f64| format!("{} ms", number(ms));
+    let mut charts = vec![
+        Chart {
+            name: "throughput",
+            title: "Decode speed, native and WebAssembly".into(),
+            subtitle: "Median and quartiles; higher is better; one thread; logarithmic".into(),
+            axis: "tokens/s".into(),
+            logarithmic: true,
+            panels: panels(report, wall, &[("decode", "throughput", "")], number),
+        },
+        Chart {
+            name: "xtensa",
+            title: "Decode speed, Xtensa, modelled".into(),
+            subtitle: format!("Not measured: {}; higher is better", XTENSA_ASSUMPTION.trim_start_matches("modelled: ")),
+            axis: "tokens/s, modelled".into(),
+            logarithmic: false,
+            panels: panels(report, emulated, &[("decode", "modelled throughput", "")], number),
+        },
+        Chart {
+            name: "memory",
+            title: "Peak memory".into(),
+            subtitle: "native: resident set; wasm: linear memory; xtensa: heap, stack and static data; logarithmic"
+                .into(),
+            axis: "bytes".into(),
+            logarithmic: true,
+            panels: panels(report, |_| true, &[("run", "memory", "")], bytes),
+        },
+        Chart {
+            name: "phases-time",
+            title: "Time by phase, native and WebAssembly".into(),
+            subtitle: "Load, the whole prompt, all generated tokens; lower is better; logarithmic".into(),
+            axis: "milliseconds".into(),
+            logarithmic: true,
+            panels: panels(report, wall, &phases("time"), milliseconds),
+        },
+        Chart {
+            name: "phases-instructions",
+            title: "Instructions by phase, Xtensa".into(),
+            subtitle: "Counted by the emulator, the same in two runs; lower is better; logarithmic".into(),
+            axis: "instructions".into(),
+            logarithmic: true,
+            panels: panels(report, emulated, &phases("instructions"), short),
+        },
+    ];
+    charts.retain(|chart| chart.panels.iter().flat_map(|panel| &panel.rows).any(|mark| mark.value.is_some()));
+    charts
+}
+
+fn phases(metric: &'static str) -> [(&'static str, &'static str, &'static str); 3] {
+    [("load", metric, " load"), ("prefill", metric, " prefill"), ("decode", metric, " decode")]
+}
+
+/// A panel for every workload, a row for every cell and quantity.
+fn panels(
+    report: &Report,
+    keep: impl Fn(Cell) -> bool,
+    quantities: &[(&str, &str, &str)],
+    show: impl Fn(f64) -> String,
+) -> Vec<Panel> {
+    let mut panels = Vec::new();
+    for workload in report.workloads() {
+        let mut rows = Vec::new();
+        for cell in Cell::all().filter(|cell| keep(*cell)) {
+            let names = (cell.target.name, cell.variant.name);
+            let mut mark = |suffix: &str, value: Option<&Summary>, text: String| {
+                rows.push(Mark {
+                    label: format!("{cell}{suffix}"),
+                    colour: cell.target.colour,
+                    value: value.map(|s| (s.q1, s.median, s.q3)),
+                    text,
+                });
+            };
+            let found = quantities.iter().filter_map(|(phase, metric, suffix)| {
+                report.find(names, workload, phase, metric).map(|summary| (suffix, summary))
+            });
+            let found: Vec<_> = found.collect();
+            for (suffix, summary) in &found {
+                mark(suffix, Some(summary), show(summary.median));
+            }
+            if found.is_empty()
+                && let Some(reason) = report.gap(names, workload)
+            {
+                mark("", None, reason);
+            }
+        }
+        if !rows.is_empty() {
+            panels.push(Panel { title: workload.to_string(), rows });
+        }
+    }
+    panels
+}
+
+/// A count in millions or thousands.
+fn short(value: f64) -> String {
+    match value {
+        v if v >= 1e9 => format!("{} G", number(v / 1e9)),
+        v if v >= 1e6 => format!("{} M", number(v / 1e6)),
+        v if v >= 1e3 => format!("{} k", number(v / 1e3)),
+        v => number(v),
+    }
+}

@@ -1,0 +1,143 @@
+//! The report as Markdown, and the README's block.
+
+use super::Report;
+use super::tables::{self, Table};
+use crate::error::Error;
+use crate::target::XTENSA_ASSUMPTION;
+use std::path::Path;
+
+/// What a reader should not take from the numbers.
+pub fn not_shown() -> [String; 4] {
+    [
+        "One machine, one thread: nothing is said about other CPUs, about several streams at once or about a warm server."
+            .to_string(),
+        "No intervals: medians and quartiles of one session. Two sessions, or two machines, differ by more than the quartiles show."
+            .to_string(),
+        format!("Xtensa was emulated, not owned: tokens/s are {XTENSA_ASSUMPTION}. Real flash and PSRAM are slower."),
+        "Synthetic models have the shapes of real ones, not their knowledge: speed and memory carry over, text does not."
+            .to_string(),
+    ]
+}
+
+/// The whole page.
+pub fn page(report: &Report) -> String {
+    let p = &report.provenance;
+    let mut out = format!("# Benchmark: {}\n\n", p.name);
+    out += &format!("{}\n\n", summary(report));
+    for chart in super::charts::all(report) {
+        out += &format!("![{}](charts/{}.svg)\n\n", chart.title, chart.name);
+    }
+    for table in tables::all(report) {
+        out += &section(&table);
+    }
+    out += "## Where this comes from\n\n| what | value |\n|---|---|\n";
+    for (name, value) in provenance(report) {
+        out += &format!("| {name} | {} |\n", escape(&value));
+    }
+    out += "\n## What this does not show\n\n";
+    for line in not_shown() {
+        out += &format!("- {line}\n");
+    }
+    out += "\nThis page is made from `records.jsonl` beside it by `cargo xtask report`.\n";
+    out
+}
+
+/// What happened, in a sentence or two.
+pub fn summary(report: &Report) -> String {
+    let p = &report.provenance;
+    let quick = if p.quick { ", quick" } else { "" };
+    format!(
+        "`{}`{quick}, commit {}: {} answers checked and right, {} failed, {} skipped.",
+        p.command,
+        p.short_commit(),
+        report.passed,
+        report.failed,
+        report.skipped
+    )
+}
+
+/// Where the numbers come from, as names and values.
+pub fn provenance(report: &Report) -> Vec<(String, String)> {
+    let p = &report.provenance;
+    let mut rows: Vec<(String, String)> = vec![
+        ("command".into(), p.command.clone()),
+        ("started".into(), format!("{}, took {} s without builds", p.started, p.seconds)),
+        ("commit".into(), p.short_commit()),
+        ("CPU".into(), format!("{}, {} processors", p.cpu, p.cpus)),
+        ("timed runs pinned to".into(), p.pinned_to.map_or("nothing".into(), |cpu| format!("processor {cpu}"))),
+        ("system".into(), format!("{}, kernel {}", p.system, p.kernel)),
+        ("load average at the start".into(), p.load_average.clone()),
+        ("time stolen by the hypervisor".into(), format!("{:.2} s", p.steal as f64 / 100.0)),
+        ("golden streams".into(), p.golden.clone()),
+    ];
+    rows.extend(p.tools.iter().map(|(name, version)| (name.clone(), version.clone())));
+    rows.extend(p.models.iter().map(|(name, digest)| (format!("model `{name}`"), digest.clone())));
+    rows.push(("CPU features".into(), p.cpu_features.clone()));
+    rows
+}
+
+fn section(table: &Table) -> String {
+    let mut out = format!("## {}\n\n", table.title);
+    if !table.note.is_empty() {
+        out += &format!("{}\n\n", table.note);
+    }
+    if table.folded {
+        out += &format!("<details><summary>{} rows</summary>\n\n{}\n</details>\n\n", table.rows.len(), grid(table));
+    } else {
+        out += &format!("{}\n", grid(table));
+    }
+    out
+}
+
+fn grid(table: &Table) -> String {
+    let mut out = format!("| {} |\n|{}\n", table.columns.join(" | "), "---|".repeat(table.columns.len()));
+    for row in &table.rows {
+        let cells: Vec<String> = row.iter().map(|cell| escape(cell)).collect();
+        out += &format!("| {} |\n", cells.join(" | "));
+    }
+    out
+}
+
+fn escape(cell: &str) -> String {
+    cell.replace('|', "\\|").replace('\n', "<br>")
+}
+
+const BEGIN: &str = "<!-- results:begin -->";
+const END: &str = "<!-- results:end -->";
+
+/// The README with its results block made from a report; `folder` is the report's, relative to the README.
+///
+/// # Errors
+/// If the README has no such block.
+pub fn readme(text: &str, report: &Report, folder: &Path) -> Result<String, Error> {
+    let marks = text.find(BEGIN).zip(text.find(END)).filter(|(begin, end)| begin < end);
+    let (begin, end) = marks.ok_or_else(|| {
+        Error::Refused(format!("README.md has no block between `{BEGIN}` and `{END}` for the results"))
+    })?;
+    let table = tables::overview(report);
+    let folder = folder.display();
+    let p = &report.provenance;
+    let mut block = format!("{BEGIN}\n{}\n{}", grid(&table), table.note);
+    block += &format!(" Measured {} on {} at commit {}; ", p.started.get(..10).unwrap_or(""), p.cpu, p.short_commit());
+    block += &format!("the whole report is [{folder}/report.md]({folder}/report.md).\n");
+    for chart in super::charts::all(report).iter().filter(|chart| ["throughput", "memory"].contains(&chart.name)) {
+        block += &format!("\n![{}]({folder}/charts/{}.svg)\n", chart.title, chart.name);
+    }
+    Ok(format!("{}{block}{}", &text[..begin], &text[end..]))
+}
+
+/// A table for a terminal: columns lined up.
+pub fn plain(table: &Table) -> String {
+    let clean = |cell: &String| cell.replace('`', "");
+    let lines: Vec<Vec<String>> =
+        std::iter::once(&table.columns).chain(&table.rows).map(|row| row.iter().map(clean).collect()).collect();
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
+    let mut out = String::new();
+    for line in &lines {
+        let cells = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
+        out += cells.collect::<Vec<_>>().join("  ").trim_end();
+        out.push('\n');
+    }
+    out + &table.note + "\n"
+}

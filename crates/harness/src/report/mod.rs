@@ -1,0 +1,341 @@
+//! The report of a run: one JSON made from the rows, and everything else made from that JSON.
+
+pub mod charts;
+pub mod html;
+pub mod markdown;
+pub mod tables;
+
+use crate::error::Error;
+use crate::expected::Cause;
+use crate::provenance::Provenance;
+use crate::records::{self, Row, Tally};
+use crate::stats::Summary;
+use crate::target::XTENSA_HZ;
+use crate::workspace::{Workspace, read_text, write_atomic};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Everything that a report says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// Version of the rows that it was made from.
+    pub schema: u64,
+    /// Where it comes from.
+    pub provenance: Provenance,
+    /// Verified cases.
+    pub passed: usize,
+    /// Failures.
+    pub failed: usize,
+    /// Skips.
+    pub skipped: usize,
+    /// What was measured, summarised.
+    pub measurements: Vec<Measurement>,
+    /// Sizes of what was built.
+    pub artifacts: Vec<Artifact>,
+    /// What did not run.
+    pub skips: Vec<Skipped>,
+    /// What went wrong.
+    pub failures: Vec<Failure>,
+}
+
+/// One quantity of one cell on one workload.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measurement {
+    /// Target.
+    pub target: String,
+    /// Variant.
+    pub variant: String,
+    /// Case.
+    pub workload: String,
+    /// `load`, `prefill`, `decode` or `run`.
+    pub phase: String,
+    /// Quantity; those with `modelled` in their name were not observed.
+    pub metric: String,
+    /// Unit.
+    pub unit: String,
+    /// Its samples, summarised.
+    pub summary: Summary,
+}
+
+/// A size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Artifact {
+    /// Target.
+    pub target: String,
+    /// Variant, where each has its own artifact.
+    pub variant: Option<String>,
+    /// File or image.
+    pub name: String,
+    /// Section, or `file` for the whole.
+    pub section: String,
+    /// Size.
+    pub bytes: u64,
+}
+
+/// Something that did not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Skipped {
+    /// Target.
+    pub target: String,
+    /// Variant.
+    pub variant: String,
+    /// Case; none for all of them.
+    pub workload: Option<String>,
+    /// Kind of reason.
+    pub cause: Cause,
+    /// Reason.
+    pub reason: String,
+    /// Whether `ci/expected.toml` lists it.
+    pub expected: bool,
+}
+
+/// Something that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// Target.
+    pub target: String,
+    /// Variant.
+    pub variant: String,
+    /// Case; none for all of them.
+    pub workload: Option<String>,
+    /// During what.
+    pub during: String,
+    /// What happened.
+    pub error: String,
+}
+
+impl Report {
+    /// Summarises rows.
+    pub fn of(provenance: Provenance, rows: &[Row]) -> Self {
+        let tally = Tally::of(rows);
+        let mut report = Report {
+            schema: records::SCHEMA,
+            provenance,
+            passed: tally.passed,
+            failed: tally.failed,
+            skipped: tally.skipped,
+            measurements: summarise(rows),
+            artifacts: Vec::new(),
+            skips: Vec::new(),
+            failures: Vec::new(),
+        };
+        for row in rows.iter().cloned() {
+            match row {
+                Row::Artifact { target, variant, name, section, bytes } => {
+                    report.artifacts.push(Artifact { target, variant, name, section, bytes });
+                }
+                Row::Skipped { target, variant, workload, cause, reason, expected } => {
+                    let skip = Skipped { target, variant, workload, cause, reason, expected };
+                    // Verifying and measuring both meet the same obstacle.
+                    if !report.skips.contains(&skip) {
+                        report.skips.push(skip);
+                    }
+                }
+                Row::Failed { target, variant, workload, during, error, .. } => {
+                    report.failures.push(Failure { target, variant, workload, during, error });
+                }
+                Row::Run(_) | Row::Sample { .. } | Row::Verified { .. } => {}
+            }
+        }
+        report
+    }
+
+    /// The summary of one quantity.
+    pub fn find(&self, cell: (&str, &str), workload: &str, phase: &str, metric: &str) -> Option<&Summary> {
+        let found = self.measurements.iter().find(|m| {
+            (m.target.as_str(), m.variant.as_str()) == cell
+                && (m.workload.as_str(), m.phase.as_str(), m.metric.as_str()) == (workload, phase, metric)
+        });
+        found.map(|measurement| &measurement.summary)
+    }
+
+    /// The workloads measured or skipped, in order of first mention, those measured first.
+    pub fn workloads(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for measurement in &self.measurements {
+            if !names.contains(&measurement.workload.as_str()) {
+                names.push(&measurement.workload);
+            }
+        }
+        names
+    }
+
+    /// Why a cell has no number for a workload, if that is known.
+    pub fn gap(&self, cell: (&str, &str), workload: &str) -> Option<String> {
+        let about = |target: &str, variant: &str, of: &Option<String>| {
+            (target, variant) == cell && of.as_deref().is_none_or(|name| name == workload)
+        };
+        let skip = self.skips.iter().find(|skip| about(&skip.target, &skip.variant, &skip.workload));
+        let failure = self.failures.iter().find(|failure| about(&failure.target, &failure.variant, &failure.workload));
+        skip.map(|skip| format!("skipped: {}", skip.reason)).or_else(|| failure.map(|_| "failed: see below".into()))
+    }
+}
+
+type Key = (String, String, String);
+type Counts = BTreeMap<(String, String), f64>;
+
+/// Derived quantities, sample by sample, then summarised: a median of ratios, not a ratio of medians.
+fn summarise(rows: &[Row]) -> Vec<Measurement> {
+    let mut order: Vec<Key> = Vec::new();
+    let mut samples: BTreeMap<(Key, u32), Counts> = BTreeMap::new();
+    for row in rows {
+        if let Row::Sample { target, variant, workload, sample, phase, metric, value, .. } = row {
+            let key = (target.clone(), variant.clone(), workload.clone());
+            if !order.contains(&key) {
+                order.push(key.clone());
+            }
+            let counts = samples.entry((key, *sample)).or_default();
+            counts.insert((phase.clone(), metric.clone()), *value as f64);
+        }
+    }
+    let mut measurements = Vec::new();
+    for key in order {
+        let mut values: BTreeMap<(usize, &str, &str), (&str, Vec<f64>)> = BTreeMap::new();
+        for (_, counts) in samples.iter().filter(|((of, _), _)| *of == key) {
+            for (phase, metric, unit, value) in derive(counts) {
+                let place = records_phase(phase);
+                values.entry((place, phase, metric)).or_insert((unit, Vec::new())).1.push(value);
+            }
+        }
+        for ((_, phase, metric), (unit, values)) in values {
+            let Some(summary) = Summary::of(&values) else { continue };
+            let (target, variant, workload) = key.clone();
+            measurements.push(Measurement {
+                target,
+                variant,
+                workload,
+                phase: phase.into(),
+                metric: metric.into(),
+                unit: unit.into(),
+                summary,
+            });
+        }
+    }
+    measurements
+}
+
+fn records_phase(phase: &str) -> usize {
+    ["load", "prefill", "decode", "run"].iter().position(|name| *name == phase).unwrap_or(usize::MAX)
+}
+
+/// What one sample's counts say, as phase, metric, unit and value.
+fn derive(counts: &Counts) -> Vec<(&'static str, &'static str, &'static str, f64)> {
+    let get = |phase: &str, metric: &str| counts.get(&(phase.to_string(), metric.to_string())).copied();
+    let mut out = Vec::new();
+    for phase in ["load", "prefill", "decode"] {
+        if let Some(ns) = get(phase, "time") {
+            out.push((phase, "time", "ms", ns / 1e6));
+        }
+        if let Some(count) = get(phase, "instructions") {
+            out.push((phase, "instructions", "instructions", count));
+        }
+        let Some(tokens) = get(phase, "tokens").filter(|tokens| *tokens > 0.0) else { continue };
+        if let Some(ns) = get(phase, "time").filter(|ns| *ns > 0.0) {
+            out.push((phase, "throughput", "tokens/s", tokens / (ns / 1e9)));
+        }
+        if let Some(count) = get(phase, "instructions").filter(|count| *count > 0.0) {
+            out.push((phase, "instructions per token", "instructions", count / tokens));
+            out.push((phase, "modelled throughput", "tokens/s", XTENSA_HZ / (count / tokens)));
+        }
+        if let Some(count) = get(phase, "fuel") {
+            out.push((phase, "fuel per token", "fuel", count / tokens));
+        }
+        if let Some(count) = get(phase, "allocations") {
+            out.push((phase, "allocations per token", "count", count / tokens));
+        }
+    }
+    for metric in ["peak_memory", "linear_memory", "heap_peak", "stack_high_water", "static"] {
+        if let Some(bytes) = get("run", metric) {
+            out.push(("run", metric, "bytes", bytes));
+        }
+    }
+    let parts = (get("run", "heap_peak"), get("run", "stack_high_water"), get("run", "static"));
+    let memory = match parts {
+        (Some(heap), Some(stack), Some(fixed)) => Some(heap + stack + fixed),
+        _ => get("run", "linear_memory").or(get("run", "peak_memory")),
+    };
+    out.extend(memory.map(|bytes| ("run", "memory", "bytes", bytes)));
+    out
+}
+
+/// Writes a run's folder: rows, JSON, Markdown, HTML and charts.
+///
+/// # Errors
+/// If a file cannot be written or a chart not be drawn.
+pub fn write(folder: &Path, provenance: &Provenance, rows: &[Row]) -> Result<(), Error> {
+    let mut all = vec![Row::Run(Box::new(provenance.clone()))];
+    all.extend_from_slice(rows);
+    records::write(&folder.join("records.jsonl"), &all)?;
+    render(folder)
+}
+
+/// Makes everything else in a run's folder from its rows again.
+///
+/// # Errors
+/// If the rows cannot be read, or a file not be written.
+pub fn render(folder: &Path) -> Result<(), Error> {
+    for (name, bytes) in files(folder)? {
+        write_atomic(&folder.join(name), &bytes)?;
+    }
+    Ok(())
+}
+
+/// Everything that a run's rows give, by name: JSON, Markdown, HTML and charts.
+fn files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let path = folder.join("records.jsonl");
+    let (provenance, rows) = records::read(&path)?;
+    let report = Report::of(provenance, &rows);
+    let malformed = |error: serde_json::Error| Error::Malformed { path, message: error.to_string() };
+    let json = serde_json::to_string_pretty(&report).map_err(malformed)? + "\n";
+    let mut files = vec![
+        ("report.json".to_string(), json.into_bytes()),
+        ("report.md".to_string(), markdown::page(&report).into_bytes()),
+        ("report.html".to_string(), html::page(&report)?.into_bytes()),
+    ];
+    for chart in charts::all(&report) {
+        files.push((format!("charts/{}.svg", chart.name), charts::svg(&chart, charts::PAGE)?.into_bytes()));
+        files.push((format!("charts/{}.png", chart.name), charts::png(&chart)?));
+    }
+    Ok(files)
+}
+
+/// The files of a run's folder that are not what its rows give now.
+///
+/// # Errors
+/// If the rows cannot be read or a chart not be drawn.
+pub fn outdated(folder: &Path) -> Result<Vec<String>, Error> {
+    let same = |name: &str, bytes: &[u8]| std::fs::read(folder.join(name)).is_ok_and(|found| found == bytes);
+    Ok(files(folder)?.into_iter().filter(|(name, bytes)| !same(name, bytes)).map(|(name, _)| name).collect())
+}
+
+/// Reads a run's report.
+///
+/// # Errors
+/// If it is missing or not one.
+pub fn read(folder: &Path) -> Result<Report, Error> {
+    let path = folder.join("report.json");
+    let text = read_text(&path)?;
+    serde_json::from_str(&text).map_err(|error| Error::Malformed { path, message: error.to_string() })
+}
+
+/// The newest published run: the one that started last.
+///
+/// # Errors
+/// If a report there cannot be read.
+pub fn newest(workspace: &Workspace) -> Result<Option<PathBuf>, Error> {
+    let mut newest: Option<(String, PathBuf)> = None;
+    let Ok(entries) = std::fs::read_dir(workspace.reports()) else { return Ok(None) };
+    for folder in entries.flatten().map(|entry| entry.path()).filter(|path| path.join("records.jsonl").is_file()) {
+        let started = records::read(&folder.join("records.jsonl"))?.0.started;
+        if newest.as_ref().is_none_or(|(other, _)| *other < started) {
+            newest = Some((started, folder));
+        }
+    }
+    Ok(newest.map(|(_, folder)| folder))
+}

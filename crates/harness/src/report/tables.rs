@@ -1,0 +1,297 @@
+//! The tables of a report, already in words: Markdown, HTML and the README only set them.
+
+use super::Report;
+use crate::stats::Summary;
+use crate::target::{Cell, TARGETS, XTENSA_ASSUMPTION};
+use serde::Serialize;
+
+/// A table.
+#[derive(Debug, Clone, Serialize)]
+pub struct Table {
+    /// Heading.
+    pub title: String,
+    /// What a reader must know to read it.
+    pub note: String,
+    /// Heads of the columns.
+    pub columns: Vec<String>,
+    /// Cells, row by row.
+    pub rows: Vec<Vec<String>>,
+    /// Whether it is long and shown only on request.
+    pub folded: bool,
+}
+
+impl Table {
+    fn new(title: &str, note: &str, columns: &[&str], rows: Vec<Vec<String>>) -> Self {
+        let columns = columns.iter().map(|column| column.to_string()).collect();
+        Table { title: title.into(), note: note.into(), columns, rows, folded: false }
+    }
+}
+
+/// All tables, in the order of a page.
+pub fn all(report: &Report) -> Vec<Table> {
+    let mut tables = vec![speed(report), instructions(report), memory(report), artifacts(report)];
+    tables.push(gaps(report));
+    tables.push(everything(report));
+    tables.retain(|table| !table.rows.is_empty());
+    tables
+}
+
+/// Cells by workload, those without numbers included where the reason is known.
+fn cells(report: &Report, keep: impl Fn(Cell) -> bool) -> Vec<(String, Cell)> {
+    let mut out = Vec::new();
+    for workload in report.workloads() {
+        for cell in Cell::all().filter(|cell| keep(*cell)) {
+            let names = (cell.target.name, cell.variant.name);
+            let known =
+                |m: &super::Measurement| (m.target.as_str(), m.variant.as_str()) == names && m.workload == workload;
+            if report.measurements.iter().any(known) || report.gap(names, workload).is_some() {
+                out.push((workload.to_string(), cell));
+            }
+        }
+    }
+    out
+}
+
+fn emulated(cell: Cell) -> bool {
+    cell.target.clock == crate::target::Clock::Instructions
+}
+
+fn speed(report: &Report) -> Table {
+    let mut rows = Vec::new();
+    for (workload, cell) in cells(report, |cell| !emulated(cell)) {
+        let names = (cell.target.name, cell.variant.name);
+        let get = |phase, metric| report.find(names, &workload, phase, metric);
+        let mut row = vec![format!("`{workload}`"), names.0.into(), names.1.into()];
+        match get("decode", "throughput") {
+            Some(decode) => row.extend([
+                middle(get("load", "time"), |ms| format!("{} ms", number(ms))),
+                middle(get("prefill", "throughput"), number),
+                number(decode.median),
+                format!("{} – {}", number(decode.q1), number(decode.q3)),
+                decode.samples.to_string(),
+                middle(get("decode", "fuel per token"), number),
+            ]),
+            None => row.extend(gap_cells(report, names, &workload, 6)),
+        }
+        rows.push(row);
+    }
+    let columns = [
+        "workload",
+        "target",
+        "variant",
+        "load",
+        "prefill tokens/s",
+        "decode tokens/s",
+        "quartiles",
+        "samples",
+        "fuel/token",
+    ];
+    Table::new("Speed", "Medians; a fresh process for every sample; one thread.", &columns, rows)
+}
+
+fn instructions(report: &Report) -> Table {
+    let mut rows = Vec::new();
+    for (workload, cell) in cells(report, emulated) {
+        let names = (cell.target.name, cell.variant.name);
+        let get = |phase, metric| report.find(names, &workload, phase, metric);
+        let mut row = vec![format!("`{workload}`"), names.0.into(), names.1.into()];
+        match get("decode", "instructions per token") {
+            Some(decode) => row.extend([
+                middle(get("load", "instructions"), number),
+                middle(get("prefill", "instructions per token"), number),
+                number(decode.median),
+                middle(get("decode", "modelled throughput"), number),
+            ]),
+            None => row.extend(gap_cells(report, names, &workload, 4)),
+        }
+        rows.push(row);
+    }
+    let note = format!(
+        "Instructions are counted by the emulator, the same in both of two runs. Tokens/s are {XTENSA_ASSUMPTION}; \
+         they are no measurement and never stand on one axis with measured time."
+    );
+    let columns = [
+        "workload",
+        "target",
+        "variant",
+        "load",
+        "prefill instructions/token",
+        "decode instructions/token",
+        "decode tokens/s, modelled",
+    ];
+    Table::new("Xtensa instructions", &note, &columns, rows)
+}
+
+fn memory(report: &Report) -> Table {
+    let mut rows = Vec::new();
+    for (workload, cell) in cells(report, |_| true) {
+        let names = (cell.target.name, cell.variant.name);
+        let get = |phase, metric| report.find(names, &workload, phase, metric);
+        let mut row = vec![format!("`{workload}`"), names.0.into(), names.1.into()];
+        match get("run", "memory") {
+            Some(memory) => row.extend([
+                bytes(memory.median),
+                middle(get("run", "heap_peak"), bytes),
+                middle(get("run", "stack_high_water"), bytes),
+                middle(get("decode", "allocations per token"), number),
+            ]),
+            None => row.extend(gap_cells(report, names, &workload, 4)),
+        }
+        rows.push(row);
+    }
+    let meanings: Vec<String> = TARGETS.iter().map(|target| format!("{}: {}", target.name, target.memory)).collect();
+    let note = format!("Peak memory means, {}.", meanings.join("; "));
+    let columns = ["workload", "target", "variant", "peak memory", "heap peak", "stack", "allocations/token"];
+    Table::new("Memory", &note, &columns, rows)
+}
+
+fn artifacts(report: &Report) -> Table {
+    let row = |a: &super::Artifact| {
+        vec![
+            a.target.clone(),
+            a.variant.clone().unwrap_or_else(|| "all".into()),
+            a.name.clone(),
+            a.section.clone(),
+            bytes(a.bytes as f64),
+        ]
+    };
+    let rows = report.artifacts.iter().map(row).collect();
+    Table::new("Sizes", "", &["target", "variant", "artifact", "section", "size"], rows)
+}
+
+fn gaps(report: &Report) -> Table {
+    let name = |workload: &Option<String>| workload.as_ref().map_or("all".to_string(), |name| format!("`{name}`"));
+    let mut rows = Vec::new();
+    for failure in &report.failures {
+        let what = format!("failed in {}", failure.during);
+        rows.push(vec![
+            failure.target.clone(),
+            failure.variant.clone(),
+            name(&failure.workload),
+            what,
+            failure.error.clone(),
+        ]);
+    }
+    for skip in &report.skips {
+        let what = if skip.expected { "skipped, as expected" } else { "skipped, not expected" };
+        rows.push(vec![
+            skip.target.clone(),
+            skip.variant.clone(),
+            name(&skip.workload),
+            what.into(),
+            skip.reason.clone(),
+        ]);
+    }
+    let note = "A skip is not a pass; the expected ones are listed in `ci/expected.toml`.";
+    Table::new("Failed and skipped", note, &["target", "variant", "workload", "what", "why"], rows)
+}
+
+fn everything(report: &Report) -> Table {
+    let row = |m: &super::Measurement| {
+        let show = |value: f64| number(value);
+        let s = &m.summary;
+        vec![
+            format!("`{}`", m.workload),
+            format!("{}/{}", m.target, m.variant),
+            m.phase.clone(),
+            m.metric.clone(),
+            m.unit.clone(),
+            show(s.median),
+            show(s.min),
+            show(s.q1),
+            show(s.q3),
+            show(s.max),
+            show(s.mad),
+            s.samples.to_string(),
+        ]
+    };
+    let rows = report.measurements.iter().map(row).collect();
+    let columns = ["workload", "cell", "phase", "metric", "unit", "median", "min", "q1", "q3", "max", "MAD", "samples"];
+    let note = "MAD: median absolute deviation from the median.";
+    Table { folded: true, ..Table::new("Every number", note, &columns, rows) }
+}
+
+/// The one table of the README: a line for every cell and workload.
+pub fn overview(report: &Report) -> Table {
+    let mut rows = Vec::new();
+    for (workload, cell) in cells(report, |_| true) {
+        let names = (cell.target.name, cell.variant.name);
+        let get = |phase, metric| report.find(names, &workload, phase, metric);
+        let speed = match (get("decode", "throughput"), get("decode", "instructions per token")) {
+            (Some(speed), _) => format!("{} tokens/s", number(speed.median)),
+            (None, Some(count)) => format!(
+                "{} instructions/token, modelled {} tokens/s",
+                number(count.median),
+                middle(get("decode", "modelled throughput"), number)
+            ),
+            (None, None) => report.gap(names, &workload).unwrap_or_else(|| "–".into()),
+        };
+        let memory = middle(get("run", "memory"), bytes);
+        let allocations = middle(get("decode", "allocations per token"), number);
+        rows.push(vec![format!("`{workload}`"), names.0.into(), names.1.into(), speed, memory, allocations]);
+    }
+    let note = format!("Xtensa tokens/s are {XTENSA_ASSUMPTION}.");
+    Table::new("Results", &note, &["workload", "target", "variant", "decode", "peak memory", "allocations/token"], rows)
+}
+
+fn gap_cells(report: &Report, cell: (&str, &str), workload: &str, columns: usize) -> Vec<String> {
+    let mut cells = vec!["–".to_string(); columns];
+    cells[0] = report.gap(cell, workload).unwrap_or_else(|| "not selected".into());
+    cells
+}
+
+fn middle(summary: Option<&Summary>, show: impl Fn(f64) -> String) -> String {
+    summary.map_or("–".into(), |summary| show(summary.median))
+}
+
+/// A number as a person reads it: three digits, or all of the integer part with its thousands apart.
+pub fn number(value: f64) -> String {
+    let size = value.abs();
+    if value == 0.0 {
+        return "0".into();
+    }
+    if size < 100.0 {
+        let digits = (2 - size.log10().floor() as i32).clamp(0, 9) as usize;
+        return format!("{value:.digits$}");
+    }
+    let digits = format!("{:.0}", size);
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if value < 0.0 { format!("-{out}") } else { out }
+}
+
+/// A number of bytes, in decimal units.
+pub fn bytes(value: f64) -> String {
+    match value {
+        v if v >= 1e6 => format!("{} MB", number(v / 1e6)),
+        v if v >= 1e3 => format!("{} kB", number(v / 1e3)),
+        v => format!("{v:.0} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bytes, number};
+
+    #[test]
+    fn numbers_read_well() {
+        let cases = [
+            (0.0, "0"),
+            (0.01234, "0.0123"),
+            (1.5, "1.50"),
+            (99.95, "100.0"),
+            (1234.6, "1,235"),
+            (3_950_000.0, "3,950,000"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(number(value), text);
+        }
+        assert_eq!(bytes(9_123_456.0), "9.12 MB");
+        assert_eq!(bytes(512.0), "512 B");
+    }
+}

@@ -1,0 +1,286 @@
+//! Correctness on every target: each chosen case on each chosen cell, against the golden streams, bit for bit.
+
+use crate::build::Built;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::expected::Expected;
+use crate::golden::{Case, Divergence, Golden};
+use crate::process;
+use crate::progress::Progress;
+use crate::records::Row;
+use crate::runner::{Ask, ModelFile, Reply, RunError, Runner};
+use crate::target::{Cell, Clock};
+use bitstate_protocol::{Digest, Job, Workload};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Steps compared by a quick run; all by a full one.
+pub const QUICK_STEPS: u32 = 16;
+
+/// Everything that verifying and measuring need to know.
+pub struct Plan<'a> {
+    /// The chosen cells.
+    pub cells: &'a [Cell],
+    /// The chosen cases.
+    pub cases: Vec<&'a Case>,
+    /// All golden data.
+    pub golden: &'a Golden,
+    /// The models of the chosen cases.
+    pub models: &'a [ModelFile],
+    /// The runners, and what could not be built.
+    pub built: &'a Built,
+    /// Which skips may happen.
+    pub expected: &'a Expected,
+    /// Whether set-up can install tools here.
+    pub can_install: bool,
+    /// Fewer steps or samples.
+    pub quick: bool,
+}
+
+/// One run to make: some cases of one model, or the kernel checks, on one cell.
+struct Task<'a> {
+    cell: Cell,
+    runner: &'a Runner,
+    model: &'a ModelFile,
+    cases: Vec<&'a Case>,
+    kernels: bool,
+}
+
+impl<'a> Plan<'a> {
+    /// The model file of a case.
+    pub fn model(&self, case: &Case) -> Option<&'a ModelFile> {
+        self.models.iter().find(|model| model.name == case.model)
+    }
+
+    /// Rows for the cells that do not run at all, and for golden files that are stale.
+    pub fn obstacles(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for (cell, skip) in &self.built.skips {
+            let exit = self.expected.exit(*cell, None, skip.cause, self.can_install);
+            rows.push(Row::skipped(*cell, None, skip, exit == Exit::Pass));
+        }
+        for (cell, error) in &self.built.failures {
+            rows.push(Row::failed(*cell, None, "build", error.to_string(), error.exit()));
+        }
+        rows
+    }
+
+    /// The row for a run without a usable answer.
+    pub fn failure(&self, cell: Cell, case: &str, model: &str, during: &str, error: &RunError) -> Row {
+        match error {
+            RunError::Skipped(skip) => {
+                let exit = self.expected.exit(cell, Some(model), skip.cause, self.can_install);
+                Row::skipped(cell, Some(case), skip, exit == Exit::Pass)
+            }
+            error => Row::failed(cell, Some(case), during, error.to_string(), error.exit()),
+        }
+    }
+}
+
+/// Longest run of a cell: emulated targets take their time.
+pub fn time_limit(cell: Cell) -> Duration {
+    Duration::from_secs(match cell.target.clock {
+        Clock::Wall => 300,
+        Clock::Instructions => 1500,
+    })
+}
+
+/// Verifies and returns one row for each cell and case, and one for each cell's kernel checks.
+///
+/// # Errors
+/// On Ctrl-C. Everything that goes wrong with a run is a row.
+pub fn verify(plan: &Plan) -> Result<Vec<Row>, Error> {
+    let tasks = tasks(plan);
+    let progress = Progress::bar("verify", tasks.len() as u64);
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new((plan.obstacles(), BTreeMap::new()));
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(tasks.len());
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(task) = tasks.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let (rows, checks) = task.run(plan);
+                    progress.step(&task.cell.to_string());
+                    // A poisoned lock means that another worker panicked, which the scope reports.
+                    if let Ok(mut done) = done.lock() {
+                        done.0.extend(rows);
+                        done.1.extend(checks.map(|checks| (task.cell.to_string(), (task.cell, checks))));
+                    }
+                }
+            });
+        }
+    });
+    if process::interrupted() {
+        return Err(Error::Interrupted);
+    }
+    let (mut rows, checks) = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    rows.extend(compare_checks(checks.into_values().collect()));
+    rows.sort_by_key(row_order);
+    Ok(rows)
+}
+
+fn row_order(row: &Row) -> (usize, String) {
+    match row {
+        Row::Verified { target, variant, workload, .. } => (position(target, variant), workload.clone()),
+        Row::Skipped { target, variant, workload, .. } | Row::Failed { target, variant, workload, .. } => {
+            (position(target, variant), workload.clone().unwrap_or_default())
+        }
+        _ => (usize::MAX, String::new()),
+    }
+}
+
+fn position(target: &str, variant: &str) -> usize {
+    Cell::all().position(|cell| cell.target.name == target && cell.variant.name == variant).unwrap_or(usize::MAX)
+}
+
+/// The runs, the slow ones first; emulated targets run case by case, so that all processors have work.
+fn tasks<'a>(plan: &'a Plan<'a>) -> Vec<Task<'a>> {
+    let mut tasks = Vec::new();
+    for cell in plan.built.runnable(plan.cells) {
+        let Some(runner) = plan.built.runners.get(cell.target.name) else { continue };
+        for model in plan.models {
+            let cases: Vec<&Case> = plan.cases.iter().copied().filter(|case| case.model == model.name).collect();
+            let at_once = match cell.target.clock {
+                Clock::Wall => cases.len().max(1),
+                Clock::Instructions => 1,
+            };
+            for cases in cases.chunks(at_once) {
+                tasks.push(Task { cell, runner, model, cases: cases.to_vec(), kernels: false });
+            }
+        }
+        if let Some(model) = plan.models.iter().min_by_key(|model| model.bytes) {
+            tasks.push(Task { cell, runner, model, cases: Vec::new(), kernels: true });
+        }
+    }
+    let work = |task: &Task| -> usize {
+        task.cases.iter().map(|case| case.workload.prompt.len() + case.workload.max_tokens as usize).sum()
+    };
+    tasks.sort_by_key(|task| std::cmp::Reverse((task.cell.target.clock == Clock::Instructions, work(task))));
+    tasks
+}
+
+impl Task<'_> {
+    fn run(&self, plan: &Plan) -> (Vec<Row>, Option<BTreeMap<String, Digest>>) {
+        let jobs = if self.kernels {
+            vec![Job::Kernels]
+        } else {
+            self.cases.iter().map(|case| Job::Stream(shortened(&case.workload, plan.quick))).collect()
+        };
+        let ask = Ask { model: self.model, jobs, fuel: false, timeout: time_limit(self.cell) };
+        let reply = self.runner.run(self.cell, &ask);
+        if self.kernels {
+            return match reply {
+                Ok(reply) if reply.failures.is_empty() => (Vec::new(), Some(reply.checks)),
+                Ok(reply) => {
+                    let error = reply.failures.values().next().cloned().unwrap_or_default();
+                    (vec![Row::failed(self.cell, Some("kernels"), "verify", error, Exit::Harness)], None)
+                }
+                Err(error) => (vec![plan.failure(self.cell, "kernels", &self.model.name, "verify", &error)], None),
+            };
+        }
+        let row = |case: &&Case| match &reply {
+            Ok(reply) => self.judge(plan, case, reply),
+            Err(error) => plan.failure(self.cell, case.name(), &case.model, "verify", error),
+        };
+        (self.cases.iter().map(row).collect(), None)
+    }
+
+    /// The row of one case.
+    fn judge(&self, plan: &Plan, case: &Case, reply: &Reply) -> Row {
+        let failed = |error: String, exit| Row::failed(self.cell, Some(case.name()), "verify", error, exit);
+        if let Some(message) = reply.failures.get(case.name()) {
+            return failed(format!("the runner says: {message}"), Exit::Harness);
+        }
+        // The runner's answer was checked to have every case that did not fail.
+        let Some(stream) = reply.streams.get(case.name()) else {
+            return failed("there is no answer".into(), Exit::Harness);
+        };
+        let limit = plan.quick.then_some(QUICK_STEPS as usize);
+        if let Some(divergence) = Divergence::find(&case.golden, stream, limit) {
+            let place = self.diagnose(plan, case, divergence.step);
+            let stale = stale(case, self.model).map(|text| format!("; {text}")).unwrap_or_default();
+            return failed(format!("{divergence}{place}{stale}"), Exit::WrongAnswer);
+        }
+        match stale(case, self.model) {
+            Some(text) => failed(text, Exit::Harness),
+            None => Row::Verified {
+                target: self.cell.target.name.into(),
+                variant: self.cell.variant.name.into(),
+                workload: case.name().to_string(),
+                steps: stream.tokens.len(),
+            },
+        }
+    }
+
+    /// Where the computation first leaves that of native/generic, as the end of a sentence.
+    fn diagnose(&self, plan: &Plan, case: &Case, step: usize) -> String {
+        let base = Cell::named("native", "generic").zip(plan.built.runners.get("native"));
+        let Some((base, base_runner)) = base.filter(|(base, _)| *base != self.cell) else {
+            return String::new();
+        };
+        let tokens = u32::try_from(step + 1).unwrap_or(u32::MAX).min(case.workload.max_tokens);
+        let jobs = vec![Job::Steps(Workload { max_tokens: tokens, ..case.workload.clone() })];
+        let ask = Ask { model: self.model, jobs, fuel: false, timeout: time_limit(self.cell) };
+        let (Ok(ours), Ok(theirs)) = (self.runner.run(self.cell, &ask), base_runner.run(base, &ask)) else {
+            return String::new();
+        };
+        let differs = |(a, b): &(&Step, &Step)| a != b;
+        match ours.steps.iter().zip(&theirs.steps).find(differs) {
+            Some(((_, position, layer, name, _), _)) => {
+                format!("; the first step that differs from {base} is `{name}` of layer {layer} at position {position}")
+            }
+            None => format!("; every step agrees with {base}, so the golden file is wrong or both are"),
+        }
+    }
+}
+
+type Step = (String, u32, u32, String, Digest);
+
+/// A case as a quick run asks it.
+pub fn shortened(workload: &Workload, quick: bool) -> Workload {
+    let limit = if quick { QUICK_STEPS } else { u32::MAX };
+    Workload { max_tokens: workload.max_tokens.min(limit), ..workload.clone() }
+}
+
+/// Why a golden file is not about the question that is asked now, if so.
+pub fn stale(case: &Case, model: &ModelFile) -> Option<String> {
+    let advice = "`cargo xtask golden --bless` makes it anew";
+    if case.golden.model != model.digest {
+        let (made, file) = (case.golden.model, model.digest);
+        return Some(format!("stale golden file: made with model {made}, the file is {file} now; {advice}"));
+    }
+    case.golden.stale.as_ref().map(|text| format!("stale golden file: {text}; {advice}"))
+}
+
+/// Kernel checks have no golden values: all cells must agree with the first of them, check by check.
+fn compare_checks(mut cells: Vec<(Cell, BTreeMap<String, Digest>)>) -> Vec<Row> {
+    cells.sort_by_key(|(cell, _)| position(cell.target.name, cell.variant.name));
+    // With one cell alone there is nothing to compare, and so nothing passes.
+    if cells.len() < 2 {
+        return Vec::new();
+    }
+    let Some(((first, base), others)) = cells.split_first() else { return Vec::new() };
+    let passed = |cell: &Cell, steps| Row::Verified {
+        target: cell.target.name.into(),
+        variant: cell.variant.name.into(),
+        workload: "kernels".into(),
+        steps,
+    };
+    let mut rows = vec![passed(first, base.len())];
+    for (cell, checks) in others {
+        let names = base.keys().chain(checks.keys());
+        let differing = names.clone().find(|name| base.get(*name) != checks.get(*name));
+        rows.push(match differing {
+            None => passed(cell, checks.len()),
+            Some(name) => {
+                let show = |digest: Option<&Digest>| digest.map_or("nothing".to_string(), Digest::to_string);
+                let (ours, theirs) = (show(checks.get(name)), show(base.get(name)));
+                let error = format!("kernel check `{name}` gives {ours}, {first} gives {theirs}");
+                Row::failed(*cell, Some("kernels"), "verify", error, Exit::WrongAnswer)
+            }
+        });
+    }
+    rows
+}

@@ -1,0 +1,117 @@
+//! Where things lie, and how a file is written so that it is never seen half-written.
+
+use crate::error::Error;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The folders of the workspace.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    /// The top folder, where `golden/` and `reports/` lie.
+    pub root: PathBuf,
+    /// Cargo's target folder.
+    pub target: PathBuf,
+}
+
+impl Workspace {
+    /// Finds the workspace around the current folder.
+    ///
+    /// # Errors
+    /// If no folder above this one is it.
+    pub fn find() -> Result<Self, Error> {
+        let here = std::env::current_dir().map_err(Error::io("find", Path::new(".")))?;
+        let from_cargo = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+        let is_root = |folder: &&Path| folder.join("golden").is_dir() && folder.join("xtask/Cargo.toml").is_file();
+        let root = here.ancestors().find(is_root).or_else(|| from_cargo.ancestors().find(is_root));
+        let root = root.ok_or_else(|| {
+            Error::Refused(format!("{} is not inside the BitState workspace: go there and try again", here.display()))
+        })?;
+        let target = match std::env::var_os("CARGO_TARGET_DIR") {
+            Some(folder) => here.join(folder),
+            None => root.join("target"),
+        };
+        Ok(Workspace { root: root.to_path_buf(), target })
+    }
+
+    /// Everything the harness makes that is not meant to be kept.
+    pub fn scratch(&self) -> PathBuf {
+        self.target.join("bitstate")
+    }
+
+    /// What the builds said.
+    pub fn logs(&self) -> PathBuf {
+        self.scratch().join("logs")
+    }
+
+    /// Model files made from presets.
+    pub fn models(&self) -> PathBuf {
+        self.scratch().join("models")
+    }
+
+    /// The golden streams.
+    pub fn streams(&self) -> PathBuf {
+        self.root.join("golden/streams")
+    }
+
+    /// Published reports.
+    pub fn reports(&self) -> PathBuf {
+        self.root.join("reports")
+    }
+
+    /// A path as a person in the top folder would write it.
+    pub fn show(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+    }
+}
+
+/// Makes a folder and those above it.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn make_folder(folder: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(Error::io("make the folder", folder))
+}
+
+/// Writes a file whole or not at all: beside it first, then renamed over it.
+///
+/// # Errors
+/// If the folder cannot be made or the file not be written.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    make_folder(folder)?;
+    let mut file =
+        tempfile::Builder::new().suffix(".tmp").tempfile_in(folder).map_err(Error::io("write into", folder))?;
+    file.write_all(bytes).map_err(Error::io("write", path))?;
+    // A temporary file is private to its owner; what it becomes is as readable as any other file.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::Permissions::from_mode(0o644);
+        file.as_file().set_permissions(mode).map_err(Error::io("write", path))?;
+    }
+    file.persist(path).map_err(|error| Error::Io { action: "write", path: path.to_path_buf(), source: error.error })?;
+    Ok(())
+}
+
+/// Reads a text file.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn read_text(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(Error::io("read", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::write_atomic;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b.json");
+        write_atomic(&path, b"first, and longer").unwrap();
+        write_atomic(&path, b"second").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"second");
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,213 @@
+//! From the crates to the firmware's objects.
+
+use super::error::{Error, run_tool};
+use super::literals::move_literals;
+use super::toolchain::Toolchain;
+use serde_json::{Value, json};
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Instruction set extensions that the ESP32-S3's core and QEMU's `de233_fpu` share and the compiler uses well.
+/// `mul32high` is not among them: `de233_fpu` has no MULUH. Nor is `windowed`: with the call0 convention there are
+/// no window overflows to handle.
+const FEATURES: &str = "+density,+mul16,+mul32,+sext,+nsa,+minmax,+clamps,+loop,+fp,+bool";
+
+/// What `start.S` needs beside them, for its special registers.
+const START_FEATURES: &str = "+exception,+rvector,+coprocessor,+timers1";
+
+/// The built-in layout does not match the back end's own.
+const DATA_LAYOUT: &str = "e-m:e-p:32:32-i8:8:32-i16:16:32-i64:64-n32";
+
+/// Keeps frames small. The back end sets a slot aside for when it runs out of registers only where a frame is
+/// larger than 2 KB, but stores already need one from 1 KB on ("Cannot scavenge register without an emergency spill
+/// slot"). A function with more than this many bytes of variables in memory is not inlined, so that one function
+/// does not gather the frames of all it calls.
+const RUST_FLAGS: &str = "-Cllvm-args=-inline-max-stacksize=64";
+
+/// Stands between cargo and the compiler, to have assembly of `compiler_builtins` as well: it takes no part in
+/// link-time optimisation, and as one unit without float instructions it gets through the back end.
+const WRAPPER: &str = r#"#!/bin/sh
+case " $* " in
+*" --crate-name compiler_builtins "*)
+    exec "$@" --emit=asm="$BITSTATE_BUILTINS_ASM" -C target-feature=-fp,-bool -C codegen-units=1 ;;
+*) exec "$@" ;;
+esac
+"#;
+
+/// The firmware's objects, to be linked with a model and a request.
+#[derive(Debug, Clone)]
+pub struct Firmware {
+    pub(super) tools: Toolchain,
+    pub(super) script: PathBuf,
+    pub(super) objects: Vec<PathBuf>,
+    pub(super) dir: PathBuf,
+}
+
+/// Builds the firmware of the workspace at `root` into `out_dir`; what is up to date is not built again.
+///
+/// # Errors
+/// The failing tool's last words and where the rest of them is.
+pub fn build(tools: &Toolchain, root: &Path, out_dir: &Path) -> Result<Firmware, Error> {
+    fs::create_dir_all(out_dir).map_err(Error::io("create", out_dir))?;
+    let root = root.canonicalize().map_err(Error::io("find", root))?;
+    let dir = out_dir.canonicalize().map_err(Error::io("find", out_dir))?;
+    let source = root.join("crates/runners/xtensa");
+    let builder = Builder { tools, root: &root, dir: &dir };
+    builder.compile()?;
+    let start = builder.assemble(&source.join("start.S"), "start", &format!("{FEATURES},{START_FEATURES}"))?;
+    let firmware = builder.assemble(&builder.asm("firmware"), "firmware", FEATURES)?;
+    let builtins = builder.assemble(&builder.asm("builtins"), "builtins", FEATURES)?;
+    let objects = vec![start, firmware, builtins];
+    Ok(Firmware { tools: tools.clone(), script: source.join("link.ld"), objects, dir })
+}
+
+struct Builder<'a> {
+    tools: &'a Toolchain,
+    root: &'a Path,
+    dir: &'a Path,
+}
+
+impl Builder<'_> {
+    fn target_dir(&self) -> PathBuf {
+        self.dir.join("cargo")
+    }
+
+    /// Where the compiler writes assembly: in cargo's folder, so that removing that removes both or neither.
+    fn asm(&self, name: &str) -> PathBuf {
+        self.target_dir().join(format!("{name}.s"))
+    }
+
+    fn compile(&self) -> Result<(), Error> {
+        let target_dir = self.target_dir();
+        fs::create_dir_all(&target_dir).map_err(Error::io("create", &target_dir))?;
+        let spec = self.dir.join("xtensa-bitstate.json");
+        write_if_changed(&spec, &self.target_spec()?)?;
+        let wrapper = self.dir.join("rustc-wrapper.sh");
+        write_if_changed(&wrapper, WRAPPER)?;
+        make_executable(&wrapper)?;
+
+        let mut command = Command::new(&self.tools.cargo);
+        clean_environment(&mut command);
+        command
+            .current_dir(self.root)
+            .env("RUSTC", &self.tools.rustc)
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("RUSTC_WRAPPER", &wrapper)
+            .env("BITSTATE_BUILTINS_ASM", self.asm("builtins"))
+            // Goes before any flags of configuration files, which are for the host.
+            .env("CARGO_ENCODED_RUSTFLAGS", RUST_FLAGS)
+            .env("CARGO_TARGET_DIR", &target_dir)
+            .args(["rustc", "--package", "bitstate-runner-xtensa", "--lib", "--profile", "guest"])
+            .arg("--target")
+            .arg(&spec)
+            .args(["-Zjson-target-spec", "-Zbuild-std=core,alloc"])
+            .args(["-Zbuild-std-features=compiler-builtins-mem", "--color", "never", "--"]);
+        let mut emit = OsString::from("--emit=asm=");
+        emit.push(self.asm("firmware"));
+        run_tool(command.arg(emit), &self.dir.join("cargo.log"))?;
+        Ok(())
+    }
+
+    /// The compiler's own description of an ESP32 target, with what has to be different.
+    fn target_spec(&self) -> Result<String, Error> {
+        let mut command = Command::new(&self.tools.rustc);
+        clean_environment(&mut command);
+        command.env("RUSTC_BOOTSTRAP", "1").args(["-Zunstable-options", "--print", "target-spec-json"]);
+        command.args(["--target", "xtensa-esp32-none-elf"]);
+        adapt_spec(&run_tool(&mut command, &self.dir.join("target-spec.log"))?)
+    }
+
+    /// Assembles a file whose literals are first put in their place, if its object is older than it is.
+    fn assemble(&self, source: &Path, name: &str, features: &str) -> Result<PathBuf, Error> {
+        let object = self.dir.join(format!("{name}.o"));
+        if is_newer(&object, source) {
+            return Ok(object);
+        }
+        let text = fs::read_to_string(source).map_err(Error::io("read", source))?;
+        let fixed = self.dir.join(format!("{name}.fixed.s"));
+        fs::write(&fixed, move_literals(&text)).map_err(Error::io("write", &fixed))?;
+        assemble(self.tools, &fixed, &object, features)?;
+        Ok(object)
+    }
+}
+
+/// Assembles a file as it is. A failure leaves no object behind.
+pub(super) fn assemble(tools: &Toolchain, source: &Path, object: &Path, features: &str) -> Result<(), Error> {
+    let part = object.with_extension("o.part");
+    let mut command = Command::new(&tools.llvm_mc);
+    command.args(["-triple=xtensa-none-elf", "-filetype=obj"]).arg(format!("-mattr={features}"));
+    command.arg(source).arg("-o").arg(&part);
+    run_tool(&mut command, &object.with_extension("log"))?;
+    fs::rename(&part, object).map_err(Error::io("rename", &part))
+}
+
+fn adapt_spec(printed: &str) -> Result<String, Error> {
+    let bad = |what: String| Error::Unreadable { tool: "rustc --print target-spec-json", what };
+    let mut spec: Value = serde_json::from_str(printed).map_err(|error| bad(error.to_string()))?;
+    let fields = spec.as_object_mut().ok_or_else(|| bad("not an object".into()))?;
+    fields.insert("data-layout".into(), json!(DATA_LAYOUT));
+    fields.insert("cpu".into(), json!("generic"));
+    fields.insert("features".into(), json!(FEATURES));
+    // The back end calls a library for them that is not there; so they are missing at compile time already.
+    fields.insert("atomic-cas".into(), json!(false));
+    Ok(format!("{spec:#}\n"))
+}
+
+/// Takes away what an outer cargo or rustup says to the processes below it, which is about another compiler.
+fn clean_environment(command: &mut Command) {
+    const KEPT: [&str; 4] = ["CARGO_HOME", "CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTR"];
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let concerns = text.starts_with("CARGO") || text.starts_with("RUST");
+        if concerns && !KEPT.iter().any(|kept| text.starts_with(kept)) {
+            command.env_remove(&name);
+        }
+    }
+    let mut path = OsString::from("/usr/bin:/bin");
+    if let Some(rest) = std::env::var_os("PATH") {
+        path.push(":");
+        path.push(rest);
+    }
+    command.env("PATH", path);
+}
+
+fn is_newer(object: &Path, source: &Path) -> bool {
+    let modified = |path: &Path| fs::metadata(path).and_then(|data| data.modified());
+    matches!((modified(object), modified(source)), (Ok(object), Ok(source)) if object > source)
+}
+
+/// Leaves a file alone that is already right: cargo looks at its time.
+fn write_if_changed(path: &Path, text: &str) -> Result<(), Error> {
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    fs::write(path, text).map_err(Error::io("write", path))
+}
+
+fn make_executable(path: &Path) -> Result<(), Error> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(Error::io("make executable", path))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_keeps_what_the_compiler_says_but_for_four_fields() {
+        let spec = adapt_spec(r#"{"arch":"xtensa","cpu":"esp32","data-layout":"wrong","target-pointer-width":32}"#);
+        let spec: Value = serde_json::from_str(&spec.expect("an object")).expect("JSON");
+        assert_eq!(spec["arch"], "xtensa");
+        assert_eq!(spec["target-pointer-width"], 32);
+        assert_eq!(spec["cpu"], "generic");
+        assert_eq!(spec["data-layout"], DATA_LAYOUT);
+        assert!(adapt_spec("[]").is_err());
+        assert!(adapt_spec("{").is_err());
+    }
+}

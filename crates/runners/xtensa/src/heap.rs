@@ -1,0 +1,62 @@
+//! The heap: what the SRAM has left, first fit, every request counted.
+
+use crate::machine;
+use bitstate_suite::HeapUse;
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::UnsafeCell;
+use core::ptr::{self, NonNull};
+use linked_list_allocator::Heap;
+
+/// The heap of the firmware.
+#[global_allocator]
+pub static HEAP: CountedHeap =
+    CountedHeap(UnsafeCell::new(Inner { heap: None, used: HeapUse { allocations: 0, bytes: 0, peak_bytes: 0 } }));
+
+/// A first-fit heap with its counts, in plain numbers: the core is built without atomic operations.
+pub struct CountedHeap(UnsafeCell<Inner>);
+
+struct Inner {
+    /// Made at the first request.
+    heap: Option<Heap>,
+    used: HeapUse,
+}
+
+// SAFETY: the firmware has one core and one thread, and nothing runs in interrupts.
+unsafe impl Sync for CountedHeap {}
+
+impl CountedHeap {
+    /// Counts so far, of the bytes asked for.
+    pub fn used(&self) -> HeapUse {
+        // SAFETY: nothing else holds the contents: the methods below give none of it away.
+        unsafe { (*self.0.get()).used }
+    }
+}
+
+// SAFETY: blocks come from one `Heap` over memory that nothing else uses, and go back to it with their layout.
+unsafe impl GlobalAlloc for CountedHeap {
+    #[inline(never)]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: one thread, and no method of `Heap` calls back: this is the only reference while it lives.
+        let Inner { heap, used } = unsafe { &mut *self.0.get() };
+        let heap = heap.get_or_insert_with(|| {
+            let (start, length) = machine::heap_region();
+            // SAFETY: the linker script keeps the region for this heap alone, and it is given away once.
+            unsafe { Heap::new(start, length) }
+        });
+        let Ok(block) = heap.allocate_first_fit(layout) else { return ptr::null_mut() };
+        used.allocations += 1;
+        used.bytes += layout.size() as u64;
+        used.peak_bytes = used.peak_bytes.max(used.bytes);
+        block.as_ptr()
+    }
+
+    #[inline(never)]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as in `alloc`.
+        let Inner { heap, used } = unsafe { &mut *self.0.get() };
+        let (Some(heap), Some(block)) = (heap, NonNull::new(block)) else { return };
+        // SAFETY: the caller vouches that the block came from `alloc` with this layout.
+        unsafe { heap.deallocate(block, layout) };
+        used.bytes -= layout.size() as u64;
+    }
+}

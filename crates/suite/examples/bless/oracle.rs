@@ -1,0 +1,74 @@
+//! The oracle's side of the kernel checks.
+
+use bitstate_kernels::WkvInput;
+use bitstate_model::Matrix;
+use bitstate_reference::canonical::primitives as p;
+use bitstate_suite::checks::Arithmetic;
+
+/// The canonical primitives, naive and scalar.
+pub struct Oracle;
+
+impl Arithmetic for Oracle {
+    fn exp(&mut self, x: &mut [f32]) {
+        x.iter_mut().for_each(|x| *x = p::exp(*x));
+    }
+
+    fn layer_norm(&mut self, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
+        out.copy_from_slice(&p::layer_norm(x, weight, bias));
+    }
+
+    fn mix(&mut self, z: &[f32], previous: &[f32], mu: &[f32], out: &mut [f32]) {
+        out.copy_from_slice(&p::mix(z, previous, mu));
+    }
+
+    fn quantise_int8(&mut self, y: &[f32]) -> (Vec<i8>, f32) {
+        let quantised = p::quantise(y);
+        (quantised.q, quantised.a)
+    }
+
+    fn quantise_15bit(&mut self, z: &[f32]) -> (Vec<i16>, f32) {
+        let (q, scale) = p::quantise_head(z);
+        (q.into_iter().map(|q| q as i16).collect(), scale)
+    }
+
+    fn wkv(&mut self, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
+        let WkvInput { r, k, v, decay, bonus } = input;
+        y.copy_from_slice(&p::wkv(&p::WkvHead { r, k, v, w: decay, b: bonus }, state));
+    }
+
+    fn silu_gate(&mut self, o: &mut [f32], g: &[f32]) {
+        o.iter_mut().zip(g).for_each(|(o, &g)| *o *= p::silu(g));
+    }
+
+    fn sigmoid_gate_add(&mut self, x: &mut [f32], r: &[f32], v: &[f32]) {
+        x.iter_mut().zip(r).zip(v).for_each(|((x, &r), v)| *x += p::sigmoid(r) * v);
+    }
+
+    fn relu_squared(&mut self, k: &mut [f32]) {
+        k.iter_mut().for_each(|k| *k = p::max(0.0, *k) * p::max(0.0, *k));
+    }
+
+    fn ternary(&mut self, matrix: Matrix<'_>, q: &[i8], scale: f32, y: &mut [f32]) {
+        for (row, y) in y.iter_mut().enumerate() {
+            let sum: i32 = (0..matrix.cols).map(|col| i32::from(matrix.get(row, col)) * i32::from(q[col])).sum();
+            *y = sum as f32 * scale;
+        }
+    }
+
+    fn head_int8(&mut self, rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logits: &mut [f32]) {
+        for (row, logit) in logits.iter_mut().enumerate() {
+            let sum: i32 = (0..q.len()).map(|i| i32::from(rows[row * q.len() + i]) * i32::from(q[i])).sum();
+            *logit = sum as f32 * (row_scales[row] * scale);
+        }
+    }
+
+    fn head_f32(&mut self, rows: &[u8], z: &[f32], logits: &mut [f32]) {
+        for (row, logit) in logits.iter_mut().enumerate() {
+            let value = |i: usize| {
+                let at = (row * z.len() + i) * 4;
+                f32::from_le_bytes([rows[at], rows[at + 1], rows[at + 2], rows[at + 3]])
+            };
+            *logit = p::sum16((0..z.len()).map(|i| value(i) * z[i]));
+        }
+    }
+}
