@@ -1,2 +1,54 @@
-//! Skeleton.
-fn main() {}
+//! `cargo xtask`: the commands of the workspace. Each is a page here; the work is in `bitstate-harness`.
+
+mod bench;
+mod build;
+mod context;
+mod doctor;
+mod flags;
+mod golden;
+mod list;
+mod report;
+mod setup;
+mod test;
+mod verify;
+
+use bitstate_harness::{Error, Exit, process};
+use clap::Parser;
+use flags::{Cli, Command};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are what was asked for; anything else is a question that cannot be answered.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { Exit::Harness.code() } else { 0 });
+        }
+    };
+    if let Err(error) = ctrlc::set_handler(process::interrupt) {
+        eprintln!("warning: Ctrl-C will end this at once: {error}");
+    }
+    match run(&cli) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            let exit = error.downcast_ref::<Error>().map_or(Exit::Harness, Error::exit);
+            ExitCode::from(exit.code())
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Exit> {
+    match &cli.command {
+        Command::Setup(flags) => setup::run(flags),
+        Command::Doctor(flags) => doctor::run(flags),
+        Command::List(flags) => list::run(flags),
+        Command::Build(flags) => build::run(flags),
+        Command::Verify(flags) => verify::run(flags),
+        Command::Bench(flags) => bench::run(flags),
+        Command::Report(flags) => report::run(flags),
+        Command::Golden(flags) => golden::run(flags),
+        Command::Test => test::run(),
+    }
+}

@@ -55,6 +55,7 @@ pub fn build(tools: &Toolchain, root: &Path, out_dir: &Path) -> Result<Firmware,
     let dir = out_dir.canonicalize().map_err(Error::io("find", out_dir))?;
     let source = root.join("crates/runners/xtensa");
     let builder = Builder { tools, root: &root, dir: &dir };
+    builder.forget_other_workspace()?;
     builder.compile()?;
     let start = builder.assemble(&source.join("start.S"), "start", &format!("{FEATURES},{START_FEATURES}"))?;
     let firmware = builder.assemble(&builder.asm("firmware"), "firmware", FEATURES)?;
@@ -77,6 +78,18 @@ impl Builder<'_> {
     /// Where the compiler writes assembly: in cargo's folder, so that removing that removes both or neither.
     fn asm(&self, name: &str) -> PathBuf {
         self.target_dir().join(format!("{name}.s"))
+    }
+
+    /// Starts afresh where the folder was used for another workspace, such as a second checkout: cargo would call
+    /// that one's crates up to date while the assembly is of this one.
+    fn forget_other_workspace(&self) -> Result<(), Error> {
+        let mark = self.dir.join("workspace");
+        let root = self.root.to_string_lossy();
+        let target_dir = self.target_dir();
+        if target_dir.exists() && fs::read_to_string(&mark).ok().as_deref() != Some(&*root) {
+            fs::remove_dir_all(&target_dir).map_err(Error::io("remove", &target_dir))?;
+        }
+        write_if_changed(&mark, &root)
     }
 
     fn compile(&self) -> Result<(), Error> {

@@ -117,7 +117,7 @@ impl<'a> Layout<'a> {
 
     fn size(&self) -> (u32, u32) {
         let panels: i32 = self.chart.panels.iter().map(|panel| self.panel_height(panel.rows.len())).sum();
-        let height = self.top + panels + 3 * self.row;
+        let height = self.top + panels + 5 * self.row / 2;
         (self.look.width * self.scale as u32, height as u32)
     }
 
@@ -136,13 +136,12 @@ impl<'a> Layout<'a> {
             let bold = ("sans-serif", font, FontStyle::Bold).into_font().color(&TEXT);
             area.draw(&Text::new(panel.title.clone(), (font / 2, y + self.row / 4), bold))?;
             let rows = y + self.row;
-            let bottom = rows + self.row * panel.rows.len() as i32;
-            for tick in axis.ticks(self.most_ticks()) {
-                let x = self.x(&axis, tick);
-                area.draw(&PathElement::new([(x, rows), (x, bottom)], self.line(&GRID.mix(0.45))))?;
-            }
             for (i, mark) in panel.rows.iter().enumerate() {
-                self.mark(area, &axis, mark, rows + self.row * i as i32 + self.row / 2)?;
+                let top = rows + self.row * i as i32;
+                if mark.value.is_some() {
+                    self.grid(area, &axis, top)?;
+                }
+                self.mark(area, &axis, mark, top + self.row / 2)?;
             }
             y += self.panel_height(panel.rows.len());
         }
@@ -152,6 +151,21 @@ impl<'a> Layout<'a> {
         }
         let centre = (self.plot.0 + self.plot.1) / 2;
         self.text(area, &self.chart.axis, (centre, y + self.row), HPos::Center, VPos::Top)
+    }
+
+    /// The grid behind one row; a row that holds a sentence instead of a mark has none.
+    fn grid<B: DrawingBackend>(
+        &self,
+        area: &DrawingArea<B, Shift>,
+        axis: &Axis,
+        top: i32,
+    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        let style = ShapeStyle { color: GRID.mix(0.45), filled: false, stroke_width: self.scale as u32 };
+        for tick in axis.ticks(self.most_ticks()) {
+            let x = self.x(axis, tick);
+            area.draw(&PathElement::new([(x, top), (x, top + self.row)], style))?;
+        }
+        Ok(())
     }
 
     fn mark<B: DrawingBackend>(
@@ -168,6 +182,9 @@ impl<'a> Layout<'a> {
             return self.text(area, &mark.text, (self.plot.0 + font / 2, y), HPos::Left, VPos::Center);
         };
         let x = self.x(axis, middle);
+        // Letters without descenders have their middle a little above that of their line.
+        let text_y = y;
+        let y = y - font / 6;
         if self.chart.logarithmic {
             let whisker = ShapeStyle { color: colour.mix(0.5), filled: true, stroke_width: (self.scale * 5) as u32 };
             area.draw(&PathElement::new([(self.x(axis, low), y), (self.x(axis, high), y)], whisker))?;
@@ -176,7 +193,7 @@ impl<'a> Layout<'a> {
             let half = self.row * 3 / 10;
             area.draw(&Rectangle::new([(self.plot.0, y - half), (x, y + half)], colour.filled()))?;
         }
-        self.text(area, &mark.text, (self.plot.1 + font, y), HPos::Left, VPos::Center)
+        self.text(area, &mark.text, (self.plot.1 + font, text_y), HPos::Left, VPos::Center)
     }
 
     fn text<B: DrawingBackend>(
@@ -189,10 +206,6 @@ impl<'a> Layout<'a> {
     ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
         let style = ("sans-serif", self.font()).into_font().color(&TEXT).pos(Pos::new(horizontal, vertical));
         area.draw(&Text::new(text.to_string(), at, style))
-    }
-
-    fn line(&self, colour: &RGBAColor) -> ShapeStyle {
-        ShapeStyle { color: *colour, filled: false, stroke_width: self.scale as u32 }
     }
 
     fn x(&self, axis: &Axis, value: f64) -> i32 {

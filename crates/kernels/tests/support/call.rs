@@ -1,0 +1,242 @@
+//! A call of a kernel with its inputs: run by any variant at any place in memory, and answered by the oracle.
+
+use super::bits;
+use super::data::Source;
+use super::memory::{Buffer, Place};
+use bitstate_kernels::{Kernels, QuantisedInput, TernaryMatrix, WkvInput};
+use bitstate_model::{Matrix, MatrixData};
+use bitstate_reference::canonical::primitives as oracle;
+
+/// One kernel call. The names are those of `crates/ARITHMETIC.md`.
+#[derive(Debug, Clone)]
+pub enum Call {
+    Exp { x: Vec<f32> },
+    LayerNorm { x: Vec<f32>, weight: Vec<f32>, bias: Vec<f32> },
+    Mix { z: Vec<f32>, p: Vec<f32>, mu: Vec<f32> },
+    QuantiseInt8 { y: Vec<f32> },
+    Quantise15Bit { z: Vec<f32> },
+    Wkv { r: Vec<f32>, k: Vec<f32>, v: Vec<f32>, decay: Vec<f32>, bonus: Vec<f32>, state: Vec<f32> },
+    SiluGate { o: Vec<f32>, g: Vec<f32> },
+    SigmoidGateAdd { x: Vec<f32>, r: Vec<f32>, v: Vec<f32> },
+    ReluSquared { k: Vec<f32> },
+    Add { x: Vec<f32>, y: Vec<f32> },
+    Ternary { weights: Vec<i8>, packed: bool, q: Vec<i8>, scales: [f32; 2] },
+    HeadInt8 { rows: Vec<i8>, row_scales: Vec<f32>, q: Vec<i16>, scale: f32 },
+    HeadF32 { rows: Vec<f32>, z: Vec<f32> },
+}
+
+/// A call of every kernel on vectors, `n` long.
+pub fn vector_calls(from: &mut Source, n: usize) -> Vec<Call> {
+    let mut v = || from.floats(n);
+    vec![
+        Call::Exp { x: v().iter().map(|x| x * 30.0).collect() },
+        Call::LayerNorm { x: v(), weight: v(), bias: v() },
+        Call::Mix { z: v(), p: v(), mu: v() },
+        Call::QuantiseInt8 { y: v() },
+        Call::Quantise15Bit { z: v() },
+        Call::SiluGate { o: v(), g: v() },
+        Call::SigmoidGateAdd { x: v(), r: v(), v: v() },
+        Call::ReluSquared { k: v() },
+        Call::Add { x: v(), y: v() },
+    ]
+}
+
+/// A head of the recurrence, `s` wide.
+pub fn wkv_call(from: &mut Source, s: usize) -> Call {
+    let state = from.floats(s * s);
+    let mut v = || from.floats(s);
+    Call::Wkv { r: v(), k: v(), v: v(), decay: v(), bonus: v(), state }
+}
+
+/// A ternary matrix of `rows` × `cols`, in either form that a file has.
+pub fn ternary_call(from: &mut Source, rows: usize, cols: usize) -> Call {
+    let packed = from.next() >> 63 == 0;
+    let scales = [from.float(), from.float()];
+    Call::Ternary { weights: from.ternary(rows * cols), packed, q: from.int8s(cols), scales }
+}
+
+/// The heads of a vocabulary of `v` tokens; the INT8 one only as wide as it goes.
+pub fn head_calls(from: &mut Source, v: usize, d: usize) -> Vec<Call> {
+    let mut calls = vec![Call::HeadF32 { rows: from.floats(v * d), z: from.floats(d) }];
+    if d <= bitstate_kernels::MAX_N_EMBD {
+        let (rows, row_scales, q) = (from.int8s(v * d), from.floats(v), from.int15s(d));
+        calls.push(Call::HeadInt8 { rows, row_scales, q, scale: from.float() });
+    }
+    calls
+}
+
+/// Four weights a byte as one flat run, as a file has them.
+fn pack(weights: &[i8]) -> Vec<u8> {
+    let code = |w: i8| [2u8, 0, 1][usize::try_from(w + 1).unwrap()];
+    weights.chunks(4).map(|four| four.iter().rev().fold(0, |byte, &w| byte << 2 | code(w))).collect()
+}
+
+fn integers<T: Copy + Into<i32>>(values: &[T]) -> Vec<u32> {
+    values.iter().map(|&value| value.into() as u32).collect()
+}
+
+impl Call {
+    /// The bits of everything that the kernel gives, with every slice at `place`.
+    ///
+    /// # Panics
+    /// Where it changed an input or wrote outside an output.
+    pub fn run(&self, kernels: Kernels, place: Place) -> Vec<u32> {
+        let inputs = Inputs(place);
+        match self {
+            Call::Exp { x } => inputs.update(x, [], |x, []| kernels.exp(x)),
+            Call::LayerNorm { x, weight, bias } => {
+                inputs.write(x.len(), [x, weight, bias], |out, [x, w, b]| kernels.layer_norm(x, w, b, out))
+            }
+            Call::Mix { z, p, mu } => inputs.write(z.len(), [z, p, mu], |out, [z, p, mu]| kernels.mix(z, p, mu, out)),
+            Call::QuantiseInt8 { y } => {
+                let mut input = QuantisedInput::new(kernels, y.len(), 1);
+                inputs.read([y], |[y]| input.quantise(y));
+                [integers(input.q()), bits(&[input.scale()])].concat()
+            }
+            Call::Quantise15Bit { z } => {
+                let mut q = Buffer::<i16>::output(place, z.len());
+                let scale = inputs.read([z], |[z]| kernels.quantise_15bit(z, &mut q));
+                [integers(&q.finish()), bits(&[scale])].concat()
+            }
+            Call::Wkv { r, k, v, decay, bonus, state } => {
+                let mut moved = Buffer::new(place, state);
+                let y = inputs.write(r.len(), [r, k, v, decay, bonus], |y, [r, k, v, decay, bonus]| {
+                    kernels.wkv(WkvInput { r, k, v, decay, bonus }, &mut moved, y);
+                });
+                [y, bits(&moved.finish())].concat()
+            }
+            Call::SiluGate { o, g } => inputs.update(o, [g], |o, [g]| kernels.silu_gate(o, g)),
+            Call::SigmoidGateAdd { x, r, v } => inputs.update(x, [r, v], |x, [r, v]| kernels.sigmoid_gate_add(x, r, v)),
+            Call::ReluSquared { k } => inputs.update(k, [], |k, []| kernels.relu_squared(k)),
+            Call::Add { x, y } => inputs.update(x, [y], |x, [y]| kernels.add(x, y)),
+            Call::Ternary { weights, packed, q, scales } => {
+                let (rows, cols) = (weights.len() / q.len(), q.len());
+                let bytes = Buffer::new(place, &if *packed { pack(weights) } else { Vec::new() });
+                let int8s = Buffer::new(place, weights);
+                let data = if *packed { MatrixData::Packed(&bytes) } else { MatrixData::Int8(&int8s) };
+                let matrix = TernaryMatrix::new(kernels, Matrix { rows, cols, data });
+                // Larger than needed and used before: what an earlier vector left must not count.
+                let mut input = QuantisedInput::new(kernels, cols + 37, rows + 5);
+                input.set(&vec![111; cols + 37], 3.0);
+                input.set(&Buffer::new(place, q), scales[1]);
+                let mut y = Buffer::<f32>::output(place, rows);
+                matrix.matvec(&mut input, scales[0], &mut y);
+                bits(&y.finish())
+            }
+            Call::HeadInt8 { rows, row_scales, q, scale } => {
+                let (rows, q) = (Buffer::new(place, rows), Buffer::new(place, q));
+                inputs.write(row_scales.len(), [row_scales], |logits, [row_scales]| {
+                    kernels.head_int8(&rows, row_scales, &q, *scale, logits);
+                })
+            }
+            Call::HeadF32 { rows, z } => {
+                let bytes: Vec<u8> = rows.iter().flat_map(|e| e.to_le_bytes()).collect();
+                // Bytes, so at any offset at all.
+                let bytes = Buffer::new(place, &bytes);
+                inputs.write(rows.len() / z.len(), [z], |logits, [z]| kernels.head_f32(&bytes, z, logits))
+            }
+        }
+    }
+
+    /// The same from `bitstate-reference`, or from a loop as plain as the definition.
+    pub fn canonical(&self) -> Vec<u32> {
+        let each = |n: usize, f: &dyn Fn(usize) -> f32| bits(&(0..n).map(f).collect::<Vec<_>>());
+        match self {
+            Call::Exp { x } => each(x.len(), &|i| oracle::exp(x[i])),
+            Call::LayerNorm { x, weight, bias } => bits(&oracle::layer_norm(x, weight, bias)),
+            Call::Mix { z, p, mu } => bits(&oracle::mix(z, p, mu)),
+            Call::QuantiseInt8 { y } => {
+                let quantised = oracle::quantise(y);
+                [integers(&quantised.q), bits(&[quantised.a])].concat()
+            }
+            Call::Quantise15Bit { z } => {
+                let (q, step) = oracle::quantise_head(z);
+                [integers(&q), bits(&[step])].concat()
+            }
+            Call::Wkv { r, k, v, decay, bonus, state } => {
+                let mut state = state.clone();
+                let y = oracle::wkv(&oracle::WkvHead { r, k, v, w: decay, b: bonus }, &mut state);
+                [bits(&y), bits(&state)].concat()
+            }
+            Call::SiluGate { o, g } => each(o.len(), &|i| o[i] * oracle::silu(g[i])),
+            Call::SigmoidGateAdd { x, r, v } => each(x.len(), &|i| x[i] + (oracle::sigmoid(r[i]) * v[i])),
+            Call::ReluSquared { k } => each(k.len(), &|i| oracle::max(0.0, k[i]) * oracle::max(0.0, k[i])),
+            Call::Add { x, y } => each(x.len(), &|i| x[i] + y[i]),
+            Call::Ternary { weights, q, scales, .. } => {
+                let acc = |row: &[i8]| row.iter().zip(q).map(|(&w, &q)| i32::from(w) * i32::from(q)).sum::<i32>();
+                let y = weights.chunks(q.len()).map(|row| acc(row) as f32 * (scales[0] * scales[1]));
+                bits(&y.collect::<Vec<_>>())
+            }
+            Call::HeadInt8 { rows, row_scales, q, scale } => {
+                let acc = |row: &[i8]| row.iter().zip(q).map(|(&e, &q)| i32::from(e) * i32::from(q)).sum::<i32>();
+                let logits = rows.chunks(q.len()).zip(row_scales).map(|(row, s)| acc(row) as f32 * (s * scale));
+                bits(&logits.collect::<Vec<_>>())
+            }
+            Call::HeadF32 { rows, z } => {
+                let logits = rows.chunks(z.len()).map(|row| oracle::sum16(row.iter().zip(z).map(|(e, z)| e * z)));
+                bits(&logits.collect::<Vec<_>>())
+            }
+        }
+    }
+
+    /// What a failure is about: the kernel and the lengths of its slices, without their contents.
+    pub fn name(&self) -> String {
+        let name = format!("{self:?}").split(' ').next().unwrap_or_default().to_owned();
+        match self {
+            Call::Ternary { weights, packed, q, .. } => {
+                format!("{name} {} × {}, packed: {packed}", weights.len() / q.len(), q.len())
+            }
+            Call::HeadInt8 { row_scales, q, .. } => format!("{name} {} × {}", row_scales.len(), q.len()),
+            Call::HeadF32 { rows, z } => format!("{name} {} × {}", rows.len() / z.len(), z.len()),
+            Call::Exp { x: of }
+            | Call::LayerNorm { x: of, .. }
+            | Call::Mix { z: of, .. }
+            | Call::QuantiseInt8 { y: of }
+            | Call::Quantise15Bit { z: of }
+            | Call::Wkv { r: of, .. }
+            | Call::SiluGate { o: of, .. }
+            | Call::SigmoidGateAdd { x: of, .. }
+            | Call::ReluSquared { k: of }
+            | Call::Add { x: of, .. } => format!("{name} {}", of.len()),
+        }
+    }
+}
+
+/// Runs kernels on f32 slices at one place.
+struct Inputs(Place);
+
+impl Inputs {
+    /// `kernel` reads `inputs`, which are as before afterwards.
+    fn read<const N: usize, R>(&self, inputs: [&Vec<f32>; N], kernel: impl FnOnce([&[f32]; N]) -> R) -> R {
+        let placed = inputs.map(|input| Buffer::new(self.0, input));
+        let result = kernel(placed.each_ref().map(|input| &**input));
+        for (placed, input) in placed.into_iter().zip(inputs) {
+            assert_eq!(bits(&placed.finish()), bits(input), "an input has changed");
+        }
+        result
+    }
+
+    /// `kernel` reads `inputs` and writes `n` values.
+    fn write<const N: usize>(
+        &self,
+        n: usize,
+        inputs: [&Vec<f32>; N],
+        kernel: impl FnOnce(&mut [f32], [&[f32]; N]),
+    ) -> Vec<u32> {
+        let mut out = Buffer::<f32>::output(self.0, n);
+        self.read(inputs, |inputs| kernel(&mut out, inputs));
+        bits(&out.finish())
+    }
+
+    /// `kernel` reads `inputs` and changes `values`.
+    fn update<const N: usize>(
+        &self,
+        values: &[f32],
+        inputs: [&Vec<f32>; N],
+        kernel: impl FnOnce(&mut [f32], [&[f32]; N]),
+    ) -> Vec<u32> {
+        let mut values = Buffer::new(self.0, values);
+        self.read(inputs, |inputs| kernel(&mut values, inputs));
+        bits(&values.finish())
+    }
+}

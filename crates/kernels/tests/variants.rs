@@ -1,0 +1,183 @@
+//! Every kernel of every variant, bit for bit: over awkward shapes, at every alignment, at the edge of a page.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use bitstate_kernels::{Kernels, QuantisedInput, UnknownVariant, Variant};
+use support::call::{Call, head_calls, ternary_call, vector_calls, wkv_call};
+use support::data::{Kind, LENGTHS, ROWS, Source};
+use support::memory::Place;
+use support::{generic, variants};
+
+/// Calls of every kernel over every awkward shape with values of every kind.
+fn awkward_calls(mut check: impl FnMut(Kind, Call)) {
+    for (seed, kind) in (1..).zip(Kind::ALL) {
+        let from = &mut Source::new(kind, seed);
+        for n in LENGTHS {
+            vector_calls(from, n).into_iter().for_each(|call| check(kind, call));
+            for v in [1, 3, 4, 9] {
+                head_calls(from, v, n).into_iter().for_each(|call| check(kind, call));
+            }
+        }
+        for s in [1, 2, 5, 15, 16, 17, 31, 32, 33, 64, 96, 101] {
+            check(kind, wkv_call(from, s));
+        }
+        for cols in LENGTHS {
+            for rows in ROWS {
+                check(kind, ternary_call(from, rows, cols));
+            }
+        }
+        // More columns than 16-bit sums hold, many times over, and more tables than `lut` has.
+        check(kind, ternary_call(from, 33, 4100));
+    }
+}
+
+/// A call of every kernel that takes a slice of `n` values.
+fn calls_of_length(from: &mut Source, n: usize) -> Vec<Call> {
+    let mut calls = vector_calls(from, n);
+    calls.extend(head_calls(from, 5, n));
+    calls.push(wkv_call(from, n));
+    for rows in [1, 15, 16, 33] {
+        // Both forms of a matrix, whatever the source draws.
+        let Call::Ternary { weights, q, scales, .. } = ternary_call(from, rows, n) else { unreachable!() };
+        calls.extend([false, true].map(|packed| {
+            let (weights, q) = (weights.clone(), q.clone());
+            Call::Ternary { weights, packed, q, scales }
+        }));
+    }
+    calls
+}
+
+#[test]
+fn generic_is_the_canonical_arithmetic() {
+    awkward_calls(|kind, call| {
+        assert_eq!(call.run(generic(), Place::Offset(0)), call.canonical(), "{kind:?} {}", call.name());
+    });
+}
+
+#[test]
+fn every_variant_equals_generic_on_awkward_shapes() {
+    let variants = variants();
+    let mut offset = 0;
+    awkward_calls(|kind, call| {
+        let expected = call.run(generic(), Place::Offset(0));
+        for kernels in &variants {
+            offset = (offset + 1) % 64;
+            let name = (kernels.variant(), kind, call.name(), offset);
+            assert_eq!(call.run(*kernels, Place::Offset(offset)), expected, "{name:?}");
+        }
+    });
+}
+
+#[test]
+fn the_alignment_changes_nothing() {
+    for n in [7, 33, 101] {
+        for call in calls_of_length(&mut Source::new(Kind::Special, 77), n) {
+            let expected = call.run(generic(), Place::Offset(0));
+            for kernels in variants() {
+                for offset in 0..64 {
+                    let name = (kernels.variant(), call.name(), offset);
+                    assert_eq!(call.run(kernels, Place::Offset(offset)), expected, "{name:?}");
+                }
+            }
+        }
+    }
+}
+
+/// A read or a write past an end is a segmentation fault here.
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_is_touched_outside_the_slices() {
+    for n in [1, 2, 3, 4, 5, 8, 13, 15, 16, 17, 31, 32, 33, 63, 64, 65, 101, 160, 255, 257, 1030] {
+        let calls = calls_of_length(&mut Source::new(Kind::Random, n as u64), n);
+        for call in calls.iter().filter(|call| n <= 160 || !matches!(call, Call::Wkv { .. })) {
+            let expected = call.run(generic(), Place::Offset(0));
+            for kernels in variants() {
+                for place in [Place::BeforeGuard, Place::AfterGuard] {
+                    assert_eq!(call.run(kernels, place), expected, "{:?} {} {place:?}", kernels.variant(), call.name());
+                }
+            }
+        }
+    }
+}
+
+/// The widest head with the largest values: the largest sum that must fit 32 bits.
+#[test]
+fn the_widest_head_does_not_overflow() {
+    for (e, q) in [(127, 16_383), (-128, 16_383), (-128, -16_383), (127, -16_383)] {
+        let call = Call::HeadInt8 { rows: vec![e; 5 * 1024], row_scales: vec![1.0; 5], q: vec![q; 1024], scale: 1.0 };
+        let expected = vec![(i32::from(e) * i32::from(q) * 1024) as f32; 5];
+        for kernels in variants() {
+            assert_eq!(
+                call.run(kernels, Place::Offset(0)),
+                support::bits(&expected),
+                "{:?} {e} {q}",
+                kernels.variant()
+            );
+        }
+    }
+}
+
+#[test]
+fn ties_round_to_even() {
+    for kernels in variants() {
+        let variant = kernels.variant();
+        // A mean magnitude of 254 / 5 makes the step of INT8 exactly 1; 16383 as the largest that of 15 bits.
+        let mut input = QuantisedInput::new(kernels, 5, 1);
+        for (y, q) in [
+            ([0.5, 1.5, -2.5, -3.5, 246.0], [0, 2, -2, -4, 127]),
+            ([-0.5, 63.5, 64.5, -125.5, 0.0], [0, 64, 64, -126, 0]),
+        ] {
+            input.quantise(&y);
+            assert_eq!((input.scale(), input.q()), (1.0, &q[..]), "{variant:?}");
+        }
+        let z = [16_383.0, 0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 8190.5, -8191.5, 16_382.5];
+        let mut q = [0; 10];
+        assert_eq!(kernels.quantise_15bit(&z, &mut q), 1.0, "{variant:?}");
+        assert_eq!(q, [16_383, 0, 2, 2, 0, -2, -2, 8190, -8192, 16_382], "{variant:?}");
+    }
+}
+
+#[test]
+fn variants_are_found_by_their_names() {
+    for variant in Variant::ALL {
+        assert_eq!(Variant::by_name(variant.name()), Ok(variant));
+    }
+    for name in ["", "AVX2", "avx", "avx2 ", "sse"] {
+        assert_eq!(Variant::by_name(name), Err(UnknownVariant), "{name}");
+    }
+    let named = UnknownVariant.to_string();
+    assert!(Variant::ALL.iter().all(|variant| named.contains(variant.name())), "{named}");
+}
+
+#[test]
+fn a_variant_that_cannot_run_says_what_it_needs() {
+    let missing: Vec<_> = Variant::ALL.into_iter().filter_map(|variant| Kernels::new(variant).err()).collect();
+    assert_eq!(missing.len() + variants().len(), Variant::ALL.len());
+    // No target has the SIMD of both families.
+    assert!(!missing.is_empty());
+    for missing in missing {
+        let text = missing.to_string();
+        assert!(text.contains(missing.variant.name()) && text.contains("it needs a"), "{text}");
+    }
+    assert!(Kernels::new(Variant::best()).is_ok());
+}
+
+/// What a caller gets wrong is found before any kernel runs.
+#[test]
+fn wrong_shapes_panic() {
+    for kernels in variants() {
+        let wrong: [(&str, &dyn Fn()); 6] = [
+            ("layer_norm", &|| kernels.layer_norm(&[0.0; 17], &[0.0; 17], &[0.0; 16], &mut [0.0; 17])),
+            ("add", &|| kernels.add(&mut [0.0; 32], &[0.0; 31])),
+            ("quantise_15bit", &|| drop(kernels.quantise_15bit(&[0.0; 16], &mut [0; 15]))),
+            ("head_int8", &|| kernels.head_int8(&[0; 63], &[0.0; 4], &[0; 16], 1.0, &mut [0.0; 4])),
+            ("head_int8 too wide", &|| kernels.head_int8(&[0; 1025], &[0.0], &[0; 1025], 1.0, &mut [0.0])),
+            ("head_f32", &|| kernels.head_f32(&[0; 64 * 4 - 4], &[0.0; 16], &mut [0.0; 4])),
+        ];
+        for (name, call) in wrong {
+            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call));
+            assert!(caught.is_err(), "{:?} {name}", kernels.variant());
+        }
+    }
+}

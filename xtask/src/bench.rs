@@ -1,0 +1,96 @@
+//! `cargo xtask bench`.
+
+use crate::context::{Context, Ready, tell};
+use crate::flags::BenchFlags;
+use anyhow::bail;
+use bitstate_harness::golden::Golden;
+use bitstate_harness::measure::{self, SAMPLES};
+use bitstate_harness::provenance::{self, Provenance};
+use bitstate_harness::records::Tally;
+use bitstate_harness::workspace::Workspace;
+use bitstate_harness::{Exit, report, verify};
+use serde_json::json;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Seed of the order of samples: fixed, and in the records, so that an order can be had again.
+const SHUFFLE_SEED: u64 = 0x0b17_57a7;
+
+pub fn run(bench: &BenchFlags) -> anyhow::Result<Exit> {
+    let flags = &bench.flags;
+    let name = bench.publish.as_ref().unwrap_or(&bench.name);
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+        bail!("`{name}` cannot name a run: letters, digits, `-`, `_` and `.` can");
+    }
+    let context = Context::new(flags)?;
+    if flags.dry_run {
+        return dry_run(&context);
+    }
+    let folder = folder(&context.workspace, bench.publish.is_some(), name);
+    let ready = context.prepare()?;
+    let plan = ready.plan()?;
+    let started = Instant::now();
+    let steal = provenance::steal();
+    let mut provenance = describe(&ready, name);
+
+    // Correctness first: what is wrong is not worth timing, but what is right elsewhere still is.
+    let mut rows = verify::verify(&plan)?;
+    let measured = measure::measure(&plan, &ready.context.selection.metric, SHUFFLE_SEED)?;
+    rows.extend(measured.rows);
+    rows.extend(measure::artifacts(&plan)?);
+    provenance.pinned_to = measured.pinned_to;
+    provenance.seconds = started.elapsed().as_secs();
+    provenance.steal = provenance::steal().saturating_sub(steal);
+    report::write(&folder, &provenance, &rows)?;
+
+    let tally = Tally::of(&rows);
+    let shown = ready.context.workspace.show(&folder);
+    if flags.json {
+        println!(
+            "{:#}",
+            json!({"report": folder, "passed": tally.passed, "failed": tally.failed,
+                                "skipped": tally.skipped, "exit": tally.exit.code()})
+        );
+        return Ok(tally.exit);
+    }
+    let table = report::tables::overview(&report::read(&folder)?);
+    print!("{}", report::markdown::plain(&table));
+    let exit = tell(&rows);
+    println!("report: {shown}/report.html (also report.md, report.json, records.jsonl, charts/)");
+    Ok(exit)
+}
+
+fn folder(workspace: &Workspace, publish: bool, name: &str) -> PathBuf {
+    let today = provenance::now();
+    let name = format!("{}-{name}", today.get(..10).unwrap_or("undated"));
+    if publish { workspace.reports().join(name) } else { workspace.scratch().join("reports").join(name) }
+}
+
+fn describe(ready: &Ready, name: &str) -> Provenance {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let digests = ready.models.iter().map(|model| (model.name.clone(), model.digest.to_string()));
+    Provenance {
+        name: name.to_string(),
+        command: format!("cargo xtask {}", arguments.join(" ")),
+        quick: ready.context.quick,
+        shuffle_seed: SHUFFLE_SEED,
+        golden: ready.golden.digest.to_string(),
+        models: digests.collect(),
+        ..Provenance::collect(&ready.context.workspace)
+    }
+}
+
+fn dry_run(context: &Context) -> anyhow::Result<Exit> {
+    let golden = Golden::load(&context.workspace)?;
+    let samples = if context.quick { SAMPLES.0 } else { SAMPLES.1 };
+    for case in context.cases(&golden)?.into_iter().filter(|case| case.bench) {
+        for cell in &context.cells {
+            let times = match cell.target.clock {
+                bitstate_harness::target::Clock::Wall => samples,
+                bitstate_harness::target::Clock::Instructions => 2,
+            };
+            println!("would measure {cell} {} {times} times", case.name());
+        }
+    }
+    Ok(Exit::Pass)
+}

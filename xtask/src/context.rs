@@ -1,0 +1,126 @@
+//! What most commands start with: the workspace, the selection, the tools, the builds.
+
+use crate::flags::Flags;
+use bitstate_harness::build::{self, Built};
+use bitstate_harness::expected::Expected;
+use bitstate_harness::golden::{Case, Golden};
+use bitstate_harness::provenance;
+use bitstate_harness::records::{Row, Tally};
+use bitstate_harness::runner::ModelFile;
+use bitstate_harness::select::Selection;
+use bitstate_harness::setup::{self, Setup};
+use bitstate_harness::target::Cell;
+use bitstate_harness::tools::Tool;
+use bitstate_harness::verify::Plan;
+use bitstate_harness::workspace::Workspace;
+use bitstate_harness::{Error, Exit};
+
+/// The question, understood: nothing has been built yet.
+pub struct Context {
+    pub workspace: Workspace,
+    pub selection: Selection,
+    pub cells: Vec<Cell>,
+    pub expected: Expected,
+    pub quick: bool,
+}
+
+/// The answer's ingredients: built runners and models.
+pub struct Ready {
+    pub context: Context,
+    pub golden: Golden,
+    pub built: Built,
+    pub models: Vec<ModelFile>,
+    pub setup: Setup,
+}
+
+impl Context {
+    pub fn new(flags: &Flags) -> Result<Self, Error> {
+        let workspace = Workspace::find()?;
+        let selection = flags.selection()?;
+        let cells = selection.cells()?;
+        let expected = Expected::load(&workspace)?;
+        Ok(Context { workspace, selection, cells, expected, quick: flags.quick })
+    }
+
+    /// Tools that the chosen cells need.
+    pub fn needed_tools(&self) -> Vec<Tool> {
+        let needed = |tool: &Tool| self.cells.iter().any(|cell| cell.target.needs.contains(tool));
+        Tool::ALL.into_iter().filter(needed).collect()
+    }
+
+    /// Installs what is missing and tells what happened.
+    pub fn set_up(&self) -> Result<Setup, Error> {
+        let setup = setup::set_up(&self.workspace, &self.needed_tools())?;
+        tell_setup(&setup, &self.cells);
+        Ok(setup)
+    }
+
+    /// The chosen cases.
+    pub fn cases<'a>(&self, golden: &'a Golden) -> Result<Vec<&'a Case>, Error> {
+        self.selection.workload.choose(&golden.cases, |case| case.name().to_string())
+    }
+
+    /// Sets up, builds, and makes the models of the chosen cases.
+    pub fn prepare(self) -> Result<Ready, Error> {
+        let golden = Golden::load(&self.workspace)?;
+        let cases = self.cases(&golden)?;
+        let setup = self.set_up()?;
+        let built = build::build(&self.workspace, &self.cells, &provenance::cpu_features())?;
+        let wanted: Vec<&str> = cases.iter().map(|case| case.model.as_str()).collect();
+        let models = build::models(&self.workspace, &golden.models, &wanted)?;
+        Ok(Ready { context: self, golden, built, models, setup })
+    }
+}
+
+impl Ready {
+    pub fn plan(&self) -> Result<Plan<'_>, Error> {
+        Ok(Plan {
+            cells: &self.context.cells,
+            cases: self.context.cases(&self.golden)?,
+            golden: &self.golden,
+            models: &self.models,
+            built: &self.built,
+            expected: &self.context.expected,
+            can_install: self.setup.can_install,
+            quick: self.context.quick,
+        })
+    }
+}
+
+/// Says what was installed, what is missing and what that skips.
+pub fn tell_setup(setup: &Setup, cells: &[Cell]) {
+    if !setup.installed.is_empty() {
+        eprintln!("installed: {}", setup.installed.join(" "));
+    }
+    if let Some(trouble) = &setup.trouble {
+        eprintln!("warning: {trouble}");
+    }
+    for (tool, advice) in &setup.missing {
+        let skipped: Vec<String> =
+            cells.iter().filter(|cell| cell.target.needs.contains(tool)).map(Cell::to_string).collect();
+        eprintln!("missing: {}; skipped without it: {}", tool.title(), skipped.join(", "));
+        eprintln!("  to install it: {advice}");
+    }
+}
+
+/// Prints what did not pass, and a line that counts; returns the exit code.
+pub fn tell(rows: &[Row]) -> Exit {
+    for row in rows {
+        match row {
+            Row::Failed { target, variant, workload, during, error, exit } => {
+                let what = if *exit == Exit::WrongAnswer.code() { "WRONG" } else { "FAILED" };
+                let workload = workload.as_deref().unwrap_or("everything");
+                println!("{what}  {target}/{variant}  {workload}  ({during}): {error}");
+            }
+            Row::Skipped { target, variant, workload, reason, expected, .. } => {
+                let note = if *expected { "" } else { ", which ci/expected.toml does not list" };
+                let workload = workload.as_deref().unwrap_or("everything");
+                println!("skipped  {target}/{variant}  {workload}: {reason}{note}");
+            }
+            _ => {}
+        }
+    }
+    let tally = Tally::of(rows);
+    println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
+    tally.exit
+}
