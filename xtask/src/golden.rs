@@ -1,19 +1,16 @@
 //! `cargo xtask golden`.
 
 use crate::flags::GoldenFlags;
-use bitstate_harness::build::{logged, stored_models};
+use bitstate_harness::build::logged;
 use bitstate_harness::tools::cargo;
 use bitstate_harness::workspace::Workspace;
 use bitstate_harness::{Error, Exit};
 
 pub fn run(flags: &GoldenFlags) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
-    stored_models(&workspace)?;
     let mut command = cargo();
     command.args(["run", "--release", "--package", "bitstate-suite", "--example", "bless", "--"]);
-    command.arg("--cases").arg(workspace.root.join("golden/cases.toml"));
-    command.arg("--models").arg(workspace.models());
-    command.arg("--out").arg(workspace.streams());
+    command.arg("--golden").arg(workspace.root.join("golden"));
     if flags.check {
         command.arg("--check");
     }

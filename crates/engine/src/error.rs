@@ -38,8 +38,11 @@ pub enum ForwardError {
         /// V of the model.
         vocab_size: usize,
     },
-    /// A state that was made for another model.
-    #[error("the state was made for another model")]
+    /// A state that was made for another model, or for another variant's layout.
+    #[error(
+        "the state was made by an engine of another model or another variant: \
+         make one with this engine, or save that one and restore it with this engine"
+    )]
     State,
 }
 

@@ -191,16 +191,6 @@ pub fn models(workspace: &Workspace, models: &[Model], wanted: &[&str]) -> Resul
     Ok(files)
 }
 
-/// Makes every model that `golden/cases.toml` makes from a preset, whether or not there are golden streams yet.
-///
-/// # Errors
-/// If the cases cannot be read or making one fails.
-pub fn stored_models(workspace: &Workspace) -> Result<Vec<ModelFile>, Error> {
-    let all = crate::golden::models(workspace)?;
-    let names: Vec<&str> = all.iter().map(|model| model.name.as_str()).collect();
-    models(workspace, &all, &names)
-}
-
 fn synthesise(workspace: &Workspace, path: &Path, preset: &str, seed: u64, format: &str) -> Result<(), Error> {
     let program = host_program(workspace, "bitstate-cli")?;
     make_folder(&workspace.models())?;

@@ -4,6 +4,7 @@ use crate::error::{Error, nearest};
 use crate::workspace::{Workspace, read_text};
 use bitstate_protocol::{Digest, Sampling, StreamAnswer, Workload};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -72,7 +73,9 @@ pub struct Golden {
     pub models: Vec<Model>,
     /// The cases, in the file's order.
     pub cases: Vec<Case>,
-    /// Digest over all golden streams.
+    /// What the kernel checks must give, by name.
+    pub kernels: BTreeMap<String, Digest>,
+    /// Digest over all golden files.
     pub digest: Digest,
 }
 
@@ -175,18 +178,12 @@ impl Golden {
                 return Err(Error::Malformed { path, message: "no case in golden/cases.toml has this name".into() });
             }
         }
-        Ok(Golden { models, cases, digest: Digest::of(all.as_bytes()) })
+        let path = workspace.root.join("golden/kernels.json");
+        let text = read_text(&path)?;
+        let kernels = parse_kernels(&text).map_err(|message| Error::Malformed { path, message })?;
+        all.push_str(&text);
+        Ok(Golden { models, cases, kernels, digest: Digest::of(all.as_bytes()) })
     }
-}
-
-/// The models of `golden/cases.toml` alone: for making the streams, when they are not there yet.
-///
-/// # Errors
-/// If the file is missing or malformed.
-pub fn models(workspace: &Workspace) -> Result<Vec<Model>, Error> {
-    let path = workspace.root.join("golden/cases.toml");
-    let (models, _) = parse_cases(&read_text(&path)?).map_err(|message| Error::Malformed { path, message })?;
-    Ok(models)
 }
 
 /// Where the golden stream of a case lies.
@@ -261,7 +258,6 @@ fn parse_stream(text: &str, model: &str, workload: &Workload) -> Result<Stream, 
     if file.tokens.len() != file.digests.len() {
         return Err(format!("{} tokens but {} digests", file.tokens.len(), file.digests.len()));
     }
-    let digest = |text: &String| text.parse().map_err(|()| format!("`{text}` is not a digest of 16 hex digits"));
     let differs = [
         (file.case != workload.case, "case"),
         (file.model != model, "model"),
@@ -272,11 +268,23 @@ fn parse_stream(text: &str, model: &str, workload: &Workload) -> Result<Stream, 
     let stale = (!differs.is_empty())
         .then(|| format!("the golden file and golden/cases.toml differ in: {}", differs.join(", ")));
     Ok(Stream {
-        model: digest(&file.model_digest)?,
-        digests: file.digests.iter().map(digest).collect::<Result<_, _>>()?,
+        model: parse_digest(&file.model_digest)?,
+        digests: file.digests.iter().map(|digest| parse_digest(digest)).collect::<Result<_, _>>()?,
         tokens: file.tokens,
         stale,
     })
+}
+
+fn parse_kernels(text: &str) -> Result<BTreeMap<String, Digest>, String> {
+    let file: BTreeMap<String, String> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if file.is_empty() {
+        return Err("there is no kernel check".into());
+    }
+    file.into_iter().map(|(name, digest)| Ok((name, parse_digest(&digest)?))).collect()
+}
+
+fn parse_digest(text: &str) -> Result<Digest, String> {
+    text.parse().map_err(|()| format!("`{text}` is not a digest of 16 hex digits"))
 }
 
 /// The first step at which an answer leaves the golden stream.
@@ -327,7 +335,7 @@ impl fmt::Display for Divergence {
 
 #[cfg(test)]
 mod tests {
-    use super::{Divergence, Stream, parse_cases, parse_stream};
+    use super::{Divergence, Stream, parse_cases, parse_kernels, parse_stream};
     use bitstate_protocol::{Digest, StreamAnswer};
 
     const CASES: &str = r#"
@@ -378,6 +386,13 @@ mod tests {
         assert!(parse(&STREAM[..60]).unwrap_err().contains("EOF"));
         assert!(parse(&STREAM.replace("00000000000000aa", "aa")).unwrap_err().contains("16 hex"));
         assert!(parse(&STREAM.replace("[1,2]", "[1,3]")).unwrap().stale.unwrap().contains("prompt"));
+    }
+
+    #[test]
+    fn kernel_digests_are_strict() {
+        assert_eq!(parse_kernels("{\"exp\":\"0000000000000007\"}").unwrap()["exp"], Digest(7));
+        assert!(parse_kernels("{\"exp\":\"7\"}").unwrap_err().contains("16 hex"));
+        assert!(parse_kernels("{}").unwrap_err().contains("no kernel check"));
     }
 
     #[test]

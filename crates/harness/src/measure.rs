@@ -30,6 +30,9 @@ pub struct Measured {
     pub pinned_to: Option<usize>,
 }
 
+/// An answer whose numbers count, or the row that says why there is none.
+type Sampled = Result<Reply, Box<Row>>;
+
 /// One thing to measure.
 #[derive(Clone, Copy)]
 struct Subject<'a> {
@@ -90,7 +93,7 @@ fn measure_emulated(plan: &Plan, subjects: &[Subject]) -> Vec<Row> {
     }
     let progress = Progress::bar("count instructions, twice each", 2 * subjects.len() as u64);
     let next = AtomicUsize::new(0);
-    let answers: Mutex<Vec<(usize, Result<Reply, Box<Row>>)>> = Mutex::new(Vec::new());
+    let answers: Mutex<Vec<(usize, Sampled)>> = Mutex::new(Vec::new());
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(2 * subjects.len());
     std::thread::scope(|scope| {
         for _ in 0..workers {
@@ -194,7 +197,7 @@ impl Subject<'_> {
     }
 
     /// One run; its numbers count only if its stream is the golden one.
-    fn sample(&self, plan: &Plan, fuel: bool) -> Result<Reply, Box<Row>> {
+    fn sample(&self, plan: &Plan, fuel: bool) -> Sampled {
         let case = self.case;
         let mut workload: Workload = case.workload.clone();
         if plan.quick && self.cell.target.clock == Clock::Instructions {

@@ -238,14 +238,13 @@ mod tests {
     use super::{Row, Tally, read, write};
     use crate::exit::Exit;
     use crate::expected::{Cause, Skip};
-    use crate::provenance::Provenance;
     use crate::target::Cell;
 
     fn rows() -> Vec<Row> {
         let cell = Cell::named("xtensa", "lut").unwrap();
         let skip = Skip { cause: Cause::Memory, reason: "9.1 MB does not fit 8 MB PSRAM".into() };
         vec![
-            Row::Run(Box::new(Provenance::default())),
+            Row::Run(Box::default()),
             Row::skipped(cell, Some("default/greedy"), &skip, true),
             Row::Verified { target: "native".into(), variant: "avx2".into(), workload: "a".into(), steps: 3 },
         ]

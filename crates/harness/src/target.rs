@@ -117,7 +117,7 @@ impl Cell {
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.target.name, self.variant.name)
+        f.pad(&format!("{}/{}", self.target.name, self.variant.name))
     }
 }
 

@@ -10,12 +10,13 @@ use crate::progress::Progress;
 use crate::records::Row;
 use crate::runner::{Ask, ModelFile, Reply, RunError, Runner};
 use crate::target::{Cell, Clock};
-use bitstate_protocol::{Digest, Job, Workload};
-use std::collections::BTreeMap;
+use bitstate_protocol::{Digest, Job, Sampling, Workload};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+/// What the kernel checks are called where a case's name stands.
+pub const KERNELS: &str = "kernels";
 /// Steps compared by a quick run; all by a full one.
 pub const QUICK_STEPS: u32 = 16;
 
@@ -95,18 +96,17 @@ pub fn verify(plan: &Plan) -> Result<Vec<Row>, Error> {
     let tasks = tasks(plan);
     let progress = Progress::bar("verify", tasks.len() as u64);
     let next = AtomicUsize::new(0);
-    let done = Mutex::new((plan.obstacles(), BTreeMap::new()));
+    let done = Mutex::new(plan.obstacles());
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(tasks.len());
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(task) = tasks.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let (rows, checks) = task.run(plan);
+                    let rows = task.run(plan);
                     progress.step(&task.cell.to_string());
                     // A poisoned lock means that another worker panicked, which the scope reports.
                     if let Ok(mut done) = done.lock() {
-                        done.0.extend(rows);
-                        done.1.extend(checks.map(|checks| (task.cell.to_string(), (task.cell, checks))));
+                        done.extend(rows);
                     }
                 }
             });
@@ -115,8 +115,7 @@ pub fn verify(plan: &Plan) -> Result<Vec<Row>, Error> {
     if process::interrupted() {
         return Err(Error::Interrupted);
     }
-    let (mut rows, checks) = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-    rows.extend(compare_checks(checks.into_values().collect()));
+    let mut rows = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     rows.sort_by_key(row_order);
     Ok(rows)
 }
@@ -162,7 +161,7 @@ fn tasks<'a>(plan: &'a Plan<'a>) -> Vec<Task<'a>> {
 }
 
 impl Task<'_> {
-    fn run(&self, plan: &Plan) -> (Vec<Row>, Option<BTreeMap<String, Digest>>) {
+    fn run(&self, plan: &Plan) -> Vec<Row> {
         let jobs = if self.kernels {
             vec![Job::Kernels]
         } else {
@@ -171,20 +170,43 @@ impl Task<'_> {
         let ask = Ask { model: self.model, jobs, fuel: false, timeout: time_limit(self.cell) };
         let reply = self.runner.run(self.cell, &ask);
         if self.kernels {
-            return match reply {
-                Ok(reply) if reply.failures.is_empty() => (Vec::new(), Some(reply.checks)),
-                Ok(reply) => {
-                    let error = reply.failures.values().next().cloned().unwrap_or_default();
-                    (vec![Row::failed(self.cell, Some("kernels"), "verify", error, Exit::Harness)], None)
-                }
-                Err(error) => (vec![plan.failure(self.cell, "kernels", &self.model.name, "verify", &error)], None),
-            };
+            return vec![match &reply {
+                Ok(reply) => self.judge_kernels(plan, reply),
+                Err(error) => plan.failure(self.cell, KERNELS, &self.model.name, "verify", error),
+            }];
         }
         let row = |case: &&Case| match &reply {
             Ok(reply) => self.judge(plan, case, reply),
             Err(error) => plan.failure(self.cell, case.name(), &case.model, "verify", error),
         };
-        (self.cases.iter().map(row).collect(), None)
+        self.cases.iter().map(row).collect()
+    }
+
+    fn verified(&self, workload: &str, steps: usize) -> Row {
+        Row::Verified {
+            target: self.cell.target.name.into(),
+            variant: self.cell.variant.name.into(),
+            workload: workload.to_string(),
+            steps,
+        }
+    }
+
+    /// The row of the kernel checks: the first that differs from its golden digest is named.
+    fn judge_kernels(&self, plan: &Plan, reply: &Reply) -> Row {
+        let failed = |error: String, exit| Row::failed(self.cell, Some(KERNELS), "verify", error, exit);
+        if let Some(message) = reply.failures.get(KERNELS) {
+            return failed(format!("the runner says: {message}"), Exit::Harness);
+        }
+        let golden = &plan.golden.kernels;
+        let mut names = golden.keys().chain(reply.checks.keys());
+        match names.find(|name| golden.get(*name) != reply.checks.get(*name)) {
+            None => self.verified(KERNELS, golden.len()),
+            Some(name) => {
+                let show = |digest: Option<&Digest>| digest.map_or("nothing".to_string(), Digest::to_string);
+                let (ours, theirs) = (show(reply.checks.get(name)), show(golden.get(name)));
+                failed(format!("kernel check `{name}` gives {ours}, golden {theirs}"), Exit::WrongAnswer)
+            }
+        }
     }
 
     /// The row of one case.
@@ -205,12 +227,7 @@ impl Task<'_> {
         }
         match stale(case, self.model) {
             Some(text) => failed(text, Exit::Harness),
-            None => Row::Verified {
-                target: self.cell.target.name.into(),
-                variant: self.cell.variant.name.into(),
-                workload: case.name().to_string(),
-                steps: stream.tokens.len(),
-            },
+            None => self.verified(case.name(), stream.tokens.len()),
         }
     }
 
@@ -220,12 +237,18 @@ impl Task<'_> {
         let Some((base, base_runner)) = base.filter(|(base, _)| *base != self.cell) else {
             return String::new();
         };
-        let tokens = u32::try_from(step + 1).unwrap_or(u32::MAX).min(case.workload.max_tokens);
-        let jobs = vec![Job::Steps(Workload { max_tokens: tokens, ..case.workload.clone() })];
+        // Up to the divergent step the golden tokens are what was chosen, however it was.
+        let mut prompt = case.workload.prompt.clone();
+        prompt.extend(case.golden.tokens.iter().take(step));
+        let workload = Workload { prompt, max_tokens: 1, sampling: Sampling::Greedy, ..case.workload.clone() };
+        let jobs = vec![Job::Steps(workload)];
         let ask = Ask { model: self.model, jobs, fuel: false, timeout: time_limit(self.cell) };
         let (Ok(ours), Ok(theirs)) = (self.runner.run(self.cell, &ask), base_runner.run(base, &ask)) else {
             return String::new();
         };
+        if !ours.failures.is_empty() || !theirs.failures.is_empty() {
+            return String::new();
+        }
         let differs = |(a, b): &(&Step, &Step)| a != b;
         match ours.steps.iter().zip(&theirs.steps).find(differs) {
             Some(((_, position, layer, name, _), _)) => {
@@ -252,35 +275,4 @@ pub fn stale(case: &Case, model: &ModelFile) -> Option<String> {
         return Some(format!("stale golden file: made with model {made}, the file is {file} now; {advice}"));
     }
     case.golden.stale.as_ref().map(|text| format!("stale golden file: {text}; {advice}"))
-}
-
-/// Kernel checks have no golden values: all cells must agree with the first of them, check by check.
-fn compare_checks(mut cells: Vec<(Cell, BTreeMap<String, Digest>)>) -> Vec<Row> {
-    cells.sort_by_key(|(cell, _)| position(cell.target.name, cell.variant.name));
-    // With one cell alone there is nothing to compare, and so nothing passes.
-    if cells.len() < 2 {
-        return Vec::new();
-    }
-    let Some(((first, base), others)) = cells.split_first() else { return Vec::new() };
-    let passed = |cell: &Cell, steps| Row::Verified {
-        target: cell.target.name.into(),
-        variant: cell.variant.name.into(),
-        workload: "kernels".into(),
-        steps,
-    };
-    let mut rows = vec![passed(first, base.len())];
-    for (cell, checks) in others {
-        let names = base.keys().chain(checks.keys());
-        let differing = names.clone().find(|name| base.get(*name) != checks.get(*name));
-        rows.push(match differing {
-            None => passed(cell, checks.len()),
-            Some(name) => {
-                let show = |digest: Option<&Digest>| digest.map_or("nothing".to_string(), Digest::to_string);
-                let (ours, theirs) = (show(checks.get(name)), show(base.get(name)));
-                let error = format!("kernel check `{name}` gives {ours}, {first} gives {theirs}");
-                Row::failed(*cell, Some("kernels"), "verify", error, Exit::WrongAnswer)
-            }
-        });
-    }
-    rows
 }

@@ -1,4 +1,5 @@
 //! Runners that misbehave: each must give its exit code and a sentence that says what happened.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
@@ -79,14 +80,15 @@ fn a_failed_job_is_a_failure_in_the_runners_words() {
 
 #[test]
 fn another_variant_target_or_model_is_refused() {
-    let with = |change: fn(&mut Header)| {
+    type Change = fn(&mut Header);
+    let with = |change: Change| {
         move |fake: &Fake| {
             let mut header = fake.header();
             change(&mut header);
             Fake::answer(&header, &[Fake::stream([4, 5, 6])])
         }
     };
-    let cases: [(fn(&mut Header), &str); 3] = [
+    let cases: [(Change, &str); 3] = [
         (|header| header.variant = "avx2".into(), "asked for variant `generic`, but `avx2` ran"),
         (|header| header.target = "wasm".into(), "asked target `native`, but `wasm` answered"),
         (|header| header.model = Digest(7), "it ran model 0000000000000007"),

@@ -170,7 +170,7 @@ fn wrong_shapes_panic() {
         let wrong: [(&str, &dyn Fn()); 6] = [
             ("layer_norm", &|| kernels.layer_norm(&[0.0; 17], &[0.0; 17], &[0.0; 16], &mut [0.0; 17])),
             ("add", &|| kernels.add(&mut [0.0; 32], &[0.0; 31])),
-            ("quantise_15bit", &|| drop(kernels.quantise_15bit(&[0.0; 16], &mut [0; 15]))),
+            ("quantise_15bit", &|| _ = kernels.quantise_15bit(&[0.0; 16], &mut [0; 15])),
             ("head_int8", &|| kernels.head_int8(&[0; 63], &[0.0; 4], &[0; 16], 1.0, &mut [0.0; 4])),
             ("head_int8 too wide", &|| kernels.head_int8(&[0; 1025], &[0.0], &[0; 1025], 1.0, &mut [0.0])),
             ("head_f32", &|| kernels.head_f32(&[0; 64 * 4 - 4], &[0.0; 16], &mut [0.0; 4])),

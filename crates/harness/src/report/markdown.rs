@@ -118,7 +118,10 @@ pub fn readme(text: &str, report: &Report, folder: &Path) -> Result<String, Erro
     let folder = folder.display();
     let p = &report.provenance;
     let mut block = format!("{BEGIN}\n{}\n{}", grid(&table), table.note);
-    block += &format!(" Measured {} on {} at commit {}; ", p.started.get(..10).unwrap_or(""), p.cpu, p.short_commit());
+    if !table.note.is_empty() {
+        block.push(' ');
+    }
+    block += &format!("Measured {} on {} at commit {}; ", p.started.get(..10).unwrap_or(""), p.cpu, p.short_commit());
     block += &format!("the whole report is [{folder}/report.md]({folder}/report.md).\n");
     for chart in super::charts::all(report).iter().filter(|chart| ["throughput", "memory"].contains(&chart.name)) {
         block += &format!("\n![{}]({folder}/charts/{}.svg)\n", chart.title, chart.name);
@@ -139,5 +142,5 @@ pub fn plain(table: &Table) -> String {
         out += cells.collect::<Vec<_>>().join("  ").trim_end();
         out.push('\n');
     }
-    out + &table.note + "\n"
+    if table.note.is_empty() { out } else { out + &table.note + "\n" }
 }

@@ -1,0 +1,85 @@
+//! Small models of awkward shapes, and engines on them.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use bitstate_engine::{Engine, State};
+use bitstate_kernels::{Kernels, Variant};
+use bitstate_model::{Config, Model, Version, synthetic};
+
+/// V, L, H, S, ff.
+pub const SHAPES: [[usize; 5]; 9] = [
+    [64, 2, 2, 32, 2],
+    [101, 1, 3, 32, 3],
+    [7, 1, 5, 32, 2],
+    [17, 2, 3, 8, 4],
+    [33, 2, 5, 1, 1],
+    [1, 1, 1, 1, 1],
+    [1, 3, 2, 8, 1],
+    [5, 2, 1, 3, 1],
+    [3, 1, 7, 5, 3],
+];
+
+pub fn config([vocab_size, n_layer, n_head, head_size, ff_mult]: [usize; 5]) -> Config {
+    let n_embd = n_head * head_size;
+    Config { vocab_size, n_layer, n_embd, n_head, head_size, ff_mult, max_seq_len: 8, dropout: 0.0 }
+}
+
+/// The file of a model of [`SHAPES`]'s kind.
+pub fn file(shape: [usize; 5], version: Version) -> Vec<u8> {
+    synthetic(&config(shape), 7, version)
+}
+
+/// The variants that run here.
+///
+/// # Panics
+/// Where one is missing that this machine is known to have.
+pub fn variants() -> Vec<Variant> {
+    let found: Vec<Variant> = Variant::ALL.into_iter().filter(|&variant| Kernels::new(variant).is_ok()).collect();
+    let mut expected = vec![Variant::Generic, Variant::Lut];
+    #[cfg(target_arch = "x86_64")]
+    if std::is_x86_feature_detected!("avx2") {
+        expected.push(Variant::Avx2);
+    }
+    #[cfg(target_arch = "wasm32")]
+    expected.push(Variant::Simd128);
+    assert_eq!(found, expected, "variants that run here");
+    found
+}
+
+/// `n` tokens that depend on nothing but the vocabulary's size.
+pub fn tokens(vocab_size: usize, n: usize) -> Vec<u32> {
+    let mut x = 1u32;
+    let mut next = || {
+        x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (x >> 8) % vocab_size as u32
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+/// Bits of the logits, every NaN the same.
+pub fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| if value.is_nan() { 0x7fc0_0000 } else { value.to_bits() }).collect()
+}
+
+/// An engine with a session that has seen nothing.
+pub struct Run<'m> {
+    pub engine: Engine<'m>,
+    pub state: State,
+    pub logits: Vec<f32>,
+}
+
+impl<'m> Run<'m> {
+    pub fn new(model: &Model<'m>, variant: Variant) -> Self {
+        let engine = Engine::new(model, variant).unwrap();
+        let (state, logits) = (engine.new_state(), vec![0.0; model.config.vocab_size]);
+        Run { engine, state, logits }
+    }
+
+    /// The bits of the logits after each of `tokens`.
+    pub fn feed(&mut self, tokens: &[u32]) -> Vec<Vec<u32>> {
+        let step = |&token| {
+            self.engine.forward(token, &mut self.state, &mut self.logits).unwrap();
+            bits(&self.logits)
+        };
+        tokens.iter().map(step).collect()
+    }
+}

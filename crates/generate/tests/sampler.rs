@@ -1,0 +1,157 @@
+//! The sampler against the oracle's, whatever the logits; its parameters; the greedy choice.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use bitstate_generate::{Sampler, Sampling, SamplingError, SplitMix64, argmax};
+use bitstate_kernels::{Kernels, Variant};
+use bitstate_reference as reference;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// The kernels of every variant that runs here.
+fn all_kernels() -> Vec<Kernels> {
+    let found: Vec<Kernels> = Variant::ALL.into_iter().filter_map(|variant| Kernels::new(variant).ok()).collect();
+    assert!(found.len() >= 2, "generic and lut run everywhere");
+    found
+}
+
+/// Logits with many ties, and with what is no number.
+fn logit() -> impl Strategy<Value = f32> {
+    prop_oneof![
+        4 => -12.0f32..12.0,
+        3 => (-4..4i8).prop_map(f32::from),
+        1 => any::<u32>().prop_map(f32::from_bits),
+        1 => select(vec![0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -f32::NAN, f32::MAX, f32::MIN]),
+    ]
+}
+
+/// All that a sampler can be asked for.
+#[derive(Debug, Clone, Copy)]
+struct Parameters {
+    seed: u64,
+    temperature: f32,
+    top_k: u32,
+    top_p: f32,
+    penalty: f32,
+}
+
+fn parameters() -> impl Strategy<Value = Parameters> {
+    let temperature = prop_oneof![3 => 0.05f32..4.0, 1 => select(vec![1.0, 1e-45, f32::MIN_POSITIVE, 1e-3, f32::MAX])];
+    let top_k = prop_oneof![3 => 0..40u32, 1 => select(vec![0, 1, u32::MAX])];
+    let top_p = prop_oneof![3 => 0.01f32..1.0, 1 => select(vec![1.0, f32::MIN_POSITIVE, 1.0f32.next_down()])];
+    let penalty = prop_oneof![3 => 1.0f32..2.0, 1 => select(vec![1.0, 1.1, 1e20, f32::MAX])];
+    (any::<u64>(), temperature, top_k, top_p, penalty)
+        .prop_map(|(seed, temperature, top_k, top_p, penalty)| Parameters { seed, temperature, top_k, top_p, penalty })
+}
+
+impl Parameters {
+    fn sampling(self) -> Sampling {
+        let Parameters { seed, temperature, top_k, top_p, penalty } = self;
+        Sampling::Seeded { seed, temperature, top_k, top_p, penalty }
+    }
+
+    fn reference(self) -> reference::Sampling {
+        let Parameters { seed, temperature, top_k, top_p, penalty } = self;
+        reference::Sampling::Seeded { seed, temperature, top_k: top_k as usize, top_p, penalty }
+    }
+}
+
+/// A prompt and the logits of some tokens, all for one vocabulary.
+fn session() -> impl Strategy<Value = (Vec<u32>, Vec<Vec<f32>>)> {
+    (1..70usize).prop_flat_map(|v| (vec(0..v as u32, 0..12), vec(vec(logit(), v), 1..6)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_draw_is_the_oracles((prompt, logits) in session(), parameters in parameters()) {
+        let vocab_size = logits[0].len();
+        let mut oracle = reference::Sampler::new(&parameters.reference(), vocab_size);
+        prompt.iter().for_each(|&token| oracle.observe(token));
+        let mut expect = |logits: &Vec<f32>| {
+            let token = oracle.sample(logits);
+            oracle.observe(token);
+            token
+        };
+        let expected: Vec<u32> = logits.iter().map(&mut expect).collect();
+        for kernels in all_kernels() {
+            let mut sampler = Sampler::new(parameters.sampling(), vocab_size, kernels).unwrap();
+            prompt.iter().for_each(|&token| sampler.observe(token));
+            let found: Vec<u32> = logits.iter().map(|logits| sampler.sample(logits)).collect();
+            prop_assert_eq!(&found, &expected, "{:?}", kernels.variant());
+        }
+    }
+
+    #[test]
+    fn greedy_is_the_oracles(logits in vec(logit(), 1..100)) {
+        prop_assert_eq!(argmax(&logits), reference::sampling::greedy(&logits));
+        let kernels = Kernels::new(Variant::Generic).unwrap();
+        let mut sampler = Sampler::new(Sampling::Greedy, logits.len(), kernels).unwrap();
+        for _ in 0..3 {
+            // No penalty, however often the token was chosen.
+            prop_assert_eq!(sampler.sample(&logits), argmax(&logits));
+        }
+    }
+}
+
+#[test]
+fn argmax_takes_the_lowest_id_at_every_place() {
+    // On both sides of the 16 values that are looked at together.
+    for n in [1usize, 2, 15, 16, 17, 31, 32, 33, 50] {
+        for first in 0..n {
+            for second in first..n {
+                let mut logits = vec![-1.0f32; n];
+                (logits[first], logits[second]) = (2.5, 2.5);
+                assert_eq!(argmax(&logits), first as u32, "{n}: {first}, {second}");
+            }
+        }
+    }
+    let (inf, nan) = (f32::INFINITY, f32::NAN);
+    let cases: [(&[f32], u32); 7] = [
+        (&[], 0),
+        (&[nan, nan], 0),
+        (&[nan, -inf], 1),
+        (&[-nan, 1.0, nan], 1),
+        (&[-0.0, 0.0], 0),
+        (&[-inf, -inf], 0),
+        (&[1.0, inf, inf], 1),
+    ];
+    for (logits, token) in cases {
+        assert_eq!(argmax(logits), token, "{logits:?}");
+    }
+}
+
+#[test]
+fn parameters_out_of_range_are_refused() {
+    let good = Parameters { seed: 1, temperature: 0.8, top_k: 50, top_p: 0.9, penalty: 1.1 };
+    let (inf, nan) = (f32::INFINITY, f32::NAN);
+    let temperatures =
+        [0.0, -0.0, -1.0, inf, -inf, nan].map(|t| (Parameters { temperature: t, ..good }, "temperature"));
+    let top_ps = [0.0, -0.1, 1.0f32.next_up(), inf, nan].map(|p| (Parameters { top_p: p, ..good }, "top-p"));
+    let penalties = [0.0, 1.0f32.next_down(), -1.0, inf, nan].map(|p| (Parameters { penalty: p, ..good }, "penalty"));
+    let kernels = Kernels::new(Variant::Generic).unwrap();
+    for (parameters, name) in temperatures.into_iter().chain(top_ps).chain(penalties) {
+        let Err(error) = Sampler::new(parameters.sampling(), 64, kernels) else { panic!("{parameters:?}") };
+        let expected = match error {
+            SamplingError::Temperature(_) => "temperature",
+            SamplingError::TopP(_) => "top-p",
+            SamplingError::Penalty(_) => "penalty",
+        };
+        assert_eq!(name, expected, "{parameters:?}");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    assert!(Sampler::new(good.sampling(), 64, kernels).is_ok());
+}
+
+/// The published first values of SplitMix64 from the seed 1234567.
+#[test]
+fn the_generator_is_splitmix64() {
+    let mut rng = SplitMix64::new(1_234_567);
+    let expected = [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
+    assert_eq!(expected.map(|_| rng.next_u64()), expected);
+    let mut rng = SplitMix64::new(0);
+    for _ in 0..1000 {
+        assert!((0.0..1.0).contains(&rng.next_f32()));
+    }
+}

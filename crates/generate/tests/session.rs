@@ -1,0 +1,90 @@
+//! A session against the oracle's run: the same tokens for every sampling and variant, without an allocation.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../../engine/tests/counting/mod.rs"]
+mod counting;
+
+use bitstate_engine::{Engine, ForwardError};
+use bitstate_generate::{Sampling, Session};
+use bitstate_kernels::{Kernels, Variant};
+use bitstate_model::{Model, Preset, Version, synthetic};
+use bitstate_reference as reference;
+use counting::calls_during;
+
+const PROMPT: [u32; 4] = [3, 1, 4, 1];
+const TOKENS: usize = 24;
+
+/// Sampling for the session and for the oracle.
+fn samplings() -> [(Sampling, reference::Sampling); 3] {
+    let seeded = |seed, temperature, top_k: u32, top_p, penalty| {
+        (
+            Sampling::Seeded { seed, temperature, top_k, top_p, penalty },
+            reference::Sampling::Seeded { seed, temperature, top_k: top_k as usize, top_p, penalty },
+        )
+    };
+    [(Sampling::Greedy, reference::Sampling::Greedy), seeded(7, 0.8, 50, 0.9, 1.1), seeded(u64::MAX, 1.5, 0, 1.0, 1.0)]
+}
+
+fn with_engines(mut check: impl FnMut(&Model<'_>, &Engine<'_>)) {
+    let file = synthetic(&Preset::by_name("small").unwrap().config(), 5, Version::V1_2);
+    let model = Model::parse(&file).unwrap();
+    let variants: Vec<Variant> = Variant::ALL.into_iter().filter(|&variant| Kernels::new(variant).is_ok()).collect();
+    assert!(variants.len() >= 2, "generic and lut run everywhere");
+    for variant in variants {
+        check(&model, &Engine::new(&model, variant).unwrap());
+    }
+}
+
+/// Chooses and takes in `room.capacity()` tokens.
+fn run(session: &mut Session<'_, '_>, room: &mut Vec<u32>) {
+    while room.len() < room.capacity() {
+        let token = session.choose();
+        room.push(token);
+        session.advance(token).unwrap();
+    }
+}
+
+#[test]
+fn a_session_gives_the_oracles_tokens_and_allocates_nothing() {
+    let mut expected: [Vec<u32>; 3] = Default::default();
+    with_engines(|model, engine| {
+        for ((sampling, oracle), expected) in samplings().into_iter().zip(&mut expected) {
+            if expected.is_empty() {
+                let canonical = reference::Canonical::new(model);
+                *expected = reference::generate(&canonical, &PROMPT, &oracle, TOKENS).tokens;
+            }
+            let mut session = Session::new(engine, sampling).unwrap();
+            let mut tokens = Vec::with_capacity(TOKENS);
+            let calls = calls_during(|| {
+                // In two parts, which make one prompt.
+                session.feed(&PROMPT[..1]).unwrap();
+                session.feed(&PROMPT[1..]).unwrap();
+                run(&mut session, &mut tokens);
+            });
+            assert_eq!(&tokens, expected, "{:?} {sampling:?}", engine.variant());
+            assert_eq!(calls, 0, "{:?} {sampling:?}", engine.variant());
+        }
+    });
+}
+
+#[test]
+fn a_refused_prompt_leaves_the_session_as_it_was() {
+    with_engines(|_, engine| {
+        for (sampling, _) in samplings() {
+            let mut undisturbed = Session::new(engine, sampling).unwrap();
+            undisturbed.feed(&PROMPT).unwrap();
+            let mut session = Session::new(engine, sampling).unwrap();
+            let out_of_range = ForwardError::Token { token: 64, vocab_size: 64 };
+            assert_eq!(session.feed(&[5, 5, 64]), Err(out_of_range.clone()));
+            session.feed(&PROMPT).unwrap();
+            assert_eq!(session.feed(&[]), Err(ForwardError::EmptyPrompt));
+            assert_eq!(session.feed(&[5, 5, 64]), Err(out_of_range.clone()));
+            assert_eq!(session.advance(64), Err(out_of_range));
+            assert_eq!(session.logits(), undisturbed.logits());
+            let [mut a, mut b] = [(); 2].map(|()| Vec::with_capacity(TOKENS));
+            run(&mut undisturbed, &mut a);
+            run(&mut session, &mut b);
+            assert_eq!(a, b);
+        }
+    });
+}
