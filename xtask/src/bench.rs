@@ -3,10 +3,11 @@
 use crate::context::{Context, Ready, tell};
 use crate::flags::BenchFlags;
 use anyhow::bail;
-use bitstate_harness::golden::Golden;
+use bitstate_harness::golden::{Case, Golden};
 use bitstate_harness::measure::{self, SAMPLES};
 use bitstate_harness::provenance::{self, Provenance};
-use bitstate_harness::records::Tally;
+use bitstate_harness::records::{Row, Tally};
+use bitstate_harness::target::Clock;
 use bitstate_harness::workspace::Workspace;
 use bitstate_harness::{Exit, report, verify};
 use serde_json::json;
@@ -23,8 +24,13 @@ pub fn run(bench: &BenchFlags) -> anyhow::Result<Exit> {
         bail!("`{name}` cannot name a run: letters, digits, `-`, `_` and `.` can");
     }
     let context = Context::new(flags)?;
+    let golden = Golden::load(&context.workspace)?;
+    let timed: Vec<&Case> = context.cases(&golden)?.into_iter().filter(|case| case.bench).collect();
+    if timed.is_empty() {
+        bail!("no chosen workload is a timed one: `cargo xtask list` shows which are");
+    }
     if flags.dry_run {
-        return dry_run(&context);
+        return Ok(dry_run(&context, &timed));
     }
     let folder = folder(&context.workspace, bench.publish.is_some(), name);
     let ready = context.prepare()?;
@@ -36,7 +42,10 @@ pub fn run(bench: &BenchFlags) -> anyhow::Result<Exit> {
     // Correctness first: what is wrong is not worth timing, but what is right elsewhere still is.
     let mut rows = verify::verify(&plan)?;
     let measured = measure::measure(&plan, &ready.context.selection.metric, SHUFFLE_SEED)?;
-    rows.extend(measured.rows);
+    // What cannot run was met by both; it is told once.
+    let met = |row: &Row| matches!(row, Row::Skipped { .. }) && rows.contains(row);
+    let new: Vec<Row> = measured.rows.into_iter().filter(|row| !met(row)).collect();
+    rows.extend(new);
     rows.extend(measure::artifacts(&plan)?);
     provenance.pinned_to = measured.pinned_to;
     provenance.seconds = started.elapsed().as_secs();
@@ -80,17 +89,16 @@ fn describe(ready: &Ready, name: &str) -> Provenance {
     }
 }
 
-fn dry_run(context: &Context) -> anyhow::Result<Exit> {
-    let golden = Golden::load(&context.workspace)?;
+fn dry_run(context: &Context, timed: &[&Case]) -> Exit {
     let samples = if context.quick { SAMPLES.0 } else { SAMPLES.1 };
-    for case in context.cases(&golden)?.into_iter().filter(|case| case.bench) {
+    for case in timed {
         for cell in &context.cells {
             let times = match cell.target.clock {
-                bitstate_harness::target::Clock::Wall => samples,
-                bitstate_harness::target::Clock::Instructions => 2,
+                Clock::Wall => samples,
+                Clock::Instructions => 2,
             };
             println!("would measure {cell} {} {times} times", case.name());
         }
     }
-    Ok(Exit::Pass)
+    Exit::Pass
 }

@@ -5,7 +5,7 @@ use bitstate_harness::build::{self, Built};
 use bitstate_harness::expected::Expected;
 use bitstate_harness::golden::{Case, Golden};
 use bitstate_harness::provenance;
-use bitstate_harness::records::{Row, Tally};
+use bitstate_harness::records::{METRICS, Row, Tally};
 use bitstate_harness::runner::ModelFile;
 use bitstate_harness::select::Selection;
 use bitstate_harness::setup::{self, Setup};
@@ -38,6 +38,8 @@ impl Context {
         let workspace = Workspace::find()?;
         let selection = flags.selection()?;
         let cells = selection.cells()?;
+        // No metric is left out of the runs, but a pattern that matches none is a mistake.
+        selection.metric.choose(METRICS, |(name, _)| name.to_string())?;
         let expected = Expected::load(&workspace)?;
         Ok(Context { workspace, selection, cells, expected, quick: flags.quick })
     }

@@ -86,7 +86,7 @@ pub fn run(flags: &Flags) -> Result<()> {
 
     let mut session = Session::new(&engine, sampling)?;
     session.feed(&prompt)?;
-    let mut tokens = Vec::with_capacity(flags.max_tokens as usize);
+    let mut tokens = Vec::new();
     let mut out = io::stdout().lock();
     let mut decoder = ByteDecoder::default();
     let start = Instant::now();

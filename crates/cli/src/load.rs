@@ -1,7 +1,7 @@
 //! What the subcommands that run a model have in common.
 
-use anyhow::{Context, Result};
-use bitstate_engine::Engine;
+use anyhow::{Context, Result, anyhow};
+use bitstate_engine::{Engine, EngineError};
 use bitstate_kernels::Variant;
 use bitstate_model::Model;
 use std::fs;
@@ -13,9 +13,13 @@ pub struct ModelFlags {
     /// The BITS file.
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
-    /// Kernel variant to force: generic, lut, avx2; the fastest that this CPU has if not given.
-    #[arg(long, value_name = "NAME", value_parser = Variant::by_name)]
+    #[arg(long, value_name = "NAME", value_parser = Variant::by_name, help = variant_help())]
     pub variant: Option<Variant>,
+}
+
+fn variant_help() -> String {
+    let names = Variant::ALL.map(Variant::name).join(", ");
+    format!("Kernel variant to force: {names}; the fastest that this machine has if not given")
 }
 
 /// The bytes of a file.
@@ -38,6 +42,12 @@ impl ModelFlags {
     pub fn engine<'a>(&self, bytes: &'a [u8]) -> Result<Engine<'a>> {
         let model = parse(&self.model, bytes)?;
         let variant = self.variant.unwrap_or_else(Variant::best);
-        Engine::new(&model, variant).with_context(|| format!("cannot run {}", self.model.display()))
+        Engine::new(&model, variant).map_err(|error| {
+            let hint = match error {
+                EngineError::Unavailable(_) => "; without --variant the fastest that runs here is taken",
+                EngineError::TooWide { .. } => "",
+            };
+            anyhow!("cannot run {}: {error}{hint}", self.model.display())
+        })
     }
 }

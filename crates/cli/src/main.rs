@@ -14,6 +14,7 @@ use std::process::ExitCode;
 /// The logits are the same bits for every kernel variant on every machine, so `--variant` changes the speed alone.
 #[derive(Parser)]
 #[command(
+    name = "bitstate",
     version,
     after_help = "Make a model to try:\n  bitstate synth --preset byte --seed 1 --out byte.bits\n  bitstate generate --model byte.bits --prompt 'Once upon a time' --max-tokens 64"
 )]

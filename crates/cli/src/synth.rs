@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use bitstate_model::{Preset, Version, synthetic};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -37,15 +37,26 @@ fn version(text: &str) -> Result<Version, String> {
 pub fn run(flags: &Flags) -> Result<()> {
     let bytes = synthetic(&flags.preset.config(), flags.seed, flags.format);
     write_whole(&flags.out, &bytes)?;
-    println!("{}: {} bytes", flags.out.display(), bytes.len());
+    writeln!(io::stdout(), "{}: {} bytes", flags.out.display(), bytes.len())?;
     Ok(())
 }
 
 /// Writes beside the file, then renames: a reader, or a Ctrl-C, never meets half of it.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::new_in(folder).with_context(|| format!("cannot write into {}", folder.display()))?;
+    let mut file = temporary(folder).with_context(|| format!("cannot write into {}", folder.display()))?;
     file.write_all(bytes).with_context(|| format!("cannot write {}", path.display()))?;
-    file.persist(path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.persist(path).map_err(|failed| failed.error).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(())
+}
+
+/// A new file in `folder` with the rights that any new file has: a temporary one is its owner's alone otherwise.
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
 }

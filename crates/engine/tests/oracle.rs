@@ -39,7 +39,7 @@ fn prefill_is_the_tokens_one_by_one() {
         for variant in variants() {
             let mut whole = Run::new(&model, variant);
             let expected = whole.feed(&tokens);
-            for cut in [1, 2, 7, 23, 24] {
+            for cut in [2, 7, 24] {
                 let name = format!("{shape:?} {version} {variant:?} {cut}");
                 let mut parts = Run::new(&model, variant);
                 let mut fed = 0;

@@ -150,8 +150,9 @@ impl Sampler {
             let logit = if logit > 0.0 { logit / factor } else { logit * factor };
             Candidate { logit: logit * inverse, token }
         }));
+        // A NaN ranks below every number, whatever its sign: targets differ in the sign of the NaN that they make.
         let order = |a: &Candidate, b: &Candidate| {
-            let by_logit = b.logit.partial_cmp(&a.logit).unwrap_or_else(|| b.logit.total_cmp(&a.logit));
+            let by_logit = b.logit.partial_cmp(&a.logit).unwrap_or_else(|| a.logit.is_nan().cmp(&b.logit.is_nan()));
             by_logit.then(a.token.cmp(&b.token))
         };
         if k > 0 && k < self.candidates.len() {

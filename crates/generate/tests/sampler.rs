@@ -1,19 +1,16 @@
 //! The sampler against the oracle's, whatever the logits; its parameters; the greedy choice.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../../kernels/tests/support/variants.rs"]
+mod variants;
+
 use bitstate_generate::{Sampler, Sampling, SamplingError, SplitMix64, argmax};
 use bitstate_kernels::{Kernels, Variant};
 use bitstate_reference as reference;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-
-/// The kernels of every variant that runs here.
-fn all_kernels() -> Vec<Kernels> {
-    let found: Vec<Kernels> = Variant::ALL.into_iter().filter_map(|variant| Kernels::new(variant).ok()).collect();
-    assert!(found.len() >= 2, "generic and lut run everywhere");
-    found
-}
+use variants::variants;
 
 /// Logits with many ties, and with what is no number.
 fn logit() -> impl Strategy<Value = f32> {
@@ -75,7 +72,7 @@ proptest! {
             token
         };
         let expected: Vec<u32> = logits.iter().map(&mut expect).collect();
-        for kernels in all_kernels() {
+        for kernels in variants() {
             let mut sampler = Sampler::new(parameters.sampling(), vocab_size, kernels).unwrap();
             prompt.iter().for_each(|&token| sampler.observe(token));
             let found: Vec<u32> = logits.iter().map(|logits| sampler.sample(logits)).collect();
@@ -144,12 +141,44 @@ fn parameters_out_of_range_are_refused() {
     assert!(Sampler::new(good.sampling(), 64, kernels).is_ok());
 }
 
+/// Seeds whose first number is 0, exactly one half, and the largest below 1: SplitMix64 run backwards.
+const ZERO: u64 = 0x61c8_8646_80b5_83eb;
+const HALF: u64 = 0x2fed_f1ef_ce1d_5545;
+const LARGEST: u64 = 0x1161_223a_2713_2434;
+
+/// Of equal logits, so that the running sums are 1, 2, 3, 4.
+#[test]
+fn edges_belong_to_the_next_token_and_the_nucleus_is_closed() {
+    let cases = [
+        // The draw: the first whose sum is above u · 4.
+        (ZERO, 1.0, [0.0; 4], 0),
+        (HALF, 1.0, [0.0; 4], 2),
+        (LARGEST, 1.0, [0.0; 4], 3),
+        // The nucleus: half of the probability is two of four, and one bit more is three.
+        (LARGEST, 0.5, [0.0; 4], 1),
+        (LARGEST, 0.5f32.next_up(), [0.0; 4], 2),
+        (HALF, 0.5, [0.0; 4], 1),
+        // What has no weight is never drawn, wherever it stands.
+        (LARGEST, 1.0, [f32::NEG_INFINITY, 0.0, 0.0, f32::NEG_INFINITY], 2),
+        (ZERO, 1.0, [f32::NEG_INFINITY, 0.0, 0.0, f32::NEG_INFINITY], 1),
+    ];
+    for kernels in variants() {
+        for (seed, top_p, logits, token) in cases {
+            let sampling = Sampling::Seeded { seed, temperature: 1.0, top_k: 0, top_p, penalty: 1.0 };
+            let mut sampler = Sampler::new(sampling, 4, kernels).unwrap();
+            assert_eq!(sampler.sample(&logits), token, "{seed:x} {top_p} {logits:?}");
+        }
+    }
+}
+
 /// The published first values of SplitMix64 from the seed 1234567.
 #[test]
 fn the_generator_is_splitmix64() {
     let mut rng = SplitMix64::new(1_234_567);
     let expected = [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
     assert_eq!(expected.map(|_| rng.next_u64()), expected);
+    let first = [ZERO, HALF, LARGEST].map(|seed| SplitMix64::new(seed).next_f32());
+    assert_eq!(first, [0.0, 0.5, 1.0f32.next_down()]);
     let mut rng = SplitMix64::new(0);
     for _ in 0..1000 {
         assert!((0.0..1.0).contains(&rng.next_f32()));

@@ -3,13 +3,15 @@
 
 #[path = "../../engine/tests/counting/mod.rs"]
 mod counting;
+#[path = "../../kernels/tests/support/variants.rs"]
+mod variants;
 
 use bitstate_engine::{Engine, ForwardError};
 use bitstate_generate::{Sampling, Session};
-use bitstate_kernels::{Kernels, Variant};
 use bitstate_model::{Model, Preset, Version, synthetic};
 use bitstate_reference as reference;
 use counting::calls_during;
+use variants::variants;
 
 const PROMPT: [u32; 4] = [3, 1, 4, 1];
 const TOKENS: usize = 24;
@@ -28,10 +30,8 @@ fn samplings() -> [(Sampling, reference::Sampling); 3] {
 fn with_engines(mut check: impl FnMut(&Model<'_>, &Engine<'_>)) {
     let file = synthetic(&Preset::by_name("small").unwrap().config(), 5, Version::V1_2);
     let model = Model::parse(&file).unwrap();
-    let variants: Vec<Variant> = Variant::ALL.into_iter().filter(|&variant| Kernels::new(variant).is_ok()).collect();
-    assert!(variants.len() >= 2, "generic and lut run everywhere");
-    for variant in variants {
-        check(&model, &Engine::new(&model, variant).unwrap());
+    for kernels in variants() {
+        check(&model, &Engine::new(&model, kernels.variant()).unwrap());
     }
 }
 

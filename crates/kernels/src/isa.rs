@@ -13,16 +13,48 @@ pub struct Unavailable {
     pub needs: &'static str,
 }
 
-/// Proof that the CPU has AVX2.
+/// A token for a set of x86-64 features.
 #[cfg(target_arch = "x86_64")]
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Avx2(());
+macro_rules! x86_token {
+    ($(#[$doc:meta])* $name:ident: $($feature:tt),+) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub(crate) struct $name(());
+
+        impl $name {
+            fn detect() -> Option<Self> {
+                ($(std::is_x86_feature_detected!($feature))&&+).then_some($name(()))
+            }
+        }
+    };
+}
 
 #[cfg(target_arch = "x86_64")]
-impl Avx2 {
-    pub fn detect() -> Option<Self> {
-        cpufeatures::new!(has_avx2, "avx2");
-        has_avx2::get().then_some(Avx2(()))
+x86_token!(
+    /// Proof that the CPU has SSSE3.
+    Ssse3: "sse2", "ssse3"
+);
+#[cfg(target_arch = "x86_64")]
+x86_token!(
+    /// Proof that the CPU has AVX2.
+    Avx2: "avx2"
+);
+#[cfg(target_arch = "x86_64")]
+x86_token!(
+    /// Proof that the CPU has AVX2 and AVX-VNNI.
+    AvxVnni: "avx2", "avxvnni"
+);
+#[cfg(target_arch = "x86_64")]
+x86_token!(
+    /// Proof that the CPU has AVX-512 F, BW and VL with VNNI.
+    Avx512Vnni: "avx2", "avx512f", "avx512bw", "avx512vl", "avx512vnni"
+);
+
+#[cfg(target_arch = "x86_64")]
+impl From<AvxVnni> for Avx2 {
+    /// What is proven of AVX2 along with it.
+    fn from(_: AvxVnni) -> Self {
+        Avx2(())
     }
 }
 
@@ -32,13 +64,6 @@ impl Avx2 {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Simd128(());
 
-#[cfg(target_arch = "wasm32")]
-impl Simd128 {
-    pub fn detect() -> Option<Self> {
-        Some(Simd128(()))
-    }
-}
-
 /// The instruction set that a set of kernels runs on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Isa {
@@ -47,7 +72,13 @@ pub(crate) enum Isa {
     /// Plain Rust with look-up tables for the ternary matrices.
     Lut,
     #[cfg(target_arch = "x86_64")]
+    Ssse3(Ssse3),
+    #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni(AvxVnni),
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni(Avx512Vnni),
     #[cfg(target_arch = "wasm32")]
     Simd128(Simd128),
 }
@@ -55,18 +86,31 @@ pub(crate) enum Isa {
 impl Isa {
     /// Asks the CPU for what `variant` needs.
     pub fn detect(variant: Variant) -> Result<Self, Unavailable> {
-        let missing = |needs| Unavailable { variant, needs };
         match variant {
             Variant::Generic => Ok(Isa::Generic),
             Variant::Lut => Ok(Isa::Lut),
-            #[cfg(target_arch = "x86_64")]
-            Variant::Avx2 => Avx2::detect().map(Isa::Avx2).ok_or(missing("the CPU feature avx2")),
-            #[cfg(not(target_arch = "x86_64"))]
-            Variant::Avx2 => Err(missing("an x86-64 CPU with avx2")),
-            #[cfg(target_arch = "wasm32")]
-            Variant::Simd128 => Simd128::detect().map(Isa::Simd128).ok_or(missing("WebAssembly SIMD")),
-            #[cfg(not(target_arch = "wasm32"))]
-            Variant::Simd128 => Err(missing("a WebAssembly build")),
+            _ => Self::detect_simd(variant).ok_or(Unavailable { variant, needs: variant.needs() }),
         }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn detect_simd(variant: Variant) -> Option<Self> {
+        match variant {
+            Variant::Ssse3 => Ssse3::detect().map(Isa::Ssse3),
+            Variant::Avx2 => Avx2::detect().map(Isa::Avx2),
+            Variant::AvxVnni => AvxVnni::detect().map(Isa::AvxVnni),
+            Variant::Avx512Vnni => Avx512Vnni::detect().map(Isa::Avx512Vnni),
+            _ => None,
+        }
+    }
+
+    #[cfg(target_arch = "wasm32")]
+    fn detect_simd(variant: Variant) -> Option<Self> {
+        (variant == Variant::Simd128).then_some(Isa::Simd128(Simd128(())))
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "wasm32")))]
+    fn detect_simd(_: Variant) -> Option<Self> {
+        None
     }
 }

@@ -18,7 +18,13 @@ macro_rules! dispatch {
         match $isa {
             Isa::Generic | Isa::Lut => $family::generic::$name($($arg),*),
             #[cfg(target_arch = "x86_64")]
+            Isa::Ssse3(isa) => $family::ssse3::$name(isa, $($arg),*),
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx2(isa) => $family::avx2::$name(isa, $($arg),*),
+            #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni(isa) => $family::avx_vnni::$name(isa, $($arg),*),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni(isa) => $family::avx512_vnni::$name(isa, $($arg),*),
             #[cfg(target_arch = "wasm32")]
             Isa::Simd128(isa) => $family::simd128::$name(isa, $($arg),*),
         }

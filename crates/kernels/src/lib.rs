@@ -5,6 +5,9 @@
 //! `unsafe`, and there the unsafe code is instruction-set intrinsics behind a capability token.
 #![no_std]
 extern crate alloc;
+// On x86-64 it is std that asks the CPU for its features.
+#[cfg(target_arch = "x86_64")]
+extern crate std;
 
 mod head;
 mod isa;

@@ -30,11 +30,21 @@ use bitstate_model::{Matrix, MatrixData};
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512_vnni;
+#[cfg(target_arch = "x86_64")]
+mod avx_vnni;
 mod blocks;
+#[cfg(target_arch = "x86_64")]
+mod dpbusd;
 mod generic;
 mod lut;
+#[cfg(target_arch = "x86_64")]
+mod maddubs;
 #[cfg(target_arch = "wasm32")]
 mod simd128;
+#[cfg(target_arch = "x86_64")]
+mod ssse3;
 
 use blocks::Blocks;
 
@@ -91,7 +101,13 @@ impl<'a> TernaryMatrix<'a> {
                 }
             }
             #[cfg(target_arch = "x86_64")]
+            (Layout::Blocks(blocks), Isa::Ssse3(isa)) => ssse3::matvec(isa, blocks, x.padded(), scale, y),
+            #[cfg(target_arch = "x86_64")]
             (Layout::Blocks(blocks), Isa::Avx2(isa)) => avx2::matvec(isa, blocks, x.padded(), scale, y),
+            #[cfg(target_arch = "x86_64")]
+            (Layout::Blocks(blocks), Isa::AvxVnni(isa)) => avx_vnni::matvec(isa, blocks, x.padded(), scale, y),
+            #[cfg(target_arch = "x86_64")]
+            (Layout::Blocks(blocks), Isa::Avx512Vnni(isa)) => avx512_vnni::matvec(isa, blocks, x.padded(), scale, y),
             #[cfg(target_arch = "wasm32")]
             (Layout::Blocks(blocks), Isa::Simd128(isa)) => simd128::matvec(isa, blocks, x.padded(), scale, y),
             _ => panic!("a matrix and an input made for kernels of different layouts"),

@@ -11,13 +11,27 @@ pub enum Variant {
     Lut,
     /// 128-bit SIMD of WebAssembly.
     Simd128,
+    /// SSSE3 of x86-64.
+    Ssse3,
     /// AVX2 of x86-64.
     Avx2,
+    /// AVX2 with the VNNI dot product of x86-64.
+    AvxVnni,
+    /// AVX-512 with the VNNI dot product of x86-64.
+    Avx512Vnni,
 }
 
 impl Variant {
-    /// Every variant, the slowest first on the targets that have SIMD.
-    pub const ALL: [Variant; 4] = [Variant::Generic, Variant::Lut, Variant::Simd128, Variant::Avx2];
+    /// Every variant; of those that one machine can run, the fastest stands last.
+    pub const ALL: [Variant; 7] = [
+        Variant::Generic,
+        Variant::Lut,
+        Variant::Simd128,
+        Variant::Ssse3,
+        Variant::Avx2,
+        Variant::AvxVnni,
+        Variant::Avx512Vnni,
+    ];
 
     /// The variant's name.
     pub const fn name(self) -> &'static str {
@@ -25,7 +39,22 @@ impl Variant {
             Variant::Generic => "generic",
             Variant::Lut => "lut",
             Variant::Simd128 => "simd128",
+            Variant::Ssse3 => "ssse3",
             Variant::Avx2 => "avx2",
+            Variant::AvxVnni => "avx_vnni",
+            Variant::Avx512Vnni => "avx512_vnni",
+        }
+    }
+
+    /// What a machine must have to run it.
+    pub(crate) const fn needs(self) -> &'static str {
+        match self {
+            Variant::Generic | Variant::Lut => "nothing",
+            Variant::Simd128 => "a WebAssembly build",
+            Variant::Ssse3 => "an x86-64 CPU with ssse3",
+            Variant::Avx2 => "an x86-64 CPU with avx2",
+            Variant::AvxVnni => "an x86-64 CPU with avx_vnni (avx512_vnni is another feature)",
+            Variant::Avx512Vnni => "an x86-64 CPU with avx512f, avx512bw, avx512vl and avx512_vnni",
         }
     }
 
@@ -39,12 +68,11 @@ impl Variant {
 
     /// The fastest variant that runs here.
     pub fn best() -> Self {
-        let simd = [Variant::Avx2, Variant::Simd128].into_iter().find(|&variant| Kernels::new(variant).is_ok());
-        simd.unwrap_or(Variant::Lut)
+        Variant::ALL.into_iter().rev().find(|&variant| Kernels::new(variant).is_ok()).unwrap_or(Variant::Generic)
     }
 }
 
 /// No variant has the name asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no kernel variant has this name; there are generic, lut, simd128 and avx2")]
+#[error("no kernel variant has this name; there are generic, lut, simd128, ssse3, avx2, avx_vnni and avx512_vnni")]
 pub struct UnknownVariant;

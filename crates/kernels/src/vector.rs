@@ -6,11 +6,20 @@
 pub(crate) mod generic;
 #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
 pub(crate) mod lanes;
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+mod wide;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512_vnni;
+// VNNI adds nothing for f32.
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2 as avx_vnni;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod simd128;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod ssse3;
 
 /// Number of partial sums of a reduction.
 pub(crate) const LANES: usize = 16;

@@ -72,12 +72,13 @@ fn head_call() -> impl Strategy<Value = Call> {
 /// `cases` calls of each family through every variant.
 fn check(cases: u32) {
     let families = [vector_call().boxed(), wkv_call().boxed(), ternary_call().boxed(), head_call().boxed()];
+    let variants = variants();
     for family in families {
         let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
         let run = TestRunner::new(config).run(&(family, 0..64usize), |(call, offset)| {
             let expected = call.canonical();
-            for kernels in variants() {
-                let found = call.run(kernels, Place::Offset(offset));
+            for kernels in &variants {
+                let found = call.run(*kernels, Place::Offset(offset));
                 prop_assert_eq!(found, expected.clone(), "{:?} {}", kernels.variant(), call.name());
             }
             Ok(())

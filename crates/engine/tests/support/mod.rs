@@ -1,6 +1,9 @@
 //! Small models of awkward shapes, and engines on them.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+#[path = "../../../kernels/tests/support/variants.rs"]
+mod kernels;
+
 use bitstate_engine::{Engine, State};
 use bitstate_kernels::{Kernels, Variant};
 use bitstate_model::{Config, Model, Version, synthetic};
@@ -29,20 +32,8 @@ pub fn file(shape: [usize; 5], version: Version) -> Vec<u8> {
 }
 
 /// The variants that run here.
-///
-/// # Panics
-/// Where one is missing that this machine is known to have.
 pub fn variants() -> Vec<Variant> {
-    let found: Vec<Variant> = Variant::ALL.into_iter().filter(|&variant| Kernels::new(variant).is_ok()).collect();
-    let mut expected = vec![Variant::Generic, Variant::Lut];
-    #[cfg(target_arch = "x86_64")]
-    if std::is_x86_feature_detected!("avx2") {
-        expected.push(Variant::Avx2);
-    }
-    #[cfg(target_arch = "wasm32")]
-    expected.push(Variant::Simd128);
-    assert_eq!(found, expected, "variants that run here");
-    found
+    kernels::variants().iter().map(Kernels::variant).collect()
 }
 
 /// `n` tokens that depend on nothing but the vocabulary's size.

@@ -300,7 +300,7 @@ fn files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
     ];
     for chart in charts::all(&report) {
         files.push((format!("charts/{}.svg", chart.name), charts::svg(&chart, charts::PAGE)?.into_bytes()));
-        files.push((format!("charts/{}.png", chart.name), charts::png(&chart)?));
+        files.push((format!("charts/{}.png", chart.name), charts::png(&chart, charts::PAGE)?));
     }
     Ok(files)
 }

@@ -105,7 +105,7 @@ impl Drop for Stopped {
 
 fn wait(child: &mut Stopped, timeout: Duration, full: &AtomicBool) -> std::io::Result<Option<ExitStatus>> {
     let start = Instant::now();
-    while start.elapsed() < timeout && !full.load(Ordering::Relaxed) {
+    while start.elapsed() < timeout && !full.load(Ordering::Relaxed) && !crate::process::interrupted() {
         let left = timeout.saturating_sub(start.elapsed());
         if let Some(status) = child.0.wait_timeout(left.min(SLICE))? {
             return Ok(Some(status));

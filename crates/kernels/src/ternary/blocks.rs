@@ -34,10 +34,23 @@ impl Blocks {
         Blocks { blocks, per_row_group }
     }
 
-    /// The blocks of each 16 rows.
-    pub fn row_groups(&self) -> impl Iterator<Item = &[Block]> {
-        self.blocks.chunks_exact(self.per_row_group)
+    /// Blocks in a row group.
+    pub fn per_row_group(&self) -> usize {
+        self.per_row_group
     }
+
+    /// The blocks of each `groups` row groups together, then the row groups that are left, one by one.
+    pub fn passes(&self, groups: usize) -> (impl Iterator<Item = &[Block]>, impl Iterator<Item = &[Block]>) {
+        let whole = self.blocks.chunks_exact(groups * self.per_row_group);
+        let rest = whole.remainder().chunks_exact(self.per_row_group);
+        (whole, rest)
+    }
+}
+
+/// Four activations as the 32 bits that meet the four bytes of a row.
+#[inline(always)]
+pub(super) fn dword(q: [i8; 4]) -> i32 {
+    i32::from_le_bytes([q[0] as u8, q[1] as u8, q[2] as u8, q[3] as u8])
 }
 
 /// Sixteen file codes (0 = 0, 1 = +1, 2 = -1) as `weight + 1`: 0 → 1, 1 → 2, 2 → 0.

@@ -8,7 +8,7 @@ use core::arch::wasm32::*;
 #[target_feature(enable = "simd128")]
 pub(super) fn matvec(_: Simd128, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
     let surplus = -q.iter().map(|&q| i32::from(q)).sum::<i32>();
-    for (group, y) in blocks.row_groups().zip(y.chunks_mut(16)) {
+    for (group, y) in blocks.passes(1).0.zip(y.chunks_mut(16)) {
         let sums = row_group(group, q, surplus);
         for (sums, y) in sums.into_iter().zip(y.chunks_mut(4)) {
             let scaled = f32x4_mul(f32x4_convert_i32x4(sums), f32x4_splat(scale));

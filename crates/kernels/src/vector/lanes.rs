@@ -40,6 +40,39 @@ pub(crate) trait Lanes: Copy {
     fn sum(self) -> f32;
 }
 
+/// The entry functions of an instruction set: each shared algorithm over `$lanes`, compiled with `$features`.
+macro_rules! entries {
+    ($isa:ty, $lanes:ty, $features:literal) => {
+        entries! { @each $isa, $lanes, $features,
+            fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]);
+            fn mix(z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]);
+            fn quantise_int8(y: &[f32], q: &mut [i8]) -> f32;
+            fn quantise_15bit(z: &[f32], q: &mut [i16]) -> f32;
+            fn wkv(input: crate::WkvInput<'_>, state: &mut [f32], y: &mut [f32]);
+            fn silu_gate(o: &mut [f32], g: &[f32]);
+            fn sigmoid_gate_add(x: &mut [f32], r: &[f32], v: &[f32]);
+            fn relu_squared(k: &mut [f32]);
+            fn add(x: &mut [f32], y: &[f32]);
+            fn exp(x: &mut [f32]);
+            fn dot_rows(rows: &[u8], z: &[f32], logits: &mut [f32]);
+        }
+    };
+    (@each $isa:ty, $lanes:ty, $features:literal,
+     $(fn $name:ident ( $($arg:ident : $type:ty),* ) $(-> $result:ty)?;)*) => {$(
+        #[inline(always)]
+        pub(crate) fn $name(isa: impl Into<$isa>, $($arg: $type),*) $(-> $result)? {
+            #[target_feature(enable = $features)]
+            fn compiled(isa: $isa, $($arg: $type),*) $(-> $result)? {
+                $crate::vector::lanes::$name::<$lanes>(isa, $($arg),*)
+            }
+            // SAFETY: the token proves the features.
+            #[allow(unused_unsafe, reason = "WebAssembly has no CPU without the features a module was accepted with")]
+            unsafe { compiled(isa.into(), $($arg),*) }
+        }
+    )*};
+}
+pub(crate) use entries;
+
 /// A slice in whole vectors and what is left.
 #[inline(always)]
 fn split(x: &[f32]) -> (&[[f32; LANES]], &[f32]) {
@@ -71,70 +104,75 @@ fn store_tail<L: Lanes>(value: L, tail: &mut [f32]) {
     tail.copy_from_slice(&to_array(value)[..tail.len()]);
 }
 
-/// `out_i = f(a_i, b_i, c_i)`, with `out` also the first operand where the caller wants that: see the users.
+// The loops are macros, and nothing here is a closure: a closure is a function of its own, compiled without the
+// instruction set where the compiler chooses not to inline it.
+
+/// `out_i = body(out_i, a_i, …)`: each name between the bars stands for 16 values, `out`'s own first.
 macro_rules! zip_into {
-    ($isa:expr, $L:ty, $out:expr, [$($input:ident),*], $body:expr) => {{
-        let body = $body;
+    ($isa:expr, $L:ty, $out:expr, [$($input:ident),*], |$old:pat_param $(, $name:pat_param)*| $body:expr) => {{
         let out: &mut [f32] = $out;
-        let whole = out.len() / LANES;
         let (chunks, tail) = out.as_chunks_mut::<LANES>();
-        $(let $input = split($input);)*
-        for i in 0..whole {
-            let old = <$L>::load($isa, &chunks[i]);
-            let new: $L = body(old, $(<$L>::load($isa, &$input.0[i])),*);
-            new.store(&mut chunks[i]);
+        $(let $input = split(&$input[..chunks.len() * LANES + tail.len()]);)*
+        for (_i, chunk) in chunks.iter_mut().enumerate() {
+            let $old = <$L>::load($isa, chunk);
+            $(let $name = <$L>::load($isa, &$input.0[_i]);)*
+            let new: $L = $body;
+            new.store(chunk);
         }
         if !tail.is_empty() {
-            let old = load_tail::<$L>($isa, tail);
-            let new: $L = body(old, $(load_tail::<$L>($isa, $input.1)),*);
+            let $old = load_tail::<$L>($isa, tail);
+            $(let $name = load_tail::<$L>($isa, $input.1);)*
+            let new: $L = $body;
             store_tail(new, tail);
         }
     }};
 }
 
-/// `sum16` of `term` over the lanes of `x`; `term` takes 0 to 0.
-#[inline(always)]
-fn sum16<L: Lanes>(isa: L::Isa, x: &[f32], term: impl Fn(L) -> L) -> f32 {
-    let (chunks, tail) = split(x);
-    let mut sums = L::splat(isa, 0.0);
-    for chunk in chunks {
-        sums = sums.add(term(L::load(isa, chunk)));
-    }
-    if !tail.is_empty() {
-        sums = sums.add(term(load_tail(isa, tail)));
-    }
-    sums.sum()
+/// `sum16` of `body` over the lanes of `x`; it takes 0 to 0.
+macro_rules! sum16 {
+    ($isa:expr, $L:ty, $x:expr, |$value:pat_param| $body:expr) => {{
+        let (chunks, tail) = split($x);
+        let mut sums = <$L>::splat($isa, 0.0);
+        for chunk in chunks {
+            let $value = <$L>::load($isa, chunk);
+            sums = sums.add($body);
+        }
+        if !tail.is_empty() {
+            let $value = load_tail::<$L>($isa, tail);
+            sums = sums.add($body);
+        }
+        sums.sum()
+    }};
 }
 
 #[inline(always)]
 pub(crate) fn layer_norm<L: Lanes>(isa: L::Isa, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
     let n = x.len() as f32;
-    let mean = L::splat(isa, sum16::<L>(isa, x, |x| x) / n);
-    zip_into!(isa, L, out, [x], |_, x: L| x.sub(mean));
-    let variance = sum16::<L>(isa, out, |d| d.mul(d)) / n;
+    let mean = L::splat(isa, sum16!(isa, L, x, |x| x) / n);
+    zip_into!(isa, L, out, [x], |_, x| x.sub(mean));
+    let variance = sum16!(isa, L, out, |d| d.mul(d)) / n;
     let inv = L::splat(isa, 1.0 / libm::sqrtf(variance + EPS));
-    zip_into!(isa, L, out, [weight, bias], |d: L, weight, bias| d.mul(inv).mul(weight).add(bias));
+    zip_into!(isa, L, out, [weight, bias], |d, weight, bias| d.mul(inv).mul(weight).add(bias));
 }
 
 #[inline(always)]
 pub(crate) fn mix<L: Lanes>(isa: L::Isa, z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]) {
-    zip_into!(isa, L, out, [z, p, mu], |_, z: L, p: L, mu| z.add(p.sub(z).mul(mu)));
+    zip_into!(isa, L, out, [z, p, mu], |_, z, p, mu| z.add(p.sub(z).mul(mu)));
 }
 
 #[inline(always)]
 pub(crate) fn quantise_int8<L: Lanes>(isa: L::Isa, y: &[f32], q: &mut [i8]) -> f32 {
-    let mean = sum16::<L>(isa, y, |y| y.abs()) / y.len() as f32;
+    let mean = sum16!(isa, L, y, |y| y.abs()) / y.len() as f32;
     let spread = 2.5 * mean;
     let t = if TINY > spread { TINY } else { spread };
     let (s, low, high) = (L::splat(isa, INT8_MAX / t), L::splat(isa, -INT8_MAX), L::splat(isa, INT8_MAX));
-    let rounded = |y: L, q: &mut [i8; LANES]| y.mul(s).max(low).min(high).round_to_i8(q);
     let ((chunks, tail), (q_chunks, q_tail)) = (split(y), q.as_chunks_mut::<LANES>());
     for (y, q) in chunks.iter().zip(q_chunks) {
-        rounded(L::load(isa, y), q);
+        L::load(isa, y).mul(s).max(low).min(high).round_to_i8(q);
     }
     if !tail.is_empty() {
         let mut last = [0; LANES];
-        rounded(load_tail(isa, tail), &mut last);
+        load_tail::<L>(isa, tail).mul(s).max(low).min(high).round_to_i8(&mut last);
         q_tail.copy_from_slice(&last[..q_tail.len()]);
     }
     t / INT8_MAX
@@ -147,17 +185,19 @@ pub(crate) fn quantise_15bit<L: Lanes>(isa: L::Isa, z: &[f32], q: &mut [i16]) ->
     for z in chunks {
         largest = largest.max_magnitude(L::load(isa, z));
     }
-    let largest = to_array(largest).into_iter().map(|z| z.abs().to_bits()).max().unwrap_or(0);
-    let largest = f32::from_bits(largest);
+    let mut bits = 0;
+    for z in to_array(largest) {
+        bits = bits.max(z.abs().to_bits());
+    }
+    let largest = f32::from_bits(bits);
     let t = if TINY > largest { TINY } else { largest };
     let (s, low, high) = (L::splat(isa, INT15_MAX / t), L::splat(isa, -INT15_MAX), L::splat(isa, INT15_MAX));
-    let rounded = |z: L, q: &mut [i16; LANES]| z.mul(s).max(low).min(high).round_to_i16(q);
     for (z, q) in chunks.iter().zip(q_chunks) {
-        rounded(L::load(isa, z), q);
+        L::load(isa, z).mul(s).max(low).min(high).round_to_i16(q);
     }
     if !tail.is_empty() {
         let mut last = [0; LANES];
-        rounded(load_tail(isa, tail), &mut last);
+        load_tail::<L>(isa, tail).mul(s).max(low).min(high).round_to_i16(&mut last);
         q_tail.copy_from_slice(&last[..q_tail.len()]);
     }
     t / INT15_MAX
@@ -203,18 +243,18 @@ fn column_mut(x: &mut [f32]) -> &mut [f32; LANES] {
 
 #[inline(always)]
 pub(crate) fn silu_gate<L: Lanes>(isa: L::Isa, o: &mut [f32], g: &[f32]) {
-    zip_into!(isa, L, o, [g], |o: L, g: L| o.mul(g.mul(sigmoid_lanes(isa, g))));
+    zip_into!(isa, L, o, [g], |o, g| o.mul(g.mul(sigmoid_lanes(isa, g))));
 }
 
 #[inline(always)]
 pub(crate) fn sigmoid_gate_add<L: Lanes>(isa: L::Isa, x: &mut [f32], r: &[f32], v: &[f32]) {
-    zip_into!(isa, L, x, [r, v], |x: L, r: L, v| x.add(sigmoid_lanes(isa, r).mul(v)));
+    zip_into!(isa, L, x, [r, v], |x, r, v| x.add(sigmoid_lanes(isa, r).mul(v)));
 }
 
 #[inline(always)]
 pub(crate) fn relu_squared<L: Lanes>(isa: L::Isa, k: &mut [f32]) {
     let zero = L::splat(isa, 0.0);
-    zip_into!(isa, L, k, [], |k: L| {
+    zip_into!(isa, L, k, [], |k| {
         let h = zero.max(k);
         h.mul(h)
     });
@@ -222,12 +262,12 @@ pub(crate) fn relu_squared<L: Lanes>(isa: L::Isa, k: &mut [f32]) {
 
 #[inline(always)]
 pub(crate) fn add<L: Lanes>(isa: L::Isa, x: &mut [f32], y: &[f32]) {
-    zip_into!(isa, L, x, [y], |x: L, y| x.add(y));
+    zip_into!(isa, L, x, [y], |x, y| x.add(y));
 }
 
 #[inline(always)]
 pub(crate) fn exp<L: Lanes>(isa: L::Isa, x: &mut [f32]) {
-    zip_into!(isa, L, x, [], |x: L| exp_lanes(isa, x));
+    zip_into!(isa, L, x, [], |x| exp_lanes(isa, x));
 }
 
 #[inline(always)]
@@ -240,16 +280,15 @@ fn sigmoid_lanes<L: Lanes>(isa: L::Isa, x: L) -> L {
 #[inline(always)]
 fn exp_lanes<L: Lanes>(isa: L::Isa, x: L) -> L {
     use super::exp::{C, LN2_HIGH, LN2_LOW, LOG2_E, MAX, MIN};
-    let of = |value| L::splat(isa, value);
-    let x = of(MAX).min(of(MIN).max(x));
-    let t = x.mul(of(LOG2_E)).add(of(ROUND));
-    let m = t.sub(of(ROUND));
-    let r = x.sub(m.mul(of(LN2_HIGH))).sub(m.mul(of(LN2_LOW)));
-    let mut p = of(C[0]);
+    let x = L::splat(isa, MAX).min(L::splat(isa, MIN).max(x));
+    let t = x.mul(L::splat(isa, LOG2_E)).add(L::splat(isa, ROUND));
+    let m = t.sub(L::splat(isa, ROUND));
+    let r = x.sub(m.mul(L::splat(isa, LN2_HIGH))).sub(m.mul(L::splat(isa, LN2_LOW)));
+    let mut p = L::splat(isa, C[0]);
     for c in &C[1..] {
-        p = p.mul(r).add(of(*c));
+        p = p.mul(r).add(L::splat(isa, *c));
     }
-    p.mul(r.mul(r)).add(r).add(of(1.0)).scale_by_power(t)
+    p.mul(r.mul(r)).add(r).add(L::splat(isa, 1.0)).scale_by_power(t)
 }
 
 /// `logits_v = sum16(E_vi · z_i)` over rows of little-endian f32.

@@ -4,26 +4,10 @@
 pub mod call;
 pub mod data;
 pub mod memory;
+mod variants;
 
 use bitstate_kernels::{Kernels, Variant};
-
-/// The kernels of every variant that this machine can run.
-///
-/// # Panics
-/// Where one is missing that this machine is known to have: a suite that runs over nothing proves nothing.
-pub fn variants() -> Vec<Kernels> {
-    let found: Vec<Kernels> = Variant::ALL.into_iter().filter_map(|variant| Kernels::new(variant).ok()).collect();
-    let names: Vec<&str> = found.iter().map(|kernels| kernels.variant().name()).collect();
-    let mut expected = vec!["generic", "lut"];
-    #[cfg(target_arch = "x86_64")]
-    if std::is_x86_feature_detected!("avx2") {
-        expected.push("avx2");
-    }
-    #[cfg(target_arch = "wasm32")]
-    expected.push("simd128");
-    assert_eq!(names, expected, "variants that run here");
-    found
-}
+pub use variants::variants;
 
 /// The kernels of `generic`.
 pub fn generic() -> Kernels {

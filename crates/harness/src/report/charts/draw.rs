@@ -51,10 +51,10 @@ pub fn svg(chart: &Chart, look: Look) -> Result<String, Error> {
 ///
 /// # Errors
 /// If plotters cannot draw it or the picture cannot be packed.
-pub fn png(chart: &Chart) -> Result<Vec<u8>, Error> {
-    let layout = Layout::of(chart, PAGE, PNG_SCALE);
+pub fn png(chart: &Chart, look: Look) -> Result<Vec<u8>, Error> {
+    let layout = Layout::of(chart, look, PNG_SCALE);
     let (width, height) = layout.size();
-    let mut pixels = vec![0; (width * height * 3) as usize];
+    let mut pixels = vec![255; (width * height * 3) as usize];
     {
         let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
         layout.draw(&area).map_err(|error| draw_error(chart, &error))?;
@@ -179,7 +179,9 @@ impl<'a> Layout<'a> {
         let colour = RGBColor(mark.colour.0, mark.colour.1, mark.colour.2);
         self.text(area, &mark.label, (self.plot.0 - font / 2, y), HPos::Right, VPos::Center)?;
         let Some((low, middle, high)) = mark.value else {
-            return self.text(area, &mark.text, (self.plot.0 + font / 2, y), HPos::Left, VPos::Center);
+            let room = self.look.width as i32 * self.scale - self.plot.0 - font;
+            let text = shortened(&mark.text, font, room);
+            return self.text(area, &text, (self.plot.0 + font / 2, y), HPos::Left, VPos::Center);
         };
         let x = self.x(axis, middle);
         // Letters without descenders have their middle a little above that of their line.
@@ -222,6 +224,16 @@ impl<'a> Layout<'a> {
 fn text_width(text: &str, size: i32) -> i32 {
     let font = ("sans-serif", size).into_font();
     font.box_size(text).map_or(size * text.len() as i32 * 3 / 5, |(width, _)| width as i32)
+}
+
+/// The text, or as much of it as there is room for; the tables have the whole.
+fn shortened(text: &str, size: i32, room: i32) -> String {
+    if text_width(text, size) <= room {
+        return text.to_string();
+    }
+    let mut short = text.to_string();
+    while short.pop().is_some() && text_width(&format!("{short}…"), size) > room {}
+    format!("{}…", short.trim_end())
 }
 
 /// A label of the axis: short, with its thousands as a letter.

@@ -1,0 +1,169 @@
+//! What the command prints when all is well: shapes of the JSON, and the same values for every variant.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use bitstate_kernels::Variant;
+use bitstate_model::{Model, Preset};
+use bitstate_protocol::Digest;
+use bitstate_reference::{Canonical, Sampling, generate};
+use serde::Deserialize;
+use std::fs;
+use support::{BYTE, Folder, SMALL, variants};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Logits {
+    logits: Vec<f32>,
+    argmax: u32,
+    digest: String,
+    variant: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Generated {
+    tokens: Vec<u32>,
+    text: Option<String>,
+    tokens_per_second: f64,
+    seed: Option<u64>,
+    variant: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Summary {
+    file: String,
+    bytes: usize,
+    digest: String,
+    format: String,
+    vocab_size: usize,
+    n_layer: usize,
+    n_embd: usize,
+    n_head: usize,
+    head_size: usize,
+    ff_mult: usize,
+    max_seq_len: usize,
+    dropout: f32,
+    embedding: String,
+    parameters: usize,
+    ternary_weights: usize,
+    zero_share: f64,
+    state_bytes: usize,
+}
+
+/// What the oracle answers to `prompt`: `n` tokens, and the logits that the first was chosen from.
+fn oracle(folder: &Folder, file: &str, prompt: &[u32], sampling: Sampling, n: usize) -> (Vec<u32>, Vec<f32>) {
+    let bytes = fs::read(folder.path().join(file)).unwrap();
+    let run = generate(&Canonical::new(&Model::parse(&bytes).unwrap()), prompt, &sampling, n);
+    (run.tokens, run.logits[0].clone())
+}
+
+#[test]
+fn logits_are_the_oracles_in_every_variant() {
+    let folder = Folder::new();
+    let (best, expected) = oracle(&folder, SMALL, &[3, 1, 4], Sampling::Greedy, 1);
+    for variant in variants() {
+        let found: Logits = folder.json(&format!("logits --model {SMALL} --tokens 3,1,4 --json --variant {variant}"));
+        assert_eq!(found.logits, expected, "{variant}");
+        assert_eq!(found.argmax, best[0]);
+        assert_eq!(found.digest, Digest::of_f32s(&expected).to_string());
+        assert_eq!(found.variant, variant);
+    }
+    let found: Logits = folder.json(&format!("logits --model {SMALL} --tokens 3,1,4 --json"));
+    assert_eq!(found.variant, Variant::best().name());
+    assert_eq!(found.logits, expected);
+
+    let table = folder.stdout(&format!("logits --model {SMALL} --tokens 3,1,4"));
+    let first: Vec<&str> = table.lines().nth(2).unwrap().split_whitespace().collect();
+    assert_eq!(first[0], best[0].to_string(), "{table}");
+    assert!(table.contains(&found.digest), "{table}");
+}
+
+#[test]
+fn a_seed_gives_the_oracles_tokens_in_every_variant() {
+    let folder = Folder::new();
+    let prompt: Vec<u32> = "Once upon".bytes().map(u32::from).collect();
+    let seeded = Sampling::Seeded { seed: 7, temperature: 0.8, top_k: 50, top_p: 0.9, penalty: 1.1 };
+    let cases = [("--seed 7", seeded, Some(7)), ("--greedy", Sampling::Greedy, None)];
+    for (flags, sampling, seed) in cases {
+        let (tokens, _) = oracle(&folder, BYTE, &prompt, sampling, 12);
+        let bytes: Vec<u8> = tokens.iter().map(|&token| u8::try_from(token).unwrap()).collect();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        for variant in variants() {
+            let arguments =
+                format!("generate --model {BYTE} --prompt Once+upon --max-tokens 12 {flags} --variant {variant}");
+            let found: Generated = folder.json(&format!("{arguments} --json"));
+            assert_eq!((&found.tokens, found.text.as_ref()), (&tokens, Some(&text)), "{arguments}");
+            assert!(found.tokens_per_second > 0.0);
+            assert_eq!((found.seed, found.variant.as_str()), (seed, variant));
+
+            let ran = folder.run(&arguments);
+            assert!(ran.success);
+            assert_eq!(ran.out, format!("{text}\n"), "{arguments}");
+            assert!(ran.err.contains("12 tokens") && ran.err.contains(variant), "{}", ran.err);
+        }
+    }
+}
+
+#[test]
+fn tokens_work_with_any_model() {
+    let folder = Folder::new();
+    let arguments = format!("generate --model {SMALL} --tokens 3,1,4 --max-tokens 6 --seed 1");
+    let found: Generated = folder.json(&format!("{arguments} --json"));
+    assert_eq!((found.tokens.len(), found.text), (6, None));
+    let ids: Vec<u32> = folder.stdout(&arguments).split_whitespace().map(|id| id.parse().unwrap()).collect();
+    assert_eq!(ids, found.tokens);
+
+    let none: Generated = folder.json(&format!("generate --model {BYTE} --prompt a --max-tokens 0 --json"));
+    assert_eq!((none.tokens.len(), none.text.as_deref(), none.tokens_per_second), (0, Some(""), 0.0));
+}
+
+/// A seed that was drawn is told, and gives the same again.
+#[test]
+fn a_drawn_seed_is_reported() {
+    let folder = Folder::new();
+    let arguments = format!("generate --model {SMALL} --tokens 3 --max-tokens 30 --json");
+    let first: Generated = folder.json(&arguments);
+    let seed = first.seed.unwrap();
+    let again: Generated = folder.json(&format!("{arguments} --seed {seed}"));
+    assert_eq!(again.tokens, first.tokens);
+    let other: Generated = folder.json(&format!("{arguments} --seed {}", seed ^ 1));
+    assert_ne!(other.tokens, first.tokens);
+}
+
+#[test]
+fn inspect_tells_what_is_in_the_file() {
+    let folder = Folder::new();
+    let bytes = fs::read(folder.path().join(SMALL)).unwrap();
+    let found: Summary = folder.json(&format!("inspect {SMALL} --json"));
+    let c = Preset::by_name("small").unwrap().config();
+    let (d, f) = (c.n_embd, c.ff_dim());
+    assert_eq!((found.file.as_str(), found.bytes, found.digest), (SMALL, bytes.len(), Digest::of(&bytes).to_string()));
+    assert_eq!((found.vocab_size, found.n_layer, found.n_embd), (c.vocab_size, c.n_layer, d));
+    assert_eq!((found.n_head, found.head_size, found.ff_mult), (c.n_head, c.head_size, c.ff_mult));
+    assert_eq!((found.max_seq_len, found.dropout), (c.max_seq_len, c.dropout));
+    assert_eq!((found.format.as_str(), found.embedding.starts_with("int8")), ("BITS 1.2", true));
+    assert_eq!(found.ternary_weights, c.n_layer * (6 * d * d + 2 * d * f));
+    // What is not a weight of a matrix is an f32 or a byte of the embedding; the tensors' heads are in the file too.
+    assert!(found.parameters > found.ternary_weights + c.vocab_size * d);
+    assert!((0.3..0.37).contains(&found.zero_share), "{}", found.zero_share);
+    assert_eq!(found.state_bytes, 4 * c.n_layer * (2 * d + d * c.head_size));
+    let text = folder.stdout(&format!("inspect {SMALL}"));
+    for part in ["BITS 1.2", &found.parameters.to_string(), SMALL] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn help_names_every_command_and_the_version_is_the_crates() {
+    let folder = Folder::new();
+    let help = folder.stdout("--help");
+    for command in ["generate", "logits", "inspect", "synth"] {
+        assert!(help.contains(command), "{help}");
+        assert!(folder.stdout(&format!("{command} --help")).contains("Usage: bitstate"));
+    }
+    let help = folder.stdout("generate --help");
+    assert!(Variant::ALL.iter().all(|variant| help.contains(variant.name())), "{help}");
+    assert_eq!(folder.stdout("--version"), format!("bitstate {}\n", env!("CARGO_PKG_VERSION")));
+}

@@ -1,0 +1,122 @@
+//! What the command refuses: a failing exit, nothing on stdout, and a sentence that says what is wrong and what to do.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use bitstate_kernels::Variant;
+use std::process::Stdio;
+use support::{Folder, Ran};
+
+/// Arguments (`+` is a space within one), and what the message must contain.
+const REFUSED: &[(&str, &[&str])] = &[
+    ("logits --model nowhere.bits --tokens 1", &["cannot read nowhere.bits"]),
+    ("logits --model folder --tokens 1", &["cannot read folder"]),
+    ("logits --model empty.bits --tokens 1", &["empty.bits", "has only 0 left", "cut short"]),
+    ("logits --model cut-small.bits --tokens 1", &["cut-small.bits", "ln_f.bias", "cut short"]),
+    ("inspect cut-small.bits", &["cut-small.bits", "ln_f.bias", "cut short"]),
+    ("inspect nowhere.bits", &["cannot read nowhere.bits"]),
+    (
+        "logits --model small.bits --tokens 1 --variant simd128",
+        &["simd128", "needs a WebAssembly build", "without --variant"],
+    ),
+    ("logits --model small.bits --tokens 3,64", &["token 64", "tokens 0 to 63"]),
+    ("generate --model small.bits --tokens 64 --json", &["token 64", "tokens 0 to 63"]),
+    ("logits --model small.bits --tokens 4294967296", &["4294967296", "--tokens"]),
+    ("logits --model small.bits --tokens -1", &["-1"]),
+    ("logits --model small.bits --tokens=", &["--tokens"]),
+    ("logits --model small.bits --tokens 1,,2", &["--tokens"]),
+    ("logits --model small.bits --tokens", &["--tokens"]),
+    ("logits --model small.bits", &["--tokens"]),
+    ("generate --model small.bits --tokens=", &["--tokens"]),
+    ("generate --model byte.bits --prompt=", &["the prompt is empty", "give at least one token"]),
+    ("generate --model small.bits --prompt hello", &["64 tokens", "give token ids instead"]),
+    ("generate --model small.bits", &["--prompt", "--tokens"]),
+    ("generate --model byte.bits --prompt a --tokens 1", &["--prompt", "--tokens"]),
+    ("generate --model small.bits --tokens 1 --temperature 0", &["temperature is 0", "above 0"]),
+    ("generate --model small.bits --tokens 1 --temperature nan", &["temperature is NaN", "above 0"]),
+    ("generate --model small.bits --tokens 1 --top-p 2", &["top-p is 2", "at most 1"]),
+    ("generate --model small.bits --tokens 1 --top-p 0", &["top-p is 0", "above 0"]),
+    ("generate --model small.bits --tokens 1 --penalty 0.5", &["penalty is 0.5", "at least 1"]),
+    ("generate --model small.bits --tokens 1 --top-k -1", &["-1"]),
+    ("generate --model small.bits --tokens 1 --greedy --temperature 1", &["--greedy", "--temperature"]),
+    ("generate --model small.bits --tokens 1 --max-tokns 3", &["--max-tokns", "--max-tokens"]),
+    ("generate --model small.bits --tokens 1 --temprature 1", &["--temprature", "--temperature"]),
+    ("generat --model small.bits --tokens 1", &["generat", "generate"]),
+    ("synth --preset smal --out x.bits", &["smal", "did you mean \"small\""]),
+    ("synth --preset small --out x.bits --format 1.3", &["1.3", "1.0, 1.1 and 1.2"]),
+    ("synth --preset small --out nowhere/x.bits", &["cannot write into nowhere"]),
+    ("synth --preset small --out empty.bits/x.bits", &["cannot write into empty.bits"]),
+    ("synth --preset small --out folder", &["cannot write folder"]),
+    ("synth --preset small", &["--out"]),
+];
+
+#[test]
+fn every_refusal_says_what_is_wrong() {
+    let folder = Folder::new();
+    let before = folder.names();
+    for (arguments, parts) in REFUSED {
+        let Ran { success, out, err } = folder.run(arguments);
+        assert!(!success, "{arguments}");
+        assert_eq!(out, "", "{arguments}: nothing on stdout");
+        assert!(err.starts_with("error: ") && err.ends_with('\n') && !err.contains("panicked"), "{arguments}: {err}");
+        for part in *parts {
+            assert!(err.contains(part), "{arguments}: no {part:?} in {err}");
+        }
+        assert_eq!(folder.names(), before, "{arguments}: no file made");
+    }
+}
+
+#[test]
+fn an_unknown_variant_is_answered_with_all_names() {
+    let folder = Folder::new();
+    for (command, name) in [("logits", "sse"), ("generate", "AVX2"), ("logits", "")] {
+        let Ran { success, out, err } =
+            folder.run(&format!("{command} --model small.bits --tokens 1 --variant={name}"));
+        assert!(!success && out.is_empty());
+        for part in Variant::ALL.map(Variant::name).into_iter().chain([name, "--variant"]) {
+            assert!(err.contains(part), "{name}: no {part:?} in {err}");
+        }
+    }
+}
+
+/// The reader of a pipe went away.
+#[test]
+fn a_broken_pipe_is_quiet() {
+    let folder = Folder::new();
+    let commands = [
+        "logits --model small.bits --tokens 1",
+        "logits --model small.bits --tokens 1 --json",
+        "inspect small.bits",
+        "inspect small.bits --json",
+        "generate --model small.bits --tokens 1 --max-tokens 4000000000",
+        "generate --model byte.bits --prompt a --max-tokens 4000000000",
+        "generate --model small.bits --tokens 1 --json",
+        "synth --preset small --out made.bits",
+        "--help",
+    ];
+    for arguments in commands {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ran = Ran::new(folder.command(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap());
+        assert!(ran.success && ran.err.is_empty(), "{arguments}: {ran:?}");
+    }
+}
+
+/// Any other error of stdout is an error.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_device_is_told() {
+    let folder = Folder::new();
+    for arguments in [
+        "logits --model small.bits --tokens 1 --json",
+        "inspect small.bits",
+        "generate --model small.bits --tokens 1",
+        "generate --model small.bits --tokens 1 --json",
+        "synth --preset small --out made.bits",
+    ] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let ran = Ran::new(folder.command(arguments).stdout(full).stderr(Stdio::piped()).output().unwrap());
+        assert!(!ran.success, "{arguments}");
+        assert!(ran.err.starts_with("error: ") && ran.err.contains("No space left"), "{arguments}: {}", ran.err);
+    }
+}

@@ -1,0 +1,74 @@
+//! The INT8 head by `vpdpbusd`: rows stay bytes, activations become two digits, `q = 128 · high + low`.
+//!
+//! The instruction wants one side unsigned, so a row's bytes are read as `e + 128` (one xor); what that adds,
+//! `128 · Σ q`, is the same for every row and taken off at the end. Sums wrap in 32 bits and come out right, because
+//! the result itself fits.
+
+use super::generic;
+use crate::MAX_N_EMBD;
+
+/// A vector of `BYTES` bytes, or of 32-bit sums, of an instruction set that has `vpdpbusd`.
+pub(super) trait Dpbusd<const BYTES: usize>: Copy {
+    /// The proof that the instructions may run.
+    type Isa: Copy;
+
+    fn zero(isa: Self::Isa) -> Self;
+    /// The bytes, each plus 128.
+    fn load_unsigned(isa: Self::Isa, e: &[i8; BYTES]) -> Self;
+    fn load(isa: Self::Isa, digits: &[i8; BYTES]) -> Self;
+    /// `self + e · digits`, four bytes to a lane.
+    fn dot(self, e: Self, digits: Self) -> Self;
+    /// `128 · self + low`, lane by lane.
+    fn join(self, low: Self) -> Self;
+    /// The sum of the lanes of each of four rows.
+    fn sum4(rows: [Self; 4]) -> [i32; 4];
+}
+
+/// `logits = (rows · q) · (row_scales · scale)`, four rows at a time, each read to its end before the next.
+#[inline(always)]
+pub(super) fn int8<const BYTES: usize, M: Dpbusd<BYTES>>(
+    isa: M::Isa,
+    rows: &[i8],
+    row_scales: &[f32],
+    q: &[i16],
+    scale: f32,
+    logits: &mut [f32],
+) {
+    let d = q.len();
+    let (mut high, mut low) = ([0i8; MAX_N_EMBD], [0i8; MAX_N_EMBD]);
+    for ((high, low), &q) in high.iter_mut().zip(&mut low).zip(q) {
+        (*high, *low) = ((q >> 7) as i8, (q & 127) as i8);
+    }
+    let digits = (high.as_chunks::<BYTES>().0, low.as_chunks::<BYTES>().0);
+    let surplus = 128 * q.iter().map(|&q| i32::from(q)).sum::<i32>();
+
+    let (fours, scale_fours) = (rows.chunks_exact(4 * d), row_scales.chunks_exact(4));
+    let left = (fours.remainder(), scale_fours.remainder());
+    let mut logit_fours = logits.chunks_exact_mut(4);
+    for ((rows, row_scales), logits) in fours.zip(scale_fours).zip(&mut logit_fours) {
+        let mut sums = [M::zero(isa); 4];
+        for (row, sum) in rows.chunks_exact(d).zip(&mut sums) {
+            let (chunks, tail) = row.as_chunks::<BYTES>();
+            let (mut by_high, mut by_low) = (M::zero(isa), M::zero(isa));
+            for (e, (high, low)) in chunks.iter().zip(digits.0.iter().zip(digits.1)) {
+                let e = M::load_unsigned(isa, e);
+                by_high = by_high.dot(e, M::load(isa, high));
+                by_low = by_low.dot(e, M::load(isa, low));
+            }
+            if !tail.is_empty() {
+                // The digits past the end are 0, so whatever stands for the row's bytes there adds nothing.
+                let mut last = [0; BYTES];
+                last[..tail.len()].copy_from_slice(tail);
+                let e = M::load_unsigned(isa, &last);
+                by_high = by_high.dot(e, M::load(isa, &digits.0[chunks.len()]));
+                by_low = by_low.dot(e, M::load(isa, &digits.1[chunks.len()]));
+            }
+            *sum = by_high.join(by_low);
+        }
+        let sums = M::sum4(sums);
+        for i in 0..4 {
+            logits[i] = sums[i].wrapping_sub(surplus) as f32 * (row_scales[i] * scale);
+        }
+    }
+    generic::int8(left.0, left.1, q, scale, logit_fours.into_remainder());
+}

@@ -1,0 +1,41 @@
+//! The INT8 head by `madd`: rows and activations as 16 bits, pairs of products added into 32.
+
+use super::generic;
+
+/// 32-bit sums of an instruction set that has `madd`.
+pub(super) trait Madd: Copy {
+    /// The proof that the instructions may run.
+    type Isa: Copy;
+
+    fn zero(isa: Self::Isa) -> Self;
+    /// Adds the products of 16 columns, in any lanes.
+    fn dot(self, e: &[i8; 16], q: &[i16; 16]) -> Self;
+    /// The sum of the lanes of each of four rows.
+    fn sum4(rows: [Self; 4]) -> [i32; 4];
+}
+
+/// `logits = (rows · q) · (row_scales · scale)`, four rows at a time, each read to its end before the next.
+#[inline(always)]
+pub(super) fn int8<M: Madd>(isa: M::Isa, rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logits: &mut [f32]) {
+    let d = q.len();
+    let (whole, tail) = q.as_chunks::<16>();
+    let (fours, scale_fours) = (rows.chunks_exact(4 * d), row_scales.chunks_exact(4));
+    let left = (fours.remainder(), scale_fours.remainder());
+    let mut logit_fours = logits.chunks_exact_mut(4);
+    for ((rows, row_scales), logits) in fours.zip(scale_fours).zip(&mut logit_fours) {
+        let mut sums = [M::zero(isa); 4];
+        let mut tails = [0; 4];
+        for ((row, sum), tail_sum) in rows.chunks_exact(d).zip(&mut sums).zip(&mut tails) {
+            let (chunks, last) = row.as_chunks::<16>();
+            for (e, q) in chunks.iter().zip(whole) {
+                *sum = sum.dot(e, q);
+            }
+            *tail_sum = generic::dot(last, tail);
+        }
+        let sums = M::sum4(sums);
+        for i in 0..4 {
+            logits[i] = (sums[i] + tails[i]) as f32 * (row_scales[i] * scale);
+        }
+    }
+    generic::int8(left.0, left.1, q, scale, logit_fours.into_remainder());
+}

@@ -1,0 +1,62 @@
+//! The head with SSSE3.
+
+use super::madd::{self, Madd};
+use crate::isa::Ssse3;
+use core::arch::x86_64::*;
+
+pub(crate) use crate::vector::ssse3::dot_rows as float;
+
+/// Made only by a function that was given an [`Ssse3`].
+#[derive(Clone, Copy)]
+struct Sums(__m128i);
+
+/// Runs an intrinsic that needs SSSE3 alone.
+macro_rules! ssse3 {
+    ($body:expr) => {{
+        // SAFETY: a `Sums` or an `Ssse3` is at hand, so the CPU has SSSE3; the pointers come from references to as
+        // many bytes as are read or written.
+        unsafe { $body }
+    }};
+}
+
+impl Madd for Sums {
+    type Isa = Ssse3;
+
+    #[inline(always)]
+    fn zero(_: Ssse3) -> Self {
+        Sums(ssse3!(_mm_setzero_si128()))
+    }
+
+    #[inline(always)]
+    fn dot(self, e: &[i8; 16], q: &[i16; 16]) -> Self {
+        ssse3!({
+            let e = _mm_loadu_si128(e.as_ptr().cast());
+            // A byte in the high half of 16 bits, shifted down with its sign.
+            let low = _mm_srai_epi16::<8>(_mm_unpacklo_epi8(e, e));
+            let high = _mm_srai_epi16::<8>(_mm_unpackhi_epi8(e, e));
+            let q_low = _mm_loadu_si128(q.as_ptr().cast());
+            let q_high = _mm_loadu_si128(q.as_ptr().add(8).cast());
+            let products = _mm_add_epi32(_mm_madd_epi16(low, q_low), _mm_madd_epi16(high, q_high));
+            Sums(_mm_add_epi32(self.0, products))
+        })
+    }
+
+    #[inline(always)]
+    fn sum4(rows: [Self; 4]) -> [i32; 4] {
+        let [a, b, c, d] = rows;
+        let mut sums = [0; 4];
+        ssse3!({
+            let four = _mm_hadd_epi32(_mm_hadd_epi32(a.0, b.0), _mm_hadd_epi32(c.0, d.0));
+            _mm_storeu_si128(sums.as_mut_ptr().cast(), four);
+        });
+        sums
+    }
+}
+
+pub(crate) fn int8(isa: Ssse3, rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logits: &mut [f32]) {
+    #[target_feature(enable = "ssse3")]
+    fn compiled(isa: Ssse3, rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logits: &mut [f32]) {
+        madd::int8::<Sums>(isa, rows, row_scales, q, scale, logits);
+    }
+    ssse3!(compiled(isa, rows, row_scales, q, scale, logits))
+}

@@ -1,0 +1,71 @@
+//! AVX-512 with VNNI: `vpdpbusd` on whole blocks, 32 rows a pass.
+
+use super::blocks::{Block, Blocks};
+use super::dpbusd::{self, Dpbusd};
+use crate::isa::Avx512Vnni;
+use core::arch::x86_64::*;
+
+/// A block: 16 rows × 16 columns. Made only by a function that was given an [`Avx512Vnni`].
+#[derive(Clone, Copy)]
+struct Whole(__m512i);
+
+/// Runs an intrinsic that needs AVX-512 with VNNI alone.
+macro_rules! avx512 {
+    ($body:expr) => {{
+        // SAFETY: a `Whole` or an `Avx512Vnni` is at hand, so the CPU has the instructions; the one load reads a
+        // block, which is 64 bytes aligned to 64, and the store is masked to the values of `y`.
+        unsafe { $body }
+    }};
+}
+
+impl Dpbusd for Whole {
+    type Isa = Avx512Vnni;
+    const PER_BLOCK: usize = 1;
+
+    #[inline(always)]
+    fn splat(_: Avx512Vnni, value: i32) -> Self {
+        Whole(avx512!(_mm512_set1_epi32(value)))
+    }
+
+    #[inline(always)]
+    fn load(_: Avx512Vnni, block: &Block, _: usize) -> Self {
+        Whole(avx512!(_mm512_load_si512(block.0.as_ptr().cast())))
+    }
+
+    #[inline(always)]
+    fn and(self, mask: Self) -> Self {
+        Whole(avx512!(_mm512_and_si512(self.0, mask.0)))
+    }
+
+    #[inline(always)]
+    fn dot(self, codes: Self, activations: Self) -> Self {
+        Whole(avx512!(_mm512_dpbusd_epi32(self.0, codes.0, activations.0)))
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Whole(avx512!(_mm512_add_epi32(self.0, other.0)))
+    }
+
+    #[inline(always)]
+    fn shift_right<const N: u32>(self) -> Self {
+        Whole(avx512!(_mm512_srai_epi32::<N>(self.0)))
+    }
+
+    #[inline(always)]
+    fn scale_into(self, scale: f32, y: &mut [f32]) {
+        let there = u16::MAX >> (16 - y.len().min(16));
+        avx512!({
+            let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(self.0), _mm512_set1_ps(scale));
+            _mm512_mask_storeu_ps(y.as_mut_ptr(), there, scaled);
+        });
+    }
+}
+
+pub(super) fn matvec(isa: Avx512Vnni, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2")]
+    fn compiled(isa: Avx512Vnni, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
+        dpbusd::matvec::<Whole, 2>(isa, blocks, q, scale, y);
+    }
+    avx512!(compiled(isa, blocks, q, scale, y))
+}

@@ -1,0 +1,70 @@
+//! AVX-VNNI: `vpdpbusd` on halves of a block, 16 rows a pass, because there are only 16 registers.
+
+use super::blocks::{Block, Blocks};
+use super::dpbusd::{self, Dpbusd};
+use crate::isa::AvxVnni;
+use crate::vector::avx2::store_scaled;
+use core::arch::x86_64::*;
+
+/// Half a block: 8 rows × 16 columns. Made only by a function that was given an [`AvxVnni`].
+#[derive(Clone, Copy)]
+struct Half(__m256i);
+
+/// Runs an intrinsic that needs AVX2 and AVX-VNNI alone.
+macro_rules! vnni {
+    ($body:expr) => {{
+        // SAFETY: a `Half` or an `AvxVnni` is at hand, so the CPU has the instructions; the one load reads half of a
+        // block, which is 64 bytes aligned to 64.
+        unsafe { $body }
+    }};
+}
+
+impl Dpbusd for Half {
+    type Isa = AvxVnni;
+    const PER_BLOCK: usize = 2;
+
+    #[inline(always)]
+    fn splat(_: AvxVnni, value: i32) -> Self {
+        Half(vnni!(_mm256_set1_epi32(value)))
+    }
+
+    #[inline(always)]
+    fn load(_: AvxVnni, block: &Block, part: usize) -> Self {
+        let (halves, _) = block.0.as_chunks::<32>();
+        Half(vnni!(_mm256_load_si256(halves[part].as_ptr().cast())))
+    }
+
+    #[inline(always)]
+    fn and(self, mask: Self) -> Self {
+        Half(vnni!(_mm256_and_si256(self.0, mask.0)))
+    }
+
+    #[inline(always)]
+    fn dot(self, codes: Self, activations: Self) -> Self {
+        Half(vnni!(_mm256_dpbusd_avx_epi32(self.0, codes.0, activations.0)))
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Half(vnni!(_mm256_add_epi32(self.0, other.0)))
+    }
+
+    #[inline(always)]
+    fn shift_right<const N: u32>(self) -> Self {
+        Half(vnni!(_mm256_sra_epi32(self.0, _mm_cvtsi32_si128(N as i32))))
+    }
+
+    #[inline(always)]
+    fn scale_into(self, scale: f32, y: &mut [f32]) {
+        // SAFETY: a `Half` is at hand, so the CPU has AVX2.
+        unsafe { store_scaled(self.0, scale, y) }
+    }
+}
+
+pub(super) fn matvec(isa: AvxVnni, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
+    #[target_feature(enable = "avx2,avxvnni")]
+    fn compiled(isa: AvxVnni, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
+        dpbusd::matvec::<Half, 2>(isa, blocks, q, scale, y);
+    }
+    vnni!(compiled(isa, blocks, q, scale, y))
+}

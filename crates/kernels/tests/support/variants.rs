@@ -1,0 +1,42 @@
+//! The variants of this machine. The tests of other crates include this file too.
+
+use bitstate_kernels::{Kernels, Variant};
+
+/// The kernels of every variant that this machine can run.
+///
+/// # Panics
+/// Where one is missing that this machine has the instructions of, or one is there that it has not: a suite that
+/// runs over nothing proves nothing.
+pub fn variants() -> Vec<Kernels> {
+    let found: Vec<Kernels> = Variant::ALL.into_iter().filter_map(|variant| Kernels::new(variant).ok()).collect();
+    let names: Vec<&str> = found.iter().map(|kernels| kernels.variant().name()).collect();
+    for (name, expected) in [("generic", true), ("lut", true)].into_iter().chain(simd()) {
+        assert_eq!(names.contains(&name), expected, "{name} among {names:?}");
+    }
+    found
+}
+
+/// Names of SIMD variants, and whether the standard library says that this machine has their instructions.
+#[cfg(target_arch = "x86_64")]
+fn simd() -> impl Iterator<Item = (&'static str, bool)> {
+    use std::is_x86_feature_detected as has;
+    let avx512 = has!("avx512f") && has!("avx512bw") && has!("avx512vl");
+    [
+        ("simd128", false),
+        ("ssse3", has!("ssse3")),
+        ("avx2", has!("avx2")),
+        ("avx_vnni", has!("avx2") && has!("avxvnni")),
+        ("avx512_vnni", avx512 && has!("avx512vnni")),
+    ]
+    .into_iter()
+}
+
+#[cfg(target_arch = "wasm32")]
+fn simd() -> impl Iterator<Item = (&'static str, bool)> {
+    [("avx2", false), ("simd128", true)].into_iter()
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "wasm32")))]
+fn simd() -> impl Iterator<Item = (&'static str, bool)> {
+    [("avx2", false), ("simd128", false)].into_iter()
+}
