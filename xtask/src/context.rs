@@ -107,6 +107,14 @@ pub fn tell_setup(setup: &Setup, cells: &[Cell]) {
 
 /// Prints what did not pass, and a line that counts; returns the exit code.
 pub fn tell(rows: &[Row]) -> Exit {
+    tell_gaps(rows);
+    let tally = Tally::of(rows);
+    println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
+    tally.exit
+}
+
+/// Prints what did not pass.
+pub fn tell_gaps(rows: &[Row]) {
     for row in rows {
         match row {
             Row::Failed { target, variant, workload, during, error, exit } => {
@@ -122,7 +130,4 @@ pub fn tell(rows: &[Row]) -> Exit {
             _ => {}
         }
     }
-    let tally = Tally::of(rows);
-    println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
-    tally.exit
 }

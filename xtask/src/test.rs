@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold, and a line that counts it.
 
-use crate::context::{Context, tell, tell_setup};
+use crate::context::{Context, tell_gaps};
 use crate::flags::{Flags, ReportFlags};
 use bitstate_harness::build::logged;
 use bitstate_harness::records::Tally;
@@ -25,29 +25,36 @@ pub fn run() -> anyhow::Result<Exit> {
     score.step(&workspace, "format", &["fmt", "--all", "--check"])?;
     let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
     score.step(&workspace, "lints", &lints)?;
-    if let Some(said) =
-        score.step(&workspace, "unit and integration tests", &["test", "--workspace", "--release", "--no-fail-fast"])?
-    {
-        score.count_tests(&said);
+    // The host of the WASM guest apart: with the same features as its build, so that wasmtime is compiled once.
+    for (what, which) in [
+        ("tests", ["--workspace", "--exclude", "bitstate-runner-wasmtime"].as_slice()),
+        ("tests of the WASM host", &["--package", "bitstate-runner-wasmtime"]),
+    ] {
+        let arguments = [&["test", "--release", "--no-fail-fast"], which].concat();
+        if let Some(said) = score.step(&workspace, what, &arguments)? {
+            score.count_tests(&said);
+        }
     }
 
-    println!("== every target against the golden streams");
     let ready = context.prepare()?;
-    tell_setup(&ready.setup, &ready.context.cells);
     let rows = verify::verify(&ready.plan()?)?;
-    tell(&rows);
+    tell_gaps(&rows);
     let tally = Tally::of(&rows);
+    println!(
+        "{}  {} answers against the golden streams",
+        if tally.failed == 0 { "ok" } else { "FAILED" },
+        tally.passed + tally.failed
+    );
     score.passed += tally.passed;
     score.failed += tally.failed;
     score.skipped += tally.skipped;
     score.exit = score.exit.worst(tally.exit);
 
-    println!("== reports and README are current");
     let check = ReportFlags { folders: Vec::new(), readme: false, check: true };
     match crate::report::run(&check) {
         Ok(exit) => score.add(exit),
         Err(error) => {
-            println!("FAILED: {error:#}");
+            println!("FAILED  reports and README: {error:#}");
             score.add(Exit::Harness);
         }
     }
@@ -66,15 +73,15 @@ impl Score {
 
     /// Runs a cargo command; it counts as one check. Gives back what it said, if it passed.
     fn step(&mut self, workspace: &Workspace, what: &str, arguments: &[&str]) -> Result<Option<String>, Error> {
-        println!("== {what}");
         let mut command = cargo();
         match logged(workspace, what, command.args(arguments)) {
             Ok(said) => {
+                println!("ok  {what}");
                 self.add(Exit::Pass);
                 Ok(Some(said))
             }
             Err(error @ (Error::Build { .. } | Error::Process { .. })) => {
-                println!("FAILED: {error}");
+                println!("FAILED  {error}");
                 self.add(Exit::Harness);
                 Ok(None)
             }
@@ -88,7 +95,7 @@ impl Score {
         self.passed += passed;
         self.skipped += skipped;
         self.passed -= 1;
-        println!("{passed} tests passed, {skipped} ignored");
+        println!("    {passed} tests, {skipped} ignored");
     }
 }
 

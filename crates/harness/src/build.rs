@@ -113,7 +113,7 @@ fn build_wasm(workspace: &Workspace, cells: &[Cell]) -> Result<Runner, Error> {
             command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-22");
         }
         // Set even where empty: flags from outside are for the host.
-        command.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", cell.variant.rustflags);
+        command.env("CARGO_ENCODED_RUSTFLAGS", cell.variant.rustflags.replace(' ', "\x1f"));
         logged(workspace, &format!("build {cell}"), &mut command)?;
         let guest = target_dir.join("wasm32-unknown-unknown/guest/bitstate_runner_wasm.wasm");
         guests.insert(cell.variant.name, guest);

@@ -21,6 +21,7 @@ pub mod provenance;
 pub mod records;
 pub mod report;
 pub mod runner;
+pub mod sections;
 pub mod select;
 pub mod setup;
 pub mod stats;

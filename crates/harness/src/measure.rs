@@ -7,6 +7,7 @@ use crate::process;
 use crate::progress::Progress;
 use crate::records::{METRICS, Row};
 use crate::runner::{Ask, ModelFile, Reply, Runner};
+use crate::sections;
 use crate::select::Patterns;
 use crate::target::{Cell, Clock};
 use crate::verify::{Plan, stale, time_limit};
@@ -267,40 +268,45 @@ impl std::fmt::Display for Subject<'_> {
     }
 }
 
-/// Sizes of what was built. The firmware's sections are those of an image with its first timed model.
+/// Sizes of what was built, as files and by section. The firmware's sections are those of an image with the first
+/// timed model that fits.
 ///
 /// # Errors
 /// If a file that was just built cannot be read.
 pub fn artifacts(plan: &Plan) -> Result<Vec<Row>, Error> {
     let mut rows = Vec::new();
-    let size = |path: &Path| std::fs::metadata(path).map(|data| data.len()).map_err(Error::io("look at", path));
+    let mut push = |target: &str, variant: Option<&str>, name: &str, sizes: Vec<(&str, u64)>| {
+        rows.extend(sizes.into_iter().map(|(section, bytes)| Row::Artifact {
+            target: target.into(),
+            variant: variant.map(str::to_string),
+            name: name.into(),
+            section: section.into(),
+            bytes,
+        }));
+    };
     for (&target, runner) in &plan.built.runners {
-        let mut push = |variant: Option<&str>, name: &str, section: &str, bytes: u64| {
-            rows.push(Row::Artifact {
-                target: target.into(),
-                variant: variant.map(str::to_string),
-                name: name.into(),
-                section: section.into(),
-                bytes,
-            });
-        };
         match runner {
-            Runner::Native { program } => push(None, "bitstate-runner-native", "file", size(program)?),
+            Runner::Native { program } => push(target, None, "bitstate-runner-native", file_sizes(program)?),
             Runner::Wasm { guests, .. } => {
                 for (variant, guest) in guests {
-                    push(Some(variant), "guest.wasm", "file", size(guest)?);
+                    push(target, Some(variant), "guest.wasm", file_sizes(guest)?);
                 }
             }
             Runner::Xtensa(xtensa) => {
                 let timed = plan.cases.iter().filter(|case| case.bench).filter_map(|case| plan.model(case));
-                let sections = timed.filter_map(|model| xtensa.sections(model)).next();
-                for (section, bytes) in sections.into_iter().flatten() {
-                    push(None, "firmware", section, bytes);
-                }
+                let sizes = timed.filter_map(|model| xtensa.sections(model)).next();
+                push(target, None, "firmware", sizes.unwrap_or_default());
             }
         }
     }
     Ok(rows)
+}
+
+fn file_sizes(path: &Path) -> Result<Vec<(&'static str, u64)>, Error> {
+    let file = std::fs::read(path).map_err(Error::io("read", path))?;
+    let mut all = vec![("file", file.len() as u64)];
+    all.extend(sections::sizes(&file).into_iter().flatten());
+    Ok(all)
 }
 
 /// Pins this thread, and so the processes that it starts, to the last processor it may use; tells which.

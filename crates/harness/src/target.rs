@@ -53,7 +53,14 @@ pub static TARGETS: [Target; 3] = [
         memory: "peak resident set of the process, model file included",
         variants: &[
             Variant { name: "generic", cpu: &[], rustflags: "" },
+            Variant { name: "ssse3", cpu: &["ssse3"], rustflags: "" },
             Variant { name: "avx2", cpu: &["avx2"], rustflags: "" },
+            Variant { name: "avx_vnni", cpu: &["avx2", "avx_vnni"], rustflags: "" },
+            Variant {
+                name: "avx512_vnni",
+                cpu: &["avx2", "avx512f", "avx512bw", "avx512vl", "avx512_vnni"],
+                rustflags: "",
+            },
         ],
     },
     Target {

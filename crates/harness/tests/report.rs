@@ -28,17 +28,23 @@ fn sample(cell: Cell, workload: &str, sample: u32, phase: &str, metric: &str, va
 fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for (w, workload) in ["byte128-v1.2/bench", "default/greedy"].into_iter().enumerate() {
-        for (c, cell) in Cell::all().enumerate() {
+        for cell in Cell::all() {
             if cell.target.name == "xtensa" && w == 1 {
                 let skip = Skip { cause: Cause::Memory, reason: "9.1 MB does not fit 8 MB PSRAM".into() };
                 rows.push(Row::skipped(cell, Some(workload), &skip, true));
                 continue;
             }
-            if (w, c) == (1, 2) {
+            if (w, cell.target.name, cell.variant.name) == (1, "wasm", "generic") {
                 rows.push(Row::failed(cell, Some(workload), "bench", "no end after 300 s".into(), Exit::Harness));
                 continue;
             }
-            let slow = [12.0, 1.0, 16.0, 2.5, 1.0, 0.4][c] * (1.0 + 4.0 * w as f64);
+            let slow = match (cell.target.name, cell.variant.name) {
+                ("xtensa", "lut") => 0.4,
+                ("xtensa", _) => 1.0,
+                (_, "generic") => 14.0,
+                ("wasm", _) => 2.5,
+                _ => 1.0,
+            } * (1.0 + 4.0 * w as f64);
             let emulated = cell.target.clock == Clock::Instructions;
             for i in 0..if emulated { 2 } else { 10 } {
                 let tick = if emulated { "instructions" } else { "time" };

@@ -13,9 +13,12 @@ pub(crate) mod avx_vnni;
 #[cfg(target_arch = "x86_64")]
 mod dpbusd;
 pub(crate) mod generic;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
 mod madd;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod simd128;
+// A relaxed dot product wants one side within 7 bits; splitting the activations that far costs more than it gains.
+#[cfg(target_arch = "wasm32")]
+pub(crate) use simd128 as relaxed_simd;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod ssse3;

@@ -64,6 +64,18 @@ impl From<AvxVnni> for Avx2 {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Simd128(());
 
+/// Proof that the WebAssembly engine has relaxed SIMD, for the same reason.
+#[cfg(target_arch = "wasm32")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RelaxedSimd(());
+
+#[cfg(target_arch = "wasm32")]
+impl From<RelaxedSimd> for Simd128 {
+    fn from(_: RelaxedSimd) -> Self {
+        Simd128(())
+    }
+}
+
 /// The instruction set that a set of kernels runs on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Isa {
@@ -81,6 +93,8 @@ pub(crate) enum Isa {
     Avx512Vnni(Avx512Vnni),
     #[cfg(target_arch = "wasm32")]
     Simd128(Simd128),
+    #[cfg(target_arch = "wasm32")]
+    RelaxedSimd(RelaxedSimd),
 }
 
 impl Isa {
@@ -106,7 +120,11 @@ impl Isa {
 
     #[cfg(target_arch = "wasm32")]
     fn detect_simd(variant: Variant) -> Option<Self> {
-        (variant == Variant::Simd128).then_some(Isa::Simd128(Simd128(())))
+        match variant {
+            Variant::Simd128 => Some(Isa::Simd128(Simd128(()))),
+            Variant::RelaxedSimd => Some(Isa::RelaxedSimd(RelaxedSimd(()))),
+            _ => None,
+        }
     }
 
     #[cfg(not(any(target_arch = "x86_64", target_arch = "wasm32")))]

@@ -27,6 +27,8 @@ macro_rules! dispatch {
             Isa::Avx512Vnni(isa) => $family::avx512_vnni::$name(isa, $($arg),*),
             #[cfg(target_arch = "wasm32")]
             Isa::Simd128(isa) => $family::simd128::$name(isa, $($arg),*),
+            #[cfg(target_arch = "wasm32")]
+            Isa::RelaxedSimd(isa) => $family::relaxed_simd::$name(isa, $($arg),*),
         }
     };
 }

@@ -39,8 +39,10 @@ mod blocks;
 mod dpbusd;
 mod generic;
 mod lut;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
 mod maddubs;
+#[cfg(target_arch = "wasm32")]
+mod relaxed_simd;
 #[cfg(target_arch = "wasm32")]
 mod simd128;
 #[cfg(target_arch = "x86_64")]
@@ -110,6 +112,8 @@ impl<'a> TernaryMatrix<'a> {
             (Layout::Blocks(blocks), Isa::Avx512Vnni(isa)) => avx512_vnni::matvec(isa, blocks, x.padded(), scale, y),
             #[cfg(target_arch = "wasm32")]
             (Layout::Blocks(blocks), Isa::Simd128(isa)) => simd128::matvec(isa, blocks, x.padded(), scale, y),
+            #[cfg(target_arch = "wasm32")]
+            (Layout::Blocks(blocks), Isa::RelaxedSimd(isa)) => relaxed_simd::matvec(isa, blocks, x.padded(), scale, y),
             _ => panic!("a matrix and an input made for kernels of different layouts"),
         }
     }

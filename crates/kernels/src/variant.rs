@@ -11,6 +11,8 @@ pub enum Variant {
     Lut,
     /// 128-bit SIMD of WebAssembly.
     Simd128,
+    /// 128-bit SIMD of WebAssembly with the relaxed dot product.
+    RelaxedSimd,
     /// SSSE3 of x86-64.
     Ssse3,
     /// AVX2 of x86-64.
@@ -23,10 +25,11 @@ pub enum Variant {
 
 impl Variant {
     /// Every variant; of those that one machine can run, the fastest stands last.
-    pub const ALL: [Variant; 7] = [
+    pub const ALL: [Variant; 8] = [
         Variant::Generic,
         Variant::Lut,
         Variant::Simd128,
+        Variant::RelaxedSimd,
         Variant::Ssse3,
         Variant::Avx2,
         Variant::AvxVnni,
@@ -39,6 +42,7 @@ impl Variant {
             Variant::Generic => "generic",
             Variant::Lut => "lut",
             Variant::Simd128 => "simd128",
+            Variant::RelaxedSimd => "relaxed_simd",
             Variant::Ssse3 => "ssse3",
             Variant::Avx2 => "avx2",
             Variant::AvxVnni => "avx_vnni",
@@ -50,7 +54,7 @@ impl Variant {
     pub(crate) const fn needs(self) -> &'static str {
         match self {
             Variant::Generic | Variant::Lut => "nothing",
-            Variant::Simd128 => "a WebAssembly build",
+            Variant::Simd128 | Variant::RelaxedSimd => "a WebAssembly build",
             Variant::Ssse3 => "an x86-64 CPU with ssse3",
             Variant::Avx2 => "an x86-64 CPU with avx2",
             Variant::AvxVnni => "an x86-64 CPU with avx_vnni (avx512_vnni is another feature)",
@@ -74,5 +78,7 @@ impl Variant {
 
 /// No variant has the name asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no kernel variant has this name; there are generic, lut, simd128, ssse3, avx2, avx_vnni and avx512_vnni")]
+#[error(
+    "no kernel variant has this name; there are generic, lut, simd128, relaxed_simd, ssse3, avx2, avx_vnni and avx512_vnni"
+)]
 pub struct UnknownVariant;

@@ -95,5 +95,5 @@ fn every_variant_agrees_on_random_calls() {
 #[test]
 #[ignore = "minutes of random calls: run it with --release --ignored"]
 fn every_variant_agrees_on_many_random_calls() {
-    check(50_000);
+    check(100_000);
 }

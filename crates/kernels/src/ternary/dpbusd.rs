@@ -6,6 +6,10 @@
 
 use super::blocks::{Block, Blocks, dword};
 
+/// Blocks after which the planes' sums are joined: a block adds at most `4 · 128 · 128 = 2^16` to the widest plane,
+/// so this many stay within 32 bits, and no model but the widest that the format allows has more.
+const JOIN: usize = 1 << 14;
+
 /// A vector of bytes or 32-bit lanes of an instruction set that has `vpdpbusd`.
 pub(super) trait Dpbusd: Copy {
     /// The proof that the instructions may run.
@@ -72,23 +76,26 @@ fn rows<M: Dpbusd, const VECTORS: usize>(
     let (columns, _) = quads.as_chunks::<4>();
     let mask = M::splat(isa, 0x0303_0303);
     let masks = [mask, M::splat(isa, 0x0c0c_0c0c), M::splat(isa, 0x3030_3030), M::splat(isa, 0xc0c0_c0c0u32 as i32)];
-    let mut planes = [[M::splat(isa, 0); 4]; VECTORS];
-    for (i, activations) in columns.iter().enumerate() {
-        let [a0, a1, a2, a3] = *activations;
-        let (x0, x1) = (M::splat(isa, dword(a0)), M::splat(isa, dword(a1)));
-        let x = [x0, x1, M::splat(isa, dword(a2)), M::splat(isa, dword(a3))];
-        for (v, planes) in planes.iter_mut().enumerate() {
-            let codes = M::load(isa, &pass[v / M::PER_BLOCK * per_row_group + i], v % M::PER_BLOCK);
-            for p in 0..4 {
-                planes[p] = planes[p].dot(codes.and(masks[p]), x[p]);
+    let mut sums = [surplus; VECTORS];
+    for (part, columns) in columns.chunks(JOIN).enumerate() {
+        let mut planes = [[M::splat(isa, 0); 4]; VECTORS];
+        for (i, activations) in columns.iter().enumerate() {
+            let [a0, a1, a2, a3] = *activations;
+            let (x0, x1) = (M::splat(isa, dword(a0)), M::splat(isa, dword(a1)));
+            let x = [x0, x1, M::splat(isa, dword(a2)), M::splat(isa, dword(a3))];
+            for (v, planes) in planes.iter_mut().enumerate() {
+                let block = &pass[v / M::PER_BLOCK * per_row_group + part * JOIN + i];
+                let codes = M::load(isa, block, v % M::PER_BLOCK);
+                for p in 0..4 {
+                    planes[p] = planes[p].dot(codes.and(masks[p]), x[p]);
+                }
             }
         }
-    }
-    let mut sums = [surplus; VECTORS];
-    for (sum, &[p0, p1, p2, p3]) in sums.iter_mut().zip(&planes) {
-        let low = p0.add(p1.shift_right::<2>());
-        let high = p2.shift_right::<4>().add(p3.shift_right::<6>());
-        *sum = surplus.add(low.add(high));
+        for (sum, &[p0, p1, p2, p3]) in sums.iter_mut().zip(&planes) {
+            let low = p0.add(p1.shift_right::<2>());
+            let high = p2.shift_right::<4>().add(p3.shift_right::<6>());
+            *sum = sum.add(low.add(high));
+        }
     }
     sums
 }

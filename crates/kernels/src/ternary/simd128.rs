@@ -2,6 +2,7 @@
 
 use super::blocks::{Block, Blocks};
 use crate::isa::Simd128;
+use crate::vector::simd128::store_scaled;
 use core::arch::wasm32::*;
 
 /// `q` is padded to whole blocks.
@@ -11,11 +12,7 @@ pub(super) fn matvec(_: Simd128, blocks: &Blocks, q: &[i8], scale: f32, y: &mut 
     for (group, y) in blocks.passes(1).0.zip(y.chunks_mut(16)) {
         let sums = row_group(group, q, surplus);
         for (sums, y) in sums.into_iter().zip(y.chunks_mut(4)) {
-            let scaled = f32x4_mul(f32x4_convert_i32x4(sums), f32x4_splat(scale));
-            let mut four = [0.0f32; 4];
-            // SAFETY: the array is 16 bytes.
-            unsafe { v128_store(four.as_mut_ptr().cast(), scaled) };
-            y.copy_from_slice(&four[..y.len()]);
+            store_scaled(sums, scale, y);
         }
     }
 }

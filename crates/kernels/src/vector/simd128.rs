@@ -65,15 +65,16 @@ impl Register for Four {
         Four(simd!(f32x4_div(self.0, other.0)))
     }
 
-    // `pmax(x, y)` is `x < y ? y : x`, so with its operands swapped it is the definition's `a > b ? a : b`.
+    // Not `pmax` and `pmin`: where relaxed SIMD is enabled in any function of a module, the compiler makes relaxed
+    // ones of them, and what those give for a NaN is left to the engine.
     #[inline(always)]
     fn max(self, other: Self) -> Self {
-        Four(simd!(f32x4_pmax(other.0, self.0)))
+        Four(simd!(v128_bitselect(self.0, other.0, f32x4_gt(self.0, other.0))))
     }
 
     #[inline(always)]
     fn min(self, other: Self) -> Self {
-        Four(simd!(f32x4_pmin(other.0, self.0)))
+        Four(simd!(v128_bitselect(self.0, other.0, f32x4_lt(self.0, other.0))))
     }
 
     #[inline(always)]
@@ -138,6 +139,21 @@ fn round(four: Four) -> v128 {
 #[inline(always)]
 fn round_to_words(all: &[Four]) -> [v128; 2] {
     simd!([i16x8_narrow_i32x4(round(all[0]), round(all[1])), i16x8_narrow_i32x4(round(all[2]), round(all[3])),])
+}
+
+/// Writes four i32, as f32 times `scale`, into `y`, which may have fewer.
+#[inline(always)]
+pub(crate) fn store_scaled(sums: v128, scale: f32, y: &mut [f32]) {
+    simd!({
+        let scaled = f32x4_mul(f32x4_convert_i32x4(sums), f32x4_splat(scale));
+        if let Some(y) = y.first_chunk_mut::<4>() {
+            v128_store(y.as_mut_ptr().cast(), scaled);
+        } else {
+            let mut last = [0.0f32; 4];
+            v128_store(last.as_mut_ptr().cast(), scaled);
+            y.copy_from_slice(&last[..y.len()]);
+        }
+    });
 }
 
 entries!(Simd128, Wide<Four, 4>, "simd128");
