@@ -3,6 +3,8 @@
 //! Exit status 0: every job succeeded; 1: a job failed, as the answer says; 2: nothing could be run, the guest
 //! trapped or ran into a limit, and standard error says which.
 
+mod determinism;
+
 use clap::Parser;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -68,7 +70,9 @@ fn run(flags: &Flags) -> Result<u8> {
     let mut config = Config::new();
     config.consume_fuel(metered).epoch_interruption(true);
     let engine = Engine::new(&config)?;
-    let module = Module::from_file(&engine, &flags.guest)
+    let guest = fs::read(&flags.guest).with_context(|| format!("cannot read the guest {}", flags.guest.display()))?;
+    let module = determinism::check(&guest)
+        .and_then(|()| Module::new(&engine, &guest))
         .with_context(|| format!("cannot load the guest {}", flags.guest.display()))?;
 
     let limits = StoreLimitsBuilder::new().memory_size(flags.memory_limit).trap_on_grow_failure(true).build();

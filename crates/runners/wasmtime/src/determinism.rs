@@ -1,0 +1,44 @@
+//! A check of the guest: no instruction whose result is left to the engine.
+
+use wasmparser::{Operator, Parser, Payload};
+use wasmtime::{Result, bail};
+
+/// Refuses a module with a relaxed instruction other than the one dot product that the kernels use on operands for
+/// which every engine must give the same. The compiler makes relaxed ones by itself, of `pmin` for example.
+///
+/// # Errors
+/// Names the instruction and its offset in the module.
+pub fn check(module: &[u8]) -> Result<()> {
+    use Operator as Op;
+    for payload in Parser::new(0).parse_all(module) {
+        let Payload::CodeSectionEntry(body) = payload? else { continue };
+        for operator in body.get_operators_reader()?.into_iter_with_offsets() {
+            let (operator, offset) = operator?;
+            if matches!(
+                operator,
+                Op::I8x16RelaxedSwizzle
+                    | Op::I32x4RelaxedTruncF32x4S
+                    | Op::I32x4RelaxedTruncF32x4U
+                    | Op::I32x4RelaxedTruncF64x2SZero
+                    | Op::I32x4RelaxedTruncF64x2UZero
+                    | Op::F32x4RelaxedMadd
+                    | Op::F32x4RelaxedNmadd
+                    | Op::F64x2RelaxedMadd
+                    | Op::F64x2RelaxedNmadd
+                    | Op::I8x16RelaxedLaneselect
+                    | Op::I16x8RelaxedLaneselect
+                    | Op::I32x4RelaxedLaneselect
+                    | Op::I64x2RelaxedLaneselect
+                    | Op::F32x4RelaxedMin
+                    | Op::F32x4RelaxedMax
+                    | Op::F64x2RelaxedMin
+                    | Op::F64x2RelaxedMax
+                    | Op::I16x8RelaxedQ15mulrS
+                    | Op::I32x4RelaxedDotI8x16I7x16AddS
+            ) {
+                bail!("the guest has {operator:?} at {offset:#x}: its result may differ from engine to engine");
+            }
+        }
+    }
+    Ok(())
+}
