@@ -3,9 +3,10 @@
 use crate::context::{Context, tell_gaps};
 use crate::flags::{Flags, ReportFlags};
 use bitstate_harness::build::logged;
+use bitstate_harness::process::tail;
 use bitstate_harness::records::Tally;
 use bitstate_harness::tools::cargo;
-use bitstate_harness::workspace::Workspace;
+use bitstate_harness::workspace::{Workspace, read_text};
 use bitstate_harness::{Error, Exit, verify};
 
 /// The count so far.
@@ -31,9 +32,7 @@ pub fn run() -> anyhow::Result<Exit> {
         ("tests of the WASM host", &["--package", "bitstate-runner-wasmtime"]),
     ] {
         let arguments = [&["test", "--release", "--no-fail-fast"], which].concat();
-        if let Some(said) = score.step(&workspace, what, &arguments)? {
-            score.count_tests(&said);
-        }
+        score.tests(&workspace, what, &arguments)?;
     }
 
     let ready = context.prepare()?;
@@ -71,52 +70,88 @@ impl Score {
         self.exit = self.exit.worst(exit);
     }
 
-    /// Runs a cargo command; it counts as one check. Gives back what it said, if it passed.
-    fn step(&mut self, workspace: &Workspace, what: &str, arguments: &[&str]) -> Result<Option<String>, Error> {
+    /// Runs a cargo command; it counts as one check.
+    fn step(&mut self, workspace: &Workspace, what: &str, arguments: &[&str]) -> Result<(), Error> {
         let mut command = cargo();
         match logged(workspace, what, command.args(arguments)) {
-            Ok(said) => {
+            Ok(_) => {
                 println!("ok  {what}");
                 self.add(Exit::Pass);
-                Ok(Some(said))
             }
             Err(error @ (Error::Build { .. } | Error::Process { .. })) => {
                 println!("FAILED  {error}");
                 self.add(Exit::Harness);
-                Ok(None)
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
         }
+        Ok(())
     }
 
-    /// Adds the tests that cargo counted, in place of the one step that they were.
-    fn count_tests(&mut self, said: &str) {
-        let (passed, skipped) = cargo_counts(said);
-        self.passed += passed;
-        self.skipped += skipped;
-        self.passed -= 1;
-        println!("    {passed} tests, {skipped} ignored");
+    /// Runs cargo's tests; every test counts.
+    fn tests(&mut self, workspace: &Workspace, what: &str, arguments: &[&str]) -> Result<(), Error> {
+        let mut command = cargo();
+        let (said, log) = match logged(workspace, what, command.args(arguments)) {
+            Ok(said) => (said, None),
+            Err(Error::Build { log, .. }) => (read_text(&log)?, Some(log)),
+            Err(error) => return Err(error),
+        };
+        let counts = Counts::of(&said);
+        self.passed += counts.passed;
+        self.skipped += counts.ignored;
+        match log {
+            None => println!("ok  {what}: {} passed, {} ignored", counts.passed, counts.ignored),
+            Some(log) => {
+                // A test program that does not build or dies names no test, and is a failure all the same.
+                self.failed += counts.failed.len().max(1);
+                self.exit = self.exit.worst(Exit::Harness);
+                println!("FAILED  {what}; the log is {}", log.display());
+                counts.failed.iter().for_each(|name| println!("    {name}"));
+                if counts.failed.is_empty() {
+                    println!("{}", tail(&said, 20));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
-/// Tests passed and ignored, over all `test result:` lines.
-fn cargo_counts(said: &str) -> (usize, usize) {
-    let count = |line: &str, word: &str| {
-        let mut parts = line.split([';', '.']).map(str::trim);
-        parts.find_map(|part| part.strip_suffix(word)?.trim().parse::<usize>().ok()).unwrap_or(0)
-    };
-    let lines = said.lines().filter(|line| line.starts_with("test result:"));
-    lines.fold((0, 0), |(passed, ignored), line| (passed + count(line, "passed"), ignored + count(line, "ignored")))
+/// What cargo's tests said.
+#[derive(Debug, PartialEq, Eq)]
+struct Counts {
+    passed: usize,
+    ignored: usize,
+    failed: Vec<String>,
+}
+
+impl Counts {
+    /// Adds up all `test result:` lines and takes the names of the failed tests.
+    fn of(said: &str) -> Self {
+        let count = |line: &str, word: &str| {
+            let mut parts = line.split([';', '.']).map(str::trim);
+            parts.find_map(|part| part.strip_suffix(word)?.trim().parse::<usize>().ok()).unwrap_or(0)
+        };
+        let mut counts = Counts { passed: 0, ignored: 0, failed: Vec::new() };
+        for line in said.lines() {
+            if line.starts_with("test result:") {
+                counts.passed += count(line, "passed");
+                counts.ignored += count(line, "ignored");
+            } else if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
+                counts.failed.push(name.to_string());
+            }
+        }
+        counts
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::cargo_counts;
+    use super::Counts;
 
     #[test]
     fn cargo_counts_are_added_up() {
         let said = "running 3 tests\ntest result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n\
-                    test result: ok. 10 passed; 0 failed; 0 ignored; 0 measured; 4 filtered out; finished in 0.1s\n";
-        assert_eq!(cargo_counts(said), (12, 1));
+                    test a::b ... FAILED\n\
+                    test result: FAILED. 10 passed; 1 failed; 0 ignored; 0 measured; finished in 0.1s\n";
+        assert_eq!(Counts::of(said), Counts { passed: 12, ignored: 1, failed: vec!["a::b".into()] });
     }
 }

@@ -73,6 +73,7 @@ pub static TARGETS: [Target; 3] = [
         variants: &[
             Variant { name: "generic", cpu: &[], rustflags: "" },
             Variant { name: "simd128", cpu: &[], rustflags: "-Ctarget-feature=+simd128" },
+            Variant { name: "relaxed_simd", cpu: &[], rustflags: "-Ctarget-feature=+simd128" },
         ],
     },
     Target {
