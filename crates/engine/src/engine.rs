@@ -88,8 +88,8 @@ impl<'m> Engine<'m> {
         observer: &mut impl Observer,
     ) -> Result<(), ForwardError> {
         self.check(&[token], state, logits)?;
-        self.layers_forward(token as usize, state, observer);
-        self.head(state, logits, observer);
+        self.layers_forward(&[token], &mut &mut state.memory, &mut state.activations, observer);
+        self.head(0, &mut state.activations, logits, observer);
         Ok(())
     }
 
@@ -103,27 +103,63 @@ impl<'m> Engine<'m> {
             return Err(ForwardError::EmptyPrompt);
         }
         self.check(prompt, state, logits)?;
-        for &token in prompt {
-            self.layers_forward(token as usize, state, &mut ());
+        let mut last = 0;
+        for tokens in prompt.chunks(self.kernels.batch_rows()) {
+            self.layers_forward(tokens, &mut &mut state.memory, &mut state.activations, &mut ());
+            last = tokens.len() - 1;
         }
-        self.head(state, logits, &mut ());
+        self.head(last, &mut state.activations, logits, &mut ());
+        Ok(())
+    }
+
+    /// Takes each of many sessions one token further: `tokens[i]` in `states[i]`, its logits in the `i`-th V values of
+    /// `logits`. One pass over the weights serves many of them; bit for bit what each alone gives.
+    ///
+    /// # Errors
+    /// Where there are not as many tokens as states, or any token, state or the logits are not made for this model;
+    /// nothing has changed then.
+    pub fn forward_many(&self, tokens: &[u32], states: &mut [State], logits: &mut [f32]) -> Result<(), ForwardError> {
+        let vocab_size = self.config.vocab_size;
+        if tokens.len() != states.len() {
+            return Err(ForwardError::Sessions { tokens: tokens.len(), states: states.len() });
+        }
+        if logits.len() != tokens.len() * vocab_size {
+            return Err(ForwardError::Logits { found: logits.len(), expected: tokens.len() * vocab_size });
+        }
+        for (&token, state) in tokens.iter().zip(&*states) {
+            self.check_token(token)?;
+            self.check_state(state)?;
+        }
+        let rows = self.kernels.batch_rows();
+        let batches = tokens.chunks(rows).zip(states.chunks_mut(rows)).zip(logits.chunks_mut(rows * vocab_size));
+        for ((tokens, states), logits) in batches {
+            let Some((first, others)) = states.split_first_mut() else { continue };
+            self.layers_forward(tokens, &mut (&mut first.memory, others), &mut first.activations, &mut ());
+            for (row, logits) in logits.chunks_exact_mut(vocab_size).enumerate() {
+                self.head(row, &mut first.activations, logits, &mut ());
+            }
+        }
         Ok(())
     }
 
     fn check(&self, tokens: &[u32], state: &State, logits: &[f32]) -> Result<(), ForwardError> {
-        let vocab_size = self.config.vocab_size;
-        if let Some(&token) = tokens.iter().find(|&&token| token as usize >= vocab_size) {
-            return Err(ForwardError::Token { token, vocab_size });
+        for &token in tokens {
+            self.check_token(token)?;
         }
-        if logits.len() != vocab_size {
-            return Err(ForwardError::Logits { found: logits.len(), vocab_size });
+        if logits.len() != self.config.vocab_size {
+            return Err(ForwardError::Logits { found: logits.len(), expected: self.config.vocab_size });
         }
-        if !state.is_of(self.digest, self.kernels.variant()) {
-            return Err(ForwardError::State);
-        }
-        Ok(())
+        self.check_state(state)
     }
 
+    fn check_token(&self, token: u32) -> Result<(), ForwardError> {
+        let vocab_size = self.config.vocab_size;
+        if (token as usize) < vocab_size { Ok(()) } else { Err(ForwardError::Token { token, vocab_size }) }
+    }
+
+    fn check_state(&self, state: &State) -> Result<(), ForwardError> {
+        if state.is_of(self.digest, self.kernels.variant()) { Ok(()) } else { Err(ForwardError::State) }
+    }
     /// Reads back what [`State::to_bytes`] wrote, for this model and any variant.
     ///
     /// # Errors

@@ -30,13 +30,21 @@ pub enum ForwardError {
     /// A prompt of no tokens leaves nothing to predict from.
     #[error("the prompt is empty: give at least one token")]
     EmptyPrompt,
-    /// The logits do not have room for one value a token.
-    #[error("the logits have room for {found} values, the model has {vocab_size} tokens")]
+    /// The logits do not have room for one value a token of the vocabulary, for each session.
+    #[error("the logits have room for {found} values, this call gives {expected}")]
     Logits {
         /// Length of the slice given.
         found: usize,
-        /// V of the model.
-        vocab_size: usize,
+        /// V of the model, times the number of sessions.
+        expected: usize,
+    },
+    /// Not one token for each session.
+    #[error("{tokens} tokens for {states} sessions: give one token to each")]
+    Sessions {
+        /// Number of tokens given.
+        tokens: usize,
+        /// Number of states given.
+        states: usize,
     },
     /// A state that was made for another model, or for another variant's layout.
     #[error(

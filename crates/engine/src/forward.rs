@@ -1,163 +1,233 @@
-//! The forward pass, each line a step of the definition.
+//! The forward pass, each line a step of the definition, for as many rows at once as there is room for.
+//!
+//! A row is one token of one session. In a prefill all rows belong to one session and follow each other; decoding many
+//! sessions together, each row has its own. The projections see all rows at once, the recurrence takes them in order;
+//! a row's bits do not depend on the others'.
 
 use crate::engine::Engine;
 use crate::observe::{Observer, Step};
-use crate::state::State;
-use crate::weights::{BitLinear, ChannelMix, Embedding, TimeMix};
+use crate::state::LayerMemory;
+use crate::weights::{BitLinear, Embedding};
 use alloc::vec;
 use alloc::vec::Vec;
-use bitstate_kernels::{Kernels, QuantisedInput, WkvInput};
+use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows, WkvInput};
 use bitstate_model::Config;
 
-/// The activations of one token. They live in the state so that a token allocates nothing and an engine can serve
-/// many sessions, but they are no part of what a session remembers.
+/// What the rows of a batch remember: for each of them the memory of one layer of its session.
+pub(crate) trait Sessions {
+    fn layer_mut(&mut self, row: usize, layer: usize) -> LayerMemory<'_>;
+}
+
+/// The activations of a batch. They live in a state so that a token allocates nothing and an engine can serve many
+/// sessions, but they are no part of what a session remembers. Of what is marked `rows` there is one for each row of
+/// the batch.
 #[derive(Clone)]
 pub(crate) struct Activations {
-    /// The residual stream, D.
+    /// The residual stream, rows of D.
     x: Vec<f32>,
-    /// The normed input of a mix, D.
-    z: Vec<f32>,
-    /// The token-shifted input of a matrix, D.
-    mixed: Vec<f32>,
-    /// r, v, g and the outputs of the WKV and of a mix, D.
+    /// The outputs of the matrices, rows of D; of k rows of F.
     r: Vec<f32>,
+    k: Vec<f32>,
     v: Vec<f32>,
     g: Vec<f32>,
     y: Vec<f32>,
-    o: Vec<f32>,
-    /// k of either mix, F.
-    k: Vec<f32>,
-    linear: LinearInput,
+    /// The inputs of the matrices, rows.
+    inputs: Inputs,
+    /// The normed input of a mix, D.
+    z: Vec<f32>,
     /// The head's 15-bit input, D.
     head: Vec<i16>,
 }
 
-/// The input of a BitLinear: normed, then quantised.
+/// The inputs of the matrices, for each matrix that reads the same rows as others one of its own.
 #[derive(Clone)]
-struct LinearInput {
-    /// As wide as the widest input.
+struct Inputs {
+    r: QuantisedRows,
+    /// As wide as F, and so the input of what reads k.
+    k: QuantisedRows,
+    v: QuantisedRows,
+    g: QuantisedRows,
+    /// What one input is before it is normed, D, and before it is quantised, F.
+    mixed: Vec<f32>,
     normed: Vec<f32>,
-    quantised: QuantisedInput,
+    scratch: MatmulScratch,
+}
+
+impl Inputs {
+    /// Empties those of the mixes, for rows of `len` values.
+    fn clear(&mut self, len: usize) {
+        for input in [&mut self.r, &mut self.k, &mut self.v, &mut self.g] {
+            input.clear(len);
+        }
+    }
 }
 
 impl Activations {
     pub fn new(config: &Config, kernels: Kernels) -> Self {
-        let (d, f) = (config.n_embd, config.ff_dim());
-        let zeros = |n| vec![0.0; n];
+        let (d, f, rows) = (config.n_embd, config.ff_dim(), kernels.batch_rows());
+        let zeros = |n: usize| vec![0.0; n];
+        let input = |width| QuantisedRows::new(kernels, width, rows);
         Activations {
-            x: zeros(d),
+            x: zeros(rows * d),
+            r: zeros(rows * d),
+            k: zeros(rows * f),
+            v: zeros(rows * d),
+            g: zeros(rows * d),
+            y: zeros(rows * d),
+            inputs: Inputs {
+                r: input(d),
+                k: input(f),
+                v: input(d),
+                g: input(d),
+                mixed: zeros(d),
+                normed: zeros(f),
+                scratch: MatmulScratch::new(kernels, f),
+            },
             z: zeros(d),
-            mixed: zeros(d),
-            r: zeros(d),
-            v: zeros(d),
-            g: zeros(d),
-            y: zeros(d),
-            o: zeros(d),
-            k: zeros(f),
-            linear: LinearInput { normed: zeros(f), quantised: QuantisedInput::new(kernels, f, f) },
             head: vec![0; d],
         }
     }
 }
 
 impl BitLinear<'_> {
-    /// `y = (W · quantise(layer_norm(x))) · scale`.
-    fn forward(&self, kernels: Kernels, x: &[f32], input: &mut LinearInput, y: &mut [f32]) {
-        let normed = &mut input.normed[..x.len()];
+    /// Adds a row to the matrix's input: `quantise(layer_norm(x))`.
+    fn push(&self, kernels: Kernels, x: &[f32], normed: &mut [f32], input: &mut QuantisedRows) {
+        let normed = &mut normed[..x.len()];
         kernels.layer_norm(x, &self.norm.weight, &self.norm.bias, normed);
-        input.quantised.quantise(normed);
-        self.weight.matvec(&mut input.quantised, self.scale, y);
+        input.push(normed);
+    }
+
+    /// `y = (W · input) · scale`, for every row.
+    fn apply(&self, input: &QuantisedRows, scratch: &mut MatmulScratch, y: &mut [f32]) {
+        self.weight.matmul(input, self.scale, scratch, y);
     }
 }
 
 impl Engine<'_> {
-    /// The token through all layers; leaves the residual stream in the state's activations.
-    pub(crate) fn layers_forward(&self, token: usize, state: &mut State, observer: &mut impl Observer) {
-        self.embedding.lookup(token, &mut state.activations.x);
-        observer.step(0, Step::Embedding, &state.activations.x);
-        for (l, layer) in self.layers.iter().enumerate() {
-            let (memory, a) = state.layer_mut(l);
-            self.kernels.layer_norm(&a.x, &layer.ln1.weight, &layer.ln1.bias, &mut a.z);
-            self.time_mix(&layer.time_mix, memory.time_shift, memory.wkv, a, |step, y| observer.step(l, step, y));
-            self.kernels.layer_norm(&a.x, &layer.ln2.weight, &layer.ln2.bias, &mut a.z);
-            self.channel_mix(&layer.channel_mix, memory.channel_shift, a, |step, y| observer.step(l, step, y));
+    /// One token for each row through all layers; leaves the residual stream in `a`.
+    pub(crate) fn layers_forward(
+        &self,
+        tokens: &[u32],
+        sessions: &mut impl Sessions,
+        a: &mut Activations,
+        observer: &mut impl Observer,
+    ) {
+        let (n, d) = (tokens.len(), self.config.n_embd);
+        for (&token, x) in tokens.iter().zip(a.x.chunks_exact_mut(d)) {
+            self.embedding.lookup(token as usize, x);
+        }
+        observer.step(0, Step::Embedding, &a.x[..n * d]);
+        for l in 0..self.layers.len() {
+            self.time_mix(l, n, sessions, a, observer);
+            self.channel_mix(l, n, sessions, a, observer);
         }
     }
 
-    /// `x += o(groupnorm(wkv(r, k, v)) · silu(g))`; `shift` is the previous token's `z`, `wkv` is H × S × S.
+    /// `x += o(groupnorm(wkv(r, k, v)) · silu(g))` in `n` rows.
     fn time_mix(
         &self,
-        tm: &TimeMix<'_>,
-        shift: &mut [f32],
-        wkv: &mut [f32],
+        l: usize,
+        n: usize,
+        sessions: &mut impl Sessions,
         a: &mut Activations,
-        mut observe: impl FnMut(Step, &[f32]),
+        observer: &mut impl Observer,
     ) {
-        let kernels = self.kernels;
-        let k = &mut a.k[..a.x.len()];
-        kernels.mix(&a.z, shift, &tm.mu_r, &mut a.mixed);
-        tm.r.forward(kernels, &a.mixed, &mut a.linear, &mut a.r);
-        kernels.mix(&a.z, shift, &tm.mu_k, &mut a.mixed);
-        tm.k.forward(kernels, &a.mixed, &mut a.linear, k);
-        kernels.mix(&a.z, shift, &tm.mu_v, &mut a.mixed);
-        tm.v.forward(kernels, &a.mixed, &mut a.linear, &mut a.v);
-        kernels.mix(&a.z, shift, &tm.mu_g, &mut a.mixed);
-        tm.g.forward(kernels, &a.mixed, &mut a.linear, &mut a.g);
-        shift.copy_from_slice(&a.z);
-        observe(Step::TimeMixR, &a.r);
-        observe(Step::TimeMixK, k);
-        observe(Step::TimeMixV, &a.v);
-        observe(Step::TimeMixG, &a.g);
+        let (kernels, layer) = (self.kernels, &self.layers[l]);
+        let (tm, d, s) = (&layer.time_mix, self.config.n_embd, self.config.head_size);
+        let Activations { x, r, k, v, g, y, inputs, z, .. } = a;
+        let (x, r, k, v) = (&mut x[..n * d], &mut r[..n * d], &mut k[..n * d], &mut v[..n * d]);
+        let (g, y) = (&mut g[..n * d], &mut y[..n * d]);
 
-        let s = self.config.head_size;
-        for (h, state) in wkv.chunks_exact_mut(s * s).enumerate() {
-            let head = h * s..(h + 1) * s;
-            let input = WkvInput {
-                r: &a.r[head.clone()],
-                k: &k[head.clone()],
-                v: &a.v[head.clone()],
-                decay: &tm.decay[head.clone()],
-                bonus: &tm.bonus[head.clone()],
-            };
-            kernels.wkv(input, state, &mut a.y[head.clone()]);
-            let (weight, bias) = (&tm.group_norm.weight[head.clone()], &tm.group_norm.bias[head.clone()]);
-            kernels.layer_norm(&a.y[head.clone()], weight, bias, &mut a.o[head]);
+        inputs.clear(d);
+        for (row, x) in x.chunks_exact(d).enumerate() {
+            let shift = sessions.layer_mut(row, l).time_shift;
+            kernels.layer_norm(x, &layer.ln1.weight, &layer.ln1.bias, z);
+            let Inputs { r, k, v, g, mixed, normed, .. } = inputs;
+            for (mu, linear, input) in
+                [(&tm.mu_r, &tm.r, r), (&tm.mu_k, &tm.k, k), (&tm.mu_v, &tm.v, v), (&tm.mu_g, &tm.g, g)]
+            {
+                kernels.mix(z, shift, mu, mixed);
+                linear.push(kernels, mixed, normed, input);
+            }
+            shift.copy_from_slice(z);
         }
-        observe(Step::Wkv, &a.y);
-        kernels.silu_gate(&mut a.o, &a.g);
-        observe(Step::GroupNorm, &a.o);
-        tm.o.forward(kernels, &a.o, &mut a.linear, &mut a.y);
-        observe(Step::TimeMixOutput, &a.y);
-        kernels.add(&mut a.x, &a.y);
+        tm.r.apply(&inputs.r, &mut inputs.scratch, r);
+        tm.k.apply(&inputs.k, &mut inputs.scratch, k);
+        tm.v.apply(&inputs.v, &mut inputs.scratch, v);
+        tm.g.apply(&inputs.g, &mut inputs.scratch, g);
+        observer.step(l, Step::TimeMixR, r);
+        observer.step(l, Step::TimeMixK, k);
+        observer.step(l, Step::TimeMixV, v);
+        observer.step(l, Step::TimeMixG, g);
+
+        for row in 0..n {
+            let wkv = sessions.layer_mut(row, l).wkv;
+            for (h, state) in wkv.chunks_exact_mut(s * s).enumerate() {
+                let (head, at) = (h * s..(h + 1) * s, row * d + h * s..row * d + (h + 1) * s);
+                let (decay, bonus) = (&tm.decay[head.clone()], &tm.bonus[head.clone()]);
+                let input = WkvInput { r: &r[at.clone()], k: &k[at.clone()], v: &v[at.clone()], decay, bonus };
+                kernels.wkv(input, state, &mut z[head.clone()]);
+                let (weight, bias) = (&tm.group_norm.weight[head.clone()], &tm.group_norm.bias[head.clone()]);
+                kernels.layer_norm(&z[head], weight, bias, &mut y[at]);
+            }
+            observer.step(l, Step::Wkv, z);
+        }
+        kernels.silu_gate(y, g);
+        observer.step(l, Step::GroupNorm, y);
+
+        inputs.clear(d);
+        for y in y.chunks_exact(d) {
+            tm.o.push(kernels, y, &mut inputs.normed, &mut inputs.r);
+        }
+        tm.o.apply(&inputs.r, &mut inputs.scratch, y);
+        observer.step(l, Step::TimeMixOutput, y);
+        kernels.add(x, y);
     }
 
-    /// `x += sigmoid(r) · v(relu(k)²)`; `shift` is the previous token's `z`.
+    /// `x += sigmoid(r) · v(relu(k)²)` in `n` rows.
     fn channel_mix(
         &self,
-        cm: &ChannelMix<'_>,
-        shift: &mut [f32],
+        l: usize,
+        n: usize,
+        sessions: &mut impl Sessions,
         a: &mut Activations,
-        mut observe: impl FnMut(Step, &[f32]),
+        observer: &mut impl Observer,
     ) {
-        let kernels = self.kernels;
-        kernels.mix(&a.z, shift, &cm.mu_k, &mut a.mixed);
-        cm.k.forward(kernels, &a.mixed, &mut a.linear, &mut a.k);
-        kernels.mix(&a.z, shift, &cm.mu_r, &mut a.mixed);
-        cm.r.forward(kernels, &a.mixed, &mut a.linear, &mut a.r);
-        shift.copy_from_slice(&a.z);
-        observe(Step::ChannelMixK, &a.k);
-        observe(Step::ChannelMixR, &a.r);
+        let (kernels, layer) = (self.kernels, &self.layers[l]);
+        let (cm, d, f) = (&layer.channel_mix, self.config.n_embd, self.config.ff_dim());
+        let Activations { x, r, k, v, inputs, z, .. } = a;
+        let (x, r, k, v) = (&mut x[..n * d], &mut r[..n * d], &mut k[..n * f], &mut v[..n * d]);
 
-        kernels.relu_squared(&mut a.k);
-        cm.v.forward(kernels, &a.k, &mut a.linear, &mut a.v);
-        observe(Step::ChannelMixV, &a.v);
-        kernels.sigmoid_gate_add(&mut a.x, &a.r, &a.v);
+        inputs.clear(d);
+        for (row, x) in x.chunks_exact(d).enumerate() {
+            let shift = sessions.layer_mut(row, l).channel_shift;
+            kernels.layer_norm(x, &layer.ln2.weight, &layer.ln2.bias, z);
+            let Inputs { r, k, mixed, normed, .. } = inputs;
+            for (mu, linear, input) in [(&cm.mu_k, &cm.k, k), (&cm.mu_r, &cm.r, r)] {
+                kernels.mix(z, shift, mu, mixed);
+                linear.push(kernels, mixed, normed, input);
+            }
+            shift.copy_from_slice(z);
+        }
+        cm.k.apply(&inputs.k, &mut inputs.scratch, k);
+        cm.r.apply(&inputs.r, &mut inputs.scratch, r);
+        observer.step(l, Step::ChannelMixK, k);
+        observer.step(l, Step::ChannelMixR, r);
+
+        kernels.relu_squared(k);
+        inputs.k.clear(f);
+        for k in k.chunks_exact(f) {
+            cm.v.push(kernels, k, &mut inputs.normed, &mut inputs.k);
+        }
+        cm.v.apply(&inputs.k, &mut inputs.scratch, v);
+        observer.step(l, Step::ChannelMixV, v);
+        kernels.sigmoid_gate_add(x, r, v);
     }
 
-    /// `logits = E · layer_norm(x; ln_f)`.
-    pub(crate) fn head(&self, state: &mut State, logits: &mut [f32], observer: &mut impl Observer) {
-        let (kernels, a) = (self.kernels, &mut state.activations);
-        kernels.layer_norm(&a.x, &self.ln_f.weight, &self.ln_f.bias, &mut a.z);
+    /// `logits = E · layer_norm(x; ln_f)` of one row.
+    pub(crate) fn head(&self, row: usize, a: &mut Activations, logits: &mut [f32], observer: &mut impl Observer) {
+        let (kernels, d) = (self.kernels, self.config.n_embd);
+        kernels.layer_norm(&a.x[row * d..][..d], &self.ln_f.weight, &self.ln_f.bias, &mut a.z);
         match &self.embedding {
             Embedding::F32(rows) => kernels.head_f32(rows, &a.z, logits),
             Embedding::Int8 { rows, scales } => {

@@ -2,7 +2,7 @@
 
 use crate::engine::digest;
 use crate::error::RestoreError;
-use crate::forward::Activations;
+use crate::forward::{Activations, Sessions};
 use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_kernels::{Kernels, Variant};
@@ -19,14 +19,20 @@ const TRAILER: usize = 8;
 /// the time mix and of the channel mix (D each) and the WKV state (H × S × S).
 #[derive(Clone)]
 pub struct State {
-    /// L × (D + D + H·S·S): time shift, channel shift, WKV.
-    memory: Vec<f32>,
-    /// How a layer's memory is divided.
-    n_embd: usize,
-    per_layer: usize,
+    pub(crate) memory: Memory,
     digest: u64,
     variant: Variant,
     pub(crate) activations: Activations,
+}
+
+/// The values that are remembered.
+#[derive(Clone)]
+pub(crate) struct Memory {
+    /// L × (D + D + H·S·S): time shift, channel shift, WKV.
+    values: Vec<f32>,
+    /// How a layer's values are divided.
+    n_embd: usize,
+    per_layer: usize,
 }
 
 /// A layer's part of the memory.
@@ -36,13 +42,35 @@ pub(crate) struct LayerMemory<'s> {
     pub wkv: &'s mut [f32],
 }
 
+impl Memory {
+    fn layer_mut(&mut self, layer: usize) -> LayerMemory<'_> {
+        let values = &mut self.values[layer * self.per_layer..][..self.per_layer];
+        let (time_shift, rest) = values.split_at_mut(self.n_embd);
+        let (channel_shift, wkv) = rest.split_at_mut(self.n_embd);
+        LayerMemory { time_shift, channel_shift, wkv }
+    }
+}
+
+/// Rows of one session, one after the other.
+impl Sessions for &mut Memory {
+    fn layer_mut(&mut self, _: usize, layer: usize) -> LayerMemory<'_> {
+        Memory::layer_mut(self, layer)
+    }
+}
+
+/// A session for each row: the first, then the others.
+impl Sessions for (&mut Memory, &mut [State]) {
+    fn layer_mut(&mut self, row: usize, layer: usize) -> LayerMemory<'_> {
+        let memory = if row == 0 { &mut *self.0 } else { &mut self.1[row - 1].memory };
+        memory.layer_mut(layer)
+    }
+}
+
 impl State {
     pub(crate) fn new(config: &Config, kernels: Kernels, digest: u64) -> Self {
         let per_layer = config.n_embd * (2 + config.head_size);
         State {
-            memory: vec![0.0; config.n_layer * per_layer],
-            n_embd: config.n_embd,
-            per_layer,
+            memory: Memory { values: vec![0.0; config.n_layer * per_layer], n_embd: config.n_embd, per_layer },
             digest,
             variant: kernels.variant(),
             activations: Activations::new(config, kernels),
@@ -53,21 +81,14 @@ impl State {
         self.digest == digest && self.variant == variant
     }
 
-    pub(crate) fn layer_mut(&mut self, layer: usize) -> (LayerMemory<'_>, &mut Activations) {
-        let memory = &mut self.memory[layer * self.per_layer..][..self.per_layer];
-        let (time_shift, rest) = memory.split_at_mut(self.n_embd);
-        let (channel_shift, wkv) = rest.split_at_mut(self.n_embd);
-        (LayerMemory { time_shift, channel_shift, wkv }, &mut self.activations)
-    }
-
     /// Forgets everything, as a new session.
     pub fn reset(&mut self) {
-        self.memory.fill(0.0);
+        self.memory.values.fill(0.0);
     }
 
     /// Number of bytes of the saved form.
     pub fn saved_len(&self) -> usize {
-        HEADER + self.memory.len() * 4 + TRAILER
+        HEADER + self.memory.values.len() * 4 + TRAILER
     }
 
     /// The saved form: `BSST`, u32 version, u64 digest of the model file, the values as f32, u64 XXH64 of all
@@ -77,7 +98,7 @@ impl State {
         bytes.extend(MAGIC);
         bytes.extend(VERSION.to_le_bytes());
         bytes.extend(self.digest.to_le_bytes());
-        bytes.extend(self.memory.iter().flat_map(|value| value.to_le_bytes()));
+        bytes.extend(self.memory.values.iter().flat_map(|value| value.to_le_bytes()));
         bytes.extend(digest(&bytes).to_le_bytes());
         bytes
     }
@@ -103,13 +124,13 @@ impl State {
             return Err(self.wrong_length(bytes));
         };
         let (values, left) = values.as_chunks::<4>();
-        if values.len() != self.memory.len() || !left.is_empty() {
+        if values.len() != self.memory.values.len() || !left.is_empty() {
             return Err(self.wrong_length(bytes));
         }
         if u64::from_le_bytes(*said) != digest(&bytes[..bytes.len() - TRAILER]) {
             return Err(RestoreError::Damaged);
         }
-        for (value, &bytes) in self.memory.iter_mut().zip(values) {
+        for (value, &bytes) in self.memory.values.iter_mut().zip(values) {
             *value = f32::from_le_bytes(bytes);
         }
         Ok(())

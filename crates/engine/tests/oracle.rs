@@ -54,6 +54,33 @@ fn prefill_is_the_tokens_one_by_one() {
     }
 }
 
+#[test]
+fn many_sessions_together_are_each_alone() {
+    for (shape, version) in SHAPES.into_iter().zip(Version::ALL.into_iter().cycle()) {
+        let file = file(shape, version);
+        let model = Model::parse(&file).unwrap();
+        let vocab_size = shape[0];
+        for variant in variants() {
+            let engine = Run::new(&model, variant).engine;
+            for sessions in [1, 2, 3, 8, 16, 19] {
+                let name = format!("{shape:?} {version} {variant:?} {sessions}");
+                let mut states = vec![engine.new_state(); sessions];
+                let mut alone: Vec<_> = (0..sessions).map(|_| Run::new(&model, variant)).collect();
+                let mut logits = vec![0.0; sessions * vocab_size];
+                for step in tokens(vocab_size, 3 * sessions).chunks(sessions) {
+                    engine.forward_many(step, &mut states, &mut logits).unwrap();
+                    for ((run, &token), logits) in alone.iter_mut().zip(step).zip(logits.chunks(vocab_size)) {
+                        assert_eq!(run.feed(&[token]), [bits(logits)], "{name}");
+                    }
+                }
+                for (state, run) in states.iter().zip(&alone) {
+                    assert_eq!(state.to_bytes(), run.state.to_bytes(), "{name}");
+                }
+            }
+        }
+    }
+}
+
 /// Every matrix of a model.
 fn linears(weights: &mut Weights) -> impl Iterator<Item = &mut BitLinearWeights> {
     weights.layers.iter_mut().flat_map(|layer| {

@@ -34,7 +34,7 @@ fn a_refused_call_changes_nothing() {
         for found in [0, 16, 18] {
             let mut wrong = vec![5.0; found];
             let refused = run.engine.forward(1, &mut run.state, &mut wrong);
-            assert_eq!(refused.err(), Some(ForwardError::Logits { found, vocab_size: 17 }));
+            assert_eq!(refused.err(), Some(ForwardError::Logits { found, expected: 17 }));
             assert!(wrong.iter().all(|&logit| logit == 5.0));
         }
         // Of the same shapes: another model's, and the same model's in another layout.
@@ -93,7 +93,7 @@ fn errors_name_what_was_wrong() {
     let cases = [
         (ForwardError::Token { token: 17, vocab_size: 17 }.to_string(), "tokens 0 to 16"),
         (ForwardError::EmptyPrompt.to_string(), "give at least one token"),
-        (ForwardError::Logits { found: 3, vocab_size: 17 }.to_string(), "3 values, the model has 17"),
+        (ForwardError::Logits { found: 3, expected: 17 }.to_string(), "3 values, this call gives 17"),
         (ForwardError::State.to_string(), "another variant"),
         (EngineError::TooWide { n_embd: 2048 }.to_string(), "at most 1024"),
     ];

@@ -60,6 +60,12 @@ impl Kernels {
         self.variant
     }
 
+    /// How many rows of activations are worth keeping for one pass over the weights. Plain Rust gains nothing, and the
+    /// machines it is for have little memory.
+    pub fn batch_rows(&self) -> usize {
+        if matches!(self.isa, Isa::Generic | Isa::Lut) { 1 } else { 16 }
+    }
+
     /// `out = layer_norm(x; weight, bias)`, all of one length.
     pub fn layer_norm(&self, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
         same_length(x.len(), &[weight.len(), bias.len(), out.len()]);

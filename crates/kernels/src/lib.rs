@@ -18,7 +18,7 @@ mod vector;
 
 pub use isa::Unavailable;
 pub use kernels::{Kernels, WkvInput};
-pub use ternary::{QuantisedInput, TernaryMatrix};
+pub use ternary::{MatmulScratch, QuantisedRows, TernaryMatrix};
 pub use variant::{UnknownVariant, Variant};
 
 /// Widest model whose head sums fit i32: `128 · 16383 · 1024 < 2^31`.

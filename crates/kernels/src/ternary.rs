@@ -85,35 +85,43 @@ impl<'a> TernaryMatrix<'a> {
         self.cols
     }
 
-    /// `y = (W · x.q) · (scale · x.scale)`.
+    /// `y_t = (W · q_t) · (scale · a_t)` for every row `t` of `x`; `y` has as many rows of [`rows`](Self::rows)
+    /// values. Many rows at once are bit for bit each alone, but unpack the weights once.
     ///
     /// # Panics
     /// Where the shapes of `x` or `y` are not the matrix's, or `x` was made for kernels of another layout.
-    pub fn matvec(&self, x: &mut QuantisedInput, scale: f32, y: &mut [f32]) {
+    pub fn matmul(&self, x: &QuantisedRows, scale: f32, scratch: &mut MatmulScratch, y: &mut [f32]) {
         same_length(self.cols, &[x.len]);
-        same_length(self.rows, &[y.len()]);
-        let scale = scale * x.scale;
+        same_length(self.rows * x.rows(), &[y.len()]);
         match (&self.layout, x.kernels.isa) {
-            (Layout::Rows(weights), Isa::Generic) => generic::matvec(weights, x.q(), scale, y),
+            (Layout::Rows(weights), Isa::Generic) => {
+                for (t, y) in y.chunks_exact_mut(self.rows).enumerate() {
+                    generic::matvec(weights, x.q(t), scale * x.scale(t), y);
+                }
+            }
             (Layout::Rows(weights), Isa::Lut) => {
-                let QuantisedInput { padded, sums, tables, .. } = x;
-                lut::matvec(weights, &padded[..self.cols.next_multiple_of(4)], tables, &mut sums[..self.rows]);
-                for (y, &sum) in y.iter_mut().zip(sums.iter()) {
-                    *y = sum as f32 * scale;
+                for (t, y) in y.chunks_exact_mut(self.rows).enumerate() {
+                    let sums = &mut scratch.sums[..self.rows];
+                    let q = &x.padded(t)[..self.cols.next_multiple_of(4)];
+                    lut::matvec(weights, q, &mut scratch.tables, sums);
+                    let scale = scale * x.scale(t);
+                    for (y, &sum) in y.iter_mut().zip(sums.iter()) {
+                        *y = sum as f32 * scale;
+                    }
                 }
             }
             #[cfg(target_arch = "x86_64")]
-            (Layout::Blocks(blocks), Isa::Ssse3(isa)) => ssse3::matvec(isa, blocks, x.padded(), scale, y),
+            (Layout::Blocks(blocks), Isa::Ssse3(isa)) => ssse3::matmul(isa, blocks, x, scale, y),
             #[cfg(target_arch = "x86_64")]
-            (Layout::Blocks(blocks), Isa::Avx2(isa)) => avx2::matvec(isa, blocks, x.padded(), scale, y),
+            (Layout::Blocks(blocks), Isa::Avx2(isa)) => avx2::matmul(isa, blocks, x, scale, y),
             #[cfg(target_arch = "x86_64")]
-            (Layout::Blocks(blocks), Isa::AvxVnni(isa)) => avx_vnni::matvec(isa, blocks, x.padded(), scale, y),
+            (Layout::Blocks(blocks), Isa::AvxVnni(isa)) => avx_vnni::matmul(isa, blocks, x, scale, y),
             #[cfg(target_arch = "x86_64")]
-            (Layout::Blocks(blocks), Isa::Avx512Vnni(isa)) => avx512_vnni::matvec(isa, blocks, x.padded(), scale, y),
+            (Layout::Blocks(blocks), Isa::Avx512Vnni(isa)) => avx512_vnni::matmul(isa, blocks, x, scale, y),
             #[cfg(target_arch = "wasm32")]
-            (Layout::Blocks(blocks), Isa::Simd128(isa)) => simd128::matvec(isa, blocks, x.padded(), scale, y),
+            (Layout::Blocks(blocks), Isa::Simd128(isa)) => simd128::matmul(isa, blocks, x, scale, y),
             #[cfg(target_arch = "wasm32")]
-            (Layout::Blocks(blocks), Isa::RelaxedSimd(isa)) => relaxed_simd::matvec(isa, blocks, x.padded(), scale, y),
+            (Layout::Blocks(blocks), Isa::RelaxedSimd(isa)) => relaxed_simd::matmul(isa, blocks, x, scale, y),
             _ => panic!("a matrix and an input made for kernels of different layouts"),
         }
     }
@@ -141,72 +149,110 @@ fn byte_rows(matrix: Matrix<'_>) -> Cow<'_, [u8]> {
     Cow::Owned(bytes)
 }
 
-/// An activation vector as INT8 with its scale, and the room that a variant needs beside it. Made once for the
-/// widest matrix and filled again for each.
+/// Rows of activations as INT8, each with its scale: the input of a matrix for one token or for many. Made once for
+/// the widest matrix and the most rows, and filled again for each.
 #[derive(Debug, Clone)]
-pub struct QuantisedInput {
+pub struct QuantisedRows {
     kernels: Kernels,
+    /// Values in a row.
     len: usize,
-    scale: f32,
-    /// The INT8 values, then zeros up to a multiple of 16.
-    padded: Vec<i8>,
-    /// Look-up tables, for `lut` alone.
-    tables: Vec<lut::Table>,
-    /// A sum for every row, for `lut` alone.
-    sums: Vec<i32>,
+    /// From one row's first value to the next one's.
+    stride: usize,
+    /// Rows in use.
+    rows: usize,
+    /// One for each row that there is room for.
+    scales: Vec<f32>,
+    /// In every row the INT8 values, then zeros up to a multiple of 16.
+    values: Vec<i8>,
 }
 
-impl QuantisedInput {
-    /// Room for vectors of up to `max_cols` values and matrices of up to `max_rows` rows.
+impl QuantisedRows {
+    /// Room for `max_rows` rows of up to `max_cols` values.
     pub fn new(kernels: Kernels, max_cols: usize, max_rows: usize) -> Self {
-        let for_lut = |n: usize| if matches!(kernels.isa, Isa::Lut) { n } else { 0 };
-        QuantisedInput {
+        let stride = max_cols.next_multiple_of(16);
+        QuantisedRows {
             kernels,
             len: 0,
-            scale: 0.0,
-            padded: vec![0; max_cols.next_multiple_of(16)],
-            tables: vec![[0; 256]; for_lut(lut::TABLES)],
-            sums: vec![0; for_lut(max_rows)],
+            stride,
+            rows: 0,
+            scales: vec![0.0; max_rows],
+            values: vec![0; stride * max_rows],
         }
     }
 
-    /// Quantises `y`: scale `a = max(2.5 · mean|y|, 1e-8) / 127`, values `round(y / a)` within ±127.
+    /// Empties it, for rows of `len` values.
     ///
     /// # Panics
-    /// Where `y` is longer than the room.
-    pub fn quantise(&mut self, y: &[f32]) {
-        self.len = y.len();
-        self.scale = self.kernels.quantise_int8(y, &mut self.padded[..y.len()]);
-        self.pad();
+    /// Where that is more than there is room for.
+    pub fn clear(&mut self, len: usize) {
+        assert!(len <= self.stride, "{len} values in rows with room for {}", self.stride);
+        self.len = len;
+        self.rows = 0;
     }
 
-    /// Takes INT8 values as they are.
+    /// Adds the row of `y`, quantised: scale `a = max(2.5 · mean|y|, 1e-8) / 127`, values `round(y / a)` within ±127.
     ///
     /// # Panics
-    /// Where there are more of them than the room holds.
-    pub fn set(&mut self, q: &[i8], scale: f32) {
-        self.len = q.len();
-        self.scale = scale;
-        self.padded[..q.len()].copy_from_slice(q);
-        self.pad();
+    /// Where `y` does not have the length of a row, or there is no room for it.
+    pub fn push(&mut self, y: &[f32]) {
+        let kernels = self.kernels;
+        let (values, scale) = self.next_row();
+        *scale = kernels.quantise_int8(y, values);
     }
 
-    fn pad(&mut self) {
-        self.padded[self.len..self.len.next_multiple_of(16)].fill(0);
+    /// Adds a row of INT8 values as they are.
+    ///
+    /// # Panics
+    /// As [`push`](Self::push).
+    pub fn push_int8(&mut self, q: &[i8], scale: f32) {
+        let (values, room) = self.next_row();
+        values.copy_from_slice(q);
+        *room = scale;
     }
 
-    /// The INT8 values.
-    pub fn q(&self) -> &[i8] {
-        &self.padded[..self.len]
+    fn next_row(&mut self) -> (&mut [i8], &mut f32) {
+        assert!(self.rows < self.scales.len(), "there is no room for another row");
+        let row = &mut self.values[self.rows * self.stride..][..self.stride];
+        let (values, padding) = row.split_at_mut(self.len);
+        padding[..self.len.next_multiple_of(16) - self.len].fill(0);
+        self.rows += 1;
+        (values, &mut self.scales[self.rows - 1])
     }
 
-    /// What one unit of an INT8 value is worth.
-    pub fn scale(&self) -> f32 {
-        self.scale
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
     }
 
-    #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
-    fn padded(&self) -> &[i8] {
-        &self.padded[..self.len.next_multiple_of(16)]
+    /// The INT8 values of a row.
+    pub fn q(&self, row: usize) -> &[i8] {
+        &self.padded(row)[..self.len]
+    }
+
+    /// What one unit of a row's INT8 values is worth.
+    pub fn scale(&self, row: usize) -> f32 {
+        self.scales[row]
+    }
+
+    /// The values of a row up to a multiple of 16, the last of them 0.
+    pub(crate) fn padded(&self, row: usize) -> &[i8] {
+        &self.values[row * self.stride..][..self.len.next_multiple_of(16)]
+    }
+}
+
+/// Room that a variant needs while it multiplies.
+#[derive(Debug, Clone)]
+pub struct MatmulScratch {
+    /// Look-up tables, for `lut` alone.
+    tables: Vec<lut::Table>,
+    /// A sum for every output, for `lut` alone.
+    sums: Vec<i32>,
+}
+
+impl MatmulScratch {
+    /// Room for matrices of up to `max_rows` rows.
+    pub fn new(kernels: Kernels, max_rows: usize) -> Self {
+        let for_lut = |n: usize| if matches!(kernels.isa, Isa::Lut) { n } else { 0 };
+        MatmulScratch { tables: vec![[0; 256]; for_lut(lut::TABLES)], sums: vec![0; for_lut(max_rows)] }
     }
 }

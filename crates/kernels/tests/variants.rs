@@ -3,11 +3,12 @@
 
 mod support;
 
-use bitstate_kernels::{Kernels, QuantisedInput, UnknownVariant, Variant};
+use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, UnknownVariant, Variant};
+use bitstate_model::{Matrix, MatrixData};
 use support::call::{Call, head_calls, ternary_call, vector_calls, wkv_call};
 use support::data::{Kind, LENGTHS, ROWS, Source};
 use support::memory::Place;
-use support::{generic, variants};
+use support::{bits, generic, variants};
 
 /// Calls of every kernel over every awkward shape with values of every kind.
 fn awkward_calls(mut check: impl FnMut(Kind, Call)) {
@@ -108,12 +109,7 @@ fn the_widest_head_does_not_overflow() {
         let call = Call::HeadInt8 { rows: vec![e; 5 * 1024], row_scales: vec![1.0; 5], q: vec![q; 1024], scale: 1.0 };
         let expected = vec![(i32::from(e) * i32::from(q) * 1024) as f32; 5];
         for kernels in variants() {
-            assert_eq!(
-                call.run(kernels, Place::Offset(0)),
-                support::bits(&expected),
-                "{:?} {e} {q}",
-                kernels.variant()
-            );
+            assert_eq!(call.run(kernels, Place::Offset(0)), bits(&expected), "{:?} {e} {q}", kernels.variant());
         }
     }
 }
@@ -127,12 +123,7 @@ fn the_widest_rows_do_not_overflow() {
         let call = Call::Ternary { weights: vec![weight; cols], packed: true, q: vec![q; cols], scales: [1.0, 1.0] };
         let expected = [(i32::from(weight) * i32::from(q) * (1 << 20)) as f32];
         for kernels in variants() {
-            assert_eq!(
-                call.run(kernels, Place::Offset(0)),
-                support::bits(&expected),
-                "{:?} {weight} {q}",
-                kernels.variant()
-            );
+            assert_eq!(call.run(kernels, Place::Offset(0)), bits(&expected), "{:?} {weight} {q}", kernels.variant());
         }
     }
 }
@@ -142,18 +133,49 @@ fn ties_round_to_even() {
     for kernels in variants() {
         let variant = kernels.variant();
         // A mean magnitude of 254 / 5 makes the step of INT8 exactly 1; 16383 as the largest that of 15 bits.
-        let mut input = QuantisedInput::new(kernels, 5, 1);
+        let mut rows = QuantisedRows::new(kernels, 5, 1);
         for (y, q) in [
             ([0.5, 1.5, -2.5, -3.5, 246.0], [0, 2, -2, -4, 127]),
             ([-0.5, 63.5, 64.5, -125.5, 0.0], [0, 64, 64, -126, 0]),
         ] {
-            input.quantise(&y);
-            assert_eq!((input.scale(), input.q()), (1.0, &q[..]), "{variant:?}");
+            rows.clear(5);
+            rows.push(&y);
+            assert_eq!((rows.scale(0), rows.q(0)), (1.0, &q[..]), "{variant:?}");
         }
         let z = [16_383.0, 0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 8190.5, -8191.5, 16_382.5];
         let mut q = [0; 10];
         assert_eq!(kernels.quantise_15bit(&z, &mut q), 1.0, "{variant:?}");
         assert_eq!(q, [16_383, 0, 2, 2, 0, -2, -2, 8190, -8192, 16_382], "{variant:?}");
+    }
+}
+
+#[test]
+fn many_rows_at_once_are_each_alone() {
+    let mut source = Source::new(Kind::ALL[0], 8);
+    for kernels in variants() {
+        for (rows, cols) in [(1, 1), (16, 16), (17, 33), (33, 100), (96, 257), (31, 160)] {
+            let weights = source.ternary(rows * cols);
+            let matrix = TernaryMatrix::new(kernels, Matrix { rows, cols, data: MatrixData::Int8(&weights) });
+            let mut scratch = MatmulScratch::new(kernels, rows);
+            for tokens in [1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 19] {
+                let (mut many, mut alone) =
+                    (QuantisedRows::new(kernels, cols, tokens), QuantisedRows::new(kernels, cols, 1));
+                let q: Vec<_> = (0..tokens).map(|_| (source.int8s(cols), source.float())).collect();
+                many.clear(cols);
+                q.iter().for_each(|(q, scale)| many.push_int8(q, *scale));
+                let mut y = vec![0.0; tokens * rows];
+                matrix.matmul(&many, 0.5, &mut scratch, &mut y);
+                for (t, (q, scale)) in q.iter().enumerate() {
+                    let mut expected = vec![0.0; rows];
+                    alone.clear(cols);
+                    alone.push_int8(q, *scale);
+                    matrix.matmul(&alone, 0.5, &mut scratch, &mut expected);
+                    let found = &y[t * rows..][..rows];
+                    let context = format!("{:?}, {rows} × {cols}, row {t} of {tokens}", kernels.variant());
+                    assert_eq!(bits(found), bits(&expected), "{context}");
+                }
+            }
+        }
     }
 }
 

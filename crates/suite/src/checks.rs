@@ -6,7 +6,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_generate::SplitMix64;
-use bitstate_kernels::{Kernels, QuantisedInput, TernaryMatrix, WkvInput};
+use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, WkvInput};
 use bitstate_model::{Matrix, MatrixData};
 use bitstate_protocol::{Digest, Digester};
 
@@ -30,7 +30,7 @@ pub trait Arithmetic {
     fn silu_gate(&mut self, o: &mut [f32], g: &[f32]);
     fn sigmoid_gate_add(&mut self, x: &mut [f32], r: &[f32], v: &[f32]);
     fn relu_squared(&mut self, k: &mut [f32]);
-    /// `(W · q) · scale`.
+    /// `(W · q) · scale` for each row of `q`.
     fn ternary(&mut self, matrix: Matrix<'_>, q: &[i8], scale: f32, y: &mut [f32]);
     fn head_int8(&mut self, rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logits: &mut [f32]);
     /// `rows` are little-endian f32.
@@ -51,9 +51,10 @@ impl Arithmetic for Kernels {
     }
 
     fn quantise_int8(&mut self, y: &[f32]) -> (Vec<i8>, f32) {
-        let mut input = QuantisedInput::new(*self, y.len(), 1);
-        input.quantise(y);
-        (input.q().to_vec(), input.scale())
+        let mut rows = QuantisedRows::new(*self, y.len(), 1);
+        rows.clear(y.len());
+        rows.push(y);
+        (rows.q(0).to_vec(), rows.scale(0))
     }
 
     fn quantise_15bit(&mut self, z: &[f32]) -> (Vec<i16>, f32) {
@@ -79,9 +80,13 @@ impl Arithmetic for Kernels {
     }
 
     fn ternary(&mut self, matrix: Matrix<'_>, q: &[i8], scale: f32, y: &mut [f32]) {
-        let mut input = QuantisedInput::new(*self, matrix.cols, matrix.rows);
-        input.set(q, 1.0);
-        TernaryMatrix::new(*self, matrix).matvec(&mut input, scale, y);
+        let mut rows = QuantisedRows::new(*self, matrix.cols, y.len() / matrix.rows);
+        rows.clear(matrix.cols);
+        for q in q.chunks_exact(matrix.cols) {
+            rows.push_int8(q, 1.0);
+        }
+        let mut scratch = MatmulScratch::new(*self, matrix.rows);
+        TernaryMatrix::new(*self, matrix).matmul(&rows, scale, &mut scratch, y);
     }
 
     fn head_int8(&mut self, rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logits: &mut [f32]) {

@@ -1,5 +1,6 @@
 //! AVX2: `maddubs`, 32 rows a pass.
 
+use super::QuantisedRows;
 use super::blocks::{Block, Blocks};
 use super::maddubs::{self, Maddubs};
 use crate::isa::Avx2;
@@ -64,10 +65,10 @@ impl Maddubs for Half {
     }
 }
 
-pub(super) fn matvec(isa: Avx2, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
+pub(super) fn matmul(isa: Avx2, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
     #[target_feature(enable = "avx2")]
-    fn compiled(isa: Avx2, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
-        maddubs::matvec::<Half, 4>(isa, blocks, q, scale, y);
+    fn compiled(isa: Avx2, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
+        maddubs::matmul::<Half, 4>(isa, blocks, x, scale, y);
     }
-    avx2!(compiled(isa, blocks, q, scale, y))
+    avx2!(compiled(isa, blocks, x, scale, y))
 }

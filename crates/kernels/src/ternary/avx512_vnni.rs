@@ -1,5 +1,6 @@
 //! AVX-512 with VNNI: `vpdpbusd` on whole blocks, 32 rows a pass.
 
+use super::QuantisedRows;
 use super::blocks::{Block, Blocks};
 use super::dpbusd::{self, Dpbusd};
 use crate::isa::Avx512Vnni;
@@ -53,6 +54,14 @@ impl Dpbusd for Whole {
     }
 
     #[inline(always)]
+    fn plane<const PLANE: u32>(self) -> Self {
+        avx512!({
+            let shifted = _mm512_srl_epi16(self.0, _mm_cvtsi32_si128(2 * PLANE as i32));
+            Whole(_mm512_and_si512(shifted, _mm512_set1_epi8(3)))
+        })
+    }
+
+    #[inline(always)]
     fn scale_into(self, scale: f32, y: &mut [f32]) {
         let there = u16::MAX >> (16 - y.len().min(16));
         avx512!({
@@ -62,10 +71,10 @@ impl Dpbusd for Whole {
     }
 }
 
-pub(super) fn matvec(isa: Avx512Vnni, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
+pub(super) fn matmul(isa: Avx512Vnni, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2")]
-    fn compiled(isa: Avx512Vnni, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
-        dpbusd::matvec::<Whole, 2>(isa, blocks, q, scale, y);
+    fn compiled(isa: Avx512Vnni, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
+        dpbusd::matmul::<Whole, 2, 8>(isa, blocks, x, scale, y);
     }
-    avx512!(compiled(isa, blocks, q, scale, y))
+    avx512!(compiled(isa, blocks, x, scale, y))
 }

@@ -1,5 +1,6 @@
 //! AVX-VNNI: `vpdpbusd` on halves of a block, 16 rows a pass, because there are only 16 registers.
 
+use super::QuantisedRows;
 use super::blocks::{Block, Blocks};
 use super::dpbusd::{self, Dpbusd};
 use crate::isa::AvxVnni;
@@ -55,16 +56,24 @@ impl Dpbusd for Half {
     }
 
     #[inline(always)]
+    fn plane<const PLANE: u32>(self) -> Self {
+        vnni!({
+            let shifted = _mm256_srl_epi16(self.0, _mm_cvtsi32_si128(2 * PLANE as i32));
+            Half(_mm256_and_si256(shifted, _mm256_set1_epi8(3)))
+        })
+    }
+
+    #[inline(always)]
     fn scale_into(self, scale: f32, y: &mut [f32]) {
         // SAFETY: a `Half` is at hand, so the CPU has AVX2.
         unsafe { store_scaled(self.0, scale, y) }
     }
 }
 
-pub(super) fn matvec(isa: AvxVnni, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
+pub(super) fn matmul(isa: AvxVnni, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
     #[target_feature(enable = "avx2,avxvnni")]
-    fn compiled(isa: AvxVnni, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
-        dpbusd::matvec::<Half, 2>(isa, blocks, q, scale, y);
+    fn compiled(isa: AvxVnni, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
+        dpbusd::matmul::<Half, 2, 4>(isa, blocks, x, scale, y);
     }
-    vnni!(compiled(isa, blocks, q, scale, y))
+    vnni!(compiled(isa, blocks, x, scale, y))
 }

@@ -1,9 +1,11 @@
 //! The matrix product by `vpdpbusd`: unsigned codes × signed activations, four products added into 32 bits.
 //!
-//! A bit pair is taken by a mask alone, without a shift, so a plane's codes are 1, 4, 16 or 64 times too large
-//! (at most `2 · 64`, which is a byte). Each plane has a sum of its own, shifted once at the end; the shift is exact
-//! because every term of the sum is a multiple.
+//! For one row of activations a bit pair is taken by a mask alone, without a shift, so a plane's codes are 1, 4, 16 or
+//! 64 times too large (at most `2 · 64`, which is a byte). Each plane has a sum of its own, shifted once at the end;
+//! the shift is exact because every term of the sum is a multiple. For many rows of activations the codes are shifted
+//! once and used for each of them, so that the planes share a sum and the sums of more rows fit the registers.
 
+use super::QuantisedRows;
 use super::blocks::{Block, Blocks, dword};
 
 /// Blocks after which the planes' sums are joined: a block adds at most `4 · 128 · 128 = 2^16` to the widest plane,
@@ -27,33 +29,119 @@ pub(super) trait Dpbusd: Copy {
     fn add(self, other: Self) -> Self;
     /// Arithmetic shift of the 32-bit lanes.
     fn shift_right<const N: u32>(self) -> Self;
+    /// Each bit pair `PLANE` as a byte.
+    fn plane<const PLANE: u32>(self) -> Self;
     /// Writes the 32-bit lanes times `scale`; `y` may end before the lanes do.
     fn scale_into(self, scale: f32, y: &mut [f32]);
 }
 
-/// `y = (W · q) · scale`, `16 · GROUPS` rows a pass in `GROUPS · PER_BLOCK = VECTORS` vectors; `q` is padded to
-/// whole blocks.
+/// `y_t = (W · q_t) · (scale · a_t)` for the rows of `x`, `TOKENS` at a time, then one by one.
 #[inline(always)]
-pub(super) fn matvec<M: Dpbusd, const VECTORS: usize>(
+pub(super) fn matmul<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
     isa: M::Isa,
     blocks: &Blocks,
-    q: &[i8],
+    x: &QuantisedRows,
     scale: f32,
     y: &mut [f32],
 ) {
-    let surplus = M::splat(isa, -q.iter().map(|&q| i32::from(q)).sum::<i32>());
-    let groups = VECTORS / M::PER_BLOCK;
-    let (whole, rest) = blocks.passes(groups);
-    let mut y = y.chunks_mut(16 * groups);
-    for (pass, y) in whole.zip(&mut y) {
-        write(rows::<M, VECTORS>(isa, pass, blocks.per_row_group(), q, surplus), scale, y);
+    let rows = y.len() / x.rows();
+    let whole = x.rows() - x.rows() % TOKENS;
+    for t in (0..whole).step_by(TOKENS) {
+        tokens::<M, VECTORS, TOKENS>(isa, blocks, x, t, scale, &mut y[t * rows..][..TOKENS * rows]);
     }
-    for (group, y) in rest.zip(y.flat_map(|y| y.chunks_mut(16))) {
-        match M::PER_BLOCK {
-            1 => write(rows::<M, 1>(isa, group, blocks.per_row_group(), q, surplus), scale, y),
-            _ => write(rows::<M, 2>(isa, group, blocks.per_row_group(), q, surplus), scale, y),
+    for t in whole..x.rows() {
+        tokens::<M, VECTORS, 1>(isa, blocks, x, t, scale, &mut y[t * rows..][..rows]);
+    }
+}
+
+/// The product with rows `start .. start + TOKENS` of `x`, `16 · groups` rows of the matrix a pass, which `VECTORS`
+/// hold.
+#[inline(always)]
+fn tokens<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
+    isa: M::Isa,
+    blocks: &Blocks,
+    x: &QuantisedRows,
+    start: usize,
+    scale: f32,
+    y: &mut [f32],
+) {
+    let rows = y.len() / TOKENS;
+    let mut q = [x.padded(start); TOKENS];
+    let mut surplus = [M::splat(isa, 0); TOKENS];
+    let mut scales = [0.0; TOKENS];
+    for t in 0..TOKENS {
+        q[t] = x.padded(start + t);
+        surplus[t] = M::splat(isa, -q[t].iter().map(|&q| i32::from(q)).sum::<i32>());
+        scales[t] = scale * x.scale(start + t);
+    }
+    let groups = VECTORS / M::PER_BLOCK;
+    let (passes, rest) = blocks.passes(groups);
+    let mut first = 0;
+    for pass in passes {
+        let sums = sums::<M, VECTORS, TOKENS>(isa, pass, blocks.per_row_group(), q, surplus);
+        for t in 0..TOKENS {
+            write(sums[t], scales[t], &mut y[t * rows..][first..rows.min(first + 16 * groups)]);
+        }
+        first += 16 * groups;
+    }
+    for group in rest {
+        let last = rows.min(first + 16);
+        for t in 0..TOKENS {
+            let y = &mut y[t * rows..][first..last];
+            match M::PER_BLOCK {
+                1 => write(one::<M, 1>(isa, group, blocks.per_row_group(), q[t], surplus[t]), scales[t], y),
+                _ => write(one::<M, 2>(isa, group, blocks.per_row_group(), q[t], surplus[t]), scales[t], y),
+            }
+        }
+        first = last;
+    }
+}
+
+#[inline(always)]
+fn sums<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
+    isa: M::Isa,
+    pass: &[Block],
+    per_row_group: usize,
+    q: [&[i8]; TOKENS],
+    surplus: [M; TOKENS],
+) -> [[M; VECTORS]; TOKENS] {
+    if TOKENS == 1 {
+        return [one(isa, pass, per_row_group, q[0], surplus[0]); TOKENS];
+    }
+    many(isa, pass, per_row_group, q, surplus)
+}
+
+/// The sums of the rows of as many row groups as `VECTORS` hold, for each row of activations; `pass` is their blocks.
+#[inline(always)]
+fn many<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
+    isa: M::Isa,
+    pass: &[Block],
+    per_row_group: usize,
+    q: [&[i8]; TOKENS],
+    surplus: [M; TOKENS],
+) -> [[M; VECTORS]; TOKENS] {
+    let mut sums = [[M::splat(isa, 0); VECTORS]; TOKENS];
+    for (sums, surplus) in sums.iter_mut().zip(surplus) {
+        *sums = [surplus; VECTORS];
+    }
+    for i in 0..per_row_group {
+        let mut codes = [[M::splat(isa, 0); 4]; VECTORS];
+        for (v, codes) in codes.iter_mut().enumerate() {
+            let block = M::load(isa, &pass[v / M::PER_BLOCK * per_row_group + i], v % M::PER_BLOCK);
+            *codes = [block.plane::<0>(), block.plane::<1>(), block.plane::<2>(), block.plane::<3>()];
+        }
+        for t in 0..TOKENS {
+            let activations: &[i8; 16] = q[t][i * 16..].first_chunk().expect("rows are padded to whole blocks");
+            let (quads, _) = activations.as_chunks::<4>();
+            for p in 0..4 {
+                let x = M::splat(isa, dword(quads[p]));
+                for v in 0..VECTORS {
+                    sums[t][v] = sums[t][v].dot(codes[v][p], x);
+                }
+            }
         }
     }
+    sums
 }
 
 #[inline(always)]
@@ -63,9 +151,9 @@ fn write<M: Dpbusd, const VECTORS: usize>(sums: [M; VECTORS], scale: f32, y: &mu
     }
 }
 
-/// The sums of the rows of as many row groups as `VECTORS` hold; `pass` is their blocks.
+/// The same for one row of activations.
 #[inline(always)]
-fn rows<M: Dpbusd, const VECTORS: usize>(
+fn one<M: Dpbusd, const VECTORS: usize>(
     isa: M::Isa,
     pass: &[Block],
     per_row_group: usize,

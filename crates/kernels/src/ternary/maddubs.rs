@@ -3,6 +3,7 @@
 //! A 16-bit lane takes at most `2 · 2 · 127 = 508` from a `maddubs`, so 64 of them (16 blocks, 256 columns) fit
 //! before the sums must be widened to 32 bits.
 
+use super::QuantisedRows;
 use super::blocks::{Block, Blocks, dword};
 
 /// Blocks whose sums fit 16-bit lanes.
@@ -30,16 +31,25 @@ pub(super) trait Maddubs: Copy {
     fn scale_into(self, scale: f32, y: &mut [f32]);
 }
 
-/// `y = (W · q) · scale`, `16 · GROUPS` rows a pass in `GROUPS · PER_BLOCK = VECTORS` vectors; `q` is padded to
-/// whole blocks.
+/// `y_t = (W · q_t) · (scale · a_t)`, one row of `x` after the other: with 16 registers there is no room to keep
+/// weights unpacked for several.
 #[inline(always)]
-pub(super) fn matvec<M: Maddubs, const VECTORS: usize>(
+pub(super) fn matmul<M: Maddubs, const VECTORS: usize>(
     isa: M::Isa,
     blocks: &Blocks,
-    q: &[i8],
+    x: &QuantisedRows,
     scale: f32,
     y: &mut [f32],
 ) {
+    for (t, y) in y.chunks_exact_mut(y.len() / x.rows()).enumerate() {
+        matvec::<M, VECTORS>(isa, blocks, x.padded(t), scale * x.scale(t), y);
+    }
+}
+
+/// `y = (W · q) · scale`, `16 · GROUPS` rows a pass in `GROUPS · PER_BLOCK = VECTORS` vectors; `q` is padded to
+/// whole blocks.
+#[inline(always)]
+fn matvec<M: Maddubs, const VECTORS: usize>(isa: M::Isa, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
     let surplus = M::splat(isa, -q.iter().map(|&q| i32::from(q)).sum::<i32>());
     let groups = VECTORS / M::PER_BLOCK;
     let (whole, rest) = blocks.passes(groups);

@@ -4,6 +4,7 @@
 //! second operand uses its eighth bit. Neither happens: the codes are at most 2, a pair at most 508. So the result
 //! is the same on every engine.
 
+use super::QuantisedRows;
 use super::blocks::{Block, Blocks};
 use super::maddubs::{self, Maddubs};
 use crate::isa::RelaxedSimd;
@@ -67,10 +68,10 @@ impl Maddubs for Quarter {
     }
 }
 
-pub(super) fn matvec(isa: RelaxedSimd, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
+pub(super) fn matmul(isa: RelaxedSimd, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
     #[target_feature(enable = "simd128,relaxed-simd")]
-    fn compiled(isa: RelaxedSimd, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
-        maddubs::matvec::<Quarter, 4>(isa, blocks, q, scale, y);
+    fn compiled(isa: RelaxedSimd, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
+        maddubs::matmul::<Quarter, 4>(isa, blocks, x, scale, y);
     }
-    simd!(compiled(isa, blocks, q, scale, y))
+    simd!(compiled(isa, blocks, x, scale, y))
 }

@@ -1,13 +1,20 @@
 //! WebAssembly SIMD: codes and activations widened to 16 bits, `i32x4.dot_i16x8` on pairs of columns.
 
+use super::QuantisedRows;
 use super::blocks::{Block, Blocks};
 use crate::isa::Simd128;
 use crate::vector::simd128::store_scaled;
 use core::arch::wasm32::*;
 
-/// `q` is padded to whole blocks.
 #[target_feature(enable = "simd128")]
-pub(super) fn matvec(_: Simd128, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
+pub(super) fn matmul(_: Simd128, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
+    for (t, y) in y.chunks_exact_mut(y.len() / x.rows()).enumerate() {
+        matvec(blocks, x.padded(t), scale * x.scale(t), y);
+    }
+}
+
+#[target_feature(enable = "simd128")]
+fn matvec(blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
     let surplus = -q.iter().map(|&q| i32::from(q)).sum::<i32>();
     for (group, y) in blocks.passes(1).0.zip(y.chunks_mut(16)) {
         let sums = row_group(group, q, surplus);

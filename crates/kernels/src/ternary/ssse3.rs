@@ -1,5 +1,6 @@
 //! SSSE3: `maddubs`, 16 rows a pass.
 
+use super::QuantisedRows;
 use super::blocks::{Block, Blocks};
 use super::maddubs::{self, Maddubs};
 use crate::isa::Ssse3;
@@ -64,10 +65,10 @@ impl Maddubs for Quarter {
     }
 }
 
-pub(super) fn matvec(isa: Ssse3, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
+pub(super) fn matmul(isa: Ssse3, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
     #[target_feature(enable = "ssse3")]
-    fn compiled(isa: Ssse3, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
-        maddubs::matvec::<Quarter, 4>(isa, blocks, q, scale, y);
+    fn compiled(isa: Ssse3, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
+        maddubs::matmul::<Quarter, 4>(isa, blocks, x, scale, y);
     }
-    ssse3!(compiled(isa, blocks, q, scale, y))
+    ssse3!(compiled(isa, blocks, x, scale, y))
 }

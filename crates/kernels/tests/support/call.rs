@@ -3,7 +3,7 @@
 use super::bits;
 use super::data::Source;
 use super::memory::{Buffer, Place};
-use bitstate_kernels::{Kernels, QuantisedInput, TernaryMatrix, WkvInput};
+use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, WkvInput};
 use bitstate_model::{Matrix, MatrixData};
 use bitstate_reference::canonical::primitives as oracle;
 
@@ -89,9 +89,10 @@ impl Call {
             }
             Call::Mix { z, p, mu } => inputs.write(z.len(), [z, p, mu], |out, [z, p, mu]| kernels.mix(z, p, mu, out)),
             Call::QuantiseInt8 { y } => {
-                let mut input = QuantisedInput::new(kernels, y.len(), 1);
-                inputs.read([y], |[y]| input.quantise(y));
-                [integers(input.q()), bits(&[input.scale()])].concat()
+                let mut rows = QuantisedRows::new(kernels, y.len(), 1);
+                rows.clear(y.len());
+                inputs.read([y], |[y]| rows.push(y));
+                [integers(rows.q(0)), bits(&[rows.scale(0)])].concat()
             }
             Call::Quantise15Bit { z } => {
                 let mut q = Buffer::<i16>::output(place, z.len());
@@ -116,11 +117,14 @@ impl Call {
                 let data = if *packed { MatrixData::Packed(&bytes) } else { MatrixData::Int8(&int8s) };
                 let matrix = TernaryMatrix::new(kernels, Matrix { rows, cols, data });
                 // Larger than needed and used before: what an earlier vector left must not count.
-                let mut input = QuantisedInput::new(kernels, cols + 37, rows + 5);
-                input.set(&vec![111; cols + 37], 3.0);
-                input.set(&Buffer::new(place, q), scales[1]);
+                let mut x = QuantisedRows::new(kernels, cols + 37, 3);
+                let mut scratch = MatmulScratch::new(kernels, rows + 5);
+                x.clear(cols + 37);
+                x.push_int8(&vec![111; cols + 37], 3.0);
+                x.clear(cols);
+                x.push_int8(&Buffer::new(place, q), scales[1]);
                 let mut y = Buffer::<f32>::output(place, rows);
-                matrix.matvec(&mut input, scales[0], &mut y);
+                matrix.matmul(&x, scales[0], &mut scratch, &mut y);
                 bits(&y.finish())
             }
             Call::HeadInt8 { rows, row_scales, q, scale } => {
