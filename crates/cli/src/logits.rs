@@ -2,7 +2,6 @@
 
 use crate::load::ModelFlags;
 use anyhow::Result;
-use bitstate_generate::argmax;
 use bitstate_protocol::Digest;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -37,7 +36,7 @@ pub fn run(flags: &Flags) -> Result<()> {
 
     let answer = Logits {
         logits: &logits,
-        argmax: argmax(&logits),
+        argmax: engine.kernels().argmax(&logits),
         digest: Digest::of_f32s(&logits).to_string(),
         variant: engine.variant().name(),
     };

@@ -9,6 +9,6 @@ mod sampler;
 mod session;
 mod tokenizer;
 
-pub use sampler::{Sampler, Sampling, SamplingError, SplitMix64, argmax};
+pub use sampler::{Sampler, Sampling, SamplingError, SplitMix64};
 pub use session::Session;
 pub use tokenizer::{ByteDecoder, ByteTokenizer, TokenizeError};

@@ -126,7 +126,7 @@ impl Sampler {
     /// Chooses the next token from `logits`, one for each token, and remembers it.
     pub fn sample(&mut self, logits: &[f32]) -> u32 {
         let token = match self.sampling {
-            Sampling::Greedy => argmax(logits),
+            Sampling::Greedy => self.kernels.argmax(logits),
             Sampling::Seeded { temperature, top_k, top_p, penalty, .. } => {
                 self.keep_top_k(logits, temperature, top_k as usize, penalty);
                 self.draw(top_p)
@@ -181,20 +181,4 @@ impl Sampler {
         let chosen = sums[..kept].iter().position(|&sum| sum > target).unwrap_or(kept);
         self.candidates[chosen].token
     }
-}
-
-/// The lowest id among the largest logits; a NaN is never the largest.
-///
-/// Two passes, the largest value and then its place, because both are simple enough for the compiler to do many
-/// values at once.
-pub fn argmax(logits: &[f32]) -> u32 {
-    let (chunks, tail) = logits.as_chunks::<16>();
-    let mut lanes = [f32::NEG_INFINITY; 16];
-    for chunk in chunks {
-        for (largest, &logit) in lanes.iter_mut().zip(chunk) {
-            *largest = if logit > *largest { logit } else { *largest };
-        }
-    }
-    let largest = lanes.iter().chain(tail).fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
-    logits.iter().position(|&logit| logit == largest).unwrap_or(0) as u32
 }

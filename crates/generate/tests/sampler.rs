@@ -4,7 +4,7 @@
 #[path = "../../kernels/tests/support/variants.rs"]
 mod variants;
 
-use bitstate_generate::{Sampler, Sampling, SamplingError, SplitMix64, argmax};
+use bitstate_generate::{Sampler, Sampling, SamplingError, SplitMix64};
 use bitstate_kernels::{Kernels, Variant};
 use bitstate_reference as reference;
 use proptest::collection::vec;
@@ -82,25 +82,29 @@ proptest! {
 
     #[test]
     fn greedy_is_the_oracles(logits in vec(logit(), 1..100)) {
-        prop_assert_eq!(argmax(&logits), reference::sampling::greedy(&logits));
-        let kernels = Kernels::new(Variant::Generic).unwrap();
-        let mut sampler = Sampler::new(Sampling::Greedy, logits.len(), kernels).unwrap();
-        for _ in 0..3 {
-            // No penalty, however often the token was chosen.
-            prop_assert_eq!(sampler.sample(&logits), argmax(&logits));
+        let expected = reference::sampling::greedy(&logits);
+        for kernels in variants() {
+            let mut sampler = Sampler::new(Sampling::Greedy, logits.len(), kernels).unwrap();
+            for _ in 0..3 {
+                // No penalty, however often the token was chosen.
+                prop_assert_eq!(sampler.sample(&logits), expected, "{:?}", kernels.variant());
+            }
         }
     }
 }
 
 #[test]
 fn argmax_takes_the_lowest_id_at_every_place() {
-    // On both sides of the 16 values that are looked at together.
-    for n in [1usize, 2, 15, 16, 17, 31, 32, 33, 50] {
-        for first in 0..n {
-            for second in first..n {
+    // On both sides of the values that are looked at together: 16, 64, 1024.
+    for n in [1usize, 2, 15, 16, 17, 33, 63, 64, 65, 1023, 1024, 1025, 2100] {
+        let step = if n < 100 { 1 } else { 97 };
+        for first in (0..n).step_by(step).chain([n - 1]) {
+            for second in (first..n).step_by(step).chain([n - 1]) {
                 let mut logits = vec![-1.0f32; n];
                 (logits[first], logits[second]) = (2.5, 2.5);
-                assert_eq!(argmax(&logits), first as u32, "{n}: {first}, {second}");
+                for kernels in variants() {
+                    assert_eq!(kernels.argmax(&logits), first as u32, "{:?} {n}: {first}, {second}", kernels.variant());
+                }
             }
         }
     }
@@ -115,7 +119,9 @@ fn argmax_takes_the_lowest_id_at_every_place() {
         (&[1.0, inf, inf], 1),
     ];
     for (logits, token) in cases {
-        assert_eq!(argmax(logits), token, "{logits:?}");
+        for kernels in variants() {
+            assert_eq!(kernels.argmax(logits), token, "{:?} {logits:?}", kernels.variant());
+        }
     }
 }
 

@@ -108,6 +108,7 @@ fn build_wasm(workspace: &Workspace, cells: &[Cell]) -> Result<Runner, Error> {
         };
         command.args(["build", "--package", "bitstate-runner-wasm", "--profile", "guest"]);
         command.args(["--target", "wasm32-unknown-unknown"]).arg("--target-dir").arg(&target_dir);
+        command.args(["--features", cell.variant.features]);
         if toolchain == WasmToolchain::Debian {
             command.args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"]);
             command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-22");

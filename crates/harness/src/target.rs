@@ -38,8 +38,10 @@ pub struct Variant {
     pub name: &'static str,
     /// CPU features without which it cannot run, as `/proc/cpuinfo` spells them.
     pub cpu: &'static [&'static str],
-    /// Compiler flags of an artifact of its own, on targets that cannot choose at run time.
+    /// Compiler flags and cargo features of an artifact of its own, on targets that cannot choose at run time.
     pub rustflags: &'static str,
+    /// See `rustflags`.
+    pub features: &'static str,
 }
 
 /// Every target.
@@ -52,14 +54,15 @@ pub static TARGETS: [Target; 3] = [
         needs: &[],
         memory: "peak resident set of the process, model file included",
         variants: &[
-            Variant { name: "generic", cpu: &[], rustflags: "" },
-            Variant { name: "ssse3", cpu: &["ssse3"], rustflags: "" },
-            Variant { name: "avx2", cpu: &["avx2"], rustflags: "" },
-            Variant { name: "avx_vnni", cpu: &["avx2", "avx_vnni"], rustflags: "" },
+            Variant { name: "generic", cpu: &[], rustflags: "", features: "" },
+            Variant { name: "ssse3", cpu: &["ssse3"], rustflags: "", features: "" },
+            Variant { name: "avx2", cpu: &["avx2"], rustflags: "", features: "" },
+            Variant { name: "avx_vnni", cpu: &["avx2", "avx_vnni"], rustflags: "", features: "" },
             Variant {
                 name: "avx512_vnni",
                 cpu: &["avx2", "avx512f", "avx512bw", "avx512vl", "avx512_vnni"],
                 rustflags: "",
+                features: "",
             },
         ],
     },
@@ -71,9 +74,9 @@ pub static TARGETS: [Target; 3] = [
         needs: &[Tool::WasmToolchain],
         memory: "linear memory, model file included",
         variants: &[
-            Variant { name: "generic", cpu: &[], rustflags: "" },
-            Variant { name: "simd128", cpu: &[], rustflags: "-Ctarget-feature=+simd128" },
-            Variant { name: "relaxed_simd", cpu: &[], rustflags: "-Ctarget-feature=+simd128" },
+            Variant { name: "generic", cpu: &[], rustflags: "", features: "" },
+            Variant { name: "simd128", cpu: &[], rustflags: "-Ctarget-feature=+simd128", features: "" },
+            Variant { name: "relaxed_simd", cpu: &[], rustflags: "", features: "relaxed_simd" },
         ],
     },
     Target {
@@ -84,8 +87,8 @@ pub static TARGETS: [Target; 3] = [
         needs: &[Tool::DebianRust, Tool::RustSource, Tool::Llvm, Tool::XtensaLinker, Tool::Qemu],
         memory: "heap peak + stack high-water mark + static data, model file apart",
         variants: &[
-            Variant { name: "generic", cpu: &[], rustflags: "" },
-            Variant { name: "lut", cpu: &[], rustflags: "" },
+            Variant { name: "generic", cpu: &[], rustflags: "", features: "" },
+            Variant { name: "lut", cpu: &[], rustflags: "", features: "" },
         ],
     },
 ];

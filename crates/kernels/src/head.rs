@@ -18,7 +18,7 @@ mod madd;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod simd128;
 // A relaxed dot product wants one side within 7 bits; splitting the activations that far costs more than it gains.
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
 pub(crate) use simd128 as relaxed_simd;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod ssse3;

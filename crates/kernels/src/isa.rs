@@ -65,11 +65,11 @@ impl From<AvxVnni> for Avx2 {
 pub(crate) struct Simd128(());
 
 /// Proof that the WebAssembly engine has relaxed SIMD, for the same reason.
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RelaxedSimd(());
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
 impl From<RelaxedSimd> for Simd128 {
     fn from(_: RelaxedSimd) -> Self {
         Simd128(())
@@ -93,7 +93,7 @@ pub(crate) enum Isa {
     Avx512Vnni(Avx512Vnni),
     #[cfg(target_arch = "wasm32")]
     Simd128(Simd128),
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
     RelaxedSimd(RelaxedSimd),
 }
 
@@ -122,6 +122,7 @@ impl Isa {
     fn detect_simd(variant: Variant) -> Option<Self> {
         match variant {
             Variant::Simd128 => Some(Isa::Simd128(Simd128(()))),
+            #[cfg(feature = "relaxed_simd")]
             Variant::RelaxedSimd => Some(Isa::RelaxedSimd(RelaxedSimd(()))),
             _ => None,
         }

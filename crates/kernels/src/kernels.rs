@@ -27,7 +27,7 @@ macro_rules! dispatch {
             Isa::Avx512Vnni(isa) => $family::avx512_vnni::$name(isa, $($arg),*),
             #[cfg(target_arch = "wasm32")]
             Isa::Simd128(isa) => $family::simd128::$name(isa, $($arg),*),
-            #[cfg(target_arch = "wasm32")]
+            #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
             Isa::RelaxedSimd(isa) => $family::relaxed_simd::$name(isa, $($arg),*),
         }
     };
@@ -124,6 +124,11 @@ impl Kernels {
     /// `x = exp(x)`.
     pub fn exp(&self, x: &mut [f32]) {
         dispatch!(self.isa, vector::exp(x));
+    }
+
+    /// The place of the first of the largest values; a NaN is never the largest, and 0 stands for no number at all.
+    pub fn argmax(&self, logits: &[f32]) -> u32 {
+        dispatch!(self.isa, vector::argmax(logits))
     }
 
     /// `logits = (rows · q) · (row_scales · scale)`: `rows` is V × D, `q` has D 15-bit values, D at most

@@ -39,9 +39,9 @@ mod blocks;
 mod dpbusd;
 mod generic;
 mod lut;
-#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", feature = "relaxed_simd"))]
 mod maddubs;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
 mod relaxed_simd;
 #[cfg(target_arch = "wasm32")]
 mod simd128;
@@ -120,7 +120,7 @@ impl<'a> TernaryMatrix<'a> {
             (Layout::Blocks(blocks), Isa::Avx512Vnni(isa)) => avx512_vnni::matmul(isa, blocks, x, scale, y),
             #[cfg(target_arch = "wasm32")]
             (Layout::Blocks(blocks), Isa::Simd128(isa)) => simd128::matmul(isa, blocks, x, scale, y),
-            #[cfg(target_arch = "wasm32")]
+            #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
             (Layout::Blocks(blocks), Isa::RelaxedSimd(isa)) => relaxed_simd::matmul(isa, blocks, x, scale, y),
             _ => panic!("a matrix and an input made for kernels of different layouts"),
         }

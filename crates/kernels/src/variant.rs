@@ -54,7 +54,8 @@ impl Variant {
     pub(crate) const fn needs(self) -> &'static str {
         match self {
             Variant::Generic | Variant::Lut => "nothing",
-            Variant::Simd128 | Variant::RelaxedSimd => "a WebAssembly build",
+            Variant::Simd128 => "a WebAssembly build",
+            Variant::RelaxedSimd => "a WebAssembly build with the feature relaxed_simd",
             Variant::Ssse3 => "an x86-64 CPU with ssse3",
             Variant::Avx2 => "an x86-64 CPU with avx2",
             Variant::AvxVnni => "an x86-64 CPU with avx_vnni (avx512_vnni is another feature)",

@@ -19,7 +19,7 @@ pub(crate) use avx2 as avx_vnni;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod simd128;
 // What is relaxed in f32 (contraction, estimates) is what the arithmetic forbids.
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
 pub(crate) use simd128 as relaxed_simd;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod ssse3;

@@ -189,7 +189,7 @@ fn steps(engine: &Engine<'_>, workload: &Workload, emit: &mut impl FnMut(Event))
     let mut observer = Digests { case: &workload.case, position: 0, emit };
     let mut prompt = workload.prompt.iter().copied();
     for _ in 0..workload.prompt.len() as u32 + workload.max_tokens {
-        let token = prompt.next().unwrap_or_else(|| bitstate_generate::argmax(&logits));
+        let token = prompt.next().unwrap_or_else(|| engine.kernels().argmax(&logits));
         let taken = engine.forward_observed(token, &mut state, &mut logits, &mut observer);
         taken.map_err(|error| (workload.case.clone(), error.to_string()))?;
         observer.position += 1;

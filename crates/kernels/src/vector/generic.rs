@@ -145,6 +145,17 @@ pub(crate) fn exp(x: &mut [f32]) {
     }
 }
 
+pub(crate) fn argmax(logits: &[f32]) -> u32 {
+    let (mut best, mut at) = (f32::NEG_INFINITY, None);
+    for (i, &logit) in logits.iter().enumerate() {
+        // Nothing is above -∞, so that the first of those counts as well.
+        if logit > best || (at.is_none() && logit == best) {
+            (best, at) = (logit, Some(i));
+        }
+    }
+    at.unwrap_or(0) as u32
+}
+
 fn sigmoid(x: f32) -> f32 {
     let e = exp1(-x.abs());
     let numerator = if x >= 0.0 { 1.0 } else { e };

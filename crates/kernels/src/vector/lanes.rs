@@ -55,6 +55,7 @@ macro_rules! entries {
             fn add(x: &mut [f32], y: &[f32]);
             fn exp(x: &mut [f32]);
             fn dot_rows(rows: &[u8], z: &[f32], logits: &mut [f32]);
+            fn argmax(logits: &[f32]) -> u32;
         }
     };
     (@each $isa:ty, $lanes:ty, $features:literal,
@@ -308,4 +309,37 @@ pub(crate) fn dot_rows<L: Lanes>(isa: L::Isa, rows: &[u8], z: &[f32], logits: &m
         }
         *logit = sums.sum();
     }
+}
+
+/// The place of the first of the largest values: the largest of block after block, then its place within the block
+/// that first had it.
+#[inline(always)]
+pub(crate) fn argmax<L: Lanes>(isa: L::Isa, logits: &[f32]) -> u32 {
+    const BLOCK: usize = 1024;
+    let (mut best, mut start) = (f32::NEG_INFINITY, 0);
+    for (b, block) in logits.chunks(BLOCK).enumerate() {
+        // Four vectors at a time: one alone would wait for itself.
+        let (fours, rest) = block.as_chunks::<{ 4 * LANES }>();
+        let mut largest = [L::splat(isa, f32::NEG_INFINITY); 4];
+        for four in fours {
+            let (chunks, _) = four.as_chunks::<LANES>();
+            for i in 0..4 {
+                largest[i] = L::load(isa, &chunks[i]).max(largest[i]);
+            }
+        }
+        let largest = to_array(largest[0].max(largest[1]).max(largest[2].max(largest[3])));
+        let mut of_block = f32::NEG_INFINITY;
+        for &value in largest.iter().chain(rest) {
+            of_block = if value > of_block { value } else { of_block };
+        }
+        if of_block > best {
+            (best, start) = (of_block, b * BLOCK);
+        }
+    }
+    for (i, &logit) in logits[start..].iter().enumerate() {
+        if logit == best {
+            return (start + i) as u32;
+        }
+    }
+    0
 }
