@@ -62,35 +62,41 @@ impl Kernels {
 
     /// How many rows of activations are worth keeping for one pass over the weights. Plain Rust gains nothing, and the
     /// machines it is for have little memory.
+    #[inline]
     pub fn batch_rows(&self) -> usize {
         if matches!(self.isa, Isa::Generic | Isa::Lut) { 1 } else { 16 }
     }
 
     /// `out = layer_norm(x; weight, bias)`, all of one length.
+    #[inline]
     pub fn layer_norm(&self, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
         same_length(x.len(), &[weight.len(), bias.len(), out.len()]);
         dispatch!(self.isa, vector::layer_norm(x, weight, bias, out));
     }
 
     /// `out = z + (p - z) · mu`, all of one length.
+    #[inline]
     pub fn mix(&self, z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]) {
         same_length(z.len(), &[p.len(), mu.len(), out.len()]);
         dispatch!(self.isa, vector::mix(z, p, mu, out));
     }
 
     /// INT8 values of `y` into `q`; returns the scale of one unit.
+    #[inline]
     pub(crate) fn quantise_int8(&self, y: &[f32], q: &mut [i8]) -> f32 {
         same_length(y.len(), &[q.len()]);
         dispatch!(self.isa, vector::quantise_int8(y, q))
     }
 
     /// 15-bit values of `z` into `q`, for the head; returns the scale of one unit.
+    #[inline]
     pub fn quantise_15bit(&self, z: &[f32], q: &mut [i16]) -> f32 {
         same_length(z.len(), &[q.len()]);
         dispatch!(self.isa, vector::quantise_15bit(z, q))
     }
 
     /// One head of the WKV recurrence: reads and updates `state` (S × S, row `i` for key `i`), writes `y` (S).
+    #[inline]
     pub fn wkv(&self, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
         let WkvInput { r, k, v, decay, bonus } = input;
         same_length(y.len(), &[r.len(), k.len(), v.len(), decay.len(), bonus.len()]);
@@ -99,40 +105,47 @@ impl Kernels {
     }
 
     /// `o = o · silu(g)`.
+    #[inline]
     pub fn silu_gate(&self, o: &mut [f32], g: &[f32]) {
         same_length(o.len(), &[g.len()]);
         dispatch!(self.isa, vector::silu_gate(o, g));
     }
 
     /// `x = x + sigmoid(r) · v`.
+    #[inline]
     pub fn sigmoid_gate_add(&self, x: &mut [f32], r: &[f32], v: &[f32]) {
         same_length(x.len(), &[r.len(), v.len()]);
         dispatch!(self.isa, vector::sigmoid_gate_add(x, r, v));
     }
 
     /// `k = relu(k)²`.
+    #[inline]
     pub fn relu_squared(&self, k: &mut [f32]) {
         dispatch!(self.isa, vector::relu_squared(k));
     }
 
     /// `x = x + y`.
+    #[inline]
     pub fn add(&self, x: &mut [f32], y: &[f32]) {
         same_length(x.len(), &[y.len()]);
         dispatch!(self.isa, vector::add(x, y));
     }
 
     /// `x = exp(x)`.
+    #[inline]
     pub fn exp(&self, x: &mut [f32]) {
         dispatch!(self.isa, vector::exp(x));
     }
 
     /// The place of the first of the largest values; a NaN is never the largest, and 0 stands for no number at all.
+    #[inline]
     pub fn argmax(&self, logits: &[f32]) -> u32 {
         dispatch!(self.isa, vector::argmax(logits))
     }
 
     /// `logits = (rows · q) · (row_scales · scale)`: `rows` is V × D, `q` has D 15-bit values, D at most
     /// [`MAX_N_EMBD`](crate::MAX_N_EMBD).
+    #[inline]
     pub fn head_int8(&self, rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logits: &mut [f32]) {
         assert!(q.len() <= crate::MAX_N_EMBD, "the sums of a head this wide do not fit i32");
         same_length(logits.len(), &[row_scales.len()]);
@@ -141,6 +154,7 @@ impl Kernels {
     }
 
     /// `logits = rows · z`: `rows` is V × D little-endian f32 at any alignment, `z` has D values.
+    #[inline]
     pub fn head_f32(&self, rows: &[u8], z: &[f32], logits: &mut [f32]) {
         same_length(logits.len() * z.len() * 4, &[rows.len()]);
         dispatch!(self.isa, head::float(rows, z, logits));
