@@ -14,7 +14,8 @@ pub(super) trait Madd: Copy {
     fn sum4(rows: [Self; 4]) -> [i32; 4];
 }
 
-/// `logits = (rows · q) · (row_scales · scale)`, four rows at a time, each read to its end before the next.
+/// `logits = (rows · q) · (row_scales · scale)`, four rows at a time, so that each load of
+/// activations serves four.
 #[inline(always)]
 pub(super) fn int8<M: Madd>(isa: M::Isa, rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logits: &mut [f32]) {
     let d = q.len();
@@ -23,14 +24,20 @@ pub(super) fn int8<M: Madd>(isa: M::Isa, rows: &[i8], row_scales: &[f32], q: &[i
     let left = (fours.remainder(), scale_fours.remainder());
     let mut logit_fours = logits.chunks_exact_mut(4);
     for ((rows, row_scales), logits) in fours.zip(scale_fours).zip(&mut logit_fours) {
+        let [a, b, c, e] = [&rows[..d], &rows[d..2 * d], &rows[2 * d..3 * d], &rows[3 * d..]];
+        let (chunks_a, last_a) = a.as_chunks::<16>();
+        let (chunks_b, last_b) = b.as_chunks::<16>();
+        let (chunks_c, last_c) = c.as_chunks::<16>();
+        let (chunks_e, last_e) = e.as_chunks::<16>();
         let mut sums = [M::zero(isa); 4];
+        for ((((q, a), b), c), e) in whole.iter().zip(chunks_a).zip(chunks_b).zip(chunks_c).zip(chunks_e) {
+            sums = [sums[0].dot(a, q), sums[1].dot(b, q), sums[2].dot(c, q), sums[3].dot(e, q)];
+        }
         let mut tails = [0; 4];
-        for ((row, sum), tail_sum) in rows.chunks_exact(d).zip(&mut sums).zip(&mut tails) {
-            let (chunks, last) = row.as_chunks::<16>();
-            for (e, q) in chunks.iter().zip(whole) {
-                *sum = sum.dot(e, q);
+        if !tail.is_empty() {
+            for (sum, last) in tails.iter_mut().zip([last_a, last_b, last_c, last_e]) {
+                *sum = generic::dot(last, tail);
             }
-            *tail_sum = generic::dot(last, tail);
         }
         let sums = M::sum4(sums);
         for i in 0..4 {
