@@ -143,6 +143,12 @@ impl Kernels {
         dispatch!(self.isa, vector::argmax(logits))
     }
 
+    /// Reads every byte in order with the variant's own loads: the bandwidth that what streams is held against. The
+    /// value stands for nothing.
+    pub fn read(&self, bytes: &[u8]) -> f32 {
+        dispatch!(self.isa, vector::read(bytes))
+    }
+
     /// `logits = (rows · q) · (row_scales · scale)`: `rows` is V × D, `q` has D 15-bit values, D at most
     /// [`MAX_N_EMBD`](crate::MAX_N_EMBD).
     #[inline]

@@ -24,7 +24,8 @@ pub(super) trait Dpbusd<const BYTES: usize>: Copy {
     fn sum4(rows: [Self; 4]) -> [i32; 4];
 }
 
-/// `logits = (rows · q) · (row_scales · scale)`, four rows at a time, each read to its end before the next.
+/// `logits = (rows · q) · (row_scales · scale)`, four rows at a time, so that each load of digits
+/// serves four: loads are what limits it otherwise.
 #[inline(always)]
 pub(super) fn int8<const BYTES: usize, M: Dpbusd<BYTES>>(
     isa: M::Isa,
@@ -46,24 +47,32 @@ pub(super) fn int8<const BYTES: usize, M: Dpbusd<BYTES>>(
     let left = (fours.remainder(), scale_fours.remainder());
     let mut logit_fours = logits.chunks_exact_mut(4);
     for ((rows, row_scales), logits) in fours.zip(scale_fours).zip(&mut logit_fours) {
-        let mut sums = [M::zero(isa); 4];
-        for (row, sum) in rows.chunks_exact(d).zip(&mut sums) {
-            let (chunks, tail) = row.as_chunks::<BYTES>();
-            let (mut by_high, mut by_low) = (M::zero(isa), M::zero(isa));
-            for (e, (high, low)) in chunks.iter().zip(digits.0.iter().zip(digits.1)) {
-                let e = M::load_unsigned(isa, e);
-                by_high = by_high.dot(e, M::load(isa, high));
-                by_low = by_low.dot(e, M::load(isa, low));
+        let rows = [&rows[..d], &rows[d..2 * d], &rows[2 * d..3 * d], &rows[3 * d..]];
+        let (mut by_high, mut by_low) = ([M::zero(isa); 4], [M::zero(isa); 4]);
+        for i in 0..d / BYTES {
+            let (high, low) = (M::load(isa, &digits.0[i]), M::load(isa, &digits.1[i]));
+            for r in 0..4 {
+                let e = M::load_unsigned(isa, chunk(&rows[r][i * BYTES..]));
+                by_high[r] = by_high[r].dot(e, high);
+                by_low[r] = by_low[r].dot(e, low);
             }
-            if !tail.is_empty() {
+        }
+        if !d.is_multiple_of(BYTES) {
+            let i = d / BYTES;
+            let (high, low) = (M::load(isa, &digits.0[i]), M::load(isa, &digits.1[i]));
+            for r in 0..4 {
                 // The digits past the end are 0, so whatever stands for the row's bytes there adds nothing.
                 let mut last = [0; BYTES];
+                let tail = &rows[r][i * BYTES..];
                 last[..tail.len()].copy_from_slice(tail);
                 let e = M::load_unsigned(isa, &last);
-                by_high = by_high.dot(e, M::load(isa, &digits.0[chunks.len()]));
-                by_low = by_low.dot(e, M::load(isa, &digits.1[chunks.len()]));
+                by_high[r] = by_high[r].dot(e, high);
+                by_low[r] = by_low[r].dot(e, low);
             }
-            *sum = by_high.join(by_low);
+        }
+        let mut sums = [M::zero(isa); 4];
+        for r in 0..4 {
+            sums[r] = by_high[r].join(by_low[r]);
         }
         let sums = M::sum4(sums);
         for i in 0..4 {
@@ -71,4 +80,9 @@ pub(super) fn int8<const BYTES: usize, M: Dpbusd<BYTES>>(
         }
     }
     generic::int8(left.0, left.1, q, scale, logit_fours.into_remainder());
+}
+
+#[inline(always)]
+fn chunk<const BYTES: usize>(bytes: &[i8]) -> &[i8; BYTES] {
+    bytes.first_chunk().expect("the caller steps in whole chunks")
 }

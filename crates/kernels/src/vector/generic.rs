@@ -156,6 +156,12 @@ pub(crate) fn argmax(logits: &[f32]) -> u32 {
     at.unwrap_or(0) as u32
 }
 
+pub(crate) fn read(bytes: &[u8]) -> f32 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let sum = words.iter().fold(0u64, |sum, &word| sum.wrapping_add(u64::from_le_bytes(word)));
+    rest.iter().fold(sum, |sum, &byte| sum.wrapping_add(u64::from(byte))) as f32
+}
+
 fn sigmoid(x: f32) -> f32 {
     let e = exp1(-x.abs());
     let numerator = if x >= 0.0 { 1.0 } else { e };

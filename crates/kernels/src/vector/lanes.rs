@@ -56,6 +56,7 @@ macro_rules! entries {
             fn exp(x: &mut [f32]);
             fn dot_rows(rows: &[u8], z: &[f32], logits: &mut [f32]);
             fn argmax(logits: &[f32]) -> u32;
+            fn read(bytes: &[u8]) -> f32;
         }
     };
     (@each $isa:ty, $lanes:ty, $features:literal,
@@ -342,4 +343,22 @@ pub(crate) fn argmax<L: Lanes>(isa: L::Isa, logits: &[f32]) -> u32 {
         }
     }
     0
+}
+
+/// Reads all bytes, four vectors at a time, and gives a value that depends on each of them.
+#[inline(always)]
+pub(crate) fn read<L: Lanes>(isa: L::Isa, bytes: &[u8]) -> f32 {
+    let (fours, rest) = bytes.as_chunks::<{ 16 * LANES }>();
+    let mut sums = [L::splat(isa, 0.0); 4];
+    for four in fours {
+        let (chunks, _) = four.as_chunks::<{ 4 * LANES }>();
+        for i in 0..4 {
+            sums[i] = sums[i].add(L::load_bytes(isa, &chunks[i]));
+        }
+    }
+    let mut sum = sums[0].add(sums[1]).add(sums[2].add(sums[3])).sum();
+    for &byte in rest {
+        sum += f32::from(byte);
+    }
+    sum
 }

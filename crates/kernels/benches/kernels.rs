@@ -1,0 +1,133 @@
+//! Every kernel × variant × shape, beside what this machine's memory can deliver in the same run.
+//!
+//! `cargo bench -p bitstate-kernels` prints weights a second (`elem/s`) for the ternary matrices and bytes a second
+//! for the heads; `read/…` is the bandwidth of plain reads from each level of the memory, the roof of everything that
+//! streams. Compare within one run only: the machine drifts.
+
+use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, Variant, WkvInput};
+use bitstate_model::{Matrix, MatrixData};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use std::hint::black_box;
+use std::time::Duration;
+
+/// Rows × columns: the default model's, larger ones, the byte model's.
+const SHAPES: [(usize, usize); 8] =
+    [(256, 256), (512, 256), (256, 512), (512, 512), (2048, 2048), (128, 128), (512, 128), (128, 512)];
+/// Rows × columns of heads.
+const HEADS: [(usize, usize); 2] = [(32_011, 256), (256, 128)];
+
+fn variants() -> impl Iterator<Item = (&'static str, Kernels)> {
+    Variant::ALL.into_iter().filter_map(|variant| Some((variant.name(), Kernels::new(variant).ok()?)))
+}
+
+/// A repeatable byte.
+fn noise(i: usize) -> u32 {
+    ((i as u32).wrapping_mul(2_654_435_761) >> 7) ^ (i as u32 >> 3)
+}
+
+fn int8s(n: usize) -> Vec<i8> {
+    (0..n).map(|i| (noise(i) % 255) as i8).collect()
+}
+
+fn floats(n: usize) -> Vec<f32> {
+    (0..n).map(|i| (noise(i) % 4001) as f32 / 1000.0 - 2.0).collect()
+}
+
+fn read(c: &mut Criterion) {
+    let mut group = c.benchmark_group("read");
+    for (level, bytes) in
+        [("L1, 16 KB", 16 << 10), ("L2, 512 KB", 512 << 10), ("L3, 8.85 MB", 8_850_000), ("DRAM, 256 MB", 256 << 20)]
+    {
+        let data: Vec<u8> = (0..bytes).map(|i| noise(i) as u8).collect();
+        group.throughput(Throughput::Bytes(bytes as u64));
+        for (name, kernels) in variants() {
+            group.bench_function(BenchmarkId::new(level, name), |b| b.iter(|| kernels.read(black_box(&data))));
+        }
+    }
+}
+
+fn ternary(c: &mut Criterion) {
+    for tokens in [1, 16] {
+        let mut group = c.benchmark_group(if tokens == 1 { "ternary" } else { "ternary, 16 tokens" });
+        for (rows, cols) in SHAPES {
+            let weights: Vec<i8> = (0..rows * cols).map(|i| (noise(i) % 3) as i8 - 1).collect();
+            group.throughput(Throughput::Elements((rows * cols * tokens) as u64));
+            for (name, kernels) in variants() {
+                let matrix = TernaryMatrix::new(kernels, Matrix { rows, cols, data: MatrixData::Int8(&weights) });
+                let mut scratch = MatmulScratch::new(kernels, rows);
+                let mut x = QuantisedRows::new(kernels, cols, tokens);
+                x.clear(cols);
+                (0..tokens).for_each(|_| x.push_int8(&int8s(cols), 1.0));
+                let mut y = vec![0.0; rows * tokens];
+                group.bench_function(BenchmarkId::new(format!("{rows}x{cols}"), name), |b| {
+                    b.iter(|| matrix.matmul(black_box(&x), 0.5, &mut scratch, &mut y));
+                });
+            }
+        }
+    }
+}
+
+fn head(c: &mut Criterion) {
+    let mut group = c.benchmark_group("head");
+    for (v, d) in HEADS {
+        let (rows, scales, z) = (int8s(v * d), floats(v), floats(d));
+        group.throughput(Throughput::Bytes((v * d) as u64));
+        for (name, kernels) in variants() {
+            let (mut q, mut logits) = (vec![0; d], vec![0.0; v]);
+            let scale = kernels.quantise_15bit(&z, &mut q);
+            group.bench_function(BenchmarkId::new(format!("int8 {v}x{d}"), name), |b| {
+                b.iter(|| kernels.head_int8(black_box(&rows), &scales, &q, scale, &mut logits));
+            });
+        }
+    }
+    let logits = floats(HEADS[0].0);
+    group.throughput(Throughput::Bytes(4 * logits.len() as u64));
+    for (name, kernels) in variants() {
+        group.bench_function(BenchmarkId::new("argmax 32011", name), |b| b.iter(|| kernels.argmax(black_box(&logits))));
+    }
+}
+
+fn steps(c: &mut Criterion) {
+    let mut group = c.benchmark_group("steps");
+    for n in [128, 256, 512] {
+        let (x, weight, bias) = (floats(n), floats(n), floats(n));
+        group.throughput(Throughput::Elements(n as u64));
+        for (name, kernels) in variants() {
+            let (mut out, mut rows) = (vec![0.0; n], QuantisedRows::new(kernels, n, 1));
+            group.bench_function(BenchmarkId::new(format!("layer_norm {n}"), name), |b| {
+                b.iter(|| kernels.layer_norm(black_box(&x), &weight, &bias, &mut out));
+            });
+            group.bench_function(BenchmarkId::new(format!("quantise {n}"), name), |b| {
+                b.iter(|| {
+                    rows.clear(n);
+                    rows.push(black_box(&x));
+                });
+            });
+            group.bench_function(BenchmarkId::new(format!("mix {n}"), name), |b| {
+                b.iter(|| kernels.mix(black_box(&x), &weight, &bias, &mut out));
+            });
+            group.bench_function(BenchmarkId::new(format!("silu_gate {n}"), name), |b| {
+                b.iter(|| kernels.silu_gate(black_box(&mut out), &x));
+            });
+        }
+    }
+    for s in [32, 64] {
+        let (x, mut y, mut state) = (floats(s), vec![0.0; s], vec![0.0; s * s]);
+        // Below 1, so that the state stays finite however often it is updated.
+        let decay = vec![0.5; s];
+        group.throughput(Throughput::Elements((s * s) as u64));
+        for (name, kernels) in variants() {
+            let input = WkvInput { r: &x, k: &x, v: &x, decay: &decay, bonus: &x };
+            group.bench_function(BenchmarkId::new(format!("wkv {s}"), name), |b| {
+                b.iter(|| kernels.wkv(black_box(input), &mut state, &mut y));
+            });
+        }
+    }
+}
+
+criterion_group! {
+    name = kernels;
+    config = Criterion::default().warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(600));
+    targets = read, ternary, head, steps
+}
+criterion_main!(kernels);
