@@ -17,6 +17,8 @@ use std::time::Duration;
 const OUTPUT_LIMIT: usize = 256 << 20;
 /// Most linear memory a guest may take.
 const WASM_MEMORY: u64 = 512 << 20;
+/// Fuel of a WASM run that is not timed: about ten times what the longest takes.
+const WASM_FUEL: u64 = 1_000_000_000_000;
 
 /// A model file, ready for every target.
 #[derive(Debug, Clone)]
@@ -189,6 +191,10 @@ impl Runner {
                 command.arg("--guest").arg(guest).arg("--model").arg(&ask.model.path);
                 command.args(["--memory-limit", &WASM_MEMORY.to_string()]);
                 command.args(["--timeout", &ask.timeout.as_secs().to_string()]);
+                // Metering slows the guest down, so a run that is timed has the other two limits alone.
+                if ask.fuel || !ask.jobs.iter().any(|job| matches!(job, Job::Bench(_))) {
+                    command.args(["--fuel", &WASM_FUEL.to_string()]);
+                }
                 if ask.fuel {
                     command.arg("--count-fuel");
                 }
