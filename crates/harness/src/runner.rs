@@ -257,7 +257,11 @@ impl XtensaRunner {
             }
             linked => linked?,
         };
-        let output = xtensa::run(&self.tools, &image, ask.timeout)?;
+        let output = match xtensa::run(&self.tools, &image, ask.timeout) {
+            // A process like any other, so that Ctrl-C and the limits read the same on every target.
+            Err(xtensa::Error::Run(error)) => return Err(error.into()),
+            ran => ran?,
+        };
         let all_succeeded = match output.exit {
             xtensa::Exit::Ok => true,
             xtensa::Exit::Failed => false,

@@ -1,10 +1,10 @@
 //! What can go wrong on the way to an answer, and running a tool with its words kept.
 
 use super::toolchain::MissingTools;
+use crate::process::ProcessError;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 /// How much of a failing tool's words an error repeats; the log has them all.
 const TAIL: usize = 4096;
@@ -53,18 +53,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// The run took too long and was ended.
-    #[error("the emulator was stopped after {} s", limit.as_secs_f64())]
-    TimedOut {
-        /// The time it had.
-        limit: Duration,
-    },
-    /// The run wrote too much and was ended.
-    #[error("the emulator was stopped after it had written {limit} bytes")]
-    TooMuchOutput {
-        /// The number of bytes it had.
-        limit: usize,
-    },
+    /// The emulator did not come to its end.
+    #[error(transparent)]
+    Run(#[from] ProcessError),
 }
 
 impl Error {

@@ -3,18 +3,12 @@
 use super::error::Error;
 use super::link::Image;
 use super::toolchain::Toolchain;
-use std::io::Read;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
-use wait_timeout::ChildExt;
+use crate::process::{self, Limits};
+use std::process::Command;
+use std::time::Duration;
 
 /// Most bytes that a run may write to one of its descriptors.
 pub const OUTPUT_LIMIT: usize = 64 << 20;
-
-/// How often the limit on output is looked at.
-const SLICE: Duration = Duration::from_millis(20);
 
 /// How the firmware ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +21,7 @@ pub enum Exit {
     Panicked,
     /// The core raised an exception: its cause and place are in the standard error.
     Trapped,
-    /// Something that the firmware does not do: the emulator itself failed or was killed.
+    /// Something that the firmware does not do: the emulator itself failed.
     Other(Option<i32>),
 }
 
@@ -55,83 +49,36 @@ impl RunOutput {
 /// real time that passes before the first instruction out of the counter, where it would move every reading by a tick.
 ///
 /// # Errors
-/// [`Error::TimedOut`] and [`Error::TooMuchOutput`] after the emulator was stopped.
+/// [`Error::Run`] if the emulator could not be started or was stopped: at a limit, by a signal, on Ctrl-C.
 pub fn run(tools: &Toolchain, image: &Image, timeout: Duration) -> Result<RunOutput, Error> {
     let mut command = Command::new(&tools.qemu);
     command.args(["-M", "sim", "-cpu", "de233_fpu", "-m", "24M", "-icount", "shift=0,sleep=off"]);
     command.args(["-semihosting", "-nographic", "-monitor", "none", "-serial", "none", "-no-reboot", "-kernel"]);
-    supervise(command.arg(&image.path), timeout, OUTPUT_LIMIT)
+    supervise(command.arg(&image.path), Limits { time: timeout, output: OUTPUT_LIMIT })
 }
 
-/// Runs a command with its output collected, and stops it at either limit.
-fn supervise(command: &mut Command, timeout: Duration, limit: usize) -> Result<RunOutput, Error> {
-    let program = std::path::PathBuf::from(command.get_program());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = Stopped(command.spawn().map_err(Error::io("start", &program))?);
-    let full = AtomicBool::new(false);
-    let (stdout, stderr) = (child.0.stdout.take(), child.0.stderr.take());
-    let (status, stdout, stderr) = thread::scope(|scope| {
-        let stdout = scope.spawn(|| collect(stdout, limit, &full));
-        let stderr = scope.spawn(|| collect(stderr, limit, &full));
-        let status = wait(&mut child, timeout, &full);
-        // Stopped or ended, its side of the pipes is closed and the readers come to their end.
-        drop(child);
-        (status, stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default())
-    });
-    let status = status.map_err(Error::io("wait for", &program))?;
-    if full.load(Ordering::Relaxed) {
-        return Err(Error::TooMuchOutput { limit });
-    }
-    let exit = match status.ok_or(Error::TimedOut { limit: timeout })?.code() {
+/// Runs a command and reads its end as the firmware's.
+fn supervise(command: &mut Command, limits: Limits) -> Result<RunOutput, Error> {
+    let output = process::run(command, b"", limits)?;
+    let exit = match output.status.code() {
         Some(0) => Exit::Ok,
         Some(1) => Exit::Failed,
         Some(101) => Exit::Panicked,
         Some(102) => Exit::Trapped,
         code => Exit::Other(code),
     };
-    Ok(RunOutput { stdout, stderr, exit })
-}
-
-/// A process that is stopped and waited for when it goes out of scope, whatever the way.
-struct Stopped(Child);
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        // It may have ended by itself: both calls then do nothing.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn wait(child: &mut Stopped, timeout: Duration, full: &AtomicBool) -> std::io::Result<Option<ExitStatus>> {
-    let start = Instant::now();
-    while start.elapsed() < timeout && !full.load(Ordering::Relaxed) && !crate::process::interrupted() {
-        let left = timeout.saturating_sub(start.elapsed());
-        if let Some(status) = child.0.wait_timeout(left.min(SLICE))? {
-            return Ok(Some(status));
-        }
-    }
-    Ok(None)
-}
-
-fn collect(pipe: Option<impl Read>, limit: usize, full: &AtomicBool) -> String {
-    let mut bytes = Vec::new();
-    if let Some(pipe) = pipe {
-        // An error ends the text as an end does; the answer's closing line shows what is missing.
-        let _ = pipe.take(limit as u64 + 1).read_to_end(&mut bytes);
-    }
-    if bytes.len() > limit {
-        full.store(true, Ordering::Relaxed);
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    Ok(RunOutput { stdout: String::from_utf8_lossy(&output.stdout).into_owned(), stderr: output.stderr, exit })
 }
 
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use crate::process::ProcessError;
+    use std::time::Instant;
 
     fn shell(script: &str, timeout_ms: u64, limit: usize) -> Result<RunOutput, Error> {
-        supervise(Command::new("/bin/sh").args(["-c", script]), Duration::from_millis(timeout_ms), limit)
+        let limits = Limits { time: Duration::from_millis(timeout_ms), output: limit };
+        supervise(Command::new("/bin/sh").args(["-c", script]), limits)
     }
 
     #[test]
@@ -144,13 +91,13 @@ mod tests {
     #[test]
     fn a_run_that_hangs_is_stopped() {
         let start = Instant::now();
-        assert!(matches!(shell("exec sleep 60", 200, 100), Err(Error::TimedOut { .. })));
+        assert!(matches!(shell("exec sleep 60", 200, 100), Err(Error::Run(ProcessError::TimedOut(_)))));
         assert!(start.elapsed() < Duration::from_secs(30));
     }
 
     #[test]
     fn a_run_that_never_stops_writing_is_stopped() {
-        assert!(matches!(shell("exec cat /dev/zero", 60_000, 5000), Err(Error::TooMuchOutput { limit: 5000 })));
+        assert!(matches!(shell("exec cat /dev/zero", 60_000, 5000), Err(Error::Run(ProcessError::TooMuch(5000)))));
     }
 
     #[test]

@@ -97,6 +97,7 @@ fn tokens<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
     }
 }
 
+/// The sums of the rows of as many row groups as `VECTORS` hold, for each row of activations; `pass` is their blocks.
 #[inline(always)]
 fn sums<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
     isa: M::Isa,
@@ -111,7 +112,8 @@ fn sums<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
     many(isa, pass, per_row_group, q, surplus)
 }
 
-/// The sums of the rows of as many row groups as `VECTORS` hold, for each row of activations; `pass` is their blocks.
+/// [`sums`] with the codes shifted once for all rows of activations. A sum may wrap on its way; the product itself fits
+/// 32 bits, so it comes out right.
 #[inline(always)]
 fn many<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
     isa: M::Isa,
@@ -151,7 +153,7 @@ fn write<M: Dpbusd, const VECTORS: usize>(sums: [M; VECTORS], scale: f32, y: &mu
     }
 }
 
-/// The same for one row of activations.
+/// [`sums`] for one row of activations, a sum for each plane. A shift does not undo a wrap, so they are joined in time.
 #[inline(always)]
 fn one<M: Dpbusd, const VECTORS: usize>(
     isa: M::Isa,
