@@ -91,7 +91,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     let mut decoder = ByteDecoder::default();
     let start = Instant::now();
     for i in 1..=flags.max_tokens {
-        let token = session.choose();
+        let token = session.choose()?;
         tokens.push(token);
         if !flags.json {
             match tokenizer {

@@ -4,7 +4,7 @@ use crate::error::{EngineError, ForwardError, RestoreError};
 use crate::observe::Observer;
 use crate::state::State;
 use crate::weights::{Embedding, Layer, Norm};
-use bitstate_kernels::{Kernels, MAX_N_EMBD, Variant};
+use bitstate_kernels::{Kernels, MAX_N_EMBD, TopLogit, Variant};
 use bitstate_model::{Config, Model};
 use core::hash::Hasher;
 use twox_hash::XxHash64;
@@ -68,7 +68,55 @@ impl<'m> Engine<'m> {
         State::new(&self.config, self.kernels, self.digest)
     }
 
-    /// Takes `state` one token further and writes the logits of the next token: V values.
+    /// Takes `state` through `tokens`, one after the other, without asking for logits: many tokens at once are bit for
+    /// bit the tokens one by one, but read the weights once for several of them.
+    ///
+    /// # Errors
+    /// Where there is no token, any of them is not the model's, or `state` is not made for this engine; nothing has
+    /// changed then.
+    pub fn advance(&self, tokens: &[u32], state: &mut State) -> Result<(), ForwardError> {
+        if tokens.is_empty() {
+            return Err(ForwardError::EmptyPrompt);
+        }
+        for &token in tokens {
+            self.check_token(token)?;
+        }
+        self.check_state(state)?;
+        self.advance_checked(tokens, state, &mut ());
+        Ok(())
+    }
+
+    /// Writes the logits of the token after the last that `state` has seen: V values.
+    ///
+    /// # Errors
+    /// Where `state` has seen nothing, or it or `logits` are not made for this model; nothing has changed then.
+    pub fn logits(&self, state: &mut State, logits: &mut [f32]) -> Result<(), ForwardError> {
+        self.check_logits(logits)?;
+        self.check_seen(state)?;
+        self.head(state, logits, &mut ());
+        Ok(())
+    }
+
+    /// Writes the `top.len()` largest of the logits that [`logits`](Engine::logits) gives, with their tokens: the
+    /// largest first, equal ones by token, a NaN below every number. `room` is V values of working room; what it holds
+    /// afterwards stands for nothing.
+    ///
+    /// # Errors
+    /// Where `state` has seen nothing, more logits are asked for than there are, or `state` or `room` are not made for
+    /// this model; nothing has changed then.
+    pub fn top_logits(&self, state: &mut State, top: &mut [TopLogit], room: &mut [f32]) -> Result<(), ForwardError> {
+        self.check_logits(room)?;
+        self.check_seen(state)?;
+        if top.len() > room.len() {
+            return Err(ForwardError::Top { asked: top.len(), vocab_size: room.len() });
+        }
+        self.head(state, room, &mut ());
+        self.kernels.top(room, top);
+        Ok(())
+    }
+
+    /// Takes `state` one token further and writes the logits of the next token, V values:
+    /// [`advance`](Engine::advance), then [`logits`](Engine::logits).
     ///
     /// # Errors
     /// Where the token is not the model's, or `state` or `logits` are not made for it; nothing has changed then.
@@ -87,79 +135,71 @@ impl<'m> Engine<'m> {
         logits: &mut [f32],
         observer: &mut impl Observer,
     ) -> Result<(), ForwardError> {
-        self.check(&[token], state, logits)?;
-        self.layers_forward(&[token], &mut &mut state.memory, &mut state.activations, observer);
-        self.head(0, &mut state.activations, logits, observer);
+        self.check_token(token)?;
+        self.check_logits(logits)?;
+        self.check_state(state)?;
+        self.advance_checked(&[token], state, observer);
+        self.head(state, logits, observer);
         Ok(())
     }
 
-    /// Takes `state` through a prompt and writes the logits after its last token; bit for bit what feeding the
-    /// tokens one by one gives.
+    /// Takes `state` through a prompt and writes the logits after its last token, V values:
+    /// [`advance`](Engine::advance), then [`logits`](Engine::logits).
     ///
     /// # Errors
-    /// Where the prompt is empty or any of its tokens is not the model's; nothing has changed then.
-    pub fn prefill(&self, prompt: &[u32], state: &mut State, logits: &mut [f32]) -> Result<(), ForwardError> {
-        if prompt.is_empty() {
-            return Err(ForwardError::EmptyPrompt);
-        }
-        self.check(prompt, state, logits)?;
-        let mut last = 0;
-        for tokens in prompt.chunks(self.kernels.batch_rows()) {
-            self.layers_forward(tokens, &mut &mut state.memory, &mut state.activations, &mut ());
-            last = tokens.len() - 1;
-        }
-        self.head(last, &mut state.activations, logits, &mut ());
-        Ok(())
-    }
-
-    /// Takes each of many sessions one token further: `tokens[i]` in `states[i]`, its logits in the `i`-th V values of
-    /// `logits`. One pass over the weights serves many of them; bit for bit what each alone gives.
-    ///
-    /// # Errors
-    /// Where there are not as many tokens as states, or any token, state or the logits are not made for this model;
+    /// Where the prompt is empty, any of its tokens is not the model's, or `state` or `logits` are not made for it;
     /// nothing has changed then.
-    pub fn forward_many(&self, tokens: &[u32], states: &mut [State], logits: &mut [f32]) -> Result<(), ForwardError> {
-        let vocab_size = self.config.vocab_size;
+    pub fn prefill(&self, prompt: &[u32], state: &mut State, logits: &mut [f32]) -> Result<(), ForwardError> {
+        self.check_logits(logits)?;
+        self.advance(prompt, state)?;
+        self.head(state, logits, &mut ());
+        Ok(())
+    }
+
+    /// Takes each of many sessions one token further, `tokens[i]` in `states[i]`. One pass over the weights serves many
+    /// of them; bit for bit what each alone gives.
+    ///
+    /// # Errors
+    /// Where there are not as many tokens as states, or any token or state is not made for this model; nothing has
+    /// changed then.
+    pub fn advance_many(&self, tokens: &[u32], states: &mut [State]) -> Result<(), ForwardError> {
         if tokens.len() != states.len() {
             return Err(ForwardError::Sessions { tokens: tokens.len(), states: states.len() });
-        }
-        if logits.len() != tokens.len() * vocab_size {
-            return Err(ForwardError::Logits { found: logits.len(), expected: tokens.len() * vocab_size });
         }
         for (&token, state) in tokens.iter().zip(&*states) {
             self.check_token(token)?;
             self.check_state(state)?;
         }
         let rows = self.kernels.batch_rows();
-        let batches = tokens.chunks(rows).zip(states.chunks_mut(rows)).zip(logits.chunks_mut(rows * vocab_size));
-        for ((tokens, states), logits) in batches {
+        for (tokens, states) in tokens.chunks(rows).zip(states.chunks_mut(rows)) {
             let Some((first, others)) = states.split_first_mut() else { continue };
-            self.layers_forward(tokens, &mut (&mut first.memory, others), &mut first.activations, &mut ());
-            for (row, logits) in logits.chunks_exact_mut(vocab_size).enumerate() {
-                self.head(row, &mut first.activations, logits, &mut ());
+            let State { memory, activations, .. } = first;
+            self.layers_forward(tokens, &mut (memory, &mut *others), activations, &mut ());
+            for (row, other) in (1..).zip(others) {
+                other.take_residual(first.activations.residual(row));
             }
+            first.take_own_residual(0);
         }
         Ok(())
     }
 
-    fn check(&self, tokens: &[u32], state: &State, logits: &[f32]) -> Result<(), ForwardError> {
-        for &token in tokens {
-            self.check_token(token)?;
-        }
-        if logits.len() != self.config.vocab_size {
-            return Err(ForwardError::Logits { found: logits.len(), expected: self.config.vocab_size });
-        }
-        self.check_state(state)
-    }
-
-    fn check_token(&self, token: u32) -> Result<(), ForwardError> {
+    /// [`advance_many`](Engine::advance_many), then the logits of each session: those of `states[i]` in the `i`-th V
+    /// values of `logits`.
+    ///
+    /// # Errors
+    /// As `advance_many`, and where `logits` does not have V values for each session.
+    pub fn forward_many(&self, tokens: &[u32], states: &mut [State], logits: &mut [f32]) -> Result<(), ForwardError> {
         let vocab_size = self.config.vocab_size;
-        if (token as usize) < vocab_size { Ok(()) } else { Err(ForwardError::Token { token, vocab_size }) }
+        if logits.len() != states.len() * vocab_size {
+            return Err(ForwardError::Logits { found: logits.len(), expected: states.len() * vocab_size });
+        }
+        self.advance_many(tokens, states)?;
+        for (state, logits) in states.iter_mut().zip(logits.chunks_exact_mut(vocab_size)) {
+            self.head(state, logits, &mut ());
+        }
+        Ok(())
     }
 
-    fn check_state(&self, state: &State) -> Result<(), ForwardError> {
-        if state.is_of(self.digest, self.kernels.variant()) { Ok(()) } else { Err(ForwardError::State) }
-    }
     /// Reads back what [`State::to_bytes`] wrote, for this model and any variant.
     ///
     /// # Errors
@@ -168,6 +208,35 @@ impl<'m> Engine<'m> {
         let mut state = self.new_state();
         state.read(bytes)?;
         Ok(state)
+    }
+
+    /// [`advance`](Engine::advance) with at least one token and everything checked.
+    fn advance_checked(&self, tokens: &[u32], state: &mut State, observer: &mut impl Observer) {
+        let mut last = 0;
+        for tokens in tokens.chunks(self.kernels.batch_rows()) {
+            self.layers_forward(tokens, &mut &mut state.memory, &mut state.activations, observer);
+            last = tokens.len() - 1;
+        }
+        state.take_own_residual(last);
+    }
+
+    fn check_token(&self, token: u32) -> Result<(), ForwardError> {
+        let vocab_size = self.config.vocab_size;
+        if (token as usize) < vocab_size { Ok(()) } else { Err(ForwardError::Token { token, vocab_size }) }
+    }
+
+    fn check_logits(&self, logits: &[f32]) -> Result<(), ForwardError> {
+        let (found, expected) = (logits.len(), self.config.vocab_size);
+        if found == expected { Ok(()) } else { Err(ForwardError::Logits { found, expected }) }
+    }
+
+    fn check_state(&self, state: &State) -> Result<(), ForwardError> {
+        if state.is_of(self.digest, self.kernels.variant()) { Ok(()) } else { Err(ForwardError::State) }
+    }
+
+    fn check_seen(&self, state: &State) -> Result<(), ForwardError> {
+        self.check_state(state)?;
+        if state.has_residual() { Ok(()) } else { Err(ForwardError::NothingSeen) }
     }
 }
 

@@ -30,6 +30,18 @@ pub enum ForwardError {
     /// A prompt of no tokens leaves nothing to predict from.
     #[error("the prompt is empty: give at least one token")]
     EmptyPrompt,
+    /// Logits of a state that has nothing to predict from: the saved form holds what a session remembers, not what its
+    /// last token came to.
+    #[error("the state has seen no token since it was made, reset or restored: take it through at least one first")]
+    NothingSeen,
+    /// More of the largest logits than there are.
+    #[error("the {asked} largest logits were asked for, the model has {vocab_size} tokens")]
+    Top {
+        /// Number asked for.
+        asked: usize,
+        /// V of the model.
+        vocab_size: usize,
+    },
     /// The logits do not have room for one value a token of the vocabulary, for each session.
     #[error("the logits have room for {found} values, this call gives {expected}")]
     Logits {

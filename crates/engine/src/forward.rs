@@ -6,7 +6,7 @@
 
 use crate::engine::Engine;
 use crate::observe::{Observer, Step};
-use crate::state::LayerMemory;
+use crate::state::{LayerMemory, State};
 use crate::weights::{BitLinear, Embedding};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -87,6 +87,12 @@ impl Activations {
             head: vec![0; d],
         }
     }
+
+    /// The residual stream of a row.
+    pub fn residual(&self, row: usize) -> &[f32] {
+        let d = self.z.len();
+        &self.x[row * d..][..d]
+    }
 }
 
 impl BitLinear<'_> {
@@ -104,7 +110,7 @@ impl BitLinear<'_> {
 }
 
 impl Engine<'_> {
-    /// One token for each row through all layers; leaves the residual stream in `a`.
+    /// One token for each row through all layers; leaves their residual streams in `a`.
     pub(crate) fn layers_forward(
         &self,
         tokens: &[u32],
@@ -224,18 +230,18 @@ impl Engine<'_> {
         kernels.sigmoid_gate_add(x, r, v);
     }
 
-    /// `logits = E · layer_norm(x; ln_f)` of one row.
-    pub(crate) fn head(&self, row: usize, a: &mut Activations, logits: &mut [f32], observer: &mut impl Observer) {
-        let (kernels, d) = (self.kernels, self.config.n_embd);
-        kernels.layer_norm(&a.x[row * d..][..d], &self.ln_f.weight, &self.ln_f.bias, &mut a.z);
+    /// `logits = E · layer_norm(x; ln_f)` of the last token that `state` has seen.
+    pub(crate) fn head(&self, state: &mut State, logits: &mut [f32], observer: &mut impl Observer) {
+        let (kernels, Activations { z, head, .. }) = (self.kernels, &mut state.activations);
+        kernels.layer_norm(&state.residual, &self.ln_f.weight, &self.ln_f.bias, z);
         match &self.embedding {
-            Embedding::F32(rows) => kernels.head_f32(rows, &a.z, logits),
+            Embedding::F32(rows) => kernels.head_f32(rows, z, logits),
             Embedding::Int8 { rows, scales } => {
-                let scale = kernels.quantise_15bit(&a.z, &mut a.head);
-                kernels.head_int8(rows, scales, &a.head, scale, logits);
+                let scale = kernels.quantise_15bit(z, head);
+                kernels.head_int8(rows, scales, head, scale, logits);
             }
         }
-        observer.step(self.layers.len(), Step::FinalNorm, &a.z);
+        observer.step(self.layers.len(), Step::FinalNorm, z);
         observer.step(self.layers.len(), Step::Head, logits);
     }
 }

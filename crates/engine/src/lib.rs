@@ -5,7 +5,7 @@
 //! same bits for every variant on every target: `crates/ARITHMETIC.md` is their definition.
 //!
 //! ```
-//! use bitstate_engine::Engine;
+//! use bitstate_engine::{Engine, TopLogit};
 //! use bitstate_kernels::Variant;
 //! use bitstate_model::{Model, Preset, Version, synthetic};
 //!
@@ -16,6 +16,10 @@
 //! let mut logits = vec![0.0; model.config.vocab_size];
 //! engine.prefill(&[3, 1, 4], &mut state, &mut logits)?;
 //! engine.forward(1, &mut state, &mut logits)?;
+//! // The head is most of a token: ask for no more of it than is needed.
+//! let mut likeliest = [TopLogit::default()];
+//! engine.advance(&[5], &mut state)?;
+//! engine.top_logits(&mut state, &mut likeliest, &mut logits)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![no_std]
@@ -29,6 +33,7 @@ mod observe;
 mod state;
 mod weights;
 
+pub use bitstate_kernels::TopLogit;
 pub use engine::Engine;
 pub use error::{EngineError, ForwardError, RestoreError};
 pub use observe::{Observer, Step};

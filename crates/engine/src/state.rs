@@ -23,6 +23,11 @@ pub struct State {
     digest: u64,
     variant: Variant,
     pub(crate) activations: Activations,
+    /// What the last token came to, D: the residual stream that the head reads. A copy, because the activations may
+    /// belong to many sessions' tokens.
+    pub(crate) residual: Vec<f32>,
+    /// Whether there was such a token: not in a new, reset or restored state.
+    has_residual: bool,
 }
 
 /// The values that are remembered.
@@ -74,6 +79,8 @@ impl State {
             digest,
             variant: kernels.variant(),
             activations: Activations::new(config, kernels),
+            residual: vec![0.0; config.n_embd],
+            has_residual: false,
         }
     }
 
@@ -81,9 +88,27 @@ impl State {
         self.digest == digest && self.variant == variant
     }
 
+    /// Whether the head has something to read.
+    pub(crate) fn has_residual(&self) -> bool {
+        self.has_residual
+    }
+
+    /// The session's token has come to `residual`.
+    pub(crate) fn take_residual(&mut self, residual: &[f32]) {
+        self.residual.copy_from_slice(residual);
+        self.has_residual = true;
+    }
+
+    /// The session's token was in that row of its own activations.
+    pub(crate) fn take_own_residual(&mut self, row: usize) {
+        self.residual.copy_from_slice(self.activations.residual(row));
+        self.has_residual = true;
+    }
+
     /// Forgets everything, as a new session.
     pub fn reset(&mut self) {
         self.memory.values.fill(0.0);
+        self.has_residual = false;
     }
 
     /// Number of bytes of the saved form.
@@ -92,7 +117,8 @@ impl State {
     }
 
     /// The saved form: `BSST`, u32 version, u64 digest of the model file, the values as f32, u64 XXH64 of all
-    /// before it, everything little-endian. A state saved on one target goes on bit for bit on any other.
+    /// before it, everything little-endian. A state saved on one target goes on bit for bit on any other; it has logits
+    /// again once it has seen the next token.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.saved_len());
         bytes.extend(MAGIC);

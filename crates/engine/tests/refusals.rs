@@ -3,7 +3,7 @@
 
 mod support;
 
-use bitstate_engine::{Engine, EngineError, ForwardError};
+use bitstate_engine::{Engine, EngineError, ForwardError, TopLogit};
 use bitstate_kernels::{MAX_N_EMBD, Variant};
 use bitstate_model::{Model, Version, synthetic};
 use support::{Run, config, file, tokens, variants};
@@ -29,14 +29,33 @@ fn a_refused_call_changes_nothing() {
             let refused = run.engine.prefill(&[1, 2, token, 3], &mut run.state, &mut run.logits);
             assert_eq!(refused.err(), out_of_range(token));
         }
+        for token in [17, u32::MAX] {
+            assert_eq!(run.engine.advance(&[1, token], &mut run.state).err(), out_of_range(token));
+            let together = run.engine.advance_many(&[token], std::slice::from_mut(&mut run.state));
+            assert_eq!(together.err(), out_of_range(token));
+        }
+        let together = run.engine.advance_many(&[1, 2], std::slice::from_mut(&mut run.state));
+        assert_eq!(together.err(), Some(ForwardError::Sessions { tokens: 2, states: 1 }));
+        assert_eq!(run.engine.advance(&[], &mut run.state).err(), Some(ForwardError::EmptyPrompt));
         let refused = run.engine.prefill(&[], &mut run.state, &mut run.logits);
         assert_eq!(refused.err(), Some(ForwardError::EmptyPrompt));
         for found in [0, 16, 18] {
             let mut wrong = vec![5.0; found];
             let refused = run.engine.forward(1, &mut run.state, &mut wrong);
             assert_eq!(refused.err(), Some(ForwardError::Logits { found, expected: 17 }));
+            let refused = [
+                run.engine.prefill(&[1], &mut run.state, &mut wrong),
+                run.engine.logits(&mut run.state, &mut wrong),
+                run.engine.top_logits(&mut run.state, &mut [], &mut wrong),
+                run.engine.forward_many(&[1], std::slice::from_mut(&mut run.state), &mut wrong),
+            ];
+            assert!(refused.iter().all(|refused| *refused == Err(ForwardError::Logits { found, expected: 17 })));
             assert!(wrong.iter().all(|&logit| logit == 5.0));
         }
+        let mut top = [TopLogit { token: 7, logit: 5.0 }; 18];
+        let refused = run.engine.top_logits(&mut run.state, &mut top, &mut run.logits);
+        assert_eq!(refused.err(), Some(ForwardError::Top { asked: 18, vocab_size: 17 }));
+        assert!(top.iter().all(|top| top.token == 7));
         // Of the same shapes: another model's, and the same model's in another layout.
         let mut strangers = vec![Engine::new(&foreign, variant).unwrap().new_state()];
         let others = variants().into_iter().filter(|&other| other != variant);
@@ -45,6 +64,8 @@ fn a_refused_call_changes_nothing() {
             let stranger_before = stranger.to_bytes();
             assert_eq!(run.engine.forward(1, &mut stranger, &mut run.logits).err(), Some(ForwardError::State));
             assert_eq!(run.engine.prefill(&[1], &mut stranger, &mut run.logits).err(), Some(ForwardError::State));
+            assert_eq!(run.engine.advance(&[1], &mut stranger).err(), Some(ForwardError::State));
+            assert_eq!(run.engine.logits(&mut stranger, &mut run.logits).err(), Some(ForwardError::State));
             assert_eq!(stranger.to_bytes(), stranger_before);
         }
 
@@ -93,6 +114,8 @@ fn errors_name_what_was_wrong() {
     let cases = [
         (ForwardError::Token { token: 17, vocab_size: 17 }.to_string(), "tokens 0 to 16"),
         (ForwardError::EmptyPrompt.to_string(), "give at least one token"),
+        (ForwardError::NothingSeen.to_string(), "take it through at least one first"),
+        (ForwardError::Top { asked: 18, vocab_size: 17 }.to_string(), "18 largest logits were asked for"),
         (ForwardError::Logits { found: 3, expected: 17 }.to_string(), "3 values, this call gives 17"),
         (ForwardError::State.to_string(), "another variant"),
         (EngineError::TooWide { n_embd: 2048 }.to_string(), "at most 1024"),

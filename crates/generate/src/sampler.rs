@@ -116,6 +116,11 @@ impl Sampler {
         })
     }
 
+    /// How it chooses.
+    pub fn sampling(&self) -> Sampling {
+        self.sampling
+    }
+
     /// Tells the sampler of a token of the session that it did not choose itself.
     pub fn observe(&mut self, token: u32) {
         if let Some(count) = self.counts.get_mut(token as usize) {

@@ -3,14 +3,16 @@
 use crate::{Sampler, Sampling, SamplingError};
 use alloc::vec;
 use alloc::vec::Vec;
-use bitstate_engine::{Engine, ForwardError, State};
+use bitstate_engine::{Engine, ForwardError, State, TopLogit};
 
-/// One text in the making: an engine, its state, the logits of the next token and the sampler that will choose it.
+/// One text in the making: an engine, its state and the sampler that chooses the next token.
 /// After [`new`](Session::new) nothing is allocated.
 pub struct Session<'e, 'm> {
     engine: &'e Engine<'m>,
     state: State,
+    /// V: the logits of the next token where `has_logits`, else working room.
     logits: Vec<f32>,
+    has_logits: bool,
     sampler: Sampler,
 }
 
@@ -22,7 +24,8 @@ impl<'e, 'm> Session<'e, 'm> {
     pub fn new(engine: &'e Engine<'m>, sampling: Sampling) -> Result<Self, SamplingError> {
         let vocab_size = engine.config().vocab_size;
         let sampler = Sampler::new(sampling, vocab_size, engine.kernels())?;
-        Ok(Session { engine, state: engine.new_state(), logits: vec![0.0; vocab_size], sampler })
+        let logits = vec![0.0; vocab_size];
+        Ok(Session { engine, state: engine.new_state(), logits, has_logits: false, sampler })
     }
 
     /// Takes in a prompt; more than one may follow each other.
@@ -30,29 +33,49 @@ impl<'e, 'm> Session<'e, 'm> {
     /// # Errors
     /// Where the prompt is empty or a token of it is not the model's; the session is as before then.
     pub fn feed(&mut self, prompt: &[u32]) -> Result<(), ForwardError> {
-        self.engine.prefill(prompt, &mut self.state, &mut self.logits)?;
+        self.engine.advance(prompt, &mut self.state)?;
+        self.has_logits = false;
         for &token in prompt {
             self.sampler.observe(token);
         }
         Ok(())
     }
 
-    /// The logits of the next token.
-    pub fn logits(&self) -> &[f32] {
-        &self.logits
-    }
-
-    /// Chooses the next token from the logits; they are not read again until [`advance`](Session::advance).
-    pub fn choose(&mut self) -> u32 {
-        self.sampler.sample(&self.logits)
-    }
-
-    /// Takes in the token chosen, so that the logits are those of the one after it.
+    /// The logits of the next token, worked out where [`choose`](Session::choose) did not need them all.
     ///
     /// # Errors
-    /// Where the token is not the model's.
+    /// Where the session has seen nothing to predict from.
+    pub fn logits(&mut self) -> Result<&[f32], ForwardError> {
+        if !self.has_logits {
+            self.engine.logits(&mut self.state, &mut self.logits)?;
+            self.has_logits = true;
+        }
+        Ok(&self.logits)
+    }
+
+    /// Chooses the next token; it is taken in by [`advance`](Session::advance) alone. A greedy choice asks the engine
+    /// for the largest logit only, unless all are there already.
+    ///
+    /// # Errors
+    /// Where the session has seen nothing to predict from.
+    pub fn choose(&mut self) -> Result<u32, ForwardError> {
+        if self.sampler.sampling() == Sampling::Greedy && !self.has_logits {
+            let mut largest = [TopLogit::default()];
+            self.engine.top_logits(&mut self.state, &mut largest, &mut self.logits)?;
+            return Ok(largest[0].token);
+        }
+        self.logits()?;
+        Ok(self.sampler.sample(&self.logits))
+    }
+
+    /// Takes in the token chosen.
+    ///
+    /// # Errors
+    /// Where the token is not the model's; the session is as before then.
     pub fn advance(&mut self, token: u32) -> Result<(), ForwardError> {
-        self.engine.forward(token, &mut self.state, &mut self.logits)
+        self.engine.advance(&[token], &mut self.state)?;
+        self.has_logits = false;
+        Ok(())
     }
 
     /// What the session remembers of its text.
@@ -60,8 +83,10 @@ impl<'e, 'm> Session<'e, 'm> {
         &self.state
     }
 
-    /// Goes on from a state of this engine. The sampler's memory of tokens stays as it is.
+    /// Goes on from a state of this engine; a restored one first has to be fed. The sampler's memory of tokens stays as
+    /// it is.
     pub fn set_state(&mut self, state: State) {
         self.state = state;
+        self.has_logits = false;
     }
 }

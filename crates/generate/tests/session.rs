@@ -38,7 +38,7 @@ fn with_engines(mut check: impl FnMut(&Model<'_>, &Engine<'_>)) {
 /// Chooses and takes in `room.capacity()` tokens.
 fn run(session: &mut Session<'_, '_>, room: &mut Vec<u32>) {
     while room.len() < room.capacity() {
-        let token = session.choose();
+        let token = session.choose().unwrap();
         room.push(token);
         session.advance(token).unwrap();
     }
@@ -80,11 +80,54 @@ fn a_refused_prompt_leaves_the_session_as_it_was() {
             assert_eq!(session.feed(&[]), Err(ForwardError::EmptyPrompt));
             assert_eq!(session.feed(&[5, 5, 64]), Err(out_of_range.clone()));
             assert_eq!(session.advance(64), Err(out_of_range));
-            assert_eq!(session.logits(), undisturbed.logits());
+            assert_eq!(session.logits().unwrap(), undisturbed.logits().unwrap());
             let [mut a, mut b] = [(); 2].map(|()| Vec::with_capacity(TOKENS));
             run(&mut undisturbed, &mut a);
             run(&mut session, &mut b);
             assert_eq!(a, b);
+        }
+    });
+}
+
+/// The two ways to a greedy token: the largest logit alone, and all of them.
+#[test]
+fn the_logits_asked_for_first_change_no_choice() {
+    with_engines(|_, engine| {
+        for (sampling, _) in samplings() {
+            let [mut plain, mut curious] = [(); 2].map(|()| Session::new(engine, sampling).unwrap());
+            plain.feed(&PROMPT).unwrap();
+            curious.feed(&PROMPT).unwrap();
+            for _ in 0..TOKENS {
+                let before = curious.logits().unwrap().to_vec();
+                let token = plain.choose().unwrap();
+                assert_eq!(curious.choose(), Ok(token));
+                assert_eq!(plain.logits().unwrap(), before);
+                assert_eq!(curious.logits().unwrap(), before);
+                plain.advance(token).unwrap();
+                curious.advance(token).unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_session_that_has_seen_nothing_chooses_nothing() {
+    with_engines(|_, engine| {
+        for (sampling, _) in samplings() {
+            let mut session = Session::new(engine, sampling).unwrap();
+            assert_eq!(session.choose(), Err(ForwardError::NothingSeen));
+            assert_eq!(session.logits(), Err(ForwardError::NothingSeen));
+            session.feed(&PROMPT).unwrap();
+            session.choose().unwrap();
+            // A state taken over brings its last token along, a restored one has none.
+            let (mut other, saved) = (Session::new(engine, sampling).unwrap(), session.state().to_bytes());
+            other.set_state(session.state().clone());
+            assert_eq!(other.logits(), session.logits());
+            session.set_state(engine.restore_state(&saved).unwrap());
+            assert_eq!(session.choose(), Err(ForwardError::NothingSeen));
+            session.advance(5).unwrap();
+            other.advance(5).unwrap();
+            assert_eq!(other.logits(), session.logits());
         }
     });
 }

@@ -3,7 +3,7 @@
 //! The lengths checked here are the engine's own, so a failed check is a bug in the caller and panics.
 
 use crate::isa::Isa;
-use crate::{Unavailable, Variant, head, vector};
+use crate::{TopLogit, Unavailable, Variant, head, top, vector};
 
 /// The kernels of one variant.
 #[derive(Debug, Clone, Copy)]
@@ -141,6 +141,22 @@ impl Kernels {
     #[inline]
     pub fn argmax(&self, logits: &[f32]) -> u32 {
         dispatch!(self.isa, vector::argmax(logits))
+    }
+
+    /// Fills `top` with the largest of `logits`, in their [order](TopLogit::order).
+    ///
+    /// # Panics
+    /// Where more are asked for than there are.
+    pub fn top(&self, logits: &[f32], top: &mut [TopLogit]) {
+        assert!(top.len() <= logits.len(), "the {} largest of {} values", top.len(), logits.len());
+        match top {
+            [] => {}
+            [first] => {
+                let token = self.argmax(logits);
+                *first = TopLogit { token, logit: logits[token as usize] };
+            }
+            _ => top::top(logits, top),
+        }
     }
 
     /// Reads every byte in order with the variant's own loads: the bandwidth that what streams is held against. The

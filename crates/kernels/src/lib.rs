@@ -13,12 +13,14 @@ mod head;
 mod isa;
 mod kernels;
 mod ternary;
+mod top;
 mod variant;
 mod vector;
 
 pub use isa::Unavailable;
 pub use kernels::{Kernels, WkvInput};
 pub use ternary::{MatmulScratch, QuantisedRows, TernaryMatrix};
+pub use top::TopLogit;
 pub use variant::{UnknownVariant, Variant};
 
 /// Widest model whose head sums fit i32: `128 · 16383 · 1024 < 2^31`.

@@ -3,7 +3,7 @@
 
 mod support;
 
-use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, UnknownVariant, Variant};
+use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, TopLogit, UnknownVariant, Variant};
 use bitstate_model::{Matrix, MatrixData};
 use support::call::{Call, head_calls, ternary_call, vector_calls, wkv_call};
 use support::data::{Kind, LENGTHS, ROWS, Source};
@@ -204,11 +204,39 @@ fn a_variant_that_cannot_run_says_what_it_needs() {
     assert!(Kernels::new(Variant::best()).is_ok());
 }
 
+/// Against a sort by the documented order, with ties, both zeros, infinities and NaNs of both signs.
+#[test]
+fn the_largest_logits_come_in_order() {
+    for (seed, kind) in (1..).zip(Kind::ALL) {
+        for n in [1, 2, 15, 16, 17, 101, 1030] {
+            let logits = Source::new(kind, seed).floats(n);
+            let mut expected: Vec<_> = (0..).zip(&logits).map(|(token, &logit)| TopLogit { token, logit }).collect();
+            expected.sort_by(TopLogit::order);
+            let sorted = expected.windows(2).all(|pair| {
+                let (a, b) = (pair[0].logit, pair[1].logit);
+                let equal = a == b || a.is_nan() && b.is_nan();
+                if equal { pair[0].token < pair[1].token } else { a > b || b.is_nan() }
+            });
+            assert!(sorted, "{kind:?} {n}: the order is not as documented");
+            let bits = |top: &[TopLogit]| top.iter().map(|top| (top.token, top.logit.to_bits())).collect::<Vec<_>>();
+            for kernels in variants() {
+                for k in [0, 1, 2, 15, 50, n] {
+                    let k = k.min(n);
+                    let mut top = vec![TopLogit::default(); k];
+                    kernels.top(&logits, &mut top);
+                    assert_eq!(bits(&top), bits(&expected[..k]), "{:?} {kind:?} {k} of {n}", kernels.variant());
+                }
+            }
+        }
+    }
+}
+
 /// What a caller gets wrong is found before any kernel runs.
 #[test]
 fn wrong_shapes_panic() {
     for kernels in variants() {
-        let wrong: [(&str, &dyn Fn()); 6] = [
+        let wrong: [(&str, &dyn Fn()); 7] = [
+            ("top", &|| kernels.top(&[0.0; 3], &mut [TopLogit::default(); 4])),
             ("layer_norm", &|| kernels.layer_norm(&[0.0; 17], &[0.0; 17], &[0.0; 16], &mut [0.0; 17])),
             ("add", &|| kernels.add(&mut [0.0; 32], &[0.0; 31])),
             ("quantise_15bit", &|| _ = kernels.quantise_15bit(&[0.0; 16], &mut [0; 15])),
