@@ -4,7 +4,7 @@ use crate::error::{EngineError, ForwardError, RestoreError};
 use crate::observe::Observer;
 use crate::state::State;
 use crate::weights::{Embedding, Layer, Norm};
-use bitstate_kernels::{Kernels, MAX_N_EMBD, TopLogit, Variant};
+use bitstate_kernels::{HeadPath, Kernels, MAX_N_EMBD, TopLogit, Variant};
 use bitstate_model::{Config, Model};
 use core::hash::Hasher;
 use twox_hash::XxHash64;
@@ -36,7 +36,7 @@ impl<'m> Engine<'m> {
         Ok(Engine {
             config,
             kernels,
-            embedding: Embedding::new(model.embedding),
+            embedding: Embedding::new(kernels, model.embedding),
             layers: model.layers.iter().map(|layer| Layer::new(kernels, layer)).collect(),
             ln_f: Norm::new(model.ln_f),
             digest: digest(model.bytes()),
@@ -98,21 +98,25 @@ impl<'m> Engine<'m> {
     }
 
     /// Writes the `top.len()` largest of the logits that [`logits`](Engine::logits) gives, with their tokens: the
-    /// largest first, equal ones by token, a NaN below every number. `room` is V values of working room; what it holds
-    /// afterwards stands for nothing.
+    /// largest first, equal ones by token, a NaN below every number. Returns how they were found: with a large INT8 head
+    /// half of its bytes is most of what is read. `room` is V values of working room; what it holds afterwards stands
+    /// for nothing.
     ///
     /// # Errors
     /// Where `state` has seen nothing, more logits are asked for than there are, or `state` or `room` are not made for
     /// this model; nothing has changed then.
-    pub fn top_logits(&self, state: &mut State, top: &mut [TopLogit], room: &mut [f32]) -> Result<(), ForwardError> {
+    pub fn top_logits(
+        &self,
+        state: &mut State,
+        top: &mut [TopLogit],
+        room: &mut [f32],
+    ) -> Result<HeadPath, ForwardError> {
         self.check_logits(room)?;
         self.check_seen(state)?;
         if top.len() > room.len() {
             return Err(ForwardError::Top { asked: top.len(), vocab_size: room.len() });
         }
-        self.head(state, room, &mut ());
-        self.kernels.top(room, top);
-        Ok(())
+        Ok(self.top_head(state, top, room))
     }
 
     /// Takes `state` one token further and writes the logits of the next token, V values:

@@ -10,7 +10,7 @@ use crate::state::{LayerMemory, State};
 use crate::weights::{BitLinear, Embedding};
 use alloc::vec;
 use alloc::vec::Vec;
-use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows, WkvInput};
+use bitstate_kernels::{HeadPath, Kernels, MatmulScratch, QuantisedRows, TopLogit, WhyFull, WkvInput};
 use bitstate_model::Config;
 
 /// What the rows of a batch remember: for each of them the memory of one layer of its session.
@@ -236,12 +236,25 @@ impl Engine<'_> {
         kernels.layer_norm(&state.residual, &self.ln_f.weight, &self.ln_f.bias, z);
         match &self.embedding {
             Embedding::F32(rows) => kernels.head_f32(rows, z, logits),
-            Embedding::Int8 { rows, scales } => {
+            Embedding::Int8(rows) => {
                 let scale = kernels.quantise_15bit(z, head);
-                kernels.head_int8(rows, scales, head, scale, logits);
+                rows.logits(head, scale, logits);
             }
         }
         observer.step(self.layers.len(), Step::FinalNorm, z);
         observer.step(self.layers.len(), Step::Head, logits);
+    }
+
+    /// The largest of those logits; `room` is V values.
+    pub(crate) fn top_head(&self, state: &mut State, top: &mut [TopLogit], room: &mut [f32]) -> HeadPath {
+        let (kernels, Activations { z, head, .. }) = (self.kernels, &mut state.activations);
+        let Embedding::Int8(rows) = &self.embedding else {
+            self.head(state, room, &mut ());
+            kernels.top(room, top);
+            return HeadPath::Full(WhyFull::NotInt8);
+        };
+        kernels.layer_norm(&state.residual, &self.ln_f.weight, &self.ln_f.bias, z);
+        let scale = kernels.quantise_15bit(z, head);
+        rows.top(head, scale, top, room)
     }
 }

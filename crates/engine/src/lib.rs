@@ -33,7 +33,7 @@ mod observe;
 mod state;
 mod weights;
 
-pub use bitstate_kernels::TopLogit;
+pub use bitstate_kernels::{HeadPath, TopLogit, WhyFull};
 pub use engine::Engine;
 pub use error::{EngineError, ForwardError, RestoreError};
 pub use observe::{Observer, Step};

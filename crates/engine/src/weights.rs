@@ -2,7 +2,7 @@
 //! and the bonus of the recurrence worked out.
 
 use alloc::vec::Vec;
-use bitstate_kernels::{Kernels, TernaryMatrix};
+use bitstate_kernels::{Int8Head, Kernels, TernaryMatrix};
 use bitstate_model as model;
 use bitstate_model::F32s;
 
@@ -52,8 +52,7 @@ pub(crate) struct Layer<'m> {
 pub(crate) enum Embedding<'m> {
     /// V × D little-endian f32.
     F32(&'m [u8]),
-    /// V × D, and V scales.
-    Int8 { rows: &'m [i8], scales: Vec<f32> },
+    Int8(Int8Head<'m>),
 }
 
 fn vector(values: F32s<'_>) -> Vec<f32> {
@@ -117,26 +116,26 @@ impl<'m> Layer<'m> {
 }
 
 impl<'m> Embedding<'m> {
-    pub fn new(embedding: model::Embedding<'m>) -> Self {
+    pub fn new(kernels: Kernels, embedding: model::Embedding<'m>) -> Self {
         match embedding {
             model::Embedding::F32(rows) => Embedding::F32(rows.as_le_bytes()),
-            model::Embedding::Int8 { rows, scales } => Embedding::Int8 { rows, scales: vector(scales) },
+            model::Embedding::Int8 { rows, scales } => Embedding::Int8(Int8Head::new(kernels, rows, vector(scales))),
         }
     }
 
     /// `x = embedding[token]`; the token is in range.
     pub fn lookup(&self, token: usize, x: &mut [f32]) {
-        let d = x.len();
         match self {
             Embedding::F32(rows) => {
+                let d = x.len();
                 let (row, _) = rows[token * d * 4..][..d * 4].as_chunks::<4>();
                 for (x, &e) in x.iter_mut().zip(row) {
                     *x = f32::from_le_bytes(e);
                 }
             }
-            Embedding::Int8 { rows, scales } => {
-                let scale = scales[token];
-                for (x, &e) in x.iter_mut().zip(&rows[token * d..][..d]) {
+            Embedding::Int8(rows) => {
+                let (row, scale) = rows.row(token);
+                for (x, &e) in x.iter_mut().zip(row) {
                     *x = f32::from(e) * scale;
                 }
             }

@@ -46,7 +46,7 @@ fn a_refused_call_changes_nothing() {
             let refused = [
                 run.engine.prefill(&[1], &mut run.state, &mut wrong),
                 run.engine.logits(&mut run.state, &mut wrong),
-                run.engine.top_logits(&mut run.state, &mut [], &mut wrong),
+                run.engine.top_logits(&mut run.state, &mut [], &mut wrong).map(|_| ()),
                 run.engine.forward_many(&[1], std::slice::from_mut(&mut run.state), &mut wrong),
             ];
             assert!(refused.iter().all(|refused| *refused == Err(ForwardError::Logits { found, expected: 17 })));

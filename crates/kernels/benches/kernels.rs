@@ -4,9 +4,10 @@
 //! for the heads; `read/…` is the bandwidth of plain reads from each level of the memory, the roof of everything that
 //! streams. Compare within one run only: the machine drifts.
 
-use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, Variant, WkvInput};
+use bitstate_kernels::{Int8Head, Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, TopLogit, Variant, WkvInput};
 use bitstate_model::{Matrix, MatrixData};
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -80,10 +81,43 @@ fn head(c: &mut Criterion) {
             });
         }
     }
+    winners(&mut group);
     let logits = floats(HEADS[0].0);
     group.throughput(Throughput::Bytes(4 * logits.len() as u64));
     for (name, kernels) in variants() {
         group.bench_function(BenchmarkId::new("argmax 32011", name), |b| b.iter(|| kernels.argmax(black_box(&logits))));
+    }
+}
+
+/// Values about normal, as a trained embedding's and a layer norm's are: how many rows stay in the running depends on
+/// them.
+fn normal(seed: usize, n: usize) -> Vec<f32> {
+    let part = |i: usize| (noise(seed + i) & 0xffff) as f32 / 65_536.0 - 0.5;
+    (0..n).map(|i| part(4 * i) + part(4 * i + 1) + part(4 * i + 2) + part(4 * i + 3)).collect()
+}
+
+/// The largest logits of the default model's head, found by bounds: bytes a second are those of all rows.
+fn winners(group: &mut BenchmarkGroup<'_, WallTime>) {
+    let (v, d) = HEADS[0];
+    let (values, z) = (normal(0, v * d), normal(1, d));
+    let (mut rows, mut scales) = (Vec::new(), Vec::new());
+    for row in values.chunks_exact(d) {
+        let scale = row.iter().fold(0.0f32, |largest, e| largest.max(e.abs())) / 127.0;
+        rows.extend(row.iter().map(|e| (e / scale).round() as i8));
+        scales.push(scale);
+    }
+    group.throughput(Throughput::Bytes((v * d) as u64));
+    for (name, kernels) in variants() {
+        let head = Int8Head::new(kernels, &rows, scales.clone());
+        let (mut q, mut room) = (vec![0; d], vec![0.0; v]);
+        let scale = kernels.quantise_15bit(&z, &mut q);
+        for k in [1, 50] {
+            let mut top = vec![TopLogit::default(); k];
+            eprintln!("{name} {k} {:?}", head.top(&q, scale, &mut top, &mut room));
+            group.bench_function(BenchmarkId::new(format!("top {k} of {v}x{d}"), name), |b| {
+                b.iter(|| head.top(black_box(&q), scale, &mut top, &mut room));
+            });
+        }
     }
 }
 

@@ -3,6 +3,9 @@
 //! INT8 rows meet 15-bit activations in exact i32 arithmetic; the rows are read once, in order, as the file has
 //! them, because their bytes are most of what a token reads. `madd` widens rows and activations to 16 bits;
 //! `dpbusd` keeps the rows as bytes and splits the activations in two digits. f32 rows take the fixed 16-lane sum.
+//!
+//! Where only the largest logits are asked for, `coarse` bounds every row's from half of its bytes, and `int8` computes
+//! those that the bounds leave in the running.
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
@@ -10,15 +13,33 @@ pub(crate) mod avx2;
 pub(crate) mod avx512_vnni;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx_vnni;
+#[cfg_attr(
+    not(any(target_arch = "x86_64", feature = "relaxed_simd")),
+    allow(dead_code, reason = "its layout is plain Rust, what reads it is not")
+)]
+mod coarse;
 #[cfg(target_arch = "x86_64")]
 mod dpbusd;
 pub(crate) mod generic;
+mod int8;
 #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
 mod madd;
+#[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
+pub(crate) mod relaxed_simd;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod simd128;
-// A relaxed dot product wants one side within 7 bits; splitting the activations that far costs more than it gains.
-#[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
-pub(crate) use simd128 as relaxed_simd;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod ssse3;
+
+pub use int8::{HeadPath, Int8Head, WhyFull};
+
+/// The rows, `d` wide, of up to four tokens; the first of them stands in for those that are missing.
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+#[inline(always)]
+fn rows4<'r>(rows: &'r [i8], tokens: &[u32], d: usize) -> [&'r [i8]; 4] {
+    let mut four = [&rows[tokens[0] as usize * d..][..d]; 4];
+    for (row, &token) in four.iter_mut().zip(tokens) {
+        *row = &rows[token as usize * d..][..d];
+    }
+    four
+}

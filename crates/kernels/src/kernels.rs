@@ -155,8 +155,15 @@ impl Kernels {
                 let token = self.argmax(logits);
                 *first = TopLogit { token, logit: logits[token as usize] };
             }
-            _ => top::top(logits, top),
+            _ => top::top(*self, logits, top),
         }
+    }
+
+    /// Where the next block of [`BLOCK`](top::BLOCK) values starts that has one of at least `mark`: `from`, or a multiple
+    /// of the block's length further; the end where there is none.
+    #[inline]
+    pub(crate) fn next_block(&self, values: &[f32], from: usize, mark: f32) -> usize {
+        dispatch!(self.isa, vector::next_block(values, from, mark))
     }
 
     /// Reads every byte in order with the variant's own loads: the bandwidth that what streams is held against. The

@@ -1,5 +1,7 @@
 //! The largest logits, in order.
 
+use crate::Kernels;
+use crate::vector::LANES;
 use core::cmp::Ordering;
 
 /// A logit and its token.
@@ -32,25 +34,49 @@ impl<'t> Top<'t> {
         Top { kept: room, len: 0 }
     }
 
+    /// As many as are wanted, in order.
+    pub fn full(kept: &'t mut [TopLogit]) -> Self {
+        Top { len: kept.len(), kept }
+    }
+
     /// Takes its place in the order, or goes.
     pub fn offer(&mut self, candidate: TopLogit) {
-        let mut place = self.len;
-        while place > 0 && candidate.order(&self.kept[place - 1]).is_lt() {
-            place -= 1;
-        }
-        if place == self.kept.len() {
+        let kept = &self.kept[..self.len];
+        let is_full = self.len == self.kept.len();
+        if is_full && kept.last().is_none_or(|last| last.order(&candidate).is_lt()) {
             return;
         }
-        self.len = (self.len + 1).min(self.kept.len());
+        let place = kept.partition_point(|kept| kept.order(&candidate).is_lt());
+        if !is_full {
+            self.len += 1;
+        }
         self.kept.copy_within(place..self.len - 1, place + 1);
         self.kept[place] = candidate;
     }
+
+    /// What another has to reach to be among them: the last logit, below all numbers until as many as are wanted are
+    /// there.
+    pub fn last(&self) -> f32 {
+        if self.len < self.kept.len() { f32::NEG_INFINITY } else { self.kept[self.len - 1].logit }
+    }
 }
 
+/// Values that are looked at together.
+pub(crate) const BLOCK: usize = LANES;
+
 /// Fills `top` with the largest of `logits`, which are at least as many.
-pub(crate) fn top(logits: &[f32], top: &mut [TopLogit]) {
+pub(crate) fn top(kernels: Kernels, logits: &[f32], top: &mut [TopLogit]) {
     let mut kept = Top::new(top);
-    for (token, &logit) in (0..).zip(logits) {
-        kept.offer(TopLogit { token, logit });
+    let mut at = 0;
+    while at < logits.len() {
+        for (token, &logit) in (at as u32..).zip(&logits[at..logits.len().min(at + BLOCK)]) {
+            kept.offer(TopLogit { token, logit });
+        }
+        at += BLOCK;
+        // Until there are as many numbers as are wanted, a NaN may take its place too.
+        let last = kept.last();
+        if last > f32::NEG_INFINITY {
+            at = kernels.next_block(logits, at, last);
+        }
     }
 }

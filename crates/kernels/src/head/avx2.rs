@@ -1,5 +1,6 @@
 //! The head with AVX2.
 
+use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
 use super::madd::{self, Madd};
 use crate::isa::Avx2;
 use core::arch::x86_64::*;
@@ -68,3 +69,63 @@ pub(crate) fn int8(isa: Avx2, rows: &[i8], row_scales: &[f32], q: &[i16], scale:
     }
     avx2!(compiled(isa, rows, row_scales, q, scale, logits))
 }
+
+pub(super) fn exact(isa: Avx2, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mut [i32]) {
+    #[target_feature(enable = "avx2")]
+    fn compiled(isa: Avx2, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mut [i32]) {
+        madd::exact::<Sums>(isa, rows, tokens, q, dots);
+    }
+    avx2!(compiled(isa, rows, tokens, q, dots))
+}
+
+/// Half a block of codes: 8 rows × 8 columns.
+impl Coarse for Sums {
+    type Isa = Avx2;
+    type Columns = [Self; 2];
+    /// In 16 bits since they were last widened, and in 32.
+    type Sums = [Self; 2];
+    const PER_BLOCK: usize = 2;
+
+    #[inline(always)]
+    fn no_sums(isa: Avx2) -> [Self; 2] {
+        [Self::zero(isa); 2]
+    }
+
+    #[inline(always)]
+    fn columns(_: Avx2, columns: &Columns) -> [Self; 2] {
+        [Sums(avx2!(_mm256_set1_epi32(columns[0]))), Sums(avx2!(_mm256_set1_epi32(columns[1])))]
+    }
+
+    #[inline(always)]
+    fn load_codes(_: Avx2, block: &Block, part: usize) -> Self {
+        let (parts, _) = block.0.as_chunks::<32>();
+        Sums(avx2!(_mm256_load_si256(parts[part].as_ptr().cast())))
+    }
+
+    #[inline(always)]
+    fn add_dot(self, columns: [Self; 2], sums: [Self; 2]) -> [Self; 2] {
+        let narrow = avx2!({
+            let mask = _mm256_set1_epi8(0x0f);
+            let low = _mm256_maddubs_epi16(_mm256_and_si256(self.0, mask), columns[0].0);
+            let high = _mm256_and_si256(_mm256_srli_epi16::<4>(self.0), mask);
+            _mm256_add_epi16(sums[0].0, _mm256_add_epi16(low, _mm256_maddubs_epi16(high, columns[1].0)))
+        });
+        [Sums(narrow), sums[1]]
+    }
+
+    #[inline(always)]
+    fn widen(sums: [Self; 2]) -> [Self; 2] {
+        avx2!({
+            let pairs = _mm256_madd_epi16(sums[0].0, _mm256_set1_epi16(1));
+            [Sums(_mm256_setzero_si256()), Sums(_mm256_add_epi32(sums[1].0, pairs))]
+        })
+    }
+
+    #[inline(always)]
+    fn finish(sums: [Self; 2], to: &mut [i32]) {
+        let to = to.first_chunk_mut::<8>().expect("a vector of rows");
+        avx2!(_mm256_storeu_si256(to.as_mut_ptr().cast(), sums[1].0));
+    }
+}
+
+coarse::entry!(Avx2, Sums, 4, 1, "avx2");

@@ -1,6 +1,7 @@
 //! The head with AVX-512 and VNNI.
 
 use super::avx2;
+use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
 use super::dpbusd::{self, Dpbusd};
 use crate::isa::Avx512Vnni;
 use core::arch::x86_64::*;
@@ -69,3 +70,58 @@ pub(crate) fn int8(isa: Avx512Vnni, rows: &[i8], row_scales: &[f32], q: &[i16], 
     }
     avx512!(compiled(isa, rows, row_scales, q, scale, logits))
 }
+
+pub(super) fn exact(isa: Avx512Vnni, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mut [i32]) {
+    #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn compiled(isa: Avx512Vnni, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mut [i32]) {
+        dpbusd::exact::<64, Whole>(isa, rows, tokens, q, dots);
+    }
+    avx512!(compiled(isa, rows, tokens, q, dots))
+}
+
+/// A block of codes: 16 rows × 8 columns.
+impl Coarse for Whole {
+    type Isa = Avx512Vnni;
+    type Columns = [Self; 2];
+    /// Those of the low halves, and 16 times those of the high halves: a mask is all that takes them apart.
+    type Sums = [Self; 2];
+    const PER_BLOCK: usize = 1;
+
+    #[inline(always)]
+    fn no_sums(isa: Avx512Vnni) -> [Self; 2] {
+        [Self::zero(isa); 2]
+    }
+
+    #[inline(always)]
+    fn columns(_: Avx512Vnni, columns: &Columns) -> [Self; 2] {
+        [Whole(avx512!(_mm512_set1_epi32(columns[0]))), Whole(avx512!(_mm512_set1_epi32(columns[1])))]
+    }
+
+    #[inline(always)]
+    fn load_codes(_: Avx512Vnni, block: &Block, _: usize) -> Self {
+        Whole(avx512!(_mm512_load_si512(block.0.as_ptr().cast())))
+    }
+
+    #[inline(always)]
+    fn add_dot(self, columns: [Self; 2], sums: [Self; 2]) -> [Self; 2] {
+        let low = Whole(avx512!(_mm512_and_si512(self.0, _mm512_set1_epi8(0x0f))));
+        let high = Whole(avx512!(_mm512_and_si512(self.0, _mm512_set1_epi8(0xf0u8 as i8))));
+        [sums[0].dot(low, columns[0]), sums[1].dot(high, columns[1])]
+    }
+
+    #[inline(always)]
+    fn widen(sums: [Self; 2]) -> [Self; 2] {
+        sums
+    }
+
+    #[inline(always)]
+    fn finish(sums: [Self; 2], to: &mut [i32]) {
+        let to = to.first_chunk_mut::<16>().expect("a vector of rows");
+        avx512!({
+            let sum = _mm512_add_epi32(sums[0].0, _mm512_srai_epi32::<4>(sums[1].0));
+            _mm512_storeu_si512(to.as_mut_ptr().cast(), sum);
+        });
+    }
+}
+
+coarse::entry!(Avx512Vnni, Whole, 2, 2, "avx2,avx512f,avx512bw,avx512vl,avx512vnni");

@@ -1,6 +1,7 @@
 //! The head with AVX-VNNI.
 
 use super::avx2;
+use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
 use super::dpbusd::{self, Dpbusd};
 use crate::isa::AvxVnni;
 use core::arch::x86_64::*;
@@ -62,3 +63,59 @@ pub(crate) fn int8(isa: AvxVnni, rows: &[i8], row_scales: &[f32], q: &[i16], sca
     }
     vnni!(compiled(isa, rows, row_scales, q, scale, logits))
 }
+
+pub(super) fn exact(isa: AvxVnni, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mut [i32]) {
+    #[target_feature(enable = "avx2,avxvnni")]
+    fn compiled(isa: AvxVnni, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mut [i32]) {
+        dpbusd::exact::<32, Half>(isa, rows, tokens, q, dots);
+    }
+    vnni!(compiled(isa, rows, tokens, q, dots))
+}
+
+/// Half a block of codes: 8 rows × 8 columns.
+impl Coarse for Half {
+    type Isa = AvxVnni;
+    type Columns = [Self; 2];
+    /// Those of the low halves, and 16 times those of the high halves: a mask is all that takes them apart.
+    type Sums = [Self; 2];
+    const PER_BLOCK: usize = 2;
+
+    #[inline(always)]
+    fn no_sums(isa: AvxVnni) -> [Self; 2] {
+        [Self::zero(isa); 2]
+    }
+
+    #[inline(always)]
+    fn columns(_: AvxVnni, columns: &Columns) -> [Self; 2] {
+        [Half(vnni!(_mm256_set1_epi32(columns[0]))), Half(vnni!(_mm256_set1_epi32(columns[1])))]
+    }
+
+    #[inline(always)]
+    fn load_codes(_: AvxVnni, block: &Block, part: usize) -> Self {
+        let (halves, _) = block.0.as_chunks::<32>();
+        Half(vnni!(_mm256_load_si256(halves[part].as_ptr().cast())))
+    }
+
+    #[inline(always)]
+    fn add_dot(self, columns: [Self; 2], sums: [Self; 2]) -> [Self; 2] {
+        let low = Half(vnni!(_mm256_and_si256(self.0, _mm256_set1_epi8(0x0f))));
+        let high = Half(vnni!(_mm256_and_si256(self.0, _mm256_set1_epi8(0xf0u8 as i8))));
+        [sums[0].dot(low, columns[0]), sums[1].dot(high, columns[1])]
+    }
+
+    #[inline(always)]
+    fn widen(sums: [Self; 2]) -> [Self; 2] {
+        sums
+    }
+
+    #[inline(always)]
+    fn finish(sums: [Self; 2], to: &mut [i32]) {
+        let to = to.first_chunk_mut::<8>().expect("a vector of rows");
+        vnni!({
+            let sum = _mm256_add_epi32(sums[0].0, _mm256_srai_epi32::<4>(sums[1].0));
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), sum);
+        });
+    }
+}
+
+coarse::entry!(AvxVnni, Half, 4, 1, "avx2,avxvnni");

@@ -24,6 +24,26 @@ pub(super) trait Dpbusd<const BYTES: usize>: Copy {
     fn sum4(rows: [Self; 4]) -> [i32; 4];
 }
 
+/// Activations in two digits, `q = 128 · high + low`, zeros after the last.
+struct Digits {
+    high: [i8; MAX_N_EMBD],
+    low: [i8; MAX_N_EMBD],
+    /// `128 · Σ q`.
+    surplus: i32,
+}
+
+impl Digits {
+    #[inline(always)]
+    fn new(q: &[i16]) -> Self {
+        let mut digits = Digits { high: [0; MAX_N_EMBD], low: [0; MAX_N_EMBD], surplus: 0 };
+        for ((high, low), &q) in digits.high.iter_mut().zip(&mut digits.low).zip(q) {
+            (*high, *low) = ((q >> 7) as i8, (q & 127) as i8);
+            digits.surplus += 128 * i32::from(q);
+        }
+        digits
+    }
+}
+
 /// `logits = (rows · q) · (row_scales · scale)`, four rows at a time, so that each load of digits
 /// serves four: loads are what limits it otherwise.
 #[inline(always)]
@@ -35,51 +55,72 @@ pub(super) fn int8<const BYTES: usize, M: Dpbusd<BYTES>>(
     scale: f32,
     logits: &mut [f32],
 ) {
-    let d = q.len();
-    let (mut high, mut low) = ([0i8; MAX_N_EMBD], [0i8; MAX_N_EMBD]);
-    for ((high, low), &q) in high.iter_mut().zip(&mut low).zip(q) {
-        (*high, *low) = ((q >> 7) as i8, (q & 127) as i8);
-    }
-    let digits = (high.as_chunks::<BYTES>().0, low.as_chunks::<BYTES>().0);
-    let surplus = 128 * q.iter().map(|&q| i32::from(q)).sum::<i32>();
-
+    let (d, digits) = (q.len(), Digits::new(q));
     let (fours, scale_fours) = (rows.chunks_exact(4 * d), row_scales.chunks_exact(4));
     let left = (fours.remainder(), scale_fours.remainder());
     let mut logit_fours = logits.chunks_exact_mut(4);
     for ((rows, row_scales), logits) in fours.zip(scale_fours).zip(&mut logit_fours) {
         let rows = [&rows[..d], &rows[d..2 * d], &rows[2 * d..3 * d], &rows[3 * d..]];
-        let (mut by_high, mut by_low) = ([M::zero(isa); 4], [M::zero(isa); 4]);
-        for i in 0..d / BYTES {
-            let (high, low) = (M::load(isa, &digits.0[i]), M::load(isa, &digits.1[i]));
-            for r in 0..4 {
-                let e = M::load_unsigned(isa, chunk(&rows[r][i * BYTES..]));
-                by_high[r] = by_high[r].dot(e, high);
-                by_low[r] = by_low[r].dot(e, low);
-            }
-        }
-        if !d.is_multiple_of(BYTES) {
-            let i = d / BYTES;
-            let (high, low) = (M::load(isa, &digits.0[i]), M::load(isa, &digits.1[i]));
-            for r in 0..4 {
-                // The digits past the end are 0, so whatever stands for the row's bytes there adds nothing.
-                let mut last = [0; BYTES];
-                let tail = &rows[r][i * BYTES..];
-                last[..tail.len()].copy_from_slice(tail);
-                let e = M::load_unsigned(isa, &last);
-                by_high[r] = by_high[r].dot(e, high);
-                by_low[r] = by_low[r].dot(e, low);
-            }
-        }
-        let mut sums = [M::zero(isa); 4];
-        for r in 0..4 {
-            sums[r] = by_high[r].join(by_low[r]);
-        }
-        let sums = M::sum4(sums);
+        let dots = dot4::<BYTES, M>(isa, rows, &digits);
         for i in 0..4 {
-            logits[i] = sums[i].wrapping_sub(surplus) as f32 * (row_scales[i] * scale);
+            logits[i] = dots[i] as f32 * (row_scales[i] * scale);
         }
     }
     generic::int8(left.0, left.1, q, scale, logit_fours.into_remainder());
+}
+
+/// `rows · q` of the rows that `tokens` name.
+#[inline(always)]
+pub(super) fn exact<const BYTES: usize, M: Dpbusd<BYTES>>(
+    isa: M::Isa,
+    rows: &[i8],
+    tokens: &[u32],
+    q: &[i16],
+    dots: &mut [i32],
+) {
+    let digits = Digits::new(q);
+    for (tokens, dots) in tokens.chunks(4).zip(dots.chunks_mut(4)) {
+        let four = dot4::<BYTES, M>(isa, super::rows4(rows, tokens, q.len()), &digits);
+        dots.copy_from_slice(&four[..dots.len()]);
+    }
+}
+
+/// `rows · q`.
+#[inline(always)]
+fn dot4<const BYTES: usize, M: Dpbusd<BYTES>>(isa: M::Isa, rows: [&[i8]; 4], digits: &Digits) -> [i32; 4] {
+    let d = rows[0].len();
+    let (highs, lows) = (digits.high.as_chunks::<BYTES>().0, digits.low.as_chunks::<BYTES>().0);
+    let (mut by_high, mut by_low) = ([M::zero(isa); 4], [M::zero(isa); 4]);
+    for i in 0..d / BYTES {
+        let (high, low) = (M::load(isa, &highs[i]), M::load(isa, &lows[i]));
+        for r in 0..4 {
+            let e = M::load_unsigned(isa, chunk(&rows[r][i * BYTES..]));
+            by_high[r] = by_high[r].dot(e, high);
+            by_low[r] = by_low[r].dot(e, low);
+        }
+    }
+    if !d.is_multiple_of(BYTES) {
+        let i = d / BYTES;
+        let (high, low) = (M::load(isa, &highs[i]), M::load(isa, &lows[i]));
+        for r in 0..4 {
+            // The digits past the end are 0, so whatever stands for the row's bytes there adds nothing.
+            let mut last = [0; BYTES];
+            let tail = &rows[r][i * BYTES..];
+            last[..tail.len()].copy_from_slice(tail);
+            let e = M::load_unsigned(isa, &last);
+            by_high[r] = by_high[r].dot(e, high);
+            by_low[r] = by_low[r].dot(e, low);
+        }
+    }
+    let mut sums = [M::zero(isa); 4];
+    for r in 0..4 {
+        sums[r] = by_high[r].join(by_low[r]);
+    }
+    let mut dots = M::sum4(sums);
+    for dot in &mut dots {
+        *dot = dot.wrapping_sub(digits.surplus);
+    }
+    dots
 }
 
 #[inline(always)]

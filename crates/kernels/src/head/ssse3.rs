@@ -1,5 +1,6 @@
 //! The head with SSSE3.
 
+use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
 use super::madd::{self, Madd};
 use crate::isa::Ssse3;
 use core::arch::x86_64::*;
@@ -60,3 +61,63 @@ pub(crate) fn int8(isa: Ssse3, rows: &[i8], row_scales: &[f32], q: &[i16], scale
     }
     ssse3!(compiled(isa, rows, row_scales, q, scale, logits))
 }
+
+pub(super) fn exact(isa: Ssse3, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mut [i32]) {
+    #[target_feature(enable = "ssse3")]
+    fn compiled(isa: Ssse3, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mut [i32]) {
+        madd::exact::<Sums>(isa, rows, tokens, q, dots);
+    }
+    ssse3!(compiled(isa, rows, tokens, q, dots))
+}
+
+/// A quarter of a block of codes: 4 rows × 8 columns.
+impl Coarse for Sums {
+    type Isa = Ssse3;
+    type Columns = [Self; 2];
+    /// In 16 bits since they were last widened, and in 32.
+    type Sums = [Self; 2];
+    const PER_BLOCK: usize = 4;
+
+    #[inline(always)]
+    fn no_sums(isa: Ssse3) -> [Self; 2] {
+        [Self::zero(isa); 2]
+    }
+
+    #[inline(always)]
+    fn columns(_: Ssse3, columns: &Columns) -> [Self; 2] {
+        [Sums(ssse3!(_mm_set1_epi32(columns[0]))), Sums(ssse3!(_mm_set1_epi32(columns[1])))]
+    }
+
+    #[inline(always)]
+    fn load_codes(_: Ssse3, block: &Block, part: usize) -> Self {
+        let (parts, _) = block.0.as_chunks::<16>();
+        Sums(ssse3!(_mm_load_si128(parts[part].as_ptr().cast())))
+    }
+
+    #[inline(always)]
+    fn add_dot(self, columns: [Self; 2], sums: [Self; 2]) -> [Self; 2] {
+        let narrow = ssse3!({
+            let mask = _mm_set1_epi8(0x0f);
+            let low = _mm_maddubs_epi16(_mm_and_si128(self.0, mask), columns[0].0);
+            let high = _mm_and_si128(_mm_srli_epi16::<4>(self.0), mask);
+            _mm_add_epi16(sums[0].0, _mm_add_epi16(low, _mm_maddubs_epi16(high, columns[1].0)))
+        });
+        [Sums(narrow), sums[1]]
+    }
+
+    #[inline(always)]
+    fn widen(sums: [Self; 2]) -> [Self; 2] {
+        ssse3!({
+            let pairs = _mm_madd_epi16(sums[0].0, _mm_set1_epi16(1));
+            [Sums(_mm_setzero_si128()), Sums(_mm_add_epi32(sums[1].0, pairs))]
+        })
+    }
+
+    #[inline(always)]
+    fn finish(sums: [Self; 2], to: &mut [i32]) {
+        let to = to.first_chunk_mut::<4>().expect("a vector of rows");
+        ssse3!(_mm_storeu_si128(to.as_mut_ptr().cast(), sums[1].0));
+    }
+}
+
+coarse::entry!(Ssse3, Sums, 8, 1, "ssse3");

@@ -86,6 +86,11 @@ impl Register for Eight {
     }
 
     #[inline(always)]
+    fn any_at_least(self, mark: Self) -> bool {
+        avx2!(_mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(self.0, mark.0)) != 0)
+    }
+
+    #[inline(always)]
     fn select_not_negative(self, yes: Self, no: Self) -> Self {
         avx2!({
             let mask = _mm256_cmp_ps::<_CMP_GE_OQ>(self.0, _mm256_setzero_ps());

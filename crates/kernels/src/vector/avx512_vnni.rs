@@ -86,6 +86,11 @@ impl Register for Sixteen {
     }
 
     #[inline(always)]
+    fn any_at_least(self, mark: Self) -> bool {
+        avx512!(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(self.0, mark.0) != 0)
+    }
+
+    #[inline(always)]
     fn select_not_negative(self, yes: Self, no: Self) -> Self {
         avx512!({
             let mask = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(self.0, _mm512_setzero_ps());

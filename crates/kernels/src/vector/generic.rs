@@ -156,6 +156,12 @@ pub(crate) fn argmax(logits: &[f32]) -> u32 {
     at.unwrap_or(0) as u32
 }
 
+pub(crate) fn next_block(values: &[f32], from: usize, mark: f32) -> usize {
+    let rest = values.get(from..).unwrap_or_default();
+    let place = rest.iter().position(|&value| value >= mark);
+    place.map_or(values.len(), |place| from + place / LANES * LANES)
+}
+
 pub(crate) fn read(bytes: &[u8]) -> f32 {
     let (words, rest) = bytes.as_chunks::<8>();
     let sum = words.iter().fold(0u64, |sum, &word| sum.wrapping_add(u64::from_le_bytes(word)));

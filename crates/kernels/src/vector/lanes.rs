@@ -28,6 +28,8 @@ pub(crate) trait Lanes: Copy {
     fn abs(self) -> Self;
     /// The lane whose magnitude has the largest bits, of two.
     fn max_magnitude(self, other: Self) -> Self;
+    /// Whether any lane is.
+    fn any_at_least(self, mark: Self) -> bool;
     /// `self >= 0 ? yes : no`.
     fn select_not_negative(self, yes: Self, no: Self) -> Self;
     /// `(self · 2^h) · 2^(n - h)`, where `t = n + ROUND` and `h = n >> 1`.
@@ -56,6 +58,7 @@ macro_rules! entries {
             fn exp(x: &mut [f32]);
             fn dot_rows(rows: &[u8], z: &[f32], logits: &mut [f32]);
             fn argmax(logits: &[f32]) -> u32;
+            fn next_block(values: &[f32], from: usize, mark: f32) -> usize;
             fn read(bytes: &[u8]) -> f32;
         }
     };
@@ -343,6 +346,23 @@ pub(crate) fn argmax<L: Lanes>(isa: L::Isa, logits: &[f32]) -> u32 {
         }
     }
     0
+}
+
+#[inline(always)]
+pub(crate) fn next_block<L: Lanes>(isa: L::Isa, values: &[f32], from: usize, mark: f32) -> usize {
+    let rest = values.get(from..).unwrap_or_default();
+    let ((blocks, tail), lanes) = (split(rest), L::splat(isa, mark));
+    for (i, block) in blocks.iter().enumerate() {
+        if L::load(isa, block).any_at_least(lanes) {
+            return from + i * LANES;
+        }
+    }
+    for &value in tail {
+        if value >= mark {
+            return values.len() - tail.len();
+        }
+    }
+    values.len()
 }
 
 /// Reads all bytes, four vectors at a time, and gives a value that depends on each of them.

@@ -88,6 +88,11 @@ impl Register for Four {
     }
 
     #[inline(always)]
+    fn any_at_least(self, mark: Self) -> bool {
+        simd!(v128_any_true(f32x4_ge(self.0, mark.0)))
+    }
+
+    #[inline(always)]
     fn select_not_negative(self, yes: Self, no: Self) -> Self {
         Four(simd!(v128_bitselect(yes.0, no.0, f32x4_ge(self.0, f32x4_splat(0.0)))))
     }

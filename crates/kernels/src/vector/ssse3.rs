@@ -95,6 +95,11 @@ impl Register for Four {
     }
 
     #[inline(always)]
+    fn any_at_least(self, mark: Self) -> bool {
+        ssse3!(_mm_movemask_ps(_mm_cmpge_ps(self.0, mark.0)) != 0)
+    }
+
+    #[inline(always)]
     fn select_not_negative(self, yes: Self, no: Self) -> Self {
         Four(select(ssse3!(_mm_cmpge_ps(self.0, _mm_setzero_ps())), yes.0, no.0))
     }

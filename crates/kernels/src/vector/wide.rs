@@ -29,6 +29,8 @@ pub(crate) trait Register: Copy {
     fn abs(self) -> Self;
     /// The larger of the bits as signed integers.
     fn max_bits(self, other: Self) -> Self;
+    /// Whether any lane is.
+    fn any_at_least(self, mark: Self) -> bool;
     /// `self >= 0 ? yes : no`.
     fn select_not_negative(self, yes: Self, no: Self) -> Self;
     /// `(self · 2^h) · 2^(n - h)`, where `t = n + ROUND` and `h = n >> 1`.
@@ -108,6 +110,15 @@ impl<R: Register, const N: usize> Lanes for Wide<R, N> {
             a.0[i] = a.0[i].max_bits(b.0[i]);
         }
         a
+    }
+
+    #[inline(always)]
+    fn any_at_least(self, mark: Self) -> bool {
+        let mut any = false;
+        for i in 0..N {
+            any |= self.0[i].any_at_least(mark.0[i]);
+        }
+        any
     }
 
     #[inline(always)]

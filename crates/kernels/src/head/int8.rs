@@ -1,0 +1,295 @@
+//! The INT8 head as a whole: all logits, or the largest alone.
+//!
+//! The largest of them take two stages. The first reads half of the bytes and gives every row a bound that its logit
+//! cannot exceed (see `coarse`). The rows with the largest bounds are computed exactly; the least of those logits is
+//! the mark that any other has to reach, so that rows with a lower bound need not be read at all. What is left is
+//! computed exactly too, from the rows of the file, and what comes out is what a look at all logits gives: the same
+//! tokens in the same order, and the same bits.
+
+use crate::isa::Isa;
+use crate::kernels::same_length;
+use crate::top::{BLOCK, Top};
+use crate::{Kernels, TopLogit};
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::coarse::{CoarseRows, GROUP, Input};
+
+/// Bytes of rows from which on the first stage is laid out: below, all rows sit in a near cache, and reading half of
+/// them gains nothing.
+const LEAST_BYTES: usize = 1 << 20;
+/// Rows whose logits are computed together.
+const BATCH: usize = 64;
+
+/// How the largest logits were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadPath {
+    /// By bounds for all rows; that many were then computed.
+    TwoStage {
+        /// Number of exact logits.
+        exact: usize,
+    },
+    /// By all logits.
+    Full(WhyFull),
+}
+
+/// Why all logits were computed where the largest were asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyFull {
+    /// The rows are not INT8.
+    NotInt8,
+    /// This variant has no first stage: there it gains nothing.
+    Variant,
+    /// The rows are so few that it gains nothing.
+    Small,
+    /// A row's scale is negative, infinite or a NaN: its bound would be none.
+    RowScale {
+        /// The row's token.
+        token: u32,
+    },
+    /// The scale of the activations is, or makes one of a row's.
+    Scale,
+    /// The bounds left too many rows in the running, or too many were asked for.
+    Candidates {
+        /// How many.
+        rows: usize,
+    },
+}
+
+/// An INT8 matrix, V × D, with a scale for each row, as the head reads it.
+#[derive(Debug, Clone)]
+pub struct Int8Head<'m> {
+    kernels: Kernels,
+    rows: &'m [i8],
+    scales: Vec<f32>,
+    largest_scale: f32,
+    coarse: Result<CoarseRows, WhyFull>,
+}
+
+impl<'m> Int8Head<'m> {
+    /// Where the head is split, for [`top_in`](Int8Head::top_in), each part starts at a multiple of so many rows.
+    pub const SPLIT: usize = GROUP;
+
+    /// Lays out `rows`, V × D, for `kernels`; `scales` has V values. What the first stage needs is a little more than
+    /// half the size of the rows; it is made where it gains something.
+    pub fn new(kernels: Kernels, rows: &'m [i8], scales: Vec<f32>) -> Self {
+        Self::two_stage_from(LEAST_BYTES, kernels, rows, scales)
+    }
+
+    /// [`new`](Int8Head::new) with a first stage for rows of at least so many bytes.
+    ///
+    /// # Panics
+    /// Where there is no row, or not the same number of bytes for each, or more than
+    /// [`MAX_N_EMBD`](crate::MAX_N_EMBD).
+    pub fn two_stage_from(least_bytes: usize, kernels: Kernels, rows: &'m [i8], scales: Vec<f32>) -> Self {
+        assert!(!scales.is_empty() && rows.len().is_multiple_of(scales.len()), "V × D values and V scales");
+        let d = rows.len() / scales.len();
+        assert!((1..=crate::MAX_N_EMBD).contains(&d), "the sums of a head this wide do not fit i32");
+        let not_a_factor = scales.iter().position(|scale| !(*scale >= 0.0 && scale.is_finite()));
+        let coarse = if !bounds_rows(kernels.isa) {
+            Err(WhyFull::Variant)
+        } else if rows.len() < least_bytes {
+            Err(WhyFull::Small)
+        } else if let Some(token) = not_a_factor {
+            Err(WhyFull::RowScale { token: token as u32 })
+        } else {
+            Ok(CoarseRows::new(rows, d))
+        };
+        let largest_scale = scales.iter().copied().fold(0.0, f32::max);
+        Int8Head { kernels, rows, scales, largest_scale, coarse }
+    }
+
+    /// The row of a token, D values, and its scale.
+    ///
+    /// # Panics
+    /// Where there is no such token.
+    pub fn row(&self, token: usize) -> (&'m [i8], f32) {
+        let d = self.rows.len() / self.scales.len();
+        (&self.rows[token * d..][..d], self.scales[token])
+    }
+
+    /// All logits, `(rows · q) · (row_scales · scale)`: `q` has D 15-bit values, `logits` V.
+    pub fn logits(&self, q: &[i16], scale: f32, logits: &mut [f32]) {
+        self.kernels.head_int8(self.rows, &self.scales, q, scale, logits);
+    }
+
+    /// The `top.len()` largest of the [`logits`](Int8Head::logits), in their [order](TopLogit::order), and how they were
+    /// found. `room` is V values of working room.
+    ///
+    /// # Panics
+    /// Where `q` or `room` have another length, or more are asked for than there are.
+    pub fn top(&self, q: &[i16], scale: f32, top: &mut [TopLogit], room: &mut [f32]) -> HeadPath {
+        self.top_in(0..self.scales.len(), q, scale, top, room)
+    }
+
+    /// The `top.len()` largest logits of the tokens in `range`, whose start is a multiple of
+    /// [`SPLIT`](Int8Head::SPLIT); `room` has a value for each of them. The largest of all are among those of the parts.
+    ///
+    /// # Panics
+    /// As [`top`](Int8Head::top), and where `range` is not such a range.
+    pub fn top_in(
+        &self,
+        range: Range<usize>,
+        q: &[i16],
+        scale: f32,
+        top: &mut [TopLogit],
+        room: &mut [f32],
+    ) -> HeadPath {
+        assert!(range.end <= self.scales.len() && range.start.is_multiple_of(Self::SPLIT), "{range:?} is no part");
+        same_length(range.len(), &[room.len()]);
+        same_length(q.len() * self.scales.len(), &[self.rows.len()]);
+        assert!(top.len() <= room.len(), "the {} largest of {} logits", top.len(), room.len());
+        let part = Part {
+            kernels: self.kernels,
+            rows: &self.rows[range.start * q.len()..range.end * q.len()],
+            row_scales: &self.scales[range.clone()],
+            q,
+            scale,
+        };
+        let path = match self.two_stage(range.start / GROUP, &part, top, room) {
+            Ok(exact) => HeadPath::TwoStage { exact },
+            Err(why) => {
+                self.kernels.head_int8(part.rows, part.row_scales, q, scale, room);
+                self.kernels.top(room, top);
+                HeadPath::Full(why)
+            }
+        };
+        for top in top {
+            top.token += range.start as u32;
+        }
+        path
+    }
+
+    /// Finds the largest logits of a part by their bounds; returns how many logits were computed.
+    fn two_stage(
+        &self,
+        first_group: usize,
+        part: &Part<'_>,
+        top: &mut [TopLogit],
+        room: &mut [f32],
+    ) -> Result<usize, WhyFull> {
+        let coarse = self.coarse.as_ref().map_err(|&why| why)?;
+        // Rows lie scattered, so a sixteenth of them costs more than that share of the whole.
+        let most = (room.len() / 16).max(BATCH);
+        if top.is_empty() {
+            return Ok(0);
+        }
+        // No logit's factor is negative, infinite or a NaN: then bounds stay bounds, and are no NaNs.
+        if !(part.scale >= 0.0 && (self.largest_scale * part.scale).is_finite()) {
+            return Err(WhyFull::Scale);
+        }
+        if top.len() > most {
+            return Err(WhyFull::Candidates { rows: top.len() });
+        }
+        bounds(self.kernels.isa, coarse, first_group, &Input::new(part.q), (part.row_scales, part.scale), room);
+
+        self.kernels.top(room, top);
+        for batch in top.chunks_mut(BATCH) {
+            part.compute(batch);
+        }
+        top.sort_unstable_by(TopLogit::order);
+        let mut mark = top[top.len() - 1].logit;
+        let mut exact = top.len();
+        for top in top.iter() {
+            // Computed: no more in the running.
+            room[top.token as usize] = f32::NAN;
+        }
+
+        let mut winners = Top::full(top);
+        let mut batch = [TopLogit::default(); BATCH];
+        let mut waiting = 0;
+        let mut at = self.kernels.next_block(room, 0, mark);
+        while at < room.len() {
+            for (token, &bound) in (at as u32..).zip(&room[at..room.len().min(at + BLOCK)]) {
+                if bound >= mark {
+                    batch[waiting] = TopLogit { token, logit: bound };
+                    waiting += 1;
+                    if waiting == BATCH {
+                        exact += waiting;
+                        mark = part.join(&mut batch, &mut winners);
+                        waiting = 0;
+                    }
+                }
+            }
+            if exact > most {
+                return Err(WhyFull::Candidates { rows: exact });
+            }
+            at = self.kernels.next_block(room, at + BLOCK, mark);
+        }
+        part.join(&mut batch[..waiting], &mut winners);
+        Ok(exact + waiting)
+    }
+}
+
+/// Rows of a head and what they meet.
+struct Part<'a> {
+    kernels: Kernels,
+    rows: &'a [i8],
+    row_scales: &'a [f32],
+    q: &'a [i16],
+    scale: f32,
+}
+
+impl Part<'_> {
+    /// Gives each of up to [`BATCH`] tokens its logit.
+    fn compute(&self, batch: &mut [TopLogit]) {
+        let (mut tokens, mut dots) = ([0; BATCH], [0; BATCH]);
+        for (token, top) in tokens.iter_mut().zip(&*batch) {
+            *token = top.token;
+        }
+        exact(self.kernels.isa, self.rows, &tokens[..batch.len()], self.q, &mut dots[..batch.len()]);
+        for (top, &dot) in batch.iter_mut().zip(&dots) {
+            top.logit = dot as f32 * (self.row_scales[top.token as usize] * self.scale);
+        }
+    }
+
+    /// Computes the logits of a batch and lets them compete; returns the least logit that is among the winners.
+    fn join(&self, batch: &mut [TopLogit], winners: &mut Top<'_>) -> f32 {
+        self.compute(batch);
+        for &candidate in &*batch {
+            winners.offer(candidate);
+        }
+        winners.last()
+    }
+}
+
+/// Whether rows get bounds from this instruction set. Without SIMD it gains nothing, and neither where products of
+/// bytes have to be widened first, as with WebAssembly's plain SIMD: there the first stage is as much work as the whole.
+fn bounds_rows(isa: Isa) -> bool {
+    match isa {
+        Isa::Generic | Isa::Lut => false,
+        #[cfg(target_arch = "wasm32")]
+        Isa::Simd128(_) => false,
+        #[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed_simd")))]
+        _ => true,
+    }
+}
+
+/// Runs `$name` of the instruction sets that bound rows.
+macro_rules! dispatch {
+    ($isa:expr, $name:ident ( $($arg:expr),* )) => {
+        match $isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Ssse3(isa) => super::ssse3::$name(isa, $($arg),*),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2(isa) => super::avx2::$name(isa, $($arg),*),
+            #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni(isa) => super::avx_vnni::$name(isa, $($arg),*),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni(isa) => super::avx512_vnni::$name(isa, $($arg),*),
+            #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
+            Isa::RelaxedSimd(isa) => super::relaxed_simd::$name(isa, $($arg),*),
+            _ => unreachable!("no first stage was laid out"),
+        }
+    };
+}
+
+/// A bound for the logit of each row of a part, from its first group on.
+fn bounds(isa: Isa, coarse: &CoarseRows, first_group: usize, input: &Input, scales: (&[f32], f32), bounds: &mut [f32]) {
+    dispatch!(isa, bounds(coarse, first_group, input, scales, bounds));
+}
+
+/// `rows · q` of the rows that `tokens` name.
+fn exact(isa: Isa, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mut [i32]) {
+    dispatch!(isa, exact(rows, tokens, q, dots));
+}
