@@ -1,8 +1,10 @@
 //! `bitstate generate`: a prompt continued.
 
 use crate::load::ModelFlags;
+use crate::threads::Threads;
 use anyhow::Result;
 use bitstate_generate::{ByteDecoder, ByteTokenizer, Sampling, Session};
+use bitstate_threads::{Pool, Workers};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::time::{Instant, SystemTime};
@@ -38,6 +40,9 @@ pub struct Flags {
     /// Penalty on tokens seen before; 1 is none.
     #[arg(long, default_value_t = 1.1)]
     penalty: f32,
+    /// Threads that share the head of a large model: a number, or `auto` for every core; the tokens are the same.
+    #[arg(long, value_name = "N", default_value = "1")]
+    threads: Threads,
     /// Print one JSON object at the end instead of text as it comes.
     #[arg(long)]
     json: bool,
@@ -62,11 +67,16 @@ struct Generated {
     tokens_per_second: f64,
     seed: Option<u64>,
     variant: &'static str,
+    /// Threads that a token was divided among: 1 where the model is too small for more to gain.
+    threads: usize,
 }
 
 pub fn run(flags: &Flags) -> Result<()> {
     let bytes = flags.model.read()?;
-    let engine = flags.model.engine(&bytes)?;
+    let mut engine = flags.model.engine(&bytes)?;
+    let pool = flags.threads.pool(&engine)?;
+    engine.set_workers(pool.as_ref().map(|pool| pool as &dyn Workers));
+    let threads = pool.as_ref().map_or(1, Pool::threads);
     let vocab_size = engine.config().vocab_size;
     let prompt = match &flags.prompt.prompt {
         Some(text) => ByteTokenizer::new(vocab_size)?.encode(text),
@@ -110,14 +120,15 @@ pub fn run(flags: &Flags) -> Result<()> {
     if flags.json {
         let text = tokenizer.map(|tokenizer| tokenizer.decode(&tokens));
         let variant = engine.variant().name();
-        let generated = Generated { tokens, text, tokens_per_second, seed, variant };
+        let generated = Generated { tokens, text, tokens_per_second, seed, variant, threads };
         writeln!(out, "{}", serde_json::to_string(&generated)?)?;
         return Ok(());
     }
     writeln!(out, "{}", decoder.finish())?;
     let seed = seed.map_or(String::new(), |seed| format!(", --seed {seed}"));
     let (n, variant) = (tokens.len(), engine.variant().name());
-    eprintln!("{n} tokens, {tokens_per_second:.0} a second, --variant {variant}{seed}");
+    let threads = flags.threads.used(threads);
+    eprintln!("{n} tokens, {tokens_per_second:.0} a second, --variant {variant}{threads}{seed}");
     Ok(())
 }
 

@@ -5,6 +5,7 @@ mod inspect;
 mod load;
 mod logits;
 mod synth;
+mod threads;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -28,6 +28,7 @@ struct Generated {
     tokens_per_second: f64,
     seed: Option<u64>,
     variant: String,
+    threads: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -130,6 +131,25 @@ fn a_drawn_seed_is_reported() {
     assert_eq!(again.tokens, first.tokens);
     let other: Generated = folder.json(&format!("{arguments} --seed {}", seed ^ 1));
     assert_ne!(other.tokens, first.tokens);
+}
+
+/// The same tokens, and how many threads there were; a small model takes one.
+#[test]
+fn threads_change_the_speed_alone() {
+    let folder = Folder::new();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    folder.stdout("synth --preset default --out large.bits");
+    for (file, used) in [("large.bits", cores), (BYTE, 1)] {
+        let arguments = format!("generate --model {file} --tokens 3,1,4 --seed 5 --max-tokens 8");
+        let alone: Generated = folder.json(&format!("{arguments} --json"));
+        assert_eq!(alone.threads, 1);
+        for threads in ["auto".to_string(), cores.to_string()] {
+            let found: Generated = folder.json(&format!("{arguments} --threads {threads} --json"));
+            assert_eq!((found.tokens, found.threads), (alone.tokens.clone(), used), "{file} {threads}");
+            let ran = folder.run(&format!("{arguments} --threads {threads}"));
+            assert!(ran.success && (cores == 1 || ran.err.contains(&format!("--threads {used}"))), "{ran:?}");
+        }
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::error::{EngineError, ForwardError, RestoreError};
 use crate::observe::Observer;
 use crate::state::State;
 use crate::weights::{Embedding, Layer, Norm};
+use crate::workers::Workers;
 use bitstate_kernels::{HeadPath, Kernels, MAX_N_EMBD, TopLogit, Variant};
 use bitstate_model::{Config, Model};
 use core::hash::Hasher;
@@ -19,6 +20,7 @@ pub struct Engine<'m> {
     pub(crate) embedding: Embedding<'m>,
     pub(crate) layers: Vec<Layer<'m>>,
     pub(crate) ln_f: Norm,
+    pub(crate) workers: Option<&'m dyn Workers>,
     digest: u64,
 }
 
@@ -39,6 +41,7 @@ impl<'m> Engine<'m> {
             embedding: Embedding::new(kernels, model.embedding),
             layers: model.layers.iter().map(|layer| Layer::new(kernels, layer)).collect(),
             ln_f: Norm::new(model.ln_f),
+            workers: None,
             digest: digest(model.bytes()),
         })
     }

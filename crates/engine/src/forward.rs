@@ -235,10 +235,10 @@ impl Engine<'_> {
         let (kernels, Activations { z, head, .. }) = (self.kernels, &mut state.activations);
         kernels.layer_norm(&state.residual, &self.ln_f.weight, &self.ln_f.bias, z);
         match &self.embedding {
-            Embedding::F32(rows) => kernels.head_f32(rows, z, logits),
+            Embedding::F32(rows) => self.head_f32(rows, z, logits),
             Embedding::Int8(rows) => {
                 let scale = kernels.quantise_15bit(z, head);
-                rows.logits(head, scale, logits);
+                self.head_int8(rows, head, scale, logits);
             }
         }
         observer.step(self.layers.len(), Step::FinalNorm, z);

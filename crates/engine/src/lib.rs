@@ -32,9 +32,11 @@ mod forward;
 mod observe;
 mod state;
 mod weights;
+mod workers;
 
 pub use bitstate_kernels::{HeadPath, TopLogit, WhyFull};
 pub use engine::Engine;
 pub use error::{EngineError, ForwardError, RestoreError};
 pub use observe::{Observer, Step};
 pub use state::State;
+pub use workers::Workers;

@@ -5,7 +5,7 @@ use crate::host::Host;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use bitstate_engine::{Engine, EngineError, Observer, Step};
+use bitstate_engine::{Engine, EngineError, Observer, Step, Workers};
 use bitstate_generate::{Sampling, Session};
 use bitstate_kernels::{UnknownVariant, Variant};
 use bitstate_model::{Model, ParseError};
@@ -44,12 +44,26 @@ pub enum RunError {
 /// # Errors
 /// Where the request, the model or the variant cannot be used at all; then no answer is written.
 pub fn run<H: Host>(request: &str, model: &[u8], host: &mut H) -> Result<bool, RunError> {
+    run_with(None, request, model, host)
+}
+
+/// [`run`] with the tokens divided among `workers`; the answer is the same but for the time it took.
+///
+/// # Errors
+/// As `run`.
+pub fn run_with<H: Host>(
+    workers: Option<&dyn Workers>,
+    request: &str,
+    model: &[u8],
+    host: &mut H,
+) -> Result<bool, RunError> {
     let request = Request::parse(request)?;
     let variant = Variant::by_name(&request.variant)
         .map_err(|error| RunError::Variant { name: request.variant.clone(), error })?;
     let start = host.ticks();
     let model = Model::parse(model)?;
-    let engine = Engine::new(&model, variant)?;
+    let mut engine = Engine::new(&model, variant)?;
+    engine.set_workers(workers);
     let load = host.ticks().saturating_sub(start);
 
     let target = host.target().to_string();

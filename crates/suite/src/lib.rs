@@ -12,4 +12,4 @@ mod jobs;
 #[cfg(target_has_atomic = "ptr")]
 pub use host::HeapCounter;
 pub use host::{HeapUse, Host};
-pub use jobs::{RunError, run};
+pub use jobs::{RunError, run, run_with};

@@ -5,10 +5,12 @@
 
 use anyhow::{Context, Result};
 use bitstate_suite::{HeapCounter, HeapUse, Host};
+use bitstate_threads::{Pool, Workers};
 use clap::Parser;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::io::{self, Read, Write};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -23,6 +25,9 @@ struct Flags {
     /// The BITS file to run.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
+    /// Threads that a token's largest matrices are divided among.
+    #[arg(long, value_name = "N", default_value = "1")]
+    threads: NonZeroUsize,
 }
 
 /// The system's allocator, counted.
@@ -105,8 +110,12 @@ fn run(flags: &Flags) -> Result<bool> {
     let mut request = String::new();
     io::stdin().read_to_string(&mut request).context("cannot read the request from standard input")?;
     let model = fs::read(&flags.model).with_context(|| format!("cannot read the model {}", flags.model.display()))?;
+    let threads = flags.threads.get();
+    let pool = (threads > 1).then(|| Pool::new(threads)).transpose();
+    let pool = pool.with_context(|| format!("cannot start {threads} threads"))?;
+    let workers = pool.as_ref().map(|pool| pool as &dyn Workers);
     let mut host = Process { start: Instant::now(), out: io::stdout().lock(), failed: None };
-    let all_good = bitstate_suite::run(&request, &model, &mut host)
+    let all_good = bitstate_suite::run_with(workers, &request, &model, &mut host)
         .with_context(|| format!("cannot run {}", flags.model.display()))?;
     host.failed.map_or(Ok(()), Err).and_then(|()| host.out.flush()).context("cannot write the answer")?;
     Ok(all_good)

@@ -1,0 +1,137 @@
+//! What the caller and the workers share: the task of the moment, and who is at it.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{hint, mem, thread};
+
+/// How often a worker looks for a task before it sleeps: around a millisecond, a pause being 15 to 45 ns. The largest
+/// preset spends that long between two heads.
+const PAUSES: usize = 40_000;
+/// Looks between two offers of the core to whoever else wants it, so that more threads than cores get on.
+const PAUSES_PER_YIELD: usize = 64;
+
+/// A task while it runs. Each thread that calls it takes what there is to do until nothing is left.
+type Task = &'static (dyn Fn() + Sync);
+type Panic = Box<dyn Any + Send>;
+
+#[derive(Default)]
+pub struct Shared {
+    /// Counts the tasks, so that a worker sees that there is a new one.
+    count: AtomicUsize,
+    /// The task, as long as a worker may still begin it.
+    task: Mutex<Option<Task>>,
+    /// Workers at the task: grows only while `task` is locked and there, so not after it was taken away.
+    busy: AtomicUsize,
+    /// The first panic of a worker at the task.
+    panic: Mutex<Option<Panic>>,
+    stop: AtomicBool,
+}
+
+impl Shared {
+    /// Calls `task` here and, through `wake`, on the workers that come before it is done here; returns once all who
+    /// began it have returned. One caller at a time.
+    ///
+    /// # Panics
+    /// Where the task panics, here or on a worker, with that panic.
+    pub fn run(&self, task: &(dyn Fn() + Sync), wake: impl FnOnce()) {
+        {
+            let _open = Open::new(self, task);
+            wake();
+            task();
+        }
+        if let Some(panic) = lock(&self.panic).take() {
+            std::panic::resume_unwind(panic);
+        }
+    }
+
+    /// What a worker does from its start to its end.
+    pub fn work(&self) {
+        let mut seen = 0;
+        while !self.stop.load(Ordering::Acquire) {
+            let count = self.count.load(Ordering::Acquire);
+            if count == seen {
+                self.wait(seen);
+                continue;
+            }
+            seen = count;
+            let Some(task) = self.begin() else { continue };
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(task)) {
+                lock(&self.panic).get_or_insert(panic);
+            }
+            self.busy.fetch_sub(1, Ordering::Release);
+        }
+    }
+
+    /// Tells the workers to end; they must be woken.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.count.fetch_add(1, Ordering::Release);
+    }
+
+    /// The task, if it may still be begun; the caller is counted as busy with it then.
+    fn begin(&self) -> Option<Task> {
+        let task = lock(&self.task);
+        if task.is_some() {
+            self.busy.fetch_add(1, Ordering::Relaxed);
+        }
+        *task
+    }
+
+    /// Until there is a task after the `seen`-th: spins, then sleeps. May return early.
+    fn wait(&self, seen: usize) {
+        for i in 0..PAUSES {
+            if self.count.load(Ordering::Acquire) != seen {
+                return;
+            }
+            pause(i);
+        }
+        // Whoever counts on unparks after it, so a task that came since the last look is not slept through.
+        thread::park();
+    }
+}
+
+/// A task that workers may begin. When it goes, also by a panic, no worker begins it any more and all who did have
+/// returned.
+struct Open<'s>(&'s Shared);
+
+impl<'s> Open<'s> {
+    fn new(shared: &'s Shared, task: &(dyn Fn() + Sync)) -> Self {
+        // SAFETY: only the lifetime changes. The reference lies in `shared.task` alone, where workers copy it while
+        // counting themselves busy under the same lock. Dropping the `Open` takes it out of there and then waits until
+        // nobody is busy, so every copy is dead by then; and `run`, which alone makes an `Open`, borrows the task for
+        // longer than its `Open` lives and does not let it be forgotten.
+        let task = unsafe { mem::transmute::<&(dyn Fn() + Sync), Task>(task) };
+        *lock(&shared.panic) = None;
+        *lock(&shared.task) = Some(task);
+        shared.count.fetch_add(1, Ordering::Release);
+        Open(shared)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.task) = None;
+        // The first looks are the usual case: the workers end with the caller.
+        for i in 0.. {
+            if self.0.busy.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            pause(i);
+        }
+    }
+}
+
+/// Nothing panics while it holds one of these locks, so none is ever poisoned in earnest.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn pause(i: usize) {
+    if i % PAUSES_PER_YIELD == PAUSES_PER_YIELD - 1 {
+        thread::yield_now();
+    } else {
+        hint::spin_loop();
+    }
+}
