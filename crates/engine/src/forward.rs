@@ -102,11 +102,6 @@ impl BitLinear<'_> {
         kernels.layer_norm(x, &self.norm.weight, &self.norm.bias, normed);
         input.push(normed);
     }
-
-    /// `y = (W · input) · scale`, for every row.
-    fn apply(&self, input: &QuantisedRows, scratch: &mut MatmulScratch, y: &mut [f32]) {
-        self.weight.matmul(input, self.scale, scratch, y);
-    }
 }
 
 impl Engine<'_> {
@@ -157,10 +152,10 @@ impl Engine<'_> {
             }
             shift.copy_from_slice(z);
         }
-        tm.r.apply(&inputs.r, &mut inputs.scratch, r);
-        tm.k.apply(&inputs.k, &mut inputs.scratch, k);
-        tm.v.apply(&inputs.v, &mut inputs.scratch, v);
-        tm.g.apply(&inputs.g, &mut inputs.scratch, g);
+        self.apply(&tm.r, &inputs.r, &mut inputs.scratch, r);
+        self.apply(&tm.k, &inputs.k, &mut inputs.scratch, k);
+        self.apply(&tm.v, &inputs.v, &mut inputs.scratch, v);
+        self.apply(&tm.g, &inputs.g, &mut inputs.scratch, g);
         observer.step(l, Step::TimeMixR, r);
         observer.step(l, Step::TimeMixK, k);
         observer.step(l, Step::TimeMixV, v);
@@ -185,7 +180,7 @@ impl Engine<'_> {
         for y in y.chunks_exact(d) {
             tm.o.push(kernels, y, &mut inputs.normed, &mut inputs.r);
         }
-        tm.o.apply(&inputs.r, &mut inputs.scratch, y);
+        self.apply(&tm.o, &inputs.r, &mut inputs.scratch, y);
         observer.step(l, Step::TimeMixOutput, y);
         kernels.add(x, y);
     }
@@ -215,8 +210,8 @@ impl Engine<'_> {
             }
             shift.copy_from_slice(z);
         }
-        cm.k.apply(&inputs.k, &mut inputs.scratch, k);
-        cm.r.apply(&inputs.r, &mut inputs.scratch, r);
+        self.apply(&cm.k, &inputs.k, &mut inputs.scratch, k);
+        self.apply(&cm.r, &inputs.r, &mut inputs.scratch, r);
         observer.step(l, Step::ChannelMixK, k);
         observer.step(l, Step::ChannelMixR, r);
 
@@ -225,7 +220,7 @@ impl Engine<'_> {
         for k in k.chunks_exact(f) {
             cm.v.push(kernels, k, &mut inputs.normed, &mut inputs.k);
         }
-        cm.v.apply(&inputs.k, &mut inputs.scratch, v);
+        self.apply(&cm.v, &inputs.k, &mut inputs.scratch, v);
         observer.step(l, Step::ChannelMixV, v);
         kernels.sigmoid_gate_add(x, r, v);
     }

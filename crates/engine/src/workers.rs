@@ -1,23 +1,33 @@
 //! Threads, as far as the engine knows of them: it has none of its own, and divides what is large in a token among
 //! those it is given.
 //!
-//! A row's logit does not depend on the others, so the bits are the same however the rows are divided.
+//! A row's result does not depend on the others, so the bits are the same however the rows are divided.
 
 use crate::Engine;
-use crate::weights::Embedding;
+use crate::weights::{BitLinear, Embedding};
 #[cfg(doc)]
 use bitstate_kernels::Kernels;
+use bitstate_kernels::{MatmulScratch, QuantisedRows};
 
-/// Bytes of a matrix from which on it is divided. Two threads gain a fifth at half of this, and nothing at a quarter
-/// (the head of `byte` is an eighth).
-const DIVIDED_BYTES: usize = 256 << 10;
+/// Bytes of a head from which on it is divided. Two threads gain a fifth at half of this, and nothing at a quarter (the
+/// head of `byte` is an eighth).
+const HEAD_BYTES: usize = 256 << 10;
+/// Bytes of a ternary matrix from which on it is divided: those of `large`, which come out of the main memory. With half
+/// of this `default` would gain nothing, with a quarter it would lose a tenth.
+const TERNARY_BYTES: usize = 64 << 10;
 /// Chunks that a matrix is divided in: enough that whoever begins late or is slow does less and nobody waits long for
 /// the last one; few enough that beginning one, around 0.2 µs, does not show.
 const CHUNKS: usize = 16;
-/// The least that is a chunk, for the same reason: a microsecond's work.
-const CHUNK_BYTES: usize = 64 << 10;
-/// A chunk has a multiple of as many rows as a kernel takes at once.
-const CHUNK_ROWS: usize = 16;
+/// The least that is a chunk, for the same reason: about a microsecond's work.
+const HEAD_CHUNK: usize = 64 << 10;
+const TERNARY_CHUNK: usize = 16 << 10;
+/// A chunk has a multiple of as many rows as any kernel takes at once.
+const CHUNK_ROWS: usize = 32;
+
+/// Rows in a chunk of a matrix of `rows` rows of `row_bytes` bytes, where a chunk has at least `least` bytes.
+fn chunk_rows(rows: usize, row_bytes: usize, least: usize) -> usize {
+    rows.div_ceil(CHUNKS).max(least / row_bytes).next_multiple_of(CHUNK_ROWS)
+}
 
 /// Who helps with a token.
 pub trait Workers: Sync {
@@ -39,7 +49,28 @@ impl<'m> Engine<'m> {
             Embedding::F32(_) => 4,
             Embedding::Int8 { .. } => 1,
         };
-        self.config.vocab_size * self.config.n_embd * value_bytes >= DIVIDED_BYTES
+        let head = self.config.vocab_size * self.config.n_embd * value_bytes;
+        // The channel mix has the largest matrices.
+        let ternary = self.layers.first().and_then(|layer| layer.channel_mix.k.weight.divisible_bytes());
+        head >= HEAD_BYTES || ternary.is_some_and(|bytes| bytes >= TERNARY_BYTES)
+    }
+
+    /// `y = (W · input) · scale`, for every row of `input`; divided where there is one, as in decoding.
+    pub(crate) fn apply(
+        &self,
+        linear: &BitLinear<'_>,
+        input: &QuantisedRows,
+        scratch: &mut MatmulScratch,
+        y: &mut [f32],
+    ) {
+        let BitLinear { weight, scale, .. } = linear;
+        match (self.workers, weight.divisible_bytes()) {
+            (Some(workers), Some(bytes)) if bytes >= TERNARY_BYTES && input.rows() == 1 => {
+                let rows = chunk_rows(weight.rows(), bytes / weight.rows(), TERNARY_CHUNK);
+                workers.divide(y, rows, &|i, y| weight.matvec_part(i * rows, input, *scale, y));
+            }
+            _ => weight.matmul(input, *scale, scratch, y),
+        }
     }
 
     /// [`Kernels::head_f32`], divided.
@@ -63,9 +94,8 @@ impl<'m> Engine<'m> {
     /// of the range; a row's weights are `row_bytes`.
     fn by_rows(&self, row_bytes: usize, logits: &mut [f32], task: impl Fn(usize, &mut [f32]) + Sync) {
         match self.workers {
-            Some(workers) if logits.len() * row_bytes >= DIVIDED_BYTES => {
-                let rows = logits.len().div_ceil(CHUNKS).max(CHUNK_BYTES / row_bytes);
-                let rows = rows.next_multiple_of(CHUNK_ROWS);
+            Some(workers) if logits.len() * row_bytes >= HEAD_BYTES => {
+                let rows = chunk_rows(logits.len(), row_bytes, HEAD_CHUNK);
                 workers.divide(logits, rows, &|i, logits| task(i * rows, logits));
             }
             _ => task(0, logits),

@@ -61,7 +61,7 @@ pub struct TernaryMatrix<'a> {
 #[derive(Debug, Clone)]
 enum Layout<'a> {
     Rows(Cow<'a, [u8]>),
-    Blocks(Blocks),
+    Blocks(Blocks<'static>),
 }
 
 impl<'a> TernaryMatrix<'a> {
@@ -83,6 +83,29 @@ impl<'a> TernaryMatrix<'a> {
     /// Inputs.
     pub fn cols(&self) -> usize {
         self.cols
+    }
+
+    /// Bytes of the weights, where [`matvec_part`](Self::matvec_part) can take the rows in parts: in the layout of the
+    /// SIMD variants.
+    pub fn divisible_bytes(&self) -> Option<usize> {
+        matches!(self.layout, Layout::Blocks(_)).then(|| self.rows * self.cols.div_ceil(4))
+    }
+
+    /// The outputs from `first` on, as many as `y` has room for, of [`matmul`](Self::matmul) for one row of `x`;
+    /// `first` is a multiple of 16.
+    ///
+    /// # Panics
+    /// Where the rows cannot be taken in parts, or so, or the shape of `x` is not the matrix's.
+    pub fn matvec_part(&self, first: usize, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
+        same_length(self.cols, &[x.len]);
+        same_length(1, &[x.rows()]);
+        let last = first + y.len();
+        assert!(first.is_multiple_of(16) && last <= self.rows, "{first} to {last} is no part of {} rows", self.rows);
+        match &self.layout {
+            #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+            Layout::Blocks(blocks) => multiply(&blocks.part(first, y.len()), x, scale, y),
+            _ => panic!("rows in this layout cannot be taken in parts"),
+        }
     }
 
     /// `y_t = (W · q_t) · (scale · a_t)` for every row `t` of `x`; `y` has as many rows of [`rows`](Self::rows)
@@ -110,20 +133,30 @@ impl<'a> TernaryMatrix<'a> {
                     }
                 }
             }
-            #[cfg(target_arch = "x86_64")]
-            (Layout::Blocks(blocks), Isa::Ssse3(isa)) => ssse3::matmul(isa, blocks, x, scale, y),
-            #[cfg(target_arch = "x86_64")]
-            (Layout::Blocks(blocks), Isa::Avx2(isa)) => avx2::matmul(isa, blocks, x, scale, y),
-            #[cfg(target_arch = "x86_64")]
-            (Layout::Blocks(blocks), Isa::AvxVnni(isa)) => avx_vnni::matmul(isa, blocks, x, scale, y),
-            #[cfg(target_arch = "x86_64")]
-            (Layout::Blocks(blocks), Isa::Avx512Vnni(isa)) => avx512_vnni::matmul(isa, blocks, x, scale, y),
-            #[cfg(target_arch = "wasm32")]
-            (Layout::Blocks(blocks), Isa::Simd128(isa)) => simd128::matmul(isa, blocks, x, scale, y),
-            #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
-            (Layout::Blocks(blocks), Isa::RelaxedSimd(isa)) => relaxed_simd::matmul(isa, blocks, x, scale, y),
+            #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+            (Layout::Blocks(blocks), _) => multiply(blocks, x, scale, y),
             _ => panic!("a matrix and an input made for kernels of different layouts"),
         }
+    }
+}
+
+/// The product of a matrix in blocks, or of some of its row groups.
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+fn multiply(blocks: &Blocks<'_>, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
+    match x.kernels.isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Ssse3(isa) => ssse3::matmul(isa, blocks, x, scale, y),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2(isa) => avx2::matmul(isa, blocks, x, scale, y),
+        #[cfg(target_arch = "x86_64")]
+        Isa::AvxVnni(isa) => avx_vnni::matmul(isa, blocks, x, scale, y),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512Vnni(isa) => avx512_vnni::matmul(isa, blocks, x, scale, y),
+        #[cfg(target_arch = "wasm32")]
+        Isa::Simd128(isa) => simd128::matmul(isa, blocks, x, scale, y),
+        #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
+        Isa::RelaxedSimd(isa) => relaxed_simd::matmul(isa, blocks, x, scale, y),
+        _ => panic!("a matrix and an input made for kernels of different layouts"),
     }
 }
 

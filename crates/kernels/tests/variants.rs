@@ -102,6 +102,37 @@ fn nothing_is_touched_outside_the_slices() {
     }
 }
 
+/// Rows taken in parts are the rows of the whole, in every variant that has them so.
+#[test]
+fn a_matrix_in_parts_is_the_whole() {
+    let mut parts = 0;
+    for (rows, cols) in [(1, 16), (15, 5), (33, 101), (96, 64), (100, 257), (161, 40)] {
+        let from = &mut Source::new(Kind::Random, (rows * cols) as u64);
+        let Call::Ternary { weights, q, .. } = ternary_call(from, rows, cols) else { unreachable!() };
+        for kernels in variants() {
+            let matrix = TernaryMatrix::new(kernels, Matrix { rows, cols, data: MatrixData::Int8(&weights) });
+            if matrix.divisible_bytes().is_none() {
+                assert!(matches!(kernels.variant(), Variant::Generic | Variant::Lut));
+                continue;
+            }
+            let mut x = QuantisedRows::new(kernels, cols, 1);
+            x.clear(cols);
+            x.push_int8(&q[..cols], 0.75);
+            let mut whole = vec![0.0; rows];
+            matrix.matmul(&x, 0.3, &mut MatmulScratch::new(kernels, rows), &mut whole);
+            for step in [16, 32, 48, 80, 176] {
+                let mut y = vec![f32::NAN; rows];
+                for (i, y) in y.chunks_mut(step).enumerate() {
+                    matrix.matvec_part(i * step, &x, 0.3, y);
+                    parts += 1;
+                }
+                assert_eq!(bits(&y), bits(&whole), "{:?} {rows}x{cols} {step}", kernels.variant());
+            }
+        }
+    }
+    assert!(parts > 0 || variants().len() == 2, "a SIMD variant that this machine has can be taken in parts");
+}
+
 /// The widest head with the largest values: the largest sum that must fit 32 bits.
 #[test]
 fn the_widest_head_does_not_overflow() {

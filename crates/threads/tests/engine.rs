@@ -15,14 +15,23 @@ use support::within;
 
 const THREADS: [usize; 5] = [1, 2, 3, 5, 8];
 
-/// V, H, S of models: with heads just large enough to be divided, as INT8 or as f32; with ends that are no multiple of
-/// a chunk; too small; with fewer tokens than threads.
-const SHAPES: [[usize; 3]; 7] =
-    [[1024, 4, 64], [4099, 2, 32], [1025, 2, 32], [1993, 1, 33], [257, 2, 32], [3, 2, 32], [1, 1, 1]];
+/// V, H, S, ff of models: with heads just large enough to be divided, as INT8 or as f32; with ends that are no multiple
+/// of a chunk; with ternary matrices that are large enough, all or some; too small; with fewer tokens than threads.
+const SHAPES: [[usize; 4]; 9] = [
+    [1024, 4, 64, 1],
+    [4099, 2, 32, 1],
+    [1025, 2, 32, 1],
+    [1993, 1, 33, 1],
+    [3, 11, 49, 1],
+    [5, 8, 35, 4],
+    [257, 2, 32, 1],
+    [3, 2, 32, 2],
+    [1, 1, 1, 1],
+];
 
-fn config([vocab_size, n_head, head_size]: [usize; 3]) -> Config {
+fn config([vocab_size, n_head, head_size, ff_mult]: [usize; 4]) -> Config {
     let n_embd = n_head * head_size;
-    Config { vocab_size, n_layer: 1, n_embd, n_head, head_size, ff_mult: 1, max_seq_len: 8, dropout: 0.0 }
+    Config { vocab_size, n_layer: 1, n_embd, n_head, head_size, ff_mult, max_seq_len: 8, dropout: 0.0 }
 }
 
 /// Counts what it is given to divide, and divides it from the end.

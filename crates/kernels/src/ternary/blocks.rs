@@ -1,23 +1,23 @@
 //! The block layout of the SIMD variants; the parent module draws it.
 
+use alloc::borrow::Cow;
 use alloc::vec;
-use alloc::vec::Vec;
 
 /// 16 rows × 16 columns of codes `weight + 1`.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 pub(super) struct Block(pub [u8; 64]);
 
-/// A matrix in blocks, row group after row group, each from its first columns to its last.
+/// A matrix in blocks, row group after row group, each from its first columns to its last; or some of its row groups.
 #[derive(Debug, Clone)]
-pub(super) struct Blocks {
-    blocks: Vec<Block>,
+pub(super) struct Blocks<'a> {
+    blocks: Cow<'a, [Block]>,
     per_row_group: usize,
 }
 
-impl Blocks {
+impl Blocks<'_> {
     /// From rows of `ceil(cols / 4)` bytes.
-    pub fn new(rows: usize, cols: usize, weights: &[u8]) -> Self {
+    pub fn new(rows: usize, cols: usize, weights: &[u8]) -> Blocks<'static> {
         let per_row_group = cols.div_ceil(16);
         // Weights of 0 everywhere: every code 1.
         let mut blocks = vec![Block([0b01_01_01_01; 64]); rows.div_ceil(16) * per_row_group];
@@ -31,7 +31,13 @@ impl Blocks {
                 block.0[r % 16 * 4..][..4].copy_from_slice(&codes.to_le_bytes());
             }
         }
-        Blocks { blocks, per_row_group }
+        Blocks { blocks: Cow::Owned(blocks), per_row_group }
+    }
+
+    /// The row groups that hold `rows` rows from row `first` on, which starts a row group.
+    pub fn part(&self, first: usize, rows: usize) -> Blocks<'_> {
+        let groups = &self.blocks[first / 16 * self.per_row_group..][..rows.div_ceil(16) * self.per_row_group];
+        Blocks { blocks: Cow::Borrowed(groups), per_row_group: self.per_row_group }
     }
 
     /// Blocks in a row group.
