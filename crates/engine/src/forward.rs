@@ -250,6 +250,6 @@ impl Engine<'_> {
         };
         kernels.layer_norm(&state.residual, &self.ln_f.weight, &self.ln_f.bias, z);
         let scale = kernels.quantise_15bit(z, head);
-        rows.top(head, scale, top, room)
+        self.top_int8(rows, head, scale, top, room)
     }
 }

@@ -7,7 +7,7 @@ use crate::Engine;
 use crate::weights::{BitLinear, Embedding};
 #[cfg(doc)]
 use bitstate_kernels::Kernels;
-use bitstate_kernels::{MatmulScratch, QuantisedRows};
+use bitstate_kernels::{HeadPath, Int8Head, MatmulScratch, QuantisedRows, TopLogit};
 
 /// Bytes of a head from which on it is divided. Two threads gain a fifth at half of this, and nothing at a quarter (the
 /// head of `byte` is an eighth).
@@ -22,7 +22,7 @@ const CHUNKS: usize = 16;
 const HEAD_CHUNK: usize = 64 << 10;
 const TERNARY_CHUNK: usize = 16 << 10;
 /// A chunk has a multiple of as many rows as any kernel takes at once.
-const CHUNK_ROWS: usize = 32;
+const CHUNK_ROWS: usize = Int8Head::SPLIT;
 
 /// Rows in a chunk of a matrix of `rows` rows of `row_bytes` bytes, where a chunk has at least `least` bytes.
 fn chunk_rows(rows: usize, row_bytes: usize, least: usize) -> usize {
@@ -47,7 +47,7 @@ impl<'m> Engine<'m> {
     pub fn is_divisible(&self) -> bool {
         let value_bytes = match self.embedding {
             Embedding::F32(_) => 4,
-            Embedding::Int8 { .. } => 1,
+            Embedding::Int8(_) => 1,
         };
         let head = self.config.vocab_size * self.config.n_embd * value_bytes;
         // The channel mix has the largest matrices.
@@ -76,23 +76,31 @@ impl<'m> Engine<'m> {
     /// [`Kernels::head_f32`], divided.
     pub(crate) fn head_f32(&self, rows: &[u8], z: &[f32], logits: &mut [f32]) {
         let row_bytes = 4 * z.len();
-        self.by_rows(row_bytes, logits, |first, logits| {
+        self.by_rows(row_bytes, logits, &|first, logits| {
             self.kernels.head_f32(&rows[first * row_bytes..][..logits.len() * row_bytes], z, logits);
         });
     }
 
-    /// [`Kernels::head_int8`], divided.
-    pub(crate) fn head_int8(&self, rows: &[i8], scales: &[f32], q: &[i16], scale: f32, logits: &mut [f32]) {
-        let d = q.len();
-        self.by_rows(d, logits, |first, logits| {
-            let (rows, scales) = (&rows[first * d..][..logits.len() * d], &scales[first..][..logits.len()]);
-            self.kernels.head_int8(rows, scales, q, scale, logits);
-        });
+    /// [`Int8Head::logits`], divided.
+    pub(crate) fn head_int8(&self, head: &Int8Head<'_>, q: &[i16], scale: f32, logits: &mut [f32]) {
+        self.by_rows(head.row_bytes(), logits, &|first, logits| head.logits_from(first, q, scale, logits));
+    }
+
+    /// [`Int8Head::top`], divided.
+    pub(crate) fn top_int8(
+        &self,
+        head: &Int8Head<'_>,
+        q: &[i16],
+        scale: f32,
+        top: &mut [TopLogit],
+        room: &mut [f32],
+    ) -> HeadPath {
+        head.top_by(&|room, task| self.by_rows(head.row_bytes(), room, task), q, scale, top, room)
     }
 
     /// Calls `task(first, logits)` for ranges of rows that together are all of `logits`, `first` being the first row
     /// of the range; a row's weights are `row_bytes`.
-    fn by_rows(&self, row_bytes: usize, logits: &mut [f32], task: impl Fn(usize, &mut [f32]) + Sync) {
+    fn by_rows(&self, row_bytes: usize, logits: &mut [f32], task: &(dyn Fn(usize, &mut [f32]) + Sync)) {
         match self.workers {
             Some(workers) if logits.len() * row_bytes >= HEAD_BYTES => {
                 let rows = chunk_rows(logits.len(), row_bytes, HEAD_CHUNK);

@@ -31,7 +31,7 @@ pub(crate) mod simd128;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod ssse3;
 
-pub use int8::{HeadPath, Int8Head, WhyFull};
+pub use int8::{Divide, HeadPath, Int8Head, WhyFull};
 
 /// The rows, `d` wide, of up to four tokens; the first of them stands in for those that are missing.
 #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]

@@ -17,7 +17,7 @@ mod top;
 mod variant;
 mod vector;
 
-pub use head::{HeadPath, Int8Head, WhyFull};
+pub use head::{Divide, HeadPath, Int8Head, WhyFull};
 pub use isa::Unavailable;
 pub use kernels::{Kernels, WkvInput};
 pub use ternary::{MatmulScratch, QuantisedRows, TernaryMatrix};

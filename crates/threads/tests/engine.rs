@@ -6,7 +6,7 @@ mod support;
 #[path = "../../kernels/tests/support/variants.rs"]
 mod kernels;
 
-use bitstate_engine::{Engine, Workers};
+use bitstate_engine::{Engine, HeadPath, TopLogit, Workers};
 use bitstate_kernels::{Kernels, Variant};
 use bitstate_model::{Config, Model, Preset, Version, synthetic};
 use bitstate_threads::Pool;
@@ -15,13 +15,14 @@ use support::within;
 
 const THREADS: [usize; 5] = [1, 2, 3, 5, 8];
 
-/// V, H, S, ff of models: with heads just large enough to be divided, as INT8 or as f32; with ends that are no multiple
+/// V, H, S, ff of models: with heads just large enough to be divided, as INT8 or as f32; with a head of two stages; with ends that are no multiple
 /// of a chunk; with ternary matrices that are large enough, all or some; too small; with fewer tokens than threads.
-const SHAPES: [[usize; 4]; 9] = [
+const SHAPES: [[usize; 4]; 10] = [
     [1024, 4, 64, 1],
     [4099, 2, 32, 1],
     [1025, 2, 32, 1],
     [1993, 1, 33, 1],
+    [4101, 4, 64, 1],
     [3, 11, 49, 1],
     [5, 8, 35, 4],
     [257, 2, 32, 1],
@@ -47,7 +48,7 @@ impl Workers for Backwards {
     }
 }
 
-/// The bits of the logits after each of some tokens.
+/// The bits of the logits after each of some tokens, and of the largest alone.
 fn stream(engine: &Engine<'_>) -> Vec<Vec<u32>> {
     let vocab_size = engine.config().vocab_size;
     let (mut state, mut logits) = (engine.new_state(), vec![f32::NAN; vocab_size]);
@@ -56,6 +57,14 @@ fn stream(engine: &Engine<'_>) -> Vec<Vec<u32>> {
         logits.iter().map(|logit| logit.to_bits()).collect()
     };
     let mut bits: Vec<Vec<u32>> = (0..2).map(step).collect();
+    for n in [1, vocab_size.min(50), vocab_size.min(500)] {
+        let mut top = vec![TopLogit::default(); n];
+        let path = engine.top_logits(&mut state, &mut top, &mut logits).unwrap();
+        bits.push(top.iter().flat_map(|top| [top.token, top.logit.to_bits()]).collect());
+        // How many logits were computed is the same too.
+        let HeadPath::TwoStage { exact } = path else { continue };
+        bits.push(vec![exact as u32]);
+    }
     let mut states = vec![state; 2];
     let mut logits = vec![f32::NAN; 2 * vocab_size];
     engine.forward_many(&[0, vocab_size as u32 - 1], &mut states, &mut logits).unwrap();

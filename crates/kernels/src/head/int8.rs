@@ -56,6 +56,10 @@ pub enum WhyFull {
     },
 }
 
+/// Calls a task with ranges of a slice that together are all of it, each with the place that it starts at: a multiple
+/// of [`SPLIT`](Int8Head::SPLIT). Returns when all calls have; they may be made at once, on many threads.
+pub type Divide<'a> = &'a dyn Fn(&mut [f32], &(dyn Fn(usize, &mut [f32]) + Sync));
+
 /// An INT8 matrix, V × D, with a scale for each row, as the head reads it.
 #[derive(Debug, Clone)]
 pub struct Int8Head<'m> {
@@ -67,7 +71,8 @@ pub struct Int8Head<'m> {
 }
 
 impl<'m> Int8Head<'m> {
-    /// Where the head is split, for [`top_in`](Int8Head::top_in), each part starts at a multiple of so many rows.
+    /// Where the head is split, for [`top_in`](Int8Head::top_in) or by a [`Divide`], each part starts at a multiple of so
+    /// many rows.
     pub const SPLIT: usize = GROUP;
 
     /// Lays out `rows`, V × D, for `kernels`; `scales` has V values. What the first stage needs is a little more than
@@ -108,9 +113,22 @@ impl<'m> Int8Head<'m> {
         (&self.rows[token * d..][..d], self.scales[token])
     }
 
+    /// Number of bytes of a row, D.
+    pub fn row_bytes(&self) -> usize {
+        self.rows.len() / self.scales.len()
+    }
+
     /// All logits, `(rows · q) · (row_scales · scale)`: `q` has D 15-bit values, `logits` V.
     pub fn logits(&self, q: &[i16], scale: f32, logits: &mut [f32]) {
         self.kernels.head_int8(self.rows, &self.scales, q, scale, logits);
+    }
+
+    /// [`logits`](Int8Head::logits) of the rows from `first` on, as many as `logits` has room for.
+    ///
+    /// # Panics
+    /// Where `q` has another length, or there are not so many rows.
+    pub fn logits_from(&self, first: usize, q: &[i16], scale: f32, logits: &mut [f32]) {
+        self.part(first..first + logits.len(), q, scale).logits(0, logits);
     }
 
     /// The `top.len()` largest of the [`logits`](Int8Head::logits), in their [order](TopLogit::order), and how they were
@@ -120,6 +138,21 @@ impl<'m> Int8Head<'m> {
     /// Where `q` or `room` have another length, or more are asked for than there are.
     pub fn top(&self, q: &[i16], scale: f32, top: &mut [TopLogit], room: &mut [f32]) -> HeadPath {
         self.top_in(0..self.scales.len(), q, scale, top, room)
+    }
+
+    /// [`top`](Int8Head::top) with what is done for every row left to `divide`: the same, however it divides.
+    ///
+    /// # Panics
+    /// As `top`, and where `divide` does not keep its contract.
+    pub fn top_by(
+        &self,
+        divide: Divide<'_>,
+        q: &[i16],
+        scale: f32,
+        top: &mut [TopLogit],
+        room: &mut [f32],
+    ) -> HeadPath {
+        self.top_of(0..self.scales.len(), divide, q, scale, top, room)
     }
 
     /// The `top.len()` largest logits of the tokens in `range`, whose start is a multiple of
@@ -135,21 +168,27 @@ impl<'m> Int8Head<'m> {
         top: &mut [TopLogit],
         room: &mut [f32],
     ) -> HeadPath {
-        assert!(range.end <= self.scales.len() && range.start.is_multiple_of(Self::SPLIT), "{range:?} is no part");
+        assert!(range.start.is_multiple_of(Self::SPLIT), "{range:?} is no part");
+        self.top_of(range, &|room, task| task(0, room), q, scale, top, room)
+    }
+
+    fn top_of(
+        &self,
+        range: Range<usize>,
+        divide: Divide<'_>,
+        q: &[i16],
+        scale: f32,
+        top: &mut [TopLogit],
+        room: &mut [f32],
+    ) -> HeadPath {
         same_length(range.len(), &[room.len()]);
         same_length(q.len() * self.scales.len(), &[self.rows.len()]);
         assert!(top.len() <= room.len(), "the {} largest of {} logits", top.len(), room.len());
-        let part = Part {
-            kernels: self.kernels,
-            rows: &self.rows[range.start * q.len()..range.end * q.len()],
-            row_scales: &self.scales[range.clone()],
-            q,
-            scale,
-        };
-        let path = match self.two_stage(range.start / GROUP, &part, top, room) {
+        let part = self.part(range.clone(), q, scale);
+        let path = match self.two_stage(range.start / GROUP, &part, divide, top, room) {
             Ok(exact) => HeadPath::TwoStage { exact },
             Err(why) => {
-                self.kernels.head_int8(part.rows, part.row_scales, q, scale, room);
+                divide(room, &|first, room| part.logits(first, room));
                 self.kernels.top(room, top);
                 HeadPath::Full(why)
             }
@@ -160,11 +199,18 @@ impl<'m> Int8Head<'m> {
         path
     }
 
+    fn part<'a>(&'a self, range: Range<usize>, q: &'a [i16], scale: f32) -> Part<'a> {
+        assert!(range.end <= self.scales.len(), "{range:?} is no part of {} rows", self.scales.len());
+        let rows = &self.rows[range.start * q.len()..range.end * q.len()];
+        Part { kernels: self.kernels, rows, row_scales: &self.scales[range], q, scale }
+    }
+
     /// Finds the largest logits of a part by their bounds; returns how many logits were computed.
     fn two_stage(
         &self,
         first_group: usize,
         part: &Part<'_>,
+        divide: Divide<'_>,
         top: &mut [TopLogit],
         room: &mut [f32],
     ) -> Result<usize, WhyFull> {
@@ -181,7 +227,11 @@ impl<'m> Int8Head<'m> {
         if top.len() > most {
             return Err(WhyFull::Candidates { rows: top.len() });
         }
-        bounds(self.kernels.isa, coarse, first_group, &Input::new(part.q), (part.row_scales, part.scale), room);
+        let input = Input::new(part.q);
+        divide(room, &|first, room| {
+            let scales = (&part.row_scales[first..][..room.len()], part.scale);
+            bounds(self.kernels.isa, coarse, first_group + first / GROUP, &input, scales, room);
+        });
 
         self.kernels.top(room, top);
         for batch in top.chunks_mut(BATCH) {
@@ -231,6 +281,13 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
+    /// The logits of the rows from `first` on, as many as there is room for.
+    fn logits(&self, first: usize, logits: &mut [f32]) {
+        let (d, row_scales) = (self.q.len(), &self.row_scales[first..][..logits.len()]);
+        let rows = &self.rows[first * d..][..logits.len() * d];
+        self.kernels.head_int8(rows, row_scales, self.q, self.scale, logits);
+    }
+
     /// Gives each of up to [`BATCH`] tokens its logit.
     fn compute(&self, batch: &mut [TopLogit]) {
         let (mut tokens, mut dots) = ([0; BATCH], [0; BATCH]);
