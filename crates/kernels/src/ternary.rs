@@ -124,13 +124,9 @@ impl<'a> TernaryMatrix<'a> {
             }
             (Layout::Rows(weights), Isa::Lut) => {
                 for (t, y) in y.chunks_exact_mut(self.rows).enumerate() {
+                    let (row_bytes, scale) = (self.cols.div_ceil(4), scale * x.scale(t));
                     let sums = &mut scratch.sums[..self.rows];
-                    let q = &x.padded(t)[..self.cols.next_multiple_of(4)];
-                    lut::matvec(weights, q, &mut scratch.tables, sums);
-                    let scale = scale * x.scale(t);
-                    for (y, &sum) in y.iter_mut().zip(sums.iter()) {
-                        *y = sum as f32 * scale;
-                    }
+                    lut::matvec(weights, row_bytes, x.padded(t), scale, &mut scratch.tables, sums, y);
                 }
             }
             #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
@@ -277,7 +273,7 @@ impl QuantisedRows {
 #[derive(Debug, Clone)]
 pub struct MatmulScratch {
     /// Look-up tables, for `lut` alone.
-    tables: Vec<lut::Table>,
+    tables: Vec<lut::Block>,
     /// A sum for every output, for `lut` alone.
     sums: Vec<i32>,
 }
@@ -286,6 +282,6 @@ impl MatmulScratch {
     /// Room for matrices of up to `max_rows` rows.
     pub fn new(kernels: Kernels, max_rows: usize) -> Self {
         let for_lut = |n: usize| if matches!(kernels.isa, Isa::Lut) { n } else { 0 };
-        MatmulScratch { tables: vec![[0; 256]; for_lut(lut::TABLES)], sums: vec![0; for_lut(max_rows)] }
+        MatmulScratch { tables: vec![[[0; 2]; 256]; for_lut(lut::BLOCKS)], sums: vec![0; for_lut(max_rows)] }
     }
 }

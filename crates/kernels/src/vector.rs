@@ -3,6 +3,7 @@
 //! `generic` is the arithmetic as it is written. `lanes` is the same algorithm over a vector of 16 lanes, which
 //! each instruction set provides in a thin file of its own.
 
+mod divide;
 pub(crate) mod generic;
 #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
 pub(crate) mod lanes;

@@ -20,11 +20,15 @@ const START_FEATURES: &str = "+exception,+rvector,+coprocessor,+timers1";
 /// The built-in layout does not match the back end's own.
 const DATA_LAYOUT: &str = "e-m:e-p:32:32-i8:8:32-i16:16:32-i64:64-n32";
 
-/// Keeps frames small. The back end sets a slot aside for when it runs out of registers only where a frame is
-/// larger than 2 KB, but stores already need one from 1 KB on ("Cannot scavenge register without an emergency spill
-/// slot"). A function with more than this many bytes of variables in memory is not inlined, so that one function
-/// does not gather the frames of all it calls.
-const RUST_FLAGS: &str = "-Cllvm-args=-inline-max-stacksize=64";
+/// `-inline-max-stacksize` keeps frames small. The back end sets a slot aside for when it runs out of registers only
+/// where a frame is larger than 2 KB, but stores already need one from 1 KB on ("Cannot scavenge register without an
+/// emergency spill slot"). A function with more than this many bytes of variables in memory is not inlined, so that one
+/// function does not gather the frames of all it calls.
+///
+/// `-disable-lsr` leaves the addresses in loops as they are written. Loop strength reduction does not know that a load's
+/// offset is unsigned here: it counts pointers from the middle of what they reach, and pays an `addi` for each load
+/// below it.
+const RUST_FLAGS: &str = "-Cllvm-args=-inline-max-stacksize=64 -disable-lsr";
 
 /// Stands between cargo and the compiler, to have assembly of `compiler_builtins` as well: it takes no part in
 /// link-time optimisation, and as one unit without float instructions it gets through the back end.

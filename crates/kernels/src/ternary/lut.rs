@@ -1,59 +1,177 @@
 //! Look-up tables for CPUs without SIMD: for every 4 activations, the sum that each byte of 4 weights gives.
 //!
-//! A table has 256 entries of which the 81 bytes without a code 11 are ever read; only those are filled. Tables for
-//! [`TABLES`] · 4 columns are filled at a time, then all rows take their part of the sum from them, so that the
-//! room is the same for any width.
+//! The tables of 16 columns stand in one [`Block`], side by side: what the byte `code` has of the sums is at
+//!
+//! ```text
+//! bytes   8·code + 0,1          + 2,3          + 4,5          + 6,7
+//!         columns 0-3           4-7            8-11           12-15
+//! ```
+//!
+//! so that one address serves four tables, the load's own offset chooses among them, and a look-up is four
+//! instructions: load the code, make the address, load the entry, add it.
+//!
+//! Only the 81 bytes without a code 11 are ever read, and only their entries are filled, two tables at a time in the
+//! halves of a 32-bit word. For that every entry is [`BIAS`] too large: no half is ever negative, so none borrows
+//! from the other. The sums start as much too small.
+//!
+//! Blocks for 128 columns are filled at a time, then all rows take their part of the sums from them, so that the room
+//! is the same for any width. Rows go by fours, which share what a step costs beside its look-ups.
+//!
+//! Instructions a weight on the emulated Xtensa, for rows × columns:
+//!
+//! ```text
+//!                                128 × 128   512 × 128   128 × 512   room
+//! decode and add (`generic`)         21.6 over all three              none
+//! nibble tables, this layout        3.48        3.41        3.44     2 KB
+//! byte tables, one after another    2.25        1.90        2.19    16 KB
+//! byte tables, this layout          1.43        1.25        1.40    16 KB
+//! ```
+//!
+//! A nibble costs as much to look up as a byte, and one more instruction to cut out: 2.25 a weight at the very best, so
+//! that byte tables are ahead from 20 rows on, although a block of them takes 480 instructions to fill and one of
+//! nibbles 120. Groups of 5 weights, 243 entries, would save another tenth where there are 512 rows, but need the
+//! weights packed anew: 185 KB of SRAM for the `byte` preset.
 
-/// One sum for every byte of 4 weights. A sum of four INT8 values fits i16.
-pub(super) type Table = [i16; 256];
+use core::ops::Range;
 
-/// Tables in use at once: 16 KB of them, for 128 columns.
-pub(super) const TABLES: usize = 32;
+/// Columns that one block of tables covers.
+const BLOCK_COLS: usize = 16;
+/// Bytes of weights over a block.
+const BLOCK_BYTES: usize = BLOCK_COLS / 4;
+/// Blocks of one unrolled step.
+const STEP: usize = 4;
 
-/// `weights`: rows of `q.len() / 4` bytes; `q` is padded to a multiple of 4.
-pub(super) fn matvec(weights: &[u8], q: &[i8], tables: &mut [Table], sums: &mut [i32]) {
-    sums.fill(0);
-    let row_bytes = q.len() / 4;
-    let (groups, _) = q.as_chunks::<4>();
-    for (part, groups) in groups.chunks(TABLES).enumerate() {
-        for (table, q) in tables.iter_mut().zip(groups) {
-            fill(table, q);
+/// Four tables of one sum for every byte of 4 weights, two sums to a word.
+pub(super) type Block = [[u32; 2]; 256];
+
+/// Blocks in use at once: 16 KB of them, for 128 columns.
+pub(super) const BLOCKS: usize = 8;
+
+/// Added to every entry. A sum of four INT8 values is at least -512.
+const BIAS: u32 = 512;
+
+/// `y = (weights · q) · scale`. `weights`: rows of `row_bytes` bytes; `q` is padded to a multiple of 16; `sums` is room
+/// for one a row.
+pub(super) fn matvec(
+    weights: &[u8],
+    row_bytes: usize,
+    q: &[i8],
+    scale: f32,
+    blocks: &mut [Block],
+    sums: &mut [i32],
+    y: &mut [f32],
+) {
+    fill_with(sums, -((BIAS as usize * row_bytes) as i32));
+    let (columns, _) = q.as_chunks::<BLOCK_COLS>();
+    for (part, columns) in columns.chunks(BLOCKS).enumerate() {
+        let blocks = &mut blocks[..columns.len()];
+        for (block, q) in blocks.iter_mut().zip(columns) {
+            fill(block, q);
         }
-        let start = part * TABLES;
-        // Two rows at a time share each step from table to table.
-        let mut rows = weights.chunks_exact(2 * row_bytes);
-        let mut pairs = sums.chunks_exact_mut(2);
-        for (two, sums) in rows.by_ref().zip(pairs.by_ref()) {
-            let (first, second) = two.split_at(row_bytes);
-            let (first, second) = (&first[start..start + groups.len()], &second[start..start + groups.len()]);
-            let (mut a, mut b) = (sums[0], sums[1]);
-            for ((table, &w0), &w1) in tables.iter().zip(first).zip(second) {
-                a += i32::from(table[usize::from(w0)]);
-                b += i32::from(table[usize::from(w1)]);
+        let start = part * (BLOCKS * BLOCK_BYTES);
+        let bytes = (row_bytes - start).min(columns.len() * BLOCK_BYTES);
+        let whole = bytes - bytes % (STEP * BLOCK_BYTES);
+        let fours = sums.len() - sums.len() % 4;
+        add_fours(weights, row_bytes, start, blocks, sums);
+        add_rest(
+            &weights[..fours * row_bytes],
+            row_bytes,
+            start + whole..start + bytes,
+            &blocks[whole / BLOCK_BYTES..],
+            &mut sums[..fours],
+        );
+        add_rest(&weights[fours * row_bytes..], row_bytes, start..start + bytes, blocks, &mut sums[fours..]);
+    }
+    scale_into(sums, scale, y);
+}
+
+fn fill_with(sums: &mut [i32], value: i32) {
+    let (steps, tail) = sums.as_chunks_mut::<8>();
+    steps.fill([value; 8]);
+    tail.fill(value);
+}
+
+/// `y = sums · scale`.
+fn scale_into(sums: &[i32], scale: f32, y: &mut [f32]) {
+    let (steps, tail) = y.as_chunks_mut::<8>();
+    let (sum_steps, sum_tail) = sums.as_chunks::<8>();
+    for (y, sums) in steps.iter_mut().zip(sum_steps) {
+        for i in 0..8 {
+            y[i] = sums[i] as f32 * scale;
+        }
+    }
+    for (y, &sum) in tail.iter_mut().zip(sum_tail) {
+        *y = sum as f32 * scale;
+    }
+}
+
+/// Adds what the whole steps of `blocks` give to every four rows, from byte `start` of each.
+#[inline(never)]
+fn add_fours(weights: &[u8], row_bytes: usize, start: usize, blocks: &[Block], sums: &mut [i32]) {
+    let (steps, _) = blocks.as_chunks::<STEP>();
+    let (sums, _) = sums.as_chunks_mut::<4>();
+    for (rows, sums) in weights.chunks_exact(4 * row_bytes).zip(sums) {
+        let row = |r: usize| rows[r * row_bytes..][start..row_bytes].as_chunks::<{ STEP * BLOCK_BYTES }>().0;
+        let [mut s0, mut s1, mut s2, mut s3] = *sums;
+        for ((((step, w0), w1), w2), w3) in steps.iter().zip(row(0)).zip(row(1)).zip(row(2)).zip(row(3)) {
+            for (b, block) in step.iter().enumerate() {
+                for group in 0..BLOCK_BYTES {
+                    let i = b * BLOCK_BYTES + group;
+                    s0 += entry(block, w0[i], group);
+                    s1 += entry(block, w1[i], group);
+                    s2 += entry(block, w2[i], group);
+                    s3 += entry(block, w3[i], group);
+                }
             }
-            (sums[0], sums[1]) = (a, b);
         }
-        for (row, sum) in rows.remainder().chunks_exact(row_bytes).zip(pairs.into_remainder()) {
-            for (table, &w) in tables.iter().zip(&row[start..start + groups.len()]) {
-                *sum += i32::from(table[usize::from(w)]);
+        *sums = [s0, s1, s2, s3];
+    }
+}
+
+/// Adds what some bytes of every row give, one by one; `blocks` starts at the first of them.
+fn add_rest(weights: &[u8], row_bytes: usize, bytes: Range<usize>, blocks: &[Block], sums: &mut [i32]) {
+    if bytes.is_empty() {
+        return;
+    }
+    for (row, sum) in weights.chunks_exact(row_bytes).zip(sums) {
+        for (codes, block) in row[bytes.clone()].chunks(BLOCK_BYTES).zip(blocks) {
+            for (group, &code) in codes.iter().enumerate() {
+                *sum += entry(block, code, group);
             }
         }
     }
 }
 
+#[inline(always)]
+fn entry(block: &Block, code: u8, group: usize) -> i32 {
+    i32::from((block[usize::from(code)][group / 2] >> (16 * (group % 2))) as u16)
+}
+
 /// Fills the entries of the 81 valid bytes: code 0 adds nothing, 1 adds the activation, 2 takes it off.
-fn fill(table: &mut Table, q: &[i8; 4]) {
-    let [q0, q1, q2, q3] = q.map(i16::from);
-    let signed = |q: i16| [0, q, -q];
-    for (c3, s3) in signed(q3).into_iter().enumerate() {
-        for (c2, s2) in signed(q2).into_iter().enumerate() {
-            let high = s3 + s2;
-            let sixteen = &mut table[c3 << 6 | c2 << 4..][..16];
-            for (c1, s1) in signed(q1).into_iter().enumerate() {
-                let sum = high + s1;
-                sixteen[c1 << 2] = sum;
-                sixteen[c1 << 2 | 1] = sum + q0;
-                sixteen[c1 << 2 | 2] = sum - q0;
+fn fill(block: &mut Block, q: &[i8; BLOCK_COLS]) {
+    // A column of each of two tables in the halves of a word.
+    let both = |i: usize| (q[i] as u32).wrapping_add((q[i + 4] as u32) << 16);
+    let halves = [[both(0), both(1), both(2)], [both(8), both(9), both(10)]];
+    let (thirds, _) = block.as_chunks_mut::<64>();
+    let bias = [BIAS << 16 | BIAS; 2];
+    let last = [both(3), both(11)];
+    fill_third(&mut thirds[0], &halves, bias);
+    fill_third(&mut thirds[1], &halves, [bias[0].wrapping_add(last[0]), bias[1].wrapping_add(last[1])]);
+    fill_third(&mut thirds[2], &halves, [bias[0].wrapping_sub(last[0]), bias[1].wrapping_sub(last[1])]);
+}
+
+/// The entries of one code of the last column, whose sums with it are `sums`. Not inlined, so that every entry is
+/// within reach of one address.
+#[inline(never)]
+fn fill_third(third: &mut [[u32; 2]; 64], halves: &[[u32; 3]; 2], sums: [u32; 2]) {
+    for half in 0..2 {
+        let [q0, q1, q2] = halves[half];
+        let with = |sum: u32, q: u32| [sum, sum.wrapping_add(q), sum.wrapping_sub(q)];
+        for (c2, sum) in with(sums[half], q2).into_iter().enumerate() {
+            for (c1, sum) in with(sum, q1).into_iter().enumerate() {
+                for (c0, sum) in with(sum, q0).into_iter().enumerate() {
+                    third[c2 << 4 | c1 << 2 | c0][half] = sum;
+                }
             }
         }
     }

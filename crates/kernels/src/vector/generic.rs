@@ -1,5 +1,6 @@
 //! The f32 steps as `crates/ARITHMETIC.md` writes them, one value at a time.
 
+use super::divide::divide;
 use super::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, ROUND_BITS, TINY};
 use crate::WkvInput;
 
@@ -19,23 +20,56 @@ fn round(x: f32) -> i32 {
     ((x + ROUND).to_bits() as i32).wrapping_sub(ROUND_BITS)
 }
 
-/// `sum16` of `term(0) … term(n - 1)`.
+/// `sum16` of `term` over the values of slices of one length.
 ///
-/// One lane after the other: the lane's sum stays in a register on a CPU that has few, and each lane adds in the
-/// order that the definition asks for.
-#[inline(always)]
-pub(crate) fn sum16(n: usize, term: impl Fn(usize) -> f32) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    for (l, lane) in lanes.iter_mut().enumerate() {
-        let mut sum = 0.0;
-        let mut i = l;
-        while i < n {
-            sum += term(i);
-            i += LANES;
+/// Eight of the sixteen sums at a time: so many stay in registers, and each adds in the order that the definition asks
+/// for.
+macro_rules! sum16 {
+    ([$first:ident $(, $other:ident)*], |$a:pat_param $(, $b:pat_param)*| $term:expr) => {{
+        let _n = $first.len();
+        let $first = $first.as_chunks::<{ $crate::vector::LANES }>();
+        $(let $other = $other[.._n].as_chunks::<{ $crate::vector::LANES }>();)*
+        let mut lanes = [0.0f32; $crate::vector::LANES];
+        for (half, lanes) in lanes.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+            let mut sums = [0.0f32; 8];
+            for i in 0..$first.0.len() {
+                for l in 0..8 {
+                    let $a = $first.0[i][8 * half + l];
+                    $(let $b = $other.0[i][8 * half + l];)*
+                    sums[l] += $term;
+                }
+            }
+            *lanes = sums;
         }
-        *lane = sum;
-    }
-    fold16(lanes)
+        for l in 0..$first.1.len() {
+            let $a = $first.1[l];
+            $(let $b = $other.1[l];)*
+            lanes[l] += $term;
+        }
+        $crate::vector::generic::fold16(lanes)
+    }};
+}
+pub(crate) use sum16;
+
+/// `out_i = value` for each `i`, from `out_i` itself and the `i`-th values of slices of the same length: eight in a
+/// step, so that what a step costs beside them is shared.
+macro_rules! each {
+    ($out:ident, [$($input:ident),*], |$old:pat_param $(, $a:pat_param)*| $value:expr) => {{
+        $(let $input = $input[..$out.len()].as_chunks::<8>();)*
+        let (chunks, tail) = $out.as_chunks_mut::<8>();
+        for (_i, chunk) in chunks.iter_mut().enumerate() {
+            for l in 0..8 {
+                let $old = chunk[l];
+                $(let $a = $input.0[_i][l];)*
+                chunk[l] = $value;
+            }
+        }
+        for (_l, out) in tail.iter_mut().enumerate() {
+            let $old = *out;
+            $(let $a = $input.1[_l];)*
+            *out = $value;
+        }
+    }};
 }
 
 /// The fixed tree that ends every reduction.
@@ -53,65 +87,82 @@ pub(crate) fn fold16(mut lanes: [f32; LANES]) -> f32 {
 
 pub(crate) fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
     let n = x.len() as f32;
-    let mean = sum16(x.len(), |i| x[i]) / n;
-    for (d, &x) in out.iter_mut().zip(x) {
-        *d = x - mean;
-    }
-    let d = &*out;
-    let variance = sum16(d.len(), |i| d[i] * d[i]) / n;
-    let inv = 1.0 / libm::sqrtf(variance + EPS);
-    for ((y, &weight), &bias) in out.iter_mut().zip(weight).zip(bias) {
-        *y = *y * inv * weight + bias;
-    }
+    let mean = divide(sum16!([x], |x| x), n);
+    let variance = divide(
+        sum16!([x], |x| {
+            let d = x - mean;
+            d * d
+        }),
+        n,
+    );
+    let inv = divide(1.0, libm::sqrtf(variance + EPS));
+    each!(out, [x, weight, bias], |_, x, weight, bias| (x - mean) * inv * weight + bias);
 }
 
 pub(crate) fn mix(z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]) {
-    for (((out, &z), &p), &mu) in out.iter_mut().zip(z).zip(p).zip(mu) {
-        *out = z + (p - z) * mu;
-    }
+    each!(out, [z, p, mu], |_, z, p, mu| z + (p - z) * mu);
 }
 
 pub(crate) fn quantise_int8(y: &[f32], q: &mut [i8]) -> f32 {
-    let mean = sum16(y.len(), |i| y[i].abs()) / y.len() as f32;
+    let mean = divide(sum16!([y], |y| y.abs()), y.len() as f32);
     let t = max(TINY, 2.5 * mean);
-    let s = INT8_MAX / t;
-    for (q, &y) in q.iter_mut().zip(y) {
-        *q = round(min(max(y * s, -INT8_MAX), INT8_MAX)) as i8;
+    let s = divide(INT8_MAX, t);
+    if t < f32::INFINITY && y.len() < 1 << 16 {
+        // Every |y| is at most n times the mean and none is a NaN, so that rounding before limiting is the same; and
+        // integers have instructions for that.
+        each!(q, [y], |_, y| round(y * s).clamp(-INT8_MAX as i32, INT8_MAX as i32) as i8);
+    } else {
+        each!(q, [y], |_, y| round(min(max(y * s, -INT8_MAX), INT8_MAX)) as i8);
     }
-    t / INT8_MAX
+    divide(t, INT8_MAX)
 }
 
 pub(crate) fn quantise_15bit(z: &[f32], q: &mut [i16]) -> f32 {
     // Magnitudes compare as their bits do, and there a NaN is the largest.
     let largest = z.iter().map(|z| z.abs().to_bits()).max().unwrap_or(0);
     let t = max(TINY, f32::from_bits(largest));
-    let s = INT15_MAX / t;
+    let s = divide(INT15_MAX, t);
     for (q, &z) in q.iter_mut().zip(z) {
         *q = round(min(max(z * s, -INT15_MAX), INT15_MAX)) as i16;
     }
-    t / INT15_MAX
+    divide(t, INT15_MAX)
 }
 
+/// Four columns of the state at a time: their sums and values stay in registers while `i` runs down the rows.
 pub(crate) fn wkv(input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
     let WkvInput { r, k, v, decay, bonus } = input;
-    y.fill(0.0);
-    for (i, row) in state.chunks_exact_mut(r.len()).enumerate() {
-        let (r, k, w) = (r[i], k[i], decay[i]);
-        for ((a, y), &v) in row.iter_mut().zip(y.iter_mut()).zip(v) {
-            *y += r * *a;
-            *a = w * *a + k * v;
+    let s = y.len();
+    let now = bonus_sum(r, k, bonus);
+    let (y_fours, y_rest) = y.as_chunks_mut::<4>();
+    let (v_fours, v_rest) = v.as_chunks::<4>();
+    for ((j, y), v) in y_fours.iter_mut().enumerate().zip(v_fours) {
+        let mut sums = [0.0f32; 4];
+        for (((row, &r), &k), &w) in state.chunks_exact_mut(s).zip(r).zip(k).zip(decay) {
+            let a = &mut row.as_chunks_mut::<4>().0[j];
+            for l in 0..4 {
+                sums[l] += r * a[l];
+                a[l] = w * a[l] + k * v[l];
+            }
+        }
+        for l in 0..4 {
+            y[l] = sums[l] + now * v[l];
         }
     }
-    let now = bonus_sum(r, k, bonus);
-    for (y, &v) in y.iter_mut().zip(v) {
-        *y += now * v;
+    let rest = s - y_rest.len();
+    for ((j, y), &v) in (rest..).zip(y_rest).zip(v_rest) {
+        let mut sum = 0.0;
+        for (((row, &r), &k), &w) in state.chunks_exact_mut(s).zip(r).zip(k).zip(decay) {
+            sum += r * row[j];
+            row[j] = w * row[j] + k * v;
+        }
+        *y = sum + now * v;
     }
 }
 
 /// `Σ_i (r_i · b_i) · k_i`: how much of `v` the current token adds.
 #[inline(always)]
 pub(crate) fn bonus_sum(r: &[f32], k: &[f32], bonus: &[f32]) -> f32 {
-    sum16(r.len(), |i| r[i] * bonus[i] * k[i])
+    sum16!([r, bonus, k], |r, bonus, k| r * bonus * k)
 }
 
 pub(crate) fn silu_gate(o: &mut [f32], g: &[f32]) {
@@ -127,16 +178,14 @@ pub(crate) fn sigmoid_gate_add(x: &mut [f32], r: &[f32], v: &[f32]) {
 }
 
 pub(crate) fn relu_squared(k: &mut [f32]) {
-    for k in k {
-        let h = max(0.0, *k);
-        *k = h * h;
-    }
+    each!(k, [], |k| {
+        let h = max(0.0, k);
+        h * h
+    });
 }
 
 pub(crate) fn add(x: &mut [f32], y: &[f32]) {
-    for (x, &y) in x.iter_mut().zip(y) {
-        *x += y;
-    }
+    each!(x, [y], |x, y| x + y);
 }
 
 pub(crate) fn exp(x: &mut [f32]) {
@@ -168,13 +217,15 @@ pub(crate) fn read(bytes: &[u8]) -> f32 {
     rest.iter().fold(sum, |sum, &byte| sum.wrapping_add(u64::from(byte))) as f32
 }
 
+#[inline(always)]
 fn sigmoid(x: f32) -> f32 {
     let e = exp1(-x.abs());
     let numerator = if x >= 0.0 { 1.0 } else { e };
-    numerator / (1.0 + e)
+    divide(numerator, 1.0 + e)
 }
 
 /// `exp` of one value.
+#[inline(always)]
 pub(crate) fn exp1(x: f32) -> f32 {
     use super::exp::{C, LN2_HIGH, LN2_LOW, LOG2_E, MAX, MIN};
     let x = min(MAX, max(MIN, x));

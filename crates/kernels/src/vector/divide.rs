@@ -1,0 +1,133 @@
+//! Division, where the CPU has it and where it has not.
+
+/// `a / b`, rounded to nearest, ties to even.
+#[cfg(not(target_arch = "xtensa"))]
+#[inline(always)]
+pub(crate) fn divide(a: f32, b: f32) -> f32 {
+    a / b
+}
+
+#[cfg(target_arch = "xtensa")]
+pub(crate) use soft::divide;
+
+/// Division from multiplications: the compiler's own is a call that makes the quotient bit by bit.
+#[cfg(any(target_arch = "xtensa", test))]
+mod soft {
+    /// Bits of a float below its exponent.
+    const FRACTION: u32 = 0x007f_ffff;
+    /// The bit that a normal float has above its fraction.
+    const LEADING: u32 = 0x0080_0000;
+    /// The bits of 1.0.
+    const ONE: u32 = 0x3f80_0000;
+
+    /// `a / b`, rounded to nearest, ties to even.
+    ///
+    /// The significands are integers `N` and `D` of 24 bits, `N` doubled where it is the smaller, so that the quotient
+    /// is in `[1, 2)` and its significand is `N · 2^23 / D`. [`estimate`] is less than 1.7 off, so the remainder
+    /// `N · 2^23 - Q · D` is less than `2 D`: its low 32 bits are all of it. Two steps bring it within half of `D`, and
+    /// so `Q` to the nearest integer. It is never just half: `N · 2^24 = (2 Q + 1) · D` would make `D` a multiple of
+    /// `2^24`.
+    #[inline(always)]
+    pub(crate) fn divide(a: f32, b: f32) -> f32 {
+        let (a_bits, b_bits) = (a.to_bits(), b.to_bits());
+        let (a_exponent, b_exponent) = (a_bits >> 23 & 0xff, b_bits >> 23 & 0xff);
+        let (mut n, d) = (a_bits & FRACTION | LEADING, b_bits & FRACTION | LEADING);
+        let (mut dividend, divisor) =
+            (f32::from_bits(a_bits & FRACTION | ONE), f32::from_bits(b_bits & FRACTION | ONE));
+        // What the exponent's field is before `Q`, whose leading bit adds 1, is added to it.
+        let mut exponent = a_exponent.wrapping_sub(b_exponent).wrapping_add(126);
+        if n < d {
+            n *= 2;
+            dividend *= 2.0;
+            exponent = exponent.wrapping_sub(1);
+        }
+        // Operands and quotient are normal and finite, or the compiler's division takes them.
+        if a_exponent.wrapping_sub(1) >= 254 || b_exponent.wrapping_sub(1) >= 254 || exponent >= 253 {
+            return a / b;
+        }
+        let q = estimate(dividend, divisor).to_bits().wrapping_sub(ONE - LEADING);
+        let remainder = (n << 23).wrapping_sub(q.wrapping_mul(d));
+        // Where twice the remainder lies among -3 D, -D, D and 3 D, by the signs of the differences.
+        let (above, below) = (d.wrapping_sub(remainder.wrapping_mul(2)), remainder.wrapping_mul(2).wrapping_add(d));
+        let up = (above >> 31) + (above.wrapping_add(2 * d) >> 31);
+        let down = (below >> 31) + (below.wrapping_add(2 * d) >> 31);
+        let q = q.wrapping_add(up).wrapping_sub(down);
+        f32::from_bits((a_bits ^ b_bits) & 0x8000_0000 | (exponent << 23).wrapping_add(q))
+    }
+
+    /// `n / d`, less than 1.7 · 2^-23 off, for `d` in `[1, 2)` and `n` in `[d, 2 d)`.
+    ///
+    /// The quadratic's relative error is the third Chebyshev polynomial over 99, so at most 0.0101; a step of Newton's
+    /// iteration squares that, and another, on the quotient, squares it again. What is left of it is 0.2 · 2^-23; the
+    /// roundings of `d · q` and of the sum add at most 1 and 0.5. `n - d · q` is exact.
+    #[inline(always)]
+    fn estimate(n: f32, d: f32) -> f32 {
+        const C: [f32; 3] = [210.0 / 99.0, -144.0 / 99.0, 32.0 / 99.0];
+        let y = (C[2] * d + C[1]) * d + C[0];
+        let y = y + y * (1.0 - d * y);
+        let q = n * y;
+        let q = q + y * (n - d * q);
+        // Below 1 the bits of a float count half as much.
+        if q < 1.0 { 1.0 } else { q }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::soft::divide;
+
+    fn check(a: f32, b: f32) {
+        let (ours, exact) = (divide(a, b), a / b);
+        let same = ours.to_bits() == exact.to_bits() || (ours.is_nan() && exact.is_nan());
+        assert!(same, "{a:e} / {b:e} = {ours:e}, not {exact:e}");
+    }
+
+    /// All the divisors that a sigmoid has, under both of its dividends and the extremes.
+    #[test]
+    fn every_divisor_from_1_to_2() {
+        for bits in 1f32.to_bits()..=2f32.to_bits() {
+            let d = f32::from_bits(bits);
+            for a in [1.0, d - 1.0, f32::from_bits(bits - 1), 1.999_999_9] {
+                check(a, d);
+            }
+        }
+    }
+
+    /// Quotients next to the middle of two floats: `a` is the product of `b` and such a middle, rounded.
+    #[test]
+    fn quotients_near_the_middle() {
+        let mut state = 1u64;
+        for _ in 0..1_000_000 {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            let b = f32::from_bits(1f32.to_bits() | (state >> 41) as u32);
+            let middle = 1.0 + (((state >> 18) & 0x007f_ffff) as f64 + 0.5) / 8_388_608.0;
+            let a = (f64::from(b) * middle) as f32;
+            for a in [a, a.next_up(), a.next_down()] {
+                check(a, b);
+                check(-a, b * 1e-30);
+            }
+        }
+    }
+
+    /// Operands of every kind: zeros, subnormals, infinities and NaNs among them.
+    #[test]
+    fn operands_of_any_bits() {
+        let edges = [0, 1, 0x007f_ffff, 0x0080_0000, 0x3f80_0000, 0x7f7f_ffff, 0x7f80_0000, 0x7fc0_0000];
+        let mut state = 1u64;
+        for i in 0..2_000_000 {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            let (a, b) = ((state >> 32) as u32, (state >> 11) as u32);
+            check(f32::from_bits(a), f32::from_bits(b));
+            let edge = edges[i % edges.len()];
+            check(f32::from_bits(a), f32::from_bits(edge));
+            check(f32::from_bits(edge), f32::from_bits(b));
+        }
+        for a in edges {
+            for b in edges {
+                for (a, b) in [(a, b), (a | 1 << 31, b), (a, b | 1 << 31)] {
+                    check(f32::from_bits(a), f32::from_bits(b));
+                }
+            }
+        }
+    }
+}
