@@ -41,7 +41,7 @@ pub fn run(bench: &BenchFlags) -> anyhow::Result<Exit> {
 
     // Correctness first: what is wrong is not worth timing, but what is right elsewhere still is.
     let mut rows = verify::verify(&plan)?;
-    let measured = measure::measure(&plan, &ready.context.selection.metric, SHUFFLE_SEED)?;
+    let measured = measure::survey(&plan, &ready.context.selection.metric, SHUFFLE_SEED)?;
     // What cannot run was met by both; it is told once.
     let met = |row: &Row| matches!(row, Row::Skipped { .. }) && rows.contains(row);
     let new: Vec<Row> = measured.rows.into_iter().filter(|row| !met(row)).collect();

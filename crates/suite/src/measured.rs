@@ -4,7 +4,6 @@
 //! digest: a fast wrong kernel is not measured.
 
 use crate::host::Host;
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
