@@ -9,7 +9,7 @@ use bitstate_harness::provenance::{self, Provenance};
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::target::Clock;
 use bitstate_harness::workspace::Workspace;
-use bitstate_harness::{Exit, report, verify};
+use bitstate_harness::{Exit, probe, report, verify};
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -99,6 +99,11 @@ fn dry_run(context: &Context, timed: &[&Case]) -> Exit {
             };
             println!("would measure {cell} {} {times} times", case.name());
         }
+    }
+    let rounds = if context.quick { probe::ROUNDS.0 } else { probe::ROUNDS.1 };
+    for cell in &context.cells {
+        let times = if cell.target.clock == Clock::Wall { rounds } else { 2 };
+        println!("would measure {cell} kernels by shape and the parts of a token {times} times");
     }
     Exit::Pass
 }
