@@ -9,7 +9,7 @@ use bitstate_harness::provenance::{self, Provenance};
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::target::Clock;
 use bitstate_harness::workspace::Workspace;
-use bitstate_harness::{Exit, report, verify};
+use bitstate_harness::{Exit, probe, report, verify};
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -41,7 +41,7 @@ pub fn run(bench: &BenchFlags) -> anyhow::Result<Exit> {
 
     // Correctness first: what is wrong is not worth timing, but what is right elsewhere still is.
     let mut rows = verify::verify(&plan)?;
-    let measured = measure::measure(&plan, &ready.context.selection.metric, SHUFFLE_SEED)?;
+    let measured = measure::survey(&plan, &ready.context.selection.metric, SHUFFLE_SEED)?;
     // What cannot run was met by both; it is told once.
     let met = |row: &Row| matches!(row, Row::Skipped { .. }) && rows.contains(row);
     let new: Vec<Row> = measured.rows.into_iter().filter(|row| !met(row)).collect();
@@ -99,6 +99,11 @@ fn dry_run(context: &Context, timed: &[&Case]) -> Exit {
             };
             println!("would measure {cell} {} {times} times", case.name());
         }
+    }
+    let rounds = if context.quick { probe::ROUNDS.0 } else { probe::ROUNDS.1 };
+    for cell in &context.cells {
+        let times = if cell.target.clock == Clock::Wall { rounds } else { 2 };
+        println!("would measure {cell} kernels by shape and the parts of a token {times} times");
     }
     Exit::Pass
 }

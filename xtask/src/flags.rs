@@ -10,12 +10,13 @@ Exit codes:
   0  everything asked for ran and is right (skips that ci/expected.toml lists included)
   1  a regression
   2  the harness or a measurement failed, the selection is empty, a golden file is stale or cannot be read
-  3  something could not be measured here and ci/expected.toml does not list that
+  3  something could not be measured here and ci/expected.toml does not list that, or nothing at all could
   4  a wrong answer; the first divergent step is named
   When several apply: 4 outranks 2, 2 outranks 3, 3 outranks 1.
 
 A missing tool: as root on Debian it is installed first, and if it is still missing the command ends with 3.
-Without root, or elsewhere, what to install is printed, its target is skipped by name, and that alone costs nothing.
+Without root, or elsewhere, what to install is printed, its target is skipped by name, and that alone costs nothing
+while something else runs.
 
 Examples:
   cargo xtask bench                                  set up, build, verify, measure, report

@@ -3,7 +3,7 @@
 
 mod support;
 
-use bitstate_kernels::Variant;
+use bitstate_kernels::{Kernels, Variant};
 use std::process::Stdio;
 use support::{Folder, Ran};
 
@@ -66,6 +66,23 @@ fn every_refusal_says_what_is_wrong() {
             assert!(err.contains(part), "{arguments}: no {part:?} in {err}");
         }
         assert_eq!(folder.names(), before, "{arguments}: no file made");
+    }
+}
+
+#[test]
+fn a_variant_that_cannot_run_here_is_refused_with_what_is_missing() {
+    let folder = Folder::new();
+    for variant in Variant::ALL {
+        let name = variant.name();
+        let Err(unavailable) = Kernels::new(variant) else { continue };
+        for command in ["logits", "generate"] {
+            let Ran { success, out, err } =
+                folder.run(&format!("{command} --model small.bits --tokens 1 --variant {name}"));
+            assert!(!success && out.is_empty(), "{command} {name}");
+            for part in [name, unavailable.missing, "without --variant"] {
+                assert!(err.contains(part), "{name}: no {part:?} in {err}");
+            }
+        }
     }
 }
 

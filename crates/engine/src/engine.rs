@@ -78,6 +78,19 @@ impl<'m> Engine<'m> {
     /// Where there is no token, any of them is not the model's, or `state` is not made for this engine; nothing has
     /// changed then.
     pub fn advance(&self, tokens: &[u32], state: &mut State) -> Result<(), ForwardError> {
+        self.advance_observed(tokens, state, &mut ())
+    }
+
+    /// [`advance`](Engine::advance), with every step's output shown to `observer`.
+    ///
+    /// # Errors
+    /// As `advance`.
+    pub fn advance_observed(
+        &self,
+        tokens: &[u32],
+        state: &mut State,
+        observer: &mut impl Observer,
+    ) -> Result<(), ForwardError> {
         if tokens.is_empty() {
             return Err(ForwardError::EmptyPrompt);
         }
@@ -85,7 +98,7 @@ impl<'m> Engine<'m> {
             self.check_token(token)?;
         }
         self.check_state(state)?;
-        self.advance_checked(tokens, state, &mut ());
+        self.advance_checked(tokens, state, observer);
         Ok(())
     }
 
@@ -94,9 +107,22 @@ impl<'m> Engine<'m> {
     /// # Errors
     /// Where `state` has seen nothing, or it or `logits` are not made for this model; nothing has changed then.
     pub fn logits(&self, state: &mut State, logits: &mut [f32]) -> Result<(), ForwardError> {
+        self.logits_observed(state, logits, &mut ())
+    }
+
+    /// [`logits`](Engine::logits), with every step's output shown to `observer`.
+    ///
+    /// # Errors
+    /// As `logits`.
+    pub fn logits_observed(
+        &self,
+        state: &mut State,
+        logits: &mut [f32],
+        observer: &mut impl Observer,
+    ) -> Result<(), ForwardError> {
         self.check_logits(logits)?;
         self.check_seen(state)?;
-        self.head(state, logits, &mut ());
+        self.head(state, logits, observer);
         Ok(())
     }
 
@@ -114,12 +140,26 @@ impl<'m> Engine<'m> {
         top: &mut [TopLogit],
         room: &mut [f32],
     ) -> Result<HeadPath, ForwardError> {
+        self.top_logits_observed(state, top, room, &mut ())
+    }
+
+    /// [`top_logits`](Engine::top_logits), with its parts told to `observer`.
+    ///
+    /// # Errors
+    /// As `top_logits`.
+    pub fn top_logits_observed(
+        &self,
+        state: &mut State,
+        top: &mut [TopLogit],
+        room: &mut [f32],
+        observer: &mut impl Observer,
+    ) -> Result<HeadPath, ForwardError> {
         self.check_logits(room)?;
         self.check_seen(state)?;
         if top.len() > room.len() {
             return Err(ForwardError::Top { asked: top.len(), vocab_size: room.len() });
         }
-        Ok(self.top_head(state, top, room))
+        Ok(self.top_head(state, top, room, observer))
     }
 
     /// Takes `state` one token further and writes the logits of the next token, V values:

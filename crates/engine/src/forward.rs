@@ -5,7 +5,7 @@
 //! a row's bits do not depend on the others'.
 
 use crate::engine::Engine;
-use crate::observe::{Observer, Step};
+use crate::observe::{Observer, Part, Step};
 use crate::state::{LayerMemory, State};
 use crate::weights::{BitLinear, Embedding};
 use alloc::vec;
@@ -114,6 +114,7 @@ impl Engine<'_> {
         observer: &mut impl Observer,
     ) {
         let (n, d) = (tokens.len(), self.config.n_embd);
+        observer.part(Part::Steps);
         for (&token, x) in tokens.iter().zip(a.x.chunks_exact_mut(d)) {
             self.embedding.lookup(token as usize, x);
         }
@@ -139,6 +140,7 @@ impl Engine<'_> {
         let (x, r, k, v) = (&mut x[..n * d], &mut r[..n * d], &mut k[..n * d], &mut v[..n * d]);
         let (g, y) = (&mut g[..n * d], &mut y[..n * d]);
 
+        observer.part(Part::Norms);
         inputs.clear(d);
         for (row, x) in x.chunks_exact(d).enumerate() {
             let shift = sessions.layer_mut(row, l).time_shift;
@@ -152,6 +154,7 @@ impl Engine<'_> {
             }
             shift.copy_from_slice(z);
         }
+        observer.part(Part::Ternary);
         self.apply(&tm.r, &inputs.r, &mut inputs.scratch, r);
         self.apply(&tm.k, &inputs.k, &mut inputs.scratch, k);
         self.apply(&tm.v, &inputs.v, &mut inputs.scratch, v);
@@ -162,26 +165,35 @@ impl Engine<'_> {
         observer.step(l, Step::TimeMixG, g);
 
         for row in 0..n {
+            observer.part(Part::Wkv);
             let wkv = sessions.layer_mut(row, l).wkv;
             for (h, state) in wkv.chunks_exact_mut(s * s).enumerate() {
                 let (head, at) = (h * s..(h + 1) * s, row * d + h * s..row * d + (h + 1) * s);
                 let (decay, bonus) = (&tm.decay[head.clone()], &tm.bonus[head.clone()]);
                 let input = WkvInput { r: &r[at.clone()], k: &k[at.clone()], v: &v[at.clone()], decay, bonus };
-                kernels.wkv(input, state, &mut z[head.clone()]);
-                let (weight, bias) = (&tm.group_norm.weight[head.clone()], &tm.group_norm.bias[head.clone()]);
-                kernels.layer_norm(&z[head], weight, bias, &mut y[at]);
+                kernels.wkv(input, state, &mut z[head]);
             }
             observer.step(l, Step::Wkv, z);
+            observer.part(Part::Norms);
+            let (weight, bias) = (tm.group_norm.weight.chunks_exact(s), tm.group_norm.bias.chunks_exact(s));
+            let heads = z.chunks_exact(s).zip(y[row * d..][..d].chunks_exact_mut(s));
+            for ((z, y), (weight, bias)) in heads.zip(weight.zip(bias)) {
+                kernels.layer_norm(z, weight, bias, y);
+            }
         }
+        observer.part(Part::Steps);
         kernels.silu_gate(y, g);
         observer.step(l, Step::GroupNorm, y);
 
+        observer.part(Part::Norms);
         inputs.clear(d);
         for y in y.chunks_exact(d) {
             tm.o.push(kernels, y, &mut inputs.normed, &mut inputs.r);
         }
+        observer.part(Part::Ternary);
         self.apply(&tm.o, &inputs.r, &mut inputs.scratch, y);
         observer.step(l, Step::TimeMixOutput, y);
+        observer.part(Part::Steps);
         kernels.add(x, y);
     }
 
@@ -199,6 +211,7 @@ impl Engine<'_> {
         let Activations { x, r, k, v, inputs, z, .. } = a;
         let (x, r, k, v) = (&mut x[..n * d], &mut r[..n * d], &mut k[..n * f], &mut v[..n * d]);
 
+        observer.part(Part::Norms);
         inputs.clear(d);
         for (row, x) in x.chunks_exact(d).enumerate() {
             let shift = sessions.layer_mut(row, l).channel_shift;
@@ -210,25 +223,32 @@ impl Engine<'_> {
             }
             shift.copy_from_slice(z);
         }
+        observer.part(Part::Ternary);
         self.apply(&cm.k, &inputs.k, &mut inputs.scratch, k);
         self.apply(&cm.r, &inputs.r, &mut inputs.scratch, r);
         observer.step(l, Step::ChannelMixK, k);
         observer.step(l, Step::ChannelMixR, r);
 
+        observer.part(Part::Steps);
         kernels.relu_squared(k);
+        observer.part(Part::Norms);
         inputs.k.clear(f);
         for k in k.chunks_exact(f) {
             cm.v.push(kernels, k, &mut inputs.normed, &mut inputs.k);
         }
+        observer.part(Part::Ternary);
         self.apply(&cm.v, &inputs.k, &mut inputs.scratch, v);
         observer.step(l, Step::ChannelMixV, v);
+        observer.part(Part::Steps);
         kernels.sigmoid_gate_add(x, r, v);
     }
 
     /// `logits = E · layer_norm(x; ln_f)` of the last token that `state` has seen.
     pub(crate) fn head(&self, state: &mut State, logits: &mut [f32], observer: &mut impl Observer) {
         let (kernels, Activations { z, head, .. }) = (self.kernels, &mut state.activations);
+        observer.part(Part::Norms);
         kernels.layer_norm(&state.residual, &self.ln_f.weight, &self.ln_f.bias, z);
+        observer.part(Part::Head);
         match &self.embedding {
             Embedding::F32(rows) => self.head_f32(rows, z, logits),
             Embedding::Int8(rows) => {
@@ -241,14 +261,22 @@ impl Engine<'_> {
     }
 
     /// The largest of those logits; `room` is V values.
-    pub(crate) fn top_head(&self, state: &mut State, top: &mut [TopLogit], room: &mut [f32]) -> HeadPath {
+    pub(crate) fn top_head(
+        &self,
+        state: &mut State,
+        top: &mut [TopLogit],
+        room: &mut [f32],
+        observer: &mut impl Observer,
+    ) -> HeadPath {
         let (kernels, Activations { z, head, .. }) = (self.kernels, &mut state.activations);
         let Embedding::Int8(rows) = &self.embedding else {
-            self.head(state, room, &mut ());
+            self.head(state, room, observer);
             kernels.top(room, top);
             return HeadPath::Full(WhyFull::NotInt8);
         };
+        observer.part(Part::Norms);
         kernels.layer_norm(&state.residual, &self.ln_f.weight, &self.ln_f.bias, z);
+        observer.part(Part::Head);
         let scale = kernels.quantise_15bit(z, head);
         self.top_int8(rows, head, scale, top, room)
     }

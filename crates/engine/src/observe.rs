@@ -40,10 +40,49 @@ impl Step {
     }
 }
 
+/// A kind of work that a token is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// The ternary matrices.
+    Ternary,
+    /// The head: its 15-bit input and every row of the embedding.
+    Head,
+    /// The recurrence.
+    Wkv,
+    /// What makes the inputs of the matrices: norms, token shift, quantisation.
+    Norms,
+    /// The other f32 steps: embedding, gates, sums.
+    Steps,
+    /// Choosing a token, which is no work of the engine's: whoever drives it says so. A greedy choice asks the head for
+    /// the largest logit alone, and takes nothing besides.
+    Sampling,
+}
+
+impl Part {
+    /// Every part.
+    pub const ALL: [Part; 6] = [Part::Ternary, Part::Head, Part::Wkv, Part::Norms, Part::Steps, Part::Sampling];
+
+    /// The part's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Ternary => "ternary",
+            Part::Head => "head",
+            Part::Wkv => "wkv",
+            Part::Norms => "norms",
+            Part::Steps => "steps",
+            Part::Sampling => "sampling",
+        }
+    }
+}
+
 /// Is shown the output of every step. `()` looks away, at no cost.
 pub trait Observer {
     /// `output` of `step` in `layer`; the final norm and the head count as the layer after the last.
     fn step(&mut self, layer: usize, step: Step, output: &[f32]);
+
+    /// What follows, up to the next call or the end of the pass, belongs to `part`.
+    #[inline(always)]
+    fn part(&mut self, _part: Part) {}
 }
 
 impl Observer for () {

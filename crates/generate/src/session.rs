@@ -3,7 +3,7 @@
 use crate::{Sampler, Sampling, SamplingError};
 use alloc::vec;
 use alloc::vec::Vec;
-use bitstate_engine::{Engine, ForwardError, State, TopLogit};
+use bitstate_engine::{Engine, ForwardError, Observer, Part, State, TopLogit};
 
 /// One text in the making: an engine, its state and the sampler that chooses the next token.
 /// After [`new`](Session::new) nothing is allocated.
@@ -46,11 +46,16 @@ impl<'e, 'm> Session<'e, 'm> {
     /// # Errors
     /// Where the session has seen nothing to predict from.
     pub fn logits(&mut self) -> Result<&[f32], ForwardError> {
+        self.work_out_logits(&mut ())?;
+        Ok(&self.logits)
+    }
+
+    fn work_out_logits(&mut self, observer: &mut impl Observer) -> Result<(), ForwardError> {
         if !self.has_logits {
-            self.engine.logits(&mut self.state, &mut self.logits)?;
+            self.engine.logits_observed(&mut self.state, &mut self.logits, observer)?;
             self.has_logits = true;
         }
-        Ok(&self.logits)
+        Ok(())
     }
 
     /// Chooses the next token; it is taken in by [`advance`](Session::advance) alone. A greedy choice asks the engine
@@ -59,12 +64,21 @@ impl<'e, 'm> Session<'e, 'm> {
     /// # Errors
     /// Where the session has seen nothing to predict from.
     pub fn choose(&mut self) -> Result<u32, ForwardError> {
+        self.choose_observed(&mut ())
+    }
+
+    /// [`choose`](Session::choose), with its work shown to `observer`.
+    ///
+    /// # Errors
+    /// As `choose`.
+    pub fn choose_observed(&mut self, observer: &mut impl Observer) -> Result<u32, ForwardError> {
         if self.sampler.sampling() == Sampling::Greedy && !self.has_logits {
             let mut largest = [TopLogit::default()];
-            self.engine.top_logits(&mut self.state, &mut largest, &mut self.logits)?;
+            self.engine.top_logits_observed(&mut self.state, &mut largest, &mut self.logits, observer)?;
             return Ok(largest[0].token);
         }
-        self.logits()?;
+        self.work_out_logits(observer)?;
+        observer.part(Part::Sampling);
         Ok(self.sampler.sample(&self.logits))
     }
 
@@ -73,7 +87,15 @@ impl<'e, 'm> Session<'e, 'm> {
     /// # Errors
     /// Where the token is not the model's; the session is as before then.
     pub fn advance(&mut self, token: u32) -> Result<(), ForwardError> {
-        self.engine.advance(&[token], &mut self.state)?;
+        self.advance_observed(token, &mut ())
+    }
+
+    /// [`advance`](Session::advance), with its work shown to `observer`.
+    ///
+    /// # Errors
+    /// As `advance`.
+    pub fn advance_observed(&mut self, token: u32, observer: &mut impl Observer) -> Result<(), ForwardError> {
+        self.engine.advance_observed(&[token], &mut self.state, observer)?;
         self.has_logits = false;
         Ok(())
     }

@@ -53,13 +53,18 @@ pub fn obstacle(cell: Cell, cpu_features: &str) -> Option<Skip> {
 /// Builds everything that the cells need. A target that fails to build does not stop the others.
 ///
 /// # Errors
-/// On Ctrl-C.
+/// On Ctrl-C, or if this machine can run none of the cells: a skip of everything must not pass, least of all where one
+/// variant was asked for by name.
 pub fn build(workspace: &Workspace, cells: &[Cell], cpu_features: &str) -> Result<Built, Error> {
     let mut built = Built::default();
     for &cell in cells {
         if let Some(skip) = obstacle(cell, cpu_features) {
             built.skips.push((cell, skip));
         }
+    }
+    if built.runnable(cells).is_empty() {
+        let reasons = built.skips.iter().map(|(cell, skip)| format!("{cell}: {}", skip.reason));
+        return Err(Error::CannotRun(reasons.collect::<Vec<_>>().join("; ")));
     }
     let mut targets: Vec<&'static str> = Vec::new();
     for cell in built.runnable(cells) {
@@ -203,4 +208,32 @@ fn synthesise(workspace: &Workspace, path: &Path, preset: &str, seed: u64, forma
         .arg(&part);
     logged(workspace, &format!("make model {preset}"), &mut command)?;
     std::fs::rename(&part, path).map_err(Error::io("rename", &part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{build, obstacle};
+    use crate::target::Cell;
+    use crate::workspace::Workspace;
+
+    #[test]
+    fn a_variant_that_the_cpu_lacks_is_told_with_what_it_lacks() {
+        let cell = Cell::named("native", "avx512_vnni").unwrap();
+        let skip = obstacle(cell, "fpu avx2 avx512f avx512bw avx512_vnni").unwrap();
+        assert_eq!(skip.reason, "this CPU has no avx512vl");
+        assert_eq!(obstacle(cell, "avx2 avx512f avx512bw avx512vl avx512_vnni"), None);
+    }
+
+    #[test]
+    fn when_nothing_that_was_asked_for_can_run_that_is_an_error() {
+        let workspace = Workspace::find().unwrap();
+        let cells = ["avx2", "avx_vnni"].map(|variant| Cell::named("native", variant).unwrap());
+        let error = build(&workspace, &cells, "fpu sse2").unwrap_err();
+        assert_eq!(error.exit().code(), 3);
+        assert_eq!(
+            error.to_string(),
+            "nothing of what is selected can run here: native/avx2: this CPU has no avx2; \
+             native/avx_vnni: this CPU has no avx2, avx_vnni"
+        );
+    }
 }

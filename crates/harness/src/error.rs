@@ -81,6 +81,9 @@ pub enum Error {
         /// What went wrong.
         message: String,
     },
+    /// A selection of which nothing can run here.
+    #[error("nothing of what is selected can run here: {0}")]
+    CannotRun(String),
     /// Ctrl-C, or a request to end.
     #[error("interrupted; nothing half-written was left behind")]
     Interrupted,
@@ -97,7 +100,10 @@ impl Error {
 
     /// The code a command ends with.
     pub fn exit(&self) -> Exit {
-        Exit::Harness
+        match self {
+            Error::CannotRun(_) => Exit::NotMeasurable,
+            _ => Exit::Harness,
+        }
     }
 }
 

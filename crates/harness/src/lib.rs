@@ -15,6 +15,7 @@ pub mod exit;
 pub mod expected;
 pub mod golden;
 pub mod measure;
+pub mod probe;
 pub mod process;
 pub mod progress;
 pub mod provenance;

@@ -3,15 +3,16 @@
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::golden::{Case, Divergence};
+use crate::probe::{self, Computed};
 use crate::process;
 use crate::progress::Progress;
-use crate::records::{METRICS, Row};
+use crate::records::{Direction, METRICS, Row};
 use crate::runner::{Ask, ModelFile, Reply, Runner};
 use crate::sections;
 use crate::select::Patterns;
 use crate::target::{Cell, Clock};
-use crate::verify::{Plan, stale, time_limit};
-use bitstate_protocol::{Job, Metric, Workload};
+use crate::verify::{KERNELS, Plan, stale, time_limit};
+use bitstate_protocol::{Job, Metric, Phase, Workload};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::path::Path;
 use std::sync::Mutex;
@@ -21,6 +22,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub const SAMPLES: (u32, u32) = (10, 20);
 /// Tokens that a quick run has an emulated target generate: counts differ little from token to token.
 const QUICK_EMULATED_TOKENS: u32 = 8;
+
+/// What the runner never counts of a workload: the harness does, or only of what is measured beside it.
+const PROBED: [&str; 9] = ["bytes", "weights", "ternary", "head", "wkv", "norms", "steps", "sampling", "clock"];
 
 /// What measuring gave.
 #[derive(Debug)]
@@ -39,15 +43,38 @@ type Sampled = Result<Reply, Box<Row>>;
 struct Subject<'a> {
     cell: Cell,
     runner: &'a Runner,
-    case: &'a Case,
+    what: What<'a>,
     model: &'a ModelFile,
 }
 
-/// Measures the plan's timed cases on its cells, and the sizes of what was built.
+/// What is measured of it.
+#[derive(Clone, Copy)]
+enum What<'a> {
+    /// Load, prefill and decode of a case.
+    Workload(&'a Case),
+    /// The parts of its decode.
+    Parts(&'a Case),
+    /// Kernels by shape, and reads of memory.
+    Kernels,
+}
+
+/// Measures the plan's timed cases on its cells.
 ///
 /// # Errors
 /// On Ctrl-C, or if no chosen case is a timed one. Everything that goes wrong with a run is a row.
 pub fn measure(plan: &Plan, metrics: &Patterns, seed: u64) -> Result<Measured, Error> {
+    run(plan, metrics, seed, false)
+}
+
+/// [`measure`], and beside the cases, in the same rounds, what their numbers are held against: see [`probe`].
+///
+/// # Errors
+/// As `measure`.
+pub fn survey(plan: &Plan, metrics: &Patterns, seed: u64) -> Result<Measured, Error> {
+    run(plan, metrics, seed, true)
+}
+
+fn run(plan: &Plan, metrics: &Patterns, seed: u64, probes: bool) -> Result<Measured, Error> {
     let cases: Vec<&Case> = plan.cases.iter().copied().filter(|case| case.bench).collect();
     if cases.is_empty() {
         let text = "no chosen workload is a timed one: `cargo xtask list` shows which are";
@@ -57,21 +84,29 @@ pub fn measure(plan: &Plan, metrics: &Patterns, seed: u64) -> Result<Measured, E
     let mut timed = Vec::new();
     for cell in plan.built.runnable(plan.cells) {
         let Some(runner) = plan.built.runners.get(cell.target.name) else { continue };
+        let subjects = match cell.target.clock {
+            Clock::Wall => &mut timed,
+            Clock::Instructions => &mut emulated,
+        };
         for &case in &cases {
             let Some(model) = plan.model(case) else { continue };
-            let subject = Subject { cell, runner, case, model };
-            match cell.target.clock {
-                Clock::Wall => timed.push(subject),
-                Clock::Instructions => emulated.push(subject),
+            subjects.push(Subject { cell, runner, what: What::Workload(case), model });
+            if probes {
+                subjects.push(Subject { cell, runner, what: What::Parts(case), model });
             }
         }
+        // Kernels by themselves have nothing to do with a model, but a runner wants one: the smallest there is.
+        if probes && let Some(model) = plan.models.iter().min_by_key(|model| model.bytes) {
+            subjects.push(Subject { cell, runner, what: What::Kernels, model });
+        }
     }
-    let mut rows = measure_emulated(plan, &emulated);
+    let computed = Computed::default();
+    let mut rows = measure_emulated(plan, &emulated, &computed);
     // A thread of its own, so that only what is timed is pinned.
     let (timed, pinned_to) = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             let pinned_to = pin();
-            (measure_timed(plan, &timed, seed), pinned_to)
+            (measure_timed(plan, &timed, seed, &computed), pinned_to)
         });
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
@@ -80,15 +115,15 @@ pub fn measure(plan: &Plan, metrics: &Patterns, seed: u64) -> Result<Measured, E
         return Err(Error::Interrupted);
     }
     rows.retain(|row| match row {
-        // The number of tokens is what the others are divided by.
-        Row::Sample { metric, .. } => metric == "tokens" || metrics.matches(metric),
+        // What is neither better nor worse is what the others are divided by.
+        Row::Sample { metric, direction, .. } => *direction == Direction::Neutral || metrics.matches(metric),
         _ => true,
     });
     Ok(Measured { rows, pinned_to })
 }
 
 /// Counted instructions do not depend on what else runs, so all processors are used.
-fn measure_emulated(plan: &Plan, subjects: &[Subject]) -> Vec<Row> {
+fn measure_emulated(plan: &Plan, subjects: &[Subject], computed: &Computed) -> Vec<Row> {
     if subjects.is_empty() {
         return Vec::new();
     }
@@ -102,7 +137,7 @@ fn measure_emulated(plan: &Plan, subjects: &[Subject]) -> Vec<Row> {
                 loop {
                     let index = next.fetch_add(1, Ordering::SeqCst);
                     let Some(subject) = subjects.get(index / 2) else { break };
-                    let answer = subject.sample(plan, false);
+                    let answer = subject.sample(plan, false, computed);
                     progress.step(&subject.to_string());
                     if let Ok(mut answers) = answers.lock() {
                         answers.push((index / 2, answer));
@@ -125,7 +160,7 @@ fn measure_emulated(plan: &Plan, subjects: &[Subject]) -> Vec<Row> {
                 let pairs = first.metrics.iter().zip(&second.metrics);
                 let differing = pairs
                     .filter(|(a, b)| a != b)
-                    .map(|(a, b)| format!("{} {} {} and {}", a.phase, a.name, a.value, b.value));
+                    .map(|(a, b)| format!("{} {} {} {} and {}", a.case, a.phase, a.name, a.value, b.value));
                 let error = format!("two runs of the same image differ: {}", differing.collect::<Vec<_>>().join(", "));
                 rows.push(subject.failed(error, Exit::Harness));
             }
@@ -137,28 +172,33 @@ fn measure_emulated(plan: &Plan, subjects: &[Subject]) -> Vec<Row> {
 }
 
 fn counts(reply: &Reply) -> Vec<(String, u64)> {
-    reply.metrics.iter().map(|metric| (format!("{} {}", metric.phase, metric.name), metric.value)).collect()
+    let name = |metric: &Metric| format!("{} {} {}", metric.case, metric.phase, metric.name);
+    reply.metrics.iter().map(|metric| (name(metric), metric.value)).collect()
 }
 
 /// Timed runs: one after the other, every round over all subjects in another order.
-fn measure_timed(plan: &Plan, subjects: &[Subject], seed: u64) -> Vec<Row> {
+fn measure_timed(plan: &Plan, subjects: &[Subject], seed: u64, computed: &Computed) -> Vec<Row> {
     if subjects.is_empty() {
         return Vec::new();
     }
-    let samples = if plan.quick { SAMPLES.0 } else { SAMPLES.1 };
+    let rounds = subjects.iter().map(|subject| subject.rounds(plan.quick)).max().unwrap_or(0);
+    let samples: u32 = subjects.iter().map(|subject| subject.rounds(plan.quick)).sum();
     let fuelled = subjects.iter().filter(|subject| subject.has_fuel()).count();
-    let progress = Progress::bar("measure", u64::from(samples) * subjects.len() as u64 + fuelled as u64);
+    let progress = Progress::bar("measure", u64::from(samples) + fuelled as u64);
     let mut rows = Vec::new();
     // One that failed is not asked again: its row is there.
     let mut failed = vec![false; subjects.len()];
     let mut order: Vec<usize> = (0..subjects.len()).collect();
     let mut random = SplitMix(seed);
-    for sample in 0..samples {
+    for sample in 0..rounds {
         random.shuffle(&mut order);
         for &index in &order {
             let subject = &subjects[index];
+            if sample >= subject.rounds(plan.quick) {
+                continue;
+            }
             if !failed[index] && !process::interrupted() {
-                match subject.sample(plan, false) {
+                match subject.sample(plan, false, computed) {
                     Ok(reply) => rows.extend(subject.rows(sample, &reply.metrics)),
                     Err(row) => {
                         failed[index] = true;
@@ -171,7 +211,7 @@ fn measure_timed(plan: &Plan, subjects: &[Subject], seed: u64) -> Vec<Row> {
     }
     for (subject, failed) in subjects.iter().zip(failed) {
         if subject.has_fuel() && !failed && !process::interrupted() {
-            match subject.sample(plan, true) {
+            match subject.sample(plan, true, computed) {
                 Ok(reply) => {
                     let fuel: Vec<Metric> = reply.metrics.into_iter().filter(|metric| metric.name == "fuel").collect();
                     rows.extend(subject.rows(0, &fuel));
@@ -186,29 +226,91 @@ fn measure_timed(plan: &Plan, subjects: &[Subject], seed: u64) -> Vec<Row> {
 
 impl Subject<'_> {
     fn has_fuel(&self) -> bool {
-        matches!(self.runner, Runner::Wasm { .. })
+        matches!((self.runner, self.what), (Runner::Wasm { .. }, What::Workload(_)))
+    }
+
+    /// Samples of a wall-clock quantity.
+    fn rounds(&self, quick: bool) -> u32 {
+        let (few, many) = if matches!(self.what, What::Workload(_)) { SAMPLES } else { probe::ROUNDS };
+        if quick { few } else { many }
+    }
+
+    /// What a row's `workload` says where the run as a whole is meant.
+    fn workload(&self) -> &str {
+        match self.what {
+            What::Workload(case) | What::Parts(case) => case.name(),
+            What::Kernels => KERNELS,
+        }
+    }
+
+    /// What a row's `during` says.
+    fn during(&self) -> &'static str {
+        match self.what {
+            What::Workload(_) => "bench",
+            What::Parts(_) => "profile",
+            What::Kernels => "throughput",
+        }
     }
 
     fn failed(&self, error: String, exit: Exit) -> Row {
-        Row::failed(self.cell, Some(self.case.name()), "bench", error, exit)
+        Row::failed(self.cell, Some(self.workload()), self.during(), error, exit)
     }
 
     fn void(&self, error: String, exit: Exit) -> Box<Row> {
         Box::new(self.failed(error, exit))
     }
 
-    /// One run; its numbers count only if its stream is the golden one.
-    fn sample(&self, plan: &Plan, fuel: bool) -> Sampled {
-        let case = self.case;
+    /// One run; its numbers count only if what it computed is right.
+    fn sample(&self, plan: &Plan, fuel: bool, computed: &Computed) -> Sampled {
+        match self.what {
+            What::Workload(case) => self.sample_workload(plan, case, fuel),
+            What::Parts(case) => {
+                let workload = self.shortened(plan, case);
+                let tokens = u64::from(workload.max_tokens);
+                let reply = self.ask(plan, vec![Job::Profile(workload)], false)?;
+                self.check_stream(case, tokens as usize, &reply)?;
+                match probe::check_parts(tokens, self.cell.target.clock, &reply.metrics) {
+                    Some(error) => Err(self.void(error, Exit::Harness)),
+                    None => Ok(reply),
+                }
+            }
+            What::Kernels => {
+                let jobs = probe::kernel_jobs(self.cell);
+                let reply = self.ask(plan, jobs.clone(), false)?;
+                if let Some((case, message)) = reply.failures.first_key_value() {
+                    return Err(self.void(format!("the runner says of {case}: {message}"), Exit::Harness));
+                }
+                if let Some(error) = computed.differing(self.cell, &reply.checks) {
+                    return Err(self.void(format!("the sample is void: {error}"), Exit::WrongAnswer));
+                }
+                match probe::check_kernels(&jobs, self.cell.target.clock, &reply.metrics) {
+                    Some(error) => Err(self.void(error, Exit::Harness)),
+                    None => Ok(reply),
+                }
+            }
+        }
+    }
+
+    /// Runs the jobs in a process of their own.
+    fn ask(&self, plan: &Plan, jobs: Vec<Job>, fuel: bool) -> Sampled {
+        let ask = Ask { model: self.model, jobs, fuel, timeout: time_limit(self.cell) };
+        let reply = self.runner.run(self.cell, &ask);
+        let failure =
+            |error| Box::new(plan.failure(self.cell, self.workload(), &self.model.name, self.during(), &error));
+        reply.map_err(failure)
+    }
+
+    /// The case as this cell is asked it.
+    fn shortened(&self, plan: &Plan, case: &Case) -> Workload {
         let mut workload: Workload = case.workload.clone();
         if plan.quick && self.cell.target.clock == Clock::Instructions {
             workload.max_tokens = workload.max_tokens.min(QUICK_EMULATED_TOKENS);
         }
-        let steps = workload.max_tokens as usize;
-        let ask = Ask { model: self.model, jobs: vec![Job::Bench(workload)], fuel, timeout: time_limit(self.cell) };
-        let reply = self.runner.run(self.cell, &ask);
-        let reply =
-            reply.map_err(|error| Box::new(plan.failure(self.cell, case.name(), &case.model, "bench", &error)))?;
+        workload
+    }
+
+    /// That the stream is the golden one, as far as `steps` go.
+    fn check_stream(&self, case: &Case, steps: usize, reply: &Reply) -> Result<(), Box<Row>> {
         if let Some(message) = reply.failures.get(case.name()) {
             return Err(self.void(format!("the runner says: {message}"), Exit::Harness));
         }
@@ -219,11 +321,22 @@ impl Subject<'_> {
             let error = format!("the sample is void, its answer is wrong: {divergence}");
             return Err(self.void(error, Exit::WrongAnswer));
         }
-        if let Some(text) = stale(case, self.model) {
-            return Err(self.void(text, Exit::Harness));
+        match stale(case, self.model) {
+            Some(text) => Err(self.void(text, Exit::Harness)),
+            None => Ok(()),
         }
-        if let Some(metric) = reply.metrics.iter().find(|metric| !METRICS.iter().any(|(name, _)| *name == metric.name))
-        {
+    }
+
+    fn sample_workload(&self, plan: &Plan, case: &Case, fuel: bool) -> Sampled {
+        let workload = self.shortened(plan, case);
+        let tokens = workload.max_tokens;
+        let mut reply = self.ask(plan, vec![Job::Bench(workload)], fuel)?;
+        self.check_stream(case, tokens as usize, &reply)?;
+        let known = |metric: &&Metric| {
+            let of_parts = matches!(metric.phase, Phase::Profile | Phase::Kernel);
+            !of_parts && !PROBED.contains(&metric.name.as_str()) && METRICS.iter().any(|(name, _)| *name == metric.name)
+        };
+        if let Some(metric) = reply.metrics.iter().find(|metric| !known(metric)) {
             let error = format!("the runner counts `{}`, which the harness does not know", metric.name);
             return Err(self.void(error, Exit::Harness));
         }
@@ -239,6 +352,14 @@ impl Subject<'_> {
                 return Err(self.void(format!("the answer has no {name} of {phase}"), Exit::Harness));
             }
         }
+        // What a token must read: the model, once. The head is the embedding, so that is read whole as well.
+        reply.metrics.push(Metric {
+            case: case.name().to_string(),
+            phase: Phase::Decode,
+            name: "bytes".into(),
+            unit: "bytes".into(),
+            value: self.model.bytes * u64::from(tokens),
+        });
         Ok(reply)
     }
 
@@ -248,7 +369,7 @@ impl Subject<'_> {
             Some(Row::Sample {
                 target: self.cell.target.name.into(),
                 variant: self.cell.variant.name.into(),
-                workload: self.case.name().into(),
+                workload: metric.case.clone(),
                 model: self.model.digest.to_string(),
                 sample,
                 phase: metric.phase.name().into(),
@@ -264,7 +385,7 @@ impl Subject<'_> {
 
 impl std::fmt::Display for Subject<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.cell, self.case.name())
+        write!(f, "{} {} {}", self.cell, self.during(), self.workload())
     }
 }
 

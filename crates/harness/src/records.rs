@@ -25,7 +25,7 @@ pub enum Direction {
 }
 
 /// The metrics that rows may have, with the way that is better.
-pub const METRICS: [(&str, Direction); 10] = [
+pub const METRICS: [(&str, Direction); 19] = [
     ("time", Direction::Lower),
     ("instructions", Direction::Lower),
     ("fuel", Direction::Lower),
@@ -36,6 +36,16 @@ pub const METRICS: [(&str, Direction); 10] = [
     ("heap_peak", Direction::Lower),
     ("stack_high_water", Direction::Lower),
     ("static", Direction::Lower),
+    ("bytes", Direction::Neutral),
+    ("weights", Direction::Neutral),
+    // The parts of a generated token, and what reading the clock between them took.
+    ("ternary", Direction::Lower),
+    ("head", Direction::Lower),
+    ("wkv", Direction::Lower),
+    ("norms", Direction::Lower),
+    ("steps", Direction::Lower),
+    ("sampling", Direction::Lower),
+    ("clock", Direction::Neutral),
 ];
 
 /// One row.
@@ -56,7 +66,8 @@ pub enum Row {
         model: String,
         /// Which run, from 0.
         sample: u32,
-        /// `load`, `prefill`, `decode` or `run`.
+        /// `load`, `prefill`, `decode` or `run`; `profile` for the parts of a decode, `kernel` for a kernel by itself,
+        /// whose shape is the workload then.
         phase: String,
         /// What was counted.
         metric: String,
@@ -79,6 +90,27 @@ pub enum Row {
         section: String,
         /// Size.
         bytes: u64,
+    },
+    /// Which way the kernels take for a matrix of a model, or what else has a shape, the same in every layer.
+    Layout {
+        /// Target.
+        target: String,
+        /// Variant.
+        variant: String,
+        /// Name of the model.
+        model: String,
+        /// The step whose matrix it is, such as `tm.r`.
+        matrix: String,
+        /// Outputs.
+        rows: u64,
+        /// Inputs.
+        cols: u64,
+        /// The algorithm.
+        kernel: String,
+        /// What becomes of the rows that do not fill a block, `none` where there are none.
+        row_tail: String,
+        /// What becomes of the columns that do not.
+        col_tail: String,
     },
     /// A case whose answer was right.
     Verified {
@@ -178,7 +210,7 @@ impl Tally {
                     tally.skipped += 1;
                     tally.exit = tally.exit.worst(if *expected { Exit::Pass } else { Exit::NotMeasurable });
                 }
-                Row::Run(_) | Row::Sample { .. } | Row::Artifact { .. } => {}
+                Row::Run(_) | Row::Sample { .. } | Row::Artifact { .. } | Row::Layout { .. } => {}
             }
         }
         tally

@@ -7,8 +7,8 @@ use crate::process::{self, Limits, ProcessError};
 use crate::target::Cell;
 use crate::workspace::{make_folder, write_atomic};
 use crate::xtensa;
-use bitstate_protocol::{Answer, Digest, Event, Job, LineError, Metric, Phase, Request, StreamAnswer};
-use std::collections::BTreeMap;
+use bitstate_protocol::{Answer, Digest, Event, Job, Layout, LineError, Metric, Phase, Request, StreamAnswer};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -53,8 +53,10 @@ pub struct Reply {
     pub streams: BTreeMap<String, StreamAnswer>,
     /// The counts, in the order of the answer.
     pub metrics: Vec<Metric>,
-    /// Digests of the kernel checks, by name.
+    /// Digests of the kernel checks, by name, or of what measured kernels computed, by case.
     pub checks: BTreeMap<String, Digest>,
+    /// Which way the kernels take for each shape of the model.
+    pub layouts: BTreeSet<Layout>,
     /// Digests of single steps: case, position, layer, step.
     pub steps: Vec<(String, u32, u32, String, Digest)>,
     /// Jobs that failed, by case, with what the runner said.
@@ -192,7 +194,7 @@ impl Runner {
                 command.args(["--memory-limit", &WASM_MEMORY.to_string()]);
                 command.args(["--timeout", &ask.timeout.as_secs().to_string()]);
                 // Metering slows the guest down, so a run that is timed has the other two limits alone.
-                if ask.fuel || !ask.jobs.iter().any(|job| matches!(job, Job::Bench(_))) {
+                if ask.fuel || !ask.jobs.iter().any(is_timed) {
                     command.args(["--fuel", &WASM_FUEL.to_string()]);
                 }
                 if ask.fuel {
@@ -270,17 +272,20 @@ impl XtensaRunner {
                 return Err(RunError::Status { status: format!("{exit:?}"), stderr });
             }
         };
-        let sections = image.sections();
-        let jobs = ask.jobs.iter().filter_map(case_of).next().unwrap_or("kernels").to_string();
-        let extra = |name: &str, value: u64| Metric {
-            case: jobs.clone(),
-            phase: Phase::Run,
-            name: name.to_string(),
-            unit: "bytes".to_string(),
-            value,
-        };
-        let mut metrics = vec![extra("static", sections.data + sections.bss)];
-        metrics.extend(output.stack_high_water().map(|bytes| extra("stack_high_water", bytes)));
+        let mut metrics = Vec::new();
+        // Memory is a number of the workload that is measured; nothing else asks for it.
+        if let Some(Job::Bench(workload)) = ask.jobs.iter().find(|job| matches!(job, Job::Bench(_))) {
+            let sections = image.sections();
+            let extra = |name: &str, value: u64| Metric {
+                case: workload.case.clone(),
+                phase: Phase::Run,
+                name: name.to_string(),
+                unit: "bytes".to_string(),
+                value,
+            };
+            metrics.push(extra("static", sections.data + sections.bss));
+            metrics.extend(output.stack_high_water().map(|bytes| extra("stack_high_water", bytes)));
+        }
         Ok((output.stdout, all_succeeded, metrics))
     }
 }
@@ -294,12 +299,9 @@ fn does_not_fit(model: u64, region: &str, by: u64) -> String {
     }
 }
 
-/// The case that a job is about.
-fn case_of(job: &Job) -> Option<&str> {
-    match job {
-        Job::Stream(workload) | Job::Bench(workload) | Job::Steps(workload) => Some(&workload.case),
-        Job::Kernels => None,
-    }
+/// Whether the clock's numbers are what a job is for.
+fn is_timed(job: &Job) -> bool {
+    matches!(job, Job::Bench(_) | Job::Profile(_) | Job::Roof(_) | Job::Throughput(_))
 }
 
 /// Reads an answer and checks that it is about what was asked: target, variant, model and every job.
@@ -315,13 +317,21 @@ fn check(text: &str, cell: Cell, ask: &Ask, all_succeeded: bool) -> Result<Reply
     if header.model != ask.model.digest {
         return Err(RunError::WrongModel { ran: header.model, file: ask.model.digest });
     }
-    let asked = |case: &str| ask.jobs.iter().any(|job| case_of(job).unwrap_or("kernels") == case);
+    let asked: BTreeSet<String> = ask.jobs.iter().flat_map(Job::cases).collect();
     let mut reply = Reply::default();
     for event in answer.events {
         let (case, repeated) = match event {
             Event::Stream(stream) => (stream.case.clone(), reply.streams.insert(stream.case.clone(), stream).is_some()),
             Event::Error { case, message } => (case.clone(), reply.failures.insert(case, message).is_some()),
-            Event::Check { case, digest } => ("kernels".into(), reply.checks.insert(case, digest).is_some()),
+            Event::Check { case, digest } => {
+                // A measured kernel goes by its own name; the checks of all kernels are one case.
+                let about = if asked.contains(&case) { case.clone() } else { "kernels".into() };
+                (about, reply.checks.insert(case, digest).is_some())
+            }
+            Event::Layout(layout) => {
+                reply.layouts.insert(layout);
+                ("layout".into(), false)
+            }
             Event::Metric(metric) => {
                 let case = metric.case.clone();
                 reply.metrics.push(metric);
@@ -332,7 +342,7 @@ fn check(text: &str, cell: Cell, ask: &Ask, all_succeeded: bool) -> Result<Reply
                 (case, false)
             }
         };
-        if !asked(&case) {
+        if !asked.contains(&case) {
             return Err(RunError::WrongJobs(format!("`{case}` was not asked for")));
         }
         if repeated {
@@ -340,13 +350,15 @@ fn check(text: &str, cell: Cell, ask: &Ask, all_succeeded: bool) -> Result<Reply
         }
     }
     for job in &ask.jobs {
-        let answered = match job {
-            Job::Stream(workload) | Job::Bench(workload) => reply.streams.contains_key(&workload.case),
-            Job::Steps(workload) => reply.steps.iter().any(|(case, ..)| *case == workload.case),
+        let answered = |case: &String| match job {
+            Job::Stream(_) | Job::Bench(_) | Job::Profile(_) => reply.streams.contains_key(case),
+            Job::Steps(_) => reply.steps.iter().any(|(of, ..)| of == case),
             Job::Kernels => !reply.checks.is_empty(),
+            Job::Layout => !reply.layouts.is_empty(),
+            Job::Roof(_) => reply.metrics.iter().any(|metric| metric.case == *case),
+            Job::Throughput(_) => reply.checks.contains_key(case),
         };
-        let case = case_of(job).unwrap_or("kernels");
-        if !answered && !reply.failures.contains_key(case) {
+        if let Some(case) = job.cases().iter().find(|case| !answered(case) && !reply.failures.contains_key(*case)) {
             return Err(RunError::WrongJobs(format!("there is no answer to `{case}`")));
         }
     }

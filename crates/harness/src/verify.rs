@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::records::Row;
 use crate::runner::{Ask, ModelFile, Reply, RunError, Runner};
 use crate::target::{Cell, Clock};
-use bitstate_protocol::{Digest, Job, Sampling, Workload};
+use bitstate_protocol::{Digest, Job, Layout, Sampling, Workload};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -47,6 +47,8 @@ struct Task<'a> {
     model: &'a ModelFile,
     cases: Vec<&'a Case>,
     kernels: bool,
+    /// Whether to ask which way the kernels take for the model's shapes: once for a cell and model.
+    layout: bool,
 }
 
 impl<'a> Plan<'a> {
@@ -126,6 +128,10 @@ fn row_order(row: &Row) -> (usize, String) {
         Row::Skipped { target, variant, workload, .. } | Row::Failed { target, variant, workload, .. } => {
             (position(target, variant), workload.clone().unwrap_or_default())
         }
+        // After all that says what was checked.
+        Row::Layout { target, variant, model, matrix, cols, .. } => {
+            (Cell::all().count() + position(target, variant), format!("{model} {matrix} {cols}"))
+        }
         _ => (usize::MAX, String::new()),
     }
 }
@@ -145,12 +151,12 @@ fn tasks<'a>(plan: &'a Plan<'a>) -> Vec<Task<'a>> {
                 Clock::Wall => cases.len().max(1),
                 Clock::Instructions => 1,
             };
-            for cases in cases.chunks(at_once) {
-                tasks.push(Task { cell, runner, model, cases: cases.to_vec(), kernels: false });
+            for (i, cases) in cases.chunks(at_once).enumerate() {
+                tasks.push(Task { cell, runner, model, cases: cases.to_vec(), kernels: false, layout: i == 0 });
             }
         }
         if let Some(model) = plan.models.iter().min_by_key(|model| model.bytes) {
-            tasks.push(Task { cell, runner, model, cases: Vec::new(), kernels: true });
+            tasks.push(Task { cell, runner, model, cases: Vec::new(), kernels: true, layout: false });
         }
     }
     let work = |task: &Task| -> usize {
@@ -162,11 +168,12 @@ fn tasks<'a>(plan: &'a Plan<'a>) -> Vec<Task<'a>> {
 
 impl Task<'_> {
     fn run(&self, plan: &Plan) -> Vec<Row> {
-        let jobs = if self.kernels {
+        let mut jobs: Vec<Job> = if self.kernels {
             vec![Job::Kernels]
         } else {
             self.cases.iter().map(|case| Job::Stream(shortened(&case.workload, plan.quick))).collect()
         };
+        jobs.extend(self.layout.then_some(Job::Layout));
         let ask = Ask { model: self.model, jobs, fuel: false, timeout: time_limit(self.cell) };
         let reply = self.runner.run(self.cell, &ask);
         if self.kernels {
@@ -179,7 +186,15 @@ impl Task<'_> {
             Ok(reply) => self.judge(plan, case, reply),
             Err(error) => plan.failure(self.cell, case.name(), &case.model, "verify", error),
         };
-        self.cases.iter().map(row).collect()
+        let mut rows: Vec<Row> = self.cases.iter().map(row).collect();
+        rows.extend(reply.iter().flat_map(|reply| &reply.layouts).map(|layout| self.layout_row(layout)));
+        rows
+    }
+
+    fn layout_row(&self, layout: &Layout) -> Row {
+        let Layout { matrix, rows, cols, kernel, row_tail, col_tail } = layout.clone();
+        let (target, variant) = (self.cell.target.name.into(), self.cell.variant.name.into());
+        Row::Layout { target, variant, model: self.model.name.clone(), matrix, rows, cols, kernel, row_tail, col_tail }
     }
 
     fn verified(&self, workload: &str, steps: usize) -> Row {

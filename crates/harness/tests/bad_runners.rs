@@ -3,12 +3,15 @@
 
 mod support;
 
-use bitstate_harness::measure::measure;
+use bitstate_harness::measure::{SAMPLES, measure, survey};
+use bitstate_harness::probe::{Computed, ROUNDS, kernel_jobs};
 use bitstate_harness::process::{Limits, ProcessError, run};
+use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::runner::Ask;
 use bitstate_harness::select::Patterns;
+use bitstate_harness::target::Cell;
 use bitstate_harness::verify::verify;
-use bitstate_protocol::{Digest, Event, Header, Job, Phase};
+use bitstate_protocol::{Digest, Event, Header, Job, Metric, Phase};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use support::Fake;
@@ -21,7 +24,7 @@ fn verified(answer: impl FnOnce(&Fake) -> String, script: &str) -> (String, u8) 
 }
 
 fn right(fake: &Fake) -> String {
-    Fake::answer(&fake.header(), &[Fake::stream([4, 5, 6])])
+    Fake::verify_answer(&fake.header(), &[Fake::stream([4, 5, 6])])
 }
 
 #[test]
@@ -30,8 +33,24 @@ fn a_right_answer_passes() {
 }
 
 #[test]
+fn the_way_that_the_kernels_take_becomes_a_row() {
+    let fake = Fake::new();
+    let built = Fake::built(fake.runner(&right(&fake), "cat $ANSWER"));
+    let rows = fake.with_plan(&built, verify).unwrap();
+    let layouts: Vec<&Row> = rows.iter().filter(|row| matches!(row, Row::Layout { .. })).collect();
+    let [Row::Layout { target, variant, model, matrix, rows, cols, kernel, row_tail, col_tail }] = layouts[..] else {
+        panic!("{layouts:?}")
+    };
+    assert_eq!([target, variant, model, matrix, kernel], ["native", "generic", "small", "head", "plain"]);
+    assert_eq!((*rows, *cols, row_tail.as_str(), col_tail.as_str()), (101, 96, "1 in plain Rust", "none"));
+    // A runner that does not say it has not answered.
+    let silent = |fake: &Fake| Fake::answer(&fake.header(), &[Fake::stream([4, 5, 6])]);
+    assert!(verified(silent, "cat $ANSWER").0.contains("there is no answer to `layout`"));
+}
+
+#[test]
 fn a_wrong_token_is_a_wrong_answer_with_its_step() {
-    let wrong = |fake: &Fake| Fake::answer(&fake.header(), &[Fake::stream([4, 9, 6])]);
+    let wrong = |fake: &Fake| Fake::verify_answer(&fake.header(), &[Fake::stream([4, 9, 6])]);
     let (text, code) = verified(wrong, "cat $ANSWER");
     assert_eq!(code, 4);
     assert!(text.contains("first divergent step 1: token 9, golden 5"), "{text}");
@@ -72,7 +91,7 @@ fn endings_that_are_no_success_are_told() {
 fn a_failed_job_is_a_failure_in_the_runners_words() {
     let failing = |fake: &Fake| {
         let error = Event::Error { case: "small/greedy".into(), message: "token 9 is out of range".into() };
-        Fake::answer(&fake.header(), &[error])
+        Fake::verify_answer(&fake.header(), &[error])
     };
     let (text, code) = verified(failing, "cat $ANSWER; exit 1");
     assert_eq!((text.as_str(), code), ("the runner says: token 9 is out of range", 2));
@@ -85,7 +104,7 @@ fn another_variant_target_or_model_is_refused() {
         move |fake: &Fake| {
             let mut header = fake.header();
             change(&mut header);
-            Fake::answer(&header, &[Fake::stream([4, 5, 6])])
+            Fake::verify_answer(&header, &[Fake::stream([4, 5, 6])])
         }
     };
     let cases: [(Change, &str); 3] = [
@@ -102,13 +121,13 @@ fn another_variant_target_or_model_is_refused() {
 
 #[test]
 fn answers_to_other_questions_are_refused() {
-    let twice = |fake: &Fake| Fake::answer(&fake.header(), &[Fake::stream([4, 5, 6]), Fake::stream([4, 5, 6])]);
+    let twice = |fake: &Fake| Fake::verify_answer(&fake.header(), &[Fake::stream([4, 5, 6]), Fake::stream([4, 5, 6])]);
     assert!(verified(twice, "cat $ANSWER").0.contains("answered twice"));
-    let none = |fake: &Fake| Fake::answer(&fake.header(), &[]);
+    let none = |fake: &Fake| Fake::verify_answer(&fake.header(), &[]);
     assert!(verified(none, "cat $ANSWER").0.contains("there is no answer to `small/greedy`"));
     let other = |fake: &Fake| {
         let check = Event::Check { case: "exp".into(), digest: Digest(1) };
-        Fake::answer(&fake.header(), &[Fake::stream([4, 5, 6]), check])
+        Fake::verify_answer(&fake.header(), &[Fake::stream([4, 5, 6]), check])
     };
     assert!(verified(other, "cat $ANSWER").0.contains("`kernels` was not asked for"));
 }
@@ -159,6 +178,177 @@ fn measured(events: &[Event]) -> (String, u8) {
     let rows = fake.with_plan(&built, |plan| measure(plan, &all, 1)).unwrap().rows;
     let (text, code) = Fake::outcome(&rows);
     (text.trim().to_string(), code)
+}
+
+/// Surveys with a runner that answers a bench, a profile and a measuring of kernels with what is in three files.
+fn surveyed(profile: &[Event], kernels: &[Event]) -> (Vec<Row>, String, u8) {
+    let fake = Fake::new();
+    let mut bench = counts();
+    bench.push(Fake::stream([4, 5, 6]));
+    for (name, events) in [("bench", &bench[..]), ("profile", profile), ("roof", kernels)] {
+        std::fs::write(fake.folder.path().join(name), Fake::answer(&fake.header(), events)).unwrap();
+    }
+    let script = r#"request=$(cat); cd "$(dirname "$ANSWER")"
+        case "$request" in *profile*) cat profile;; *roof*) cat roof;; *) cat bench;; esac"#;
+    let built = Fake::built(fake.runner("", script));
+    let all = Patterns::parse("metric", &[]).unwrap();
+    let rows = fake.with_plan(&built, |plan| survey(plan, &all, 1)).unwrap().rows;
+    let text =
+        rows.iter().filter_map(|row| if let Row::Failed { error, .. } = row { Some(error.as_str()) } else { None });
+    let text = text.collect::<Vec<_>>().join("\n");
+    let code = Tally::of(&rows).exit.code();
+    (rows, text, code)
+}
+
+fn profile() -> Vec<Event> {
+    let mut events = vec![Fake::stream([4, 5, 6])];
+    for name in ["ternary", "head", "wkv", "norms", "steps", "sampling", "clock"] {
+        events.push(Fake::metric(Phase::Profile, name, 30));
+    }
+    let (case, name, unit) = ("small/greedy".into(), "tokens".into(), "tokens".into());
+    events.push(Event::Metric(Metric { case, phase: Phase::Profile, name, unit, value: 3 }));
+    events
+}
+
+/// What every kernel that is asked for takes: 1,000 ns for what it does once.
+fn kernels() -> Vec<Event> {
+    let mut events = Vec::new();
+    for job in kernel_jobs(Cell::named("native", "generic").unwrap()) {
+        for case in job.cases() {
+            let numbers: Vec<u64> = case.split(['/', 'x']).filter_map(|part| part.parse().ok()).collect();
+            let unit = if case.starts_with("ternary/") { "weights" } else { "bytes" };
+            let metric = |name: &str, unit: &str, value| {
+                let (case, phase) = (case.clone(), Phase::Kernel);
+                Event::Metric(Metric { case, phase, name: name.into(), unit: unit.into(), value })
+            };
+            events.extend([metric("time", "ns", 1000), metric(unit, unit, numbers.iter().product())]);
+            if !case.starts_with("roof/") {
+                events.push(Event::Check { case, digest: Digest(7) });
+            }
+        }
+    }
+    events
+}
+
+/// Events in which one metric was changed.
+fn changed(events: Vec<Event>, which: (&str, &str), change: impl Fn(&mut Metric)) -> Vec<Event> {
+    let mut hit = 0;
+    let change = |mut event: Event| {
+        if let Event::Metric(metric) = &mut event
+            && (metric.case.as_str(), metric.name.as_str()) == which
+        {
+            change(metric);
+            hit += 1;
+        }
+        event
+    };
+    let events = events.into_iter().map(change).collect();
+    assert_eq!(hit, 1, "{which:?}");
+    events
+}
+
+#[test]
+fn a_right_survey_gives_rows_of_everything() {
+    let (rows, text, code) = surveyed(&profile(), &kernels());
+    assert_eq!((text.as_str(), code), ("", 0));
+    let has = |name: &str, of: &str| {
+        let of_case =
+            |row: &&Row| matches!(row, Row::Sample { workload, phase, .. } if workload == name && phase == of);
+        rows.iter().filter(of_case).count() as u32
+    };
+    // Two rows of a kernel and eight of a profile in each of the rounds; the model's bytes of each bench.
+    assert_eq!(has("ternary/512x256/16", "kernel"), 2 * ROUNDS.1);
+    assert_eq!(has("roof/8850000", "kernel"), 2 * ROUNDS.1);
+    assert_eq!(has("small/greedy", "profile"), 8 * ROUNDS.1);
+    assert_eq!(has("small/greedy", "decode"), 3 * SAMPLES.1);
+}
+
+#[test]
+fn nonsense_about_the_parts_of_a_token_is_refused() {
+    let case = "small/greedy";
+    let mut wrong = profile();
+    wrong[0] = Fake::stream([4, 5, 7]);
+    let (_, text, code) = surveyed(&wrong, &kernels());
+    assert_eq!(code, 4);
+    assert!(text.contains("its answer is wrong: first divergent step 2"), "{text}");
+
+    let mut nothing = profile();
+    for event in &mut nothing {
+        if let Event::Metric(metric) = event
+            && metric.name != "tokens"
+        {
+            metric.value = 0;
+        }
+    }
+    let mut without_head = profile();
+    without_head.retain(|event| !matches!(event, Event::Metric(metric) if metric.name == "head"));
+    let mut twice = profile();
+    twice.push(Fake::metric(Phase::Profile, "wkv", 1));
+    let mut more = profile();
+    more.push(Fake::metric(Phase::Profile, "mood", 1));
+    let mut other_phase = profile();
+    other_phase.push(Fake::metric(Phase::Decode, "time", 1));
+    for (events, sentence) in [
+        (without_head, "the profile does not have one `head`"),
+        (twice, "the profile does not have one `wkv`"),
+        (more, "the runner counts `mood` of profile of `small/greedy`, which was not asked for"),
+        (other_phase, "the runner counts `time` of decode of `small/greedy`, which was not asked for"),
+        (nothing, "no part of the profile took anything"),
+        (changed(profile(), (case, "norms"), |m| m.unit = "s".into()), "`norms` of the profile is in s, not in ns"),
+        (changed(profile(), (case, "tokens"), |m| m.value = 2), "the profile is not of 3 tokens"),
+    ] {
+        let (_, text, code) = surveyed(&events, &kernels());
+        assert_eq!((text.as_str(), code), (sentence, 2));
+    }
+}
+
+#[test]
+fn nonsense_about_kernels_is_refused() {
+    let ternary = "ternary/128x512/16";
+    let mut more = kernels();
+    more.push(Event::Metric(Metric {
+        case: ternary.into(),
+        phase: Phase::Kernel,
+        name: "ternary".into(),
+        unit: "ns".into(),
+        value: 1,
+    }));
+    let mut unasked = kernels();
+    unasked.push(Event::Check { case: "ternary/9x9/1".into(), digest: Digest(7) });
+    let mut missing = kernels();
+    missing.retain(|event| !matches!(event, Event::Check { case, .. } if case == ternary));
+    let mut untimed = kernels();
+    untimed.retain(|event| !matches!(event, Event::Metric(m) if m.case == ternary && m.name == "time"));
+    for (events, sentence) in [
+        (changed(kernels(), (ternary, "time"), |m| m.value = 0), "`ternary/128x512/16` took 0 ns"),
+        (changed(kernels(), (ternary, "time"), |m| m.unit = "ms".into()), "`ternary/128x512/16` took 1000 ms"),
+        (
+            changed(kernels(), (ternary, "weights"), |m| m.value -= 1),
+            "`ternary/128x512/16` did 1048575 weights, which is no multiple of its 1048576 weights",
+        ),
+        (
+            changed(kernels(), ("roof/16384", "bytes"), |m| m.value = 0),
+            "`roof/16384` did 0 bytes, which is no multiple of its 16384 bytes",
+        ),
+        (untimed, "`ternary/128x512/16` does not have one time and one number of weights"),
+        (more, "the runner counts `ternary` of kernel of `ternary/128x512/16`, which was not asked for"),
+        (missing, "its answer is about the wrong things: there is no answer to `ternary/128x512/16`"),
+        (unasked, "its answer is about the wrong things: `kernels` was not asked for"),
+    ] {
+        let (_, text, code) = surveyed(&profile(), &events);
+        assert_eq!((text.as_str(), code), (sentence, 2));
+    }
+}
+
+#[test]
+fn a_kernel_that_computes_otherwise_than_on_the_first_cell_is_a_wrong_answer() {
+    let computed = Computed::default();
+    let digests = |value| [("ternary/1x1/1".to_string(), Digest(value))].into_iter().collect();
+    let [generic, avx2] = ["generic", "avx2"].map(|variant| Cell::named("native", variant).unwrap());
+    assert_eq!(computed.differing(generic, &digests(1)), None);
+    assert_eq!(computed.differing(avx2, &digests(1)), None);
+    let said = computed.differing(avx2, &digests(2)).unwrap();
+    assert_eq!(said, "kernel `ternary/1x1/1` gives 0000000000000002, but 0000000000000001 on native/generic");
 }
 
 fn counts() -> Vec<Event> {

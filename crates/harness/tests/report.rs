@@ -71,10 +71,167 @@ fn rows() -> Vec<Row> {
             }
         }
     }
+    rows.extend(probes());
     let bytes = 123_456;
     let (name, section) = ("firmware".into(), "text".into());
     rows.push(Row::Artifact { target: "xtensa".into(), variant: None, name, section, bytes });
     rows
+}
+
+/// What is measured beside the workloads: the parts of a token, reads, kernels, and the ways taken.
+fn probes() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for cell in Cell::all() {
+        let emulated = cell.target.clock == Clock::Instructions;
+        let tick = if emulated { "instructions" } else { "time" };
+        for i in 0..3 {
+            let mut kernel = |workload: &str, amount: &str, done: f64, ticks: f64| {
+                rows.push(sample(cell, workload, i, "kernel", amount, done));
+                rows.push(sample(cell, workload, i, "kernel", tick, ticks));
+            };
+            kernel("ternary/128x512/1", "weights", 65_536e3, 2e6 * if cell.variant.name == "avx2" { 0.3 } else { 1.0 });
+            kernel("head/256x128", "bytes", 32_768e3, 1e6);
+            if !emulated {
+                kernel("ternary/128x512/16", "weights", 1_048_576e3, 1e7);
+                // 40 GB/s, and 80 with AVX2; a smaller buffer is twice as fast.
+                let slow = if cell.variant.name == "avx2" { 0.5 } else { 1.0 };
+                kernel("roof/8850000", "bytes", 8_850_000e3, 8_850_000e3 / 40.0 * slow);
+                kernel("roof/16384", "bytes", 16_384e3, 16_384e3 / 80.0 * slow);
+            }
+            for (name, share) in [("ternary", 60.0), ("head", 25.0), ("wkv", 8.0), ("norms", 4.0), ("steps", 2.0)] {
+                rows.push(sample(cell, "byte128-v1.2/bench", i, "profile", name, 64.0 * 1000.0 * share));
+            }
+            rows.push(sample(cell, "byte128-v1.2/bench", i, "profile", "sampling", 64.0 * 1000.0));
+            rows.push(sample(cell, "byte128-v1.2/bench", i, "profile", "clock", 64.0 * 500.0));
+            rows.push(sample(cell, "byte128-v1.2/bench", i, "profile", "tokens", 64.0));
+            if !emulated {
+                rows.push(sample(cell, "default/greedy", i, "decode", "bytes", 64.0 * 9_000_000.0));
+            }
+        }
+        for (matrix, rows_, cols) in [("tm.r", 96, 96), ("tm.k", 96, 96), ("head", 101, 96)] {
+            let left = matrix == "head" && cell.variant.name.starts_with("avx");
+            rows.push(Row::Layout {
+                target: cell.target.name.into(),
+                variant: cell.variant.name.into(),
+                model: "odd96".into(),
+                matrix: matrix.into(),
+                rows: rows_,
+                cols,
+                kernel: if cell.variant.name == "generic" { "decode" } else { "blocks" }.into(),
+                row_tail: if left { "1 in plain Rust" } else { "none" }.into(),
+                col_tail: "none".into(),
+            });
+        }
+    }
+    rows
+}
+
+/// A table of the page by its title, as it stands there.
+fn table(page: &str, title: &str) -> String {
+    let section = page.split("## ").find(|section| section.starts_with(title)).unwrap_or_default();
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with('|')).collect();
+    rows.join("\n")
+}
+
+#[test]
+fn shares_parts_kernels_and_ways_read_as_they_should() {
+    // One workload with its bytes, 10 ms a token with AVX2 and 20 without, so 0.9 GB/s and 0.45.
+    let mut rows = probes();
+    for cell in Cell::all().filter(|cell| ["generic", "avx2"].contains(&cell.variant.name)) {
+        if cell.target.clock == Clock::Wall {
+            let time = if cell.variant.name == "avx2" { 1e7 } else { 2e7 };
+            for i in 0..3 {
+                rows.push(sample(cell, "default/greedy", i, "decode", "time", 64.0 * time));
+                rows.push(sample(cell, "default/greedy", i, "decode", "tokens", 64.0));
+            }
+        }
+    }
+    rows.retain(|row| match row {
+        Row::Sample { variant, .. } | Row::Layout { variant, .. } => {
+            ["generic", "avx2", "lut"].contains(&variant.as_str())
+        }
+        _ => true,
+    });
+    let page = markdown::page(&Report::of(Provenance::default(), &rows));
+    let roof = "\
+| workload | target | variant | decode tokens/s | read a token | GB/s | roof's buffer | own loads GB/s | roof GB/s | share of roof |
+|---|---|---|---|---|---|---|---|---|---|
+| `default/greedy` | native | generic | 50.0 | 9.00 MB | 0.450 | 8.85 MB | 40.0 | 80.0 (avx2) | 0.6 % |
+| `default/greedy` | native | avx2 | 100 | 9.00 MB | 0.900 | 8.85 MB | 80.0 | 80.0 (avx2) | 1.1 % |
+| `default/greedy` | wasm | generic | 50.0 | 9.00 MB | 0.450 | 8.85 MB | 40.0 | 40.0 (generic) | 1.1 % |";
+    assert_eq!(table(&page, "Decode against the roof"), roof);
+    let memory = "\
+| target | variant | 16.4 kB GB/s | 8.85 MB GB/s |
+|---|---|---|---|
+| native | generic | 80.0 | 40.0 |
+| native | avx2 | 160 | 80.0 |
+| wasm | generic | 80.0 | 40.0 |";
+    assert_eq!(table(&page, "What memory delivers"), memory);
+    let kernels = "\
+| kernel | rows×columns | tokens at once | native/generic | native/avx2 | wasm/generic |
+|---|---|---|---|---|---|
+| ternary, G weights/s | 128×512 | 1 | 32.8 | 109 | 32.8 |
+| ternary, G weights/s | 128×512 | 16 | 105 | 105 | 105 |
+| INT8 head, GB/s | 256×128 | 1 | 32.8 (20 %) | 32.8 (20 %) | 32.8 (41 %) |";
+    assert_eq!(table(&page, "Kernels\n"), kernels);
+    let costs = "\
+| kernel | rows×columns | xtensa/generic | xtensa/lut |
+|---|---|---|---|
+| ternary, instructions a weight | 128×512 | 0.0305 | 0.0305 |
+| INT8 head, instructions a byte | 256×128 | 0.0305 | 0.0305 |";
+    assert_eq!(table(&page, "Kernels in instructions"), costs);
+    let parts = table(&page, "Where a token's time goes");
+    let native = "| `byte128-v1.2/bench` | native | avx2 | 60.0 µs (60 %) | 25.0 µs (25 %) | 8.00 µs (8.0 %) | \
+        4.00 µs (4.0 %) | 2.00 µs (2.0 %) | 1.00 µs (1.0 %) | 100 µs | 0.500 µs |";
+    assert!(parts.contains(native) && !parts.contains("xtensa"), "{parts}");
+    let parts = table(&page, "Where a token's instructions go");
+    assert!(parts.contains("| xtensa | lut | 60,000 (60 %) | 25,000 (25 %) |") && !parts.contains("native"), "{parts}");
+    let ways = "\
+| model | what | rows×columns | rows left over | columns left over | kernels |
+|---|---|---|---|---|---|
+| `odd96` | head | 101×96 | 1 in plain Rust | none | blocks: native/avx2 |
+| `odd96` | tm.k, tm.r | 96×96 | none | none | blocks: native/avx2, xtensa/lut; decode: native/generic, wasm/generic, xtensa/generic |
+| `odd96` | head | 101×96 | none | none | blocks: xtensa/lut; decode: native/generic, wasm/generic, xtensa/generic |";
+    assert_eq!(table(&page, "How shapes run"), ways);
+    assert!(page.contains("It happens in: `odd96`."));
+}
+
+/// Two runs' numbers on either side of nothing: what was never measured is left out, not zero.
+#[test]
+fn a_run_without_probes_has_no_roof_and_says_so_with_a_dash() {
+    let mut rows = rows();
+    rows.retain(|row| !matches!(row, Row::Sample { phase, .. } if phase == "kernel" || phase == "profile"));
+    rows.retain(|row| !matches!(row, Row::Layout { .. }));
+    let report = Report::of(Provenance::default(), &rows);
+    let page = markdown::page(&report);
+    for title in ["Decode against", "What memory", "Kernels", "Where a token's", "How shapes"] {
+        assert!(!page.contains(&format!("## {title}")), "{title}");
+    }
+    let overview = report::tables::overview(&report);
+    assert!(overview.rows.iter().all(|row| row[4] == "–"), "{overview:?}");
+    let names: Vec<&str> = report::charts::all(&report).iter().map(|chart| chart.name).collect();
+    assert_eq!(names, ["throughput", "xtensa", "memory", "phases-time", "phases-instructions"]);
+}
+
+#[test]
+fn the_parts_of_a_bar_are_the_whole_and_the_legend_names_each() {
+    let report = Report::of(Provenance::default(), &rows());
+    let charts = report::charts::all(&report);
+    let stacked: Vec<_> = charts.iter().filter(|chart| !chart.legend.is_empty()).collect();
+    assert_eq!(stacked.iter().map(|chart| chart.name).collect::<Vec<_>>(), ["parts-time", "parts-instructions"]);
+    for chart in stacked {
+        let marks: Vec<_> = chart.panels.iter().flat_map(|panel| &panel.rows).collect();
+        assert!(!marks.is_empty());
+        for mark in marks {
+            if mark.value.is_none() {
+                // A gap has its reason and no bar.
+                assert!(mark.parts.is_empty() && mark.text.starts_with("skipped: "), "{mark:?}");
+                continue;
+            }
+            assert_eq!(mark.parts.len(), chart.legend.len());
+            assert!((mark.parts.iter().sum::<f64>() - 100.0).abs() < 1e-9, "{mark:?}");
+        }
+    }
 }
 
 fn write(folder: &Path) {
@@ -91,11 +248,13 @@ fn a_report_is_whole_and_the_same_when_made_again() {
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     let html = read("report.html");
     assert!(!html.contains("http://") || !html.replace("http://www.w3.org", "").contains("http://"));
-    assert!(!html.contains("https://") && html.matches("<svg").count() == 5);
+    assert!(!html.contains("https://") && html.matches("<svg").count() == 9);
     for text in ["skipped: 9.1 MB does not fit 8 MB PSRAM", "no end after 300 s", "What this does not show"] {
         assert!(html.contains(text), "{text}");
     }
-    for name in ["throughput", "xtensa", "memory", "phases-time", "phases-instructions"] {
+    let names =
+        ["throughput", "roof", "kernels", "parts-time", "parts-instructions", "xtensa", "memory", "phases-time"];
+    for name in names.into_iter().chain(["phases-instructions"]) {
         let png = std::fs::read(folder.join(format!("charts/{name}.png"))).unwrap();
         assert!(png.starts_with(b"\x89PNG") && png.len() > 10_000, "{name}: {} bytes", png.len());
         assert!(read("report.md").contains(&format!("charts/{name}.svg")));

@@ -5,25 +5,31 @@ use crate::Variant;
 
 /// A variant that cannot run here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("kernel variant `{}` cannot run here: it needs {needs}", variant.name())]
+#[error("kernel variant `{}` cannot run here: it needs {needs}, and this is {missing}", variant.name())]
 pub struct Unavailable {
     /// The variant asked for.
     pub variant: Variant,
-    /// The CPU feature or target that is missing.
+    /// What it needs, all of it.
     pub needs: &'static str,
+    /// What there is instead: a CPU without the first feature that is missing, or another target.
+    pub missing: &'static str,
 }
 
-/// A token for a set of x86-64 features.
+/// A token for a set of x86-64 features, each as the compiler and as `/proc/cpuinfo` spells it.
 #[cfg(target_arch = "x86_64")]
 macro_rules! x86_token {
-    ($(#[$doc:meta])* $name:ident: $($feature:tt),+) => {
+    ($(#[$doc:meta])* $name:ident: $($feature:tt as $shown:literal),+) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub(crate) struct $name(());
 
         impl $name {
-            fn detect() -> Option<Self> {
-                ($(std::is_x86_feature_detected!($feature))&&+).then_some($name(()))
+            /// Proof, or the first feature that is missing.
+            fn detect() -> Result<Self, &'static str> {
+                $(if !std::is_x86_feature_detected!($feature) {
+                    return Err(concat!("an x86-64 CPU without ", $shown));
+                })+
+                Ok($name(()))
             }
         }
     };
@@ -32,22 +38,23 @@ macro_rules! x86_token {
 #[cfg(target_arch = "x86_64")]
 x86_token!(
     /// Proof that the CPU has SSSE3.
-    Ssse3: "sse2", "ssse3"
+    Ssse3: "sse2" as "sse2", "ssse3" as "ssse3"
 );
 #[cfg(target_arch = "x86_64")]
 x86_token!(
     /// Proof that the CPU has AVX2.
-    Avx2: "avx2"
+    Avx2: "avx2" as "avx2"
 );
 #[cfg(target_arch = "x86_64")]
 x86_token!(
     /// Proof that the CPU has AVX2 and AVX-VNNI.
-    AvxVnni: "avx2", "avxvnni"
+    AvxVnni: "avx2" as "avx2", "avxvnni" as "avx_vnni"
 );
 #[cfg(target_arch = "x86_64")]
 x86_token!(
     /// Proof that the CPU has AVX-512 F, BW and VL with VNNI.
-    Avx512Vnni: "avx2", "avx512f", "avx512bw", "avx512vl", "avx512vnni"
+    Avx512Vnni: "avx2" as "avx2", "avx512f" as "avx512f", "avx512bw" as "avx512bw", "avx512vl" as "avx512vl",
+    "avx512vnni" as "avx512_vnni"
 );
 
 #[cfg(target_arch = "x86_64")]
@@ -103,33 +110,35 @@ impl Isa {
         match variant {
             Variant::Generic => Ok(Isa::Generic),
             Variant::Lut => Ok(Isa::Lut),
-            _ => Self::detect_simd(variant).ok_or(Unavailable { variant, needs: variant.needs() }),
+            _ => Self::detect_simd(variant).map_err(|missing| Unavailable { variant, needs: variant.needs(), missing }),
         }
     }
 
     #[cfg(target_arch = "x86_64")]
-    fn detect_simd(variant: Variant) -> Option<Self> {
+    fn detect_simd(variant: Variant) -> Result<Self, &'static str> {
         match variant {
             Variant::Ssse3 => Ssse3::detect().map(Isa::Ssse3),
             Variant::Avx2 => Avx2::detect().map(Isa::Avx2),
             Variant::AvxVnni => AvxVnni::detect().map(Isa::AvxVnni),
             Variant::Avx512Vnni => Avx512Vnni::detect().map(Isa::Avx512Vnni),
-            _ => None,
+            _ => Err("an x86-64 build"),
         }
     }
 
     #[cfg(target_arch = "wasm32")]
-    fn detect_simd(variant: Variant) -> Option<Self> {
+    fn detect_simd(variant: Variant) -> Result<Self, &'static str> {
         match variant {
-            Variant::Simd128 => Some(Isa::Simd128(Simd128(()))),
+            Variant::Simd128 => Ok(Isa::Simd128(Simd128(()))),
             #[cfg(feature = "relaxed_simd")]
-            Variant::RelaxedSimd => Some(Isa::RelaxedSimd(RelaxedSimd(()))),
-            _ => None,
+            Variant::RelaxedSimd => Ok(Isa::RelaxedSimd(RelaxedSimd(()))),
+            #[cfg(not(feature = "relaxed_simd"))]
+            Variant::RelaxedSimd => Err("a WebAssembly build without the feature relaxed_simd"),
+            _ => Err("a WebAssembly build"),
         }
     }
 
     #[cfg(not(any(target_arch = "x86_64", target_arch = "wasm32")))]
-    fn detect_simd(_: Variant) -> Option<Self> {
-        None
+    fn detect_simd(_: Variant) -> Result<Self, &'static str> {
+        Err("a build for a target without SIMD kernels")
     }
 }

@@ -231,6 +231,7 @@ fn a_variant_that_cannot_run_says_what_it_needs() {
     for missing in missing {
         let text = missing.to_string();
         assert!(text.contains(missing.variant.name()) && text.contains("it needs "), "{text}");
+        assert!(text.contains(&format!(", and this is {}", missing.missing)), "{text}");
     }
     assert!(Kernels::new(Variant::best()).is_ok());
 }
@@ -260,6 +261,36 @@ fn the_largest_logits_come_in_order() {
             }
         }
     }
+}
+
+/// The feature named is one that the CPU lacks; the standard library is asked a second time.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_missing_feature_is_named() {
+    use std::is_x86_feature_detected as has;
+    let avx2 = ("avx2", has!("avx2"));
+    let cpu = [
+        (Variant::Ssse3, vec![("ssse3", has!("ssse3"))]),
+        (Variant::Avx2, vec![avx2]),
+        (Variant::AvxVnni, vec![avx2, ("avx_vnni", has!("avxvnni"))]),
+        (
+            Variant::Avx512Vnni,
+            vec![
+                avx2,
+                ("avx512f", has!("avx512f")),
+                ("avx512bw", has!("avx512bw")),
+                ("avx512vl", has!("avx512vl")),
+                ("avx512_vnni", has!("avx512vnni")),
+            ],
+        ),
+    ];
+    for (variant, features) in cpu {
+        let first = features.iter().find(|(_, there)| !there).map(|(name, _)| format!("an x86-64 CPU without {name}"));
+        let said = Kernels::new(variant).err().map(|error| error.missing.to_string());
+        assert_eq!(said, first, "{variant:?}");
+    }
+    let simd128 = Kernels::new(Variant::Simd128).unwrap_err();
+    assert_eq!(simd128.missing, "an x86-64 build");
 }
 
 /// What a caller gets wrong is found before any kernel runs.

@@ -30,11 +30,15 @@ pub enum Phase {
     Decode,
     /// The run as a whole.
     Run,
+    /// The generated tokens, taken apart: what each part of them took.
+    Profile,
+    /// A kernel by itself, apart from any model.
+    Kernel,
 }
 
 impl Phase {
-    /// All phases, in the order in which they happen.
-    pub const ALL: [Phase; 4] = [Phase::Load, Phase::Prefill, Phase::Decode, Phase::Run];
+    /// All phases: those of a run in the order in which they happen, then the others.
+    pub const ALL: [Phase; 6] = [Phase::Load, Phase::Prefill, Phase::Decode, Phase::Run, Phase::Profile, Phase::Kernel];
 
     /// The phase's name in lines and records.
     pub fn name(self) -> &'static str {
@@ -43,6 +47,8 @@ impl Phase {
             Phase::Prefill => "prefill",
             Phase::Decode => "decode",
             Phase::Run => "run",
+            Phase::Profile => "profile",
+            Phase::Kernel => "kernel",
         }
     }
 }
@@ -87,6 +93,23 @@ pub struct Metric {
     pub value: u64,
 }
 
+/// Which way the kernels take for a matrix of the model, the same in every layer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Layout {
+    /// The step whose matrix it is, such as `tm.r`, or what else has a shape.
+    pub matrix: String,
+    /// Outputs.
+    pub rows: u64,
+    /// Inputs.
+    pub cols: u64,
+    /// The algorithm.
+    pub kernel: String,
+    /// What becomes of the rows that do not fill a block; `none` where there are none.
+    pub row_tail: String,
+    /// What becomes of the columns that do not.
+    pub col_tail: String,
+}
+
 /// One line of an answer between the first and the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -94,6 +117,8 @@ pub enum Event {
     Stream(StreamAnswer),
     /// A count.
     Metric(Metric),
+    /// A way taken.
+    Layout(Layout),
     /// The digest of a kernel's outputs over its awkward shapes.
     Check {
         /// Name of the kernel check.
@@ -210,6 +235,14 @@ fn parse_event(mut fields: Fields<'_>) -> Result<Event, LineError> {
             unit: fields.text("unit")?,
             value: fields.value("value")?,
         }),
+        "layout" => Event::Layout(Layout {
+            matrix: fields.text("matrix")?,
+            rows: fields.value("rows")?,
+            cols: fields.value("cols")?,
+            kernel: fields.text("kernel")?,
+            row_tail: fields.text("row_tail")?,
+            col_tail: fields.text("col_tail")?,
+        }),
         "check" => Event::Check { case: fields.text("case")?, digest: fields.value("digest")? },
         "step" => Event::Step {
             case: fields.text("case")?,
@@ -262,6 +295,15 @@ impl<W: FnMut(&str)> AnswerWriter<W> {
                 push_field(&mut line, "name", &metric.name);
                 push_field(&mut line, "unit", &metric.unit);
                 push_field(&mut line, "value", metric.value);
+            }
+            Event::Layout(layout) => {
+                line.push_str("layout");
+                push_field(&mut line, "matrix", &layout.matrix);
+                push_field(&mut line, "rows", layout.rows);
+                push_field(&mut line, "cols", layout.cols);
+                push_field(&mut line, "kernel", &layout.kernel);
+                push_field(&mut line, "row_tail", &layout.row_tail);
+                push_field(&mut line, "col_tail", &layout.col_tail);
             }
             Event::Check { case, digest } => {
                 line.push_str("check");

@@ -6,11 +6,15 @@
 //!
 //! ```text
 //! request                                              answer
-//! bitstate-request version=1 variant=avx2              bitstate version=1 target=native variant=avx2 model=9f…
+//! bitstate-request version=2 variant=avx2              bitstate version=2 target=native variant=avx2 model=9f…
 //! stream case=a prompt=1,2 max_tokens=3 sampler=greedy stream case=a tokens=5,6,7 digests=…,…,…
 //! bench case=b prompt=1,2 max_tokens=64 …              metric case=b phase=decode name=time unit=ns value=123
 //! kernels                                              check case=exp digest=…
 //! steps case=a prompt=1,2 max_tokens=3 sampler=greedy  step case=a position=0 layer=0 step=tm.r digest=…
+//! profile case=b prompt=1,2 max_tokens=64 …            metric case=b phase=profile name=head unit=ns value=123
+//! layout                                               layout matrix=head rows=101 cols=96 kernel=madd …
+//! roof bytes=16384 ticks=20000000 slices=5             metric case=roof/16384 phase=kernel name=bytes …
+//! throughput ternary=256x256 tokens=1 heads= …         metric case=ternary/256x256/1 phase=kernel name=weights …
 //!                                                      end lines=5 digest=…
 //! ```
 //!
@@ -23,12 +27,14 @@ extern crate alloc;
 mod answer;
 mod digest;
 mod line;
+mod measured;
 mod request;
 
-pub use answer::{Answer, AnswerWriter, Event, Header, Metric, Phase, StreamAnswer};
+pub use answer::{Answer, AnswerWriter, Event, Header, Layout, Metric, Phase, StreamAnswer};
 pub use digest::{Digest, Digester};
 pub use line::LineError;
+pub use measured::{Budget, Roof, Shape, Throughput};
 pub use request::{Job, Request, Sampling, Workload};
 
 /// Version of the line format, in the first line of both directions.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;

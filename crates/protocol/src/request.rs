@@ -1,7 +1,9 @@
 //! What the harness asks of a runner.
 
 use crate::line::{Commas, Fields, LineError, push_field};
+use crate::measured::{Roof, Throughput};
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// Everything one run of a runner does: one model (given beside the request), one variant, some jobs.
@@ -22,8 +24,34 @@ pub enum Job {
     Bench(Workload),
     /// Generate, and answer with a digest after every step of every layer.
     Steps(Workload),
+    /// Generate, and measure what each part of a generated token takes; answers with the stream as well.
+    Profile(Workload),
     /// Run every kernel over its awkward shapes and answer with a digest each.
     Kernels,
+    /// Say which way the kernels take for the shapes of the model.
+    Layout,
+    /// Measure how fast memory is read.
+    Roof(Roof),
+    /// Measure kernels by shape; answers with a digest of what each computed as well.
+    Throughput(Throughput),
+}
+
+impl Job {
+    /// The names that an answer to this job is about, each of which it must mention.
+    pub fn cases(&self) -> Vec<String> {
+        match self {
+            Job::Stream(workload) | Job::Bench(workload) | Job::Steps(workload) | Job::Profile(workload) => {
+                vec![workload.case.clone()]
+            }
+            Job::Kernels => vec!["kernels".into()],
+            Job::Layout => vec!["layout".into()],
+            Job::Roof(roof) => roof.bytes.iter().map(|&bytes| Roof::case(bytes)).collect(),
+            Job::Throughput(throughput) => {
+                let ternary = throughput.products().map(|(shape, tokens)| Throughput::ternary_case(shape, tokens));
+                ternary.chain(throughput.heads.iter().map(|&shape| Throughput::head_case(shape))).collect()
+            }
+        }
+    }
 }
 
 /// A prompt and how to continue it.
@@ -72,6 +100,16 @@ impl Request {
                 Job::Stream(workload) => push_workload(&mut out, "stream", workload),
                 Job::Bench(workload) => push_workload(&mut out, "bench", workload),
                 Job::Steps(workload) => push_workload(&mut out, "steps", workload),
+                Job::Profile(workload) => push_workload(&mut out, "profile", workload),
+                Job::Layout => out.push_str("layout"),
+                Job::Roof(roof) => {
+                    out.push_str("roof");
+                    roof.push(&mut out);
+                }
+                Job::Throughput(throughput) => {
+                    out.push_str("throughput");
+                    throughput.push(&mut out);
+                }
             }
             out.push('\n');
         }
@@ -118,14 +156,22 @@ fn push_workload(out: &mut String, keyword: &str, workload: &Workload) {
 }
 
 fn parse_job(mut fields: Fields<'_>) -> Result<Job, LineError> {
+    let alone = match fields.keyword {
+        "kernels" => Some(Job::Kernels),
+        "layout" => Some(Job::Layout),
+        "roof" => Some(Job::Roof(Roof::take(&mut fields)?)),
+        "throughput" => Some(Job::Throughput(Throughput::take(&mut fields)?)),
+        _ => None,
+    };
+    if let Some(job) = alone {
+        fields.finish()?;
+        return Ok(job);
+    }
     let wrap = match fields.keyword {
-        "kernels" => {
-            fields.finish()?;
-            return Ok(Job::Kernels);
-        }
         "stream" => Job::Stream,
         "bench" => Job::Bench,
         "steps" => Job::Steps,
+        "profile" => Job::Profile,
         _ => return Err(fields.unknown()),
     };
     let case = fields.text("case")?;

@@ -1,8 +1,8 @@
 //! Requests and answers survive the trip; anything else is refused with the line named.
 
 use bitstate_protocol::{
-    Answer, AnswerWriter, Digest, Event, Header, Job, LineError, Metric, Phase, Request, Sampling, StreamAnswer,
-    Workload,
+    Answer, AnswerWriter, Budget, Digest, Event, Header, Job, Layout, LineError, Metric, Phase, Request, Roof,
+    Sampling, Shape, StreamAnswer, Throughput, Workload,
 };
 
 fn request() -> Request {
@@ -15,8 +15,18 @@ fn request() -> Request {
             Job::Stream(workload(seeded)),
             Job::Bench(workload(Sampling::Greedy)),
             Job::Steps(workload(Sampling::Greedy)),
+            Job::Profile(workload(Sampling::Greedy)),
+            Job::Layout,
+            Job::Roof(Roof { bytes: vec![16_384, u32::MAX], budget: Budget { ticks: 5, slices: 3 } }),
+            Job::Throughput(throughput()),
         ],
     }
+}
+
+fn throughput() -> Throughput {
+    let (wide, tall) = (Shape { rows: 128, cols: 512 }, Shape { rows: 32_011, cols: 256 });
+    let budget = Budget { ticks: 0, slices: 1 };
+    Throughput { ternary: vec![wide, tall], tokens: vec![1, 16], heads: vec![tall], budget }
 }
 
 fn answer() -> (Answer, String) {
@@ -31,6 +41,14 @@ fn answer() -> (Answer, String) {
                 name: "time".into(),
                 unit: "ns".into(),
                 value: u64::MAX,
+            }),
+            Event::Layout(Layout {
+                matrix: "head".into(),
+                rows: 101,
+                cols: 96,
+                kernel: "16 lanes".into(),
+                row_tail: "1 in plain Rust".into(),
+                col_tail: "none".into(),
             }),
             Event::Check { case: "exp".into(), digest: Digest(9) },
             Event::Step { case: case.clone(), position: 1, layer: 2, step: "tm.r".into(), digest: Digest(5) },
@@ -83,7 +101,7 @@ fn lines_after_the_end_and_unknown_lines_are_refused() {
     let spliced = format!("{text}check case=late digest=0000000000000001\n");
     assert!(matches!(Answer::parse(&spliced), Err(LineError::Keyword { .. })));
     assert!(matches!(
-        Request::parse("bitstate-request version=1 variant=a\ndance\n"),
+        Request::parse("bitstate-request version=2 variant=a\ndance\n"),
         Err(LineError::Keyword { line: 2, .. })
     ));
     assert!(matches!(
@@ -91,9 +109,50 @@ fn lines_after_the_end_and_unknown_lines_are_refused() {
         Err(LineError::Version { found: 9, .. })
     ));
     assert!(matches!(
-        Request::parse("bitstate-request version=1 variant=a variant=b\n"),
+        Request::parse("bitstate-request version=2 variant=a variant=b\n"),
         Err(LineError::Unexpected { line: 1, .. })
     ));
+    // What a runner or a harness of before the kernels were measured says.
+    let old = LineError::Version { found: 1, ours: 2 };
+    assert_eq!(Request::parse("bitstate-request version=1 variant=a\nkernels\n"), Err(old.clone()));
+    assert_eq!(Answer::parse("bitstate version=1 target=native variant=a model=0000000000000001\n"), Err(old));
+}
+
+#[test]
+fn every_phase_has_a_name_of_its_own() {
+    for phase in Phase::ALL {
+        assert_eq!(phase.name().parse(), Ok(phase));
+    }
+}
+
+#[test]
+fn an_answer_must_mention_every_shape_asked_for() {
+    let cases = Job::Throughput(throughput()).cases();
+    assert_eq!(
+        cases,
+        ["ternary/128x512/1", "ternary/128x512/16", "ternary/32011x256/1", "ternary/32011x256/16", "head/32011x256"]
+    );
+    let roof = Roof { bytes: vec![16_384, 9], budget: Budget { ticks: 1, slices: 1 } };
+    assert_eq!(Job::Roof(roof).cases(), ["roof/16384", "roof/9"]);
+}
+
+#[test]
+fn nothing_of_no_size_can_be_asked_for() {
+    for (line, field) in [
+        ("roof bytes=16,0 ticks=1 slices=1", "bytes"),
+        ("roof bytes=16 ticks=1 slices=0", "slices"),
+        ("roof bytes=-1 ticks=1 slices=1", "bytes"),
+        ("throughput ternary=0x4 tokens=1 heads= ticks=1 slices=1", "ternary"),
+        ("throughput ternary=4x tokens=1 heads= ticks=1 slices=1", "ternary"),
+        ("throughput ternary=4x4 tokens=0 heads= ticks=1 slices=1", "tokens"),
+        ("throughput ternary=4x4 tokens=1 heads=4x0 ticks=1 slices=1", "heads"),
+    ] {
+        let error = Request::parse(&format!("bitstate-request version=2 variant=a\n{line}\n")).unwrap_err();
+        assert!(
+            matches!(&error, LineError::BadValue { line: 2, field: found, .. } if found == field),
+            "{line}: {error}"
+        );
+    }
 }
 
 #[test]

@@ -2,16 +2,18 @@
 
 use crate::checks;
 use crate::host::Host;
+use crate::measured::Measuring;
+use crate::profile::{Profile, Shared};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use bitstate_engine::{Engine, EngineError, Observer, Step, Workers};
+use bitstate_engine::{Engine, EngineError, Observer, Part, PathOf, Step, Workers};
 use bitstate_generate::{Sampling, Session};
 use bitstate_kernels::{UnknownVariant, Variant};
 use bitstate_model::{Model, ParseError};
 use bitstate_protocol as protocol;
 use bitstate_protocol::{
-    AnswerWriter, Digest, Event, Header, Job, LineError, Metric, Phase, Request, StreamAnswer, Workload,
+    AnswerWriter, Digest, Event, Header, Job, Layout, LineError, Metric, Phase, Request, StreamAnswer, Workload,
 };
 use core::cell::RefCell;
 
@@ -73,7 +75,10 @@ pub fn run_with<H: Host>(
     let mut answer = AnswerWriter::new(|line| host.borrow_mut().line(line), &header);
     let mut all_good = true;
     for job in &request.jobs {
-        let mut emit = |event: Event| answer.event(&event);
+        let mut emit = |event: Event| {
+            all_good &= !matches!(event, Event::Error { .. });
+            answer.event(&event);
+        };
         let done = match job {
             Job::Kernels => {
                 checks::run(&mut engine.kernels(), |case, digest| emit(Event::Check { case: case.into(), digest }));
@@ -82,10 +87,22 @@ pub fn run_with<H: Host>(
             Job::Stream(workload) => stream(&engine, workload).map(|stream| emit(Event::Stream(stream))),
             Job::Bench(workload) => bench(&engine, workload, load, &host, &mut emit),
             Job::Steps(workload) => steps(&engine, workload, &mut emit),
+            Job::Profile(workload) => profile(&engine, workload, &host, &mut emit),
+            Job::Layout => {
+                layout(&engine, &mut emit);
+                Ok(())
+            }
+            Job::Roof(roof) => {
+                Measuring { kernels: engine.kernels(), host: &host, emit: &mut emit }.roof(roof);
+                Ok(())
+            }
+            Job::Throughput(throughput) => {
+                Measuring { kernels: engine.kernels(), host: &host, emit: &mut emit }.throughput(throughput);
+                Ok(())
+            }
         };
         if let Err((case, message)) = done {
-            answer.event(&Event::Error { case, message });
-            all_good = false;
+            emit(Event::Error { case, message });
         }
     }
     answer.finish();
@@ -179,6 +196,56 @@ fn bench<H: Host>(
     Ok(())
 }
 
+/// A stream with the parts of its generated tokens measured: the time between one boundary and the next, less what
+/// reading the clock takes. The clock stands still while logits are digested.
+fn profile<'h, H: Host>(
+    engine: &Engine<'_>,
+    workload: &Workload,
+    host: &'h RefCell<&'h mut H>,
+    emit: &mut impl FnMut(Event),
+) -> Result<(), Failure> {
+    let failed = |error: bitstate_engine::ForwardError| (workload.case.clone(), error.to_string());
+    let mut session = session(engine, workload)?;
+    let mut answer = room(workload);
+    session.feed(&workload.prompt).map_err(failed)?;
+    let mut profile = Profile::new(host);
+    for _ in 0..workload.max_tokens {
+        let token = session.choose_observed(&mut Shared(&mut profile)).map_err(failed)?;
+        profile.pause();
+        answer.tokens.push(token);
+        answer.digests.push(Digest::of_f32s(session.logits().map_err(failed)?));
+        session.advance_observed(token, &mut Shared(&mut profile)).map_err(failed)?;
+        profile.pause();
+    }
+    let (parts, clock) = profile.finish();
+    emit(Event::Stream(answer));
+    let unit = host.borrow().tick_metric().1;
+    let mut metric = |name: &str, unit: &str, value| {
+        let (case, phase) = (workload.case.clone(), Phase::Profile);
+        emit(Event::Metric(Metric { case, phase, name: name.into(), unit: unit.into(), value }));
+    };
+    for (part, ticks) in Part::ALL.into_iter().zip(parts) {
+        metric(part.name(), unit, ticks);
+    }
+    metric("clock", unit, clock);
+    metric("tokens", "tokens", u64::from(workload.max_tokens));
+    Ok(())
+}
+
+/// Which way the kernels take for everything in the model that has a shape.
+fn layout(engine: &Engine<'_>, emit: &mut impl FnMut(Event)) {
+    for PathOf { name, rows, cols, path } in engine.paths() {
+        emit(Event::Layout(Layout {
+            matrix: name.into(),
+            rows: rows as u64,
+            cols: cols as u64,
+            kernel: path.kernel.into(),
+            row_tail: path.rows.to_string(),
+            col_tail: path.cols.to_string(),
+        }));
+    }
+}
+
 /// Every step of every token, prompt included, by its digest. Tokens are chosen greedily.
 fn steps(engine: &Engine<'_>, workload: &Workload, emit: &mut impl FnMut(Event)) -> Result<(), Failure> {
     struct Digests<'w, F> {
@@ -207,7 +274,7 @@ fn steps(engine: &Engine<'_>, workload: &Workload, emit: &mut impl FnMut(Event))
     let mut prompt = workload.prompt.iter().copied();
     for _ in 0..workload.prompt.len() as u32 + workload.max_tokens {
         let token = prompt.next().unwrap_or_else(|| engine.kernels().argmax(&logits));
-        let taken = engine.forward_observed(token, &mut state, &mut logits, &mut observer);
+        let taken = engine.forward_observed(token, &mut state, &mut logits, &mut Shared(&mut observer));
         taken.map_err(|error| (workload.case.clone(), error.to_string()))?;
         observer.position += 1;
     }

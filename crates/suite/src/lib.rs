@@ -8,6 +8,8 @@ extern crate alloc;
 pub mod checks;
 mod host;
 mod jobs;
+mod measured;
+mod profile;
 
 #[cfg(target_has_atomic = "ptr")]
 pub use host::HeapCounter;

@@ -2,15 +2,18 @@
 
 pub mod charts;
 pub mod html;
+mod kernels;
 pub mod markdown;
+mod roof;
 pub mod tables;
 
 use crate::error::Error;
 use crate::expected::Cause;
+use crate::probe::PARTS;
 use crate::provenance::Provenance;
 use crate::records::{self, Row, Tally};
 use crate::stats::Summary;
-use crate::target::XTENSA_HZ;
+use crate::target::{Cell, Clock, XTENSA_HZ};
 use crate::workspace::{Workspace, read_text, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,6 +37,9 @@ pub struct Report {
     pub measurements: Vec<Measurement>,
     /// Sizes of what was built.
     pub artifacts: Vec<Artifact>,
+    /// Which way the kernels take for the models' shapes.
+    #[serde(default)]
+    pub layouts: Vec<Layout>,
     /// What did not run.
     pub skips: Vec<Skipped>,
     /// What went wrong.
@@ -50,7 +56,7 @@ pub struct Measurement {
     pub variant: String,
     /// Case.
     pub workload: String,
-    /// `load`, `prefill`, `decode` or `run`.
+    /// `load`, `prefill`, `decode`, `run`, `profile` or `kernel`.
     pub phase: String,
     /// Quantity; those with `modelled` in their name were not observed.
     pub metric: String,
@@ -74,6 +80,30 @@ pub struct Artifact {
     pub section: String,
     /// Size.
     pub bytes: u64,
+}
+
+/// Which way the kernels of a cell take for a shape of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layout {
+    /// Target.
+    pub target: String,
+    /// Variant.
+    pub variant: String,
+    /// Name of the model.
+    pub model: String,
+    /// The step whose matrix it is.
+    pub matrix: String,
+    /// Outputs.
+    pub rows: u64,
+    /// Inputs.
+    pub cols: u64,
+    /// The algorithm.
+    pub kernel: String,
+    /// What becomes of the rows that do not fill a block.
+    pub row_tail: String,
+    /// What becomes of the columns that do not.
+    pub col_tail: String,
 }
 
 /// Something that did not run.
@@ -122,6 +152,7 @@ impl Report {
             skipped: tally.skipped,
             measurements: summarise(rows),
             artifacts: Vec::new(),
+            layouts: Vec::new(),
             skips: Vec::new(),
             failures: Vec::new(),
         };
@@ -129,6 +160,10 @@ impl Report {
             match row {
                 Row::Artifact { target, variant, name, section, bytes } => {
                     report.artifacts.push(Artifact { target, variant, name, section, bytes });
+                }
+                Row::Layout { target, variant, model, matrix, rows, cols, kernel, row_tail, col_tail } => {
+                    let layout = Layout { target, variant, model, matrix, rows, cols, kernel, row_tail, col_tail };
+                    report.layouts.push(layout);
                 }
                 Row::Skipped { target, variant, workload, cause, reason, expected } => {
                     let skip = Skipped { target, variant, workload, cause, reason, expected };
@@ -155,10 +190,10 @@ impl Report {
         found.map(|measurement| &measurement.summary)
     }
 
-    /// The workloads measured or skipped, in order of first mention, those measured first.
+    /// The workloads measured, in order of first mention; a kernel by itself is none.
     pub fn workloads(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
-        for measurement in &self.measurements {
+        for measurement in self.measurements.iter().filter(|measurement| measurement.phase != "kernel") {
             if !names.contains(&measurement.workload.as_str()) {
                 names.push(&measurement.workload);
             }
@@ -197,8 +232,9 @@ fn summarise(rows: &[Row]) -> Vec<Measurement> {
     let mut measurements = Vec::new();
     for key in order {
         let mut values: BTreeMap<(usize, &str, &str), (&str, Vec<f64>)> = BTreeMap::new();
+        let emulated = Cell::named(&key.0, &key.1).is_some_and(|cell| cell.target.clock == Clock::Instructions);
         for (_, counts) in samples.iter().filter(|((of, _), _)| *of == key) {
-            for (phase, metric, unit, value) in derive(counts) {
+            for (phase, metric, unit, value) in derive(counts, emulated) {
                 let place = records_phase(phase);
                 values.entry((place, phase, metric)).or_insert((unit, Vec::new())).1.push(value);
             }
@@ -221,11 +257,14 @@ fn summarise(rows: &[Row]) -> Vec<Measurement> {
 }
 
 fn records_phase(phase: &str) -> usize {
-    ["load", "prefill", "decode", "run"].iter().position(|name| *name == phase).unwrap_or(usize::MAX)
+    ["load", "prefill", "decode", "run", "profile", "kernel"]
+        .iter()
+        .position(|name| *name == phase)
+        .unwrap_or(usize::MAX)
 }
 
 /// What one sample's counts say, as phase, metric, unit and value.
-fn derive(counts: &Counts) -> Vec<(&'static str, &'static str, &'static str, f64)> {
+fn derive(counts: &Counts, emulated: bool) -> Vec<(&'static str, &'static str, &'static str, f64)> {
     let get = |phase: &str, metric: &str| counts.get(&(phase.to_string(), metric.to_string())).copied();
     let mut out = Vec::new();
     for phase in ["load", "prefill", "decode"] {
@@ -248,6 +287,30 @@ fn derive(counts: &Counts) -> Vec<(&'static str, &'static str, &'static str, f64
         }
         if let Some(count) = get(phase, "allocations") {
             out.push((phase, "allocations per token", "count", count / tokens));
+        }
+    }
+    if let Some((bytes, tokens)) =
+        get("decode", "bytes").zip(get("decode", "tokens")).filter(|(_, tokens)| *tokens > 0.0)
+    {
+        out.push(("decode", "bytes per token", "bytes", bytes / tokens));
+        if let Some(ns) = get("decode", "time").filter(|ns| *ns > 0.0) {
+            out.push(("decode", "bandwidth", "GB/s", bytes / ns));
+        }
+    }
+    if let Some(tokens) = get("profile", "tokens").filter(|tokens| *tokens > 0.0) {
+        let (scale, unit) = if emulated { (1.0, "instructions/token") } else { (1e-3, "µs/token") };
+        let parts = PARTS.iter().map(|(name, _)| *name).chain(["clock"]);
+        out.extend(parts.filter_map(|name| Some(("profile", name, unit, get("profile", name)? / tokens * scale))));
+    }
+    for (amount, rate, each) in
+        [("weights", "G weights/s", "instructions/weight"), ("bytes", "GB/s", "instructions/byte")]
+    {
+        let Some(done) = get("kernel", amount).filter(|done| *done > 0.0) else { continue };
+        if let Some(ns) = get("kernel", "time").filter(|ns| *ns > 0.0) {
+            out.push(("kernel", "rate", rate, done / ns));
+        }
+        if let Some(count) = get("kernel", "instructions") {
+            out.push(("kernel", "cost", each, count / done));
         }
     }
     for metric in ["peak_memory", "linear_memory", "heap_peak", "stack_high_water", "static"] {

@@ -1,8 +1,8 @@
 //! The tables of a report, already in words: Markdown, HTML and the README only set them.
 
-use super::Report;
+use super::{Report, kernels, roof};
 use crate::stats::Summary;
-use crate::target::{Cell, TARGETS, XTENSA_ASSUMPTION};
+use crate::target::{Cell, Clock, TARGETS, XTENSA_ASSUMPTION};
 use serde::Serialize;
 
 /// A table.
@@ -21,7 +21,7 @@ pub struct Table {
 }
 
 impl Table {
-    fn new(title: &str, note: &str, columns: &[&str], rows: Vec<Vec<String>>) -> Self {
+    pub(super) fn new(title: &str, note: &str, columns: &[&str], rows: Vec<Vec<String>>) -> Self {
         let columns = columns.iter().map(|column| column.to_string()).collect();
         Table { title: title.into(), note: note.into(), columns, rows, folded: false }
     }
@@ -29,9 +29,21 @@ impl Table {
 
 /// All tables, in the order of a page.
 pub fn all(report: &Report) -> Vec<Table> {
-    let mut tables = vec![speed(report), instructions(report), memory(report), artifacts(report)];
-    tables.push(gaps(report));
-    tables.push(everything(report));
+    let mut tables = vec![
+        speed(report),
+        roof::shares(report),
+        roof::bandwidth(report),
+        kernels::rates(report),
+        kernels::profile(report, Clock::Wall),
+        instructions(report),
+        kernels::costs(report),
+        kernels::profile(report, Clock::Instructions),
+        memory(report),
+        artifacts(report),
+        gaps(report),
+        kernels::layouts(report),
+        everything(report),
+    ];
     tables.retain(|table| !table.rows.is_empty());
     tables
 }
@@ -53,7 +65,7 @@ fn cells(report: &Report, keep: impl Fn(Cell) -> bool) -> Vec<(String, Cell)> {
 }
 
 fn emulated(cell: Cell) -> bool {
-    cell.target.clock == crate::target::Clock::Instructions
+    cell.target.clock == Clock::Instructions
 }
 
 fn speed(report: &Report) -> Table {
@@ -226,13 +238,21 @@ pub fn overview(report: &Report) -> Table {
             ),
             (None, None) => report.gap(names, &workload).unwrap_or_else(|| "–".into()),
         };
+        let share = report.share(names, &workload).map_or("–".into(), percent);
         let memory = middle(get("run", "memory"), bytes);
         let allocations = middle(get("decode", "allocations per token"), number);
-        rows.push(vec![format!("`{workload}`"), names.0.into(), names.1.into(), speed, memory, allocations]);
+        rows.push(vec![format!("`{workload}`"), names.0.into(), names.1.into(), speed, share, memory, allocations]);
     }
     let modelled = rows.iter().any(|row: &Vec<String>| row[3].contains("modelled"));
-    let note = if modelled { format!("Xtensa tokens/s are {XTENSA_ASSUMPTION}.") } else { String::new() };
-    Table::new("Results", &note, &["workload", "target", "variant", "decode", "peak memory", "allocations/token"], rows)
+    let mut notes = Vec::new();
+    if rows.iter().any(|row| row[4] != "–") {
+        notes.push("The roof is what memory delivers for a model of this size, measured in the same run.".to_string());
+    }
+    if modelled {
+        notes.push(format!("Xtensa tokens/s are {XTENSA_ASSUMPTION}."));
+    }
+    let columns = ["workload", "target", "variant", "decode", "share of roof", "peak memory", "allocations/token"];
+    Table::new("Results", &notes.join(" "), &columns, rows)
 }
 
 fn gap_cells(report: &Report, cell: (&str, &str), workload: &str, columns: usize) -> Vec<String> {
@@ -241,7 +261,7 @@ fn gap_cells(report: &Report, cell: (&str, &str), workload: &str, columns: usize
     cells
 }
 
-fn middle(summary: Option<&Summary>, show: impl Fn(f64) -> String) -> String {
+pub(super) fn middle(summary: Option<&Summary>, show: impl Fn(f64) -> String) -> String {
     summary.map_or("–".into(), |summary| show(summary.median))
 }
 
@@ -266,6 +286,16 @@ pub fn number(value: f64) -> String {
     if value < 0.0 { format!("-{out}") } else { out }
 }
 
+/// A share as a person reads it.
+pub fn percent(share: f64) -> String {
+    let value = 100.0 * share;
+    match value {
+        v if v > 0.0 && v < 0.05 => "< 0.1 %".into(),
+        v if v > 0.0 && v < 9.95 => format!("{v:.1} %"),
+        v => format!("{v:.0} %"),
+    }
+}
+
 /// A number of bytes, in decimal units.
 pub fn bytes(value: f64) -> String {
     match value {
@@ -277,7 +307,7 @@ pub fn bytes(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, number};
+    use super::{bytes, number, percent};
 
     #[test]
     fn numbers_read_well() {
@@ -294,5 +324,9 @@ mod tests {
         }
         assert_eq!(bytes(9_123_456.0), "9.12 MB");
         assert_eq!(bytes(512.0), "512 B");
+        assert_eq!(
+            [0.0, 0.0002, 0.0123, 0.0994, 0.58, 1.043].map(percent),
+            ["0 %", "< 0.1 %", "1.2 %", "9.9 %", "58 %", "104 %"]
+        );
     }
 }

@@ -8,7 +8,7 @@ use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::runner::{ModelFile, Runner, model_file};
 use bitstate_harness::target::Cell;
 use bitstate_harness::verify::Plan;
-use bitstate_protocol::{AnswerWriter, Digest, Event, Header, Metric, Phase, Sampling, StreamAnswer, Workload};
+use bitstate_protocol::{AnswerWriter, Digest, Event, Header, Layout, Metric, Phase, Sampling, StreamAnswer, Workload};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -59,6 +59,19 @@ impl Fake {
         text
     }
 
+    /// An answer to what is asked when a case is verified: these events, and the way that one matrix takes.
+    pub fn verify_answer(header: &Header, events: &[Event]) -> String {
+        let layout = Event::Layout(Layout {
+            matrix: "head".into(),
+            rows: 101,
+            cols: 96,
+            kernel: "plain".into(),
+            row_tail: "1 in plain Rust".into(),
+            col_tail: "none".into(),
+        });
+        Fake::answer(header, &[events, &[layout]].concat())
+    }
+
     /// A runner that is this shell script; `$ANSWER` is a file with `answer`.
     pub fn runner(&self, answer: &str, script: &str) -> Runner {
         let file = self.folder.path().join("answer.txt");
@@ -95,13 +108,14 @@ impl Fake {
         let about_case: Vec<Row> = rows
             .iter()
             .filter(|row| !matches!(row, Row::Failed { workload: Some(name), .. } if name == "kernels"))
+            .filter(|row| !matches!(row, Row::Layout { .. }))
             .cloned()
             .collect();
         let text = about_case.iter().map(|row| match row {
             Row::Failed { error, .. } => error.clone(),
             Row::Verified { workload, .. } => format!("verified {workload}"),
             Row::Skipped { reason, .. } => format!("skipped {reason}"),
-            Row::Sample { .. } | Row::Artifact { .. } | Row::Run(_) => String::new(),
+            Row::Sample { .. } | Row::Artifact { .. } | Row::Layout { .. } | Row::Run(_) => String::new(),
         });
         (text.collect::<Vec<_>>().join("\n"), Tally::of(&about_case).exit.code())
     }

@@ -25,7 +25,7 @@
 //! negative round monotonically, so `B · (row_scale · scale)` is at least the logit `f32(dot) · (row_scale · scale)`,
 //! whose factor is the same f32.
 
-use crate::MAX_N_EMBD;
+use crate::{MAX_N_EMBD, Path, Tail};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -40,6 +40,12 @@ const WIDEN: usize = 4;
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 pub(super) struct Block(pub [u8; 64]);
+
+/// How a head of this shape runs in two stages.
+pub(super) fn path(rows: usize, cols: usize) -> Path {
+    let (rows, cols) = (Tail::of(rows, GROUP, Tail::Padded), Tail::of(cols, COLUMNS, Tail::Padded));
+    Path { kernel: "two stages", rows, cols }
+}
 
 /// The codes and norms of an INT8 matrix.
 #[derive(Debug, Clone)]

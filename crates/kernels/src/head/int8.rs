@@ -9,11 +9,11 @@
 use crate::isa::Isa;
 use crate::kernels::same_length;
 use crate::top::{BLOCK, Top};
-use crate::{Kernels, TopLogit};
+use crate::{Kernels, Path, TopLogit};
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::coarse::{CoarseRows, GROUP, Input};
+use super::coarse::{self, CoarseRows, GROUP, Input};
 
 /// Bytes of rows from which on the first stage is laid out: below, all rows sit in a near cache, and reading half of
 /// them gains nothing.
@@ -116,6 +116,22 @@ impl<'m> Int8Head<'m> {
     /// Number of bytes of a row, D.
     pub fn row_bytes(&self) -> usize {
         self.rows.len() / self.scales.len()
+    }
+
+    /// How the largest logits are found, as long as the activations give bounds: see [`HeadPath`].
+    pub fn top_path(&self) -> Path {
+        let (rows, cols) = (self.scales.len(), self.rows.len() / self.scales.len());
+        match self.coarse {
+            Ok(_) => coarse::path(rows, cols),
+            Err(why) => {
+                let kernel = match why {
+                    WhyFull::Small => "all logits: the rows are few",
+                    WhyFull::RowScale { .. } => "all logits: a row's scale gives no bound",
+                    _ => "all logits: no first stage in this variant",
+                };
+                Path { kernel, ..self.kernels.head_int8_path(rows, cols) }
+            }
+        }
     }
 
     /// All logits, `(rows · q) · (row_scales · scale)`: `q` has D 15-bit values, `logits` V.

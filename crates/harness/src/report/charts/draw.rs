@@ -83,6 +83,10 @@ struct Layout<'a> {
     plot: (i32, i32),
     row: i32,
     top: i32,
+    /// The entries of the legend: text, left end and line.
+    legend: Vec<(&'static str, i32, i32)>,
+    /// The colours that the legend explains, one for each target in the chart.
+    colours: Vec<(u8, u8, u8)>,
 }
 
 impl<'a> Layout<'a> {
@@ -103,7 +107,38 @@ impl<'a> Layout<'a> {
         let width = look.width as i32 * scale;
         let gap = font / 2;
         let head = if look.alone { font * 4 } else { 0 };
-        Layout { chart, look, scale, plot: (labels + 2 * gap, width - values - 3 * gap), row: font * 8 / 5, top: head }
+        let mut colours = Vec::new();
+        for mark in marks() {
+            if !colours.contains(&mark.colour) {
+                colours.push(mark.colour);
+            }
+        }
+        let mut layout = Layout {
+            chart,
+            look,
+            scale,
+            plot: (labels + 2 * gap, width - values - 3 * gap),
+            row: font * 8 / 5,
+            top: head,
+            legend: Vec::new(),
+            colours,
+        };
+        let (mut x, mut line) = (gap, 0);
+        for &text in &chart.legend {
+            let entry = layout.swatches() + gap + text_width(text, font);
+            if x > gap && x + entry > width - gap {
+                (x, line) = (gap, line + 1);
+            }
+            layout.legend.push((text, x, head + layout.row * line));
+            x += entry + 3 * gap;
+        }
+        layout.top += if chart.legend.is_empty() { 0 } else { layout.row * (line + 1) + gap };
+        layout
+    }
+
+    /// Width of a legend's sample of all colours.
+    fn swatches(&self) -> i32 {
+        self.font() * self.colours.len() as i32
     }
 
     fn font(&self) -> i32 {
@@ -129,8 +164,10 @@ impl<'a> Layout<'a> {
             area.draw(&Text::new(self.chart.title.clone(), (font / 2, font / 2), title))?;
             self.text(area, &self.chart.subtitle, (font / 2, font * 9 / 4), HPos::Left, VPos::Top)?;
         }
-        let values = self.chart.panels.iter().flat_map(|panel| &panel.rows).filter_map(|mark| mark.value);
-        let axis = Axis::over(values.flat_map(|(low, middle, high)| [low, middle, high]), self.chart.logarithmic);
+        self.draw_legend(area)?;
+        let marks = || self.chart.panels.iter().flat_map(|panel| &panel.rows);
+        let values = marks().filter_map(|mark| mark.value).flat_map(|(low, middle, high)| [low, middle, high]);
+        let axis = Axis::over(values.chain(marks().filter_map(|mark| mark.ring)), self.chart.logarithmic);
         let mut y = self.top;
         for panel in &self.chart.panels {
             let bold = ("sans-serif", font, FontStyle::Bold).into_font().color(&TEXT);
@@ -151,6 +188,36 @@ impl<'a> Layout<'a> {
         }
         let centre = (self.plot.0 + self.plot.1) / 2;
         self.text(area, &self.chart.axis, (centre, y + self.row), HPos::Center, VPos::Top)
+    }
+
+    /// For each part a sample in every target's colour, and what it stands for.
+    fn draw_legend<B: DrawingBackend>(
+        &self,
+        area: &DrawingArea<B, Shift>,
+    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        let (font, count) = (self.font(), self.chart.legend.len());
+        for (part, &(text, x, y)) in self.legend.iter().enumerate() {
+            for (i, &colour) in self.colours.iter().enumerate() {
+                let left = x + font * i as i32;
+                self.segment(area, (left, left + font), (y + font / 4, y + font * 5 / 4), shade(colour, part, count))?;
+            }
+            let at = (x + self.swatches() + font / 2, y + self.row / 2);
+            self.text(area, text, at, HPos::Left, VPos::Center)?;
+        }
+        Ok(())
+    }
+
+    /// A part of a stacked bar, with a thin white line at its end.
+    fn segment<B: DrawingBackend>(
+        &self,
+        area: &DrawingArea<B, Shift>,
+        (left, right): (i32, i32),
+        (top, bottom): (i32, i32),
+        colour: RGBColor,
+    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        area.draw(&Rectangle::new([(left, top), (right, bottom)], colour.filled()))?;
+        let line = ShapeStyle { color: WHITE.to_rgba(), filled: false, stroke_width: self.scale as u32 };
+        area.draw(&PathElement::new([(right, top), (right, bottom)], line))
     }
 
     /// The grid behind one row; a row that holds a sentence instead of a mark has none.
@@ -191,6 +258,21 @@ impl<'a> Layout<'a> {
             let whisker = ShapeStyle { color: colour.mix(0.5), filled: true, stroke_width: (self.scale * 5) as u32 };
             area.draw(&PathElement::new([(self.x(axis, low), y), (self.x(axis, high), y)], whisker))?;
             area.draw(&Circle::new((x, y), font * 2 / 5, colour.filled()))?;
+            if let Some(ring) = mark.ring {
+                let line = ShapeStyle { color: colour.to_rgba(), filled: false, stroke_width: (self.scale * 2) as u32 };
+                area.draw(&Circle::new((self.x(axis, ring), y), font * 2 / 5, line))?;
+            }
+        } else if !mark.parts.is_empty() {
+            let half = self.row * 3 / 10;
+            let mut before = 0.0;
+            for (i, part) in mark.parts.iter().enumerate() {
+                let ends = (self.x(axis, before), self.x(axis, before + part));
+                // What is less than a pixel wide is in the table.
+                if ends.1 > ends.0 {
+                    self.segment(area, ends, (y - half, y + half), shade(mark.colour, i, mark.parts.len()))?;
+                }
+                before += part;
+            }
         } else {
             let half = self.row * 3 / 10;
             area.draw(&Rectangle::new([(self.plot.0, y - half), (x, y + half)], colour.filled()))?;
@@ -218,6 +300,13 @@ impl<'a> Layout<'a> {
     fn most_ticks(&self) -> usize {
         ((self.plot.1 - self.plot.0) / (self.font() * 4)).max(2) as usize
     }
+}
+
+/// A target's colour for one of its parts: from the colour itself to nearly white, in steps that look alike.
+fn shade((r, g, b): (u8, u8, u8), part: usize, parts: usize) -> RGBColor {
+    let strength = (1.0 - part as f64 / parts.max(1) as f64).powf(1.25);
+    let mix = |channel: u8| (255.0 - (255.0 - f64::from(channel)) * strength).round() as u8;
+    RGBColor(mix(r), mix(g), mix(b))
 }
 
 /// Width of a text, as the font has it.

@@ -2,11 +2,13 @@
 
 mod axis;
 mod draw;
+mod probes;
 
 pub use draw::{INLINE, Look, PAGE, png, svg};
 
 use super::Report;
 use super::tables::{bytes, number};
+use crate::probe::PARTS;
 use crate::stats::Summary;
 use crate::target::{Cell, Clock, XTENSA_ASSUMPTION};
 
@@ -23,6 +25,8 @@ pub struct Chart {
     pub axis: String,
     /// Whether the axis is logarithmic: dots with their quartiles. Otherwise bars from zero.
     pub logarithmic: bool,
+    /// What the parts of stacked bars stand for, in their order; none where nothing is stacked.
+    pub legend: Vec<&'static str>,
     /// One panel a workload.
     pub panels: Vec<Panel>,
 }
@@ -45,8 +49,20 @@ pub struct Mark {
     pub colour: (u8, u8, u8),
     /// First quartile, median and third quartile; none where nothing was measured.
     pub value: Option<(f64, f64, f64)>,
+    /// A second value on the same axis, drawn as a ring.
+    pub ring: Option<f64>,
+    /// The parts of a stacked bar, which ends where they do.
+    pub parts: Vec<f64>,
     /// The median in words, or why there is none.
     pub text: String,
+}
+
+impl Mark {
+    /// A row without a value.
+    fn new(cell: Cell, suffix: &str, text: String) -> Self {
+        let label = format!("{cell}{suffix}");
+        Mark { label, colour: cell.target.colour, value: None, ring: None, parts: Vec::new(), text }
+    }
 }
 
 /// Every chart that the report has numbers for.
@@ -61,7 +77,35 @@ pub fn all(report: &Report) -> Vec<Chart> {
             subtitle: "Median and quartiles; higher is better; one thread; logarithmic".into(),
             axis: "tokens/s".into(),
             logarithmic: true,
+            legend: Vec::new(),
             panels: panels(report, wall, &[("decode", "throughput", "")], number),
+        },
+        Chart {
+            name: "roof",
+            title: "Share of the memory's roof".into(),
+            subtitle: "Bytes read over what the fastest variant's loads deliver at this size; higher is better".into(),
+            axis: "% of the roof".into(),
+            logarithmic: false,
+            legend: Vec::new(),
+            panels: probes::shares(report),
+        },
+        Chart {
+            name: "parts-time",
+            title: "Where a token's time goes, native and WebAssembly".into(),
+            subtitle: "Each bar is one token of decode; at its end the time that it takes".into(),
+            axis: "% of the token".into(),
+            logarithmic: false,
+            legend: PARTS.iter().map(|(_, title)| *title).collect(),
+            panels: probes::parts(report, Clock::Wall),
+        },
+        Chart {
+            name: "parts-instructions",
+            title: "Where a token's instructions go, Xtensa".into(),
+            subtitle: "Each bar is one token of decode; at its end the instructions that it takes".into(),
+            axis: "% of the token's instructions".into(),
+            logarithmic: false,
+            legend: PARTS.iter().map(|(_, title)| *title).collect(),
+            panels: probes::parts(report, Clock::Instructions),
         },
         Chart {
             name: "xtensa",
@@ -69,6 +113,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             subtitle: format!("Not measured: {}; higher is better", XTENSA_ASSUMPTION.trim_start_matches("modelled: ")),
             axis: "tokens/s, modelled".into(),
             logarithmic: false,
+            legend: Vec::new(),
             panels: panels(report, emulated, &[("decode", "modelled throughput", "")], number),
         },
         Chart {
@@ -78,6 +123,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
                 .into(),
             axis: "bytes".into(),
             logarithmic: true,
+            legend: Vec::new(),
             panels: panels(report, |_| true, &[("run", "memory", "")], bytes),
         },
         Chart {
@@ -86,6 +132,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             subtitle: "Load, the whole prompt, all generated tokens; lower is better; logarithmic".into(),
             axis: "milliseconds".into(),
             logarithmic: true,
+            legend: Vec::new(),
             panels: panels(report, wall, &phases("time"), milliseconds),
         },
         Chart {
@@ -94,7 +141,17 @@ pub fn all(report: &Report) -> Vec<Chart> {
             subtitle: "Counted by the emulator, the same in two runs; lower is better; logarithmic".into(),
             axis: "instructions".into(),
             logarithmic: true,
+            legend: Vec::new(),
             panels: panels(report, emulated, &phases("instructions"), short),
+        },
+        Chart {
+            name: "kernels",
+            title: "Ternary kernels by shape, native and WebAssembly".into(),
+            subtitle: "Dot: one token; ring: 16 tokens at once; higher is better; logarithmic".into(),
+            axis: "G weights/s".into(),
+            logarithmic: true,
+            legend: Vec::new(),
+            panels: probes::rates(report),
         },
     ];
     charts.retain(|chart| chart.panels.iter().flat_map(|panel| &panel.rows).any(|mark| mark.value.is_some()));
@@ -118,12 +175,7 @@ fn panels(
         for cell in Cell::all().filter(|cell| keep(*cell)) {
             let names = (cell.target.name, cell.variant.name);
             let mut mark = |suffix: &str, value: Option<&Summary>, text: String| {
-                rows.push(Mark {
-                    label: format!("{cell}{suffix}"),
-                    colour: cell.target.colour,
-                    value: value.map(|s| (s.q1, s.median, s.q3)),
-                    text,
-                });
+                rows.push(Mark { value: value.map(|s| (s.q1, s.median, s.q3)), ..Mark::new(cell, suffix, text) });
             };
             let found = quantities.iter().filter_map(|(phase, metric, suffix)| {
                 report.find(names, workload, phase, metric).map(|summary| (suffix, summary))

@@ -1,0 +1,94 @@
+//! The charts of what is measured beside the workloads: kernels by shape, shares of the roof, the parts of a token.
+
+use super::{Mark, Panel};
+use crate::report::Report;
+use crate::report::kernels::{self, Kernel, Kind};
+use crate::report::tables::{number, percent};
+use crate::target::{Cell, Clock};
+use crate::verify::KERNELS;
+
+/// A panel for every shape, a row for every cell: a dot for one token, a ring for many at once.
+pub(super) fn rates(report: &Report) -> Vec<Panel> {
+    let kernels = kernels::all(report);
+    let ternary = |tokens: fn(u32) -> bool| {
+        let of_kind = move |kernel: &&Kernel| matches!(kernel.kind, Kind::Ternary(n) if tokens(n));
+        kernels.iter().filter(of_kind)
+    };
+    let mut panels = Vec::new();
+    for kernel in ternary(|n| n == 1) {
+        let many = ternary(|n| n > 1).find(|other| other.shape == kernel.shape);
+        let rows = wall().filter_map(|cell| {
+            let names = (cell.target.name, cell.variant.name);
+            let Some(rate) = report.find(names, &kernel.workload, "kernel", "rate") else {
+                return gap(report, cell, KERNELS);
+            };
+            let ring = many.and_then(|many| report.find(names, &many.workload, "kernel", "rate"));
+            let value = Some((rate.q1, rate.median, rate.q3));
+            let ring = ring.map(|rate| rate.median);
+            Some(Mark { ring, value, ..Mark::new(cell, "", number(rate.median)) })
+        });
+        panels.push(Panel { title: kernel.shape.clone(), rows: rows.collect() });
+    }
+    panels.retain(has_value);
+    panels
+}
+
+/// Decodes, then heads, as shares of the roof.
+pub(super) fn shares(report: &Report) -> Vec<Panel> {
+    let panel = |title: String, workload: &str, share: &dyn Fn((&str, &str)) -> Option<f64>| {
+        let rows = wall().filter_map(|cell| {
+            let Some(share) = share((cell.target.name, cell.variant.name)) else {
+                return gap(report, cell, workload);
+            };
+            let value = Some((100.0 * share, 100.0 * share, 100.0 * share));
+            Some(Mark { value, ..Mark::new(cell, "", percent(share)) })
+        });
+        Panel { title, rows: rows.collect() }
+    };
+    let mut panels = Vec::new();
+    for workload in report.workloads() {
+        panels.push(panel(format!("decode of {workload}"), workload, &|cell| report.share(cell, workload)));
+    }
+    for head in kernels::all(report).iter().filter(|kernel| kernel.kind == Kind::Head) {
+        let share = |cell: (&str, &str)| report.head_share(cell, &head.workload);
+        panels.push(panel(format!("head {} by itself", head.shape), KERNELS, &share));
+    }
+    panels.retain(has_value);
+    panels
+}
+
+/// A panel for every workload, a row for every cell of this clock: the shares of the parts, and what a token takes.
+pub(super) fn parts(report: &Report, clock: Clock) -> Vec<Panel> {
+    let mut panels = Vec::new();
+    for workload in report.workloads() {
+        let rows = Cell::all().filter(|cell| cell.target.clock == clock).filter_map(|cell| {
+            let Some((parts, _)) = kernels::parts(report, cell, workload) else {
+                return gap(report, cell, workload);
+            };
+            let sum: f64 = parts.iter().sum();
+            let parts = parts.iter().map(|part| 100.0 * part / sum).collect();
+            let text = match clock {
+                Clock::Wall => kernels::quantity(cell, sum),
+                Clock::Instructions => super::short(sum),
+            };
+            Some(Mark { parts, value: Some((100.0, 100.0, 100.0)), ..Mark::new(cell, "", text) })
+        });
+        panels.push(Panel { title: workload.to_string(), rows: rows.collect() });
+    }
+    panels.retain(has_value);
+    panels
+}
+
+/// Cells whose clock is time.
+fn wall() -> impl Iterator<Item = Cell> {
+    Cell::all().filter(|cell| cell.target.clock == Clock::Wall)
+}
+
+/// The row of a cell without a number, where it is known why.
+fn gap(report: &Report, cell: Cell, workload: &str) -> Option<Mark> {
+    Some(Mark::new(cell, "", report.gap((cell.target.name, cell.variant.name), workload)?))
+}
+
+fn has_value(panel: &Panel) -> bool {
+    panel.rows.iter().any(|mark| mark.value.is_some())
+}

@@ -1,0 +1,147 @@
+//! Which way a kernel takes for a shape: whole blocks, and what becomes of the rows and columns that do not fill one.
+//!
+//! The block sizes stand here a second time; a change of a kernel's block is a change here, and the test below says
+//! for every variant what it must be.
+
+use crate::{Kernels, Variant};
+use core::fmt;
+
+/// What becomes of the rows or the columns that do not fill a kernel's block. The result is the same to the bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tail {
+    /// There are none.
+    None,
+    /// So many stand in a block filled up with zeros.
+    Padded(usize),
+    /// So many are done one at a time, by the same instructions.
+    OneByOne(usize),
+    /// So many are done in plain Rust.
+    PlainRust(usize),
+}
+
+impl Tail {
+    /// What is left of `n` after whole blocks of `block`, done as `how` says.
+    pub(crate) fn of(n: usize, block: usize, how: fn(usize) -> Tail) -> Tail {
+        if n.is_multiple_of(block) { Tail::None } else { how(n % block) }
+    }
+}
+
+impl fmt::Display for Tail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Tail::None => f.write_str("none"),
+            Tail::Padded(n) => write!(f, "{n} padded with zeros"),
+            Tail::OneByOne(n) => write!(f, "{n} one at a time"),
+            Tail::PlainRust(n) => write!(f, "{n} in plain Rust"),
+        }
+    }
+}
+
+/// How a variant runs a shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Path {
+    /// The algorithm, as the files of the kernels name it.
+    pub kernel: &'static str,
+    /// What becomes of the rows left over.
+    pub rows: Tail,
+    /// What becomes of the columns left over.
+    pub cols: Tail,
+}
+
+/// Plain Rust, which takes any shape as it is.
+const PLAIN: Path = Path { kernel: "plain", rows: Tail::None, cols: Tail::None };
+
+impl Kernels {
+    /// How a ternary matrix of this shape runs.
+    pub fn ternary_path(&self, rows: usize, cols: usize) -> Path {
+        let kernel = match self.variant() {
+            // Four weights are a byte, and a row that does not end on one is packed anew.
+            Variant::Generic => {
+                return Path { kernel: "decode", rows: Tail::None, cols: Tail::of(cols, 4, Tail::Padded) };
+            }
+            // Rows are taken in pairs.
+            Variant::Lut => {
+                let rows = Tail::of(rows, 2, Tail::OneByOne);
+                return Path { kernel: "tables", rows, cols: Tail::of(cols, 4, Tail::Padded) };
+            }
+            Variant::Simd128 => "widening dot",
+            Variant::RelaxedSimd => "relaxed dot",
+            Variant::Ssse3 | Variant::Avx2 => "maddubs",
+            Variant::AvxVnni | Variant::Avx512Vnni => "dpbusd",
+        };
+        Path { kernel, rows: Tail::of(rows, 16, Tail::Padded), cols: Tail::of(cols, 16, Tail::Padded) }
+    }
+
+    /// How an INT8 head of this shape runs.
+    pub fn head_int8_path(&self, rows: usize, cols: usize) -> Path {
+        let (kernel, cols) = match self.variant() {
+            Variant::Generic | Variant::Lut => return PLAIN,
+            Variant::AvxVnni => ("dpbusd", Tail::of(cols, 32, Tail::Padded)),
+            Variant::Avx512Vnni => ("dpbusd", Tail::of(cols, 64, Tail::Padded)),
+            Variant::Ssse3 | Variant::Avx2 | Variant::Simd128 | Variant::RelaxedSimd => {
+                ("madd", Tail::of(cols, 16, Tail::PlainRust))
+            }
+        };
+        // Four rows share each load of activations.
+        Path { kernel, rows: Tail::of(rows, 4, Tail::PlainRust), cols }
+    }
+
+    /// How an f32 head of this width runs, and every norm, quantisation and gate.
+    pub fn lanes_path(&self, cols: usize) -> Path {
+        match self.variant() {
+            Variant::Generic | Variant::Lut => PLAIN,
+            _ => Path { kernel: "16 lanes", rows: Tail::None, cols: Tail::of(cols, 16, Tail::Padded) },
+        }
+    }
+
+    /// How the WKV recurrence runs for heads of this size.
+    pub fn wkv_path(&self, head_size: usize) -> Path {
+        match self.variant() {
+            Variant::Generic | Variant::Lut => PLAIN,
+            _ => Path { kernel: "16 lanes", rows: Tail::None, cols: Tail::of(head_size, 16, Tail::PlainRust) },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Path, Tail};
+    use crate::{Kernels, Variant};
+
+    #[test]
+    fn a_whole_number_of_blocks_leaves_nothing_on_any_variant() {
+        for kernels in Variant::ALL.into_iter().filter_map(|variant| Kernels::new(variant).ok()) {
+            for path in [
+                kernels.ternary_path(128, 512),
+                kernels.head_int8_path(256, 128),
+                kernels.lanes_path(128),
+                kernels.wkv_path(32),
+            ] {
+                assert_eq!((path.rows, path.cols), (Tail::None, Tail::None), "{:?}: {path:?}", kernels.variant());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_left_over_is_told() {
+        let path = |kernel, rows, cols| Path { kernel, rows, cols };
+        let generic = Kernels::new(Variant::Generic).expect("runs everywhere");
+        assert_eq!(generic.ternary_path(101, 97), path("decode", Tail::None, Tail::Padded(1)));
+        assert_eq!(generic.head_int8_path(101, 97), path("plain", Tail::None, Tail::None));
+        let lut = Kernels::new(Variant::Lut).expect("runs everywhere");
+        assert_eq!(lut.ternary_path(101, 98), path("tables", Tail::OneByOne(1), Tail::Padded(2)));
+        #[cfg(target_arch = "x86_64")]
+        for (variant, ternary, head, cols) in [
+            (Variant::Ssse3, "maddubs", "madd", Tail::PlainRust(5)),
+            (Variant::Avx2, "maddubs", "madd", Tail::PlainRust(5)),
+            (Variant::AvxVnni, "dpbusd", "dpbusd", Tail::Padded(5)),
+            (Variant::Avx512Vnni, "dpbusd", "dpbusd", Tail::Padded(37)),
+        ] {
+            let Ok(kernels) = Kernels::new(variant) else { continue };
+            assert_eq!(kernels.ternary_path(33, 101), path(ternary, Tail::Padded(1), Tail::Padded(5)));
+            assert_eq!(kernels.head_int8_path(32_011, 101), path(head, Tail::PlainRust(3), cols));
+            assert_eq!(kernels.lanes_path(101).cols, Tail::Padded(5));
+            assert_eq!(kernels.wkv_path(20).cols, Tail::PlainRust(4));
+        }
+    }
+}

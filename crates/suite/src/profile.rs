@@ -1,0 +1,84 @@
+//! Where the time of a generated token goes, part by part.
+
+use crate::host::Host;
+use bitstate_engine::{Observer, Part, Step};
+use core::cell::RefCell;
+
+/// Number of parts.
+const PARTS: usize = Part::ALL.len();
+
+/// Shares one compiled forward pass among all that observe: code is scarce on a small target.
+pub(crate) struct Shared<'a>(pub &'a mut dyn Observer);
+
+impl Observer for Shared<'_> {
+    fn step(&mut self, layer: usize, step: Step, output: &[f32]) {
+        self.0.step(layer, step, output);
+    }
+
+    fn part(&mut self, part: Part) {
+        self.0.part(part);
+    }
+}
+
+/// Ticks between the boundaries of the parts.
+pub(crate) struct Profile<'h, H> {
+    host: &'h RefCell<&'h mut H>,
+    /// For each part its ticks, and how many stretches they are of.
+    parts: [(u64, u64); PARTS],
+    current: Option<usize>,
+    since: u64,
+}
+
+impl<'h, H: Host> Profile<'h, H> {
+    /// Nothing measured yet.
+    pub fn new(host: &'h RefCell<&'h mut H>) -> Self {
+        Profile { host, parts: Default::default(), current: None, since: 0 }
+    }
+
+    /// What follows is nobody's.
+    pub fn pause(&mut self) {
+        self.enter(None);
+    }
+
+    fn enter(&mut self, part: Option<usize>) {
+        let now = self.host.borrow_mut().ticks();
+        if let Some(current) = self.current {
+            self.parts[current].0 += now.saturating_sub(self.since);
+            self.parts[current].1 += 1;
+        }
+        self.current = part;
+        self.since = now;
+    }
+
+    /// The ticks of each part, in the order of [`Part::ALL`], without what reading the clock took, and what that was in all.
+    pub fn finish(self) -> ([u64; PARTS], u64) {
+        /// Stretches with nothing in them, and how often the fastest of so many is looked for.
+        const EMPTY: u64 = 256;
+        const TIMES: u32 = 8;
+        let mut empty = u64::MAX;
+        for _ in 0..TIMES {
+            let mut nothing = Profile::new(self.host);
+            nothing.part(Part::Steps);
+            let mut observer = Shared(&mut nothing);
+            for _ in 0..EMPTY {
+                observer.part(Part::Steps);
+            }
+            empty = empty.min(nothing.parts.iter().map(|(ticks, _)| ticks).sum());
+        }
+        let mut clock = 0;
+        let parts = self.parts.map(|(ticks, stretches)| {
+            let reading = (stretches * empty / EMPTY).min(ticks);
+            clock += reading;
+            ticks - reading
+        });
+        (parts, clock)
+    }
+}
+
+impl<H: Host> Observer for Profile<'_, H> {
+    fn step(&mut self, _: usize, _: Step, _: &[f32]) {}
+
+    fn part(&mut self, part: Part) {
+        self.enter(Some(part as usize));
+    }
+}

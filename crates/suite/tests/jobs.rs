@@ -1,0 +1,191 @@
+//! Requests through the suite, on a host whose clock counts how often it is read.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use bitstate_kernels::{Kernels, Variant};
+use bitstate_model::{Preset, Version, synthetic};
+use bitstate_protocol::{
+    Answer, Budget, Digest, Event, Job, Metric, Phase, Request, Roof, Sampling, Shape, Throughput, Workload,
+};
+use bitstate_suite::{HeapUse, Host, RunError, run};
+use std::collections::BTreeMap;
+
+/// Each reading of the clock takes 3 ticks, and nothing else takes any.
+#[derive(Default)]
+struct Counting {
+    ticks: u64,
+    text: String,
+}
+
+impl Host for Counting {
+    fn target(&self) -> &str {
+        "test"
+    }
+
+    fn tick_metric(&self) -> (&'static str, &'static str) {
+        ("time", "ns")
+    }
+
+    fn ticks(&mut self) -> u64 {
+        self.ticks += 3;
+        self.ticks
+    }
+
+    fn heap(&mut self) -> HeapUse {
+        HeapUse::default()
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text += line;
+    }
+}
+
+fn small() -> Vec<u8> {
+    synthetic(&Preset::by_name("small").unwrap().config(), 1, Version::V1_2)
+}
+
+fn variants() -> impl Iterator<Item = Variant> {
+    Variant::ALL.into_iter().filter(|&variant| Kernels::new(variant).is_ok())
+}
+
+fn ask(variant: Variant, jobs: Vec<Job>) -> (Vec<Event>, bool) {
+    let mut host = Counting::default();
+    let request = Request { variant: variant.name().into(), jobs };
+    let good = run(&request.to_text(), &small(), &mut host).unwrap();
+    (Answer::parse(&host.text).unwrap().events, good)
+}
+
+fn workload() -> Workload {
+    Workload { case: "a".into(), prompt: vec![3, 1, 4], max_tokens: 5, sampling: Sampling::Greedy }
+}
+
+fn metrics(events: &[Event]) -> Vec<&Metric> {
+    let mut metrics = Vec::new();
+    for event in events {
+        if let Event::Metric(metric) = event {
+            metrics.push(metric);
+        }
+    }
+    metrics
+}
+
+#[test]
+fn a_profile_has_every_part_and_changes_no_answer() {
+    for variant in variants() {
+        let (plain, _) = ask(variant, vec![Job::Stream(workload())]);
+        let (events, good) = ask(variant, vec![Job::Profile(workload())]);
+        assert!(good);
+        assert_eq!(events[0], plain[0], "{variant:?}");
+        let parts: BTreeMap<&str, u64> = metrics(&events).iter().map(|m| (m.name.as_str(), m.value)).collect();
+        let names: Vec<&str> = parts.keys().copied().collect();
+        assert_eq!(names, ["clock", "head", "norms", "sampling", "steps", "ternary", "tokens", "wkv"]);
+        assert!(metrics(&events).iter().all(|m| m.phase == Phase::Profile && m.case == "a"));
+        // With nothing but the clock taking time, what is left after the clock is taken off is nothing.
+        let work: u64 = parts.iter().filter(|(name, _)| !["clock", "tokens"].contains(name)).map(|(_, v)| v).sum();
+        assert_eq!((work, parts["tokens"]), (0, 5));
+        // A token has 14 stretches a layer, the embedding's, the final norm's and the head's.
+        let layers = Preset::by_name("small").unwrap().config().n_layer as u64;
+        assert_eq!(parts["clock"], 5 * 3 * (layers * 14 + 3), "{variant:?}");
+    }
+}
+
+#[test]
+fn kernels_by_shape_compute_the_same_on_every_variant() {
+    let shapes = vec![Shape { rows: 33, cols: 101 }, Shape { rows: 1, cols: 1 }, Shape { rows: 128, cols: 64 }];
+    let throughput = Throughput {
+        ternary: shapes.clone(),
+        tokens: vec![1, 3],
+        heads: shapes,
+        budget: Budget { ticks: 6, slices: 3 },
+    };
+    let job = Job::Throughput(throughput);
+    let digests = |events: &[Event]| -> BTreeMap<String, Digest> {
+        let check = |event: &Event| {
+            if let Event::Check { case, digest } = event { Some((case.clone(), *digest)) } else { None }
+        };
+        events.iter().filter_map(check).collect()
+    };
+    let (events, _) = ask(Variant::Generic, vec![job.clone()]);
+    let expected = digests(&events);
+    assert_eq!(expected.len(), 9);
+    for variant in variants() {
+        let (events, good) = ask(variant, vec![job.clone()]);
+        assert!(good);
+        assert_eq!(digests(&events), expected, "{variant:?}");
+        for case in job.cases() {
+            let of_case: Vec<&Metric> = metrics(&events).into_iter().filter(|m| m.case == case).collect();
+            let [time, amount] = of_case[..] else { panic!("{case}: {of_case:?}") };
+            assert_eq!((time.name.as_str(), time.unit.as_str(), time.value), ("time", "ns", 3));
+            let unit = if case.starts_with("head/") { "bytes" } else { "weights" };
+            assert_eq!((amount.name.as_str(), amount.phase), (unit, Phase::Kernel), "{case}");
+            assert!(amount.value > 0, "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_budget_of_nothing_is_one_repetition() {
+    let shape = Shape { rows: 128, cols: 512 };
+    let budget = Budget { ticks: 0, slices: 5 };
+    let jobs = vec![
+        Job::Throughput(Throughput { ternary: vec![shape], tokens: vec![2], heads: vec![shape], budget }),
+        Job::Roof(Roof { bytes: vec![1000], budget }),
+    ];
+    let (events, _) = ask(Variant::Generic, jobs);
+    let amounts: Vec<u64> = metrics(&events).iter().filter(|m| m.name != "time").map(|m| m.value).collect();
+    assert_eq!(amounts, [2 * 128 * 512, 128 * 512, 1000]);
+}
+
+#[test]
+fn the_layout_names_every_matrix_once() {
+    for variant in variants() {
+        let (events, _) = ask(variant, vec![Job::Layout]);
+        let layouts =
+            events.iter().map(|event| if let Event::Layout(layout) = event { layout } else { panic!("{event:?}") });
+        let names: Vec<&str> = layouts.clone().map(|layout| layout.matrix.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "tm.r",
+                "tm.k",
+                "tm.v",
+                "tm.g",
+                "tm.o",
+                "cm.k",
+                "cm.r",
+                "cm.v",
+                "head",
+                "head.top",
+                "wkv",
+                "vectors",
+                "vectors",
+                "vectors"
+            ]
+        );
+        // The small preset fits every block there is.
+        for layout in layouts {
+            assert_eq!(
+                (layout.row_tail.as_str(), layout.col_tail.as_str()),
+                ("none", "none"),
+                "{variant:?} {layout:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_variant_that_cannot_run_here_gives_no_answer_and_names_what_is_missing() {
+    let mut refused = 0;
+    for variant in Variant::ALL {
+        let Err(unavailable) = Kernels::new(variant) else { continue };
+        let mut host = Counting::default();
+        let request = Request { variant: variant.name().into(), jobs: vec![Job::Kernels] };
+        let error = run(&request.to_text(), &small(), &mut host).unwrap_err();
+        assert!(matches!(error, RunError::Engine(_)), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains(variant.name()) && text.contains(unavailable.missing), "{text}");
+        assert_eq!(host.text, "");
+        refused += 1;
+    }
+    // No target has the SIMD of both families.
+    assert!(refused > 0);
+}
