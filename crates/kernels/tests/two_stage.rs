@@ -218,6 +218,21 @@ fn a_scale_that_is_no_factor_takes_the_full_head() {
     }
 }
 
+/// A bound may be no more than the mark, and its row win all the same: a token before the one with the mark, whose scale
+/// takes its logit and its bound to 0.
+#[test]
+fn a_bound_that_equals_the_mark_is_in_the_running() {
+    for (v, first) in [(2, 0), (40, 0), (60, 33)] {
+        let mut row_scales = vec![1.0; v];
+        row_scales[first] = 0.0;
+        let mut rows = vec![0; v * 96];
+        // Those before it lose.
+        rows[..first * 96].fill(-1);
+        let paths = Case { rows, row_scales, q: vec![100; 96], scale: 1.0 }.check("a bound of 0");
+        assert!(paths.iter().all(|path| matches!(path, HeadPath::TwoStage { .. })), "{paths:?}");
+    }
+}
+
 #[test]
 fn a_small_head_is_read_whole() {
     for kernels in variants() {

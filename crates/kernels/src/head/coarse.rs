@@ -69,8 +69,10 @@ impl CoarseRows {
             let group = &mut blocks[r / GROUP * per_group..][..per_group];
             let (half, at) = (r % GROUP / 16, r % 16 * 4);
             for (pair, columns) in group.as_chunks_mut::<2>().0.iter_mut().zip(row.chunks(COLUMNS)) {
-                let mut eight = [-128i8; COLUMNS];
-                eight[..columns.len()].copy_from_slice(columns);
+                let mut eight = [0; COLUMNS];
+                for (e, &column) in eight.iter_mut().zip(columns) {
+                    *e = column as u8;
+                }
                 pair[half].0[at..at + 4].copy_from_slice(&codes(eight));
             }
             norms.push(norm(row));
@@ -80,19 +82,20 @@ impl CoarseRows {
 }
 
 /// Eight columns of a row: columns 0 to 3 in the low halves, 4 to 7 in the high halves.
-fn codes(e: [i8; COLUMNS]) -> [u8; 4] {
-    let [e0, e1, e2, e3, e4, e5, e6, e7] = e.map(|e| e as u8 ^ 0x80);
-    [e0 >> 4 | e4 & 0xf0, e1 >> 4 | e5 & 0xf0, e2 >> 4 | e6 & 0xf0, e3 >> 4 | e7 & 0xf0]
+fn codes(e: [u8; COLUMNS]) -> [u8; 4] {
+    // All at once, a byte each; `e + 128` is a flip of the highest bit.
+    let e = u64::from_le_bytes(e) ^ 0x8080_8080_8080_8080;
+    let (low, high) = ((e >> 4) as u32 & 0x0f0f_0f0f, (e >> 32) as u32 & 0xf0f0_f0f0);
+    (low | high).to_le_bytes()
 }
 
 /// `N = ‖(32·r, e)‖`; `r = l - 7.5` for the low four bits `l`.
 fn norm(row: &[i8]) -> f32 {
-    // At most (240² + 128²) · 1024 < 2^31.
+    // At most (240² + 128²) · 1024 < 2^31. Products of 16 bits: every x86-64 adds pairs of them in one instruction.
     let mut sum = 0;
     for &e in row {
-        let (e, low) = (i32::from(e), i32::from(e & 15));
-        let residue = 16 * (2 * low - 15);
-        sum += residue * residue + e * e;
+        let (e, residue) = (i16::from(e), 16 * (2 * i16::from(e & 15) - 15));
+        sum += i32::from(residue) * i32::from(residue) + i32::from(e) * i32::from(e);
     }
     libm::sqrtf(sum as f32)
 }
