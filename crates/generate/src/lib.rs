@@ -4,7 +4,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
+mod candidates;
 mod sampler;
 mod session;
 mod tokenizer;

@@ -1,5 +1,6 @@
 //! Choosing a token from the logits, as the sampling part of `crates/ARITHMETIC.md` defines it.
 
+use crate::candidates::{Adjust, Candidates};
 use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_kernels::Kernels;
@@ -66,13 +67,6 @@ impl SplitMix64 {
     }
 }
 
-/// A candidate: its logit, penalised and divided by the temperature, and its id.
-#[derive(Clone, Copy)]
-struct Candidate {
-    logit: f32,
-    token: u32,
-}
-
 /// A sampler and what it remembers: the generator and how often each token was seen. It allocates nothing in use.
 #[derive(Clone)]
 pub struct Sampler {
@@ -81,7 +75,7 @@ pub struct Sampler {
     rng: SplitMix64,
     /// How often each token was seen, up to 3.
     counts: Vec<u8>,
-    candidates: Vec<Candidate>,
+    candidates: Candidates,
     weights: Vec<f32>,
 }
 
@@ -91,9 +85,9 @@ impl Sampler {
     /// # Errors
     /// Where a parameter is out of its range.
     pub fn new(sampling: Sampling, vocab_size: usize, kernels: Kernels) -> Result<Self, SamplingError> {
-        let (seed, room) = match sampling {
-            Sampling::Greedy => (0, 0),
-            Sampling::Seeded { seed, temperature, top_p, penalty, .. } => {
+        let (seed, room, k) = match sampling {
+            Sampling::Greedy => (0, 0, 0),
+            Sampling::Seeded { seed, temperature, top_k, top_p, penalty } => {
                 if !(temperature > 0.0 && temperature.is_finite()) {
                     return Err(SamplingError::Temperature(temperature));
                 }
@@ -103,16 +97,17 @@ impl Sampler {
                 if !(penalty >= 1.0 && penalty.is_finite()) {
                     return Err(SamplingError::Penalty(penalty));
                 }
-                (seed, vocab_size)
+                (seed, vocab_size, top_k as usize)
             }
         };
+        let candidates = Candidates::new(k, room, kernels);
         Ok(Sampler {
             sampling,
             kernels,
             rng: SplitMix64::new(seed),
             counts: vec![0; room],
-            candidates: Vec::with_capacity(room),
-            weights: Vec::with_capacity(room),
+            weights: Vec::with_capacity(candidates.k()),
+            candidates,
         })
     }
 
@@ -129,11 +124,14 @@ impl Sampler {
     }
 
     /// Chooses the next token from `logits`, one for each token, and remembers it.
+    ///
+    /// Most logits are only compared, twice, except where all of them are kept (`top_k` 0): what is kept then is
+    /// defined by the sum of all weights from the largest to the least, so all that have any weight are sorted.
     pub fn sample(&mut self, logits: &[f32]) -> u32 {
         let token = match self.sampling {
             Sampling::Greedy => self.kernels.argmax(logits),
-            Sampling::Seeded { temperature, top_k, top_p, penalty, .. } => {
-                self.keep_top_k(logits, temperature, top_k as usize, penalty);
+            Sampling::Seeded { temperature, top_p, penalty, .. } => {
+                self.candidates.select(logits, &self.counts, &Adjust::new(temperature, penalty));
                 self.draw(top_p)
             }
         };
@@ -141,38 +139,11 @@ impl Sampler {
         token
     }
 
-    /// Fills `candidates` with the largest logits, in order.
-    fn keep_top_k(&mut self, logits: &[f32], temperature: f32, k: usize, penalty: f32) {
-        let inverse = 1.0 / temperature;
-        // The penalty for a token seen 0, 1, 2, 3 times.
-        let mut factors = [1.0; 4];
-        for n in 1..4 {
-            factors[n] = factors[n - 1] * penalty;
-        }
-        self.candidates.clear();
-        self.candidates.extend(logits.iter().zip(&self.counts).zip(0..).map(|((&logit, &count), token)| {
-            let factor = factors[usize::from(count)];
-            let logit = if logit > 0.0 { logit / factor } else { logit * factor };
-            Candidate { logit: logit * inverse, token }
-        }));
-        // A NaN ranks below every number, whatever its sign: targets differ in the sign of the NaN that they make.
-        let order = |a: &Candidate, b: &Candidate| {
-            let by_logit = b.logit.partial_cmp(&a.logit).unwrap_or_else(|| a.logit.is_nan().cmp(&b.logit.is_nan()));
-            by_logit.then(a.token.cmp(&b.token))
-        };
-        if k > 0 && k < self.candidates.len() {
-            self.candidates.select_nth_unstable_by(k - 1, order);
-            self.candidates.truncate(k);
-        }
-        self.candidates.sort_unstable_by(order);
-    }
-
     /// Draws from the shortest run of candidates that holds `top_p` of the probability.
     fn draw(&mut self, top_p: f32) -> u32 {
-        let Some(first) = self.candidates.first() else { return 0 };
-        let largest = first.logit;
+        let Some(largest) = self.candidates.logits().next() else { return 0 };
         self.weights.clear();
-        self.weights.extend(self.candidates.iter().map(|candidate| candidate.logit - largest));
+        self.weights.extend(self.candidates.logits().map(|logit| logit - largest));
         self.kernels.exp(&mut self.weights);
         let mut sum = 0.0;
         for weight in &mut self.weights {
@@ -184,6 +155,6 @@ impl Sampler {
         let kept = sums.iter().position(|&sum| sum >= least).unwrap_or(sums.len() - 1);
         let target = self.rng.next_f32() * sums[kept];
         let chosen = sums[..kept].iter().position(|&sum| sum > target).unwrap_or(kept);
-        self.candidates[chosen].token
+        self.candidates.token(chosen)
     }
 }

@@ -166,6 +166,24 @@ impl Kernels {
         dispatch!(self.isa, vector::next_block(values, from, mark))
     }
 
+    /// `maxima_j` = the largest `x_i · scale` of group `j`, which is every `i ≡ j` modulo the number of maxima: `x` is
+    /// rows of that length, of which only every `step`-th counts. A NaN counts as -∞, and so does a group of nothing.
+    ///
+    /// The k-th largest of the maxima is a floor under the k-th largest product: each is that of another element.
+    #[inline]
+    pub fn strided_maxima(&self, x: &[f32], scale: f32, step: usize, maxima: &mut [f32]) {
+        assert!(!maxima.is_empty() && step > 0, "{} groups, every {step} rows", maxima.len());
+        dispatch!(self.isa, vector::strided_maxima(x, scale, step, maxima));
+    }
+
+    /// Writes every `i` with an `x_i · scale` that is not below `floor`, ascending, into `found`, which has room for
+    /// all; returns how many there are. A NaN is not below anything.
+    #[inline]
+    pub fn not_below(&self, x: &[f32], scale: f32, floor: f32, found: &mut [u32]) -> usize {
+        same_length(x.len(), &[found.len()]);
+        dispatch!(self.isa, vector::not_below(x, scale, floor, found))
+    }
+
     /// Reads every byte in order with the variant's own loads: the bandwidth that what streams is held against. The
     /// value stands for nothing.
     pub fn read(&self, bytes: &[u8]) -> f32 {

@@ -8,6 +8,8 @@ pub(crate) mod generic;
 #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
 pub(crate) mod lanes;
 #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+mod select;
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
 mod wide;
 
 #[cfg(target_arch = "x86_64")]

@@ -27,7 +27,7 @@ fn floats<const N: usize>(lengths: std::ops::Range<usize>) -> impl Strategy<Valu
 }
 
 fn vector_call() -> impl Strategy<Value = Call> {
-    (0..9, floats::<3>(1..200)).prop_map(|(kernel, [a, b, c])| match kernel {
+    (0..11, floats::<3>(1..200)).prop_map(|(kernel, [a, b, c])| match kernel {
         0 => Call::Exp { x: a.iter().map(|x| x * 16.0).collect() },
         1 => Call::LayerNorm { x: a, weight: b, bias: c },
         2 => Call::Mix { z: a, p: b, mu: c },
@@ -36,6 +36,8 @@ fn vector_call() -> impl Strategy<Value = Call> {
         5 => Call::SiluGate { o: a, g: b },
         6 => Call::SigmoidGateAdd { x: a, r: b, v: c },
         7 => Call::ReluSquared { k: a },
+        8 => Call::StridedMaxima { step: 1 + a.len() % 3, groups: 1 + a.len() % 41, x: a, scale: b[0] },
+        9 => Call::NotBelow { x: a, scale: b[0], floor: c[0] },
         _ => Call::Add { x: a, y: b },
     })
 }

@@ -297,10 +297,13 @@ fn the_missing_feature_is_named() {
 #[test]
 fn wrong_shapes_panic() {
     for kernels in variants() {
-        let wrong: [(&str, &dyn Fn()); 7] = [
+        let wrong: [(&str, &dyn Fn()); 10] = [
             ("top", &|| kernels.top(&[0.0; 3], &mut [TopLogit::default(); 4])),
             ("layer_norm", &|| kernels.layer_norm(&[0.0; 17], &[0.0; 17], &[0.0; 16], &mut [0.0; 17])),
             ("add", &|| kernels.add(&mut [0.0; 32], &[0.0; 31])),
+            ("strided_maxima without groups", &|| kernels.strided_maxima(&[0.0; 16], 1.0, 1, &mut [])),
+            ("strided_maxima without rows", &|| kernels.strided_maxima(&[0.0; 16], 1.0, 0, &mut [0.0])),
+            ("not_below", &|| _ = kernels.not_below(&[0.0; 16], 1.0, 0.0, &mut [0; 15])),
             ("quantise_15bit", &|| _ = kernels.quantise_15bit(&[0.0; 16], &mut [0; 15])),
             ("head_int8", &|| kernels.head_int8(&[0; 63], &[0.0; 4], &[0; 16], 1.0, &mut [0.0; 4])),
             ("head_int8 too wide", &|| kernels.head_int8(&[0; 1025], &[0.0], &[0; 1025], 1.0, &mut [0.0])),

@@ -99,6 +99,11 @@ impl Register for Eight {
     }
 
     #[inline(always)]
+    fn not_below(self, other: Self) -> u16 {
+        avx2!(_mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NLT_UQ>(self.0, other.0))) as u16
+    }
+
+    #[inline(always)]
     fn scale_by_power(self, t: Self) -> Self {
         avx2!({
             let bias = _mm256_set1_epi32(127);

@@ -99,6 +99,11 @@ impl Register for Sixteen {
     }
 
     #[inline(always)]
+    fn not_below(self, other: Self) -> u16 {
+        avx512!(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(self.0, other.0))
+    }
+
+    #[inline(always)]
     fn scale_by_power(self, t: Self) -> Self {
         avx512!({
             let bias = _mm512_set1_epi32(127);

@@ -211,6 +211,27 @@ pub(crate) fn next_block(values: &[f32], from: usize, mark: f32) -> usize {
     place.map_or(values.len(), |place| from + place / LANES * LANES)
 }
 
+pub(crate) fn strided_maxima(x: &[f32], scale: f32, step: usize, maxima: &mut [f32]) {
+    maxima.fill(f32::NEG_INFINITY);
+    for row in x.chunks(maxima.len()).step_by(step) {
+        for (maximum, &x) in maxima.iter_mut().zip(row) {
+            *maximum = max(x * scale, *maximum);
+        }
+    }
+}
+
+pub(crate) fn not_below(x: &[f32], scale: f32, floor: f32, found: &mut [u32]) -> usize {
+    let mut n = 0;
+    for (i, &x) in (0..).zip(x) {
+        let below = x * scale < floor;
+        if !below {
+            found[n] = i;
+            n += 1;
+        }
+    }
+    n
+}
+
 pub(crate) fn read(bytes: &[u8]) -> f32 {
     let (words, rest) = bytes.as_chunks::<8>();
     let sum = words.iter().fold(0u64, |sum, &word| sum.wrapping_add(u64::from_le_bytes(word)));

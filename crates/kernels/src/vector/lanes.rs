@@ -7,6 +7,9 @@
 use super::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, TINY, generic};
 use crate::WkvInput;
 
+// Theirs is a file of their own.
+pub(crate) use super::select::{not_below, strided_maxima};
+
 /// Sixteen f32 lanes.
 pub(crate) trait Lanes: Copy {
     /// The proof that the instructions may run.
@@ -32,6 +35,8 @@ pub(crate) trait Lanes: Copy {
     fn any_at_least(self, mark: Self) -> bool;
     /// `self >= 0 ? yes : no`.
     fn select_not_negative(self, yes: Self, no: Self) -> Self;
+    /// Which lanes are not below those of `other`, as bits, lane 0 the lowest; a NaN is not below anything.
+    fn not_below(self, other: Self) -> u16;
     /// `(self · 2^h) · 2^(n - h)`, where `t = n + ROUND` and `h = n >> 1`.
     fn scale_by_power(self, t: Self) -> Self;
     /// Rounds to the nearest integers, ties to even; each within i8.
@@ -59,6 +64,8 @@ macro_rules! entries {
             fn dot_rows(rows: &[u8], z: &[f32], logits: &mut [f32]);
             fn argmax(logits: &[f32]) -> u32;
             fn next_block(values: &[f32], from: usize, mark: f32) -> usize;
+            fn strided_maxima(x: &[f32], scale: f32, step: usize, maxima: &mut [f32]);
+            fn not_below(x: &[f32], scale: f32, floor: f32, found: &mut [u32]) -> usize;
             fn read(bytes: &[u8]) -> f32;
         }
     };
@@ -80,7 +87,7 @@ pub(crate) use entries;
 
 /// A slice in whole vectors and what is left.
 #[inline(always)]
-fn split(x: &[f32]) -> (&[[f32; LANES]], &[f32]) {
+pub(crate) fn split(x: &[f32]) -> (&[[f32; LANES]], &[f32]) {
     x.as_chunks()
 }
 

@@ -98,6 +98,11 @@ impl Register for Four {
     }
 
     #[inline(always)]
+    fn not_below(self, other: Self) -> u16 {
+        u16::from(simd!(i32x4_bitmask(v128_not(f32x4_lt(self.0, other.0)))))
+    }
+
+    #[inline(always)]
     fn scale_by_power(self, t: Self) -> Self {
         simd!({
             let bias = i32x4_splat(127);

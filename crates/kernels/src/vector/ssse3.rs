@@ -105,6 +105,11 @@ impl Register for Four {
     }
 
     #[inline(always)]
+    fn not_below(self, other: Self) -> u16 {
+        ssse3!(_mm_movemask_ps(_mm_cmpnlt_ps(self.0, other.0))) as u16
+    }
+
+    #[inline(always)]
     fn scale_by_power(self, t: Self) -> Self {
         ssse3!({
             let bias = _mm_set1_epi32(127);

@@ -33,6 +33,8 @@ pub(crate) trait Register: Copy {
     fn any_at_least(self, mark: Self) -> bool;
     /// `self >= 0 ? yes : no`.
     fn select_not_negative(self, yes: Self, no: Self) -> Self;
+    /// Which lanes are not below those of `other`, as bits, lane 0 the lowest; a NaN is not below anything.
+    fn not_below(self, other: Self) -> u16;
     /// `(self · 2^h) · 2^(n - h)`, where `t = n + ROUND` and `h = n >> 1`.
     fn scale_by_power(self, t: Self) -> Self;
     /// Rounds the 16 lanes of all registers to the nearest integers, ties to even; each within i8.
@@ -127,6 +129,15 @@ impl<R: Register, const N: usize> Lanes for Wide<R, N> {
             self.0[i] = self.0[i].select_not_negative(yes.0[i], no.0[i]);
         }
         self
+    }
+
+    #[inline(always)]
+    fn not_below(self, other: Self) -> u16 {
+        let mut all = 0;
+        for i in 0..N {
+            all |= self.0[i].not_below(other.0[i]) << (i * (LANES / N));
+        }
+        all
     }
 
     #[inline(always)]

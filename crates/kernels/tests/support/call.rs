@@ -20,6 +20,8 @@ pub enum Call {
     SigmoidGateAdd { x: Vec<f32>, r: Vec<f32>, v: Vec<f32> },
     ReluSquared { k: Vec<f32> },
     Add { x: Vec<f32>, y: Vec<f32> },
+    StridedMaxima { x: Vec<f32>, scale: f32, step: usize, groups: usize },
+    NotBelow { x: Vec<f32>, scale: f32, floor: f32 },
     Ternary { weights: Vec<i8>, packed: bool, q: Vec<i8>, scales: [f32; 2] },
     HeadInt8 { rows: Vec<i8>, row_scales: Vec<f32>, q: Vec<i16>, scale: f32 },
     HeadF32 { rows: Vec<f32>, z: Vec<f32> },
@@ -27,6 +29,8 @@ pub enum Call {
 
 /// A call of every kernel on vectors, `n` long.
 pub fn vector_calls(from: &mut Source, n: usize) -> Vec<Call> {
+    let [scale, floor] = [from.float(), from.float()];
+    let (step, groups) = (1 + from.next() as usize % 3, 1 + from.next() as usize % 70);
     let mut v = || from.floats(n);
     vec![
         Call::Exp { x: v().iter().map(|x| x * 30.0).collect() },
@@ -38,6 +42,11 @@ pub fn vector_calls(from: &mut Source, n: usize) -> Vec<Call> {
         Call::SigmoidGateAdd { x: v(), r: v(), v: v() },
         Call::ReluSquared { k: v() },
         Call::Add { x: v(), y: v() },
+        Call::StridedMaxima { x: v(), scale, step, groups },
+        // Some, all, and few of them.
+        Call::NotBelow { x: v(), scale, floor },
+        Call::NotBelow { x: v(), scale, floor: f32::NEG_INFINITY },
+        Call::NotBelow { x: v(), scale: 1.0, floor: 3.9 },
     ]
 }
 
@@ -110,6 +119,14 @@ impl Call {
             Call::SigmoidGateAdd { x, r, v } => inputs.update(x, [r, v], |x, [r, v]| kernels.sigmoid_gate_add(x, r, v)),
             Call::ReluSquared { k } => inputs.update(k, [], |k, []| kernels.relu_squared(k)),
             Call::Add { x, y } => inputs.update(x, [y], |x, [y]| kernels.add(x, y)),
+            Call::StridedMaxima { x, scale, step, groups } => {
+                inputs.write(*groups, [x], |maxima, [x]| kernels.strided_maxima(x, *scale, *step, maxima))
+            }
+            Call::NotBelow { x, scale, floor } => {
+                let mut found = Buffer::<u32>::output(place, x.len());
+                let n = inputs.read([x], |[x]| kernels.not_below(x, *scale, *floor, &mut found));
+                found.finish()[..n].to_vec()
+            }
             Call::Ternary { weights, packed, q, scales } => {
                 let (rows, cols) = (weights.len() / q.len(), q.len());
                 let bytes = Buffer::new(place, &if *packed { pack(weights) } else { Vec::new() });
@@ -166,6 +183,17 @@ impl Call {
             Call::SigmoidGateAdd { x, r, v } => each(x.len(), &|i| x[i] + (oracle::sigmoid(r[i]) * v[i])),
             Call::ReluSquared { k } => each(k.len(), &|i| oracle::max(0.0, k[i]) * oracle::max(0.0, k[i])),
             Call::Add { x, y } => each(x.len(), &|i| x[i] + y[i]),
+            Call::StridedMaxima { x, scale, step, groups } => {
+                let mut maxima = vec![f32::NEG_INFINITY; *groups];
+                for (i, x) in x.iter().enumerate().filter(|(i, _)| i / groups % step == 0) {
+                    maxima[i % groups] = oracle::max(x * scale, maxima[i % groups]);
+                }
+                bits(&maxima)
+            }
+            Call::NotBelow { x, scale, floor } => {
+                let is_below = |x: f32| (x * scale).partial_cmp(floor) == Some(std::cmp::Ordering::Less);
+                (0..x.len() as u32).filter(|&i| !is_below(x[i as usize])).collect()
+            }
             Call::Ternary { weights, q, scales, .. } => {
                 let acc = |row: &[i8]| row.iter().zip(q).map(|(&w, &q)| i32::from(w) * i32::from(q)).sum::<i32>();
                 let y = weights.chunks(q.len()).map(|row| acc(row) as f32 * (scales[0] * scales[1]));
@@ -201,6 +229,8 @@ impl Call {
             | Call::SiluGate { o: of, .. }
             | Call::SigmoidGateAdd { x: of, .. }
             | Call::ReluSquared { k: of }
+            | Call::StridedMaxima { x: of, .. }
+            | Call::NotBelow { x: of, .. }
             | Call::Add { x: of, .. } => format!("{name} {}", of.len()),
         }
     }
