@@ -18,6 +18,7 @@ pub mod measure;
 pub mod process;
 pub mod progress;
 pub mod provenance;
+pub mod random;
 pub mod records;
 pub mod report;
 pub mod runner;

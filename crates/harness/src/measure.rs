@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use crate::golden::{Case, Divergence};
 use crate::process;
 use crate::progress::Progress;
+use crate::random::SplitMix;
 use crate::records::{METRICS, Row};
 use crate::runner::{Ask, ModelFile, Reply, Runner};
 use crate::sections;
@@ -152,7 +153,7 @@ fn measure_timed(plan: &Plan, subjects: &[Subject], seed: u64) -> Vec<Row> {
     // One that failed is not asked again: its row is there.
     let mut failed = vec![false; subjects.len()];
     let mut order: Vec<usize> = (0..subjects.len()).collect();
-    let mut random = SplitMix(seed);
+    let mut random = SplitMix::new(seed);
     for sample in 0..samples {
         random.shuffle(&mut order);
         for &index in &order {
@@ -317,42 +318,4 @@ fn pin() -> Option<usize> {
     one.set(last);
     sched_setaffinity(None, &one).ok()?;
     Some(last)
-}
-
-/// A small generator, so that the order of samples can be had again from its seed.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, (self.next() % (last as u64 + 1)) as usize);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::SplitMix;
-
-    #[test]
-    fn a_shuffle_keeps_everything_and_is_the_same_for_the_same_seed() {
-        let shuffled = |seed| {
-            let mut items: Vec<u32> = (0..20).collect();
-            SplitMix(seed).shuffle(&mut items);
-            items
-        };
-        assert_eq!(shuffled(7), shuffled(7));
-        assert_ne!(shuffled(7), shuffled(8));
-        let mut sorted = shuffled(7);
-        sorted.sort_unstable();
-        assert_eq!(sorted, (0..20).collect::<Vec<u32>>());
-    }
 }
