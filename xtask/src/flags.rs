@@ -95,7 +95,12 @@ Examples:
   cargo xtask bench                        all targets; the report goes to target/bitstate/reports/
   cargo xtask bench --quick                fewer samples, under three minutes after the builds
   cargo xtask bench --publish first-light  the report goes to reports/<date>-first-light/, to be committed
-  cargo xtask bench --target native --metric time --dry-run")]
+  cargo xtask bench --target native --metric time --dry-run
+  cargo xtask bench --target native --variant '^(avx2|avx512_vnni)$'
+
+Where --variant leaves exactly two variants of one target, they are also measured against each other, in pairs:
+the ratio of their times, with its interval, is in the terminal, the JSON and the report. That one is slower than
+the other changes no exit code: `cargo xtask ab` is the command that judges.")]
 pub struct BenchFlags {
     /// What to measure.
     #[command(flatten)]

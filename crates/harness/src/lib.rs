@@ -10,11 +10,13 @@
 //! ```
 
 pub mod build;
+pub mod comparison;
 pub mod error;
 pub mod exit;
 pub mod expected;
 pub mod golden;
 pub mod measure;
+pub mod pairs;
 pub mod process;
 pub mod progress;
 pub mod provenance;
@@ -27,6 +29,7 @@ pub mod select;
 pub mod setup;
 pub mod stats;
 pub mod target;
+pub mod thresholds;
 pub mod tools;
 pub mod verify;
 pub mod workspace;

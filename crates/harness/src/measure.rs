@@ -33,15 +33,15 @@ pub struct Measured {
 }
 
 /// An answer whose numbers count, or the row that says why there is none.
-type Sampled = Result<Reply, Box<Row>>;
+pub(crate) type Sampled = Result<Reply, Box<Row>>;
 
 /// One thing to measure.
 #[derive(Clone, Copy)]
-struct Subject<'a> {
-    cell: Cell,
-    runner: &'a Runner,
-    case: &'a Case,
-    model: &'a ModelFile,
+pub(crate) struct Subject<'a> {
+    pub cell: Cell,
+    pub runner: &'a Runner,
+    pub case: &'a Case,
+    pub model: &'a ModelFile,
 }
 
 /// Measures the plan's timed cases on its cells, and the sizes of what was built.
@@ -199,7 +199,7 @@ impl Subject<'_> {
     }
 
     /// One run; its numbers count only if its stream is the golden one.
-    fn sample(&self, plan: &Plan, fuel: bool) -> Sampled {
+    pub fn sample(&self, plan: &Plan, fuel: bool) -> Sampled {
         let case = self.case;
         let mut workload: Workload = case.workload.clone();
         if plan.quick && self.cell.target.clock == Clock::Instructions {
@@ -311,7 +311,7 @@ fn file_sizes(path: &Path) -> Result<Vec<(&'static str, u64)>, Error> {
 }
 
 /// Pins this thread, and so the processes that it starts, to the last processor it may use; tells which.
-fn pin() -> Option<usize> {
+pub(crate) fn pin() -> Option<usize> {
     let allowed = sched_getaffinity(None).ok()?;
     let last = (0..CpuSet::MAX_CPU).rev().find(|&cpu| allowed.is_set(cpu))?;
     let mut one = CpuSet::new();

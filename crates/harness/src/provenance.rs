@@ -1,5 +1,6 @@
 //! Where the numbers of a run come from: commit, tools, machine, load.
 
+use crate::stats::verdict::TimeLimits;
 use crate::tools::{Tool, said};
 use crate::workspace::Workspace;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,9 @@ pub struct Provenance {
     pub quick: bool,
     /// Seed of the order of the samples.
     pub shuffle_seed: u64,
+    /// What comparisons of time were judged by, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_limits: Option<TimeLimits>,
     /// Digest over all golden streams.
     pub golden: String,
     /// Digests of the model files, by name.

@@ -2,6 +2,7 @@
 
 mod axis;
 mod draw;
+mod forest;
 
 pub use draw::{INLINE, Look, PAGE, png, svg};
 
@@ -23,6 +24,8 @@ pub struct Chart {
     pub axis: String,
     /// Whether the axis is logarithmic: dots with their quartiles. Otherwise bars from zero.
     pub logarithmic: bool,
+    /// A value of no difference: a line is drawn there, values are near it, and labels are percentages from it.
+    pub reference: Option<f64>,
     /// One panel a workload.
     pub panels: Vec<Panel>,
 }
@@ -61,6 +64,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             subtitle: "Median and quartiles; higher is better; one thread; logarithmic".into(),
             axis: "tokens/s".into(),
             logarithmic: true,
+            reference: None,
             panels: panels(report, wall, &[("decode", "throughput", "")], number),
         },
         Chart {
@@ -69,6 +73,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             subtitle: format!("Not measured: {}; higher is better", XTENSA_ASSUMPTION.trim_start_matches("modelled: ")),
             axis: "tokens/s, modelled".into(),
             logarithmic: false,
+            reference: None,
             panels: panels(report, emulated, &[("decode", "modelled throughput", "")], number),
         },
         Chart {
@@ -78,6 +83,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
                 .into(),
             axis: "bytes".into(),
             logarithmic: true,
+            reference: None,
             panels: panels(report, |_| true, &[("run", "memory", "")], bytes),
         },
         Chart {
@@ -86,6 +92,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             subtitle: "Load, the whole prompt, all generated tokens; lower is better; logarithmic".into(),
             axis: "milliseconds".into(),
             logarithmic: true,
+            reference: None,
             panels: panels(report, wall, &phases("time"), milliseconds),
         },
         Chart {
@@ -94,9 +101,11 @@ pub fn all(report: &Report) -> Vec<Chart> {
             subtitle: "Counted by the emulator, the same in two runs; lower is better; logarithmic".into(),
             axis: "instructions".into(),
             logarithmic: true,
+            reference: None,
             panels: panels(report, emulated, &phases("instructions"), short),
         },
     ];
+    charts.push(forest::chart(report));
     charts.retain(|chart| chart.panels.iter().flat_map(|panel| &panel.rows).any(|mark| mark.value.is_some()));
     charts
 }
