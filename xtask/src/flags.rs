@@ -47,6 +47,8 @@ pub enum Command {
     Verify(Flags),
     /// Set up, build, verify, measure, and write a report
     Bench(BenchFlags),
+    /// Build two commits and measure them against each other; a verdict for every case
+    Ab(AbFlags),
     /// Make reports again from their records, or check that they and the README are current
     Report(ReportFlags),
     /// Make the golden streams anew from the reference, or check that they are what it gives
@@ -111,6 +113,41 @@ pub struct BenchFlags {
     /// Write the report into reports/ under this name, to be committed
     #[arg(long, value_name = "NAME", conflicts_with = "name")]
     pub publish: Option<String>,
+}
+
+/// Flags of `ab`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Both commits are built first, each in a folder of its own under target/bitstate/ab/. Then their runs alternate: pairs
+in random, balanced order, a fresh process for every run, all pinned to one processor. Beside every pair runs its twin,
+the first commit against itself: the noise of this session.
+
+Verdicts, with the exit code that each means:
+  regression      1  slower: the 95 % interval lies beyond the floor and the noise, in two rounds
+  improvement     0  faster, likewise
+  noise           0  no change above the floor that the session could show, and none of the ceiling's size
+  inconclusive    3  the rounds disagree, or a change of the ceiling's size is neither shown nor ruled out
+  not_measurable  3  the machine differs from itself by more than the ceiling
+  not_comparable  3  the commits do not answer the same question: another model, prompt or golden answer
+A side that fails ends with 2, a wrong answer with 4. Floor and ceiling: ci/thresholds.toml.
+
+Examples:
+  cargo xtask ab main . --target native     the working tree, changes included, against main
+  cargo xtask ab HEAD~1 HEAD --workload default --variant avx2
+  cargo xtask ab HEAD HEAD --target native  how well can this machine tell?")]
+pub struct AbFlags {
+    /// Commit, branch or tag that is compared with; `.` is the working tree as it is
+    #[arg(value_name = "OLD")]
+    pub old: String,
+    /// Commit, branch or tag that is judged; `.` is the working tree as it is
+    #[arg(value_name = "NEW")]
+    pub new: String,
+    /// What to compare on.
+    #[command(flatten)]
+    pub flags: Flags,
+    /// Pairs of a round; at least 20 for a verdict
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(20..=1000))]
+    pub pairs: Option<u32>,
 }
 
 /// Flags of `report`.

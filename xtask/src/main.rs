@@ -1,5 +1,6 @@
 //! `cargo xtask`: the commands of the workspace. Each is a page here; the work is in `bitstate-harness`.
 
+mod ab;
 mod bench;
 mod build;
 mod context;
@@ -47,6 +48,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Build(flags) => build::run(flags),
         Command::Verify(flags) => verify::run(flags),
         Command::Bench(flags) => bench::run(flags),
+        Command::Ab(flags) => ab::run(flags),
         Command::Report(flags) => report::run(flags),
         Command::Golden(flags) => golden::run(flags),
         Command::Test => test::run(),

@@ -10,6 +10,7 @@
 //! ```
 
 pub mod build;
+pub mod checkout;
 pub mod comparison;
 pub mod error;
 pub mod exit;
