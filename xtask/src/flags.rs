@@ -47,6 +47,15 @@ pub enum Command {
     Verify(Flags),
     /// Set up, build, verify, measure, and write a report
     Bench(BenchFlags),
+    /// Count instructions, fuel, memory and sizes, and hold them against the accepted ones in ci/baselines/
+    #[command(after_help = GATE)]
+    Gate(Flags),
+    /// Show the accepted counters, or accept those of this build
+    Baseline {
+        /// What to do.
+        #[command(subcommand)]
+        command: BaselineCommand,
+    },
     /// Build two commits and measure them against each other; a verdict for every case
     Ab(AbFlags),
     /// Make reports again from their records, or check that they and the README are current
@@ -113,6 +122,42 @@ pub struct BenchFlags {
     /// Write the report into reports/ under this name, to be committed
     #[arg(long, value_name = "NAME", conflicts_with = "name")]
     pub publish: Option<String>,
+}
+
+const GATE: &str = "\
+Every counter is taken twice and must agree: native instructions by callgrind around load, prefill and decode only,
+fuel under wasmtime, instructions under QEMU, allocations, memory, sizes. No clock is read. What moved is printed first;
+the whole verdict is in target/bitstate/gate/verdict.json. Thresholds and caps: ci/thresholds.toml.
+
+Status of a counter, with the exit code that it means:
+  over_cap, regression          1  above a cap, or above its accepted value by more than the threshold
+  missing, no_baseline, stale   2  accepted but not counted, counted but not accepted, of a workload that is gone
+  not_comparable                3  another model, compiler or counting tool than the accepted value's
+  improvement, unchanged        0
+
+Examples:
+  cargo xtask gate
+  cargo xtask gate --target native --workload byte128 --metric instructions
+  cargo xtask baseline accept --reason 'the head reads both digits'";
+
+/// What to do with the accepted counters.
+#[derive(Debug, Subcommand)]
+pub enum BaselineCommand {
+    /// Print the accepted counters, and who accepted them when and why
+    Show(Flags),
+    /// Count as `gate` does and write the counters into ci/baselines/, with who, when, why and what changed
+    Accept(AcceptFlags),
+}
+
+/// Flags of `baseline accept`.
+#[derive(Debug, Args)]
+pub struct AcceptFlags {
+    /// What to accept.
+    #[command(flatten)]
+    pub flags: Flags,
+    /// Why the change is right, for a later reader
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
 }
 
 /// Flags of `ab`.

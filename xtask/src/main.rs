@@ -6,6 +6,7 @@ mod build;
 mod context;
 mod doctor;
 mod flags;
+mod gate;
 mod golden;
 mod list;
 mod report;
@@ -48,6 +49,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Build(flags) => build::run(flags),
         Command::Verify(flags) => verify::run(flags),
         Command::Bench(flags) => bench::run(flags),
+        Command::Gate(flags) => gate::run(flags),
+        Command::Baseline { command } => gate::baseline(command),
         Command::Ab(flags) => ab::run(flags),
         Command::Report(flags) => report::run(flags),
         Command::Golden(flags) => golden::run(flags),

@@ -17,6 +17,8 @@ pub enum Cause {
     Cpu,
     /// A tool is not installed.
     Tools,
+    /// What counts or measures cannot run this variant.
+    Unsupported,
     /// The two sides of a comparison do not answer the same question.
     NotComparable,
 }

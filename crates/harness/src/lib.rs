@@ -9,12 +9,16 @@
 //! ci/expected.toml ──┘                           └─ measure ─┴─ records ─ report
 //! ```
 
+pub mod baseline;
 pub mod build;
+pub mod callgrind;
 pub mod checkout;
 pub mod comparison;
+pub mod counters;
 pub mod error;
 pub mod exit;
 pub mod expected;
+pub mod gate;
 pub mod golden;
 pub mod measure;
 pub mod pairs;

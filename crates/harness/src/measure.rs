@@ -200,11 +200,15 @@ impl Subject<'_> {
 
     /// One run; its numbers count only if its stream is the golden one.
     pub fn sample(&self, plan: &Plan, fuel: bool) -> Sampled {
+        let short = plan.quick && self.cell.target.clock == Clock::Instructions;
+        self.sample_tokens(plan, fuel, if short { QUICK_EMULATED_TOKENS } else { u32::MAX })
+    }
+
+    /// A run that generates at most this many tokens.
+    pub fn sample_tokens(&self, plan: &Plan, fuel: bool, most: u32) -> Sampled {
         let case = self.case;
         let mut workload: Workload = case.workload.clone();
-        if plan.quick && self.cell.target.clock == Clock::Instructions {
-            workload.max_tokens = workload.max_tokens.min(QUICK_EMULATED_TOKENS);
-        }
+        workload.max_tokens = workload.max_tokens.min(most);
         let steps = workload.max_tokens as usize;
         let ask = Ask { model: self.model, jobs: vec![Job::Bench(workload)], fuel, timeout: time_limit(self.cell) };
         let reply = self.runner.run(self.cell, &ask);

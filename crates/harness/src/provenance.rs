@@ -67,9 +67,12 @@ impl Provenance {
         {
             tools.insert("rustc".to_string(), version.trim().to_string());
         }
-        for (name, tool) in
-            [("rustc for WASM", Tool::WasmToolchain), ("rustc for Xtensa", Tool::DebianRust), ("QEMU", Tool::Qemu)]
-        {
+        for (name, tool) in [
+            ("rustc for WASM", Tool::WasmToolchain),
+            ("rustc for Xtensa", Tool::DebianRust),
+            ("QEMU", Tool::Qemu),
+            ("valgrind", Tool::Valgrind),
+        ] {
             if let Some(found) = tool.find() {
                 tools.insert(name.to_string(), found.version);
             }

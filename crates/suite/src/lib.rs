@@ -8,6 +8,7 @@ extern crate alloc;
 pub mod checks;
 mod host;
 mod jobs;
+mod regions;
 
 #[cfg(target_has_atomic = "ptr")]
 pub use host::HeapCounter;
