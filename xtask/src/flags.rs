@@ -56,8 +56,17 @@ pub enum Command {
         #[command(subcommand)]
         command: BaselineCommand,
     },
+    /// Compare the counters of two stored runs
+    #[command(after_help = COMPARE)]
+    Compare(CompareFlags),
     /// Build two commits and measure them against each other; a verdict for every case
     Ab(AbFlags),
+    /// Plant faults and check that each ends with its exit code
+    #[command(after_help = SELFTEST)]
+    Selftest(SelftestFlags),
+    /// Run a runner with a planted fault; part of `selftest`
+    #[command(hide = true)]
+    Plant(PlantFlags),
     /// Make reports again from their records, or check that they and the README are current
     Report(ReportFlags),
     /// Make the golden streams anew from the reference, or check that they are what it gives
@@ -158,6 +167,86 @@ pub struct AcceptFlags {
     /// Why the change is right, for a later reader
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+}
+
+const SELFTEST: &str = "\
+Planted: instructions +1 % and +2 %, time +10 %, a flipped token, a deleted row, a stale baseline, a kernel that
+silently falls back, an answer and a golden file cut short; and no fault at all, which must end with 0.
+
+Exit codes:
+  0  every fault ended with its code
+  2  one did not: the harness cannot be trusted
+  3  a comparison of time could say nothing, because the machine is too noisy now";
+
+/// Flags of `selftest`.
+#[derive(Debug, Args)]
+pub struct SelftestFlags {
+    /// Fewer pairs of time
+    #[arg(long)]
+    pub quick: bool,
+    /// Answer on standard output in JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Instead: how many of N planted slowdowns of 5 % are found, and how many of N sessions without a change are
+    /// called one
+    #[arg(long, value_name = "N")]
+    pub sessions: Option<u32>,
+}
+
+/// Flags of `plant`.
+#[derive(Debug, Args)]
+pub struct PlantFlags {
+    /// The fault.
+    pub fault: String,
+    /// The real runner.
+    pub program: String,
+    /// Its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
+}
+
+const COMPARE: &str = "\
+Instructions, fuel, allocations, memory and sizes are compared by the thresholds of the gate, where model, tokens,
+compiler and counting tool are the same. Times are not: two sessions differ by more than most changes.
+
+Exit codes:
+  0  no counter rose by more than its threshold      2  a counter is in one run only, or a file cannot be read
+  1  one did                                         3  a counter was taken with another model, compiler or tool
+
+Example:
+  cargo xtask compare reports/2026-01-31-before reports/2026-02-01-after --target xtensa";
+
+/// Flags of `compare`.
+#[derive(Debug, Args)]
+pub struct CompareFlags {
+    /// Folder of the run that is compared with, or its records.jsonl
+    #[arg(value_name = "OLD")]
+    pub old: PathBuf,
+    /// Folder of the run that is judged, or its records.jsonl
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+    /// Only targets that match this regular expression; `!` in front leaves out; may be given again
+    #[arg(long, value_name = "REGEX")]
+    pub target: Vec<String>,
+    /// Only variants that match
+    #[arg(long, value_name = "REGEX")]
+    pub variant: Vec<String>,
+    /// Only workloads that match
+    #[arg(long, value_name = "REGEX")]
+    pub workload: Vec<String>,
+    /// Only counters that match
+    #[arg(long, value_name = "REGEX")]
+    pub metric: Vec<String>,
+    /// Answer on standard output in JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl CompareFlags {
+    /// The selection that the flags make.
+    pub fn selection(&self) -> Result<Selection, Error> {
+        Selection::parse(&self.target, &self.variant, &self.workload, &self.metric)
+    }
 }
 
 /// Flags of `ab`.

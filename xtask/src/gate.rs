@@ -45,6 +45,9 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
         return Ok(exit);
     }
     tell(&findings);
+    if findings.iter().any(|finding| !matches!(finding.status, Status::OverCap | Status::Unchanged)) {
+        println!("if that is right: `cargo xtask baseline accept --reason WHY` accepts the counters of this build");
+    }
     tell_gaps(&counts.rows);
     let of = |status| findings.iter().filter(|finding| finding.status == status).count();
     println!(
@@ -134,7 +137,7 @@ fn stale(golden: &Golden, row: &Counter) -> Option<String> {
 }
 
 /// Prints what moved, first what matters.
-fn tell(findings: &[Finding]) {
+pub fn tell(findings: &[Finding]) {
     let moved: Vec<&Finding> = findings.iter().filter(|finding| finding.moved()).collect();
     if moved.is_empty() {
         return;

@@ -3,6 +3,7 @@
 mod ab;
 mod bench;
 mod build;
+mod compare;
 mod context;
 mod doctor;
 mod flags;
@@ -10,6 +11,7 @@ mod gate;
 mod golden;
 mod list;
 mod report;
+mod selftest;
 mod setup;
 mod test;
 mod verify;
@@ -51,6 +53,10 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Bench(flags) => bench::run(flags),
         Command::Gate(flags) => gate::run(flags),
         Command::Baseline { command } => gate::baseline(command),
+        Command::Selftest(flags) => selftest::run(flags),
+        // Its status is the runner's, whose codes are its own.
+        Command::Plant(flags) => std::process::exit(i32::from(selftest::plant(flags)?)),
+        Command::Compare(flags) => compare::run(flags),
         Command::Ab(flags) => ab::run(flags),
         Command::Report(flags) => report::run(flags),
         Command::Golden(flags) => golden::run(flags),

@@ -103,7 +103,7 @@ pub fn count(plan: &Plan, scratch: &Path, provenance: &Provenance) -> Result<Cou
     let tasks = tasks(plan, &cases, &mut counts.rows);
     let progress = Progress::bar("count, twice each", 2 * tasks.len() as u64);
     let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, Result<Measured, Box<Row>>)>> = Mutex::new(Vec::new());
+    let done: Mutex<Vec<(usize, Run)>> = Mutex::new(Vec::new());
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(2 * tasks.len());
     std::thread::scope(|scope| {
         for _ in 0..workers {
@@ -185,6 +185,8 @@ fn why_not_callgrind(cell: Cell) -> Option<Skip> {
 
 /// What one run counted, by phase and metric, with its unit.
 type Measured = BTreeMap<(String, String), (String, u64)>;
+/// The same, or the row that says why there is nothing.
+type Run = Result<Measured, Box<Row>>;
 
 /// Metrics that are the same in every run of a build. The resident set is not: it has a threshold that knows.
 const EXACT: [&str; 8] =
@@ -198,7 +200,7 @@ impl Task<'_> {
         Row::failed(subject.cell, Some(subject.case.name()), "count", error, Exit::Harness)
     }
 
-    fn run(&self, plan: &Plan, scratch: &Path) -> Result<Measured, Box<Row>> {
+    fn run(&self, plan: &Plan, scratch: &Path) -> Run {
         let failed = |error: Error| Box::new(self.failed(error.to_string()));
         let plain = |fuel| self.subject.sample_tokens(plan, fuel, TOKENS).map(|reply| measured(&reply));
         match (self.way, self.subject.runner) {
@@ -245,7 +247,7 @@ impl Task<'_> {
             variant: subject.cell.variant.name.into(),
             workload: subject.case.name().into(),
             phase,
-            metric,
+            metric: exact_name(subject.cell.target.name, &metric).into(),
             unit,
             value,
             key: key.clone(),
@@ -253,6 +255,56 @@ impl Task<'_> {
         // Tokens are part of the key, and time is not a counter.
         counts.into_iter().filter(|((_, metric), _)| metric != "tokens" && metric != "time").map(counter).collect()
     }
+}
+
+/// The counters in the records of a run: everything that is no time, and that the records' own rows tell the key of.
+///
+/// Where a run has several samples the first is taken: those of a counter are equal, or its threshold knows better.
+pub fn of_records(provenance: &Provenance, rows: &[Row]) -> Vec<Counter> {
+    let mut counters: Vec<Counter> = Vec::new();
+    let tokens = |cell: (&str, &str), workload: &str, phase: &str| {
+        rows.iter().find_map(|row| match row {
+            Row::Sample { target, variant, workload: of, phase: p, metric, value, .. }
+                if (target.as_str(), variant.as_str()) == cell
+                    && of == workload
+                    && p == phase
+                    && metric == "tokens" =>
+            {
+                Some(*value)
+            }
+            _ => None,
+        })
+    };
+    for row in rows {
+        let Row::Sample { target, variant, workload, model, phase, metric, unit, value, .. } = row else { continue };
+        if metric == "tokens" || metric == "time" {
+            continue;
+        }
+        let mut key = key(target, provenance);
+        key.insert("model".into(), model.clone());
+        let count = |phase| tokens((target, variant), workload, phase).map_or("?".to_string(), |n| n.to_string());
+        key.insert("tokens".into(), format!("{}+{}", count("prefill"), count("decode")));
+        let counter = Counter {
+            target: target.clone(),
+            variant: variant.clone(),
+            workload: workload.clone(),
+            phase: phase.clone(),
+            metric: exact_name(target, metric).into(),
+            unit: unit.clone(),
+            value: *value,
+            key,
+        };
+        if !counters.iter().any(|other| other.name() == counter.name()) {
+            counters.push(counter);
+        }
+    }
+    counters.extend(rows.iter().filter_map(|row| size(row, provenance)));
+    counters
+}
+
+/// The peak memory of a guest is its linear memory, which is exact; a native program's is what the system mapped.
+fn exact_name<'a>(target: &str, metric: &'a str) -> &'a str {
+    if target == "wasm" && metric == "peak_memory" { "linear_memory" } else { metric }
 }
 
 fn measured(reply: &Reply) -> Measured {
@@ -272,24 +324,73 @@ fn key(target: &str, provenance: &Provenance) -> BTreeMap<String, String> {
     names.iter().filter_map(version).collect()
 }
 
-/// Sizes of what was built, by section. A native program's whole file is left out: it has the paths of the machine
-/// that built it.
 fn sizes(plan: &Plan, provenance: &Provenance) -> Result<Vec<Counter>, Error> {
-    let counter = |row: Row| match row {
-        Row::Artifact { target, section, .. } if target == "native" && section == "file" => None,
-        // The model is not code.
-        Row::Artifact { section, .. } if section == "model" => None,
-        Row::Artifact { target, variant, name, section, bytes } => Some(Counter {
-            key: key(&target, provenance).into_iter().filter(|(name, _)| name.starts_with("rustc")).collect(),
-            target,
-            variant: variant.unwrap_or_else(|| EVERY_VARIANT.into()),
-            workload: name,
-            phase: section,
-            metric: SIZE.into(),
-            unit: "bytes".into(),
-            value: bytes,
-        }),
-        _ => None,
-    };
-    Ok(artifacts(plan)?.into_iter().filter_map(counter).collect())
+    Ok(artifacts(plan)?.iter().filter_map(|row| size(row, provenance)).collect())
+}
+
+/// The size of something built, by section. A native program's whole file is left out: it has the paths of the machine
+/// that built it. So is the model, which is not code.
+fn size(row: &Row, provenance: &Provenance) -> Option<Counter> {
+    let Row::Artifact { target, variant, name, section, bytes } = row else { return None };
+    if (target == "native" && section == "file") || section == "model" {
+        return None;
+    }
+    Some(Counter {
+        target: target.clone(),
+        variant: variant.clone().unwrap_or_else(|| EVERY_VARIANT.into()),
+        workload: name.clone(),
+        phase: section.clone(),
+        metric: SIZE.into(),
+        unit: "bytes".into(),
+        value: *bytes,
+        key: key(target, provenance).into_iter().filter(|(name, _)| name.starts_with("rustc")).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Counter, of_records};
+    use crate::exit::Exit;
+    use crate::gate::{Scope, Status, exit, judge};
+    use crate::provenance::Provenance;
+    use crate::records::{Direction, Row};
+    use crate::thresholds::Thresholds;
+
+    fn sample(metric: &str, value: u64) -> Row {
+        Row::Sample {
+            target: "wasm".into(),
+            variant: "simd128".into(),
+            workload: "a".into(),
+            model: "00000000000000aa".into(),
+            sample: 0,
+            phase: "decode".into(),
+            metric: metric.into(),
+            unit: metric.into(),
+            direction: Direction::Lower,
+            value,
+        }
+    }
+
+    fn counters(fuel: u64, tokens: u64, wasmtime: &str) -> Vec<Counter> {
+        let tools = [("wasmtime".to_string(), wasmtime.to_string())].into();
+        let rows = [sample("time", 5), sample("fuel", fuel), sample("tokens", tokens), sample("fuel", fuel + 1)];
+        of_records(&Provenance { tools, ..Provenance::default() }, &rows)
+    }
+
+    fn compared(a: &[Counter], b: &[Counter]) -> (Status, Exit) {
+        let thresholds = Thresholds::parse(include_str!("../../../ci/thresholds.toml")).unwrap();
+        let scope = Scope { selected: &|_| true, excused: &|_| false, stale: &|_| None };
+        let findings = judge(&thresholds, a, b, &scope);
+        assert_eq!(findings.len(), 1, "time is no counter, tokens are part of the key");
+        (findings[0].status, exit(&findings))
+    }
+
+    #[test]
+    fn records_compare_only_with_the_same_key() {
+        let base = counters(1000, 8, "48");
+        assert_eq!(compared(&base, &counters(1000, 8, "48")), (Status::Unchanged, Exit::Pass));
+        assert_eq!(compared(&base, &counters(1020, 8, "48")), (Status::Regression, Exit::Regression));
+        assert_eq!(compared(&base, &counters(1000, 8, "49")), (Status::NotComparable, Exit::NotMeasurable));
+        assert_eq!(compared(&base, &counters(1000, 64, "48")), (Status::NotComparable, Exit::NotMeasurable));
+    }
 }

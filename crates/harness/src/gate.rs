@@ -76,7 +76,7 @@ pub struct Finding {
     pub value: Option<u64>,
     /// What became of it.
     pub status: Status,
-    /// The same as a sentence, with what to do.
+    /// Why, as a sentence.
     pub sentence: String,
 }
 
@@ -118,8 +118,6 @@ pub struct Scope<'a> {
     pub stale: &'a dyn Fn(&Counter) -> Option<String>,
 }
 
-const ACCEPT: &str = "`cargo xtask baseline accept --reason WHY`";
-
 /// Judges counters against accepted rows; movers come first, the largest change first.
 pub fn judge(thresholds: &Thresholds, accepted: &[Counter], counters: &[Counter], scope: &Scope) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -129,7 +127,6 @@ pub fn judge(thresholds: &Thresholds, accepted: &[Counter], counters: &[Counter]
     }
     for row in accepted {
         if let Some(sentence) = (scope.stale)(row) {
-            let sentence = format!("{sentence}; {ACCEPT} drops the row");
             findings.push(Finding::of(row, Some(row.value), None, Status::Stale, sentence));
             continue;
         }
@@ -152,17 +149,17 @@ fn judge_counter(thresholds: &Thresholds, row: Option<&Counter>, counter: &Count
         return finding(Status::OverCap, format!("{value} is above the cap of {}: {}", cap.most, cap.why));
     }
     let Some(row) = row else {
-        return finding(Status::NoBaseline, format!("{value} has no accepted value; {ACCEPT} gives it one"));
+        return finding(Status::NoBaseline, "it has no accepted value".into());
     };
     if let Some(difference) = differing_key(row, counter) {
-        return finding(Status::NotComparable, format!("{difference}; {ACCEPT} takes the new one"));
+        return finding(Status::NotComparable, difference);
     }
     let allowed = thresholds.allowance(&counter.metric).of(row.value);
     let change = value as f64 - row.value as f64;
     if change > allowed {
         finding(Status::Regression, format!("rose by {change:.0}, {allowed:.0} are allowed"))
     } else if -change > allowed {
-        finding(Status::Improvement, format!("fell by {:.0}; {ACCEPT} keeps it there", -change))
+        finding(Status::Improvement, format!("fell by {:.0}", -change))
     } else {
         finding(Status::Unchanged, String::new())
     }
@@ -244,7 +241,7 @@ mod tests {
         let scope = Scope { selected: &|_| true, excused: &|_| false, stale: &stale };
         let findings = judge(&thresholds(), &[a.clone(), b], &[a], &scope);
         assert_eq!((findings[0].status, exit(&findings).code()), (Status::Stale, 2));
-        assert!(findings[0].sentence.starts_with("there is no workload `a`; `cargo xtask baseline accept"));
+        assert_eq!(findings[0].sentence, "there is no workload `a`");
     }
 
     #[test]

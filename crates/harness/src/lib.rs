@@ -31,6 +31,7 @@ pub mod report;
 pub mod runner;
 pub mod sections;
 pub mod select;
+pub mod selftest;
 pub mod setup;
 pub mod stats;
 pub mod target;

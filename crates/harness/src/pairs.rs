@@ -141,7 +141,7 @@ fn rounds(contests: &mut [Contest], settings: &Settings) -> Vec<Row> {
     for contest in contests.iter_mut() {
         for side in 0..2 {
             if !contest.failed {
-                rows.extend(contest.times(side).err());
+                rows.extend(contest.times(side).err().map(|row| *row));
             }
             progress.step(&contest.names[side]);
         }
@@ -194,12 +194,9 @@ struct Place {
 
 impl Contest<'_> {
     /// Runs a side and returns the time of each phase, or the row that says why there is none.
-    fn times(&mut self, side: usize) -> Result<[u64; PHASES.len()], Row> {
+    fn times(&mut self, side: usize) -> Result<[u64; PHASES.len()], Box<Row>> {
         let (subject, plan) = &self.sides[side];
-        let reply = subject.sample(plan, false).map_err(|row| {
-            self.failed = true;
-            *row
-        })?;
+        let reply = subject.sample(plan, false).inspect_err(|_| self.failed = true)?;
         // A sample without these is void, which `sample` found out.
         let time = |phase: &str| reply.metrics.iter().find(|m| m.phase.name() == phase && m.name == "time");
         Ok(PHASES.map(|phase| time(phase).map_or(0, |metric| metric.value)))
@@ -211,7 +208,7 @@ impl Contest<'_> {
         for position in if place.second_first { [1, 0] } else { [0, 1] } {
             match self.times(sides[position]) {
                 Ok(found) => times[position] = found,
-                Err(row) => return vec![row],
+                Err(row) => return vec![*row],
             }
         }
         let (subject, _) = &self.sides[0];
