@@ -213,8 +213,7 @@ fn a_scale_that_is_no_factor_takes_the_full_head() {
     for (of_row, of_q) in [(0.0, 1.0), (-0.0, 1.0), (1.0, 0.0), (1e-44, 1.0), (1.0, 1e-44), (1.0, -0.0), (1e30, 3e8)] {
         let name = format!("{of_row} {of_q}");
         let paths = case(of_row, of_q).check(&name);
-        let about_scales =
-            |path: &HeadPath| matches!(path, HeadPath::Full(WhyFull::Scale | WhyFull::RowScale { .. }));
+        let about_scales = |path: &HeadPath| matches!(path, HeadPath::Full(WhyFull::Scale | WhyFull::RowScale { .. }));
         assert!(!paths.iter().any(about_scales), "{name}: {paths:?}");
     }
 }
