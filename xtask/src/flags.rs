@@ -263,6 +263,8 @@ Verdicts, with the exit code that each means:
   inconclusive    3  the rounds disagree, or a change of the ceiling's size is neither shown nor ruled out
   not_measurable  3  the machine differs from itself by more than the ceiling
   not_comparable  3  the commits do not answer the same question: another model, prompt or golden answer
+An emulated target has no clock: its instructions, memory and sizes are counted on both sides and judged by the
+thresholds of the gate.
 A side that fails ends with 2, a wrong answer with 4. Floor and ceiling: ci/thresholds.toml.
 
 Examples:
