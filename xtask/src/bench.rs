@@ -5,9 +5,13 @@ use crate::flags::BenchFlags;
 use anyhow::bail;
 use bitstate_harness::golden::{Case, Golden};
 use bitstate_harness::measure::{self, SAMPLES};
+use bitstate_harness::pairs::{self, PAIRS, Settings, Side};
 use bitstate_harness::provenance::{self, Provenance};
 use bitstate_harness::records::{Row, Tally};
-use bitstate_harness::target::Clock;
+use bitstate_harness::stats::verdict::TimeLimits;
+use bitstate_harness::target::{Cell, Clock};
+use bitstate_harness::thresholds::Thresholds;
+use bitstate_harness::verify::Plan;
 use bitstate_harness::workspace::Workspace;
 use bitstate_harness::{Exit, probe, report, verify};
 use serde_json::json;
@@ -32,6 +36,7 @@ pub fn run(bench: &BenchFlags) -> anyhow::Result<Exit> {
     if flags.dry_run {
         return Ok(dry_run(&context, &timed));
     }
+    let limits = Thresholds::load(&context.workspace)?.time;
     let folder = folder(&context.workspace, bench.publish.is_some(), name);
     let ready = context.prepare()?;
     let plan = ready.plan()?;
@@ -47,6 +52,10 @@ pub fn run(bench: &BenchFlags) -> anyhow::Result<Exit> {
     let new: Vec<Row> = measured.rows.into_iter().filter(|row| !met(row)).collect();
     rows.extend(new);
     rows.extend(measure::artifacts(&plan)?);
+    if let Some(cells) = two_variants(bench, &plan) {
+        provenance.time_limits = Some(limits);
+        rows.extend(compare(&plan, cells, limits)?);
+    }
     provenance.pinned_to = measured.pinned_to;
     provenance.seconds = started.elapsed().as_secs();
     provenance.steal = provenance::steal().saturating_sub(steal);
@@ -58,15 +67,35 @@ pub fn run(bench: &BenchFlags) -> anyhow::Result<Exit> {
         println!(
             "{:#}",
             json!({"report": folder, "passed": tally.passed, "failed": tally.failed,
-                                "skipped": tally.skipped, "exit": tally.exit.code()})
+                                "skipped": tally.skipped, "exit": tally.exit.code(),
+                                "comparisons": report::read(&folder)?.comparisons})
         );
         return Ok(tally.exit);
     }
-    let table = report::tables::overview(&report::read(&folder)?);
-    print!("{}", report::markdown::plain(&table));
+    let made = report::read(&folder)?;
+    print!("{}", report::markdown::plain(&report::tables::overview(&made)));
+    if !made.comparisons.is_empty() {
+        println!();
+        print!("{}", report::markdown::plain(&report::tables::comparisons(&made)));
+    }
     let exit = tell(&rows);
     println!("report: {shown}/report.html (also report.md, report.json, records.jsonl, charts/)");
     Ok(exit)
+}
+
+/// The two cells to compare: where `--variant` leaves exactly two variants of one target whose clock is time.
+fn two_variants(bench: &BenchFlags, plan: &Plan) -> Option<[Cell; 2]> {
+    let cells: [Cell; 2] = plan.built.runnable(plan.cells).try_into().ok()?;
+    let comparable = cells[0].target == cells[1].target && cells[0].target.clock == Clock::Wall;
+    (comparable && !bench.flags.variant.is_empty()).then_some(cells)
+}
+
+/// Measures the second of two cells against the first. Which is faster is an answer here, not a verdict: two variants
+/// are expected to differ.
+fn compare(plan: &Plan, cells: [Cell; 2], limits: TimeLimits) -> anyhow::Result<Vec<Row>> {
+    let pairs = if plan.quick { PAIRS.0 } else { PAIRS.1 };
+    let sides = cells.map(|cell| Side { label: "", plan, cell });
+    Ok(pairs::compare(&[sides], &Settings { pairs, seed: SHUFFLE_SEED, limits })?.rows)
 }
 
 fn folder(workspace: &Workspace, publish: bool, name: &str) -> PathBuf {

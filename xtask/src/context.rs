@@ -2,6 +2,7 @@
 
 use crate::flags::Flags;
 use bitstate_harness::build::{self, Built};
+use bitstate_harness::counters::SIZE;
 use bitstate_harness::expected::Expected;
 use bitstate_harness::golden::{Case, Golden};
 use bitstate_harness::provenance;
@@ -39,7 +40,8 @@ impl Context {
         let selection = flags.selection()?;
         let cells = selection.cells()?;
         // No metric is left out of the runs, but a pattern that matches none is a mistake.
-        selection.metric.choose(METRICS, |(name, _)| name.to_string())?;
+        let metrics = METRICS.iter().map(|(name, _)| *name).chain([SIZE]);
+        selection.metric.choose(metrics, |name| name.to_string())?;
         let expected = Expected::load(&workspace)?;
         Ok(Context { workspace, selection, cells, expected, quick: flags.quick })
     }
@@ -52,7 +54,11 @@ impl Context {
 
     /// Installs what is missing and tells what happened.
     pub fn set_up(&self) -> Result<Setup, Error> {
-        let setup = setup::set_up(&self.workspace, &self.needed_tools())?;
+        self.set_up_tools(&self.needed_tools())
+    }
+
+    fn set_up_tools(&self, needed: &[Tool]) -> Result<Setup, Error> {
+        let setup = setup::set_up(&self.workspace, needed)?;
         tell_setup(&setup, &self.cells);
         Ok(setup)
     }
@@ -64,9 +70,23 @@ impl Context {
 
     /// Sets up, builds, and makes the models of the chosen cases.
     pub fn prepare(self) -> Result<Ready, Error> {
+        let needed = self.needed_tools();
+        self.prepare_with(&needed)
+    }
+
+    /// The same, with what counts native instructions.
+    pub fn prepare_to_count(self) -> Result<Ready, Error> {
+        let mut needed = self.needed_tools();
+        if self.cells.iter().any(|cell| cell.target.name == "native") {
+            needed.push(Tool::Valgrind);
+        }
+        self.prepare_with(&needed)
+    }
+
+    fn prepare_with(self, needed: &[Tool]) -> Result<Ready, Error> {
         let golden = Golden::load(&self.workspace)?;
         let cases = self.cases(&golden)?;
-        let setup = self.set_up()?;
+        let setup = self.set_up_tools(needed)?;
         let built = build::build(&self.workspace, &self.cells, &provenance::cpu_features())?;
         let wanted: Vec<&str> = cases.iter().map(|case| case.model.as_str()).collect();
         let models = build::models(&self.workspace, &golden.models, &wanted)?;

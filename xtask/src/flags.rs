@@ -48,6 +48,26 @@ pub enum Command {
     Verify(Flags),
     /// Set up, build, verify, measure, and write a report
     Bench(BenchFlags),
+    /// Count instructions, fuel, memory and sizes, and hold them against the accepted ones in ci/baselines/
+    #[command(after_help = GATE)]
+    Gate(Flags),
+    /// Show the accepted counters, or accept those of this build
+    Baseline {
+        /// What to do.
+        #[command(subcommand)]
+        command: BaselineCommand,
+    },
+    /// Compare the counters of two stored runs
+    #[command(after_help = COMPARE)]
+    Compare(CompareFlags),
+    /// Build two commits and measure them against each other; a verdict for every case
+    Ab(AbFlags),
+    /// Plant faults and check that each ends with its exit code
+    #[command(after_help = SELFTEST)]
+    Selftest(SelftestFlags),
+    /// Run a runner with a planted fault; part of `selftest`
+    #[command(hide = true)]
+    Plant(PlantFlags),
     /// Make reports again from their records, or check that they and the README are current
     Report(ReportFlags),
     /// Make the golden streams anew from the reference, or check that they are what it gives
@@ -96,7 +116,12 @@ Examples:
   cargo xtask bench                        all targets; the report goes to target/bitstate/reports/
   cargo xtask bench --quick                fewer samples, under three minutes after the builds
   cargo xtask bench --publish first-light  the report goes to reports/<date>-first-light/, to be committed
-  cargo xtask bench --target native --metric time --dry-run")]
+  cargo xtask bench --target native --metric time --dry-run
+  cargo xtask bench --target native --variant '^(avx2|avx512_vnni)$'
+
+Where --variant leaves exactly two variants of one target, they are also measured against each other, in pairs:
+the ratio of their times, with its interval, is in the terminal, the JSON and the report. That one is slower than
+the other changes no exit code: `cargo xtask ab` is the command that judges.")]
 pub struct BenchFlags {
     /// What to measure.
     #[command(flatten)]
@@ -107,6 +132,159 @@ pub struct BenchFlags {
     /// Write the report into reports/ under this name, to be committed
     #[arg(long, value_name = "NAME", conflicts_with = "name")]
     pub publish: Option<String>,
+}
+
+const GATE: &str = "\
+Every counter is taken twice and must agree: native instructions by callgrind around load, prefill and decode only,
+fuel under wasmtime, instructions under QEMU, allocations, memory, sizes. No clock is read. What moved is printed first;
+the whole verdict is in target/bitstate/gate/verdict.json. Thresholds and caps: ci/thresholds.toml.
+
+Status of a counter, with the exit code that it means:
+  over_cap, regression          1  above a cap, or above its accepted value by more than the threshold
+  missing, no_baseline, stale   2  accepted but not counted, counted but not accepted, of a workload that is gone
+  not_comparable                3  another model, compiler or counting tool than the accepted value's
+  improvement, unchanged        0
+
+Examples:
+  cargo xtask gate
+  cargo xtask gate --target native --workload byte128 --metric instructions
+  cargo xtask baseline accept --reason 'the head reads both digits'";
+
+/// What to do with the accepted counters.
+#[derive(Debug, Subcommand)]
+pub enum BaselineCommand {
+    /// Print the accepted counters, and who accepted them when and why
+    Show(Flags),
+    /// Count as `gate` does and write the counters into ci/baselines/, with who, when, why and what changed
+    Accept(AcceptFlags),
+}
+
+/// Flags of `baseline accept`.
+#[derive(Debug, Args)]
+pub struct AcceptFlags {
+    /// What to accept.
+    #[command(flatten)]
+    pub flags: Flags,
+    /// Why the change is right, for a later reader
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+const SELFTEST: &str = "\
+Planted: instructions +1 % and +2 %, time +10 %, a flipped token, a deleted row, a stale baseline, a kernel that
+silently falls back, an answer and a golden file cut short; and no fault at all, which must end with 0.
+
+Exit codes:
+  0  every fault ended with its code
+  2  one did not: the harness cannot be trusted
+  3  a comparison of time could say nothing, because the machine is too noisy now";
+
+/// Flags of `selftest`.
+#[derive(Debug, Args)]
+pub struct SelftestFlags {
+    /// Fewer pairs of time
+    #[arg(long)]
+    pub quick: bool,
+    /// Answer on standard output in JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Instead: how many of N planted slowdowns of 5 % are found, and how many of N sessions without a change are
+    /// called one
+    #[arg(long, value_name = "N")]
+    pub sessions: Option<u32>,
+}
+
+/// Flags of `plant`.
+#[derive(Debug, Args)]
+pub struct PlantFlags {
+    /// The fault.
+    pub fault: String,
+    /// The real runner.
+    pub program: String,
+    /// Its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
+}
+
+const COMPARE: &str = "\
+Instructions, fuel, allocations, memory and sizes are compared by the thresholds of the gate, where model, tokens,
+compiler and counting tool are the same. Times are not: two sessions differ by more than most changes.
+
+Exit codes:
+  0  no counter rose by more than its threshold      2  a counter is in one run only, or a file cannot be read
+  1  one did                                         3  a counter was taken with another model, compiler or tool
+
+Example:
+  cargo xtask compare reports/2026-01-31-before reports/2026-02-01-after --target xtensa";
+
+/// Flags of `compare`.
+#[derive(Debug, Args)]
+pub struct CompareFlags {
+    /// Folder of the run that is compared with, or its records.jsonl
+    #[arg(value_name = "OLD")]
+    pub old: PathBuf,
+    /// Folder of the run that is judged, or its records.jsonl
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+    /// Only targets that match this regular expression; `!` in front leaves out; may be given again
+    #[arg(long, value_name = "REGEX")]
+    pub target: Vec<String>,
+    /// Only variants that match
+    #[arg(long, value_name = "REGEX")]
+    pub variant: Vec<String>,
+    /// Only workloads that match
+    #[arg(long, value_name = "REGEX")]
+    pub workload: Vec<String>,
+    /// Only counters that match
+    #[arg(long, value_name = "REGEX")]
+    pub metric: Vec<String>,
+    /// Answer on standard output in JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl CompareFlags {
+    /// The selection that the flags make.
+    pub fn selection(&self) -> Result<Selection, Error> {
+        Selection::parse(&self.target, &self.variant, &self.workload, &self.metric)
+    }
+}
+
+/// Flags of `ab`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Both commits are built first, each in a folder of its own under target/bitstate/ab/. Then their runs alternate: pairs
+in random, balanced order, a fresh process for every run, all pinned to one processor. Beside every pair runs its twin,
+the first commit against itself: the noise of this session.
+
+Verdicts, with the exit code that each means:
+  regression      1  slower: the 95 % interval lies beyond the floor and the noise, in two rounds
+  improvement     0  faster, likewise
+  noise           0  no change above the floor that the session could show, and none of the ceiling's size
+  inconclusive    3  the rounds disagree, or a change of the ceiling's size is neither shown nor ruled out
+  not_measurable  3  the machine differs from itself by more than the ceiling
+  not_comparable  3  the commits do not answer the same question: another model, prompt or golden answer
+An emulated target has no clock: its instructions, memory and sizes are counted on both sides and judged by the
+thresholds of the gate.
+A side that fails ends with 2, a wrong answer with 4. Floor and ceiling: ci/thresholds.toml.
+
+Examples:
+  cargo xtask ab main . --target native     the working tree, changes included, against main
+  cargo xtask ab HEAD~1 HEAD --workload default --variant avx2
+  cargo xtask ab HEAD HEAD --target native  how well can this machine tell?")]
+pub struct AbFlags {
+    /// Commit, branch or tag that is compared with; `.` is the working tree as it is
+    #[arg(value_name = "OLD")]
+    pub old: String,
+    /// Commit, branch or tag that is judged; `.` is the working tree as it is
+    #[arg(value_name = "NEW")]
+    pub new: String,
+    /// What to compare on.
+    #[command(flatten)]
+    pub flags: Flags,
+    /// Pairs of a round; at least 20 for a verdict
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(20..=1000))]
+    pub pairs: Option<u32>,
 }
 
 /// Flags of `report`.

@@ -1,13 +1,17 @@
 //! `cargo xtask`: the commands of the workspace. Each is a page here; the work is in `bitstate-harness`.
 
+mod ab;
 mod bench;
 mod build;
+mod compare;
 mod context;
 mod doctor;
 mod flags;
+mod gate;
 mod golden;
 mod list;
 mod report;
+mod selftest;
 mod setup;
 mod test;
 mod verify;
@@ -47,6 +51,13 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Build(flags) => build::run(flags),
         Command::Verify(flags) => verify::run(flags),
         Command::Bench(flags) => bench::run(flags),
+        Command::Gate(flags) => gate::run(flags),
+        Command::Baseline { command } => gate::baseline(command),
+        Command::Selftest(flags) => selftest::run(flags),
+        // Its status is the runner's, whose codes are its own.
+        Command::Plant(flags) => std::process::exit(i32::from(selftest::plant(flags)?)),
+        Command::Compare(flags) => compare::run(flags),
+        Command::Ab(flags) => ab::run(flags),
         Command::Report(flags) => report::run(flags),
         Command::Golden(flags) => golden::run(flags),
         Command::Test => test::run(),

@@ -5,6 +5,7 @@ use crate::flags::{Flags, ReportFlags};
 use bitstate_harness::build::logged;
 use bitstate_harness::process::tail;
 use bitstate_harness::records::Tally;
+use bitstate_harness::selftest::Outcome;
 use bitstate_harness::tools::cargo;
 use bitstate_harness::workspace::{Workspace, read_text};
 use bitstate_harness::{Error, Exit, verify};
@@ -49,6 +50,15 @@ pub fn run() -> anyhow::Result<Exit> {
     score.skipped += tally.skipped;
     score.exit = score.exit.worst(tally.exit);
 
+    // The last thing, because it takes times: nothing of ours runs beside it.
+    match crate::selftest::outcomes(true) {
+        Ok(outcomes) => score.faults(&outcomes),
+        Err(error) => {
+            println!("FAILED  self-test: {error:#}");
+            score.add(Exit::Harness);
+        }
+    }
+
     let check = ReportFlags { folders: Vec::new(), readme: false, check: true };
     match crate::report::run(&check) {
         Ok(exit) => score.add(exit),
@@ -68,6 +78,23 @@ impl Score {
             _ => self.failed += 1,
         }
         self.exit = self.exit.worst(exit);
+    }
+
+    /// Planted faults: each that ended with its code is a check that passed.
+    fn faults(&mut self, outcomes: &[Outcome]) {
+        outcomes.iter().filter(|outcome| !outcome.right()).for_each(crate::selftest::tell);
+        let right = outcomes.iter().filter(|outcome| outcome.right()).count();
+        let unclear = outcomes.iter().filter(|outcome| outcome.not_measurable()).count();
+        let wrong = outcomes.len() - right - unclear;
+        println!(
+            "{}  {right} of {} planted faults end with their code",
+            if wrong == 0 { "ok" } else { "FAILED" },
+            outcomes.len()
+        );
+        self.passed += right;
+        self.skipped += unclear;
+        self.failed += wrong;
+        self.exit = self.exit.worst(if wrong == 0 { Exit::Pass } else { Exit::Harness });
     }
 
     /// Runs a cargo command; it counts as one check.

@@ -158,7 +158,9 @@ pub fn logged(workspace: &Workspace, what: &str, command: &mut Command) -> Resul
     let _spinner = Progress::spinner(what);
     let log = workspace.logs().join(format!("{}.log", what.replace([' ', '/'], "-")));
     let limits = Limits { time: Duration::from_secs(3600), output: 64 << 20 };
-    command.current_dir(&workspace.root).env("CARGO_TERM_COLOR", "never");
+    // Another checkout builds into its own folder, whatever this one was told.
+    command.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
+    command.env("CARGO_TERM_COLOR", "never");
     let shown = format!("{command:?}");
     let output = match run(command, b"", limits) {
         Ok(output) => output,

@@ -9,7 +9,7 @@ use std::fmt;
 
 /// The kinds of reasons for not running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The model does not fit the target's memory.
     Memory,
@@ -17,6 +17,10 @@ pub enum Cause {
     Cpu,
     /// A tool is not installed.
     Tools,
+    /// What counts or measures cannot run this variant.
+    Unsupported,
+    /// The two sides of a comparison do not answer the same question.
+    NotComparable,
 }
 
 /// A cell or workload that did not run, and why.

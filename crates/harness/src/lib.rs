@@ -9,24 +9,34 @@
 //! ci/expected.toml ──┘                           └─ measure ─┴─ records ─ report
 //! ```
 
+pub mod baseline;
 pub mod build;
+pub mod callgrind;
+pub mod checkout;
+pub mod comparison;
+pub mod counters;
 pub mod error;
 pub mod exit;
 pub mod expected;
+pub mod gate;
 pub mod golden;
 pub mod measure;
+pub mod pairs;
 pub mod probe;
 pub mod process;
 pub mod progress;
 pub mod provenance;
+pub mod random;
 pub mod records;
 pub mod report;
 pub mod runner;
 pub mod sections;
 pub mod select;
+pub mod selftest;
 pub mod setup;
 pub mod stats;
 pub mod target;
+pub mod thresholds;
 pub mod tools;
 pub mod verify;
 pub mod workspace;

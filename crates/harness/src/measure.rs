@@ -6,6 +6,7 @@ use crate::golden::{Case, Divergence};
 use crate::probe::{self, Computed};
 use crate::process;
 use crate::progress::Progress;
+use crate::random::SplitMix;
 use crate::records::{Direction, METRICS, Row};
 use crate::runner::{Ask, ModelFile, Reply, Runner};
 use crate::sections;
@@ -36,20 +37,22 @@ pub struct Measured {
 }
 
 /// An answer whose numbers count, or the row that says why there is none.
-type Sampled = Result<Reply, Box<Row>>;
+pub(crate) type Sampled = Result<Reply, Box<Row>>;
 
 /// One thing to measure.
 #[derive(Clone, Copy)]
-struct Subject<'a> {
-    cell: Cell,
-    runner: &'a Runner,
-    what: What<'a>,
-    model: &'a ModelFile,
+pub(crate) struct Subject<'a> {
+    pub cell: Cell,
+    pub runner: &'a Runner,
+    pub what: What<'a>,
+    pub model: &'a ModelFile,
+    /// A case is cut to so many tokens.
+    pub most_tokens: u32,
 }
 
 /// What is measured of it.
 #[derive(Clone, Copy)]
-enum What<'a> {
+pub(crate) enum What<'a> {
     /// Load, prefill and decode of a case.
     Workload(&'a Case),
     /// The parts of its decode.
@@ -88,16 +91,18 @@ fn run(plan: &Plan, metrics: &Patterns, seed: u64, probes: bool) -> Result<Measu
             Clock::Wall => &mut timed,
             Clock::Instructions => &mut emulated,
         };
+        let short = plan.quick && cell.target.clock == Clock::Instructions;
+        let most_tokens = if short { QUICK_EMULATED_TOKENS } else { u32::MAX };
         for &case in &cases {
             let Some(model) = plan.model(case) else { continue };
-            subjects.push(Subject { cell, runner, what: What::Workload(case), model });
+            subjects.push(Subject { cell, runner, what: What::Workload(case), model, most_tokens });
             if probes {
-                subjects.push(Subject { cell, runner, what: What::Parts(case), model });
+                subjects.push(Subject { cell, runner, what: What::Parts(case), model, most_tokens });
             }
         }
         // Kernels by themselves have nothing to do with a model, but a runner wants one: the smallest there is.
         if probes && let Some(model) = plan.models.iter().min_by_key(|model| model.bytes) {
-            subjects.push(Subject { cell, runner, what: What::Kernels, model });
+            subjects.push(Subject { cell, runner, what: What::Kernels, model, most_tokens });
         }
     }
     let computed = Computed::default();
@@ -189,7 +194,7 @@ fn measure_timed(plan: &Plan, subjects: &[Subject], seed: u64, computed: &Comput
     // One that failed is not asked again: its row is there.
     let mut failed = vec![false; subjects.len()];
     let mut order: Vec<usize> = (0..subjects.len()).collect();
-    let mut random = SplitMix(seed);
+    let mut random = SplitMix::new(seed);
     for sample in 0..rounds {
         random.shuffle(&mut order);
         for &index in &order {
@@ -224,7 +229,7 @@ fn measure_timed(plan: &Plan, subjects: &[Subject], seed: u64, computed: &Comput
     rows
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
     fn has_fuel(&self) -> bool {
         matches!((self.runner, self.what), (Runner::Wasm { .. }, What::Workload(_)))
     }
@@ -236,7 +241,7 @@ impl Subject<'_> {
     }
 
     /// What a row's `workload` says where the run as a whole is meant.
-    fn workload(&self) -> &str {
+    pub fn workload(&self) -> &'a str {
         match self.what {
             What::Workload(case) | What::Parts(case) => case.name(),
             What::Kernels => KERNELS,
@@ -261,11 +266,11 @@ impl Subject<'_> {
     }
 
     /// One run; its numbers count only if what it computed is right.
-    fn sample(&self, plan: &Plan, fuel: bool, computed: &Computed) -> Sampled {
+    pub fn sample(&self, plan: &Plan, fuel: bool, computed: &Computed) -> Sampled {
         match self.what {
             What::Workload(case) => self.sample_workload(plan, case, fuel),
             What::Parts(case) => {
-                let workload = self.shortened(plan, case);
+                let workload = self.shortened(case);
                 let tokens = u64::from(workload.max_tokens);
                 let reply = self.ask(plan, vec![Job::Profile(workload)], false)?;
                 self.check_stream(case, tokens as usize, &reply)?;
@@ -301,11 +306,9 @@ impl Subject<'_> {
     }
 
     /// The case as this cell is asked it.
-    fn shortened(&self, plan: &Plan, case: &Case) -> Workload {
-        let mut workload: Workload = case.workload.clone();
-        if plan.quick && self.cell.target.clock == Clock::Instructions {
-            workload.max_tokens = workload.max_tokens.min(QUICK_EMULATED_TOKENS);
-        }
+    fn shortened(&self, case: &Case) -> Workload {
+        let mut workload = case.workload.clone();
+        workload.max_tokens = workload.max_tokens.min(self.most_tokens);
         workload
     }
 
@@ -328,7 +331,7 @@ impl Subject<'_> {
     }
 
     fn sample_workload(&self, plan: &Plan, case: &Case, fuel: bool) -> Sampled {
-        let workload = self.shortened(plan, case);
+        let workload = self.shortened(case);
         let tokens = workload.max_tokens;
         let mut reply = self.ask(plan, vec![Job::Bench(workload)], fuel)?;
         self.check_stream(case, tokens as usize, &reply)?;
@@ -431,49 +434,11 @@ fn file_sizes(path: &Path) -> Result<Vec<(&'static str, u64)>, Error> {
 }
 
 /// Pins this thread, and so the processes that it starts, to the last processor it may use; tells which.
-fn pin() -> Option<usize> {
+pub(crate) fn pin() -> Option<usize> {
     let allowed = sched_getaffinity(None).ok()?;
     let last = (0..CpuSet::MAX_CPU).rev().find(|&cpu| allowed.is_set(cpu))?;
     let mut one = CpuSet::new();
     one.set(last);
     sched_setaffinity(None, &one).ok()?;
     Some(last)
-}
-
-/// A small generator, so that the order of samples can be had again from its seed.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, (self.next() % (last as u64 + 1)) as usize);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::SplitMix;
-
-    #[test]
-    fn a_shuffle_keeps_everything_and_is_the_same_for_the_same_seed() {
-        let shuffled = |seed| {
-            let mut items: Vec<u32> = (0..20).collect();
-            SplitMix(seed).shuffle(&mut items);
-            items
-        };
-        assert_eq!(shuffled(7), shuffled(7));
-        assert_ne!(shuffled(7), shuffled(8));
-        let mut sorted = shuffled(7);
-        sorted.sort_unstable();
-        assert_eq!(sorted, (0..20).collect::<Vec<u32>>());
-    }
 }

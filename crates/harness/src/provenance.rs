@@ -1,5 +1,6 @@
 //! Where the numbers of a run come from: commit, tools, machine, load.
 
+use crate::stats::verdict::TimeLimits;
 use crate::tools::{Tool, said};
 use crate::workspace::Workspace;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,9 @@ pub struct Provenance {
     pub quick: bool,
     /// Seed of the order of the samples.
     pub shuffle_seed: u64,
+    /// What comparisons of time were judged by, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_limits: Option<TimeLimits>,
     /// Digest over all golden streams.
     pub golden: String,
     /// Digests of the model files, by name.
@@ -63,9 +67,12 @@ impl Provenance {
         {
             tools.insert("rustc".to_string(), version.trim().to_string());
         }
-        for (name, tool) in
-            [("rustc for WASM", Tool::WasmToolchain), ("rustc for Xtensa", Tool::DebianRust), ("QEMU", Tool::Qemu)]
-        {
+        for (name, tool) in [
+            ("rustc for WASM", Tool::WasmToolchain),
+            ("rustc for Xtensa", Tool::DebianRust),
+            ("QEMU", Tool::Qemu),
+            ("valgrind", Tool::Valgrind),
+        ] {
             if let Some(found) = tool.find() {
                 tools.insert(name.to_string(), found.version);
             }

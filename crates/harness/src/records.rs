@@ -78,6 +78,33 @@ pub enum Row {
         /// The count over the whole phase.
         value: u64,
     },
+    /// Two runs, one after the other, whose answers were right.
+    Pair {
+        /// Target of both.
+        target: String,
+        /// Case.
+        workload: String,
+        /// Digest of the model file.
+        model: String,
+        /// Names of the two sides that are compared.
+        sides: [String; 2],
+        /// Whether both runs were of the first side: the noise of the session.
+        noise: bool,
+        /// Round, from 0; the second one confirms.
+        round: u32,
+        /// Pair of the round, from 0.
+        pair: u32,
+        /// Whether the second value was measured before the first.
+        second_first: bool,
+        /// `prefill` or `decode`.
+        phase: String,
+        /// What was measured.
+        metric: String,
+        /// In what.
+        unit: String,
+        /// The first side's and the second's.
+        values: [u64; 2],
+    },
     /// The size of something that was built.
     Artifact {
         /// Target.
@@ -210,7 +237,7 @@ impl Tally {
                     tally.skipped += 1;
                     tally.exit = tally.exit.worst(if *expected { Exit::Pass } else { Exit::NotMeasurable });
                 }
-                Row::Run(_) | Row::Sample { .. } | Row::Artifact { .. } | Row::Layout { .. } => {}
+                Row::Run(_) | Row::Sample { .. } | Row::Pair { .. } | Row::Artifact { .. } | Row::Layout { .. } => {}
             }
         }
         tally

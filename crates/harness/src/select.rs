@@ -36,6 +36,11 @@ impl Patterns {
         Ok(patterns)
     }
 
+    /// Whether no pattern was given.
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
     /// Whether the name is chosen.
     pub fn matches(&self, name: &str) -> bool {
         let included = self.include.is_empty() || self.include.iter().any(|regex| regex.is_match(name));

@@ -1,5 +1,8 @@
 //! What is said about a set of samples: the middle and the spread, nothing that assumes a bell curve.
 
+pub mod paired;
+pub mod verdict;
+
 use serde::{Deserialize, Serialize};
 
 /// Five numbers and a deviation over the samples of one quantity.

@@ -18,6 +18,8 @@ pub enum Tool {
     XtensaLinker,
     /// QEMU with the Xtensa target.
     Qemu,
+    /// valgrind, whose callgrind counts native instructions.
+    Valgrind,
 }
 
 /// A tool that is there.
@@ -45,8 +47,15 @@ const OLDEST_RUST: (u32, u32) = (1, 95);
 
 impl Tool {
     /// Every tool.
-    pub const ALL: [Tool; 6] =
-        [Tool::WasmToolchain, Tool::DebianRust, Tool::RustSource, Tool::Llvm, Tool::XtensaLinker, Tool::Qemu];
+    pub const ALL: [Tool; 7] = [
+        Tool::WasmToolchain,
+        Tool::DebianRust,
+        Tool::RustSource,
+        Tool::Llvm,
+        Tool::XtensaLinker,
+        Tool::Qemu,
+        Tool::Valgrind,
+    ];
 
     /// What it is, for people.
     pub fn title(self) -> &'static str {
@@ -57,6 +66,7 @@ impl Tool {
             Tool::Llvm => "LLVM 22 assembler (llvm-mc-22)",
             Tool::XtensaLinker => "linker for Xtensa (xtensa-lx106-elf-ld)",
             Tool::Qemu => "QEMU for Xtensa (qemu-system-xtensa)",
+            Tool::Valgrind => "valgrind, which counts native instructions",
         }
     }
 
@@ -69,6 +79,7 @@ impl Tool {
             Tool::Llvm => &["llvm-22"],
             Tool::XtensaLinker => &["binutils-xtensa-lx106"],
             Tool::Qemu => &["qemu-system-misc"],
+            Tool::Valgrind => &["valgrind"],
         }
     }
 
@@ -81,6 +92,7 @@ impl Tool {
             Tool::Llvm => program("llvm-mc-22", "version"),
             Tool::XtensaLinker => program("xtensa-lx106-elf-ld", "GNU ld"),
             Tool::Qemu => program("qemu-system-xtensa", "version"),
+            Tool::Valgrind => program("valgrind", "valgrind"),
         }
     }
 }

@@ -66,6 +66,8 @@ fn garbled_cut_and_altered_answers_are_refused() {
         ("sed 's/tokens=4/tokens=7/' $ANSWER", "altered on its way"),
         ("cat $ANSWER; echo more", "`more` is not a message expected here"),
         ("true", "cut short"),
+        ("head -c 100000000 /dev/zero", "cut short"),
+        ("yes | head -c 100000000", "`y` is not a message expected here"),
     ] {
         let (text, code) = verified(right, script);
         assert_eq!(code, 2, "{script}: {text}");

@@ -4,13 +4,14 @@ use crate::checks;
 use crate::host::Host;
 use crate::measured::Measuring;
 use crate::profile::{Profile, Shared};
+use crate::regions;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bitstate_engine::{Engine, EngineError, Observer, Part, PathOf, Step, Workers};
 use bitstate_generate::{Sampling, Session};
 use bitstate_kernels::{UnknownVariant, Variant};
-use bitstate_model::{Model, ParseError};
+use bitstate_model::ParseError;
 use bitstate_protocol as protocol;
 use bitstate_protocol::{
     AnswerWriter, Digest, Event, Header, Job, Layout, LineError, Metric, Phase, Request, StreamAnswer, Workload,
@@ -63,8 +64,8 @@ pub fn run_with<H: Host>(
     let variant = Variant::by_name(&request.variant)
         .map_err(|error| RunError::Variant { name: request.variant.clone(), error })?;
     let start = host.ticks();
-    let model = Model::parse(model)?;
-    let mut engine = Engine::new(&model, variant)?;
+    let model = regions::load_parse(model)?;
+    let mut engine = regions::load_prepare(&model, variant)?;
     engine.set_workers(workers);
     let load = host.ticks().saturating_sub(start);
 
@@ -160,19 +161,19 @@ fn bench<H: Host>(
     let mut answer = room(workload);
 
     let start = ticks();
-    session.feed(&workload.prompt).map_err(failed)?;
+    regions::prefill(&mut session, &workload.prompt).map_err(failed)?;
     let prefill = ticks().saturating_sub(start);
 
     let allocations = host.borrow_mut().heap().allocations;
     let mut decode = 0;
     for _ in 0..workload.max_tokens {
         let start = ticks();
-        let token = session.choose().map_err(failed)?;
+        let token = regions::decode_choose(&mut session).map_err(failed)?;
         decode += ticks().saturating_sub(start);
         answer.tokens.push(token);
         answer.digests.push(Digest::of_f32s(session.logits().map_err(failed)?));
         let start = ticks();
-        session.advance(token).map_err(failed)?;
+        regions::decode_advance(&mut session, token).map_err(failed)?;
         decode += ticks().saturating_sub(start);
     }
     let heap = host.borrow_mut().heap();

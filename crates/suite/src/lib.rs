@@ -10,6 +10,7 @@ mod host;
 mod jobs;
 mod measured;
 mod profile;
+mod regions;
 
 #[cfg(target_has_atomic = "ptr")]
 pub use host::HeapCounter;

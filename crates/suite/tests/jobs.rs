@@ -145,20 +145,8 @@ fn the_layout_names_every_matrix_once() {
         assert_eq!(
             names,
             [
-                "tm.r",
-                "tm.k",
-                "tm.v",
-                "tm.g",
-                "tm.o",
-                "cm.k",
-                "cm.r",
-                "cm.v",
-                "head",
-                "head.top",
-                "wkv",
-                "vectors",
-                "vectors",
-                "vectors"
+                "tm.r", "tm.k", "tm.v", "tm.g", "tm.o", "cm.k", "cm.r", "cm.v", "head", "head.top", "wkv", "vectors",
+                "vectors", "vectors"
             ]
         );
         // The small preset fits every block there is.

@@ -7,6 +7,7 @@ pub mod markdown;
 mod roof;
 pub mod tables;
 
+use crate::comparison::{self, Comparison};
 use crate::error::Error;
 use crate::expected::Cause;
 use crate::probe::PARTS;
@@ -35,6 +36,9 @@ pub struct Report {
     pub skipped: usize,
     /// What was measured, summarised.
     pub measurements: Vec<Measurement>,
+    /// Sides that were measured against each other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comparisons: Vec<Comparison>,
     /// Sizes of what was built.
     pub artifacts: Vec<Artifact>,
     /// Which way the kernels take for the models' shapes.
@@ -144,6 +148,7 @@ impl Report {
     /// Summarises rows.
     pub fn of(provenance: Provenance, rows: &[Row]) -> Self {
         let tally = Tally::of(rows);
+        let comparisons = provenance.time_limits.map_or(Vec::new(), |limits| comparison::of(rows, limits));
         let mut report = Report {
             schema: records::SCHEMA,
             provenance,
@@ -151,6 +156,7 @@ impl Report {
             failed: tally.failed,
             skipped: tally.skipped,
             measurements: summarise(rows),
+            comparisons,
             artifacts: Vec::new(),
             layouts: Vec::new(),
             skips: Vec::new(),
@@ -175,7 +181,7 @@ impl Report {
                 Row::Failed { target, variant, workload, during, error, .. } => {
                     report.failures.push(Failure { target, variant, workload, during, error });
                 }
-                Row::Run(_) | Row::Sample { .. } | Row::Verified { .. } => {}
+                Row::Run(_) | Row::Sample { .. } | Row::Pair { .. } | Row::Verified { .. } => {}
             }
         }
         report

@@ -1,6 +1,7 @@
 //! The tables of a report, already in words: Markdown, HTML and the README only set them.
 
 use super::{Report, kernels, roof};
+use crate::comparison::{self, Comparison};
 use crate::stats::Summary;
 use crate::target::{Cell, Clock, TARGETS, XTENSA_ASSUMPTION};
 use serde::Serialize;
@@ -30,6 +31,7 @@ impl Table {
 /// All tables, in the order of a page.
 pub fn all(report: &Report) -> Vec<Table> {
     let mut tables = vec![
+        comparisons(report),
         speed(report),
         roof::shares(report),
         roof::bandwidth(report),
@@ -66,6 +68,59 @@ fn cells(report: &Report, keep: impl Fn(Cell) -> bool) -> Vec<(String, Cell)> {
 
 fn emulated(cell: Cell) -> bool {
     cell.target.clock == Clock::Instructions
+}
+
+/// Sides that were measured against each other; what changed comes first.
+pub fn comparisons(report: &Report) -> Table {
+    let mut sorted: Vec<_> = report.comparisons.iter().collect();
+    sorted.sort_by_key(|comparison| comparison.verdict);
+    let show = |unit: &str, value: f64| {
+        if unit == "ns" { format!("{} ms", number(value / 1e6)) } else { format!("{} {unit}", number(value)) }
+    };
+    let row = |c: &&Comparison| {
+        let noise = c
+            .noise
+            .map_or("–".into(), |n| format!("{} to {}", comparison::percent(n.low), comparison::percent(n.high)));
+        vec![
+            format!("`{}`", c.workload),
+            c.phase.clone(),
+            c.sides[0].clone(),
+            c.sides[1].clone(),
+            show(&c.unit, c.medians[0]),
+            show(&c.unit, c.medians[1]),
+            c.in_words(),
+            noise,
+            c.change.map_or("–".into(), |change| change.pairs.to_string()),
+            c.verdict.name().to_string(),
+        ]
+    };
+    let rows = sorted.iter().map(row).collect();
+    let limits = report.provenance.time_limits;
+    let limits = limits.map_or(String::new(), |limits| {
+        format!(
+            " Changes below {:.1} % are none; one of {:.0} % must be found or ruled out.",
+            limits.floor * 100.0,
+            limits.ceiling * 100.0
+        )
+    });
+    let note = format!(
+        "Change of the second side's time against the first's: median of pairs, with its 95 % interval by bootstrap \
+         over pairs. Noise is the first side against itself in the same session. A change is called only where the \
+         interval lies beyond both in two rounds.{limits}"
+    );
+    let columns = [
+        "workload",
+        "phase",
+        "first",
+        "second",
+        "first's time",
+        "second's time",
+        "change",
+        "noise",
+        "pairs",
+        "verdict",
+    ];
+    Table::new("Comparison", &note, &columns, rows)
 }
 
 fn speed(report: &Report) -> Table {

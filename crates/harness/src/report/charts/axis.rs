@@ -5,23 +5,31 @@ pub(super) struct Axis {
     low: f64,
     high: f64,
     logarithmic: bool,
+    /// The values are ratios near this one: ticks lie in even steps from it.
+    reference: Option<f64>,
 }
 
 impl Axis {
     /// An axis that holds all values: from zero, or between round powers of ten.
-    pub fn over(values: impl Iterator<Item = f64>, logarithmic: bool) -> Self {
+    pub fn over(values: impl Iterator<Item = f64>, logarithmic: bool, reference: Option<f64>) -> Self {
         let values: Vec<f64> = values.filter(|value| *value > 0.0 || !logarithmic).collect();
         let high = values.iter().copied().fold(0.0, f64::max);
         if !logarithmic {
             let high = if high > 0.0 { high * 1.02 } else { 1.0 };
-            return Axis { low: 0.0, high, logarithmic };
+            return Axis { low: 0.0, high, logarithmic, reference: None };
         }
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        if let Some(middle) = reference.filter(|_| low.is_finite()) {
+            // At least a percent to both sides, so that noise does not fill the chart.
+            let (low, high) = (low.min(middle * 0.99), high.max(middle * 1.01));
+            let air = (high / low).powf(0.05);
+            return Axis { low: low / air, high: high * air, logarithmic, reference };
+        }
         if !low.is_finite() {
-            return Axis { low: 1.0, high: 10.0, logarithmic };
+            return Axis { low: 1.0, high: 10.0, logarithmic, reference: None };
         }
         // A twentieth of a decade of air, so that no dot sits on the frame, then out to the next step of 1-2-5.
-        Axis { low: step_down(low / 1.12), high: step_up(high * 1.12), logarithmic }
+        Axis { low: step_down(low / 1.12), high: step_up(high * 1.12), logarithmic, reference: None }
     }
 
     /// Where a value lies, from 0 to 1.
@@ -36,6 +44,12 @@ impl Axis {
 
     /// The values to label, at most about `most` of them.
     pub fn ticks(&self, most: usize) -> Vec<f64> {
+        if let Some(middle) = self.reference {
+            let step = step_up((self.high - self.low) / most as f64);
+            let first = ((self.low - middle) / step).ceil() as i32;
+            let last = ((self.high - middle) / step).floor() as i32;
+            return (first..=last).map(|i| middle + f64::from(i) * step).collect();
+        }
         if !self.logarithmic {
             let raw = self.high / most as f64;
             let step = step_up(raw);
@@ -72,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_logarithmic_axis_holds_its_values_in_order() {
-        let axis = Axis::over([30.0, 4000.0, 250.0].into_iter(), true);
+        let axis = Axis::over([30.0, 4000.0, 250.0].into_iter(), true, None);
         let places: Vec<f64> = [30.0, 250.0, 4000.0].iter().map(|value| axis.place(*value)).collect();
         assert!(places[0] > 0.0 && places[0] < places[1] && places[1] < places[2] && places[2] < 1.0, "{places:?}");
         assert_eq!(axis.ticks(5), [30.0, 100.0, 300.0, 1000.0, 3000.0]);
@@ -80,15 +94,25 @@ mod tests {
 
     #[test]
     fn a_linear_axis_starts_at_zero() {
-        let axis = Axis::over([30.0, 61.0].into_iter(), false);
+        let axis = Axis::over([30.0, 61.0].into_iter(), false, None);
         assert_eq!(axis.place(0.0), 0.0);
         assert_eq!(axis.ticks(4), [0.0, 20.0, 40.0, 60.0]);
     }
 
     #[test]
+    fn an_axis_around_a_reference_has_even_steps_from_it() {
+        let axis = Axis::over([0.97, 1.06].into_iter(), true, Some(1.0));
+        let percents: Vec<f64> = axis.ticks(5).iter().map(|tick| ((tick - 1.0) * 100.0).round()).collect();
+        assert_eq!(percents, [-2.0, 0.0, 2.0, 4.0, 6.0]);
+        assert!(axis.place(0.97) > 0.0 && axis.place(1.06) < 1.0 && axis.place(1.0) > axis.place(0.98));
+        let still = Axis::over([1.0].into_iter(), true, Some(1.0));
+        assert!((still.place(1.0) - 0.5).abs() < 0.01 && still.ticks(5).len() >= 3);
+    }
+
+    #[test]
     fn no_values_or_one_value_make_an_axis_too() {
-        assert!(Axis::over(std::iter::empty(), true).ticks(5).len() >= 2);
-        let one = Axis::over([7.0].into_iter(), true);
+        assert!(Axis::over(std::iter::empty(), true, None).ticks(5).len() >= 2);
+        let one = Axis::over([7.0].into_iter(), true, None);
         assert!(one.place(7.0) > 0.0 && one.place(7.0) < 1.0);
         assert!(!one.ticks(5).is_empty());
     }

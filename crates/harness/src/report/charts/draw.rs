@@ -167,7 +167,8 @@ impl<'a> Layout<'a> {
         self.draw_legend(area)?;
         let marks = || self.chart.panels.iter().flat_map(|panel| &panel.rows);
         let values = marks().filter_map(|mark| mark.value).flat_map(|(low, middle, high)| [low, middle, high]);
-        let axis = Axis::over(values.chain(marks().filter_map(|mark| mark.ring)), self.chart.logarithmic);
+        let values = values.chain(marks().filter_map(|mark| mark.ring));
+        let axis = Axis::over(values, self.chart.logarithmic, self.chart.reference);
         let mut y = self.top;
         for panel in &self.chart.panels {
             let bold = ("sans-serif", font, FontStyle::Bold).into_font().color(&TEXT);
@@ -184,7 +185,8 @@ impl<'a> Layout<'a> {
         }
         let y = y - self.row / 4;
         for tick in axis.ticks(self.most_ticks()) {
-            self.text(area, &tick_text(tick), (self.x(&axis, tick), y), HPos::Center, VPos::Top)?;
+            let text = if self.chart.reference.is_some() { percent_text(tick) } else { tick_text(tick) };
+            self.text(area, &text, (self.x(&axis, tick), y), HPos::Center, VPos::Top)?;
         }
         let centre = (self.plot.0 + self.plot.1) / 2;
         self.text(area, &self.chart.axis, (centre, y + self.row), HPos::Center, VPos::Top)
@@ -230,6 +232,11 @@ impl<'a> Layout<'a> {
         let style = ShapeStyle { color: GRID.mix(0.45), filled: false, stroke_width: self.scale as u32 };
         for tick in axis.ticks(self.most_ticks()) {
             let x = self.x(axis, tick);
+            area.draw(&PathElement::new([(x, top), (x, top + self.row)], style))?;
+        }
+        if let Some(reference) = self.chart.reference {
+            let x = self.x(axis, reference);
+            let style = ShapeStyle { color: GRID.to_rgba(), filled: false, stroke_width: 2 * self.scale as u32 };
             area.draw(&PathElement::new([(x, top), (x, top + self.row)], style))?;
         }
         Ok(())
@@ -323,6 +330,13 @@ fn shortened(text: &str, size: i32, room: i32) -> String {
     let mut short = text.to_string();
     while short.pop().is_some() && text_width(&format!("{short}…"), size) > room {}
     format!("{}…", short.trim_end())
+}
+
+/// A label of an axis of ratios: the percentage from no difference.
+fn percent_text(ratio: f64) -> String {
+    let percent = (ratio - 1.0) * 100.0;
+    let text = if percent.abs() < 0.95 { format!("{percent:+.1}") } else { format!("{percent:+.0}") };
+    if percent.abs() < 0.001 { "0 %".into() } else { format!("{text} %") }
 }
 
 /// A label of the axis: short, with its thousands as a letter.

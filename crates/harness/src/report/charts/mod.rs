@@ -2,6 +2,7 @@
 
 mod axis;
 mod draw;
+mod forest;
 mod probes;
 
 pub use draw::{INLINE, Look, PAGE, png, svg};
@@ -27,6 +28,8 @@ pub struct Chart {
     pub logarithmic: bool,
     /// What the parts of stacked bars stand for, in their order; none where nothing is stacked.
     pub legend: Vec<&'static str>,
+    /// A value of no difference: a line is drawn there, values are near it, and labels are percentages from it.
+    pub reference: Option<f64>,
     /// One panel a workload.
     pub panels: Vec<Panel>,
 }
@@ -78,6 +81,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             axis: "tokens/s".into(),
             logarithmic: true,
             legend: Vec::new(),
+            reference: None,
             panels: panels(report, wall, &[("decode", "throughput", "")], number),
         },
         Chart {
@@ -87,6 +91,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             axis: "% of the roof".into(),
             logarithmic: false,
             legend: Vec::new(),
+            reference: None,
             panels: probes::shares(report),
         },
         Chart {
@@ -96,6 +101,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             axis: "% of the token".into(),
             logarithmic: false,
             legend: PARTS.iter().map(|(_, title)| *title).collect(),
+            reference: None,
             panels: probes::parts(report, Clock::Wall),
         },
         Chart {
@@ -105,6 +111,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             axis: "% of the token's instructions".into(),
             logarithmic: false,
             legend: PARTS.iter().map(|(_, title)| *title).collect(),
+            reference: None,
             panels: probes::parts(report, Clock::Instructions),
         },
         Chart {
@@ -114,6 +121,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             axis: "tokens/s, modelled".into(),
             logarithmic: false,
             legend: Vec::new(),
+            reference: None,
             panels: panels(report, emulated, &[("decode", "modelled throughput", "")], number),
         },
         Chart {
@@ -124,6 +132,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             axis: "bytes".into(),
             logarithmic: true,
             legend: Vec::new(),
+            reference: None,
             panels: panels(report, |_| true, &[("run", "memory", "")], bytes),
         },
         Chart {
@@ -133,6 +142,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             axis: "milliseconds".into(),
             logarithmic: true,
             legend: Vec::new(),
+            reference: None,
             panels: panels(report, wall, &phases("time"), milliseconds),
         },
         Chart {
@@ -142,6 +152,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             axis: "instructions".into(),
             logarithmic: true,
             legend: Vec::new(),
+            reference: None,
             panels: panels(report, emulated, &phases("instructions"), short),
         },
         Chart {
@@ -151,9 +162,11 @@ pub fn all(report: &Report) -> Vec<Chart> {
             axis: "G weights/s".into(),
             logarithmic: true,
             legend: Vec::new(),
+            reference: None,
             panels: probes::rates(report),
         },
     ];
+    charts.push(forest::chart(report));
     charts.retain(|chart| chart.panels.iter().flat_map(|panel| &panel.rows).any(|mark| mark.value.is_some()));
     charts
 }

@@ -1,0 +1,266 @@
+//! The gate: counters against their accepted values, row by row. What is missing on either side is an error, never a
+//! pass.
+
+use crate::counters::Counter;
+use crate::exit::Exit;
+use crate::thresholds::Thresholds;
+use serde::{Deserialize, Serialize};
+
+/// What became of one counter. The order is that of the table: what matters comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Above a cap that no acceptance lifts.
+    OverCap,
+    /// More than the threshold allows.
+    Regression,
+    /// Accepted once, not counted now.
+    Missing,
+    /// Counted, but never accepted.
+    NoBaseline,
+    /// About a workload or cell that there is no more.
+    Stale,
+    /// Counted with another model, compiler or counting tool.
+    NotComparable,
+    /// Less by more than the threshold.
+    Improvement,
+    /// As accepted, within the threshold.
+    Unchanged,
+}
+
+impl Status {
+    /// What it means for the command.
+    pub fn exit(self) -> Exit {
+        match self {
+            Status::OverCap | Status::Regression => Exit::Regression,
+            Status::Missing | Status::NoBaseline | Status::Stale => Exit::Harness,
+            Status::NotComparable => Exit::NotMeasurable,
+            Status::Improvement | Status::Unchanged => Exit::Pass,
+        }
+    }
+
+    /// Its name, as the verdict file has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::OverCap => "over_cap",
+            Status::Regression => "regression",
+            Status::Missing => "missing",
+            Status::NoBaseline => "no_baseline",
+            Status::Stale => "stale",
+            Status::NotComparable => "not_comparable",
+            Status::Improvement => "improvement",
+            Status::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// One counter, judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// Target.
+    pub target: String,
+    /// Variant, or `all`.
+    pub variant: String,
+    /// Case or artifact.
+    pub workload: String,
+    /// Phase or section.
+    pub phase: String,
+    /// What was counted.
+    pub metric: String,
+    /// In what.
+    pub unit: String,
+    /// The accepted value.
+    pub baseline: Option<u64>,
+    /// The value now.
+    pub value: Option<u64>,
+    /// What became of it.
+    pub status: Status,
+    /// Why, as a sentence.
+    pub sentence: String,
+}
+
+impl Finding {
+    /// The change as a share; none where a side is missing or the accepted value is 0.
+    pub fn change(&self) -> Option<f64> {
+        let (baseline, value) = self.baseline.zip(self.value)?;
+        (baseline > 0).then(|| value as f64 / baseline as f64 - 1.0)
+    }
+
+    /// Whether the value is not the accepted one.
+    pub fn moved(&self) -> bool {
+        self.baseline != self.value || self.status != Status::Unchanged
+    }
+
+    fn of(counter: &Counter, baseline: Option<u64>, value: Option<u64>, status: Status, sentence: String) -> Self {
+        Finding {
+            target: counter.target.clone(),
+            variant: counter.variant.clone(),
+            workload: counter.workload.clone(),
+            phase: counter.phase.clone(),
+            metric: counter.metric.clone(),
+            unit: counter.unit.clone(),
+            baseline,
+            value,
+            status,
+            sentence,
+        }
+    }
+}
+
+/// What the gate is to look at.
+pub struct Scope<'a> {
+    /// Whether a row is among what was asked for.
+    pub selected: &'a dyn Fn(&Counter) -> bool,
+    /// Why a row could not be counted here, where that is known and has a row of its own.
+    pub excused: &'a dyn Fn(&Counter) -> bool,
+    /// Why a row is about something that there is no more, as a sentence.
+    pub stale: &'a dyn Fn(&Counter) -> Option<String>,
+}
+
+/// Judges counters against accepted rows; movers come first, the largest change first.
+pub fn judge(thresholds: &Thresholds, accepted: &[Counter], counters: &[Counter], scope: &Scope) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for counter in counters {
+        let row = accepted.iter().find(|row| row.name() == counter.name());
+        findings.push(judge_counter(thresholds, row, counter));
+    }
+    for row in accepted {
+        if let Some(sentence) = (scope.stale)(row) {
+            findings.push(Finding::of(row, Some(row.value), None, Status::Stale, sentence));
+            continue;
+        }
+        let counted = counters.iter().any(|counter| counter.name() == row.name());
+        if !counted && (scope.selected)(row) && !(scope.excused)(row) {
+            let sentence = format!("was accepted at {} and was not counted now", row.value);
+            findings.push(Finding::of(row, Some(row.value), None, Status::Missing, sentence));
+        }
+    }
+    let size = |finding: &Finding| finding.change().map_or(0.0, f64::abs);
+    findings.sort_by(|a, b| a.status.cmp(&b.status).then(size(b).total_cmp(&size(a))));
+    findings
+}
+
+fn judge_counter(thresholds: &Thresholds, row: Option<&Counter>, counter: &Counter) -> Finding {
+    let value = counter.value;
+    let finding =
+        |status, sentence: String| Finding::of(counter, row.map(|row| row.value), Some(value), status, sentence);
+    if let Some(cap) = thresholds.caps.iter().find(|cap| cap.covers(counter) && value > cap.most) {
+        return finding(Status::OverCap, format!("{value} is above the cap of {}: {}", cap.most, cap.why));
+    }
+    let Some(row) = row else {
+        return finding(Status::NoBaseline, "it has no accepted value".into());
+    };
+    if let Some(difference) = differing_key(row, counter) {
+        return finding(Status::NotComparable, difference);
+    }
+    let allowed = thresholds.allowance(&counter.metric).of(row.value);
+    let change = value as f64 - row.value as f64;
+    if change > allowed {
+        finding(Status::Regression, format!("rose by {change:.0}, {allowed:.0} are allowed"))
+    } else if -change > allowed {
+        finding(Status::Improvement, format!("fell by {:.0}", -change))
+    } else {
+        finding(Status::Unchanged, String::new())
+    }
+}
+
+/// What the keys of two counters differ in, if they do.
+pub fn differing_key(accepted: &Counter, now: &Counter) -> Option<String> {
+    let name = accepted.key.keys().chain(now.key.keys()).find(|name| accepted.key.get(*name) != now.key.get(*name))?;
+    let show = |counter: &Counter| counter.key.get(name).map_or("nothing".to_string(), |value| format!("`{value}`"));
+    Some(format!("{name} was {}, is {} now", show(accepted), show(now)))
+}
+
+/// The code of all findings.
+pub fn exit(findings: &[Finding]) -> Exit {
+    findings.iter().map(|finding| finding.status.exit()).fold(Exit::Pass, Exit::worst)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Finding, Scope, Status, exit, judge};
+    use crate::counters::Counter;
+    use crate::thresholds::Thresholds;
+
+    fn counter(variant: &str, metric: &str, value: u64) -> Counter {
+        Counter {
+            target: "native".into(),
+            variant: variant.into(),
+            workload: "a".into(),
+            phase: "decode".into(),
+            metric: metric.into(),
+            unit: metric.into(),
+            value,
+            key: [("rustc".to_string(), "1.95".to_string())].into(),
+        }
+    }
+
+    fn thresholds() -> Thresholds {
+        Thresholds::parse(include_str!("../../../ci/thresholds.toml")).unwrap()
+    }
+
+    fn judged(accepted: &[Counter], counters: &[Counter]) -> Vec<Finding> {
+        let scope = Scope { selected: &|_| true, excused: &|_| false, stale: &|_| None };
+        judge(&thresholds(), accepted, counters, &scope)
+    }
+
+    fn one(accepted: u64, now: u64, metric: &str) -> (Status, u8) {
+        let findings = judged(&[counter("avx2", metric, accepted)], &[counter("avx2", metric, now)]);
+        assert_eq!(findings.len(), 1);
+        (findings[0].status, exit(&findings).code())
+    }
+
+    #[test]
+    fn one_percent_more_instructions_is_always_found() {
+        for base in [1000, 281_623, 78_388_197, 6_552_892_744] {
+            assert_eq!(one(base, base, "instructions"), (Status::Unchanged, 0));
+            assert_eq!(one(base, base + base / 1000, "instructions"), (Status::Unchanged, 0));
+            assert_eq!(one(base, base + base / 100, "instructions"), (Status::Regression, 1));
+            assert_eq!(one(base, base - base / 100, "instructions"), (Status::Improvement, 0));
+        }
+        assert_eq!(one(100_000, 100_512, "size"), (Status::Unchanged, 0));
+        assert_eq!(one(100_000, 100_513, "size"), (Status::Regression, 1));
+        assert_eq!(one(0, 1, "allocations"), (Status::OverCap, 1));
+        assert_eq!(one(0, 0, "allocations"), (Status::Unchanged, 0));
+    }
+
+    #[test]
+    fn what_is_missing_on_a_side_is_an_error() {
+        let (a, b) = (counter("avx2", "instructions", 5), counter("ssse3", "instructions", 5));
+        let findings = judged(&[a.clone(), b.clone()], std::slice::from_ref(&a));
+        assert_eq!((findings[0].status, exit(&findings).code()), (Status::Missing, 2));
+        let findings = judged(std::slice::from_ref(&a), &[a.clone(), b.clone()]);
+        assert_eq!((findings[0].status, exit(&findings).code()), (Status::NoBaseline, 2));
+        let scope = Scope { selected: &|row| row.variant == "avx2", excused: &|_| false, stale: &|_| None };
+        let findings = judge(&thresholds(), &[a.clone(), b.clone()], std::slice::from_ref(&a), &scope);
+        assert_eq!(exit(&findings).code(), 0, "what was not asked for is not missed");
+        let scope = Scope { selected: &|_| true, excused: &|row| row.variant == "ssse3", stale: &|_| None };
+        assert_eq!(exit(&judge(&thresholds(), &[a.clone(), b.clone()], std::slice::from_ref(&a), &scope)).code(), 0);
+        let stale = |row: &Counter| (row.variant == "ssse3").then(|| "there is no workload `a`".to_string());
+        let scope = Scope { selected: &|_| true, excused: &|_| false, stale: &stale };
+        let findings = judge(&thresholds(), &[a.clone(), b], &[a], &scope);
+        assert_eq!((findings[0].status, exit(&findings).code()), (Status::Stale, 2));
+        assert_eq!(findings[0].sentence, "there is no workload `a`");
+    }
+
+    #[test]
+    fn another_compiler_is_not_comparable() {
+        let accepted = counter("avx2", "instructions", 5);
+        let mut now = accepted.clone();
+        now.key.insert("rustc".into(), "1.96".into());
+        let findings = judged(&[accepted], &[now]);
+        assert_eq!((findings[0].status, exit(&findings).code()), (Status::NotComparable, 3));
+        assert!(findings[0].sentence.contains("rustc was `1.95`, is `1.96` now"), "{}", findings[0].sentence);
+    }
+
+    #[test]
+    fn what_moved_most_comes_first() {
+        let accepted = ["a", "b", "c", "d"].map(|variant| counter(variant, "instructions", 1000));
+        let values = [1000, 1020, 1500, 900];
+        let now: Vec<Counter> =
+            accepted.iter().zip(values).map(|(row, value)| Counter { value, ..row.clone() }).collect();
+        let order: Vec<String> = judged(&accepted, &now).into_iter().map(|finding| finding.variant).collect();
+        assert_eq!(order, ["c", "b", "d", "a"]);
+    }
+}

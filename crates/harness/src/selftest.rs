@@ -1,0 +1,260 @@
+//! The harness against planted faults: each must end with its own exit code, and no fault with 0.
+//!
+//! The faults are planted in what a real runner of this build answers, in the golden files or in the accepted counters.
+//! What judges them is what judges a real run.
+
+pub mod plant;
+
+use crate::comparison;
+use crate::counters::{self, Counter, Counts};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::gate::{self, Scope};
+use crate::golden::{Case, Golden, stream_path};
+use crate::pairs::{self, Settings, Side};
+use crate::provenance::Provenance;
+use crate::records::Tally;
+use crate::runner::Runner;
+use crate::stats::verdict::Verdict;
+use crate::target::Cell;
+use crate::thresholds::Thresholds;
+use crate::verify::{Plan, verify};
+use crate::workspace::{Workspace, make_folder, read_text, write_atomic};
+use plant::{Plant, planted};
+use std::path::{Path, PathBuf};
+
+/// What a planted fault came to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What was planted, and what looked at it.
+    pub name: String,
+    /// The exit code that it must end with.
+    pub expected: Exit,
+    /// The one that it ended with.
+    pub found: Exit,
+    /// What was said.
+    pub said: String,
+}
+
+impl Outcome {
+    /// Whether the harness did what it must.
+    pub fn right(&self) -> bool {
+        self.found == self.expected
+    }
+
+    /// Whether this machine, now, is too noisy for a comparison of time to say anything: no fault of the harness, but
+    /// no pass either.
+    pub fn not_measurable(&self) -> bool {
+        !self.right() && self.found == Exit::NotMeasurable && self.said.starts_with(TIME)
+    }
+}
+
+const TIME: &str = "time: ";
+
+/// What the faults are planted into.
+pub struct Bench<'a> {
+    /// Everything that a real run has; of one cell and one timed case.
+    pub plan: &'a Plan<'a>,
+    /// The workspace that the plan is of.
+    pub workspace: &'a Workspace,
+    /// The thresholds.
+    pub thresholds: &'a Thresholds,
+    /// Where the numbers come from.
+    pub provenance: &'a Provenance,
+    /// The program that plants: this one, whose verb `plant` is [`plant::run`].
+    pub planter: PathBuf,
+    /// Pairs of a round.
+    pub pairs: u32,
+}
+
+/// Runs every fault.
+///
+/// # Errors
+/// If the harness cannot even start: nothing built, no folder to write into, Ctrl-C.
+pub fn run(bench: &Bench) -> Result<Vec<Outcome>, Error> {
+    let mut outcomes = on_counters(bench)?;
+    outcomes.extend(on_answers(bench)?);
+    outcomes.push(on_golden(bench)?);
+    outcomes.push(on_time(bench, "no change against itself: ab", None, Exit::Pass, 1)?);
+    outcomes.push(on_time(bench, "time +10 %: ab", Some(Plant::Slower(1.1)), Exit::Regression, 2)?);
+    Ok(outcomes)
+}
+
+/// How often planted slowdowns of 5 % are found, and how often no change is called one, of `sessions` each.
+///
+/// # Errors
+/// As [`run`].
+pub fn sessions(bench: &Bench, sessions: u32, seed: u64) -> Result<[u32; 2], Error> {
+    let mut called = [0, 0];
+    for session in 0..u64::from(sessions) {
+        for (count, plant) in called.iter_mut().zip([Some(Plant::Slower(1.05)), Some(Plant::Slower(1.0))]) {
+            let decode = compare(bench, plant, seed.wrapping_add(session))?.1;
+            *count += u32::from(matches!(decode, Some(Verdict::Regression | Verdict::Improvement)));
+        }
+    }
+    Ok(called)
+}
+
+fn one_cell(bench: &Bench) -> Result<(Cell, PathBuf), Error> {
+    let cell = bench.plan.built.runnable(bench.plan.cells).first().copied();
+    match cell.and_then(|cell| bench.plan.built.runners.get(cell.target.name).map(|runner| (cell, runner))) {
+        Some((cell, Runner::Native { program })) => Ok((cell, program.clone())),
+        _ => Err(Error::Refused("the self-test needs the native runner, which was not built".into())),
+    }
+}
+
+/// The gate on counters of this build, whole and with faults.
+fn on_counters(bench: &Bench) -> Result<Vec<Outcome>, Error> {
+    let scratch = bench.workspace.scratch().join("counts");
+    let count = || counters::count(bench.plan, &scratch, bench.provenance);
+    let accepted = count()?;
+    let again = count()?;
+    let gated = |name: &str, expected, accepted: &[Counter], counts: &Counts| {
+        let stale = |row: &Counter| row.workload.starts_with("gone/").then(|| "there is no such workload".to_string());
+        let scope = Scope { selected: &|_| true, excused: &|_| false, stale: &stale };
+        let findings = gate::judge(bench.thresholds, accepted, &counts.counters, &scope);
+        let first = findings
+            .iter()
+            .find(|finding| !finding.sentence.is_empty())
+            .map(|f| format!("{}: {}", f.status.name(), f.sentence));
+        let found = Tally::of(&counts.rows).exit.worst(gate::exit(&findings));
+        Outcome { name: name.into(), expected, found, said: first.unwrap_or_default() }
+    };
+    let instructions = |counter: &Counter| counter.metric == "instructions" && counter.phase == "decode";
+    let Some(place) = again.counters.iter().position(instructions) else {
+        return Err(Error::Refused(
+            "no decode instructions were counted: `cargo xtask setup` installs valgrind".into(),
+        ));
+    };
+    let changed = |change: &dyn Fn(&mut Vec<Counter>)| {
+        let mut counts = Counts { counters: again.counters.clone(), rows: again.rows.clone() };
+        change(&mut counts.counters);
+        counts
+    };
+    let accepted = &accepted.counters;
+    let with_row = |change: &dyn Fn(&mut Counter)| {
+        let mut rows = accepted.clone();
+        let mut row = rows[place].clone();
+        change(&mut row);
+        rows.retain(|other| other.name() != row.name());
+        rows.push(row);
+        rows
+    };
+    let more = |share: u64| changed(&move |rows| rows[place].value += rows[place].value * share / 100);
+    let stale = with_row(&|row| row.workload = "gone/greedy".into());
+    let other = with_row(&|row| drop(row.key.insert("model".into(), "0000000000000000".into())));
+    Ok(vec![
+        gated("no change, counted twice: gate", Exit::Pass, accepted, &again),
+        gated("instructions +2 %: gate", Exit::Regression, accepted, &more(2)),
+        gated("instructions +1 %: gate", Exit::Regression, accepted, &more(1)),
+        gated(
+            "one row deleted from the run: gate",
+            Exit::Harness,
+            accepted,
+            &changed(&|rows| drop(rows.remove(place))),
+        ),
+        gated("one row deleted from the baseline: gate", Exit::Harness, &with_row_gone(accepted, place), &again),
+        gated("a baseline of a workload that is gone: gate", Exit::Harness, &stale, &again),
+        gated("a baseline of another model: gate", Exit::NotMeasurable, &other, &again),
+    ])
+}
+
+fn with_row_gone(rows: &[Counter], place: usize) -> Vec<Counter> {
+    rows.iter().enumerate().filter(|(i, _)| *i != place).map(|(_, row)| row.clone()).collect()
+}
+
+/// Verifying and counting with a runner whose answers are not right.
+fn on_answers(bench: &Bench) -> Result<Vec<Outcome>, Error> {
+    let (cell, program) = one_cell(bench)?;
+    let mut outcomes = Vec::new();
+    for (name, plant, expected) in [
+        ("one token flipped", Plant::FlippedToken, Exit::WrongAnswer),
+        ("another kernel than the one asked for", Plant::FallBack, Exit::Harness),
+        ("an answer cut short", Plant::Cut, Exit::Harness),
+    ] {
+        let (_folder, runner) = planted(bench, plant, &program)?;
+        let mut built = crate::build::Built::default();
+        built.runners.insert(cell.target.name, runner);
+        let plan = bench.plan_with(&built);
+        let counts = counters::count(&plan, &bench.workspace.scratch().join("counts"), bench.provenance)?;
+        for (what, rows) in [("verify", verify(&plan)?), ("gate", counts.rows)] {
+            let said = rows.iter().find_map(|row| match row {
+                crate::records::Row::Failed { error, .. } => Some(error.clone()),
+                _ => None,
+            });
+            outcomes.push(Outcome {
+                name: format!("{name}: {what}"),
+                expected,
+                found: Tally::of(&rows).exit,
+                said: said.unwrap_or_default(),
+            });
+        }
+    }
+    Ok(outcomes)
+}
+
+/// Reading golden files of which one is cut short.
+fn on_golden(bench: &Bench) -> Result<Outcome, Error> {
+    let scratch = bench.workspace.scratch();
+    make_folder(&scratch)?;
+    let folder = tempfile::tempdir_in(&scratch).map_err(Error::io("make a folder in", &scratch))?;
+    let copy = Workspace { root: folder.path().into(), target: folder.path().join("target") };
+    let golden = bench.workspace.root.join("golden");
+    copy_file(&golden.join("cases.toml"), &copy.root.join("golden/cases.toml"))?;
+    copy_file(&golden.join("kernels.json"), &copy.root.join("golden/kernels.json"))?;
+    let all = Golden::load(bench.workspace)?;
+    for case in &all.cases {
+        let name = |workspace: &Workspace| stream_path(&workspace.streams(), case.name());
+        copy_file(&name(bench.workspace), &name(&copy))?;
+    }
+    let cut = all.cases.first().map(|case| stream_path(&copy.streams(), case.name())).unwrap_or_default();
+    let text = read_text(&cut)?;
+    write_atomic(&cut, &text.as_bytes()[..text.len() / 2])?;
+    let (found, said) = match Golden::load(&copy) {
+        Ok(_) => (Exit::Pass, "it was read".to_string()),
+        Err(error) => (error.exit(), error.to_string()),
+    };
+    Ok(Outcome { name: "a golden file cut short: every verb".into(), expected: Exit::Harness, found, said })
+}
+
+fn copy_file(from: &Path, to: &Path) -> Result<(), Error> {
+    write_atomic(to, &std::fs::read(from).map_err(Error::io("read", from))?)
+}
+
+fn on_time(bench: &Bench, name: &str, plant: Option<Plant>, expected: Exit, seed: u64) -> Result<Outcome, Error> {
+    // The twin goes through the planter too, so that both sides are started alike.
+    let (found, verdict, change) = compare(bench, Some(plant.unwrap_or(Plant::Slower(1.0))), seed)?;
+    let verdict = verdict.map_or("nothing compared", Verdict::name);
+    Ok(Outcome { name: name.into(), expected, found, said: format!("{TIME}decode {verdict}, {change}") })
+}
+
+/// Measures a planted runner against the same one without the fault. The exit code and the verdict are those of decode.
+fn compare(bench: &Bench, plant: Option<Plant>, seed: u64) -> Result<(Exit, Option<Verdict>, String), Error> {
+    let (cell, program) = one_cell(bench)?;
+    let (_plain_folder, plain) = planted(bench, Plant::Slower(1.0), &program)?;
+    let (_folder, slower) = planted(bench, plant.unwrap_or(Plant::Slower(1.0)), &program)?;
+    let built = |runner| {
+        let mut built = crate::build::Built::default();
+        built.runners.insert(cell.target.name, runner);
+        built
+    };
+    let (built_plain, built_slower) = (built(plain), built(slower));
+    let plans = [bench.plan_with(&built_plain), bench.plan_with(&built_slower)];
+    let sides = [Side { label: "as it is", plan: &plans[0], cell }, Side { label: "planted", plan: &plans[1], cell }];
+    let settings = Settings { pairs: bench.pairs, seed, limits: bench.thresholds.time };
+    let rows = pairs::compare(&[sides], &settings)?.rows;
+    let comparisons = comparison::of(&rows, bench.thresholds.time);
+    let decode = comparisons.iter().find(|comparison| comparison.phase == "decode");
+    let verdict = decode.map(|comparison| comparison.verdict);
+    let exit = Tally::of(&rows).exit.worst(verdict.map_or(Exit::Harness, Verdict::exit));
+    Ok((exit, verdict, decode.map(comparison::Comparison::in_words).unwrap_or_default()))
+}
+
+impl<'a> Bench<'a> {
+    /// The same plan with other runners.
+    fn plan_with(&self, built: &'a crate::build::Built) -> Plan<'a> {
+        let plan = self.plan;
+        let cases: Vec<&'a Case> = plan.cases.clone();
+        Plan { cases, built, ..*plan }
+    }
+}

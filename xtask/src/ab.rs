@@ -1,0 +1,140 @@
+//! `cargo xtask ab`.
+
+use crate::context::{Context, Ready, tell};
+use crate::flags::AbFlags;
+use anyhow::Context as _;
+use bitstate_harness::checkout::{self, Checkout};
+use bitstate_harness::comparison::Comparison;
+use bitstate_harness::counters::{self, Counter};
+use bitstate_harness::gate::{self, Finding, Scope};
+use bitstate_harness::pairs::{self, PAIRS, Settings, Side};
+use bitstate_harness::provenance::{self, Provenance};
+use bitstate_harness::records::{Row, Tally};
+use bitstate_harness::target::{Cell, Clock};
+use bitstate_harness::thresholds::Thresholds;
+use bitstate_harness::verify::Plan;
+use bitstate_harness::{Exit, report};
+use serde_json::json;
+use std::time::Instant;
+
+/// Seed of the order of pairs: fixed, and in the records, so that an order can be had again.
+const SEED: u64 = 0x0ab0_0ab0;
+
+pub fn run(ab: &AbFlags) -> anyhow::Result<Exit> {
+    let here = Context::new(&ab.flags)?;
+    let thresholds = Thresholds::load(&here.workspace)?;
+    let count = ab.pairs.unwrap_or(if here.quick { PAIRS.0 } else { PAIRS.1 });
+    if ab.flags.dry_run {
+        for cell in &here.cells {
+            println!("would compare {} with {} on {cell}, {count} pairs a round", ab.new, ab.old);
+        }
+        return Ok(Exit::Pass);
+    }
+    let checkouts = [&ab.old, &ab.new].map(|reference| checkout::check_out(&here.workspace, reference));
+    let [old, new] = checkouts;
+    let (old, new) = (old?, new?);
+    // Both are built before anything is timed.
+    let sides = [prepare(ab, &old)?, prepare(ab, &new)?];
+    let plans = [sides[0].plan()?, sides[1].plan()?];
+    // Times where there is a clock; counts where there is none.
+    let of = |clock| here.cells.iter().copied().filter(move |cell: &Cell| cell.target.clock == clock);
+    let pair = |cell: Cell| {
+        [(&old, &plans[0]), (&new, &plans[1])].map(|(checkout, plan)| Side { label: &checkout.label, plan, cell })
+    };
+    let pairs: Vec<[Side; 2]> = of(Clock::Wall).map(pair).collect();
+    let emulated: Vec<Cell> = of(Clock::Instructions).collect();
+
+    let started = Instant::now();
+    let steal = provenance::steal();
+    let mut rows = plans[1].obstacles();
+    rows.extend(plans[0].obstacles().into_iter().filter(|row| matches!(row, Row::Failed { .. })));
+    let mut provenance = describe(&sides[1], &old, &new);
+    if !pairs.is_empty() {
+        let paired = pairs::compare(&pairs, &Settings { pairs: count, seed: SEED, limits: thresholds.time })?;
+        rows.extend(paired.rows);
+        provenance.pinned_to = paired.pinned_to;
+    }
+    let findings = count_both(&sides, &plans, &emulated, &thresholds, &mut rows)?;
+    provenance.time_limits = Some(thresholds.time);
+    provenance.seconds = started.elapsed().as_secs();
+    provenance.steal = provenance::steal().saturating_sub(steal);
+    let today = provenance::now();
+    let name = format!("{}-{}", today.get(..10).unwrap_or("undated"), provenance.name);
+    let folder = here.workspace.scratch().join("reports").join(name);
+    report::write(&folder, &provenance, &rows)?;
+
+    let made = report::read(&folder)?;
+    let exit = exit(&rows, &made.comparisons, &findings);
+    if ab.flags.json {
+        let answer =
+            json!({"report": folder, "comparisons": made.comparisons, "counters": findings, "exit": exit.code()});
+        println!("{answer:#}");
+        return Ok(exit);
+    }
+    if !made.comparisons.is_empty() {
+        print!("{}", report::markdown::plain(&report::tables::comparisons(&made)));
+    }
+    crate::gate::tell(&findings);
+    if !findings.is_empty() {
+        let moved = findings.iter().filter(|finding| finding.moved()).count();
+        println!("{} counters of emulated targets compared, {moved} moved", findings.len());
+    }
+    tell(&rows);
+    println!("report: {}/report.html", here.workspace.show(&folder));
+    Ok(exit)
+}
+
+/// The verdicts, the counters and the rows together. Nothing compared is no pass.
+fn exit(rows: &[Row], comparisons: &[Comparison], findings: &[Finding]) -> Exit {
+    let nothing = comparisons.is_empty() && findings.is_empty();
+    let none = if nothing { Exit::NotMeasurable } else { Exit::Pass };
+    let verdicts = comparisons.iter().map(|comparison| comparison.verdict.exit());
+    verdicts.fold(Tally::of(rows).exit.worst(none).worst(gate::exit(findings)), Exit::worst)
+}
+
+/// Counts the cells without a clock on both sides; what fails or is skipped is added to the rows.
+fn count_both(
+    sides: &[Ready; 2],
+    plans: &[Plan; 2],
+    cells: &[Cell],
+    thresholds: &Thresholds,
+    rows: &mut Vec<Row>,
+) -> anyhow::Result<Vec<Finding>> {
+    if cells.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut counted = Vec::new();
+    for (side, plan) in sides.iter().zip(plans) {
+        let plan = Plan { cells, cases: plan.cases.clone(), ..*plan };
+        let workspace = &side.context.workspace;
+        let counts = counters::count(&plan, &workspace.scratch().join("counts"), &Provenance::collect(workspace))?;
+        rows.extend(counts.rows.into_iter().filter(|row| !rows.contains(row)).collect::<Vec<_>>());
+        let of_cells = |counter: &Counter| cells.iter().any(|cell| cell.target.name == counter.target);
+        counted.push(counts.counters.into_iter().filter(of_cells).collect::<Vec<Counter>>());
+    }
+    let scope = Scope { selected: &|_| true, excused: &|_| false, stale: &|_| None };
+    Ok(gate::judge(thresholds, &counted[0], &counted[1], &scope))
+}
+
+fn prepare(ab: &AbFlags, checkout: &Checkout) -> anyhow::Result<Ready> {
+    eprintln!("{}: {}", checkout.label, checkout.workspace.root.display());
+    let context = Context { workspace: checkout.workspace.clone(), ..Context::new(&ab.flags)? };
+    context.prepare().with_context(|| format!("{} cannot be prepared", checkout.label))
+}
+
+fn describe(new: &Ready, old_checkout: &Checkout, new_checkout: &Checkout) -> Provenance {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let digests = new.models.iter().map(|model| (model.name.clone(), model.digest.to_string()));
+    let short = |checkout: &Checkout| {
+        checkout.commit.as_ref().map_or("tree".into(), |c| c.chars().take(10).collect::<String>())
+    };
+    Provenance {
+        name: format!("ab-{}-{}", short(old_checkout), short(new_checkout)),
+        command: format!("cargo xtask {}", arguments.join(" ")),
+        quick: new.context.quick,
+        shuffle_seed: SEED,
+        golden: new.golden.digest.to_string(),
+        models: digests.collect(),
+        ..Provenance::collect(&new.context.workspace)
+    }
+}

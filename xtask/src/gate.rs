@@ -1,0 +1,237 @@
+//! `cargo xtask gate` and `cargo xtask baseline`.
+
+use crate::context::{Context, Ready, tell_gaps};
+use crate::flags::{AcceptFlags, BaselineCommand, Flags};
+use anyhow::bail;
+use bitstate_harness::counters::{self, Counter, Counts, EVERY_VARIANT, SIZE};
+use bitstate_harness::expected::Cause;
+use bitstate_harness::gate::{self, Finding, Scope, Status};
+use bitstate_harness::golden::Golden;
+use bitstate_harness::provenance::Provenance;
+use bitstate_harness::records::{Row, Tally};
+use bitstate_harness::report::{markdown, tables};
+use bitstate_harness::select::Selection;
+use bitstate_harness::target::Cell;
+use bitstate_harness::thresholds::Thresholds;
+use bitstate_harness::workspace::write_atomic;
+use bitstate_harness::{Exit, baseline};
+use serde_json::json;
+
+/// Version of the verdict file's format.
+const VERDICT_SCHEMA: u64 = 1;
+
+pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
+    let context = Context::new(flags)?;
+    // What is wrong with these is known before anything is built.
+    let thresholds = Thresholds::load(&context.workspace)?;
+    let baselines = baseline::load(&context.workspace)?;
+    if flags.dry_run {
+        return dry_run(&context);
+    }
+    let (ready, counts, provenance) = count(context)?;
+    let accepted: Vec<Counter> = baselines.into_values().flat_map(|baseline| baseline.rows).collect();
+    let findings = judge(&ready, &thresholds, &accepted, &counts);
+    let exit = Tally::of(&counts.rows).exit.worst(gate::exit(&findings));
+
+    let path = ready.context.workspace.scratch().join("gate/verdict.json");
+    let verdict = json!({
+        "schema": VERDICT_SCHEMA, "exit": exit.code(), "command": provenance.command, "commit": provenance.commit,
+        "dirty": provenance.dirty, "started": provenance.started, "tools": provenance.tools,
+        "counted": counts.counters.len(), "findings": findings, "failed_and_skipped": counts.rows,
+    });
+    write_atomic(&path, format!("{verdict:#}\n").as_bytes())?;
+    if flags.json {
+        println!("{verdict:#}");
+        return Ok(exit);
+    }
+    tell(&findings);
+    if findings.iter().any(|finding| !matches!(finding.status, Status::OverCap | Status::Unchanged)) {
+        println!("if that is right: `cargo xtask baseline accept --reason WHY` accepts the counters of this build");
+    }
+    tell_gaps(&counts.rows);
+    let of = |status| findings.iter().filter(|finding| finding.status == status).count();
+    println!(
+        "{} counters: {} regressions, {} improvements, {} unchanged, {} not comparable, {} without a pair; exit {}",
+        counts.counters.len(),
+        of(Status::Regression) + of(Status::OverCap),
+        of(Status::Improvement),
+        of(Status::Unchanged),
+        of(Status::NotComparable),
+        of(Status::Missing) + of(Status::NoBaseline) + of(Status::Stale),
+        exit.code()
+    );
+    println!("verdict: {}", ready.context.workspace.show(&path));
+    Ok(exit)
+}
+
+pub fn baseline(command: &BaselineCommand) -> anyhow::Result<Exit> {
+    match command {
+        BaselineCommand::Show(flags) => show(flags),
+        BaselineCommand::Accept(flags) => accept(flags),
+    }
+}
+
+fn dry_run(context: &Context) -> anyhow::Result<Exit> {
+    let golden = Golden::load(&context.workspace)?;
+    for case in context.cases(&golden)?.into_iter().filter(|case| case.bench) {
+        for cell in &context.cells {
+            println!("would count {cell} {} twice", case.name());
+        }
+    }
+    Ok(Exit::Pass)
+}
+
+fn count(context: Context) -> anyhow::Result<(Ready, Counts, Provenance)> {
+    let ready = context.prepare_to_count()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let command = format!("cargo xtask {}", arguments.join(" "));
+    let provenance = Provenance { command, ..Provenance::collect(&ready.context.workspace) };
+    let scratch = ready.context.workspace.scratch().join("counts");
+    let mut counts = counters::count(&ready.plan()?, &scratch, &provenance)?;
+    counts.counters.retain(|counter| ready.context.selection.metric.matches(&counter.metric));
+    if counts.counters.is_empty() && counts.rows.is_empty() {
+        bail!("nothing was counted: no counter matches --metric");
+    }
+    Ok((ready, counts, provenance))
+}
+
+fn judge(ready: &Ready, thresholds: &Thresholds, accepted: &[Counter], counts: &Counts) -> Vec<Finding> {
+    let selection = &ready.context.selection;
+    let scope = Scope {
+        selected: &|row| selected(selection, row),
+        excused: &|row| counts.rows.iter().any(|gap| excuses(gap, row)),
+        stale: &|row| stale(&ready.golden, row),
+    };
+    gate::judge(thresholds, accepted, &counts.counters, &scope)
+}
+
+/// Whether a row is among what was asked for. Sizes are not of a workload.
+fn selected(selection: &Selection, row: &Counter) -> bool {
+    let variant = row.variant == EVERY_VARIANT || selection.variant.matches(&row.variant);
+    let workload =
+        if row.metric == SIZE { selection.workload.is_empty() } else { selection.workload.matches(&row.workload) };
+    selection.target.matches(&row.target) && variant && workload && selection.metric.matches(&row.metric)
+}
+
+/// Whether a failure or skip explains why a row was not counted. A variant that cannot be counted as a whole has no
+/// such rows to begin with.
+fn excuses(gap: &Row, row: &Counter) -> bool {
+    let (target, variant, workload) = match gap {
+        Row::Skipped { cause: Cause::Unsupported, .. } => return false,
+        Row::Skipped { target, variant, workload, .. } | Row::Failed { target, variant, workload, .. } => {
+            (target, variant, workload)
+        }
+        _ => return false,
+    };
+    let cell = *target == row.target && (*variant == row.variant || row.variant == EVERY_VARIANT);
+    cell && workload.as_ref().is_none_or(|workload| *workload == row.workload)
+}
+
+/// What an accepted row is about that there is no more, as a sentence.
+fn stale(golden: &Golden, row: &Counter) -> Option<String> {
+    if row.variant != EVERY_VARIANT && Cell::named(&row.target, &row.variant).is_none() {
+        return Some(format!("target `{}` has no variant `{}`", row.target, row.variant));
+    }
+    let timed = golden.cases.iter().any(|case| case.bench && case.name() == row.workload);
+    (row.metric != SIZE && !timed).then(|| format!("there is no timed workload `{}`", row.workload))
+}
+
+/// Prints what moved, first what matters.
+pub fn tell(findings: &[Finding]) {
+    let moved: Vec<&Finding> = findings.iter().filter(|finding| finding.moved()).collect();
+    if moved.is_empty() {
+        return;
+    }
+    let show = |value: Option<u64>| value.map_or("–".to_string(), |value| tables::number(value as f64));
+    let row = |finding: &&Finding| {
+        vec![
+            finding.status.name().to_string(),
+            format!("{}/{}", finding.target, finding.variant),
+            finding.workload.clone(),
+            format!("{} {}", finding.phase, finding.metric),
+            show(finding.baseline),
+            show(finding.value),
+            finding.change().map_or("–".into(), |change| format!("{:+.2} %", change * 100.0)),
+            finding.sentence.clone(),
+        ]
+    };
+    let columns = ["status", "cell", "workload", "counter", "accepted", "now", "change", ""];
+    let table = tables::Table {
+        title: "Moved".into(),
+        note: String::new(),
+        columns: columns.map(str::to_string).into(),
+        rows: moved.iter().map(row).collect(),
+        folded: false,
+    };
+    print!("{}", markdown::plain(&table));
+}
+
+fn show(flags: &Flags) -> anyhow::Result<Exit> {
+    let context = Context::new(flags)?;
+    let baselines = baseline::load(&context.workspace)?;
+    let rows: Vec<&Counter> =
+        baselines.values().flat_map(|b| &b.rows).filter(|row| selected(&context.selection, row)).collect();
+    if flags.json {
+        let history: Vec<_> =
+            baselines.iter().map(|(target, b)| json!({"target": target, "history": b.history})).collect();
+        println!("{:#}", json!({"rows": rows, "targets": history}));
+    } else {
+        for (target, baseline) in &baselines {
+            if let Some(last) = baseline.history.last() {
+                println!("{target}: accepted {} by {} at commit {}: {}", last.when, last.who, last.commit, last.reason);
+            }
+        }
+        for row in &rows {
+            println!("{:<90} {:>16} {}", row.to_string(), tables::number(row.value as f64), row.unit);
+        }
+    }
+    if rows.is_empty() {
+        bail!("no accepted counter matches; `cargo xtask baseline accept --reason WHY` accepts the first ones");
+    }
+    Ok(Exit::Pass)
+}
+
+fn accept(flags: &AcceptFlags) -> anyhow::Result<Exit> {
+    let context = Context::new(&flags.flags)?;
+    let thresholds = Thresholds::load(&context.workspace)?;
+    if !flags.reason.chars().any(char::is_alphanumeric) {
+        bail!("--reason is empty: a later reader needs to know why this change is right");
+    }
+    if flags.flags.dry_run {
+        return dry_run(&context);
+    }
+    let (ready, counts, provenance) = count(context)?;
+    tell_gaps(&counts.rows);
+    let tally = Tally::of(&counts.rows);
+    if tally.failed > 0 {
+        println!("nothing was accepted: {} runs failed", tally.failed);
+        return Ok(tally.exit);
+    }
+    let over = judge(&ready, &thresholds, &[], &counts);
+    let over: Vec<&Finding> = over.iter().filter(|finding| finding.status == Status::OverCap).collect();
+    if let Some(finding) = over.first() {
+        println!(
+            "nothing was accepted: {}/{} {} {}: {}",
+            finding.target, finding.variant, finding.workload, finding.metric, finding.sentence
+        );
+        return Ok(Exit::Regression);
+    }
+    let selection = &ready.context.selection;
+    let replaced = |row: &Counter| {
+        let gone = stale(&ready.golden, row).is_some();
+        gone || (selected(selection, row) && !counts.rows.iter().any(|gap| excuses(gap, row)))
+    };
+    let workspace = &ready.context.workspace;
+    let changed = baseline::accept(workspace, &counts.counters, replaced, &flags.reason, &provenance)?;
+    for (target, changes) in &changed {
+        println!("{}: {} values changed", workspace.show(&baseline::path(workspace, target)), changes.len());
+        for change in changes {
+            let show = |value: Option<u64>| value.map_or("nothing".to_string(), |value| tables::number(value as f64));
+            println!("  {}: {} to {}", change.row, show(change.from), show(change.to));
+        }
+    }
+    if changed.is_empty() {
+        println!("nothing changed: the accepted counters are those of this build");
+    }
+    Ok(tally.exit)
+}

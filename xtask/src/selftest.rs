@@ -1,0 +1,104 @@
+//! `cargo xtask selftest`, and `plant`, by which it makes runners with faults.
+
+use crate::context::{Context, Ready};
+use crate::flags::{Flags, PlantFlags, SelftestFlags};
+use anyhow::{Context as _, anyhow, bail};
+use bitstate_harness::pairs::PAIRS;
+use bitstate_harness::provenance::Provenance;
+use bitstate_harness::selftest::plant::{self, Plant};
+use bitstate_harness::selftest::{self, Bench, Outcome};
+use bitstate_harness::thresholds::Thresholds;
+use bitstate_harness::verify::Plan;
+use bitstate_harness::{Error, Exit, provenance};
+use serde_json::json;
+use std::io::{Read, Write};
+
+/// Runs every planted fault on the fastest kernels that valgrind knows and the smallest timed workload.
+pub fn run(flags: &SelftestFlags) -> anyhow::Result<Exit> {
+    if let Some(sessions) = flags.sessions {
+        let seed = provenance::steal() ^ u64::from(std::process::id());
+        let [found, called] = with_bench(flags.quick, |bench| selftest::sessions(bench, sessions, seed))?;
+        println!("of {sessions} planted slowdowns of 5 % on decode, {found} were found");
+        println!("of {sessions} sessions without a change, {called} were called one");
+        return Ok(Exit::Pass);
+    }
+    let outcomes = outcomes(flags.quick)?;
+    if flags.json {
+        let rows = outcomes.iter().map(|outcome| {
+            json!({"fault": outcome.name, "expected": outcome.expected.code(), "found": outcome.found.code(),
+                   "right": outcome.right(), "said": outcome.said})
+        });
+        println!("{:#}", json!(rows.collect::<Vec<_>>()));
+    } else {
+        outcomes.iter().for_each(tell);
+    }
+    let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| is(outcome)).count();
+    let (right, unclear) = (count(Outcome::right), count(Outcome::not_measurable));
+    let wrong = outcomes.len() - right - unclear;
+    if !flags.json {
+        println!("{right} as they must be, {wrong} not, {unclear} not measurable on this machine now");
+    }
+    Ok(match (wrong, unclear) {
+        (0, 0) => Exit::Pass,
+        (0, _) => Exit::NotMeasurable,
+        _ => Exit::Harness,
+    })
+}
+
+/// What every planted fault came to.
+pub fn outcomes(quick: bool) -> anyhow::Result<Vec<Outcome>> {
+    with_bench(quick, selftest::run)
+}
+
+/// Sets up and builds what faults are planted into.
+fn with_bench<T>(quick: bool, act: impl FnOnce(&Bench) -> Result<T, Error>) -> anyhow::Result<T> {
+    let ready = prepare()?;
+    let thresholds = Thresholds::load(&ready.context.workspace)?;
+    let provenance = Provenance::collect(&ready.context.workspace);
+    let plan = plan(&ready)?;
+    let pairs = if quick { PAIRS.0 } else { PAIRS.1 };
+    let planter = std::env::current_exe().context("cannot find this program")?;
+    let workspace = &ready.context.workspace;
+    let bench = Bench { plan: &plan, workspace, thresholds: &thresholds, provenance: &provenance, planter, pairs };
+    Ok(act(&bench)?)
+}
+
+/// Prints what a fault came to.
+pub fn tell(outcome: &Outcome) {
+    let mark = match (outcome.right(), outcome.not_measurable()) {
+        (true, _) => "ok    ",
+        (_, true) => "noisy ",
+        _ => "FAILED",
+    };
+    let (expected, found) = (outcome.expected.code(), outcome.found.code());
+    println!("{mark}  exit {found}, must be {expected}  {}", outcome.name);
+    if !outcome.said.is_empty() {
+        println!("          {}", outcome.said.lines().next().unwrap_or(""));
+    }
+}
+
+fn prepare() -> anyhow::Result<Ready> {
+    let avx2 = provenance::cpu_features().split_whitespace().any(|feature| feature == "avx2");
+    let variant = if avx2 { "^avx2$" } else { "^generic$" };
+    let flags = Flags { target: vec!["^native$".into()], variant: vec![variant.into()], ..Flags::default() };
+    Ok(Context::new(&flags)?.prepare_to_count()?)
+}
+
+/// The plan of the timed case with the smallest model.
+fn plan(ready: &Ready) -> anyhow::Result<Plan<'_>> {
+    let mut plan = ready.plan()?;
+    let timed = plan.cases.iter().copied().filter(|case| case.bench);
+    let smallest = timed.min_by_key(|case| plan.model(case).map_or(u64::MAX, |model| model.bytes));
+    plan.cases = vec![smallest.ok_or_else(|| anyhow!("no workload is a timed one"))?];
+    Ok(plan)
+}
+
+pub fn plant(flags: &PlantFlags) -> anyhow::Result<u8> {
+    let Some(fault) = Plant::parse(&flags.fault) else { bail!("there is no fault `{}`", flags.fault) };
+    let mut request = String::new();
+    std::io::stdin().read_to_string(&mut request).context("cannot read the request")?;
+    let (answer, status) =
+        plant::run(fault, &flags.program, &flags.arguments, &request).map_err(|error| anyhow!(error))?;
+    std::io::stdout().write_all(answer.as_bytes()).context("cannot write the answer")?;
+    Ok(u8::try_from(status).unwrap_or(2))
+}
