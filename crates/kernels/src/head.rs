@@ -15,7 +15,7 @@ pub(crate) mod avx512_vnni;
 pub(crate) mod avx_vnni;
 #[cfg_attr(
     not(any(target_arch = "x86_64", feature = "relaxed_simd")),
-    allow(dead_code, reason = "its layout is plain Rust, what reads it is not")
+    allow(dead_code, unused_imports, unused_macros, reason = "its layout is plain Rust, what reads it is not")
 )]
 mod coarse;
 #[cfg(target_arch = "x86_64")]
@@ -34,7 +34,7 @@ pub(crate) mod ssse3;
 pub use int8::{Divide, HeadPath, Int8Head, WhyFull};
 
 /// The rows, `d` wide, of up to four tokens; the first of them stands in for those that are missing.
-#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", feature = "relaxed_simd"))]
 #[inline(always)]
 fn rows4<'r>(rows: &'r [i8], tokens: &[u32], d: usize) -> [&'r [i8]; 4] {
     let mut four = [&rows[tokens[0] as usize * d..][..d]; 4];

@@ -357,7 +357,11 @@ macro_rules! dispatch {
             Isa::Avx512Vnni(isa) => super::avx512_vnni::$name(isa, $($arg),*),
             #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
             Isa::RelaxedSimd(isa) => super::relaxed_simd::$name(isa, $($arg),*),
-            _ => unreachable!("no first stage was laid out"),
+            _ => {
+                // Used, where no instruction set bounds rows.
+                let _ = ($(&$arg),*);
+                unreachable!("no first stage was laid out")
+            }
         }
     };
 }

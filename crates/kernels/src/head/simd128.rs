@@ -70,6 +70,7 @@ pub(crate) fn int8(
     simd!(compiled(isa.into(), rows, row_scales, q, scale, logits))
 }
 
+#[cfg(feature = "relaxed_simd")]
 pub(super) fn exact(isa: impl Into<Simd128>, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mut [i32]) {
     #[target_feature(enable = "simd128")]
     fn compiled(isa: Simd128, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mut [i32]) {
