@@ -7,7 +7,7 @@ use bitstate_harness::checkout::{self, Checkout};
 use bitstate_harness::comparison::Comparison;
 use bitstate_harness::counters::{self, Counter};
 use bitstate_harness::gate::{self, Finding, Scope};
-use bitstate_harness::pairs::{self, PAIRS, Settings, Side};
+use bitstate_harness::pairs::{self, Pairs, Settings, Side};
 use bitstate_harness::provenance::{self, Provenance};
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::target::{Cell, Clock};
@@ -23,10 +23,11 @@ const SEED: u64 = 0x0ab0_0ab0;
 pub fn run(ab: &AbFlags) -> anyhow::Result<Exit> {
     let here = Context::new(&ab.flags)?;
     let thresholds = Thresholds::load(&here.workspace)?;
-    let count = ab.pairs.unwrap_or(if here.quick { PAIRS.0 } else { PAIRS.1 });
+    let by_time = if here.quick { Pairs::Fewest } else { Pairs::ByTime };
+    let count = ab.pairs.map_or(by_time, Pairs::Exactly);
     if ab.flags.dry_run {
         for cell in &here.cells {
-            println!("would compare {} with {} on {cell}, {count} pairs a round", ab.new, ab.old);
+            println!("would compare {} with {} on {cell}", ab.new, ab.old);
         }
         return Ok(Exit::Pass);
     }

@@ -5,7 +5,7 @@ use crate::flags::BenchFlags;
 use anyhow::bail;
 use bitstate_harness::golden::{Case, Golden};
 use bitstate_harness::measure::{self, SAMPLES};
-use bitstate_harness::pairs::{self, PAIRS, Settings, Side};
+use bitstate_harness::pairs::{self, Pairs, Settings, Side};
 use bitstate_harness::provenance::{self, Provenance};
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::stats::verdict::TimeLimits;
@@ -93,7 +93,7 @@ fn two_variants(bench: &BenchFlags, plan: &Plan) -> Option<[Cell; 2]> {
 /// Measures the second of two cells against the first. Which is faster is an answer here, not a verdict: two variants
 /// are expected to differ.
 fn compare(plan: &Plan, cells: [Cell; 2], limits: TimeLimits) -> anyhow::Result<Vec<Row>> {
-    let pairs = if plan.quick { PAIRS.0 } else { PAIRS.1 };
+    let pairs = if plan.quick { Pairs::Fewest } else { Pairs::ByTime };
     let sides = cells.map(|cell| Side { label: "", plan, cell });
     Ok(pairs::compare(&[sides], &Settings { pairs, seed: SHUFFLE_SEED, limits })?.rows)
 }

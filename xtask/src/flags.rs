@@ -282,7 +282,7 @@ pub struct AbFlags {
     /// What to compare on.
     #[command(flatten)]
     pub flags: Flags,
-    /// Pairs of a round; at least 20 for a verdict
+    /// Pairs of a round; by default 20 with --quick, else as many as fit 10 seconds a case, at least 20
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(20..=1000))]
     pub pairs: Option<u32>,
 }

@@ -3,7 +3,7 @@
 use crate::context::{Context, Ready};
 use crate::flags::{Flags, PlantFlags, SelftestFlags};
 use anyhow::{Context as _, anyhow, bail};
-use bitstate_harness::pairs::PAIRS;
+use bitstate_harness::pairs::Pairs;
 use bitstate_harness::provenance::Provenance;
 use bitstate_harness::selftest::plant::{self, Plant};
 use bitstate_harness::selftest::{self, Bench, Outcome};
@@ -56,7 +56,7 @@ fn with_bench<T>(quick: bool, act: impl FnOnce(&Bench) -> Result<T, Error>) -> a
     let thresholds = Thresholds::load(&ready.context.workspace)?;
     let provenance = Provenance::collect(&ready.context.workspace);
     let plan = plan(&ready)?;
-    let pairs = if quick { PAIRS.0 } else { PAIRS.1 };
+    let pairs = if quick { Pairs::Fewest } else { Pairs::ByTime };
     let planter = std::env::current_exe().context("cannot find this program")?;
     let workspace = &ready.context.workspace;
     let bench = Bench { plan: &plan, workspace, thresholds: &thresholds, provenance: &provenance, planter, pairs };

@@ -17,9 +17,34 @@ use crate::records::Row;
 use crate::stats::verdict::{FEWEST_PAIRS, TimeLimits, Verdict};
 use crate::target::{Cell, Clock};
 use crate::verify::Plan;
+use std::time::Instant;
 
-/// Pairs of a round: a quick run's and a full run's.
-pub const PAIRS: (u32, u32) = (FEWEST_PAIRS as u32, 30);
+/// Most pairs of a round.
+const MOST_PAIRS: u32 = 400;
+/// Seconds that a full run gives each contest in each round: short runs scatter more, and get more pairs.
+const SECONDS: f64 = 10.0;
+
+/// How many pairs a round has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pairs {
+    /// The fewest that are judged.
+    Fewest,
+    /// As many as fit the time of a full run, by how long the unmeasured first runs took; never by what they say.
+    ByTime,
+    /// So many.
+    Exactly(u32),
+}
+
+impl Pairs {
+    /// Pairs of a round whose pairs, with their twins, take `seconds` each.
+    fn of(self, seconds: f64) -> u32 {
+        match self {
+            Pairs::Fewest => FEWEST_PAIRS as u32,
+            Pairs::ByTime => ((SECONDS / seconds) as u32).clamp(FEWEST_PAIRS as u32, MOST_PAIRS),
+            Pairs::Exactly(pairs) => pairs,
+        }
+    }
+}
 /// Phases that are compared.
 const PHASES: [&str; 2] = ["prefill", "decode"];
 
@@ -38,7 +63,7 @@ pub struct Side<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// Pairs of a round.
-    pub pairs: u32,
+    pub pairs: Pairs,
     /// Seed of every order.
     pub seed: u64,
     /// What matters.
@@ -58,6 +83,8 @@ pub struct Paired {
 struct Contest<'a> {
     names: [String; 2],
     sides: [(Subject<'a>, &'a Plan<'a>); 2],
+    /// Pairs of a round.
+    pairs: u32,
     failed: bool,
 }
 
@@ -125,6 +152,7 @@ fn enter<'a>(sides: &[Side<'a>; 2], contests: &mut Vec<Contest<'a>>, rows: &mut 
         contests.push(Contest {
             names: sides.each_ref().map(|side| format!("{} {}", side.cell, side.label).trim_end().to_string()),
             sides: [subject(a, a_runner, a_case, a_model), subject(b, b_runner, b_case, b_model)],
+            pairs: 0,
             failed: false,
         });
     }
@@ -140,16 +168,19 @@ fn rounds(contests: &mut [Contest], settings: &Settings) -> Vec<Row> {
     // Once unmeasured: files are read for the first time, and what cannot run says so before others have waited.
     let progress = Progress::bar("warm up", 2 * contests.len() as u64);
     for contest in contests.iter_mut() {
+        let started = Instant::now();
         for side in 0..2 {
             if !contest.failed {
                 rows.extend(contest.times(side).err().map(|row| *row));
             }
             progress.step(&contest.names[side]);
         }
+        // A pair and its twin are four runs, these were two.
+        contest.pairs = settings.pairs.of(2.0 * started.elapsed().as_secs_f64());
     }
     drop(progress);
     for round in 0..2 {
-        rows.extend(one_round(contests, round, settings.pairs, &mut random));
+        rows.extend(one_round(contests, round, &mut random));
         let noise = |comparison: &Comparison| comparison.judge_round(0, settings.limits) == Some(Verdict::Noise);
         if round == 0 && comparison::of(&rows, settings.limits).iter().all(noise) {
             break;
@@ -159,18 +190,23 @@ fn rounds(contests: &mut [Contest], settings: &Settings) -> Vec<Row> {
 }
 
 /// A round: every contest has its pairs and their twins, in a random order of contests within each.
-fn one_round(contests: &mut [Contest], round: u32, pairs: u32, random: &mut SplitMix) -> Vec<Row> {
+fn one_round(contests: &mut [Contest], round: u32, random: &mut SplitMix) -> Vec<Row> {
     let label = if round == 0 { "compare" } else { "compare once more, to confirm" };
-    let progress = Progress::bar(label, u64::from(2 * pairs) * contests.len() as u64);
+    let pairs = |contests: &[Contest]| contests.iter().map(|contest| contest.pairs).collect::<Vec<u32>>();
+    let progress = Progress::bar(label, pairs(contests).iter().map(|pairs| 2 * u64::from(*pairs)).sum());
+    let most = pairs(contests).into_iter().max().unwrap_or(0);
     let mut rows = Vec::new();
     // For each contest which side is first in every pair, and whether the pair or its twin is first.
     let orders: Vec<[Vec<bool>; 3]> =
-        contests.iter().map(|_| [(); 3].map(|()| random.balanced(pairs as usize))).collect();
+        contests.iter().map(|contest| [(); 3].map(|()| random.balanced(contest.pairs as usize))).collect();
     let mut turn: Vec<usize> = (0..contests.len()).collect();
-    for pair in 0..pairs {
+    for pair in 0..most {
         random.shuffle(&mut turn);
         for &index in &turn {
             let contest = &mut contests[index];
+            if pair >= contest.pairs {
+                continue;
+            }
             let [swaps, twin_swaps, twin_first] = orders[index].each_ref().map(|order| order[pair as usize]);
             for noise in [twin_first, !twin_first] {
                 if !contest.failed && !process::interrupted() {
@@ -228,5 +264,18 @@ impl Contest<'_> {
             values: [times[0][phase], times[1][phase]],
         };
         PHASES.iter().enumerate().map(row).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FEWEST_PAIRS, MOST_PAIRS, Pairs};
+
+    #[test]
+    fn short_runs_get_more_pairs_and_none_gets_too_few() {
+        assert_eq!(Pairs::ByTime.of(0.1), 100);
+        assert_eq!(Pairs::ByTime.of(3.0), FEWEST_PAIRS as u32);
+        assert_eq!(Pairs::ByTime.of(0.0), MOST_PAIRS);
+        assert_eq!((Pairs::Fewest.of(0.1), Pairs::Exactly(31).of(0.1)), (FEWEST_PAIRS as u32, 31));
     }
 }

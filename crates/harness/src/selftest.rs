@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::gate::{self, Scope};
 use crate::golden::{Case, Golden, stream_path};
-use crate::pairs::{self, Settings, Side};
+use crate::pairs::{self, Pairs, Settings, Side};
 use crate::provenance::Provenance;
 use crate::records::Tally;
 use crate::runner::Runner;
@@ -64,7 +64,7 @@ pub struct Bench<'a> {
     /// The program that plants: this one, whose verb `plant` is [`plant::run`].
     pub planter: PathBuf,
     /// Pairs of a round.
-    pub pairs: u32,
+    pub pairs: Pairs,
 }
 
 /// Runs every fault.

@@ -4,7 +4,7 @@
 mod support;
 
 use bitstate_harness::comparison::{self, Comparison};
-use bitstate_harness::pairs::{Settings, Side, compare};
+use bitstate_harness::pairs::{Pairs, Settings, Side, compare};
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::stats::verdict::{TimeLimits, Verdict};
 use bitstate_protocol::Phase;
@@ -36,7 +36,7 @@ fn compared(a: (Fake, String), b: (Fake, String), scripts: [&str; 2]) -> (Vec<Ro
                 Side { label: "old", plan: plan_a, cell: a.0.cell },
                 Side { label: "new", plan: plan_b, cell: b.0.cell },
             ];
-            let settings = Settings { pairs: 20, seed: 1, limits: LIMITS };
+            let settings = Settings { pairs: Pairs::Exactly(20), seed: 1, limits: LIMITS };
             compare(&[sides], &settings).unwrap().rows
         })
     });
