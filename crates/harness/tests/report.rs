@@ -154,7 +154,7 @@ fn shares_parts_kernels_and_ways_read_as_they_should() {
     });
     let page = markdown::page(&Report::of(Provenance::default(), &rows));
     let roof = "\
-| workload | target | variant | decode tokens/s | read a token | GB/s | roof's buffer | own loads GB/s | roof GB/s | share of roof |
+| workload | target | variant | decode tokens/s | needed a token | GB/s | roof's buffer | own loads GB/s | roof GB/s | share of roof |
 |---|---|---|---|---|---|---|---|---|---|
 | `default/greedy` | native | generic | 50.0 | 9.00 MB | 0.450 | 8.85 MB | 40.0 | 80.0 (avx2) | 0.6 % |
 | `default/greedy` | native | avx2 | 100 | 9.00 MB | 0.900 | 8.85 MB | 80.0 | 80.0 (avx2) | 1.1 % |

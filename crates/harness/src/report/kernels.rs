@@ -163,7 +163,7 @@ pub(super) fn profile(report: &Report, clock: Clock) -> Table {
         Clock::Instructions => "Where a token's instructions go",
     };
     let note = "The same decode again, with the clock read between the parts; what that took was measured apart and is \
-        taken off. Medians.";
+        taken off. A greedy choice is the head's, so sampling takes nothing there. Medians.";
     Table::new(title, note, &columns, rows)
 }
 

@@ -17,9 +17,10 @@ pub struct Roof {
 
 /// What is said beside every share of the roof.
 pub const DEFINITION: &str = "The roof is the bandwidth at which the fastest variant of the same target read, in the \
-    same run, a buffer of about the same size, again and again: the one nearest in size of those measured. A token must \
-    read the model file once (the head is the embedding, so that is read whole too), and GB/s are that size over the \
-    time of a token. More than 100 % means that less was read.";
+    same run, a buffer of about the same size, again and again: the one nearest in size of those measured. A token \
+    needs the model file once (the head is the embedding, so that is needed whole too), and GB/s are that size over the \
+    time of a token, whatever was read. More than 100 % means that less was: where a choice needs the largest logits \
+    alone, bounds can spare half of the head.";
 
 impl Report {
     /// Sizes in bytes whose reads were measured on a target, ascending.
@@ -90,7 +91,7 @@ pub(super) fn shares(report: &Report) -> Table {
         "target",
         "variant",
         "decode tokens/s",
-        "read a token",
+        "needed a token",
         "GB/s",
         "roof's buffer",
         "own loads GB/s",

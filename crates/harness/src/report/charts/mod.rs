@@ -87,7 +87,8 @@ pub fn all(report: &Report) -> Vec<Chart> {
         Chart {
             name: "roof",
             title: "Share of the memory's roof".into(),
-            subtitle: "Bytes read over what the fastest variant's loads deliver at this size; higher is better".into(),
+            subtitle: "Bytes needed over what the fastest variant's loads deliver at this size; higher is better"
+                .into(),
             axis: "% of the roof".into(),
             logarithmic: false,
             legend: Vec::new(),
