@@ -46,6 +46,14 @@ impl<'m> Engine<'m> {
         })
     }
 
+    /// Lays out an INT8 embedding once more, V × D bytes, so that [`forward_many`](Engine::forward_many) passes over it
+    /// once for many sessions instead of once for each, as long as there are no workers. The logits keep their bits.
+    pub fn lay_out_for_many(&mut self) {
+        if let Embedding::Int8(head) = &mut self.embedding {
+            head.lay_out_for_many();
+        }
+    }
+
     /// Shapes of the model.
     pub fn config(&self) -> &Config {
         &self.config
@@ -241,8 +249,9 @@ impl<'m> Engine<'m> {
             return Err(ForwardError::Logits { found: logits.len(), expected: states.len() * vocab_size });
         }
         self.advance_many(tokens, states)?;
-        for (state, logits) in states.iter_mut().zip(logits.chunks_exact_mut(vocab_size)) {
-            self.head(state, logits, &mut ());
+        let rows = self.kernels.batch_rows();
+        for (states, logits) in states.chunks_mut(rows).zip(logits.chunks_mut(rows * vocab_size)) {
+            self.heads(states, logits);
         }
         Ok(())
     }

@@ -35,8 +35,9 @@ pub(crate) struct Activations {
     inputs: Inputs,
     /// The normed input of a mix, D.
     z: Vec<f32>,
-    /// The head's 15-bit input, D.
+    /// The head's 15-bit inputs, rows of D, and what one unit of each row is worth.
     head: Vec<i16>,
+    head_scales: Vec<f32>,
 }
 
 /// The inputs of the matrices, for each matrix that reads the same rows as others one of its own.
@@ -84,7 +85,8 @@ impl Activations {
                 scratch: MatmulScratch::new(kernels, f),
             },
             z: zeros(d),
-            head: vec![0; d],
+            head: vec![0; rows * d],
+            head_scales: zeros(rows),
         }
     }
 
@@ -246,6 +248,7 @@ impl Engine<'_> {
     /// `logits = E · layer_norm(x; ln_f)` of the last token that `state` has seen.
     pub(crate) fn head(&self, state: &mut State, logits: &mut [f32], observer: &mut impl Observer) {
         let (kernels, Activations { z, head, .. }) = (self.kernels, &mut state.activations);
+        let head = &mut head[..z.len()];
         observer.part(Part::Norms);
         kernels.layer_norm(&state.residual, &self.ln_f.weight, &self.ln_f.bias, z);
         observer.part(Part::Head);
@@ -260,6 +263,29 @@ impl Engine<'_> {
         observer.step(self.layers.len(), Step::Head, logits);
     }
 
+    /// The logits of each of `states`, no more than a batch of them, in the same order: an INT8 embedding is passed over
+    /// once for all where it is laid out for that.
+    pub(crate) fn heads(&self, states: &mut [State], logits: &mut [f32]) {
+        let (kernels, d) = (self.kernels, self.config.n_embd);
+        // Workers divide the head of one session.
+        let (Embedding::Int8(rows), None) = (&self.embedding, self.workers) else {
+            for (state, logits) in states.iter_mut().zip(logits.chunks_exact_mut(self.config.vocab_size)) {
+                self.head(state, logits, &mut ());
+            }
+            return;
+        };
+        let Some((first, others)) = states.split_first_mut() else { return };
+        let Activations { z, head, head_scales, .. } = &mut first.activations;
+        let residuals = core::iter::once(&first.residual).chain(others.iter().map(|other| &other.residual));
+        let mut n = 0;
+        for ((x, q), scale) in residuals.zip(head.chunks_exact_mut(d)).zip(&mut *head_scales) {
+            kernels.layer_norm(x, &self.ln_f.weight, &self.ln_f.bias, z);
+            *scale = kernels.quantise_15bit(z, q);
+            n += 1;
+        }
+        rows.logits_many(&head[..n * d], &head_scales[..n], logits);
+    }
+
     /// The largest of those logits; `room` is V values.
     pub(crate) fn top_head(
         &self,
@@ -269,6 +295,7 @@ impl Engine<'_> {
         observer: &mut impl Observer,
     ) -> HeadPath {
         let (kernels, Activations { z, head, .. }) = (self.kernels, &mut state.activations);
+        let head = &mut head[..z.len()];
         let Embedding::Int8(rows) = &self.embedding else {
             self.head(state, room, observer);
             kernels.top(room, top);

@@ -61,8 +61,11 @@ fn many_sessions_together_are_each_alone() {
         let model = Model::parse(&file).unwrap();
         let vocab_size = shape[0];
         for variant in variants() {
-            let engine = Run::new(&model, variant).engine;
-            for sessions in [1, 2, 3, 8, 16, 19] {
+            let mut laid_out = Run::new(&model, variant).engine;
+            laid_out.lay_out_for_many();
+            let plain = Run::new(&model, variant).engine;
+            let engines = [(&plain, 3), (&plain, 19), (&laid_out, 1), (&laid_out, 2), (&laid_out, 8), (&laid_out, 33)];
+            for (engine, sessions) in engines {
                 let name = format!("{shape:?} {version} {variant:?} {sessions}");
                 let mut states = vec![engine.new_state(); sessions];
                 let mut alone: Vec<_> = (0..sessions).map(|_| Run::new(&model, variant)).collect();

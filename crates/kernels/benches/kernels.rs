@@ -4,7 +4,9 @@
 //! for the heads; `read/…` is the bandwidth of plain reads from each level of the memory, the roof of everything that
 //! streams. Compare within one run only: the machine drifts.
 
-use bitstate_kernels::{Int8Head, Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, TopLogit, Variant, WkvInput};
+use bitstate_kernels::{
+    HeadRows, Int8Head, Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, TopLogit, Variant, WkvInput,
+};
 use bitstate_model::{Matrix, MatrixData};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -82,6 +84,20 @@ fn head(c: &mut Criterion) {
         }
     }
     winners(&mut group);
+    let (v, d) = HEADS[0];
+    let (rows, scales) = (int8s(v * d), floats(v));
+    for sessions in [2, 4, 8, 16] {
+        // As if the rows were read for each: to be held against the head of one.
+        group.throughput(Throughput::Bytes((v * d * sessions) as u64));
+        for (name, kernels) in variants() {
+            let (mut q, mut logits) = (vec![0; d * sessions], vec![0.0; v * sessions]);
+            let laid_out = HeadRows::new(kernels, &rows, d);
+            let units: Vec<f32> = q.chunks_mut(d).map(|q| kernels.quantise_15bit(&floats(d), q)).collect();
+            group.bench_function(BenchmarkId::new(format!("int8 {v}x{d}, {sessions} sessions"), name), |b| {
+                b.iter(|| laid_out.logits(black_box(&scales), &q, &units, &mut logits));
+            });
+        }
+    }
     let logits = floats(HEADS[0].0);
     group.throughput(Throughput::Bytes(4 * logits.len() as u64));
     for (name, kernels) in variants() {

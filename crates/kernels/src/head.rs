@@ -5,7 +5,8 @@
 //! `dpbusd` keeps the rows as bytes and splits the activations in two digits. f32 rows take the fixed 16-lane sum.
 //!
 //! Where only the largest logits are asked for, `coarse` bounds every row's from half of its bytes, and `int8` computes
-//! those that the bounds leave in the running.
+//! those that the bounds leave in the running. Where many sessions are decoded together, `many` passes over the rows once
+//! for all of them, in a layout of their own (`rows`).
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
@@ -24,6 +25,8 @@ pub(crate) mod generic;
 mod int8;
 #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
 mod madd;
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+mod many;
 #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
 pub(crate) mod relaxed_simd;
 #[cfg(target_arch = "wasm32")]
@@ -31,7 +34,10 @@ pub(crate) mod simd128;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod ssse3;
 
+mod rows;
+
 pub use int8::{Divide, HeadPath, Int8Head, WhyFull};
+pub use rows::HeadRows;
 
 /// The rows, `d` wide, of up to four tokens; the first of them stands in for those that are missing.
 #[cfg(any(target_arch = "x86_64", feature = "relaxed_simd"))]

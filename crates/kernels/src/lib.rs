@@ -18,7 +18,7 @@ mod top;
 mod variant;
 mod vector;
 
-pub use head::{Divide, HeadPath, Int8Head, WhyFull};
+pub use head::{Divide, HeadPath, HeadRows, Int8Head, WhyFull};
 pub use isa::Unavailable;
 pub use kernels::{Kernels, WkvInput};
 pub use path::{Path, Tail};

@@ -71,9 +71,22 @@ fn head_call() -> impl Strategy<Value = Call> {
     })
 }
 
+fn head_many_call() -> impl Strategy<Value = Call> {
+    (1..70usize, 1..150usize, 1..19usize).prop_flat_map(|(v, d, sessions)| {
+        (vec(any::<i8>(), v * d), vec(float(), v), vec(-16_383..=16_383i16, sessions * d), vec(float(), sessions))
+            .prop_map(|(rows, row_scales, q, scales)| Call::HeadMany { rows, row_scales, q, scales })
+    })
+}
+
 /// `cases` calls of each family through every variant.
 fn check(cases: u32) {
-    let families = [vector_call().boxed(), wkv_call().boxed(), ternary_call().boxed(), head_call().boxed()];
+    let families = [
+        vector_call().boxed(),
+        wkv_call().boxed(),
+        ternary_call().boxed(),
+        head_call().boxed(),
+        head_many_call().boxed(),
+    ];
     let variants = variants();
     for family in families {
         let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };

@@ -3,9 +3,11 @@
 
 mod support;
 
-use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, TopLogit, UnknownVariant, Variant};
+use bitstate_kernels::{
+    HeadRows, Kernels, MAX_N_EMBD, MatmulScratch, QuantisedRows, TernaryMatrix, TopLogit, UnknownVariant, Variant,
+};
 use bitstate_model::{Matrix, MatrixData};
-use support::call::{Call, head_calls, ternary_call, vector_calls, wkv_call};
+use support::call::{Call, head_calls, head_many_call, ternary_call, vector_calls, wkv_call};
 use support::data::{Kind, LENGTHS, ROWS, Source};
 use support::memory::Place;
 use support::{bits, generic, variants};
@@ -19,6 +21,14 @@ fn awkward_calls(mut check: impl FnMut(Kind, Call)) {
             for v in [1, 3, 4, 9] {
                 head_calls(from, v, n).into_iter().for_each(|call| check(kind, call));
             }
+        }
+        for d in [1, 7, 33, 96, 101, 160, 255, 256, MAX_N_EMBD] {
+            for v in [1, 3, 5, 15, 16, 17, 33, 101] {
+                check(kind, head_many_call(from, v, d, 1 + (v + d) % 5));
+            }
+        }
+        for sessions in 1..=19 {
+            check(kind, head_many_call(from, 37, 96, sessions));
         }
         for s in [1, 2, 5, 15, 16, 17, 31, 32, 33, 64, 96, 101] {
             check(kind, wkv_call(from, s));
@@ -37,6 +47,9 @@ fn awkward_calls(mut check: impl FnMut(Kind, Call)) {
 fn calls_of_length(from: &mut Source, n: usize) -> Vec<Call> {
     let mut calls = vector_calls(from, n);
     calls.extend(head_calls(from, 5, n));
+    if n <= MAX_N_EMBD {
+        calls.extend([1, 2, 3].map(|sessions| head_many_call(from, 35, n, sessions)));
+    }
     calls.push(wkv_call(from, n));
     for rows in [1, 15, 16, 33] {
         // Both forms of a matrix, whatever the source draws.
@@ -138,9 +151,13 @@ fn a_matrix_in_parts_is_the_whole() {
 fn the_widest_head_does_not_overflow() {
     for (e, q) in [(127, 16_383), (-128, 16_383), (-128, -16_383), (127, -16_383)] {
         let call = Call::HeadInt8 { rows: vec![e; 5 * 1024], row_scales: vec![1.0; 5], q: vec![q; 1024], scale: 1.0 };
-        let expected = vec![(i32::from(e) * i32::from(q) * 1024) as f32; 5];
+        let (row_scales, scales) = (vec![1.0; 17], vec![1.0; 3]);
+        let many = Call::HeadMany { rows: vec![e; 17 * 1024], row_scales, q: vec![q; 3 * 1024], scales };
+        let expected = (i32::from(e) * i32::from(q) * 1024) as f32;
         for kernels in variants() {
-            assert_eq!(call.run(kernels, Place::Offset(0)), bits(&expected), "{:?} {e} {q}", kernels.variant());
+            let variant = kernels.variant();
+            assert_eq!(call.run(kernels, Place::Offset(0)), bits(&[expected; 5]), "{variant:?} {e} {q}");
+            assert_eq!(many.run(kernels, Place::Offset(0)), bits(&[expected; 51]), "{variant:?} {e} {q}, many");
         }
     }
 }
@@ -297,7 +314,8 @@ fn the_missing_feature_is_named() {
 #[test]
 fn wrong_shapes_panic() {
     for kernels in variants() {
-        let wrong: [(&str, &dyn Fn()); 10] = [
+        let rows = HeadRows::new(kernels, &[0; 17 * 16], 16);
+        let wrong: [(&str, &dyn Fn()); 15] = [
             ("top", &|| kernels.top(&[0.0; 3], &mut [TopLogit::default(); 4])),
             ("layer_norm", &|| kernels.layer_norm(&[0.0; 17], &[0.0; 17], &[0.0; 16], &mut [0.0; 17])),
             ("add", &|| kernels.add(&mut [0.0; 32], &[0.0; 31])),
@@ -307,6 +325,11 @@ fn wrong_shapes_panic() {
             ("quantise_15bit", &|| _ = kernels.quantise_15bit(&[0.0; 16], &mut [0; 15])),
             ("head_int8", &|| kernels.head_int8(&[0; 63], &[0.0; 4], &[0; 16], 1.0, &mut [0.0; 4])),
             ("head_int8 too wide", &|| kernels.head_int8(&[0; 1025], &[0.0], &[0; 1025], 1.0, &mut [0.0])),
+            ("HeadRows of no rows", &|| _ = HeadRows::new(kernels, &[0; 63], 16)),
+            ("HeadRows too wide", &|| _ = HeadRows::new(kernels, &[0; 1025], 1025)),
+            ("HeadRows, q", &|| rows.logits(&[0.0; 17], &[0; 31], &[1.0; 2], &mut [0.0; 34])),
+            ("HeadRows, row_scales", &|| rows.logits(&[0.0; 16], &[0; 32], &[1.0; 2], &mut [0.0; 34])),
+            ("HeadRows, logits", &|| rows.logits(&[0.0; 17], &[0; 32], &[1.0; 2], &mut [0.0; 33])),
             ("head_f32", &|| kernels.head_f32(&[0; 64 * 4 - 4], &[0.0; 16], &mut [0.0; 4])),
         ];
         for (name, call) in wrong {

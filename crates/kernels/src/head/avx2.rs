@@ -2,6 +2,8 @@
 
 use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
 use super::madd::{self, Madd};
+use super::many::{self, Quad};
+use super::rows::{Input, ROWS, Shape};
 use crate::isa::Avx2;
 use core::arch::x86_64::*;
 
@@ -43,6 +45,66 @@ impl Madd for Sums {
         // SAFETY: a `Sums` is at hand.
         unsafe { sum4([a.0, b.0, c.0, d.0]) }
     }
+}
+
+/// Sixteen columns as 16 bits.
+impl Quad<16> for Sums {
+    type Isa = Avx2;
+    type Spread = Sums;
+    type Sums = Sums;
+
+    #[inline(always)]
+    fn zeros(isa: Avx2) -> Sums {
+        Self::zero(isa)
+    }
+
+    #[inline(always)]
+    fn load_rows(_: Avx2, e: &[i8; 16]) -> Self {
+        Sums(avx2!(_mm256_cvtepi8_epi16(_mm_loadu_si128(e.as_ptr().cast()))))
+    }
+
+    #[inline(always)]
+    fn arrange(q: &[i16; 16]) -> [i16; 16] {
+        *q
+    }
+
+    #[inline(always)]
+    fn spread<const GROUP: i32>(_: Avx2, q: &[i16; 16]) -> Sums {
+        Sums(avx2!(_mm256_shuffle_epi32::<GROUP>(_mm256_loadu_si256(q.as_ptr().cast()))))
+    }
+
+    #[inline(always)]
+    fn add_products(self, sums: Sums, q: Sums) -> Sums {
+        Sums(avx2!(_mm256_add_epi32(sums.0, _mm256_madd_epi16(self.0, q.0))))
+    }
+
+    #[inline(always)]
+    fn total(quads: [Sums; 4]) -> [i32; ROWS] {
+        let [Sums(a), Sums(b), Sums(c), Sums(d)] = quads;
+        avx2!(total([a, b, c, d]))
+    }
+
+    #[inline(always)]
+    fn surplus(_: &[i16]) -> i32 {
+        0
+    }
+}
+
+/// The two 128-bit lanes of each quad added, in order.
+///
+/// # Safety
+/// The CPU has AVX2.
+#[inline(always)]
+pub(super) unsafe fn total([a, b, c, d]: [__m256i; 4]) -> [i32; ROWS] {
+    let mut total = [0; ROWS];
+    // SAFETY: the caller's promise; the array is 64 bytes.
+    unsafe {
+        let ab = _mm256_add_epi32(_mm256_permute2x128_si256::<0x20>(a, b), _mm256_permute2x128_si256::<0x31>(a, b));
+        let cd = _mm256_add_epi32(_mm256_permute2x128_si256::<0x20>(c, d), _mm256_permute2x128_si256::<0x31>(c, d));
+        _mm256_storeu_si256(total.as_mut_ptr().cast(), ab);
+        _mm256_storeu_si256(total[8..].as_mut_ptr().cast(), cd);
+    }
+    total
 }
 
 /// Two rounds of pairwise sums leave the four sums side by side, once in each half.
@@ -129,3 +191,14 @@ impl Coarse for Sums {
 }
 
 coarse::entry!(Avx2, Sums, 4, 1, "avx2");
+
+/// How [`int8_many`] wants the rows.
+pub(crate) const SHAPE: Shape = Shape { group: 2, lanes: 2, flip: 0 };
+
+pub(crate) fn int8_many(isa: Avx2, input: Input<'_>, logits: &mut [f32]) {
+    #[target_feature(enable = "avx2")]
+    fn compiled(isa: Avx2, input: Input<'_>, logits: &mut [f32]) {
+        many::int8::<16, 2, Sums>(isa, input, logits);
+    }
+    avx2!(compiled(isa, input, logits))
+}

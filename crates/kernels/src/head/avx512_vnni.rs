@@ -3,6 +3,8 @@
 use super::avx2;
 use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
 use super::dpbusd::{self, Dpbusd};
+use super::many::{self, Quad};
+use super::rows::{Input, ROWS, Shape};
 use crate::isa::Avx512Vnni;
 use core::arch::x86_64::*;
 
@@ -54,6 +56,61 @@ impl Dpbusd<64> for Whole {
         let [a, b, c, d] = rows;
         let halves = [half_sum(a), half_sum(b), half_sum(c), half_sum(d)];
         avx512!(avx2::sum4(halves))
+    }
+}
+
+impl Quad<64> for Whole {
+    type Isa = Avx512Vnni;
+    /// By the high digits, and by the low ones.
+    type Spread = [Whole; 2];
+    type Sums = [Whole; 2];
+
+    #[inline(always)]
+    fn zeros(isa: Avx512Vnni) -> [Whole; 2] {
+        [Self::zero(isa); 2]
+    }
+
+    #[inline(always)]
+    fn load_rows(isa: Avx512Vnni, e: &[i8; 64]) -> Self {
+        Self::load(isa, e)
+    }
+
+    #[inline(always)]
+    fn arrange(q: &[i16; 64]) -> [i16; 64] {
+        dpbusd::digits(q)
+    }
+
+    #[inline(always)]
+    fn spread<const GROUP: i32>(_: Avx512Vnni, q: &[i16; 64]) -> [Whole; 2] {
+        avx512!({
+            let (high, low) = (_mm512_loadu_si512(q.as_ptr().cast()), _mm512_loadu_si512(q[32..].as_ptr().cast()));
+            [Whole(_mm512_shuffle_epi32::<GROUP>(high)), Whole(_mm512_shuffle_epi32::<GROUP>(low))]
+        })
+    }
+
+    #[inline(always)]
+    fn add_products(self, [high, low]: [Whole; 2], q: [Whole; 2]) -> [Whole; 2] {
+        [high.dot(self, q[0]), low.dot(self, q[1])]
+    }
+
+    #[inline(always)]
+    fn total(quads: [[Whole; 2]; 4]) -> [i32; ROWS] {
+        let [[ah, al], [bh, bl], [ch, cl], [dh, dl]] = quads;
+        let (Whole(a), Whole(b), Whole(c), Whole(d)) = (ah.join(al), bh.join(bl), ch.join(cl), dh.join(dl));
+        let mut total = [0; ROWS];
+        avx512!({
+            // Two rounds over the 128-bit lanes.
+            let ab = _mm512_add_epi32(_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0xdd>(a, b));
+            let cd = _mm512_add_epi32(_mm512_shuffle_i32x4::<0x88>(c, d), _mm512_shuffle_i32x4::<0xdd>(c, d));
+            let all = _mm512_add_epi32(_mm512_shuffle_i32x4::<0x88>(ab, cd), _mm512_shuffle_i32x4::<0xdd>(ab, cd));
+            _mm512_storeu_si512(total.as_mut_ptr().cast(), all);
+        });
+        total
+    }
+
+    #[inline(always)]
+    fn surplus(q: &[i16]) -> i32 {
+        dpbusd::surplus(q)
     }
 }
 
@@ -125,3 +182,14 @@ impl Coarse for Whole {
 }
 
 coarse::entry!(Avx512Vnni, Whole, 2, 2, "avx2,avx512f,avx512bw,avx512vl,avx512vnni");
+
+/// How [`int8_many`] wants the rows.
+pub(crate) const SHAPE: Shape = Shape { group: 4, lanes: 4, flip: i8::MIN };
+
+pub(crate) fn int8_many(isa: Avx512Vnni, input: Input<'_>, logits: &mut [f32]) {
+    #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn compiled(isa: Avx512Vnni, input: Input<'_>, logits: &mut [f32]) {
+        many::int8::<64, 2, Whole>(isa, input, logits);
+    }
+    avx512!(compiled(isa, input, logits))
+}

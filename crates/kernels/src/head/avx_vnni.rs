@@ -3,6 +3,8 @@
 use super::avx2;
 use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
 use super::dpbusd::{self, Dpbusd};
+use super::many::{self, Quad};
+use super::rows::{Input, ROWS, Shape};
 use crate::isa::AvxVnni;
 use core::arch::x86_64::*;
 
@@ -53,6 +55,52 @@ impl Dpbusd<32> for Half {
     fn sum4(rows: [Self; 4]) -> [i32; 4] {
         let [a, b, c, d] = rows;
         vnni!(avx2::sum4([a.0, b.0, c.0, d.0]))
+    }
+}
+
+impl Quad<32> for Half {
+    type Isa = AvxVnni;
+    /// By the high digits, and by the low ones.
+    type Spread = [Half; 2];
+    type Sums = [Half; 2];
+
+    #[inline(always)]
+    fn zeros(isa: AvxVnni) -> [Half; 2] {
+        [Self::zero(isa); 2]
+    }
+
+    #[inline(always)]
+    fn load_rows(isa: AvxVnni, e: &[i8; 32]) -> Self {
+        Self::load(isa, e)
+    }
+
+    #[inline(always)]
+    fn arrange(q: &[i16; 32]) -> [i16; 32] {
+        dpbusd::digits(q)
+    }
+
+    #[inline(always)]
+    fn spread<const GROUP: i32>(_: AvxVnni, q: &[i16; 32]) -> [Half; 2] {
+        vnni!({
+            let (high, low) = (_mm256_loadu_si256(q.as_ptr().cast()), _mm256_loadu_si256(q[16..].as_ptr().cast()));
+            [Half(_mm256_shuffle_epi32::<GROUP>(high)), Half(_mm256_shuffle_epi32::<GROUP>(low))]
+        })
+    }
+
+    #[inline(always)]
+    fn add_products(self, [high, low]: [Half; 2], q: [Half; 2]) -> [Half; 2] {
+        [high.dot(self, q[0]), low.dot(self, q[1])]
+    }
+
+    #[inline(always)]
+    fn total(quads: [[Half; 2]; 4]) -> [i32; ROWS] {
+        let [[ah, al], [bh, bl], [ch, cl], [dh, dl]] = quads;
+        vnni!(avx2::total([ah.join(al).0, bh.join(bl).0, ch.join(cl).0, dh.join(dl).0]))
+    }
+
+    #[inline(always)]
+    fn surplus(q: &[i16]) -> i32 {
+        dpbusd::surplus(q)
     }
 }
 
@@ -119,3 +167,14 @@ impl Coarse for Half {
 }
 
 coarse::entry!(AvxVnni, Half, 4, 1, "avx2,avxvnni");
+
+/// How [`int8_many`] wants the rows.
+pub(crate) const SHAPE: Shape = Shape { group: 4, lanes: 2, flip: i8::MIN };
+
+pub(crate) fn int8_many(isa: AvxVnni, input: Input<'_>, logits: &mut [f32]) {
+    #[target_feature(enable = "avx2,avxvnni")]
+    fn compiled(isa: AvxVnni, input: Input<'_>, logits: &mut [f32]) {
+        many::int8::<32, 1, Half>(isa, input, logits);
+    }
+    vnni!(compiled(isa, input, logits))
+}

@@ -35,10 +35,9 @@ struct Digits {
 impl Digits {
     #[inline(always)]
     fn new(q: &[i16]) -> Self {
-        let mut digits = Digits { high: [0; MAX_N_EMBD], low: [0; MAX_N_EMBD], surplus: 0 };
+        let mut digits = Digits { high: [0; MAX_N_EMBD], low: [0; MAX_N_EMBD], surplus: surplus(q) };
         for ((high, low), &q) in digits.high.iter_mut().zip(&mut digits.low).zip(q) {
             (*high, *low) = ((q >> 7) as i8, (q & 127) as i8);
-            digits.surplus += 128 * i32::from(q);
         }
         digits
     }
@@ -121,6 +120,25 @@ fn dot4<const BYTES: usize, M: Dpbusd<BYTES>>(isa: M::Isa, rows: [&[i8]; 4], dig
         *dot = dot.wrapping_sub(digits.surplus);
     }
     dots
+}
+
+/// For [`many`](super::many): the high digits of the columns, then the low ones, in the room of the values.
+#[inline(always)]
+pub(super) fn digits<const COLUMNS: usize>(q: &[i16; COLUMNS]) -> [i16; COLUMNS] {
+    let mut digits = [0; COLUMNS];
+    let (high, low) = digits.split_at_mut(COLUMNS / 2);
+    let (pairs, _) = q.as_chunks::<2>();
+    for ((high, low), &[a, b]) in high.iter_mut().zip(low).zip(pairs) {
+        *high = i16::from_le_bytes([(a >> 7) as u8, (b >> 7) as u8]);
+        *low = i16::from_le_bytes([(a & 127) as u8, (b & 127) as u8]);
+    }
+    digits
+}
+
+/// What reading the row's bytes as `e + 128` adds to its sum.
+#[inline(always)]
+pub(super) fn surplus(q: &[i16]) -> i32 {
+    128 * q.iter().map(|&q| i32::from(q)).sum::<i32>()
 }
 
 #[inline(always)]

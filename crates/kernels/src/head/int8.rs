@@ -19,6 +19,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::coarse::{self, CoarseRows, GROUP, Input};
+use super::rows::HeadRows;
 
 /// Bytes of rows from which on the first stage is laid out: below, all rows sit in a near cache, and reading half of
 /// them gains nothing.
@@ -73,6 +74,7 @@ pub struct Int8Head<'m> {
     scales: Vec<f32>,
     largest_scale: f32,
     coarse: Result<CoarseRows, WhyFull>,
+    many: Option<HeadRows<'m>>,
 }
 
 impl<'m> Int8Head<'m> {
@@ -106,7 +108,7 @@ impl<'m> Int8Head<'m> {
             Ok(CoarseRows::new(rows, d))
         };
         let largest_scale = scales.iter().copied().fold(0.0, f32::max);
-        Int8Head { kernels, rows, scales, largest_scale, coarse }
+        Int8Head { kernels, rows, scales, largest_scale, coarse, many: None }
     }
 
     /// The row of a token, D values, and its scale.
@@ -142,6 +144,29 @@ impl<'m> Int8Head<'m> {
     /// All logits, `(rows · q) · (row_scales · scale)`: `q` has D 15-bit values, `logits` V.
     pub fn logits(&self, q: &[i16], scale: f32, logits: &mut [f32]) {
         self.kernels.head_int8(self.rows, &self.scales, q, scale, logits);
+    }
+
+    /// Lays the rows out once more, V × D bytes, so that [`logits_many`](Int8Head::logits_many) passes over them once for
+    /// many sessions instead of once for each.
+    pub fn lay_out_for_many(&mut self) {
+        self.many = Some(HeadRows::new(self.kernels, self.rows, self.row_bytes()));
+    }
+
+    /// The [`logits`](Int8Head::logits) of as many sessions as there are `scales`, to the bit: `q` has D values of each,
+    /// one after the other, `logits` room for V of each.
+    ///
+    /// # Panics
+    /// Where the lengths are not these.
+    pub fn logits_many(&self, q: &[i16], scales: &[f32], logits: &mut [f32]) {
+        if let Some(many) = &self.many {
+            return many.logits(&self.scales, q, scales, logits);
+        }
+        let (d, v) = (self.row_bytes(), self.scales.len());
+        same_length(scales.len() * d, &[q.len()]);
+        same_length(scales.len() * v, &[logits.len()]);
+        for ((q, &scale), logits) in q.chunks_exact(d).zip(scales).zip(logits.chunks_exact_mut(v)) {
+            self.logits(q, scale, logits);
+        }
     }
 
     /// [`logits`](Int8Head::logits) of the rows from `first` on, as many as `logits` has room for.

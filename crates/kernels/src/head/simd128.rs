@@ -1,6 +1,8 @@
 //! The head with WebAssembly SIMD.
 
 use super::madd::{self, Madd};
+use super::many::{self, Quad};
+use super::rows::{Input, ROWS, Shape};
 use crate::isa::Simd128;
 use core::arch::wasm32::*;
 
@@ -55,6 +57,54 @@ impl Madd for Sums {
     }
 }
 
+/// Eight columns as 16 bits.
+impl Quad<8> for Sums {
+    type Isa = Simd128;
+    type Spread = Sums;
+    type Sums = Sums;
+
+    #[inline(always)]
+    fn zeros(isa: Simd128) -> Sums {
+        Self::zero(isa)
+    }
+
+    #[inline(always)]
+    fn load_rows(_: Simd128, e: &[i8; 8]) -> Self {
+        Sums(simd!(i16x8_load_extend_i8x8(e.as_ptr())))
+    }
+
+    #[inline(always)]
+    fn arrange(q: &[i16; 8]) -> [i16; 8] {
+        *q
+    }
+
+    #[inline(always)]
+    fn spread<const GROUP: i32>(_: Simd128, q: &[i16; 8]) -> Sums {
+        let (groups, _) = q.as_chunks::<2>();
+        Sums(simd!(v128_load32_splat(groups[GROUP as usize & 3].as_ptr().cast())))
+    }
+
+    #[inline(always)]
+    fn add_products(self, sums: Sums, q: Sums) -> Sums {
+        Sums(simd!(i32x4_add(sums.0, i32x4_dot_i16x8(self.0, q.0))))
+    }
+
+    #[inline(always)]
+    fn total(quads: [Sums; 4]) -> [i32; ROWS] {
+        let mut total = [0; ROWS];
+        let (fours, _) = total.as_chunks_mut::<4>();
+        for (four, quad) in fours.iter_mut().zip(quads) {
+            simd!(v128_store(four.as_mut_ptr().cast(), quad.0));
+        }
+        total
+    }
+
+    #[inline(always)]
+    fn surplus(_: &[i16]) -> i32 {
+        0
+    }
+}
+
 pub(crate) fn int8(
     isa: impl Into<Simd128>,
     rows: &[i8],
@@ -77,4 +127,15 @@ pub(super) fn exact(isa: impl Into<Simd128>, rows: &[i8], tokens: &[u32], q: &[i
         madd::exact::<Sums>(isa, rows, tokens, q, dots);
     }
     simd!(compiled(isa.into(), rows, tokens, q, dots))
+}
+
+/// How [`int8_many`] wants the rows.
+pub(crate) const SHAPE: Shape = Shape { group: 2, lanes: 1, flip: 0 };
+
+pub(crate) fn int8_many(isa: impl Into<Simd128>, input: Input<'_>, logits: &mut [f32]) {
+    #[target_feature(enable = "simd128")]
+    fn compiled(isa: Simd128, input: Input<'_>, logits: &mut [f32]) {
+        many::int8::<8, 2, Sums>(isa, input, logits);
+    }
+    simd!(compiled(isa.into(), input, logits))
 }

@@ -2,6 +2,8 @@
 
 use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
 use super::madd::{self, Madd};
+use super::many::{self, Quad};
+use super::rows::{Input, ROWS, Shape};
 use crate::isa::Ssse3;
 use core::arch::x86_64::*;
 
@@ -51,6 +53,56 @@ impl Madd for Sums {
             _mm_storeu_si128(sums.as_mut_ptr().cast(), four);
         });
         sums
+    }
+}
+
+/// Eight columns as 16 bits.
+impl Quad<8> for Sums {
+    type Isa = Ssse3;
+    type Spread = Sums;
+    type Sums = Sums;
+
+    #[inline(always)]
+    fn zeros(isa: Ssse3) -> Sums {
+        Self::zero(isa)
+    }
+
+    #[inline(always)]
+    fn load_rows(_: Ssse3, e: &[i8; 8]) -> Self {
+        ssse3!({
+            let e = _mm_loadl_epi64(e.as_ptr().cast());
+            Sums(_mm_srai_epi16::<8>(_mm_unpacklo_epi8(e, e)))
+        })
+    }
+
+    #[inline(always)]
+    fn arrange(q: &[i16; 8]) -> [i16; 8] {
+        *q
+    }
+
+    #[inline(always)]
+    fn spread<const GROUP: i32>(_: Ssse3, q: &[i16; 8]) -> Sums {
+        Sums(ssse3!(_mm_shuffle_epi32::<GROUP>(_mm_loadu_si128(q.as_ptr().cast()))))
+    }
+
+    #[inline(always)]
+    fn add_products(self, sums: Sums, q: Sums) -> Sums {
+        Sums(ssse3!(_mm_add_epi32(sums.0, _mm_madd_epi16(self.0, q.0))))
+    }
+
+    #[inline(always)]
+    fn total(quads: [Sums; 4]) -> [i32; ROWS] {
+        let mut total = [0; ROWS];
+        let (fours, _) = total.as_chunks_mut::<4>();
+        for (four, quad) in fours.iter_mut().zip(quads) {
+            ssse3!(_mm_storeu_si128(four.as_mut_ptr().cast(), quad.0));
+        }
+        total
+    }
+
+    #[inline(always)]
+    fn surplus(_: &[i16]) -> i32 {
+        0
     }
 }
 
@@ -121,3 +173,14 @@ impl Coarse for Sums {
 }
 
 coarse::entry!(Ssse3, Sums, 8, 1, "ssse3");
+
+/// How [`int8_many`] wants the rows.
+pub(crate) const SHAPE: Shape = Shape { group: 2, lanes: 1, flip: 0 };
+
+pub(crate) fn int8_many(isa: Ssse3, input: Input<'_>, logits: &mut [f32]) {
+    #[target_feature(enable = "ssse3")]
+    fn compiled(isa: Ssse3, input: Input<'_>, logits: &mut [f32]) {
+        many::int8::<8, 2, Sums>(isa, input, logits);
+    }
+    ssse3!(compiled(isa, input, logits))
+}

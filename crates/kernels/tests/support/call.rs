@@ -3,28 +3,90 @@
 use super::bits;
 use super::data::Source;
 use super::memory::{Buffer, Place};
-use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, WkvInput};
+use bitstate_kernels::{HeadRows, Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, WkvInput};
 use bitstate_model::{Matrix, MatrixData};
 use bitstate_reference::canonical::primitives as oracle;
 
 /// One kernel call. The names are those of `crates/ARITHMETIC.md`.
 #[derive(Debug, Clone)]
 pub enum Call {
-    Exp { x: Vec<f32> },
-    LayerNorm { x: Vec<f32>, weight: Vec<f32>, bias: Vec<f32> },
-    Mix { z: Vec<f32>, p: Vec<f32>, mu: Vec<f32> },
-    QuantiseInt8 { y: Vec<f32> },
-    Quantise15Bit { z: Vec<f32> },
-    Wkv { r: Vec<f32>, k: Vec<f32>, v: Vec<f32>, decay: Vec<f32>, bonus: Vec<f32>, state: Vec<f32> },
-    SiluGate { o: Vec<f32>, g: Vec<f32> },
-    SigmoidGateAdd { x: Vec<f32>, r: Vec<f32>, v: Vec<f32> },
-    ReluSquared { k: Vec<f32> },
-    Add { x: Vec<f32>, y: Vec<f32> },
-    StridedMaxima { x: Vec<f32>, scale: f32, step: usize, groups: usize },
-    NotBelow { x: Vec<f32>, scale: f32, floor: f32 },
-    Ternary { weights: Vec<i8>, packed: bool, q: Vec<i8>, scales: [f32; 2] },
-    HeadInt8 { rows: Vec<i8>, row_scales: Vec<f32>, q: Vec<i16>, scale: f32 },
-    HeadF32 { rows: Vec<f32>, z: Vec<f32> },
+    Exp {
+        x: Vec<f32>,
+    },
+    LayerNorm {
+        x: Vec<f32>,
+        weight: Vec<f32>,
+        bias: Vec<f32>,
+    },
+    Mix {
+        z: Vec<f32>,
+        p: Vec<f32>,
+        mu: Vec<f32>,
+    },
+    QuantiseInt8 {
+        y: Vec<f32>,
+    },
+    Quantise15Bit {
+        z: Vec<f32>,
+    },
+    Wkv {
+        r: Vec<f32>,
+        k: Vec<f32>,
+        v: Vec<f32>,
+        decay: Vec<f32>,
+        bonus: Vec<f32>,
+        state: Vec<f32>,
+    },
+    SiluGate {
+        o: Vec<f32>,
+        g: Vec<f32>,
+    },
+    SigmoidGateAdd {
+        x: Vec<f32>,
+        r: Vec<f32>,
+        v: Vec<f32>,
+    },
+    ReluSquared {
+        k: Vec<f32>,
+    },
+    Add {
+        x: Vec<f32>,
+        y: Vec<f32>,
+    },
+    StridedMaxima {
+        x: Vec<f32>,
+        scale: f32,
+        step: usize,
+        groups: usize,
+    },
+    NotBelow {
+        x: Vec<f32>,
+        scale: f32,
+        floor: f32,
+    },
+    Ternary {
+        weights: Vec<i8>,
+        packed: bool,
+        q: Vec<i8>,
+        scales: [f32; 2],
+    },
+    HeadInt8 {
+        rows: Vec<i8>,
+        row_scales: Vec<f32>,
+        q: Vec<i16>,
+        scale: f32,
+    },
+    /// As many sessions as there are scales.
+    HeadMany {
+        rows: Vec<i8>,
+        row_scales: Vec<f32>,
+        q: Vec<i16>,
+        scales: Vec<f32>,
+    },
+    HeadF32 {
+        rows: Vec<f32>,
+        z: Vec<f32>,
+    },
 }
 
 /// A call of every kernel on vectors, `n` long.
@@ -72,6 +134,12 @@ pub fn head_calls(from: &mut Source, v: usize, d: usize) -> Vec<Call> {
         calls.push(Call::HeadInt8 { rows, row_scales, q, scale: from.float() });
     }
     calls
+}
+
+/// The INT8 head of a vocabulary of `v` tokens for many sessions.
+pub fn head_many_call(from: &mut Source, v: usize, d: usize, sessions: usize) -> Call {
+    let (rows, row_scales) = (from.int8s(v * d), from.floats(v));
+    Call::HeadMany { rows, row_scales, q: from.int15s(sessions * d), scales: from.floats(sessions) }
 }
 
 /// Four weights a byte as one flat run, as a file has them.
@@ -150,6 +218,13 @@ impl Call {
                     kernels.head_int8(&rows, row_scales, &q, *scale, logits);
                 })
             }
+            Call::HeadMany { rows, row_scales, q, scales } => {
+                let (rows, q) = (Buffer::new(place, rows), Buffer::new(place, q));
+                let laid_out = HeadRows::new(kernels, &rows, q.len() / scales.len());
+                inputs.write(row_scales.len() * scales.len(), [row_scales, scales], |logits, [row_scales, scales]| {
+                    laid_out.logits(row_scales, &q, scales, logits);
+                })
+            }
             Call::HeadF32 { rows, z } => {
                 let bytes: Vec<u8> = rows.iter().flat_map(|e| e.to_le_bytes()).collect();
                 // Bytes, so at any offset at all.
@@ -204,6 +279,13 @@ impl Call {
                 let logits = rows.chunks(q.len()).zip(row_scales).map(|(row, s)| acc(row) as f32 * (s * scale));
                 bits(&logits.collect::<Vec<_>>())
             }
+            Call::HeadMany { rows, row_scales, q, scales } => {
+                let alone = q.chunks(q.len() / scales.len()).zip(scales).map(|(q, &scale)| {
+                    let (rows, row_scales, q) = (rows.clone(), row_scales.clone(), q.to_vec());
+                    Call::HeadInt8 { rows, row_scales, q, scale }.canonical()
+                });
+                alone.collect::<Vec<_>>().concat()
+            }
             Call::HeadF32 { rows, z } => {
                 let logits = rows.chunks(z.len()).map(|row| oracle::sum16(row.iter().zip(z).map(|(e, z)| e * z)));
                 bits(&logits.collect::<Vec<_>>())
@@ -219,6 +301,9 @@ impl Call {
                 format!("{name} {} × {}, packed: {packed}", weights.len() / q.len(), q.len())
             }
             Call::HeadInt8 { row_scales, q, .. } => format!("{name} {} × {}", row_scales.len(), q.len()),
+            Call::HeadMany { row_scales, q, scales, .. } => {
+                format!("{name} {} × {}, {} sessions", row_scales.len(), q.len() / scales.len(), scales.len())
+            }
             Call::HeadF32 { rows, z } => format!("{name} {} × {}", rows.len() / z.len(), z.len()),
             Call::Exp { x: of }
             | Call::LayerNorm { x: of, .. }
