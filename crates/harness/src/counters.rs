@@ -12,7 +12,7 @@ use crate::probe::Computed;
 use crate::process;
 use crate::progress::Progress;
 use crate::provenance::Provenance;
-use crate::records::Row;
+use crate::records::{COUNTERS, Row};
 use crate::runner::{Reply, Runner};
 use crate::target::Cell;
 use crate::tools::Tool;
@@ -255,10 +255,13 @@ impl Task<'_> {
             value,
             key: key.clone(),
         };
-        // Tokens are part of the key, and time is not a counter.
-        counts.into_iter().filter(|((_, metric), _)| metric != "tokens" && metric != "time").map(counter).collect()
+        // Tokens are part of the key.
+        counts.into_iter().filter(|((_, metric), _)| COUNTERS.contains(&metric.as_str())).map(counter).collect()
     }
 }
+
+/// Phases of a workload; the others are parts of one, or kernels by themselves.
+const WHOLE_PHASES: [&str; 4] = ["load", "prefill", "decode", "run"];
 
 /// The counters in the records of a run: everything that is no time, and that the records' own rows tell the key of.
 ///
@@ -280,7 +283,7 @@ pub fn of_records(provenance: &Provenance, rows: &[Row]) -> Vec<Counter> {
     };
     for row in rows {
         let Row::Sample { target, variant, workload, model, phase, metric, unit, value, .. } = row else { continue };
-        if metric == "tokens" || metric == "time" {
+        if !COUNTERS.contains(&metric.as_str()) || !WHOLE_PHASES.contains(&phase.as_str()) {
             continue;
         }
         let mut key = key(target, provenance);

@@ -2,7 +2,7 @@
 
 use crate::counters::{Counter, SIZE};
 use crate::error::{Error, nearest};
-use crate::records::METRICS;
+use crate::records::COUNTERS;
 use crate::stats::verdict::TimeLimits;
 use crate::target::TARGETS;
 use crate::workspace::{Workspace, read_text};
@@ -54,8 +54,7 @@ impl Cap {
 
 /// The counters that must have a threshold: what runners count, and sizes. Time has an interval instead.
 fn counter_metrics() -> impl Iterator<Item = &'static str> {
-    let counted = METRICS.iter().map(|(name, _)| *name).filter(|name| !["time", "tokens"].contains(name));
-    counted.chain([SIZE])
+    COUNTERS.into_iter().chain([SIZE])
 }
 
 impl Thresholds {
