@@ -10,6 +10,7 @@ mod list;
 mod report;
 mod setup;
 mod test;
+mod train_smoke;
 mod verify;
 
 use bitstate_harness::{Error, Exit, process};
@@ -49,6 +50,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Bench(flags) => bench::run(flags),
         Command::Report(flags) => report::run(flags),
         Command::Golden(flags) => golden::run(flags),
-        Command::Test => test::run(),
+        Command::Test(flags) if flags.trainer => test::trainer(),
+        Command::Test(_) => test::run(),
+        Command::TrainSmoke => train_smoke::run(),
     }
 }
