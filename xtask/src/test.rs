@@ -24,8 +24,7 @@ pub fn run() -> anyhow::Result<Exit> {
     context.set_up()?;
 
     score.step(&workspace, "format", &["fmt", "--all", "--check"])?;
-    let lints =
-        ["clippy", "--workspace", "--exclude", "bitstate-train", "--all-targets", "--", "--deny", "warnings"];
+    let lints = ["clippy", "--workspace", "--exclude", "bitstate-train", "--all-targets", "--", "--deny", "warnings"];
     score.step(&workspace, "lints", &lints)?;
     // The host of the WASM guest apart: with the same features as its build, so that wasmtime is compiled once.
     for (what, which) in [

@@ -105,10 +105,11 @@ impl Checkpoint {
     pub fn load(path: &Path) -> Result<Checkpoint, Error> {
         let bytes = fs::read(path).map_err(Error::file("read", path))?;
         let wrong = |problem: String| Error::content(path, problem);
-        let (_, header) = SafeTensors::read_metadata(&bytes)
-            .map_err(|error| wrong(format!("not a safetensors file: {error}")))?;
+        let (_, header) =
+            SafeTensors::read_metadata(&bytes).map_err(|error| wrong(format!("not a safetensors file: {error}")))?;
         let position = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
-        let position = position.ok_or_else(|| wrong("a safetensors file, but no checkpoint of a training run".into()))?;
+        let position =
+            position.ok_or_else(|| wrong("a safetensors file, but no checkpoint of a training run".into()))?;
         let position: Position = serde_json::from_str(position).map_err(|error| wrong(error.to_string()))?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
         let mut params = Params::new(&position.config(), 0);

@@ -155,8 +155,8 @@ impl TrainConfig {
     /// Names the key that is wrong, and the nearest right one where it is misspelt.
     pub fn load(path: &Path) -> Result<TrainConfig, Error> {
         let text = fs::read_to_string(path).map_err(Error::file("read", path))?;
-        let mut config = TrainConfig::parse(&text)
-            .map_err(|problem| Error::Config { path: path.to_path_buf(), problem })?;
+        let mut config =
+            TrainConfig::parse(&text).map_err(|problem| Error::Config { path: path.to_path_buf(), problem })?;
         let base = path.parent().unwrap_or(Path::new("."));
         config.data = base.join(&config.data);
         config.out = base.join(&config.out);

@@ -109,7 +109,8 @@ impl Trainer {
         let seq_len = config.batch.seq_len;
         let windows = |file: &TokenFile, position| {
             let windows = Windows::new(file.len(), seq_len, config.seed, position);
-            windows.ok_or_else(|| Error::content(file.path(), format_args!("too short for a window of {seq_len} tokens")))
+            windows
+                .ok_or_else(|| Error::content(file.path(), format_args!("too short for a window of {seq_len} tokens")))
         };
         windows(&valid, [0, 0])?;
         let windows = windows(&train, at.position.windows)?;
@@ -241,7 +242,8 @@ impl Trainer {
         let bits_per_byte = cross_entropy / std::f64::consts::LN_2 / self.valid.bytes_per_token();
         let position = &mut self.at.position;
         let best = position.best.is_none_or(|best| bits_per_byte < best);
-        let event = Event::Validated { step: position.step, tokens: position.tokens, cross_entropy, bits_per_byte, best };
+        let event =
+            Event::Validated { step: position.step, tokens: position.tokens, cross_entropy, bits_per_byte, best };
         if best {
             position.best = Some(bits_per_byte);
             self.at.save(&self.config.out.join(BEST))?;

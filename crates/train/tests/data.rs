@@ -106,7 +106,12 @@ fn what_is_no_token_file_is_refused() {
     wrong[0] ^= 1;
     let mut far = good.clone();
     *far.last_mut().unwrap() = 1;
-    for (content, why) in [(&good[..20], "too short"), (&good[..good.len() - 1], "length"), (&wrong, "not a token file"), (&far, "not below 256")] {
+    for (content, why) in [
+        (&good[..20], "too short"),
+        (&good[..good.len() - 1], "length"),
+        (&wrong, "not a token file"),
+        (&far, "not below 256"),
+    ] {
         fs::write(&path, content).unwrap();
         let error = TokenFile::open(&path).unwrap_err().to_string();
         assert!(error.contains(why) && error.contains("bad.tokens"), "{error}");

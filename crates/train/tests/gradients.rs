@@ -35,9 +35,7 @@ fn linear_behind_a_norm_with_and_without_token_shift() {
 fn wkv_over_several_chunks_and_a_part_of_one() {
     // 2 sequences of 37 tokens: two chunks of 16 and 5 more. 2 heads of 3 channels.
     let shapes: [&[usize]; 5] = [&[74, 6], &[74, 6], &[74, 6], &[2, 3], &[2, 3]];
-    check_gradients(&shapes, 4, |t| {
-        ops::wkv(37, [t[0].clone(), t[1].clone(), t[2].clone()], &t[3], &t[4])
-    });
+    check_gradients(&shapes, 4, |t| ops::wkv(37, [t[0].clone(), t[1].clone(), t[2].clone()], &t[3], &t[4]));
 }
 
 #[test]
@@ -58,7 +56,8 @@ fn elementwise_steps_and_embedding() {
 fn loss_alone_and_with_a_teacher() {
     let targets = [2, 0, 4, 4, 1];
     let teacher = || ops::leaf(numbers(5 * 6, 99), &[5, 6], false);
-    for distill in [None, Some(Distill { alpha: 0.7, temperature: 4.0 }), Some(Distill { alpha: 1.0, temperature: 1.0 })]
+    for distill in
+        [None, Some(Distill { alpha: 0.7, temperature: 4.0 }), Some(Distill { alpha: 1.0, temperature: 1.0 })]
     {
         check_gradients(&[&[5, 6]], 10, |t| {
             let teacher = distill.map(|distill| (teacher(), distill));
@@ -142,7 +141,13 @@ fn bit_linear_follows_its_straight_through_rule() {
     let values: Vec<Vec<f64>> =
         sizes.iter().zip(20..).map(|(size, seed)| numbers(size.iter().product(), seed)).collect();
     let held = Held::new(&values, shape);
-    let clipped = held.normed(&values).chunks(ins).zip(&held.limits).flat_map(|(n, limit)| n.iter().map(move |n| n.abs() > *limit)).filter(|c| *c).count();
+    let clipped = held
+        .normed(&values)
+        .chunks(ins)
+        .zip(&held.limits)
+        .flat_map(|(n, limit)| n.iter().map(move |n| n.abs() > *limit))
+        .filter(|c| *c)
+        .count();
     assert!(clipped > 0, "no activation is clipped: this would not test the clip");
 
     let leaves: Vec<Tensor> = values.iter().zip(sizes).map(|(v, size)| ops::leaf(v.clone(), size, true)).collect();

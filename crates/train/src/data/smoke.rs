@@ -7,8 +7,16 @@ use rand::{RngExt, SeedableRng};
 const NAMES: [&str; 12] =
     ["Ada", "Bo", "Cleo", "Dov", "Edda", "Finn", "Greta", "Hugo", "Ines", "Jonas", "Kira", "Liam"];
 const ANIMALS: [&str; 8] = ["cat", "dog", "hen", "fox", "goat", "mole", "owl", "toad"];
-const PLACES: [&str; 8] =
-    ["in the garden", "by the river", "on the hill", "near the barn", "under the old oak", "at the mill", "in the shed", "on the beach"];
+const PLACES: [&str; 8] = [
+    "in the garden",
+    "by the river",
+    "on the hill",
+    "near the barn",
+    "under the old oak",
+    "at the mill",
+    "in the shed",
+    "on the beach",
+];
 const THINGS: [&str; 10] = ["ball", "kite", "bell", "lamp", "boat", "drum", "key", "coat", "pie", "stone"];
 const COLOURS: [&str; 6] = ["red", "blue", "green", "yellow", "white", "black"];
 const MOODS: [&str; 5] = ["glad", "proud", "calm", "tired", "hungry"];

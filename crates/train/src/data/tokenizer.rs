@@ -101,7 +101,8 @@ impl Tokenizer {
         }
         let json = bpe.to_string(false).map_err(failed)?;
         let bpe = tokenizers::Tokenizer::from_bytes(json).map_err(failed)?;
-        let end = bpe.token_to_id(END_OF_TEXT).ok_or_else(|| Error::Refused("the BPE lost its end of a text".into()))?;
+        let end =
+            bpe.token_to_id(END_OF_TEXT).ok_or_else(|| Error::Refused("the BPE lost its end of a text".into()))?;
         Ok(Tokenizer::Bpe { bpe: Box::new(bpe), end })
     }
 

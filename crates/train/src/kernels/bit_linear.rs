@@ -100,12 +100,7 @@ impl Rows {
     }
 
     /// The gradient `dx` of `x = q·a` → those of `z`, `γ`, `β` and, where there is one, `μ`.
-    pub fn backward<T: Real>(
-        self,
-        z: &[T],
-        params: RowParams<'_, T>,
-        mut dx: Vec<T>,
-    ) -> ([Vec<T>; 3], Option<Vec<T>>) {
+    pub fn backward<T: Real>(self, z: &[T], params: RowParams<'_, T>, mut dx: Vec<T>) -> ([Vec<T>; 3], Option<Vec<T>>) {
         let width = self.width;
         // dx → dm in place, with what γ, β and μ get from each block.
         let partial = dx.par_chunks_mut(BLOCK * width).enumerate().map(|(block, dx)| {
@@ -183,7 +178,6 @@ pub fn scale_rows<T: Real>(x: &mut [T], a: &[T], s: T) {
         }
     });
 }
-
 
 /// Rows of `width` as INT8 with a scale `max|e| / 127` each, and back: what the engine reads from a file.
 pub fn int8_rows<T: Real>(rows: &[T], width: usize) -> Vec<T> {

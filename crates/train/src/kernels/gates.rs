@@ -11,11 +11,7 @@ pub fn norm_gate<T: Real>(shape: norm::Shape, y: &[T], g: &[T], gamma: &[T], bet
 }
 
 /// Gradients of `y`, `g`, `γ` and `β`.
-pub fn norm_gate_backward<T: Real>(
-    shape: norm::Shape,
-    [y, g, gamma, beta]: [&[T]; 4],
-    mut d: Vec<T>,
-) -> [Vec<T>; 4] {
+pub fn norm_gate_backward<T: Real>(shape: norm::Shape, [y, g, gamma, beta]: [&[T]; 4], mut d: Vec<T>) -> [Vec<T>; 4] {
     let norm::Shape { width, groups } = shape;
     let size = width / groups;
     let mut dg = vec![T::zero(); g.len()];
