@@ -8,7 +8,7 @@ mod tokens;
 mod windows;
 
 pub use corpus::{END_OF_TEXT, stories};
-pub use prepare::{Prepare, Prepared, prepare};
+pub use prepare::{Prepare, Prepared, Side, prepare};
 pub use smoke::smoke_corpus;
 pub use tokenizer::{Tokenizer, TokenizerKind};
 pub use tokens::{TokenFile, write_tokens};

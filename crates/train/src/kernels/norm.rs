@@ -33,7 +33,7 @@ impl<T: Real> Moments<T> {
         for i in 0..x.len() {
             dgamma[i] += dy[i] * hat[i];
             dbeta[i] += dy[i];
-            dy[i] = dy[i] * gamma[i];
+            dy[i] *= gamma[i];
         }
         let mean = sum_of(dy, |d| d) / n;
         let along = dot(dy, hat) / n;
