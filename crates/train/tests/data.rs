@@ -1,4 +1,5 @@
 //! Texts to token files and back, and texts that cannot be.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_train::data::{Prepare, TokenFile, Tokenizer, TokenizerKind, Windows, prepare, smoke_corpus, stories};
 use std::collections::HashSet;

@@ -1,4 +1,5 @@
 //! The exported file is the model that was trained.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_model::{Config, Model};
 use bitstate_reference::{Definition, DefinitionState};

@@ -1,4 +1,5 @@
 //! Whole runs, small ones: the loss falls, a run that was interrupted goes on exactly, and what is wrong is said.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_train::config::TrainConfig;
 use bitstate_train::data::{Prepare, TokenizerKind, prepare, smoke_corpus};
