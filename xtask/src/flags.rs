@@ -73,7 +73,9 @@ pub enum Command {
     /// Make the golden streams anew from the reference, or check that they are what it gives
     Golden(GoldenFlags),
     /// Everything that must hold: set-up, format, lints, tests, builds, verify, report; ends with a count
-    Test,
+    Test(TestFlags),
+    /// Train a tiny model on made-up stories and run it: the loss must fall
+    TrainSmoke,
 }
 
 /// What a command is about.
@@ -304,6 +306,14 @@ pub struct ReportFlags {
     /// Change nothing; end with 2 if something is not current
     #[arg(long)]
     pub check: bool,
+}
+
+/// Flags of `test`.
+#[derive(Debug, Args)]
+pub struct TestFlags {
+    /// The trainer instead: its lints and tests, and `train-smoke`. Apart, because it builds a training framework
+    #[arg(long)]
+    pub trainer: bool,
 }
 
 /// Flags of `golden`.

@@ -14,6 +14,7 @@ mod report;
 mod selftest;
 mod setup;
 mod test;
+mod train_smoke;
 mod verify;
 
 use bitstate_harness::{Error, Exit, process};
@@ -60,6 +61,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Ab(flags) => ab::run(flags),
         Command::Report(flags) => report::run(flags),
         Command::Golden(flags) => golden::run(flags),
-        Command::Test => test::run(),
+        Command::Test(flags) if flags.trainer => test::trainer(),
+        Command::Test(_) => test::run(),
+        Command::TrainSmoke => train_smoke::run(),
     }
 }

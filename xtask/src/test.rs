@@ -25,11 +25,11 @@ pub fn run() -> anyhow::Result<Exit> {
     context.set_up()?;
 
     score.step(&workspace, "format", &["fmt", "--all", "--check"])?;
-    let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+    let lints = ["clippy", "--workspace", "--exclude", "bitstate-train", "--all-targets", "--", "--deny", "warnings"];
     score.step(&workspace, "lints", &lints)?;
     // The host of the WASM guest apart: with the same features as its build, so that wasmtime is compiled once.
     for (what, which) in [
-        ("tests", ["--workspace", "--exclude", "bitstate-runner-wasmtime"].as_slice()),
+        ("tests", ["--workspace", "--exclude", "bitstate-runner-wasmtime", "--exclude", "bitstate-train"].as_slice()),
         ("tests of the WASM host", &["--package", "bitstate-runner-wasmtime"]),
     ] {
         let arguments = [&["test", "--release", "--no-fail-fast"], which].concat();
@@ -67,6 +67,20 @@ pub fn run() -> anyhow::Result<Exit> {
             score.add(Exit::Harness);
         }
     }
+    println!("{} passed, {} failed, {} skipped", score.passed, score.failed, score.skipped);
+    Ok(score.exit)
+}
+
+/// `cargo xtask test --trainer`. What only the trainer needs takes as long to build as everything else together.
+pub fn trainer() -> anyhow::Result<Exit> {
+    let workspace = Workspace::find()?;
+    let mut score = Score { passed: 0, failed: 0, skipped: 0, exit: Exit::Pass };
+    let which = ["--package", "bitstate-train", "--package", "bitstate-cli", "--features", "bitstate-cli/train"];
+    let lints = [&["clippy"], which.as_slice(), &["--all-targets", "--", "--deny", "warnings"]].concat();
+    score.step(&workspace, "lints of the trainer", &lints)?;
+    let tests = ["test", "--release", "--no-fail-fast", "--package", "bitstate-train"];
+    score.tests(&workspace, "tests of the trainer", &tests)?;
+    score.add(crate::train_smoke::run()?);
     println!("{} passed, {} failed, {} skipped", score.passed, score.failed, score.skipped);
     Ok(score.exit)
 }

@@ -1,11 +1,14 @@
 //! The `bitstate` command. Each subcommand is a file of its own.
 
+mod eval;
 mod generate;
 mod inspect;
 mod load;
 mod logits;
 mod synth;
 mod threads;
+#[cfg(feature = "train")]
+mod training;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -30,6 +33,13 @@ enum Command {
     Logits(logits::Flags),
     Inspect(inspect::Flags),
     Synth(synth::Flags),
+    Eval(eval::Flags),
+    #[cfg(feature = "train")]
+    Data(training::data::Flags),
+    #[cfg(feature = "train")]
+    Train(training::train::Flags),
+    #[cfg(feature = "train")]
+    Convert(training::convert::Flags),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +48,13 @@ fn main() -> ExitCode {
         Command::Logits(flags) => logits::run(&flags),
         Command::Inspect(flags) => inspect::run(&flags),
         Command::Synth(flags) => synth::run(&flags),
+        Command::Eval(flags) => eval::run(&flags),
+        #[cfg(feature = "train")]
+        Command::Data(flags) => training::data::run(&flags),
+        #[cfg(feature = "train")]
+        Command::Train(flags) => training::train::run(&flags),
+        #[cfg(feature = "train")]
+        Command::Convert(flags) => training::convert::run(&flags),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

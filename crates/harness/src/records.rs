@@ -50,16 +50,8 @@ pub const METRICS: [(&str, Direction); 19] = [
 
 /// The metrics that are compared with accepted values: a build gives the same each time. Time has an interval instead,
 /// and the parts of a token are there to read.
-pub const COUNTERS: [&str; 8] = [
-    "instructions",
-    "fuel",
-    "allocations",
-    "peak_memory",
-    "linear_memory",
-    "heap_peak",
-    "stack_high_water",
-    "static",
-];
+pub const COUNTERS: [&str; 8] =
+    ["instructions", "fuel", "allocations", "peak_memory", "linear_memory", "heap_peak", "stack_high_water", "static"];
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

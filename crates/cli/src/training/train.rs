@@ -1,0 +1,52 @@
+//! `bitstate train`: a training run, with a bar.
+
+use anyhow::{Context, Result};
+use bitstate_train::config::TrainConfig;
+use bitstate_train::{Event, Trainer};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Train a model as a train.toml says.
+///
+/// Ctrl-C writes a checkpoint and stops; `--resume` goes on from the newest one as if the run had never stopped.
+#[derive(clap::Args)]
+pub struct Flags {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Go on from the run's last checkpoint.
+    #[arg(long)]
+    resume: bool,
+}
+
+/// Set by Ctrl-C.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+pub fn run(flags: &Flags) -> Result<()> {
+    let config = TrainConfig::load(&flags.config)?;
+    let steps = config.steps;
+    let mut trainer = if flags.resume { Trainer::resume(config)? } else { Trainer::new(config)? };
+    ctrlc::set_handler(|| STOP.store(true, Ordering::SeqCst)).context("cannot listen for Ctrl-C")?;
+    println!("{} parameters, {:?}", trainer.params().count(), trainer.shapes());
+
+    let bar = ProgressBar::new(steps);
+    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {eta} left")?);
+    bar.set_position(trainer.position().step);
+    trainer.run(&mut |event| {
+        match event {
+            Event::Step { step, cross_entropy, tokens_per_second, .. } => {
+                bar.set_position(*step);
+                bar.set_message(format!("{cross_entropy:.4} nats a token, {tokens_per_second:.0} tokens/s"));
+            }
+            Event::Validated { step, bits_per_byte, best, .. } => {
+                let best = if *best { ", the best so far" } else { "" };
+                bar.suspend(|| println!("step {step}: {bits_per_byte:.4} bits a byte on held-out text{best}"));
+            }
+            Event::Saved { .. } => {}
+        }
+        !STOP.load(Ordering::SeqCst)
+    })?;
+    bar.finish();
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! Checkpoints: a safetensors file with the parameters, the optimiser's state, and where the run is.
+//!
+//! Tensors: each parameter under its name, its means under `adam.m.` and `adam.v.` and its name; all f32. The
+//! metadata's `bitstate` is a [`Position`] as JSON.
+
+use crate::error::Error;
+use crate::file::write_atomically;
+use crate::optim::AdamW;
+use crate::params::Params;
+use bitstate_model::Config;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+/// The metadata's key.
+const KEY: &str = "bitstate";
+
+/// The tensor that holds the mean of a parameter's gradient.
+fn mean_of(name: &str) -> String {
+    format!("adam.m.{name}")
+}
+
+/// The tensor that holds the mean of its square.
+fn square_of(name: &str) -> String {
+    format!("adam.v.{name}")
+}
+
+/// What the model is, and how far its training has come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    /// V, L, D, H, S, ff_mult, max_seq_len.
+    pub shapes: [usize; 7],
+    /// Whether it is trained to be ternary.
+    pub bitnet: bool,
+    /// XXH64 of the `tokenizer.json`, or `byte`.
+    pub tokenizer: String,
+    /// Steps done.
+    pub step: u64,
+    /// Tokens seen.
+    pub tokens: u64,
+    /// Epoch and window that come next.
+    pub windows: [u64; 2],
+    /// Least bits a byte on held-out text so far.
+    pub best: Option<f64>,
+    /// The seed of the run.
+    pub seed: u64,
+}
+
+impl Position {
+    /// The model's shapes.
+    pub fn config(&self) -> Config {
+        let [vocab_size, n_layer, n_embd, n_head, head_size, ff_mult, max_seq_len] = self.shapes;
+        Config { vocab_size, n_layer, n_embd, n_head, head_size, ff_mult, max_seq_len, dropout: 0.0 }
+    }
+
+    /// The shapes of `config`.
+    pub fn shapes_of(config: &Config) -> [usize; 7] {
+        let Config { vocab_size, n_layer, n_embd, n_head, head_size, ff_mult, max_seq_len, .. } = *config;
+        [vocab_size, n_layer, n_embd, n_head, head_size, ff_mult, max_seq_len]
+    }
+}
+
+/// A training run at rest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// Where it is.
+    pub position: Position,
+    /// Its numbers.
+    pub params: Params,
+    /// Its optimiser.
+    pub adam: AdamW,
+}
+
+impl Checkpoint {
+    /// Writes it to `path`, whole or not at all.
+    ///
+    /// # Errors
+    /// Where that cannot be done; a file that was there is still there then.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let parts = self.params.0.iter().zip(self.adam.m.iter().zip(&self.adam.v));
+        let tensors = parts.flat_map(|(param, (m, v))| {
+            let names = [param.name.clone(), mean_of(&param.name), square_of(&param.name)];
+            names.into_iter().zip([&param.values, m, v]).map(|(name, values)| (name, &param.shape, values))
+        });
+        let views = tensors.map(|(name, shape, values)| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values));
+            Ok((name, view.map_err(|error| Error::content(path, error))?))
+        });
+        let views = views.collect::<Result<Vec<_>, Error>>()?;
+        let position = serde_json::to_string(&self.position).map_err(|error| Error::content(path, error))?;
+        let metadata = HashMap::from([(KEY.to_string(), position)]);
+        let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| Error::content(path, error))?;
+        write_atomically(path, |file| file.write_all(&bytes))
+    }
+
+    /// Reads what [`save`](Checkpoint::save) wrote.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or is no checkpoint, with the tensor that is missing or of another shape.
+    pub fn load(path: &Path) -> Result<Checkpoint, Error> {
+        let bytes = fs::read(path).map_err(Error::file("read", path))?;
+        let wrong = |problem: String| Error::content(path, problem);
+        let (_, header) =
+            SafeTensors::read_metadata(&bytes).map_err(|error| wrong(format!("not a safetensors file: {error}")))?;
+        let position = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+        let position =
+            position.ok_or_else(|| wrong("a safetensors file, but no checkpoint of a training run".into()))?;
+        let position: Position = serde_json::from_str(position).map_err(|error| wrong(error.to_string()))?;
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let mut params = Params::new(&position.config(), 0);
+        let mut adam = AdamW::new(&params);
+        for (param, (m, v)) in params.0.iter_mut().zip(adam.m.iter_mut().zip(&mut adam.v)) {
+            let names = [param.name.clone(), mean_of(&param.name), square_of(&param.name)];
+            for (name, target) in names.into_iter().zip([&mut param.values, m, v]) {
+                let tensor = tensors.tensor(&name).map_err(|_| wrong(format!("there is no tensor {name}")))?;
+                if tensor.dtype() != Dtype::F32 || tensor.shape() != param.shape {
+                    let (dtype, found, expected) = (tensor.dtype(), tensor.shape(), &param.shape);
+                    return Err(wrong(format!("{name} is {dtype:?} {found:?}, and must be F32 {expected:?}")));
+                }
+                let floats = tensor.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
+                *target = floats.collect();
+            }
+        }
+        Ok(Checkpoint { position, params, adam })
+    }
+}

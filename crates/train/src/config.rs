@@ -1,0 +1,245 @@
+//! `train.toml`: strict, with a default for everything that has a sensible one.
+
+use crate::error::{Error, nearest};
+use bitstate_model::{Config, Preset};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A training run.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Folder with `train.tokens` and `valid.tokens`, as `data prepare` makes it.
+    pub data: PathBuf,
+    /// Folder of the run: checkpoints and log.
+    pub out: PathBuf,
+    /// Seed of the start and of the order of the text.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// The model.
+    pub model: ModelConfig,
+    /// What a step sees.
+    #[serde(default)]
+    pub batch: BatchConfig,
+    /// How a step moves.
+    #[serde(default)]
+    pub optimizer: OptimizerConfig,
+    /// A teacher to learn from, beside the text.
+    pub distill: Option<DistillConfig>,
+    /// When to look.
+    #[serde(default)]
+    pub watch: WatchConfig,
+}
+
+/// The model: a preset, and what is different from it.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Name of a preset.
+    pub preset: String,
+    /// Ternary weights and INT8 activations; false for a teacher in f32.
+    #[serde(default = "yes")]
+    pub bitnet: bool,
+    /// V; that of the tokenizer where it is not given.
+    pub vocab_size: Option<usize>,
+    /// L.
+    pub n_layer: Option<usize>,
+    /// D.
+    pub n_embd: Option<usize>,
+    /// H.
+    pub n_head: Option<usize>,
+    /// F / D.
+    pub ff_mult: Option<usize>,
+}
+
+/// What a step sees.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BatchConfig {
+    /// Sequences of a forward pass.
+    pub sequences: usize,
+    /// Tokens of a sequence.
+    pub seq_len: usize,
+    /// Forward passes of a step.
+    pub accumulate: usize,
+}
+
+impl Default for BatchConfig {
+    fn default() -> Self {
+        BatchConfig { sequences: 16, seq_len: 256, accumulate: 1 }
+    }
+}
+
+/// AdamW and its learning rate.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimizerConfig {
+    /// The highest learning rate.
+    pub lr: f64,
+    /// Steps over which it rises to that.
+    pub warmup: u64,
+    /// Share of it that is left at the last step; a cosine goes there.
+    pub final_share: f64,
+    /// Pull on the matrices towards zero, times the learning rate.
+    pub weight_decay: f64,
+    /// Memory of the gradient and of its square.
+    pub betas: [f64; 2],
+    /// Longest gradient; a longer one is shortened to it.
+    pub clip: f64,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        let (lr, warmup) = (4e-3, 200);
+        OptimizerConfig { lr, warmup, final_share: 0.05, weight_decay: 0.1, betas: [0.9, 0.95], clip: 1.0 }
+    }
+}
+
+/// Learning from a teacher: `α·KL(teacher‖student)·T² + (1-α)·CE`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DistillConfig {
+    /// Checkpoint of the teacher; its tokenizer must be the data's.
+    pub teacher: PathBuf,
+    /// α.
+    #[serde(default = "alpha")]
+    pub alpha: f64,
+    /// T.
+    #[serde(default = "temperature")]
+    pub temperature: f64,
+}
+
+/// When to look; in steps, 0 for never.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WatchConfig {
+    /// A line of the log.
+    pub log: u64,
+    /// The loss on held-out text, and a checkpoint kept apart where it is the best.
+    pub validate: u64,
+    /// Windows of held-out text, at most.
+    pub validate_windows: usize,
+    /// A checkpoint.
+    pub checkpoint: u64,
+}
+
+impl Default for WatchConfig {
+    fn default() -> Self {
+        WatchConfig { log: 10, validate: 200, validate_windows: 128, checkpoint: 100 }
+    }
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn alpha() -> f64 {
+    0.7
+}
+
+fn temperature() -> f64 {
+    4.0
+}
+
+impl TrainConfig {
+    /// Reads a `train.toml`. Paths in it are from the folder it lies in.
+    ///
+    /// # Errors
+    /// Names the key that is wrong, and the nearest right one where it is misspelt.
+    pub fn load(path: &Path) -> Result<TrainConfig, Error> {
+        let text = fs::read_to_string(path).map_err(Error::file("read", path))?;
+        let mut config =
+            TrainConfig::parse(&text).map_err(|problem| Error::Config { path: path.to_path_buf(), problem })?;
+        let base = path.parent().unwrap_or(Path::new("."));
+        config.data = base.join(&config.data);
+        config.out = base.join(&config.out);
+        if let Some(distill) = &mut config.distill {
+            distill.teacher = base.join(&distill.teacher);
+        }
+        Ok(config)
+    }
+
+    /// The configuration that `text` says.
+    ///
+    /// # Errors
+    /// As [`load`](TrainConfig::load), without the file.
+    pub fn parse(text: &str) -> Result<TrainConfig, String> {
+        let config: TrainConfig = toml::from_str(text).map_err(|error| explain(&error.to_string()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let BatchConfig { sequences, seq_len, accumulate } = self.batch;
+        for (name, size) in [("sequences", sequences), ("seq_len", seq_len), ("accumulate", accumulate)] {
+            if size == 0 {
+                return Err(format!("batch.{name} must be above 0"));
+            }
+        }
+        let OptimizerConfig { lr, final_share, weight_decay, betas, clip, .. } = self.optimizer;
+        let ranges = [
+            ("optimizer.lr", lr, 0.0, 1.0),
+            ("optimizer.final_share", final_share, 0.0, 1.0),
+            ("optimizer.weight_decay", weight_decay, 0.0, 10.0),
+            ("optimizer.betas[0]", betas[0], 0.0, 0.9999),
+            ("optimizer.betas[1]", betas[1], 0.0, 0.99999),
+            ("optimizer.clip", clip, 1e-6, 1e6),
+            ("distill.alpha", self.distill.as_ref().map_or(0.0, |d| d.alpha), 0.0, 1.0),
+            ("distill.temperature", self.distill.as_ref().map_or(1.0, |d| d.temperature), 0.01, 100.0),
+        ];
+        for (name, value, low, high) in ranges {
+            if !(low..=high).contains(&value) {
+                return Err(format!("{name} is {value}, and must be from {low} to {high}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ModelConfig {
+    /// Shapes of the model over a tokenizer of `tokens`.
+    ///
+    /// # Errors
+    /// Where there is no such preset, the heads do not cover the width, or the tokenizer has more tokens than the model.
+    pub fn shapes(&self, tokens: usize, seq_len: usize) -> Result<Config, Error> {
+        let preset = Preset::by_name(&self.preset).map_err(|error| Error::Refused(format!("model.preset: {error}")))?;
+        let mut config = preset.config();
+        config.vocab_size = self.vocab_size.unwrap_or(tokens);
+        config.n_layer = self.n_layer.unwrap_or(config.n_layer);
+        config.n_embd = self.n_embd.unwrap_or(config.n_embd);
+        config.n_head = self.n_head.unwrap_or(config.n_head);
+        config.ff_mult = self.ff_mult.unwrap_or(config.ff_mult);
+        config.max_seq_len = seq_len;
+        config.dropout = 0.0;
+        if config.n_head == 0 || !config.n_embd.is_multiple_of(config.n_head) {
+            let (d, h) = (config.n_embd, config.n_head);
+            return Err(Error::Refused(format!("model.n_embd {d} is not a multiple of model.n_head {h}")));
+        }
+        config.head_size = config.n_embd / config.n_head;
+        if config.vocab_size < tokens {
+            let v = config.vocab_size;
+            return Err(Error::Refused(format!(
+                "the tokenizer has {tokens} tokens and the model only {v}: leave model.vocab_size out, or prepare the \
+                 data with a smaller tokenizer"
+            )));
+        }
+        Ok(config)
+    }
+}
+
+/// A parser's message with the nearest key, where it names one that there is not and those that there are.
+fn explain(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = message.contains("unknown field").then(|| quoted.next()).flatten();
+    match unknown.and_then(|name| nearest(name, quoted)) {
+        Some(near) => format!("{}; did you mean `{near}`?", message.trim_end()),
+        None => message.trim_end().to_string(),
+    }
+}

@@ -1,0 +1,15 @@
+//! From text to token files: stories, tokenizers, the split, and the windows that training sees.
+
+mod corpus;
+mod prepare;
+mod smoke;
+mod tokenizer;
+mod tokens;
+mod windows;
+
+pub use corpus::{END_OF_TEXT, stories};
+pub use prepare::{Prepare, Prepared, Side, prepare};
+pub use smoke::smoke_corpus;
+pub use tokenizer::{Tokenizer, TokenizerKind};
+pub use tokens::{TokenFile, write_tokens};
+pub use windows::Windows;

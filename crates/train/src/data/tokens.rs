@@ -1,0 +1,116 @@
+//! Token files: a header and the tokens, to be mapped into memory whatever their size.
+//!
+//! Little-endian. `u32 magic 0x4b4f5442` ("BTOK"), `u32 version 1`, `u32 bytes a token` (2 or 4), `u32 vocab_size`,
+//! `u64 tokens`, `u64 bytes of text` that they stand for, ends of texts not counted; then the tokens. The stream begins
+//! with the end of a text, and every story is followed by one.
+
+use crate::error::Error;
+use crate::file::write_atomically;
+use memmap2::Mmap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+const MAGIC: u32 = u32::from_le_bytes(*b"BTOK");
+const VERSION: u32 = 1;
+const HEADER: usize = 32;
+
+/// Writes `tokens`, which stand for `text_bytes` bytes of text, to `path`.
+///
+/// # Errors
+/// Where the file cannot be written; one that was there is still there then.
+pub fn write_tokens(path: &Path, vocab_size: usize, text_bytes: u64, tokens: &[u32]) -> Result<(), Error> {
+    let width: usize = if vocab_size <= 1 << 16 { 2 } else { 4 };
+    write_atomically(path, |file| {
+        let mut out = BufWriter::new(file);
+        for word in [MAGIC, VERSION, width as u32, vocab_size as u32] {
+            out.write_all(&word.to_le_bytes())?;
+        }
+        for count in [tokens.len() as u64, text_bytes] {
+            out.write_all(&count.to_le_bytes())?;
+        }
+        for token in tokens {
+            out.write_all(&token.to_le_bytes()[..width])?;
+        }
+        out.flush()
+    })
+}
+
+/// A token file, mapped.
+#[derive(Debug)]
+pub struct TokenFile {
+    path: PathBuf,
+    map: Mmap,
+    width: usize,
+    vocab_size: usize,
+    len: usize,
+    text_bytes: u64,
+}
+
+impl TokenFile {
+    /// Opens a file that [`write_tokens`] made.
+    ///
+    /// # Errors
+    /// Where it cannot be read or is something else.
+    pub fn open(path: &Path) -> Result<TokenFile, Error> {
+        let file = File::open(path).map_err(Error::file("read", path))?;
+        // SAFETY: the map is only read, as bytes, for which any value is sound. The trainer writes token files to a
+        // temporary name and renames them, so that a mapped file is replaced and never changed; a person who truncates
+        // it in place while training gets a SIGBUS, which ends the process and loses nothing.
+        #[allow(unsafe_code, reason = "there is no safe way to map a file; the line above says why this one is sound")]
+        let map = unsafe { Mmap::map(&file) }.map_err(Error::file("map", path))?;
+        let wrong = |problem: &str| Error::content(path, problem);
+        let header = map.first_chunk::<HEADER>().ok_or_else(|| wrong("too short for a token file"))?;
+        let u32_at = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
+        if u32_at(0) != MAGIC {
+            return Err(wrong("not a token file; make one with `bitstate data prepare`"));
+        }
+        if u32_at(4) != VERSION {
+            return Err(wrong("a token file of another version; make it again with `bitstate data prepare`"));
+        }
+        let (width, vocab_size) = (u32_at(8) as usize, u32_at(12) as usize);
+        let len = u64_at(16);
+        if ![2, 4].contains(&width) || len.checked_mul(width as u64) != Some((map.len() - HEADER) as u64) {
+            return Err(wrong("the header does not fit the length of the file"));
+        }
+        let (len, text_bytes) = (len as usize, u64_at(24));
+        let tokens = TokenFile { path: path.to_path_buf(), map, width, vocab_size, len, text_bytes };
+        match (0..len).find(|&i| tokens.get(i) as usize >= vocab_size) {
+            Some(i) => Err(Error::content(path, format_args!("token {i} is not below {vocab_size}"))),
+            None => Ok(tokens),
+        }
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many tokens there can be.
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes of text a token, ends of texts among the tokens but not among the bytes.
+    pub fn bytes_per_token(&self) -> f64 {
+        self.text_bytes as f64 / self.len.max(1) as f64
+    }
+
+    /// Token `i`.
+    pub fn get(&self, i: usize) -> u32 {
+        let at = HEADER + i * self.width;
+        let byte = |n: usize| u32::from(self.map[at + n]) << (8 * n);
+        (0..self.width).map(byte).sum()
+    }
+}

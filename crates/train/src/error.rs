@@ -1,0 +1,79 @@
+//! What can go wrong, a sentence each.
+
+use std::fmt::Display;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why the trainer stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("cannot {what} {}: {source}", path.display())]
+    File {
+        /// `read`, `write` and so on.
+        what: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A text that is not UTF-8.
+    #[error("{} is not UTF-8: the first wrong byte is number {at}; convert it first, for example with iconv", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Offset of the first wrong byte.
+        at: usize,
+    },
+    /// The file's content is not what it should be.
+    #[error("{}: {problem}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// `train.toml` says something that cannot be.
+    #[error("{}: {problem}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the nearest right key where one is misspelt.
+        problem: String,
+    },
+    /// The loss or a gradient is no number any more.
+    #[error(
+        "the loss is {loss} at step {step}: training stopped, the checkpoint of step {kept} is kept; \
+         a lower lr or a longer warmup may help"
+    )]
+    NotFinite {
+        /// The step.
+        step: u64,
+        /// What the loss was.
+        loss: f32,
+        /// The step of the checkpoint that is kept; 0 if there is none.
+        kept: u64,
+    },
+    /// The weights cannot be written as a BITS file.
+    #[error("cannot export: {0}")]
+    Export(#[from] bitstate_model::WriteError),
+    /// Anything else that was asked for and cannot be.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Error {
+    pub(crate) fn file(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+        let path = path.to_path_buf();
+        move |source| Error::File { what, path, source }
+    }
+
+    pub(crate) fn content(path: &Path, problem: impl Display) -> Error {
+        Error::Content { path: path.to_path_buf(), problem: problem.to_string() }
+    }
+}
+
+/// The name among `known` that is nearest to `name`.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known.into_iter().max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)))
+}

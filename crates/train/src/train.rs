@@ -1,0 +1,340 @@
+//! The training loop.
+
+use crate::checkpoint::{Checkpoint, Position};
+use crate::config::TrainConfig;
+use crate::data::{TokenFile, Windows};
+use crate::error::Error;
+use crate::kernels::loss::Distill;
+use crate::net::{Batch, Net};
+use crate::ops::{self, Wanted};
+use crate::optim::{AdamW, clip, learning_rate};
+use crate::params::Params;
+use bitstate_model::Config;
+use serde::Serialize;
+use std::fs::{self, OpenOptions};
+use std::hash::Hasher;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use twox_hash::XxHash64;
+
+/// What happens in training, for a person or a log.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the fields are named by what they are; their units are in the variants' words")]
+pub enum Event {
+    /// A step is done. Cross entropy and loss in nats a token, as means since the last line; the gradient's length
+    /// before it was clipped.
+    Step { step: u64, tokens: u64, loss: f64, cross_entropy: f64, grad_norm: f64, lr: f64, tokens_per_second: f64 },
+    /// Held-out text: nats a token, and bits a byte of text.
+    Validated { step: u64, tokens: u64, cross_entropy: f64, bits_per_byte: f64, best: bool },
+    /// A checkpoint was written.
+    Saved { step: u64, path: PathBuf },
+}
+
+/// A training run.
+#[derive(Debug)]
+pub struct Trainer {
+    config: TrainConfig,
+    shapes: Config,
+    train: TokenFile,
+    valid: TokenFile,
+    windows: Windows,
+    teacher: Option<(Config, Params, bool, Distill)>,
+    at: Checkpoint,
+    /// The step of the newest checkpoint on disk.
+    kept: u64,
+}
+
+/// What a step gave.
+#[derive(Debug, Clone, Copy)]
+struct Done {
+    loss: f64,
+    cross_entropy: f64,
+    grad_norm: f64,
+    lr: f64,
+}
+
+impl Trainer {
+    /// A run from its start.
+    ///
+    /// # Errors
+    /// Where data and model do not fit each other.
+    pub fn new(config: TrainConfig) -> Result<Trainer, Error> {
+        let vocab_size = TokenFile::open(&config.data.join("train.tokens"))?.vocab_size();
+        let shapes = config.model.shapes(vocab_size, config.batch.seq_len)?;
+        let params = Params::new(&shapes, config.seed);
+        let position = Position {
+            shapes: Position::shapes_of(&shapes),
+            bitnet: config.model.bitnet,
+            tokenizer: tokenizer_of(&config.data)?,
+            step: 0,
+            tokens: 0,
+            windows: [0, 0],
+            best: None,
+            seed: config.seed,
+        };
+        let adam = AdamW::new(&params);
+        Trainer::at(config, Checkpoint { position, params, adam }, 0)
+    }
+
+    /// The run that left `last.safetensors` in the folder of `config`, from there on: it goes as if it had never
+    /// stopped.
+    ///
+    /// # Errors
+    /// Where there is no checkpoint, or it is of another model, other data or another seed.
+    pub fn resume(config: TrainConfig) -> Result<Trainer, Error> {
+        let path = config.out.join(LAST);
+        let at = Checkpoint::load(&path)?;
+        let vocab_size = TokenFile::open(&config.data.join("train.tokens"))?.vocab_size();
+        let shapes = Position::shapes_of(&config.model.shapes(vocab_size, config.batch.seq_len)?);
+        let found = (at.position.shapes, at.position.bitnet, at.position.seed, at.position.tokenizer.clone());
+        let wanted = (shapes, config.model.bitnet, config.seed, tokenizer_of(&config.data)?);
+        if found != wanted {
+            return Err(Error::content(
+                &path,
+                format_args!(
+                    "a checkpoint of another run: (V, L, D, H, S, ff_mult, seq_len), bitnet, seed and tokenizer are \
+                     {found:?}, and the configuration says {wanted:?}"
+                ),
+            ));
+        }
+        let kept = at.position.step;
+        Trainer::at(config, at, kept)
+    }
+
+    fn at(config: TrainConfig, at: Checkpoint, kept: u64) -> Result<Trainer, Error> {
+        let [train, valid] = ["train.tokens", "valid.tokens"].map(|name| TokenFile::open(&config.data.join(name)));
+        let (train, valid) = (train?, valid?);
+        let seq_len = config.batch.seq_len;
+        let windows = |file: &TokenFile, position| {
+            let windows = Windows::new(file.len(), seq_len, config.seed, position);
+            windows
+                .ok_or_else(|| Error::content(file.path(), format_args!("too short for a window of {seq_len} tokens")))
+        };
+        windows(&valid, [0, 0])?;
+        let windows = windows(&train, at.position.windows)?;
+        let teacher = config.distill.as_ref().map(|distill| teacher(distill, &at.position)).transpose()?;
+        let shapes = at.position.config();
+        Ok(Trainer { config, shapes, train, valid, windows, teacher, at, kept })
+    }
+
+    /// Where the run is.
+    pub fn position(&self) -> &Position {
+        &self.at.position
+    }
+
+    /// The parameters as they are.
+    pub fn params(&self) -> &Params {
+        &self.at.params
+    }
+
+    /// The model's shapes.
+    pub fn shapes(&self) -> &Config {
+        &self.shapes
+    }
+
+    /// Trains up to the last step. `tell` hears of every event and says whether to go on; where it does not, a
+    /// checkpoint is written and the run ends early. Events are also lines of `log.jsonl` in the run's folder.
+    ///
+    /// # Errors
+    /// Where the loss is no number any more (the last checkpoint is kept), or a file cannot be written.
+    pub fn run(&mut self, tell: &mut dyn FnMut(&Event) -> bool) -> Result<(), Error> {
+        let out = self.config.out.clone();
+        fs::create_dir_all(&out).map_err(Error::file("make", &out))?;
+        let log = Log { path: out.join("log.jsonl") };
+        let watch = self.config.watch.clone();
+        let due = |every: u64, step: u64, last: bool| every > 0 && (last || step.is_multiple_of(every));
+        let mut since = Since::new(self.at.position.tokens);
+        while self.at.position.step < self.config.steps {
+            let done = self.step()?;
+            since.add(done);
+            let step = self.at.position.step;
+            let last = step == self.config.steps;
+            let mut go_on = true;
+            if due(watch.log, step, last) {
+                let event = since.event(step, self.at.position.tokens, done);
+                log.write(&event)?;
+                go_on &= tell(&event);
+                since = Since::new(self.at.position.tokens);
+            }
+            if due(watch.validate, step, last) {
+                let event = self.validate()?;
+                log.write(&event)?;
+                go_on &= tell(&event);
+                since.start = Instant::now();
+            }
+            if due(watch.checkpoint, step, last) || !go_on {
+                let event = self.save(&out.join(LAST))?;
+                go_on &= tell(&event);
+            }
+            if !go_on {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One step of the optimiser.
+    fn step(&mut self) -> Result<Done, Error> {
+        let step = self.at.position.step + 1;
+        let passes = self.config.batch.accumulate;
+        let net = Net::new(&self.shapes, &self.at.params, self.config.model.bitnet, true);
+        let mut total: Option<Vec<Vec<f32>>> = None;
+        let (mut loss, mut cross_entropy) = (0.0, 0.0);
+        for _ in 0..passes {
+            let (inputs, wanted) = self.batch();
+            let losses = net.loss(Batch { tokens: &inputs, seq_len: self.config.batch.seq_len }, wanted);
+            let values = ops::values::<f32>(&losses);
+            loss += f64::from(values[0]) / passes as f64;
+            cross_entropy += f64::from(values[1]) / passes as f64;
+            let grads = net.gradients(losses);
+            match &mut total {
+                None => total = Some(grads),
+                Some(total) => add(total, &grads),
+            }
+            self.at.position.tokens += inputs.len() as u64;
+        }
+        let mut grads = total.unwrap_or_default();
+        if passes > 1 {
+            grads.iter_mut().flatten().for_each(|g| *g /= passes as f32);
+        }
+        let grad_norm = clip(&mut grads, self.config.optimizer.clip);
+        if !loss.is_finite() || !grad_norm.is_finite() {
+            return Err(Error::NotFinite { step, loss: loss as f32, kept: self.kept });
+        }
+        let lr = learning_rate(&self.config.optimizer, step, self.config.steps);
+        self.at.adam.step(&mut self.at.params, &grads, &self.config.optimizer, step, lr);
+        self.at.position.step = step;
+        self.at.position.windows = self.windows.position();
+        Ok(Done { loss, cross_entropy, grad_norm, lr })
+    }
+
+    /// The next windows, and what is wanted of them.
+    fn batch(&mut self) -> (Vec<u32>, Wanted) {
+        let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+        for _ in 0..self.config.batch.sequences {
+            self.windows.next(&self.train, &mut inputs, &mut targets);
+        }
+        let teacher = self.teacher.as_ref().map(|(shapes, params, bitnet, distill)| {
+            let net = Net::new(shapes, params, *bitnet, false);
+            (net.logits(Batch { tokens: &inputs, seq_len: self.config.batch.seq_len }), *distill)
+        });
+        (inputs, Wanted { targets: targets.into(), teacher })
+    }
+
+    /// The loss on held-out text, as windows from an empty state; the best so far is kept as `best.safetensors`.
+    fn validate(&mut self) -> Result<Event, Error> {
+        let seq_len = self.config.batch.seq_len;
+        let net = Net::new(&self.shapes, &self.at.params, self.config.model.bitnet, false);
+        let count = ((self.valid.len() - 1) / seq_len).min(self.config.watch.validate_windows.max(1));
+        let starts: Vec<usize> = (0..count).map(|window| window * seq_len).collect();
+        let mut nats = 0.0;
+        for starts in starts.chunks(self.config.batch.sequences) {
+            let tokens = |behind: usize| -> Vec<u32> {
+                starts.iter().flat_map(|s| s + behind..s + behind + seq_len).map(|i| self.valid.get(i)).collect()
+            };
+            let wanted = Wanted { targets: tokens(1).into(), teacher: None };
+            let losses = ops::values::<f32>(&net.loss(Batch { tokens: &tokens(0), seq_len }, wanted));
+            nats += f64::from(losses[1]) * starts.len() as f64;
+        }
+        let cross_entropy = nats / count as f64;
+        let bits_per_byte = cross_entropy / std::f64::consts::LN_2 / self.valid.bytes_per_token();
+        let position = &mut self.at.position;
+        let best = position.best.is_none_or(|best| bits_per_byte < best);
+        let event =
+            Event::Validated { step: position.step, tokens: position.tokens, cross_entropy, bits_per_byte, best };
+        if best {
+            position.best = Some(bits_per_byte);
+            self.at.save(&self.config.out.join(BEST))?;
+        }
+        Ok(event)
+    }
+
+    fn save(&mut self, path: &Path) -> Result<Event, Error> {
+        self.at.save(path)?;
+        self.kept = self.at.position.step;
+        Ok(Event::Saved { step: self.kept, path: path.to_path_buf() })
+    }
+}
+
+/// The newest checkpoint of a run.
+const LAST: &str = "last.safetensors";
+/// The one with the least loss on held-out text.
+const BEST: &str = "best.safetensors";
+
+fn add(total: &mut [Vec<f32>], grads: &[Vec<f32>]) {
+    for (total, grads) in total.iter_mut().flatten().zip(grads.iter().flatten()) {
+        *total += grads;
+    }
+}
+
+/// `byte`, or the digest of the folder's `tokenizer.json`.
+fn tokenizer_of(data: &Path) -> Result<String, Error> {
+    let path = data.join("tokenizer.json");
+    if !path.exists() {
+        return Ok("byte".into());
+    }
+    let mut hasher = XxHash64::with_seed(0);
+    hasher.write(&fs::read(&path).map_err(Error::file("read", &path))?);
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
+fn teacher(
+    distill: &crate::config::DistillConfig,
+    student: &Position,
+) -> Result<(Config, Params, bool, Distill), Error> {
+    let Checkpoint { position, params, .. } = Checkpoint::load(&distill.teacher)?;
+    if (position.shapes[0], &position.tokenizer) != (student.shapes[0], &student.tokenizer) {
+        return Err(Error::content(
+            &distill.teacher,
+            format_args!(
+                "the teacher has {} tokens of tokenizer {}, the student {} of {}: a teacher must share the tokenizer",
+                position.shapes[0], position.tokenizer, student.shapes[0], student.tokenizer
+            ),
+        ));
+    }
+    let how = Distill { alpha: distill.alpha, temperature: distill.temperature };
+    Ok((position.config(), params, position.bitnet, how))
+}
+
+/// Means since the last line of the log.
+struct Since {
+    start: Instant,
+    tokens: u64,
+    steps: f64,
+    loss: f64,
+    cross_entropy: f64,
+}
+
+impl Since {
+    fn new(tokens: u64) -> Since {
+        Since { start: Instant::now(), tokens, steps: 0.0, loss: 0.0, cross_entropy: 0.0 }
+    }
+
+    fn add(&mut self, done: Done) {
+        self.steps += 1.0;
+        self.loss += done.loss;
+        self.cross_entropy += done.cross_entropy;
+    }
+
+    fn event(&self, step: u64, tokens: u64, Done { grad_norm, lr, .. }: Done) -> Event {
+        let (loss, cross_entropy) = (self.loss / self.steps, self.cross_entropy / self.steps);
+        let tokens_per_second = (tokens - self.tokens) as f64 / self.start.elapsed().as_secs_f64();
+        Event::Step { step, tokens, loss, cross_entropy, grad_norm, lr, tokens_per_second }
+    }
+}
+
+/// `log.jsonl`: an event a line.
+struct Log {
+    path: PathBuf,
+}
+
+impl Log {
+    fn write(&self, event: &Event) -> Result<(), Error> {
+        let line = serde_json::to_string(event).map_err(|error| Error::content(&self.path, error))?;
+        let file = OpenOptions::new().create(true).append(true).open(&self.path);
+        let mut file = file.map_err(Error::file("write", &self.path))?;
+        writeln!(file, "{line}").map_err(Error::file("write", &self.path))
+    }
+}

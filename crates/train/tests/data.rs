@@ -1,0 +1,152 @@
+//! Texts to token files and back, and texts that cannot be.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use bitstate_train::data::{Prepare, TokenFile, Tokenizer, TokenizerKind, Windows, prepare, smoke_corpus, stories};
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+fn job(folder: &Path, inputs: Vec<PathBuf>, tokenizer: &str) -> Prepare {
+    Prepare { inputs, valid: vec![], held_out: 0.1, tokenizer: tokenizer.parse().unwrap(), out: folder.join("data") }
+}
+
+fn tokens(path: PathBuf) -> Vec<u32> {
+    let file = TokenFile::open(&path).unwrap();
+    (0..file.len()).map(|i| file.get(i)).collect()
+}
+
+#[test]
+fn bytes_are_the_stories_between_ends() {
+    let folder = TempDir::new().unwrap();
+    let (train, valid) = (folder.path().join("train.txt"), folder.path().join("valid.json"));
+    fs::write(&train, " One.\n<|endoftext|>\n\n<|endoftext|>Zwö.\n").unwrap();
+    fs::write(&valid, r#"[{"story": "Three.", "source": "x"}]"#).unwrap();
+    let mut job = job(folder.path(), vec![train], "byte");
+    job.valid = vec![valid];
+    let made = prepare(&job).unwrap();
+    let expected = b"\0One.\0Zw\xc3\xb6.\0".map(u32::from);
+    assert_eq!(tokens(job.out.join("train.tokens")), expected);
+    assert_eq!(tokens(job.out.join("valid.tokens")), b"\0Three.\0".map(u32::from));
+    assert_eq!((made.train.stories, made.train.tokens, made.train.bytes), (2, 12, 9));
+    let file = TokenFile::open(&job.out.join("train.tokens")).unwrap();
+    assert_eq!(file.bytes_per_token(), 9.0 / 12.0);
+}
+
+#[test]
+fn every_story_is_on_one_side_of_the_split() {
+    let folder = TempDir::new().unwrap();
+    let text = folder.path().join("stories.txt");
+    let all = smoke_corpus(500, 1);
+    fs::write(&text, all.join("<|endoftext|>")).unwrap();
+    let made = prepare(&job(folder.path(), vec![text.clone()], "byte")).unwrap();
+    assert_eq!(made.train.stories + made.valid.stories, 500);
+    assert!((20..90).contains(&made.valid.stories), "{}", made.valid.stories);
+    // In another order the same stories are held out.
+    let mut reversed = all;
+    reversed.reverse();
+    fs::write(&text, reversed.join("<|endoftext|>")).unwrap();
+    assert_eq!(prepare(&job(folder.path(), vec![text], "byte")).unwrap(), made);
+}
+
+#[test]
+fn a_bpe_gives_its_text_back_and_reads_itself() {
+    let folder = TempDir::new().unwrap();
+    let text = folder.path().join("stories.txt");
+    fs::write(&text, smoke_corpus(200, 1).join("<|endoftext|>")).unwrap();
+    let job = job(folder.path(), vec![text], "bpe:400");
+    let made = prepare(&job).unwrap();
+    assert_eq!(made.vocab_size, 400);
+    assert!((made.train.tokens as u64) < made.train.bytes / 2, "{made:?}");
+    let path = job.out.join("tokenizer.json");
+    let Tokenizer::Bpe { bpe, end } = Tokenizer::load(&path).unwrap() else { panic!("a BPE") };
+    let first = tokens(job.out.join("train.tokens"));
+    assert_eq!(first[0], end);
+    let story: Vec<u32> = first[1..].iter().copied().take_while(|&token| token != end).collect();
+    assert!(smoke_corpus(200, 1).contains(&bpe.decode(&story, false).unwrap()));
+    // The file is a tokenizer to prepare with, too.
+    let mut again = job.clone();
+    again.tokenizer = TokenizerKind::File(path);
+    again.out = folder.path().join("again");
+    assert_eq!(prepare(&again).unwrap(), made);
+}
+
+#[test]
+fn wrong_texts_are_named() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("text.txt");
+    let error = |content: &[u8], tokenizer: &str| {
+        fs::write(&path, content).unwrap();
+        prepare(&job(folder.path(), vec![path.clone()], tokenizer)).unwrap_err().to_string()
+    };
+    let said = error(b"good\xffbad", "byte");
+    assert!(said.contains("text.txt") && said.contains("not UTF-8") && said.contains("number 4"), "{said}");
+    let said = error(b" \n<|endoftext|>\n ", "byte");
+    assert!(said.contains("empty"), "{said}");
+    let said = error(b"a\0b", "byte");
+    assert!(said.contains("U+0000"), "{said}");
+    let many = smoke_corpus(30, 1).join("<|endoftext|>");
+    let said = error(many.as_bytes(), "bpe:9000");
+    assert!(said.contains("not 9000"), "{said}");
+    assert!(stories(Path::new("/nowhere.txt")).unwrap_err().to_string().contains("/nowhere.txt"));
+    for wrong in ["bpe:12", "bpe:x", "words", "bpe"] {
+        assert!(wrong.parse::<TokenizerKind>().is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn what_is_no_token_file_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let text = folder.path().join("stories.txt");
+    fs::write(&text, smoke_corpus(50, 1).join("<|endoftext|>")).unwrap();
+    let job = job(folder.path(), vec![text], "byte");
+    prepare(&job).unwrap();
+    let good = fs::read(job.out.join("train.tokens")).unwrap();
+    let path = folder.path().join("bad.tokens");
+    let mut wrong = good.clone();
+    wrong[0] ^= 1;
+    let mut far = good.clone();
+    *far.last_mut().unwrap() = 1;
+    for (content, why) in [
+        (&good[..20], "too short"),
+        (&good[..good.len() - 1], "length"),
+        (&wrong, "not a token file"),
+        (&far, "not below 256"),
+    ] {
+        fs::write(&path, content).unwrap();
+        let error = TokenFile::open(&path).unwrap_err().to_string();
+        assert!(error.contains(why) && error.contains("bad.tokens"), "{error}");
+    }
+}
+
+#[test]
+fn an_epoch_is_every_window_once() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("count.tokens");
+    let all: Vec<u32> = (0..1000).collect();
+    bitstate_train::data::write_tokens(&path, 70_000, 1000, &all).unwrap();
+    let file = TokenFile::open(&path).unwrap();
+    let mut windows = Windows::new(file.len(), 16, 5, [0, 0]).unwrap();
+    let count = windows.count();
+    assert!(count >= 1000 / 16 - 2);
+    let mut starts = Vec::new();
+    for _ in 0..2 {
+        let mut seen = HashSet::new();
+        for _ in 0..count {
+            let (mut inputs, mut targets) = (vec![], vec![]);
+            windows.next(&file, &mut inputs, &mut targets);
+            assert_eq!((inputs.len(), targets.len()), (16, 16));
+            assert!(inputs.iter().zip(&targets).all(|(a, b)| a + 1 == *b));
+            assert!(seen.insert(inputs[0]));
+            starts.push(inputs[0]);
+        }
+        assert_eq!(seen.iter().map(|start| start % 16).collect::<HashSet<_>>().len(), 1);
+    }
+    assert_ne!(starts[..count], starts[count..]);
+    // From a position on, the same.
+    let mut later = Windows::new(file.len(), 16, 5, [1, 3]).unwrap();
+    let (mut inputs, mut targets) = (vec![], vec![]);
+    later.next(&file, &mut inputs, &mut targets);
+    assert_eq!(inputs[0], starts[count + 3]);
+    assert!(Windows::new(16, 16, 5, [0, 0]).is_none());
+}

@@ -1,0 +1,116 @@
+//! `cargo xtask train-smoke`: a tiny model, from made-up stories to a file that the engine runs.
+
+use anyhow::{Context, ensure};
+use bitstate_harness::build::logged;
+use bitstate_harness::tools::cargo;
+use bitstate_harness::workspace::{Workspace, make_folder, read_text, write_atomic};
+use bitstate_harness::{Error, Exit};
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Steps of the run: half a minute to a minute on two cores.
+const STEPS: u64 = 150;
+
+/// What the cross entropy must have fallen to, in nats a byte. It starts at ln 256 = 5.5; a model that knows which
+/// bytes there are but not their order stands at 3.
+const LEARNED: f64 = 1.5;
+
+pub fn run() -> anyhow::Result<Exit> {
+    let workspace = Workspace::find()?;
+    let folder = workspace.scratch().join("train-smoke");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    make_folder(&folder)?;
+    let bitstate = build(&workspace)?;
+    let smoke = Smoke { workspace, folder, bitstate };
+    match smoke.check() {
+        Ok(said) => {
+            println!("ok  {said}");
+            Ok(Exit::Pass)
+        }
+        Err(error) => {
+            println!("FAILED  train-smoke: {error:#}");
+            Ok(Exit::WrongAnswer)
+        }
+    }
+}
+
+/// The command with its trainer.
+fn build(workspace: &Workspace) -> Result<PathBuf, Error> {
+    let mut command = cargo();
+    command.args(["build", "--release", "--package", "bitstate-cli", "--features", "train"]);
+    logged(workspace, "the trainer", &mut command)?;
+    Ok(workspace.target.join("release").join(format!("bitstate{}", std::env::consts::EXE_SUFFIX)))
+}
+
+struct Smoke {
+    workspace: Workspace,
+    folder: PathBuf,
+    bitstate: PathBuf,
+}
+
+impl Smoke {
+    fn run<S: AsRef<OsStr>>(&self, what: &str, arguments: impl IntoIterator<Item = S>) -> Result<String, Error> {
+        logged(&self.workspace, what, Command::new(&self.bitstate).args(arguments))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Trains, and says what came of it.
+    fn check(&self) -> anyhow::Result<String> {
+        let [stories, data, config, model] =
+            ["stories.txt", "data", "train.toml", "smoke.bits"].map(|name| self.path(name));
+        let flags = |name: &str, path: &Path| [name.into(), path.as_os_str().to_owned()];
+        self.run("smoke stories", ["data".into(), "smoke".into()].into_iter().chain(flags("--out", &stories)))?;
+        let files = flags("--input", &stories).into_iter().chain(flags("--out", &data));
+        self.run("smoke data", ["data".into(), "prepare".into()].into_iter().chain(files))?;
+        let toml = format!(
+            "data = \"data\"\nout = \"run\"\nsteps = {STEPS}\n\n[model]\npreset = \"small\"\n\n\
+             [batch]\nsequences = 8\nseq_len = 128\n\n[optimizer]\nlr = 1e-2\nwarmup = 20\n"
+        );
+        write_atomic(&config, toml.as_bytes())?;
+        self.run("smoke training", ["train".into()].into_iter().chain(flags("--config", &config)))?;
+
+        let log = read_text(&self.path("run/log.jsonl"))?;
+        let (first, last) = (cross_entropy(log.lines().next())?, validated(log.lines())?);
+        ensure!(first > 2.0 * LEARNED, "the first line of the log already says {first} nats a byte");
+        ensure!(last < LEARNED, "after {STEPS} steps held-out text still costs {last} nats a byte");
+
+        let checkpoint = flags("--checkpoint", &self.path("run/last.safetensors"));
+        let export = checkpoint.into_iter().chain(flags("--out", &model));
+        self.run("smoke export", ["convert".into()].into_iter().chain(export))?;
+        let text = flags("--model", &model).into_iter().chain(flags("--text", &stories));
+        let eval = ["eval", "--json", "--restart", "--stories", "50"].map(Into::into).into_iter().chain(text);
+        let said = self.run("smoke eval", eval)?;
+        let quality: Value = serde_json::from_str(&said).context("the answer of eval")?;
+        let engine = quality["nats_per_token"].as_f64().context("nats_per_token in the answer of eval")?;
+        // Whole stories instead of windows, and of the text trained on: alike, not the same.
+        ensure!((engine - last).abs() < 0.3, "the engine says {engine} nats a byte, the trainer {last}");
+        Ok(format!(
+            "train-smoke: {first:.2} nats a byte at first, {last:.2} on held-out text after {STEPS} steps, {engine:.2} \
+             by the engine"
+        ))
+    }
+}
+
+fn cross_entropy(line: Option<&str>) -> anyhow::Result<f64> {
+    let line: Value = serde_json::from_str(line.context("the log is empty")?)?;
+    line["cross_entropy"].as_f64().context("no cross_entropy in the log's first line")
+}
+
+/// Cross entropy of the last validation.
+fn validated<'a>(lines: impl Iterator<Item = &'a str>) -> anyhow::Result<f64> {
+    let mut found = None;
+    for line in lines {
+        let line: Value = serde_json::from_str(line)?;
+        if line["event"] == "validated" {
+            found = line["cross_entropy"].as_f64();
+        }
+    }
+    found.context("the log holds no validation")
+}
