@@ -147,13 +147,10 @@ fn stream<'e, 'm>(engine: &'e Engine<'m>, workload: &Workload) -> Result<(Stream
     Ok((answer, session))
 }
 
-fn state_digest(session: &Session<'_, '_>) -> Digest {
-    Digest::of(&session.state().to_bytes())
-}
-
 /// A stream with its parts measured, as fast as a caller would have it: nothing but the choice and the taking in of
 /// tokens. Digesting their logits in between would read all of the head, and push out of the caches what the next token
-/// needs; so the same stream is taken again afterwards for its digests, and must come to the same tokens and state.
+/// needs; so the same stream is taken again afterwards for its digests, and must come to the same tokens and, after the
+/// last of them, the same logits, which all of the state goes into.
 fn bench<H: Host>(
     engine: &Engine<'_>,
     workload: &Workload,
@@ -183,15 +180,15 @@ fn bench<H: Host>(
     let memory = host.borrow_mut().peak_memory();
     let (name, unit) = host.borrow().tick_metric();
 
-    let state = state_digest(&session);
+    let end = Digest::of_f32s(session.logits().map_err(failed)?);
     // Made room for, because two sessions may be more than a small machine holds.
     drop(session);
     let (answer, mut again) = stream(engine, workload)?;
     if let Some(&last) = answer.tokens.last() {
         again.advance(last).map_err(failed)?;
     }
-    if answer.tokens != tokens || state_digest(&again) != state {
-        let message = "the measured run and the same run again came to different tokens or states";
+    if answer.tokens != tokens || Digest::of_f32s(again.logits().map_err(failed)?) != end {
+        let message = "the measured run and the same run again came to different tokens or logits";
         return Err((workload.case.clone(), message.into()));
     }
     emit(Event::Stream(answer));
