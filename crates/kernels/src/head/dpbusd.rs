@@ -59,20 +59,26 @@ pub(super) fn int8<const BYTES: usize, M: Dpbusd<BYTES>>(
 ) {
     let (d, digits) = (q.len(), Digits::new(q));
     let mut held = [[M::zero(isa); 2]; HELD];
-    for (i, held) in held.iter_mut().enumerate() {
-        let (high, low) = (digits.high.as_chunks::<BYTES>().0, digits.low.as_chunks::<BYTES>().0);
-        *held = [M::load(isa, &high[i]), M::load(isa, &low[i])];
+    let (highs, lows) = (digits.high.as_chunks::<BYTES>().0, digits.low.as_chunks::<BYTES>().0);
+    for i in 0..HELD {
+        held[i] = [M::load(isa, &highs[i]), M::load(isa, &lows[i])];
     }
     let (fours, scale_fours) = (rows.chunks_exact(4 * d), row_scales.chunks_exact(4));
     let left = (fours.remainder(), scale_fours.remainder());
     let mut logit_fours = logits.chunks_exact_mut(4);
+    if d == HELD * BYTES {
+        for ((rows, row_scales), logits) in fours.zip(scale_fours).zip(&mut logit_fours) {
+            let dots = in_order::<BYTES, M>(isa, rows, &held, digits.surplus);
+            for i in 0..4 {
+                logits[i] = dots[i] as f32 * (row_scales[i] * scale);
+            }
+        }
+        generic::int8(left.0, left.1, q, scale, logit_fours.into_remainder());
+        return;
+    }
     for ((rows, row_scales), logits) in fours.zip(scale_fours).zip(&mut logit_fours) {
-        let dots = if d == HELD * BYTES {
-            in_order::<BYTES, M>(isa, rows, &held, digits.surplus)
-        } else {
-            let rows = [&rows[..d], &rows[d..2 * d], &rows[2 * d..3 * d], &rows[3 * d..]];
-            dot4::<BYTES, M>(isa, rows, &digits)
-        };
+        let rows = [&rows[..d], &rows[d..2 * d], &rows[2 * d..3 * d], &rows[3 * d..]];
+        let dots = dot4::<BYTES, M>(isa, rows, &digits);
         for i in 0..4 {
             logits[i] = dots[i] as f32 * (row_scales[i] * scale);
         }
@@ -97,7 +103,7 @@ pub(super) fn exact<const BYTES: usize, M: Dpbusd<BYTES>>(
 }
 
 /// `rows · q` of four rows that follow each other, read as memory has them: the hardware fetches one stream ahead better
-/// than four. A whole token of `default`, with all its logits, takes 0.87 of the time by it.
+/// than four. With the branch inside the loop instead of around it the head takes an eighth longer.
 #[inline(always)]
 fn in_order<const BYTES: usize, M: Dpbusd<BYTES>>(
     isa: M::Isa,
