@@ -73,14 +73,13 @@ pub(super) fn int8<const BYTES: usize, M: Dpbusd<BYTES>>(
                 logits[i] = dots[i] as f32 * (row_scales[i] * scale);
             }
         }
-        generic::int8(left.0, left.1, q, scale, logit_fours.into_remainder());
-        return;
-    }
-    for ((rows, row_scales), logits) in fours.zip(scale_fours).zip(&mut logit_fours) {
-        let rows = [&rows[..d], &rows[d..2 * d], &rows[2 * d..3 * d], &rows[3 * d..]];
-        let dots = dot4::<BYTES, M>(isa, rows, &digits);
-        for i in 0..4 {
-            logits[i] = dots[i] as f32 * (row_scales[i] * scale);
+    } else {
+        for ((rows, row_scales), logits) in fours.zip(scale_fours).zip(&mut logit_fours) {
+            let rows = [&rows[..d], &rows[d..2 * d], &rows[2 * d..3 * d], &rows[3 * d..]];
+            let dots = dot4::<BYTES, M>(isa, rows, &digits);
+            for i in 0..4 {
+                logits[i] = dots[i] as f32 * (row_scales[i] * scale);
+            }
         }
     }
     generic::int8(left.0, left.1, q, scale, logit_fours.into_remainder());

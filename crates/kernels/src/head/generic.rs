@@ -18,9 +18,12 @@ pub(crate) fn int8(rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logit
     }
 }
 
-/// [`dot`] of two rows, eight columns in a step.
+/// [`dot`] of two rows, eight columns in a step. Where the compiler has vectors it makes more of plain loops.
 #[inline(always)]
 fn dot_pair(first: &[i8], second: &[i8], q: &[i16]) -> [i32; 2] {
+    if !cfg!(target_arch = "xtensa") {
+        return [dot(first, q), dot(second, q)];
+    }
     let (steps, tail) = q.as_chunks::<8>();
     let (a, a_tail) = first.as_chunks::<8>();
     let (b, b_tail) = second.as_chunks::<8>();
