@@ -7,13 +7,14 @@
 //! tokens in the same order, and the same bits.
 //!
 //! How many rows are left depends on how far the winners stand out. Over a greedy text of the default model the bounds
-//! leave 386 of 32,011 rows for the largest logit, 1,600 for the ten largest, and for the fifty largest more than a
-//! sixteenth of them, where the whole head is the shorter way and is taken
-//! (`cargo run --release -p bitstate-engine --example winners`).
+//! leave 388 of 32,011 rows for the largest logit and 1,600 for the ten largest
+//! (`cargo run --release -p bitstate-engine --example winners`). A row by itself costs about as much as sixteen in
+//! order, so beyond a sixteenth of them the whole head is the shorter way and is taken; for the fifty largest it always
+//! was, which is why so many are not tried.
 
 use crate::isa::Isa;
 use crate::kernels::same_length;
-use crate::top::{BLOCK, Top};
+use crate::top::Top;
 use crate::{Kernels, Path, TopLogit};
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -24,6 +25,8 @@ use super::rows::HeadRows;
 /// Bytes of rows from which on the first stage is laid out: below, all rows sit in a near cache, and reading half of
 /// them gains nothing.
 const LEAST_BYTES: usize = 1 << 20;
+/// Bounds that are looked at before the mark is set anew.
+const SCANNED: usize = 1024;
 /// Rows whose logits are computed together.
 const BATCH: usize = 64;
 
@@ -53,12 +56,17 @@ pub enum WhyFull {
         /// The row's token.
         token: u32,
     },
-    /// The scale of the activations is, or makes one of a row's.
+    /// The scale of the activations is, or makes one of a row's; or it takes even a winner's logit to -∞.
     Scale,
-    /// The bounds left too many rows in the running, or too many were asked for.
+    /// The bounds left too many rows in the running.
     Candidates {
         /// How many.
         rows: usize,
+    },
+    /// So many were asked for that bounds would leave too many rows.
+    Winners {
+        /// How many.
+        asked: usize,
     },
 }
 
@@ -81,6 +89,8 @@ impl<'m> Int8Head<'m> {
     /// Where the head is split, for [`top_in`](Int8Head::top_in) or by a [`Divide`], each part starts at a multiple of so
     /// many rows.
     pub const SPLIT: usize = GROUP;
+    /// The most that are looked for in two stages: for more, the bounds leave so many rows that the first is in vain.
+    pub const MOST_WINNERS: usize = 16;
 
     /// Lays out `rows`, V × D, for `kernels`; `scales` has V values. What the first stage needs is a little more than
     /// half the size of the rows; it is made where it gains something.
@@ -270,8 +280,8 @@ impl<'m> Int8Head<'m> {
         if !(part.scale >= 0.0 && (self.largest_scale * part.scale).is_finite()) {
             return Err(WhyFull::Scale);
         }
-        if top.len() > most {
-            return Err(WhyFull::Candidates { rows: top.len() });
+        if top.len() > Self::MOST_WINNERS {
+            return Err(WhyFull::Winners { asked: top.len() });
         }
         let input = Input::new(part.q);
         divide(room, &|first, room| {
@@ -285,35 +295,37 @@ impl<'m> Int8Head<'m> {
         }
         top.sort_unstable_by(TopLogit::order);
         let mut mark = top[top.len() - 1].logit;
+        if mark == f32::NEG_INFINITY {
+            return Err(WhyFull::Scale);
+        }
         let mut exact = top.len();
         for top in top.iter() {
             // Computed: no more in the running.
-            room[top.token as usize] = f32::NAN;
+            room[top.token as usize] = f32::NEG_INFINITY;
         }
 
         let mut winners = Top::full(top);
-        let mut batch = [TopLogit::default(); BATCH];
-        let mut waiting = 0;
-        let mut at = self.kernels.next_block(room, 0, mark);
-        while at < room.len() {
-            for (token, &bound) in (at as u32..).zip(&room[at..room.len().min(at + BLOCK)]) {
-                if bound >= mark {
-                    batch[waiting] = TopLogit { token, logit: bound };
-                    waiting += 1;
-                    if waiting == BATCH {
-                        exact += waiting;
-                        mark = part.join(&mut batch, &mut winners);
-                        waiting = 0;
-                    }
-                }
-            }
+        let (mut batch, mut waiting) = ([TopLogit::default(); BATCH], 0);
+        let mut found = [0; SCANNED];
+        for (start, bounds) in (0..).step_by(SCANNED).zip(room.chunks(SCANNED)) {
+            let n = self.kernels.not_below(bounds, 1.0, mark, &mut found[..bounds.len()]);
+            exact += n;
             if exact > most {
                 return Err(WhyFull::Candidates { rows: exact });
             }
-            at = self.kernels.next_block(room, at + BLOCK, mark);
+            for &i in &found[..n] {
+                let token = start + i;
+                part.fetch(token);
+                batch[waiting].token = token;
+                waiting += 1;
+                if waiting == BATCH {
+                    mark = part.join(&mut batch, &mut winners);
+                    waiting = 0;
+                }
+            }
         }
         part.join(&mut batch[..waiting], &mut winners);
-        Ok(exact + waiting)
+        Ok(exact)
     }
 }
 
@@ -332,6 +344,18 @@ impl Part<'_> {
         let (d, row_scales) = (self.q.len(), &self.row_scales[first..][..logits.len()]);
         let rows = &self.rows[first * d..][..logits.len() * d];
         self.kernels.head_int8(rows, row_scales, self.q, self.scale, logits);
+    }
+
+    /// Asks for a row that will be read soon: rows that are left lie scattered, and each would be waited for.
+    fn fetch(&self, token: u32) {
+        #[cfg(target_arch = "x86_64")]
+        for line in self.rows[token as usize * self.q.len()..][..self.q.len()].chunks(64) {
+            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: a hint, of a byte that is there; every x86-64 has it.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = token;
     }
 
     /// Gives each of up to [`BATCH`] tokens its logit.
