@@ -3,8 +3,7 @@
 use anyhow::{Context, Result, anyhow};
 use bitstate_engine::{Engine, EngineError};
 use bitstate_kernels::Variant;
-use bitstate_model::Model;
-use std::fs;
+use bitstate_model::{AlignedBytes, Model};
 use std::path::{Path, PathBuf};
 
 /// A model and the kernels to run it on.
@@ -23,8 +22,8 @@ fn variant_help() -> String {
 }
 
 /// The bytes of a file.
-pub fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+pub fn read(path: &Path) -> Result<AlignedBytes> {
+    AlignedBytes::read_file(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// Parses the bytes of the file at `path`.
@@ -34,7 +33,7 @@ pub fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<Model<'a>> {
 
 impl ModelFlags {
     /// The bytes of the file.
-    pub fn read(&self) -> Result<Vec<u8>> {
+    pub fn read(&self) -> Result<AlignedBytes> {
         read(&self.model)
     }
 

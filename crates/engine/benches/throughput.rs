@@ -7,7 +7,7 @@
 
 use bitstate_engine::Engine;
 use bitstate_kernels::{Kernels, Variant};
-use bitstate_model::{Model, Preset, Version, synthetic};
+use bitstate_model::{AlignedBytes, Model, Preset, Version, synthetic};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn tokens(vocab_size: usize, n: usize) -> Vec<u32> {
 }
 
 fn throughput(c: &mut Criterion) {
-    let file = synthetic(&Preset::by_name("default").unwrap().config(), 1, Version::V1_2);
+    let file = AlignedBytes::copy_of(&synthetic(&Preset::by_name("default").unwrap().config(), 1, Version::V1_2));
     let model = Model::parse(&file).unwrap();
     let vocab_size = model.config.vocab_size;
     for variant in Variant::ALL.into_iter().filter(|&variant| Kernels::new(variant).is_ok()) {

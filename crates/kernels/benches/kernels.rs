@@ -7,7 +7,7 @@
 use bitstate_kernels::{
     HeadRows, Int8Head, Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, TopLogit, Variant, WkvInput,
 };
-use bitstate_model::{Matrix, MatrixData};
+use bitstate_model::{AlignedBytes, Matrix, MatrixData};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
@@ -41,7 +41,7 @@ fn read(c: &mut Criterion) {
     for (level, bytes) in
         [("L1, 16 KB", 16 << 10), ("L2, 512 KB", 512 << 10), ("L3, 8.85 MB", 8_850_000), ("DRAM, 256 MB", 256 << 20)]
     {
-        let data: Vec<u8> = (0..bytes).map(|i| noise(i) as u8).collect();
+        let data = AlignedBytes::copy_of(&(0..bytes).map(|i| noise(i) as u8).collect::<Vec<_>>());
         group.throughput(Throughput::Bytes(bytes as u64));
         for (name, kernels) in variants() {
             group.bench_function(BenchmarkId::new(level, name), |b| b.iter(|| kernels.read(black_box(&data))));
@@ -73,13 +73,13 @@ fn ternary(c: &mut Criterion) {
 fn head(c: &mut Criterion) {
     let mut group = c.benchmark_group("head");
     for (v, d) in HEADS {
-        let (rows, scales, z) = (int8s(v * d), floats(v), floats(d));
+        let (rows, scales, z) = (AlignedBytes::copy_of_int8s(&int8s(v * d)), floats(v), floats(d));
         group.throughput(Throughput::Bytes((v * d) as u64));
         for (name, kernels) in variants() {
             let (mut q, mut logits) = (vec![0; d], vec![0.0; v]);
             let scale = kernels.quantise_15bit(&z, &mut q);
             group.bench_function(BenchmarkId::new(format!("int8 {v}x{d}"), name), |b| {
-                b.iter(|| kernels.head_int8(black_box(&rows), &scales, &q, scale, &mut logits));
+                b.iter(|| kernels.head_int8(black_box(rows.int8s()), &scales, &q, scale, &mut logits));
             });
         }
     }
@@ -122,12 +122,13 @@ fn winners(group: &mut BenchmarkGroup<'_, WallTime>) {
         rows.extend(row.iter().map(|e| (e / scale).round() as i8));
         scales.push(scale);
     }
+    let rows = AlignedBytes::copy_of_int8s(&rows);
     group.throughput(Throughput::Bytes((v * d) as u64));
     for (name, kernels) in variants() {
-        let head = Int8Head::new(kernels, &rows, scales.clone());
+        let head = Int8Head::new(kernels, rows.int8s(), scales.clone());
         let (mut q, mut room) = (vec![0; d], vec![0.0; v]);
         let scale = kernels.quantise_15bit(&z, &mut q);
-        for k in [1, 50] {
+        for k in [1, 10] {
             let mut top = vec![TopLogit::default(); k];
             eprintln!("{name} {k} {:?}", head.top(&q, scale, &mut top, &mut room));
             group.bench_function(BenchmarkId::new(format!("top {k} of {v}x{d}"), name), |b| {

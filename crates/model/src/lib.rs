@@ -39,7 +39,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
+mod aligned;
 mod check;
 mod config;
 mod error;
@@ -50,6 +53,7 @@ mod view;
 mod weights;
 mod write;
 
+pub use aligned::AlignedBytes;
 pub use config::{Config, Version};
 pub use error::{Field, ParseError, Problem, Shape, WriteError};
 pub use preset::{Preset, UnknownPreset};

@@ -9,7 +9,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_generate::SplitMix64;
 use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows, TernaryMatrix};
-use bitstate_model::{Matrix, MatrixData};
+use bitstate_model::{AlignedBytes, Matrix, MatrixData};
 use bitstate_protocol::{Budget, Digest, Event, Metric, Phase, Roof, Shape, Throughput};
 use core::cell::RefCell;
 use core::hint::black_box;
@@ -26,7 +26,7 @@ impl<H: Host, E: FnMut(Event)> Measuring<'_, H, E> {
     pub fn roof(&mut self, roof: &Roof) {
         for &bytes in &roof.bytes {
             // Not zeros: an operating system may have one page of them for all.
-            let buffer = vec![0x3f_u8; bytes as usize];
+            let buffer = AlignedBytes::copy_of(&vec![0x3f_u8; bytes as usize]);
             let kernels = self.kernels;
             let taken = self.fastest(roof.budget, &mut || {
                 black_box(kernels.read(black_box(&buffer)));
@@ -71,12 +71,13 @@ impl<H: Host, E: FnMut(Event)> Measuring<'_, H, E> {
     fn head(&mut self, shape: Shape, budget: Budget) {
         let (kernels, v, d) = (self.kernels, shape.rows as usize, shape.cols as usize);
         let mut noise = Noise::of(shape);
-        let rows = noise.int8s(v * d);
+        // As the rows of a model are.
+        let rows = AlignedBytes::copy_of_int8s(&noise.int8s(v * d));
         let (scales, z) = (vec![0.01; v], noise.floats(d));
         let (mut q, mut logits) = (vec![0; d], vec![0.0; v]);
         let scale = kernels.quantise_15bit(&z, &mut q);
         let taken = self.fastest(budget, &mut || {
-            kernels.head_int8(black_box(&rows), &scales, &q, scale, black_box(&mut logits));
+            kernels.head_int8(black_box(rows.int8s()), &scales, &q, scale, black_box(&mut logits));
         });
         let case = Throughput::head_case(shape);
         (self.emit)(Event::Check { case: case.clone(), digest: Digest::of_f32s(&logits) });

@@ -7,7 +7,7 @@
 
 use bitstate_engine::{Engine, State, TopLogit};
 use bitstate_kernels::Variant;
-use bitstate_model::{Model, Preset, Version, synthetic};
+use bitstate_model::{AlignedBytes, Model, Preset, Version, synthetic};
 use bitstate_threads::{Pool, Workers};
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ fn main() {
     let chosen: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     println!("{:8}  {:>7}  {:>9}  {:>24}", "preset", "threads", "tokens/s", "gain over one thread");
     for preset in Preset::ALL.iter().filter(|preset| chosen.is_empty() || chosen.iter().any(|c| c == preset.name())) {
-        let file = synthetic(&preset.config(), 1, Version::V1_2);
+        let file = AlignedBytes::copy_of(&synthetic(&preset.config(), 1, Version::V1_2));
         let model = Model::parse(&file).unwrap();
         let mut counts: Vec<usize> = (0..).map(|power| 1 << power).take_while(|&n| n < cores).chain([cores]).collect();
         counts.dedup();

@@ -4,6 +4,7 @@
 //! error says why.
 
 use anyhow::{Context, Result};
+use bitstate_model::AlignedBytes;
 use bitstate_suite::{HeapCounter, HeapUse, Host};
 use bitstate_threads::{Pool, Workers};
 use clap::Parser;
@@ -109,7 +110,8 @@ fn main() -> ExitCode {
 fn run(flags: &Flags) -> Result<bool> {
     let mut request = String::new();
     io::stdin().read_to_string(&mut request).context("cannot read the request from standard input")?;
-    let model = fs::read(&flags.model).with_context(|| format!("cannot read the model {}", flags.model.display()))?;
+    let model = AlignedBytes::read_file(&flags.model)
+        .with_context(|| format!("cannot read the model {}", flags.model.display()))?;
     let threads = flags.threads.get();
     let pool = (threads > 1).then(|| Pool::new(threads)).transpose();
     let pool = pool.with_context(|| format!("cannot start {threads} threads"))?;

@@ -3,6 +3,7 @@
 use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
+use bitstate_model::AlignedBytes;
 use bitstate_suite::{HeapCounter, HeapUse, Host};
 use core::alloc::{GlobalAlloc, Layout};
 use dlmalloc::GlobalDlmalloc;
@@ -73,10 +74,14 @@ impl Host for Guest {
     }
 }
 
-/// Makes room for `length` bytes that the host will fill, and keeps it for good. Gives its address.
+/// Makes room for `length` bytes that the host will fill, from a cache line on, and keeps it for good. Gives its
+/// address.
 #[unsafe(no_mangle)]
 pub extern "C" fn reserve(length: usize) -> *mut u8 {
-    Vec::leak(vec![0; length]).as_mut_ptr()
+    const LINE: usize = AlignedBytes::LINE;
+    let room = Vec::leak(vec![0_u8; length + LINE - 1]);
+    let start = room.as_ptr().align_offset(LINE).min(LINE - 1);
+    room[start..].as_mut_ptr()
 }
 
 /// Runs the request on the model, each given by address and length, and answers with a status.
