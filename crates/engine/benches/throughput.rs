@@ -5,7 +5,7 @@
 //! only: the machine drifts.
 #![allow(clippy::unwrap_used, reason = "a bench may panic")]
 
-use bitstate_engine::Engine;
+use bitstate_engine::{Engine, TopLogit};
 use bitstate_kernels::{Kernels, Variant};
 use bitstate_model::{AlignedBytes, Model, Preset, Version, synthetic};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -38,6 +38,20 @@ fn throughput(c: &mut Criterion) {
                 b.iter(|| match states.as_mut_slice() {
                     [state] => engine.forward(black_box(tokens[0]), state, &mut logits).unwrap(),
                     states => engine.forward_many(black_box(&tokens), states, &mut logits).unwrap(),
+                });
+            });
+            let (mut states, mut room) = (vec![engine.new_state(); streams], vec![0.0; vocab_size]);
+            let (mut tokens, mut top) = (tokens.clone(), vec![TopLogit::default(); streams]);
+            group.bench_function(BenchmarkId::new(format!("{streams} streams, greedy"), variant.name()), |b| {
+                b.iter(|| {
+                    engine.advance_many(black_box(&tokens), &mut states).unwrap();
+                    match states.as_mut_slice() {
+                        [state] => drop(engine.top_logits(state, &mut top, &mut room).unwrap()),
+                        states => engine.top_logits_many(states, &mut top, &mut room).unwrap(),
+                    }
+                    for (token, top) in tokens.iter_mut().zip(&top) {
+                        *token = top.token;
+                    }
                 });
             });
         }

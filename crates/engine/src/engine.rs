@@ -46,8 +46,9 @@ impl<'m> Engine<'m> {
         })
     }
 
-    /// Lays out an INT8 embedding once more, V × D bytes, so that [`forward_many`](Engine::forward_many) passes over it
-    /// once for many sessions instead of once for each, as long as there are no workers. The logits keep their bits.
+    /// Lays out an INT8 embedding once more, V × D bytes, so that [`forward_many`](Engine::forward_many) and
+    /// [`top_logits_many`](Engine::top_logits_many) pass over it once for many sessions instead of once for each, as long
+    /// as there are no workers. The logits keep their bits.
     pub fn lay_out_for_many(&mut self) {
         if let Embedding::Int8(head) = &mut self.embedding {
             head.lay_out_for_many();
@@ -252,6 +253,37 @@ impl<'m> Engine<'m> {
         let rows = self.kernels.batch_rows();
         for (states, logits) in states.chunks_mut(rows).zip(logits.chunks_mut(rows * vocab_size)) {
             self.heads(states, logits);
+        }
+        Ok(())
+    }
+
+    /// The largest logits of each session, as [`top_logits`](Engine::top_logits) gives them of each alone, the same number
+    /// of each: those of `states[i]` in the `i`-th part of `top`. `room` is V values of working room; what it holds
+    /// afterwards stands for nothing.
+    ///
+    /// # Errors
+    /// Where any state has seen nothing, more logits are asked for than there are, `top` cannot be divided among the
+    /// states, or any state or `room` is not made for this model; nothing has changed then.
+    pub fn top_logits_many(
+        &self,
+        states: &mut [State],
+        top: &mut [TopLogit],
+        room: &mut [f32],
+    ) -> Result<(), ForwardError> {
+        let (vocab_size, sessions) = (self.config.vocab_size, states.len());
+        self.check_logits(room)?;
+        for state in &*states {
+            self.check_seen(state)?;
+        }
+        if !top.len().is_multiple_of(sessions.max(1)) || top.len() > sessions * vocab_size {
+            return Err(ForwardError::TopMany { asked: top.len(), sessions, vocab_size });
+        }
+        let (rows, k) = (self.kernels.batch_rows(), top.len() / sessions.max(1));
+        if k == 0 {
+            return Ok(());
+        }
+        for (states, top) in states.chunks_mut(rows).zip(top.chunks_mut(rows * k)) {
+            self.top_heads(states, top, room);
         }
         Ok(())
     }

@@ -42,6 +42,16 @@ pub enum ForwardError {
         /// V of the model.
         vocab_size: usize,
     },
+    /// The room for the largest logits of many sessions is no multiple of the sessions, or more than there are.
+    #[error("{asked} largest logits are not the same number, {vocab_size} at most, for each of {sessions} sessions")]
+    TopMany {
+        /// Number asked for, of all sessions together.
+        asked: usize,
+        /// Number of sessions.
+        sessions: usize,
+        /// V of the model.
+        vocab_size: usize,
+    },
     /// The logits do not have room for one value a token of the vocabulary, for each session.
     #[error("the logits have room for {found} values, this call gives {expected}")]
     Logits {

@@ -266,7 +266,6 @@ impl Engine<'_> {
     /// The logits of each of `states`, no more than a batch of them, in the same order: an INT8 embedding is passed over
     /// once for all where it is laid out for that.
     pub(crate) fn heads(&self, states: &mut [State], logits: &mut [f32]) {
-        let (kernels, d) = (self.kernels, self.config.n_embd);
         // Workers divide the head of one session.
         let (Embedding::Int8(rows), None) = (&self.embedding, self.workers) else {
             for (state, logits) in states.iter_mut().zip(logits.chunks_exact_mut(self.config.vocab_size)) {
@@ -274,16 +273,35 @@ impl Engine<'_> {
             }
             return;
         };
-        let Some((first, others)) = states.split_first_mut() else { return };
+        let (q, scales) = self.head_inputs(states);
+        rows.logits_many(q, scales, logits);
+    }
+
+    /// The `top.len() / states.len()` largest of them for each of `states`; `room` is V values.
+    pub(crate) fn top_heads(&self, states: &mut [State], top: &mut [TopLogit], room: &mut [f32]) {
+        let (Embedding::Int8(rows), None) = (&self.embedding, self.workers) else {
+            let k = top.len() / states.len();
+            for (state, top) in states.iter_mut().zip(top.chunks_mut(k)) {
+                self.top_head(state, top, room, &mut ());
+            }
+            return;
+        };
+        let (q, scales) = self.head_inputs(states);
+        rows.top_many(q, scales, top, room);
+    }
+
+    /// What an INT8 head reads of each of `states`, no more than a batch of them and at least one: rows of D, and what
+    /// one unit of each is worth.
+    fn head_inputs<'s>(&self, states: &'s mut [State]) -> (&'s [i16], &'s [f32]) {
+        let (kernels, d, n) = (self.kernels, self.config.n_embd, states.len());
+        let [first, others @ ..] = states else { unreachable!("a batch has a session") };
         let Activations { z, head, head_scales, .. } = &mut first.activations;
         let residuals = core::iter::once(&first.residual).chain(others.iter().map(|other| &other.residual));
-        let mut n = 0;
         for ((x, q), scale) in residuals.zip(head.chunks_exact_mut(d)).zip(&mut *head_scales) {
             kernels.layer_norm(x, &self.ln_f.weight, &self.ln_f.bias, z);
             *scale = kernels.quantise_15bit(z, q);
-            n += 1;
         }
-        rows.logits_many(&head[..n * d], &head_scales[..n], logits);
+        (&head[..n * d], &head_scales[..n])
     }
 
     /// The largest of those logits; `room` is V values.

@@ -82,6 +82,38 @@ fn top_logits_are_the_first_of_all_logits_in_order() {
     });
 }
 
+#[test]
+fn top_logits_of_many_sessions_are_those_of_each() {
+    each_run(|name, model, variant| {
+        let vocab_size = model.config.vocab_size;
+        let mut engine = Run::new(model, variant).engine;
+        for laid_out in [false, true] {
+            for (sessions, k) in [(1, 1), (3, 2.min(vocab_size)), (19, 1)] {
+                let mut states = vec![engine.new_state(); sessions];
+                engine.advance_many(&tokens(vocab_size, sessions), &mut states).unwrap();
+                let mut top = vec![TopLogit::default(); sessions * k];
+                let mut room = vec![f32::NAN; vocab_size];
+                engine.top_logits_many(&mut states, &mut top, &mut room).unwrap();
+                for (state, top) in states.iter_mut().zip(top.chunks(k)) {
+                    let mut alone = vec![TopLogit::default(); k];
+                    engine.top_logits(state, &mut alone, &mut room).unwrap();
+                    assert_eq!(top, alone, "{name} {sessions} {k} {laid_out}");
+                }
+                let refused = engine.top_logits_many(&mut states, &mut top, &mut room[1..]);
+                assert!(matches!(refused, Err(ForwardError::Logits { .. })), "{name}");
+                let mut odd = vec![TopLogit::default(); sessions * vocab_size + 1];
+                let refused = engine.top_logits_many(&mut states, &mut odd, &mut room);
+                assert!(matches!(refused, Err(ForwardError::TopMany { .. })), "{name}");
+                states[sessions - 1].reset();
+                let refused = engine.top_logits_many(&mut states, &mut top, &mut room);
+                assert_eq!(refused, Err(ForwardError::NothingSeen), "{name}");
+            }
+            engine.top_logits_many(&mut [], &mut [], &mut vec![0.0; vocab_size]).unwrap();
+            engine.lay_out_for_many();
+        }
+    });
+}
+
 /// A state without a last token has no logits: it was just made, reset, or restored.
 #[test]
 fn a_state_that_has_seen_nothing_has_no_logits() {

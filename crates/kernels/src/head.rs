@@ -21,6 +21,8 @@ pub(crate) mod avx_vnni;
 mod coarse;
 #[cfg(target_arch = "x86_64")]
 mod dpbusd;
+#[cfg(target_arch = "x86_64")]
+mod first_digit;
 pub(crate) mod generic;
 mod int8;
 #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
@@ -35,6 +37,7 @@ pub(crate) mod simd128;
 pub(crate) mod ssse3;
 
 mod rows;
+mod search;
 
 pub use int8::{Divide, HeadPath, Int8Head, WhyFull};
 pub use rows::HeadRows;
@@ -48,4 +51,17 @@ fn rows4<'r>(rows: &'r [i8], tokens: &[u32], d: usize) -> [&'r [i8]; 4] {
         *row = &rows[token as usize * d..][..d];
     }
     four
+}
+
+/// Asks for bytes that will be read soon, where the instruction set has a way to.
+#[inline(always)]
+fn fetch(bytes: &[i8]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in bytes.chunks(64) {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, of a byte that is there; every x86-64 has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = bytes;
 }

@@ -40,6 +40,36 @@ impl Case {
         Int8Head::two_stage_from(0, kernels, &self.rows, self.row_scales.clone())
     }
 
+    /// Asks every variant for the largest of sessions together: this one's, one that sees it the other way round, and one
+    /// whose every factor is the other side's.
+    fn check_many(&self, name: &str) {
+        let (d, v) = (self.q.len(), self.row_scales.len());
+        let others = [
+            Case { q: self.q.iter().map(|q| -q).collect(), ..self.clone() },
+            Case { q: self.q.iter().rev().copied().collect(), scale: -self.scale, ..self.clone() },
+            Case { q: self.q.iter().map(|q| q / 2).collect(), ..self.clone() },
+        ];
+        let sessions: Vec<_> = std::iter::once(self).chain(&others).collect();
+        let (q, scales) = (sessions.iter().flat_map(|s| s.q.clone()), sessions.iter().map(|s| s.scale));
+        let (q, scales) = (q.collect::<Vec<_>>(), scales.collect::<Vec<_>>());
+        let ranked: Vec<_> = sessions.iter().map(|session| session.ranked()).collect();
+        for kernels in variants() {
+            let mut head = self.head(kernels);
+            for laid_out in [false, true] {
+                for (n, k) in [(1, 1), (4, 1), (3, 2), (4, 50)] {
+                    let k = k.min(v);
+                    let (mut top, mut room) = (vec![TopLogit::default(); n * k], vec![f32::NAN; v]);
+                    head.top_many(&q[..n * d], &scales[..n], &mut top, &mut room);
+                    for (ranked, top) in ranked.iter().zip(top.chunks(k)) {
+                        let name = format!("{name} {:?} {k} of {v}, {n} sessions, {laid_out}", kernels.variant());
+                        assert_eq!(bits(top), bits(&ranked[..k]), "{name}");
+                    }
+                }
+                head.lay_out_for_many();
+            }
+        }
+    }
+
     /// Asks every variant for the 1, 2, 16, 50 and all largest, of the whole and of two parts; gives the paths of the
     /// whole that were taken by variants with a first stage, where it may be tried for so many.
     fn check(&self, name: &str) -> Vec<HeadPath> {
@@ -155,6 +185,7 @@ fn winners_are_exact_whatever_the_rows() {
                     let equal = vec![1.0; v];
                     for row_scales in [row_scales, equal] {
                         let case = Case { rows: rows.clone(), row_scales, q: q.clone(), scale: 2e-4 };
+                        case.check_many(&format!("{kind}, {of_q}, {v} × {d}"));
                         let paths = case.check(&format!("{kind}, {of_q}, {v} × {d}"));
                         two_stage += paths.iter().filter(|path| matches!(path, HeadPath::TwoStage { .. })).count();
                     }
@@ -174,6 +205,7 @@ fn winners_of_a_large_vocabulary_are_exact() {
     for (kind, fewest, most) in [("normal", 51, 2100), ("the low bits decide", 51, 2100), ("few distinct rows", 0, 0)] {
         let rows = rows(kind, from, v, &q);
         let case = Case { rows, row_scales: vec![1.0; v], q: q.clone(), scale: 1e-4 };
+        case.check_many(kind);
         for path in case.check(kind) {
             match path {
                 HeadPath::TwoStage { exact } => assert!((1..most).contains(&exact), "{kind}: {exact}"),
@@ -321,7 +353,7 @@ fn case() -> impl Strategy<Value = Case> {
 
 fn random(cases: u32) {
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
-    proptest!(config, |(case in case())| { case.check("random"); });
+    proptest!(config, |(case in case())| { case.check("random"); case.check_many("random"); });
 }
 
 #[test]

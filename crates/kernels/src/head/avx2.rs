@@ -79,7 +79,7 @@ impl Quad<16> for Sums {
     }
 
     #[inline(always)]
-    fn total(quads: [Sums; 4]) -> [i32; ROWS] {
+    fn total(_: Avx2, quads: [Sums; 4]) -> [i32; ROWS] {
         let [Sums(a), Sums(b), Sums(c), Sums(d)] = quads;
         avx2!(total([a, b, c, d]))
     }

@@ -3,6 +3,7 @@
 use super::avx2;
 use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
 use super::dpbusd::{self, Dpbusd};
+use super::first_digit::FirstDigit;
 use super::many::{self, Quad};
 use super::rows::{Input, ROWS, Shape};
 use crate::isa::Avx512Vnni;
@@ -94,7 +95,7 @@ impl Quad<64> for Whole {
     }
 
     #[inline(always)]
-    fn total(quads: [[Whole; 2]; 4]) -> [i32; ROWS] {
+    fn total(_: Avx512Vnni, quads: [[Whole; 2]; 4]) -> [i32; ROWS] {
         let [[ah, al], [bh, bl], [ch, cl], [dh, dl]] = quads;
         let (Whole(a), Whole(b), Whole(c), Whole(d)) = (ah.join(al), bh.join(bl), ch.join(cl), dh.join(dl));
         let mut total = [0; ROWS];
@@ -192,4 +193,13 @@ pub(crate) fn int8_many(isa: Avx512Vnni, input: Input<'_>, logits: &mut [f32]) {
         many::int8::<64, 2, Whole>(isa, input, logits);
     }
     avx512!(compiled(isa, input, logits))
+}
+
+/// Bounds of logits, piece by piece.
+pub(crate) fn bounds_many(isa: Avx512Vnni, input: Input<'_>, each: &mut dyn FnMut(usize, usize, &mut [f32])) {
+    #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn compiled(isa: Avx512Vnni, input: Input<'_>, each: &mut dyn FnMut(usize, usize, &mut [f32])) {
+        many::piece_by_piece::<64, 4, FirstDigit<Whole>>(isa, input, each);
+    }
+    avx512!(compiled(isa, input, each))
 }

@@ -3,6 +3,7 @@
 use super::avx2;
 use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
 use super::dpbusd::{self, Dpbusd};
+use super::first_digit::FirstDigit;
 use super::many::{self, Quad};
 use super::rows::{Input, ROWS, Shape};
 use crate::isa::AvxVnni;
@@ -93,7 +94,7 @@ impl Quad<32> for Half {
     }
 
     #[inline(always)]
-    fn total(quads: [[Half; 2]; 4]) -> [i32; ROWS] {
+    fn total(_: AvxVnni, quads: [[Half; 2]; 4]) -> [i32; ROWS] {
         let [[ah, al], [bh, bl], [ch, cl], [dh, dl]] = quads;
         vnni!(avx2::total([ah.join(al).0, bh.join(bl).0, ch.join(cl).0, dh.join(dl).0]))
     }
@@ -177,4 +178,13 @@ pub(crate) fn int8_many(isa: AvxVnni, input: Input<'_>, logits: &mut [f32]) {
         many::int8::<32, 1, Half>(isa, input, logits);
     }
     vnni!(compiled(isa, input, logits))
+}
+
+/// Bounds of logits, piece by piece.
+pub(crate) fn bounds_many(isa: AvxVnni, input: Input<'_>, each: &mut dyn FnMut(usize, usize, &mut [f32])) {
+    #[target_feature(enable = "avx2,avxvnni")]
+    fn compiled(isa: AvxVnni, input: Input<'_>, each: &mut dyn FnMut(usize, usize, &mut [f32])) {
+        many::piece_by_piece::<32, 2, FirstDigit<Half>>(isa, input, each);
+    }
+    vnni!(compiled(isa, input, each))
 }

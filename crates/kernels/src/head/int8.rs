@@ -14,21 +14,18 @@
 
 use crate::isa::Isa;
 use crate::kernels::same_length;
-use crate::top::Top;
 use crate::{Kernels, Path, TopLogit};
 use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::coarse::{self, CoarseRows, GROUP, Input};
+use super::many::{PIECE, SESSIONS};
 use super::rows::HeadRows;
+use super::search::{Part, Search};
 
 /// Bytes of rows from which on the first stage is laid out: below, all rows sit in a near cache, and reading half of
 /// them gains nothing.
 const LEAST_BYTES: usize = 1 << 20;
-/// Bounds that are looked at before the mark is set anew.
-const SCANNED: usize = 1024;
-/// Rows whose logits are computed together.
-const BATCH: usize = 64;
 
 /// How the largest logits were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,7 +258,72 @@ impl<'m> Int8Head<'m> {
         Part { kernels: self.kernels, rows, row_scales: &self.scales[range], q, scale }
     }
 
-    /// Finds the largest logits of a part by their bounds; returns how many logits were computed.
+    /// The largest logits of as many sessions as there are `scales`, the same number of each: what [`top`](Int8Head::top)
+    /// gives for each alone. `q` has D values of each, `top` has their winners, one session after the other; `room` is V
+    /// values of working room. One pass serves all, where the rows are [laid out for it](Int8Head::lay_out_for_many) and
+    /// the variant multiplies bytes by bytes.
+    ///
+    /// # Panics
+    /// Where the lengths are not these.
+    pub fn top_many(&self, q: &[i16], scales: &[f32], top: &mut [TopLogit], room: &mut [f32]) {
+        let (d, n) = (self.row_bytes(), scales.len());
+        same_length(n * d, &[q.len()]);
+        same_length(self.scales.len(), &[room.len()]);
+        if n == 0 || top.is_empty() {
+            return;
+        }
+        assert!(top.len().is_multiple_of(n), "{} winners are not the same number for {n} sessions", top.len());
+        let k = top.len() / n;
+        let sessions = q.chunks(SESSIONS * d).zip(scales.chunks(SESSIONS)).zip(top.chunks_mut(SESSIONS * k));
+        for ((q, scales), top) in sessions {
+            self.top_of_sessions(q, scales, top, room);
+        }
+    }
+
+    /// [`top_many`](Int8Head::top_many) of up to [`SESSIONS`].
+    fn top_of_sessions(&self, q: &[i16], scales: &[f32], top: &mut [TopLogit], room: &mut [f32]) {
+        let (d, v, k) = (self.row_bytes(), self.scales.len(), top.len() / scales.len());
+        let mut found = [false; SESSIONS];
+        // Where rows have no factors, or are few, they have no first stage; a search begins with the first piece.
+        if let (Some(many), Ok(_)) = (&self.many, &self.coarse)
+            && let Some(bounded) = many.bounded_rows()
+            && k <= bounded.min(PIECE)
+        {
+            let mut searches = [const { None }; SESSIONS];
+            let sessions = q.chunks_exact(d).zip(scales).zip(top.chunks_exact_mut(k));
+            for (search, ((q, &scale), top)) in searches.iter_mut().zip(sessions) {
+                let part = self.part(0..v, q, scale);
+                *search = self.check_scale(&part).ok().map(|()| (part, Search::new(part, top)));
+            }
+            many.bounds(&self.scales, q, scales, &mut |t, first, bounds| {
+                if let Some((_, search)) = &mut searches[t] {
+                    search.look(first, bounds);
+                }
+            });
+            for (found, search) in found.iter_mut().zip(searches) {
+                if let Some((part, mut search)) = search {
+                    // No logit exceeds itself.
+                    let rest = &mut room[bounded..];
+                    part.logits(bounded, rest);
+                    search.look(bounded, rest);
+                    *found = search.finish().is_ok();
+                }
+            }
+        }
+        let sessions = q.chunks_exact(d).zip(scales).zip(top.chunks_exact_mut(k));
+        for (((q, &scale), top), _) in sessions.zip(found).filter(|(_, found)| !found) {
+            self.top(q, scale, top, room);
+        }
+    }
+
+    /// Whether the activations' scale, too, leaves every row a factor that is not negative, infinite or a NaN: then
+    /// bounds stay bounds, and are no NaNs.
+    fn check_scale(&self, part: &Part<'_>) -> Result<(), WhyFull> {
+        let is_factor = part.scale >= 0.0 && (self.largest_scale * part.scale).is_finite();
+        if is_factor { Ok(()) } else { Err(WhyFull::Scale) }
+    }
+
+    /// Finds the largest logits of a part in two stages; returns how many logits were computed.
     fn two_stage(
         &self,
         first_group: usize,
@@ -271,15 +333,10 @@ impl<'m> Int8Head<'m> {
         room: &mut [f32],
     ) -> Result<usize, WhyFull> {
         let coarse = self.coarse.as_ref().map_err(|&why| why)?;
-        // Rows lie scattered, so a sixteenth of them costs more than that share of the whole.
-        let most = (room.len() / 16).max(BATCH);
         if top.is_empty() {
             return Ok(0);
         }
-        // No logit's factor is negative, infinite or a NaN: then bounds stay bounds, and are no NaNs.
-        if !(part.scale >= 0.0 && (self.largest_scale * part.scale).is_finite()) {
-            return Err(WhyFull::Scale);
-        }
+        self.check_scale(part)?;
         if top.len() > Self::MOST_WINNERS {
             return Err(WhyFull::Winners { asked: top.len() });
         }
@@ -288,95 +345,9 @@ impl<'m> Int8Head<'m> {
             let scales = (&part.row_scales[first..][..room.len()], part.scale);
             bounds(self.kernels.isa, coarse, first_group + first / GROUP, &input, scales, room);
         });
-
-        self.kernels.top(room, top);
-        for batch in top.chunks_mut(BATCH) {
-            part.compute(batch);
-        }
-        top.sort_unstable_by(TopLogit::order);
-        let mut mark = top[top.len() - 1].logit;
-        if mark == f32::NEG_INFINITY {
-            return Err(WhyFull::Scale);
-        }
-        let mut exact = top.len();
-        for top in top.iter() {
-            // Computed: no more in the running.
-            room[top.token as usize] = f32::NEG_INFINITY;
-        }
-
-        let mut winners = Top::full(top);
-        let (mut batch, mut waiting) = ([TopLogit::default(); BATCH], 0);
-        let mut found = [0; SCANNED];
-        for (start, bounds) in (0..).step_by(SCANNED).zip(room.chunks(SCANNED)) {
-            let n = self.kernels.not_below(bounds, 1.0, mark, &mut found[..bounds.len()]);
-            exact += n;
-            if exact > most {
-                return Err(WhyFull::Candidates { rows: exact });
-            }
-            for &i in &found[..n] {
-                let token = start + i;
-                part.fetch(token);
-                batch[waiting].token = token;
-                waiting += 1;
-                if waiting == BATCH {
-                    mark = part.join(&mut batch, &mut winners);
-                    waiting = 0;
-                }
-            }
-        }
-        part.join(&mut batch[..waiting], &mut winners);
-        Ok(exact)
-    }
-}
-
-/// Rows of a head and what they meet.
-struct Part<'a> {
-    kernels: Kernels,
-    rows: &'a [i8],
-    row_scales: &'a [f32],
-    q: &'a [i16],
-    scale: f32,
-}
-
-impl Part<'_> {
-    /// The logits of the rows from `first` on, as many as there is room for.
-    fn logits(&self, first: usize, logits: &mut [f32]) {
-        let (d, row_scales) = (self.q.len(), &self.row_scales[first..][..logits.len()]);
-        let rows = &self.rows[first * d..][..logits.len() * d];
-        self.kernels.head_int8(rows, row_scales, self.q, self.scale, logits);
-    }
-
-    /// Asks for a row that will be read soon: rows that are left lie scattered, and each would be waited for.
-    fn fetch(&self, token: u32) {
-        #[cfg(target_arch = "x86_64")]
-        for line in self.rows[token as usize * self.q.len()..][..self.q.len()].chunks(64) {
-            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: a hint, of a byte that is there; every x86-64 has it.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr()) };
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = token;
-    }
-
-    /// Gives each of up to [`BATCH`] tokens its logit.
-    fn compute(&self, batch: &mut [TopLogit]) {
-        let (mut tokens, mut dots) = ([0; BATCH], [0; BATCH]);
-        for (token, top) in tokens.iter_mut().zip(&*batch) {
-            *token = top.token;
-        }
-        exact(self.kernels.isa, self.rows, &tokens[..batch.len()], self.q, &mut dots[..batch.len()]);
-        for (top, &dot) in batch.iter_mut().zip(&dots) {
-            top.logit = dot as f32 * (self.row_scales[top.token as usize] * self.scale);
-        }
-    }
-
-    /// Computes the logits of a batch and lets them compete; returns the least logit that is among the winners.
-    fn join(&self, batch: &mut [TopLogit], winners: &mut Top<'_>) -> f32 {
-        self.compute(batch);
-        for &candidate in &*batch {
-            winners.offer(candidate);
-        }
-        winners.last()
+        let mut search = Search::new(*part, top);
+        search.look(0, room);
+        search.finish()
     }
 }
 
@@ -421,8 +392,8 @@ fn bounds(isa: Isa, coarse: &CoarseRows, first_group: usize, input: &Input, scal
 }
 
 /// `rows · q` of the rows that `tokens` name.
-fn exact(isa: Isa, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mut [i32]) {
-    dispatch!(isa, exact(rows, tokens, q, dots));
+pub(super) fn exact(kernels: Kernels, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mut [i32]) {
+    dispatch!(kernels.isa, exact(rows, tokens, q, dots));
 }
 
 #[cfg(test)]
@@ -469,8 +440,25 @@ mod tests {
                     }
                     assert_eq!(&found, expected.get_or_insert(found.clone()), "{:?} {d} {kind}", kernels.variant());
                     // A part's bounds are those of the whole.
-                    bounds(kernels.isa, coarse, 2, &Input::new(&q), (&scales[64..], 1e-3), &mut logits[..v - 64]);
-                    assert_eq!(logits[..v - 64], found[64..], "{:?} {d} {kind}", kernels.variant());
+                    let mut of_part = vec![0.0; v - 64];
+                    bounds(kernels.isa, coarse, 2, &Input::new(&q), (&scales[64..], 1e-3), &mut of_part);
+                    assert_eq!(of_part, found[64..], "{:?} {d} {kind}", kernels.variant());
+                    // By the first digit of three sessions: the same activations, none, and activations of low digits.
+                    let low = q.iter().map(|q| q % 100);
+                    let (q, units) = (q.iter().copied().chain(vec![0; d]).chain(low).collect::<Vec<_>>(), [1e-3; 3]);
+                    let mut logits = vec![0.0; 3 * v];
+                    let rows = HeadRows::new(kernels, &rows, d);
+                    rows.logits(&scales, &q, &units, &mut logits);
+                    if let Some(bounded) = rows.bounded_rows() {
+                        let mut seen = 0;
+                        rows.bounds(&scales, &q, &units, &mut |t, first, bounds| {
+                            for (r, (bound, logit)) in bounds.iter().zip(&logits[t * v + first..]).enumerate() {
+                                assert!(bound >= logit, "{:?} {d} {kind}, {t}, {r}: {bound}", kernels.variant());
+                                seen += 1;
+                            }
+                        });
+                        assert_eq!(seen, 3 * bounded);
+                    }
                 }
                 assert_eq!(expected.is_some(), cfg!(any(target_arch = "x86_64", feature = "relaxed_simd")));
             }

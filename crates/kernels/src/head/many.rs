@@ -15,11 +15,13 @@
 //! one 128-bit lane to another. A group is what goes into 32 bits: 4 columns where bytes are multiplied (and stored as
 //! `e + 128`, unsigned), 2 where they are widened to 16 bits when they are loaded.
 
-use super::rows::{Input, Line, ROWS};
+use super::rows::{Input, Line, ROWS, Rows};
 use crate::MAX_N_EMBD;
 
 /// Sessions whose activations are arranged together, on the stack.
-const SESSIONS: usize = 16;
+pub(super) const SESSIONS: usize = 16;
+/// Rows whose results are looked at together: for as many sessions they stay in the nearest cache.
+pub(super) const PIECE: usize = 512;
 
 /// A vector of `COLUMNS` bytes of rows, of an instruction set.
 pub(super) trait Quad<const COLUMNS: usize>: Copy {
@@ -38,9 +40,18 @@ pub(super) trait Quad<const COLUMNS: usize>: Copy {
     fn spread<const GROUP: i32>(isa: Self::Isa, q: &[i16; COLUMNS]) -> Self::Spread;
     fn add_products(self, sums: Self::Sums, q: Self::Spread) -> Self::Sums;
     /// Of the rows of four quads, in order.
-    fn total(quads: [Self::Sums; 4]) -> [i32; ROWS];
+    fn total(isa: Self::Isa, quads: [Self::Sums; 4]) -> [i32; ROWS];
     /// What a row's sum is too large by.
     fn surplus(q: &[i16]) -> i32;
+    /// What a row may exceed its sum by, for each unit of its norm.
+    fn reach(_: &[i16]) -> f32 {
+        0.0
+    }
+    /// What stands for `row · q`: its sum, or a bound of it.
+    #[inline(always)]
+    fn result(sum: i32, _norm: f32, _reach: f32) -> f32 {
+        sum as f32
+    }
 }
 
 /// `logits_t = (rows · q_t) · (row_scales · scale_t)` for every session `t` and every row that is in a block, `TOGETHER`
@@ -51,16 +62,61 @@ pub(super) fn int8<const COLUMNS: usize, const TOGETHER: usize, M: Quad<COLUMNS>
     input: Input<'_>,
     logits: &mut [f32],
 ) {
-    let Input { blocks, row_scales, q, scales } = input;
-    let (d, v) = (q.len() / scales.len(), row_scales.len());
-    let width = d.div_ceil(COLUMNS);
+    let Input { rows, q, scales } = input;
+    let (d, v) = (q.len() / scales.len().max(1), rows.scales.len());
     let sessions = q.chunks(SESSIONS * d).zip(scales.chunks(SESSIONS)).zip(logits.chunks_mut(SESSIONS * v));
     for ((q, scales), logits) in sessions {
-        let mut arranged = [0; SESSIONS * MAX_N_EMBD];
-        let (arranged, _) = arranged.as_chunks_mut::<COLUMNS>();
-        let mut surplus = [0; SESSIONS];
+        let mut room = [0; SESSIONS * MAX_N_EMBD];
+        let x = Arranged::new::<M>(q, scales, &mut room);
+        x.results::<TOGETHER, M>(isa, rows, v, logits);
+    }
+}
+
+/// Calls `each(t, first, results)` with what `M` has for `rows · q_t`, times the factors, in place of the logits of the
+/// rows from `first` on: for every row that is in a block, [`PIECE`] of them at a time, and for every session of them, of
+/// which there are [`SESSIONS`] at most.
+#[inline(always)]
+pub(super) fn piece_by_piece<const COLUMNS: usize, const TOGETHER: usize, M: Quad<COLUMNS>>(
+    isa: M::Isa,
+    input: Input<'_>,
+    each: &mut dyn FnMut(usize, usize, &mut [f32]),
+) {
+    let Input { rows, q, scales } = input;
+    let mut room = [0; SESSIONS * MAX_N_EMBD];
+    let x = Arranged::new::<M>(q, scales, &mut room);
+    let block_lines = x.width * ROWS * COLUMNS / 64;
+    let pieces = rows.blocks.chunks(PIECE / ROWS * block_lines);
+    let of_rows = rows.norms.chunks(PIECE).zip(rows.scales.chunks(PIECE));
+    let mut results = [0.0; SESSIONS * PIECE];
+    for ((first, blocks), (norms, row_scales)) in (0..).step_by(PIECE).zip(pieces).zip(of_rows) {
+        let n = blocks.len() / block_lines * ROWS;
+        x.results::<TOGETHER, M>(isa, Rows { blocks, norms, scales: row_scales }, PIECE, &mut results);
+        for (t, results) in results.chunks_exact_mut(PIECE).take(scales.len()).enumerate() {
+            each(t, first, &mut results[..n]);
+        }
+    }
+}
+
+/// The activations of some sessions.
+struct Arranged<'a, const COLUMNS: usize> {
+    /// As [`Quad::spread`] takes them, `width` for each session.
+    x: &'a [[i16; COLUMNS]],
+    width: usize,
+    scales: &'a [f32],
+    surplus: [i32; SESSIONS],
+    reach: [f32; SESSIONS],
+}
+
+impl<'a, const COLUMNS: usize> Arranged<'a, COLUMNS> {
+    /// Of up to [`SESSIONS`] sessions.
+    #[inline(always)]
+    fn new<M: Quad<COLUMNS>>(q: &[i16], scales: &'a [f32], room: &'a mut [i16; SESSIONS * MAX_N_EMBD]) -> Self {
+        let d = q.len() / scales.len();
+        let width = d.div_ceil(COLUMNS);
+        let (mut surplus, mut reach) = ([0; SESSIONS], [0.0; SESSIONS]);
+        let (arranged, _) = room.as_chunks_mut::<COLUMNS>();
         for (t, q) in q.chunks_exact(d).enumerate() {
-            surplus[t] = M::surplus(q);
+            (surplus[t], reach[t]) = (M::surplus(q), M::reach(q));
             for (q, arranged) in q.chunks(COLUMNS).zip(&mut arranged[t * width..]) {
                 // Zeros meet the columns past the end.
                 let mut padded = [0; COLUMNS];
@@ -68,19 +124,41 @@ pub(super) fn int8<const COLUMNS: usize, const TOGETHER: usize, M: Quad<COLUMNS>
                 *arranged = M::arrange(&padded);
             }
         }
-        let blocks = blocks.chunks_exact(width * ROWS * COLUMNS / 64);
-        for (b, (block, row_scales)) in blocks.zip(row_scales.chunks_exact(ROWS)).enumerate() {
+        Arranged { x: arranged, width, scales, surplus, reach }
+    }
+
+    /// The results of whole blocks: of session `t` from `t · stride` on.
+    #[inline(always)]
+    fn results<const TOGETHER: usize, M: Quad<COLUMNS>>(
+        &self,
+        isa: M::Isa,
+        rows: Rows<'_>,
+        stride: usize,
+        results: &mut [f32],
+    ) {
+        let (width, scales) = (self.width, self.scales);
+        let block_lines = width * ROWS * COLUMNS / 64;
+        let blocks = rows.blocks.chunks_exact(block_lines);
+        let of_rows = rows.norms.chunks_exact(ROWS).zip(rows.scales.chunks_exact(ROWS));
+        for (b, (block, (norms, row_scales))) in blocks.zip(of_rows).enumerate() {
+            // Blocks often are whole pages of memory, across which the hardware does not look ahead.
+            let next = &rows.blocks[(b + 1) * block_lines..];
+            let next = if next.is_empty() { block } else { next };
             let mut t = 0;
             while t < scales.len() {
                 let mut sums = [[0; ROWS]; TOGETHER];
                 let together = if t + TOGETHER <= scales.len() { TOGETHER } else { 1 };
                 if together == TOGETHER {
-                    sums = sums_of::<COLUMNS, TOGETHER, M>(isa, block, &arranged[t * width..][..TOGETHER * width]);
+                    sums = sums_of::<COLUMNS, TOGETHER, M>(isa, block, next, &self.x[t * width..][..TOGETHER * width]);
                 } else {
-                    [sums[0]] = sums_of::<COLUMNS, 1, M>(isa, block, &arranged[t * width..][..width]);
+                    [sums[0]] = sums_of::<COLUMNS, 1, M>(isa, block, next, &self.x[t * width..][..width]);
                 }
                 for (t, sums) in (t..).zip(&sums[..together]) {
-                    write(sums, surplus[t], row_scales, scales[t], &mut logits[t * v + b * ROWS..][..ROWS]);
+                    let results = &mut results[t * stride + b * ROWS..][..ROWS];
+                    for i in 0..ROWS {
+                        let dot = M::result(sums[i].wrapping_sub(self.surplus[t]), norms[i], self.reach[t]);
+                        results[i] = dot * (row_scales[i] * scales[t]);
+                    }
                 }
                 t += together;
             }
@@ -93,11 +171,13 @@ pub(super) fn int8<const COLUMNS: usize, const TOGETHER: usize, M: Quad<COLUMNS>
 fn sums_of<const COLUMNS: usize, const TOGETHER: usize, M: Quad<COLUMNS>>(
     isa: M::Isa,
     block: &[Line],
+    next: &[Line],
     q: &[[i16; COLUMNS]],
 ) -> [[i32; ROWS]; TOGETHER] {
     let width = q.len() / TOGETHER;
     let mut sums = [[M::zeros(isa); 4]; TOGETHER];
-    for (i, chunk) in block.chunks_exact(ROWS * COLUMNS / 64).enumerate() {
+    let chunks = block.chunks_exact(ROWS * COLUMNS / 64).zip(next.chunks_exact(ROWS * COLUMNS / 64));
+    for (i, (chunk, next)) in chunks.enumerate() {
         macro_rules! groups {
             ($($j:literal)*) => {$(
                 let mut x = [M::spread::<{ 0x55 * $j }>(isa, &q[i]); TOGETHER];
@@ -105,6 +185,7 @@ fn sums_of<const COLUMNS: usize, const TOGETHER: usize, M: Quad<COLUMNS>>(
                     x[t] = M::spread::<{ 0x55 * $j }>(isa, &q[t * width + i]);
                 }
                 for quad in 0..4 {
+                    super::fetch(&vector::<COLUMNS>(next, ($j * 4 + quad) * COLUMNS)[..1]);
                     let e = M::load_rows(isa, vector(chunk, ($j * 4 + quad) * COLUMNS));
                     for t in 0..TOGETHER {
                         sums[t][quad] = e.add_products(sums[t][quad], x[t]);
@@ -116,7 +197,7 @@ fn sums_of<const COLUMNS: usize, const TOGETHER: usize, M: Quad<COLUMNS>>(
     }
     let mut totals = [[0; ROWS]; TOGETHER];
     for t in 0..TOGETHER {
-        totals[t] = M::total(sums[t]);
+        totals[t] = M::total(isa, sums[t]);
     }
     totals
 }
@@ -125,11 +206,4 @@ fn sums_of<const COLUMNS: usize, const TOGETHER: usize, M: Quad<COLUMNS>>(
 #[inline(always)]
 fn vector<const COLUMNS: usize>(lines: &[Line], at: usize) -> &[i8; COLUMNS] {
     lines[at / 64].0[at % 64..].first_chunk().expect("the length of a line is a multiple of a vector's")
-}
-
-#[inline(always)]
-fn write(sums: &[i32; ROWS], surplus: i32, row_scales: &[f32], scale: f32, logits: &mut [f32]) {
-    for i in 0..ROWS {
-        logits[i] = sums[i].wrapping_sub(surplus) as f32 * (row_scales[i] * scale);
-    }
 }

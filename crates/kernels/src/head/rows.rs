@@ -66,12 +66,23 @@ pub(crate) struct Line(pub [i8; 64]);
     expect(dead_code, reason = "plain Rust has no blocks")
 )]
 pub(crate) struct Input<'a> {
+    pub rows: Rows<'a>,
+    /// Activations, rows of D.
+    pub q: &'a [i16],
+    pub scales: &'a [f32],
+}
+
+/// Laid out rows.
+#[derive(Clone, Copy)]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "wasm32")),
+    expect(dead_code, reason = "plain Rust has no blocks")
+)]
+pub(crate) struct Rows<'a> {
     /// Blocks of rows, D columns each.
     pub blocks: &'a [Line],
-    /// V; the blocks hold the first of them.
-    pub row_scales: &'a [f32],
-    /// Rows of D.
-    pub q: &'a [i16],
+    /// `‖e‖` of each row; the blocks hold the first of them, as of their scales.
+    pub norms: &'a [f32],
     pub scales: &'a [f32],
 }
 
@@ -83,6 +94,8 @@ pub struct HeadRows<'a> {
     rows: &'a [i8],
     d: usize,
     blocks: Vec<Line>,
+    /// `‖e‖` of each row.
+    norms: Vec<f32>,
 }
 
 impl<'a> HeadRows<'a> {
@@ -94,7 +107,10 @@ impl<'a> HeadRows<'a> {
         assert!((1..=crate::MAX_N_EMBD).contains(&d), "the sums of a head {d} wide do not fit i32");
         assert!(rows.len().is_multiple_of(d), "{} values are no rows of {d}", rows.len());
         let blocks = shape(kernels.isa).map(|shape| shape.lay_out(rows, d)).unwrap_or_default();
-        HeadRows { kernels, rows, d, blocks }
+        // At most 128² · 1024: exact.
+        let square = |e: &i8| i32::from(*e) * i32::from(*e);
+        let norm = |row: &[i8]| libm::sqrtf(row.iter().map(square).sum::<i32>() as f32);
+        HeadRows { kernels, rows, d, blocks, norms: rows.chunks_exact(d).map(norm).collect() }
     }
 
     /// `logits_t = (rows · q_t) · (row_scales · scale_t)` for each of as many sessions as there are `scales`: `q` has D
@@ -104,7 +120,7 @@ impl<'a> HeadRows<'a> {
     /// # Panics
     /// Where the lengths are not these.
     pub fn logits(&self, row_scales: &[f32], q: &[i16], scales: &[f32], logits: &mut [f32]) {
-        let (d, v) = (self.d, self.rows.len() / self.d);
+        let (d, v) = (self.d, self.norms.len());
         same_length(v, &[row_scales.len()]);
         same_length(scales.len() * d, &[q.len()]);
         same_length(scales.len() * v, &[logits.len()]);
@@ -113,7 +129,8 @@ impl<'a> HeadRows<'a> {
         }
         let mut first = 0;
         if !self.blocks.is_empty() {
-            let input = Input { blocks: &self.blocks, row_scales, q, scales };
+            let rows = Rows { blocks: &self.blocks, norms: &self.norms, scales: row_scales };
+            let input = Input { rows, q, scales };
             match self.kernels.isa {
                 Isa::Generic | Isa::Lut => unreachable!("plain Rust has no blocks"),
                 #[cfg(target_arch = "x86_64")]
@@ -135,6 +152,42 @@ impl<'a> HeadRows<'a> {
         let (rows, row_scales) = (&self.rows[first * d..], &row_scales[first..]);
         for ((q, &scale), logits) in q.chunks_exact(d).zip(scales).zip(logits.chunks_exact_mut(v)) {
             self.kernels.head_int8(rows, row_scales, q, scale, &mut logits[first..]);
+        }
+    }
+
+    /// Whether this variant has [`bounds`](HeadRows::bounds), and where it has the first row that has none: fewer rows
+    /// than a block are left.
+    pub(crate) fn bounded_rows(&self) -> Option<usize> {
+        match self.kernels.isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni(_) | Isa::Avx512Vnni(_) => Some(self.norms.len() - self.norms.len() % ROWS),
+            _ => None,
+        }
+    }
+
+    /// Calls `each(t, first, bounds)` with a number for each logit of session `t`, from that of row `first` on, that it
+    /// cannot exceed, as long as no row's scale, and no session's, is negative or makes a factor that is not finite: see
+    /// `first_digit`. It takes half the time of the logits. Rows come in order, [`PIECE`](many::PIECE) at a time, up to
+    /// those of [`bounded_rows`](HeadRows::bounded_rows), for [`SESSIONS`](many::SESSIONS) at most.
+    pub(crate) fn bounds(
+        &self,
+        row_scales: &[f32],
+        q: &[i16],
+        scales: &[f32],
+        each: &mut dyn FnMut(usize, usize, &mut [f32]),
+    ) {
+        let rows = Rows { blocks: &self.blocks, norms: &self.norms, scales: row_scales };
+        let input = Input { rows, q, scales };
+        match self.kernels.isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni(isa) => avx_vnni::bounds_many(isa, input, each),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni(isa) => avx512_vnni::bounds_many(isa, input, each),
+            _ => {
+                // Used, where a variant has bounds.
+                let _ = (input, each);
+                unreachable!("the caller asks for the bounded rows first")
+            }
         }
     }
 }

@@ -90,7 +90,7 @@ impl Quad<8> for Sums {
     }
 
     #[inline(always)]
-    fn total(quads: [Sums; 4]) -> [i32; ROWS] {
+    fn total(_: Simd128, quads: [Sums; 4]) -> [i32; ROWS] {
         let mut total = [0; ROWS];
         let (fours, _) = total.as_chunks_mut::<4>();
         for (four, quad) in fours.iter_mut().zip(quads) {
