@@ -6,7 +6,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_generate::SplitMix64;
-use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, WkvInput};
+use bitstate_kernels::{HeadRows, Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, WkvInput};
 use bitstate_model::{Matrix, MatrixData};
 use bitstate_protocol::{Digest, Digester};
 
@@ -33,6 +33,8 @@ pub trait Arithmetic {
     /// `(W · q) · scale` for each row of `q`.
     fn ternary(&mut self, matrix: Matrix<'_>, q: &[i8], scale: f32, y: &mut [f32]);
     fn head_int8(&mut self, rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logits: &mut [f32]);
+    /// The same of as many sessions as there are `scales`: `q` and `logits` have those of one after the other.
+    fn head_many(&mut self, rows: &[i8], row_scales: &[f32], q: &[i16], scales: &[f32], logits: &mut [f32]);
     /// `rows` are little-endian f32.
     fn head_f32(&mut self, rows: &[u8], z: &[f32], logits: &mut [f32]);
 }
@@ -93,6 +95,10 @@ impl Arithmetic for Kernels {
         Kernels::head_int8(self, rows, row_scales, q, scale, logits);
     }
 
+    fn head_many(&mut self, rows: &[i8], row_scales: &[f32], q: &[i16], scales: &[f32], logits: &mut [f32]) {
+        HeadRows::new(*self, rows, q.len() / scales.len()).logits(row_scales, q, scales, logits);
+    }
+
     fn head_f32(&mut self, rows: &[u8], z: &[f32], logits: &mut [f32]) {
         Kernels::head_f32(self, rows, z, logits);
     }
@@ -137,6 +143,7 @@ pub fn run(arithmetic: &mut impl Arithmetic, mut report: impl FnMut(&str, Digest
     report("gates", gates(arithmetic, inputs));
     report("ternary", ternary(arithmetic, inputs));
     report("head", head(arithmetic, inputs));
+    report("head_many", head_many(arithmetic, inputs));
 }
 
 fn exp(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
@@ -232,6 +239,23 @@ fn ternary(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
             arithmetic.ternary(matrix, &q, 0.125, &mut y);
             digester.push_f32s(&y);
         }
+    }
+    digester.finish()
+}
+
+fn head_many(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
+    let mut digester = Digester::default();
+    for (v, d, sessions) in [(1, 1, 1), (15, 16, 2), (16, 17, 3), (33, 96, 5), (20, 160, 1), (17, 1024, 2)] {
+        let (rows, row_scales) = (inputs.int8s(v * d), inputs.floats(v, 0.01));
+        let (mut q, mut scales) = (Vec::new(), Vec::new());
+        for _ in 0..sessions {
+            let (of_one, scale) = arithmetic.quantise_15bit(&inputs.floats(d, 2.0));
+            q.extend(of_one);
+            scales.push(scale);
+        }
+        let mut logits = vec![0.0; sessions * v];
+        arithmetic.head_many(&rows, &row_scales, &q, &scales, &mut logits);
+        digester.push_f32s(&logits);
     }
     digester.finish()
 }

@@ -19,8 +19,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::coarse::{self, CoarseRows, GROUP, Input};
-use super::many::{PIECE, SESSIONS};
-use super::rows::HeadRows;
+use super::rows::{HeadRows, PIECE, SESSIONS};
 use super::search::{Part, Search};
 
 /// Bytes of rows from which on the first stage is laid out: below, all rows sit in a near cache, and reading half of

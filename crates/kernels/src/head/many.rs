@@ -15,13 +15,8 @@
 //! one 128-bit lane to another. A group is what goes into 32 bits: 4 columns where bytes are multiplied (and stored as
 //! `e + 128`, unsigned), 2 where they are widened to 16 bits when they are loaded.
 
-use super::rows::{Input, Line, ROWS, Rows};
+use super::rows::{Input, Line, PIECE, ROWS, Rows, SESSIONS};
 use crate::MAX_N_EMBD;
-
-/// Sessions whose activations are arranged together, on the stack.
-pub(super) const SESSIONS: usize = 16;
-/// Rows whose results are looked at together: for as many sessions they stay in the nearest cache.
-pub(super) const PIECE: usize = 512;
 
 /// A vector of `COLUMNS` bytes of rows, of an instruction set.
 pub(super) trait Quad<const COLUMNS: usize>: Copy {

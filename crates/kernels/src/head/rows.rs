@@ -13,6 +13,10 @@ use super::{avx_vnni, avx2, avx512_vnni, ssse3};
 
 /// Rows of a block: four quads.
 pub(crate) const ROWS: usize = 16;
+/// Sessions whose activations are arranged together, on the stack.
+pub(super) const SESSIONS: usize = 16;
+/// Rows whose results are looked at together: for as many sessions they stay in the nearest cache.
+pub(super) const PIECE: usize = 512;
 
 /// How a variant wants the rows.
 #[derive(Debug, Clone, Copy)]
@@ -167,8 +171,8 @@ impl<'a> HeadRows<'a> {
 
     /// Calls `each(t, first, bounds)` with a number for each logit of session `t`, from that of row `first` on, that it
     /// cannot exceed, as long as no row's scale, and no session's, is negative or makes a factor that is not finite: see
-    /// `first_digit`. It takes half the time of the logits. Rows come in order, [`PIECE`](many::PIECE) at a time, up to
-    /// those of [`bounded_rows`](HeadRows::bounded_rows), for [`SESSIONS`](many::SESSIONS) at most.
+    /// `first_digit`. It takes half the time of the logits. Rows come in order, [`PIECE`] at a time, up to
+    /// those of [`bounded_rows`](HeadRows::bounded_rows), for [`SESSIONS`] at most.
     pub(crate) fn bounds(
         &self,
         row_scales: &[f32],

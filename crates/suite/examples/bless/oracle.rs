@@ -62,6 +62,13 @@ impl Arithmetic for Oracle {
         }
     }
 
+    fn head_many(&mut self, rows: &[i8], row_scales: &[f32], q: &[i16], scales: &[f32], logits: &mut [f32]) {
+        let sessions = q.chunks(q.len() / scales.len()).zip(scales).zip(logits.chunks_mut(row_scales.len()));
+        for ((q, &scale), logits) in sessions {
+            self.head_int8(rows, row_scales, q, scale, logits);
+        }
+    }
+
     fn head_f32(&mut self, rows: &[u8], z: &[f32], logits: &mut [f32]) {
         for (row, logit) in logits.iter_mut().enumerate() {
             let value = |i: usize| {
