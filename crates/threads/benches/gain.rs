@@ -17,15 +17,31 @@ const ROUND: Duration = Duration::from_millis(20);
 /// Ranks that bound the median of [`ROUNDS`] values with 95 % confidence (binomial, p = 0.5).
 const BOUNDS: [usize; 2] = [13, 27];
 
-/// The time of `tokens` more tokens of a greedy stream.
-fn decode(engine: &Engine<'_>, state: &mut State, room: &mut [f32], tokens: u32) -> Duration {
-    let mut largest = [TopLogit::default()];
-    let start = Instant::now();
-    for _ in 0..tokens {
+/// Takes `state`, which has seen a token, one token further.
+type Decode = fn(&Engine<'_>, &mut State, &mut [f32]);
+
+/// What of the logits is asked for.
+const DECODES: [(&str, Decode); 2] = [
+    ("the largest", |engine, state, room| {
+        let mut largest = [TopLogit::default()];
         engine.top_logits(state, &mut largest, room).unwrap();
         engine.advance(&[largest[0].token], state).unwrap();
+    }),
+    // As for sampling.
+    ("all", |engine, state, room| {
+        engine.logits(state, room).unwrap();
+        let token = room[0].to_bits() % room.len() as u32;
+        engine.advance(&[token], state).unwrap();
+    }),
+];
+
+/// Seconds that `tokens` more tokens take.
+fn time(decode: Decode, engine: &Engine<'_>, state: &mut State, room: &mut [f32], tokens: u32) -> f64 {
+    let start = Instant::now();
+    for _ in 0..tokens {
+        decode(engine, state, room);
     }
-    start.elapsed()
+    start.elapsed().as_secs_f64()
 }
 
 /// The median and the bounds of its interval.
@@ -37,7 +53,7 @@ fn median(mut values: Vec<f64>) -> [f64; 3] {
 fn main() {
     let cores = std::thread::available_parallelism().unwrap().get();
     let chosen: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    println!("{:8}  {:>7}  {:>9}  {:>24}", "preset", "threads", "tokens/s", "gain over one thread");
+    println!("{:8}  {:12}  {:>7}  {:>9}  {:>24}", "preset", "logits", "threads", "tokens/s", "gain over one thread");
     for preset in Preset::ALL.iter().filter(|preset| chosen.is_empty() || chosen.iter().any(|c| c == preset.name())) {
         let file = AlignedBytes::copy_of(&synthetic(&preset.config(), 1, Version::V1_2));
         let model = Model::parse(&file).unwrap();
@@ -49,21 +65,23 @@ fn main() {
         let mut engine = Engine::new(&model, Variant::best()).unwrap();
         let (mut state, mut room) = (engine.new_state(), vec![0.0; model.config.vocab_size]);
         engine.advance(&[0], &mut state).unwrap();
-        let mut decode = |engine: &Engine<'_>, tokens| decode(engine, &mut state, &mut room, tokens).as_secs_f64();
-        let tokens = (ROUND.as_secs_f64() / (decode(&engine, 20) / 20.0)) as u32;
-        // Seconds that a round took, for each count of threads.
-        let mut seconds = vec![Vec::new(); counts.len()];
-        for _ in 0..ROUNDS {
-            for (pool, seconds) in pools.iter().zip(&mut seconds) {
-                engine.set_workers((pool.threads() > 1).then_some(pool as &dyn Workers));
-                seconds.push(decode(&engine, tokens));
+        for (logits, decode) in DECODES {
+            let tokens = (ROUND.as_secs_f64() / (time(decode, &engine, &mut state, &mut room, 20) / 20.0)) as u32;
+            // Seconds that a round took, for each count of threads.
+            let mut seconds = vec![Vec::new(); counts.len()];
+            for _ in 0..ROUNDS {
+                for (pool, seconds) in pools.iter().zip(&mut seconds) {
+                    engine.set_workers((pool.threads() > 1).then_some(pool as &dyn Workers));
+                    seconds.push(time(decode, &engine, &mut state, &mut room, tokens));
+                }
             }
-        }
-        for (threads, rounds) in counts.iter().zip(&seconds) {
-            let [round, ..] = median(rounds.clone());
-            let [gain, low, high] = median(seconds[0].iter().zip(rounds).map(|(one, many)| one / many).collect());
-            let gain = format!("{gain:.2} ({low:.2} to {high:.2})");
-            println!("{:8}  {threads:>7}  {:>9.0}  {gain:>24}", preset.name(), f64::from(tokens) / round);
+            engine.set_workers(None);
+            for (threads, rounds) in counts.iter().zip(&seconds) {
+                let [round, ..] = median(rounds.clone());
+                let [gain, low, high] = median(seconds[0].iter().zip(rounds).map(|(one, many)| one / many).collect());
+                let (rate, gain) = (f64::from(tokens) / round, format!("{gain:.2} ({low:.2} to {high:.2})"));
+                println!("{:8}  {logits:12}  {threads:>7}  {rate:>9.0}  {gain:>24}", preset.name());
+            }
         }
     }
 }
