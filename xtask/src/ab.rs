@@ -10,6 +10,7 @@ use bitstate_harness::gate::{self, Finding, Scope};
 use bitstate_harness::pairs::{self, Pairs, Settings, Side};
 use bitstate_harness::provenance::{self, Provenance};
 use bitstate_harness::records::{Row, Tally};
+use bitstate_harness::report::history::Published;
 use bitstate_harness::target::{Cell, Clock};
 use bitstate_harness::thresholds::Thresholds;
 use bitstate_harness::verify::Plan;
@@ -62,7 +63,7 @@ pub fn run(ab: &AbFlags) -> anyhow::Result<Exit> {
     let today = provenance::now();
     let name = format!("{}-{}", today.get(..10).unwrap_or("undated"), provenance.name);
     let folder = here.workspace.scratch().join("reports").join(name);
-    report::write(&folder, &provenance, &rows)?;
+    report::write(&folder, &provenance, &rows, &Published::load(&here.workspace)?)?;
 
     let made = report::read(&folder)?;
     let exit = exit(&rows, &made.comparisons, &findings);

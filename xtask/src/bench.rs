@@ -8,6 +8,7 @@ use bitstate_harness::measure::{self, SAMPLES};
 use bitstate_harness::pairs::{self, Pairs, Settings, Side};
 use bitstate_harness::provenance::{self, Provenance};
 use bitstate_harness::records::{Row, Tally};
+use bitstate_harness::report::history::Published;
 use bitstate_harness::stats::verdict::TimeLimits;
 use bitstate_harness::target::{Cell, Clock};
 use bitstate_harness::thresholds::Thresholds;
@@ -59,7 +60,7 @@ pub fn run(bench: &BenchFlags) -> anyhow::Result<Exit> {
     provenance.pinned_to = measured.pinned_to;
     provenance.seconds = started.elapsed().as_secs();
     provenance.steal = provenance::steal().saturating_sub(steal);
-    report::write(&folder, &provenance, &rows)?;
+    report::write(&folder, &provenance, &rows, &Published::load(&ready.context.workspace)?)?;
 
     let tally = Tally::of(&rows);
     let shown = ready.context.workspace.show(&folder);

@@ -6,7 +6,7 @@ use anyhow::bail;
 use bitstate_harness::Exit;
 use bitstate_harness::counters::{Counter, of_records};
 use bitstate_harness::gate::{self, Scope};
-use bitstate_harness::provenance::Provenance;
+use bitstate_harness::merge;
 use bitstate_harness::records::{self, Row, Tally};
 use bitstate_harness::thresholds::Thresholds;
 use bitstate_harness::workspace::Workspace;
@@ -50,9 +50,10 @@ pub fn run(flags: &CompareFlags) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// The counters of a run, and its rows; of a folder or of its records.
+/// The counters of a run, and its rows; of a folder or of its records. A merged run has those of all its parts, each
+/// with the tools of its own.
 fn read(path: &Path) -> anyhow::Result<(Vec<Counter>, Vec<Row>)> {
-    let file = if path.is_dir() { path.join("records.jsonl") } else { path.to_path_buf() };
-    let (provenance, rows): (Provenance, Vec<Row>) = records::read(&file)?;
-    Ok((of_records(&provenance, &rows), rows))
+    let parts = records::read_parts(&merge::records_of(path))?;
+    let counters = parts.iter().flat_map(|part| of_records(&part.provenance, &part.rows)).collect();
+    Ok((counters, parts.into_iter().flat_map(|part| part.rows).collect()))
 }

@@ -1,51 +1,74 @@
 //! `cargo xtask report`.
 
+use crate::context::tell;
 use crate::flags::ReportFlags;
 use anyhow::bail;
 use bitstate_harness::Exit;
-use bitstate_harness::report::{self, markdown};
+use bitstate_harness::merge;
+use bitstate_harness::records::Row;
+use bitstate_harness::report::{self, check, history::Published};
 use bitstate_harness::workspace::{Workspace, read_text, write_atomic};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub fn run(flags: &ReportFlags) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
+    if let Some(out) = &flags.out {
+        return join(&workspace, &flags.merge, out);
+    }
     let folders = folders(&workspace, flags)?;
-    let mut stale = Vec::new();
-    for folder in &folders {
-        if flags.check {
-            stale.extend(report::outdated(folder)?.into_iter().map(|name| workspace.show(&folder.join(name))));
-        } else {
-            report::render(folder)?;
-            println!("made {}", workspace.show(&folder.join("report.html")));
-        }
-    }
-    if flags.readme || flags.check {
-        let path = workspace.root.join("README.md");
-        if let Some(newest) = report::newest(&workspace)? {
-            let text = read_text(&path)?;
-            let short = PathBuf::from(workspace.show(&newest));
-            let current = markdown::readme(&text, &report::read(&newest)?, &short)?;
-            if flags.check && current != text {
-                stale.push(format!("README.md, whose newest report is {}", short.display()));
-            } else if current != text {
-                write_atomic(&path, current.as_bytes())?;
-                println!("wrote the results of {} into README.md", short.display());
-            }
-        } else if flags.readme {
-            bail!("reports/ has no run: `cargo xtask bench --publish NAME` makes one");
-        }
-    }
-    for name in &stale {
-        println!("not current: {name}");
-    }
-    if !stale.is_empty() {
-        println!("`cargo xtask report --readme` makes them again");
-        return Ok(Exit::Harness);
-    }
+    let published = Published::load(&workspace)?;
     if flags.check {
-        println!("{} published reports and README.md are current", folders.len());
+        return told(&check::stale(&workspace, &folders, &published)?, folders.len());
+    }
+    for folder in &folders {
+        report::render(folder, &published)?;
+        println!("made {}", workspace.show(&folder.join("report.html")));
+    }
+    if flags.readme {
+        let Some((text, newest)) = check::readme(&workspace)? else {
+            bail!("reports/ has no run: `cargo xtask bench --publish NAME` makes one");
+        };
+        let path = workspace.root.join("README.md");
+        if read_text(&path)? != text {
+            write_atomic(&path, text.as_bytes())?;
+            println!("wrote the results of {} into README.md", workspace.show(&newest));
+        }
     }
     Ok(Exit::Pass)
+}
+
+/// Says what is not current; nothing is a pass.
+fn told(stale: &[String], folders: usize) -> anyhow::Result<Exit> {
+    for name in stale {
+        println!("not current: {name}");
+    }
+    if stale.is_empty() {
+        println!("{folders} published reports and README.md are current");
+        return Ok(Exit::Pass);
+    }
+    println!("`cargo xtask report --readme` makes them again");
+    Ok(Exit::Harness)
+}
+
+/// Puts runs into one folder. What failed in one of them has failed in the whole.
+fn join(workspace: &Workspace, shards: &[PathBuf], out: &Path) -> anyhow::Result<Exit> {
+    let records = out.join("records.jsonl");
+    let same = |a: &Path, b: &Path| a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b);
+    if let Some(shard) = shards.iter().find(|shard| same(&merge::records_of(shard), &records)) {
+        bail!("--out is {}, which is one of the runs to merge: name another folder", shard.display());
+    }
+    let parts = merge::merge(shards, &records)?;
+    report::render(out, &Published::load(workspace)?)?;
+    for part in &parts {
+        let p = &part.provenance;
+        let shard =
+            p.shard.as_ref().map_or(String::new(), |shard| format!("{} of {}, {}", shard.index, shard.of, shard.name));
+        println!("shard {shard}: {} rows, {}", part.rows.len(), p.machine());
+    }
+    let rows: Vec<Row> = parts.into_iter().flat_map(|part| part.rows).collect();
+    let exit = tell(&rows);
+    println!("report: {}/report.html", workspace.show(out));
+    Ok(exit)
 }
 
 /// The folders that were named, or all published ones.

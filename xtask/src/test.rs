@@ -59,7 +59,7 @@ pub fn run() -> anyhow::Result<Exit> {
         }
     }
 
-    let check = ReportFlags { folders: Vec::new(), readme: false, check: true };
+    let check = ReportFlags { check: true, ..ReportFlags::default() };
     match crate::report::run(&check) {
         Ok(exit) => score.add(exit),
         Err(error) => {

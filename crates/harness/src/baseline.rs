@@ -52,6 +52,9 @@ pub struct Change {
     pub from: Option<u64>,
     /// Its value now; none for one that is gone.
     pub to: Option<u64>,
+    /// What the value now depends on; none for one that is gone, and in acceptances before this was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<BTreeMap<String, String>>,
 }
 
 impl Baseline {
@@ -95,24 +98,29 @@ impl Baseline {
     /// Puts counters in the place of the rows that `replaced` says, and tells what changed. The order is that of the
     /// names, so that it does not depend on the run.
     fn accept(&mut self, counters: &[Counter], replaced: impl Fn(&Counter) -> bool) -> Vec<Change> {
-        let mut before: BTreeMap<String, u64> = BTreeMap::new();
+        let mut before: BTreeMap<String, (u64, BTreeMap<String, String>)> = BTreeMap::new();
         self.rows.retain(|row| {
             let goes = replaced(row) || counters.iter().any(|counter| counter.name() == row.name());
             if goes {
-                before.insert(row.to_string(), row.value);
+                before.insert(row.to_string(), (row.value, row.key.clone()));
             }
             !goes
         });
         let mut changes = Vec::new();
         for counter in counters {
             let (row, to) = (counter.to_string(), Some(counter.value));
-            let from = before.remove(&row);
-            if from != to {
-                changes.push(Change { row, from, to });
+            let (from, key) = before.remove(&row).unzip();
+            if from != to || key.as_ref() != Some(&counter.key) {
+                changes.push(Change { row, from, to, key: Some(counter.key.clone()) });
             }
             self.rows.push(counter.clone());
         }
-        changes.extend(before.into_iter().map(|(row, value)| Change { row, from: Some(value), to: None }));
+        changes.extend(before.into_iter().map(|(row, (value, _))| Change {
+            row,
+            from: Some(value),
+            to: None,
+            key: None,
+        }));
         self.rows.sort_by(|a, b| a.name().cmp(&b.name()));
         changes
     }
@@ -234,7 +242,11 @@ mod tests {
         assert!(take(&[counter("a", 100)], " ").unwrap_err().to_string().contains("--reason is empty"));
         take(&[counter("a", 100), counter("gone", 7)], "first").unwrap();
         let changes = take(&[counter("a", 120), counter("new", 5)], "the head reads twice").unwrap();
-        let change = |row: &str, from, to| Change { row: format!("native/avx2 {row} decode instructions"), from, to };
+        let key = [("rustc".to_string(), "1".to_string())];
+        let change = |row: &str, from, to: Option<u64>| {
+            let key = to.map(|_| key.clone().into());
+            Change { row: format!("native/avx2 {row} decode instructions"), from, to, key }
+        };
         let expected = [change("a", Some(100), Some(120)), change("new", None, Some(5)), change("gone", Some(7), None)];
         assert_eq!(changes["native"], expected);
         let baseline = &load(&workspace).unwrap()["native"];

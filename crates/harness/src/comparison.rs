@@ -32,6 +32,9 @@ pub struct Comparison {
     pub change: Option<Ratio>,
     /// The first over itself in the same session.
     pub noise: Option<Ratio>,
+    /// Every pair that `noise` is made from, as a ratio; to a millionth.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub noise_pairs: Vec<f64>,
     /// The same two of each round.
     pub rounds: Vec<(Option<Ratio>, Option<Ratio>)>,
     /// What it comes to.
@@ -81,6 +84,7 @@ pub fn of(rows: &[Row], limits: TimeLimits) -> Vec<Comparison> {
                     medians: [f64::NAN; 2],
                     change: None,
                     noise: None,
+                    noise_pairs: Vec::new(),
                     rounds: Vec::new(),
                     verdict: Verdict::NotMeasurable,
                 };
@@ -114,6 +118,8 @@ fn conclude(mut comparison: Comparison, rounds: &[Pairs], limits: TimeLimits) ->
     comparison.medians = [median(|pair| pair.0), median(|pair| pair.1)];
     comparison.change = Ratio::of(&changes, SEED);
     comparison.noise = Ratio::of(&noises, SEED);
+    let ratio = |(a, b): &(f64, f64)| (a.min(*b) > 0.0).then(|| (b / a * 1e6).round() / 1e6);
+    comparison.noise_pairs = noises.iter().filter_map(ratio).collect();
     comparison.rounds =
         rounds.iter().map(|pairs| (Ratio::of(&pairs.change, SEED), Ratio::of(&pairs.noise, SEED))).collect();
     let evidence = |(change, noise): (Option<Ratio>, Option<Ratio>)| {

@@ -319,13 +319,18 @@ fn measured(reply: &Reply) -> Measured {
     reply.metrics.iter().map(entry).collect()
 }
 
-/// What counters of a target depend on beside the source: the compiler, and what counts.
+/// The tools that a target's counters depend on: the compiler, and what counts.
+pub(crate) fn key_tools(target: &str) -> [&'static str; 2] {
+    match target {
+        "native" => ["rustc", "valgrind"],
+        "wasm" => ["rustc for WASM", "wasmtime"],
+        _ => ["rustc for Xtensa", "QEMU"],
+    }
+}
+
+/// What counters of a target depend on beside the source: the tools, in their versions.
 fn key(target: &str, provenance: &Provenance) -> BTreeMap<String, String> {
-    let names: &[&str] = match target {
-        "native" => &["rustc", "valgrind"],
-        "wasm" => &["rustc for WASM", "wasmtime"],
-        _ => &["rustc for Xtensa", "QEMU"],
-    };
+    let names = key_tools(target);
     let version = |name: &&str| provenance.tools.get(*name).map(|version| (name.to_string(), version.clone()));
     names.iter().filter_map(version).collect()
 }

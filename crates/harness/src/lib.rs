@@ -21,6 +21,7 @@ pub mod expected;
 pub mod gate;
 pub mod golden;
 pub mod measure;
+pub mod merge;
 pub mod pairs;
 pub mod probe;
 pub mod process;

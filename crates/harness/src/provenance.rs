@@ -3,8 +3,10 @@
 use crate::stats::verdict::TimeLimits;
 use crate::tools::{Tool, said};
 use crate::workspace::Workspace;
+use bitstate_protocol::{Digest, Digester};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -25,6 +27,9 @@ pub struct Provenance {
     pub commit: String,
     /// Whether the working tree had changes beside it.
     pub dirty: bool,
+    /// Digest of those changes, new files included; none where there were none, or git could not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<String>,
     /// Compilers, run-times and emulators, by name.
     pub tools: BTreeMap<String, String>,
     /// CPU model.
@@ -54,6 +59,21 @@ pub struct Provenance {
     pub golden: String,
     /// Digests of the model files, by name.
     pub models: BTreeMap<String, String>,
+    /// Which part of a merged file the rows below are; none in the records of one run. See [`crate::merge`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+}
+
+/// The place of a run in a merged file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shard {
+    /// Which, from 1.
+    pub index: usize,
+    /// How many there are.
+    pub of: usize,
+    /// Its file or folder before it was merged, without the path.
+    pub name: String,
 }
 
 impl Provenance {
@@ -62,6 +82,7 @@ impl Provenance {
         let git = |arguments: &[&str]| said(Command::new("git").current_dir(&workspace.root).args(arguments));
         let commit = git(&["rev-parse", "HEAD"]).map(|text| text.trim().to_string());
         let status = git(&["status", "--porcelain"]);
+        let dirty = status.is_none_or(|text| !text.trim().is_empty());
         let mut tools = BTreeMap::new();
         if let Some(version) = said(Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into())).arg("--version"))
         {
@@ -87,7 +108,8 @@ impl Provenance {
         Provenance {
             started: now(),
             commit: commit.unwrap_or_else(|| "unknown".into()),
-            dirty: status.is_none_or(|text| !text.trim().is_empty()),
+            dirty,
+            changes: if dirty { changes(&workspace.root) } else { None },
             tools,
             cpu: cpu_field("model name"),
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
@@ -99,11 +121,38 @@ impl Provenance {
         }
     }
 
+    /// The machine in words. Two machines may share them, but where they differ the machines do.
+    pub fn machine(&self) -> String {
+        format!("{}, {} processors, {}, kernel {}", self.cpu, self.cpus, self.system, self.kernel)
+    }
+
     /// The first ten digits of the commit, with a mark if the tree had changes beside it.
     pub fn short_commit(&self) -> String {
         let short: String = self.commit.chars().take(10).collect();
         if self.dirty { format!("{short} with local changes") } else { short }
     }
+}
+
+/// Digest of what the working tree has beside its commit: tracked files by their difference, new ones by their content.
+fn changes(root: &Path) -> Option<String> {
+    let git = || {
+        let mut command = Command::new("git");
+        command.current_dir(root);
+        command
+    };
+    let tracked = git().args(["diff", "--binary", "--no-ext-diff", "HEAD"]).output().ok()?;
+    let names = git().args(["ls-files", "--others", "--exclude-standard", "-z"]).output().ok()?;
+    if !tracked.status.success() || !names.status.success() {
+        return None;
+    }
+    let mut digester = Digester::default();
+    digester.push(&tracked.stdout);
+    for name in names.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        digester.push(name);
+        let content = std::fs::read(root.join(String::from_utf8_lossy(name).as_ref())).ok()?;
+        digester.push(Digest::of(&content).to_string().as_bytes());
+    }
+    Some(digester.finish().to_string())
 }
 
 /// The features of this machine's CPU, as `/proc/cpuinfo` lists them.
@@ -140,7 +189,32 @@ fn locked_version(lock: &str, package: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::locked_version;
+    use super::{changes, locked_version};
+    use std::process::Command;
+
+    #[test]
+    fn local_changes_are_told_apart_by_content_and_new_files_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = |arguments: &[&str]| {
+            let identity = ["-c", "user.name=a", "-c", "user.email=a@b"];
+            let done = Command::new("git").current_dir(folder.path()).args(identity).args(arguments).output().unwrap();
+            assert!(done.status.success(), "{arguments:?}");
+        };
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        git(&["init", "--quiet"]);
+        write("file", "first");
+        git(&["add", "file"]);
+        git(&["commit", "--quiet", "-m", "first"]);
+        let mut seen = vec![changes(folder.path()).unwrap()];
+        for (name, text) in [("file", "second"), ("file", "third"), ("new", "a"), ("new", "b")] {
+            write(name, text);
+            let now = changes(folder.path()).unwrap();
+            assert!(!seen.contains(&now), "{name} {text}");
+            assert_eq!(now, changes(folder.path()).unwrap());
+            seen.push(now);
+        }
+        assert_eq!(changes(&folder.path().join("nowhere")), None);
+    }
 
     #[test]
     fn a_locked_version_is_of_the_very_package() {

@@ -5,6 +5,7 @@
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::expected::{Cause, Skip};
+use crate::merge;
 use crate::provenance::Provenance;
 use crate::target::Cell;
 use crate::workspace::{read_text, write_atomic};
@@ -57,7 +58,7 @@ pub const COUNTERS: [&str; 8] =
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "row", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Row {
-    /// Where everything comes from. The first row, and only the first.
+    /// Where everything below comes from. The first row, and only the first; in a merged file the first of each part.
     Run(Box<Provenance>),
     /// One number of one run of a runner, whose answer was right.
     Sample {
@@ -267,24 +268,54 @@ pub fn write(path: &Path, rows: &[Row]) -> Result<(), Error> {
     write_atomic(path, text.as_bytes())
 }
 
-/// Reads rows back.
+/// A run: where it comes from, and its rows without that one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Part {
+    /// Where it comes from.
+    pub provenance: Provenance,
+    /// What was measured, skipped, verified and what failed.
+    pub rows: Vec<Row>,
+}
+
+/// Reads the rows of one run back.
 ///
 /// # Errors
-/// For a line of another schema, an unknown field, or a file that does not start with where it comes from.
+/// For a line of another schema, an unknown field, a file that does not start with where it comes from, or one that
+/// was merged from several runs: [`read_parts`] reads those too.
 pub fn read(path: &Path) -> Result<(Provenance, Vec<Row>), Error> {
-    let malformed = |message: String| Error::Malformed { path: path.to_path_buf(), message };
-    let mut provenance = None;
-    let mut rows = Vec::new();
-    for (number, line) in read_text(path)?.lines().enumerate() {
-        let row = parse_line(line).map_err(|message| malformed(format!("line {}: {message}", number + 1)))?;
-        match row {
-            Row::Run(run) if number == 0 => provenance = Some(*run),
-            Row::Run(_) => return Err(malformed(format!("line {}: a second `run` row", number + 1))),
-            row => rows.push(row),
+    let mut parts = read_parts(path)?;
+    match (parts.pop(), parts.is_empty()) {
+        (Some(part), true) => Ok((part.provenance, part.rows)),
+        _ => {
+            let message = "it was merged from several runs, and one is needed here".into();
+            Err(Error::Malformed { path: path.to_path_buf(), message })
         }
     }
-    let provenance = provenance.ok_or_else(|| malformed("the first line is not a `run` row".into()))?;
-    Ok((provenance, rows))
+}
+
+/// Reads rows back, run by run: one, or all the parts of a merged file. How that is marked: see [`crate::merge`].
+///
+/// # Errors
+/// As [`read`], and for a merged file of which a part is missing or out of its place.
+pub fn read_parts(path: &Path) -> Result<Vec<Part>, Error> {
+    let malformed = |message: String| Error::Malformed { path: path.to_path_buf(), message };
+    let mut parts: Vec<Part> = Vec::new();
+    for (number, line) in read_text(path)?.lines().enumerate() {
+        let wrong = |message: String| malformed(format!("line {}: {message}", number + 1));
+        match (parse_line(line).map_err(wrong)?, parts.last_mut()) {
+            (Row::Run(run), last) => {
+                merge::in_turn(last.map(|part| &part.provenance), &run).map_err(wrong)?;
+                parts.push(Part { provenance: *run, rows: Vec::new() });
+            }
+            (row, Some(part)) => part.rows.push(row),
+            (_, None) => return Err(malformed("the first line is not a `run` row".into())),
+        }
+    }
+    let last = parts.last().ok_or_else(|| malformed("the first line is not a `run` row".into()))?;
+    if let Some(shard) = last.provenance.shard.as_ref().filter(|shard| shard.index != shard.of) {
+        return Err(malformed(format!("it ends with part {} of {}", shard.index, shard.of)));
+    }
+    Ok(parts)
 }
 
 fn parse_line(line: &str) -> Result<Row, String> {

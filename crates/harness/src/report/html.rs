@@ -2,7 +2,7 @@
 
 use super::Report;
 use super::charts;
-use super::markdown;
+use super::markdown::{self, Section};
 use super::tables::{self, Table};
 use crate::error::Error;
 use minijinja::value::Serde;
@@ -31,14 +31,20 @@ pub fn page(report: &Report) -> Result<String, Error> {
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.add_template("page", include_str!("page.html")).map_err(draw)?;
     let plain = |text: String| text.replace('`', "");
-    let tables: Vec<Table> = tables::all(report).into_iter().map(without_marks).collect();
+    let without_marks = |tables: Vec<Table>| tables.into_iter().map(without_marks).collect::<Vec<Table>>();
+    let sections = markdown::provenance(report).into_iter();
+    let sections: Vec<Section> = sections
+        .map(|(title, rows)| (title, rows.into_iter().map(|(name, value)| (plain(name), value)).collect()))
+        .collect();
     let page = environment.get_template("page").map_err(draw)?.render(context! {
-        name => report.provenance.name.clone(),
+        name => markdown::title(report),
         summary => plain(markdown::summary(report)),
         figures => Serde(figures),
-        tables => Serde(tables),
-        provenance => Serde(markdown::provenance(report).into_iter().map(|(k, v)| (plain(k), v)).collect::<Vec<_>>()),
-        not_shown => Serde(markdown::not_shown()),
+        first => Serde(without_marks(tables::first(report))),
+        tables => Serde(without_marks(tables::all(report))),
+        provenance => Serde(sections),
+        not_shown => Serde(markdown::not_shown(report)),
+        made_from => markdown::made_from(report, ""),
     });
     page.map_err(draw)
 }

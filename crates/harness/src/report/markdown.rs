@@ -7,12 +7,24 @@ use crate::target::XTENSA_ASSUMPTION;
 use std::path::Path;
 
 /// What a reader should not take from the numbers.
-pub fn not_shown() -> [String; 4] {
-    [
+pub fn not_shown(report: &Report) -> Vec<String> {
+    let compared = report.each().iter().any(|part| !part.comparisons.is_empty());
+    let machines = if report.parts.is_empty() {
         "One machine, one thread: nothing is said about other CPUs, about several streams at once or about a warm server."
-            .to_string(),
-        "No intervals: medians and quartiles of one session. Two sessions, or two machines, differ by more than the quartiles show."
-            .to_string(),
+    } else {
+        "One thread, and each shard on one machine: shards do not say which machine, target or variant of another is \
+         faster, and nothing is said about several streams at once or about a warm server."
+    };
+    let intervals = if compared {
+        "Intervals are those of one session: they say what this machine did then. Numbers without one are medians and \
+         quartiles; two sessions, or two machines, differ by more than the quartiles show."
+    } else {
+        "No intervals: medians and quartiles of one session. Two sessions, or two machines, differ by more than the \
+         quartiles show."
+    };
+    vec![
+        machines.to_string(),
+        intervals.to_string(),
         format!("Xtensa was emulated, not owned: tokens/s are {XTENSA_ASSUMPTION}. Real flash and PSRAM are slower."),
         "Synthetic models have the shapes of real ones, not their knowledge: speed and memory carry over, text does not."
             .to_string(),
@@ -21,34 +33,55 @@ pub fn not_shown() -> [String; 4] {
 
 /// The whole page.
 pub fn page(report: &Report) -> String {
-    let p = &report.provenance;
-    let mut out = format!("# Benchmark: {}\n\n", p.name);
+    let mut out = format!("# Benchmark: {}\n\n", title(report));
     out += &format!("{}\n\n", summary(report));
+    for table in tables::first(report) {
+        out += &section(&table);
+    }
     for chart in super::charts::all(report) {
         out += &format!("![{}](charts/{}.svg)\n\n", chart.title, chart.name);
     }
     for table in tables::all(report) {
         out += &section(&table);
     }
-    out += "## Where this comes from\n\n| what | value |\n|---|---|\n";
-    for (name, value) in provenance(report) {
-        out += &format!("| {name} | {} |\n", escape(&value));
+    for (title, rows) in provenance(report) {
+        out += &format!("## {title}\n\n| what | value |\n|---|---|\n");
+        for (name, value) in rows {
+            out += &format!("| {name} | {} |\n", escape(&value));
+        }
+        out.push('\n');
     }
-    out += "\n## What this does not show\n\n";
-    for line in not_shown() {
+    out += "## What this does not show\n\n";
+    for line in not_shown(report) {
         out += &format!("- {line}\n");
     }
-    out += "\nThis page is made from `records.jsonl` beside it by `cargo xtask report`.\n";
+    out += &format!("\n{}\n", made_from(report, "`"));
     out
+}
+
+/// The name of the run, or the names of all parts.
+pub fn title(report: &Report) -> String {
+    let mut names: Vec<&str> = report.each().iter().map(|part| part.provenance.name.as_str()).collect();
+    names.dedup();
+    names.join(" + ")
+}
+
+/// What a page is made from, with `mark` around what a person types.
+pub fn made_from(report: &Report, mark: &str) -> String {
+    let history = if report.history.is_empty() { "" } else { ", and its history from the runs published before it" };
+    format!("This page is made from {mark}records.jsonl{mark} beside it{history}, by {mark}cargo xtask report{mark}.")
 }
 
 /// What happened, in a sentence or two.
 pub fn summary(report: &Report) -> String {
     let p = &report.provenance;
     let quick = if p.quick { ", quick" } else { "" };
+    let what = match report.parts.len() {
+        0 => format!("`{}`", p.command),
+        parts => format!("{parts} runs of one commit, merged"),
+    };
     format!(
-        "`{}`{quick}, commit {}: {} answers checked and right, {} failed, {} skipped.",
-        p.command,
+        "{what}{quick}, commit {}: {} answers checked and right, {} failed, {} skipped.",
         p.short_commit(),
         report.passed,
         report.failed,
@@ -56,8 +89,21 @@ pub fn summary(report: &Report) -> String {
     )
 }
 
-/// Where the numbers come from, as names and values.
-pub fn provenance(report: &Report) -> Vec<(String, String)> {
+/// Names and values, under a title.
+pub type Section = (String, Vec<(String, String)>);
+
+/// Where the numbers come from: a section for each run.
+pub fn provenance(report: &Report) -> Vec<Section> {
+    let title = |part: &Report| match &part.provenance.shard {
+        Some(shard) if !report.parts.is_empty() => {
+            format!("Where this comes from, shard {}: {}", shard.index, shard.name)
+        }
+        _ => "Where this comes from".to_string(),
+    };
+    report.each().iter().map(|part| (title(part), provenance_of_one(part))).collect()
+}
+
+fn provenance_of_one(report: &Report) -> Vec<(String, String)> {
     let p = &report.provenance;
     let mut rows: Vec<(String, String)> = vec![
         ("command".into(), p.command.clone()),
@@ -121,7 +167,10 @@ pub fn readme(text: &str, report: &Report, folder: &Path) -> Result<String, Erro
     if !table.note.is_empty() {
         block.push(' ');
     }
-    block += &format!("Measured {} on {} at commit {}; ", p.started.get(..10).unwrap_or(""), p.cpu, p.short_commit());
+    let mut machines: Vec<&str> = report.each().iter().map(|part| part.provenance.cpu.as_str()).collect();
+    machines.dedup();
+    let (date, machines) = (p.started.get(..10).unwrap_or(""), machines.join(" and "));
+    block += &format!("Measured {date} on {machines} at commit {}; ", p.short_commit());
     block += &format!("the whole report is [{folder}/report.md]({folder}/report.md).\n");
     for chart in super::charts::all(report).iter().filter(|chart| ["throughput", "memory"].contains(&chart.name)) {
         block += &format!("\n![{}]({folder}/charts/{}.svg)\n", chart.title, chart.name);

@@ -1,7 +1,10 @@
 //! The report of a run: one JSON made from the rows, and everything else made from that JSON.
 
 pub mod charts;
+pub mod check;
+pub mod history;
 pub mod html;
+mod join;
 mod kernels;
 pub mod markdown;
 mod roof;
@@ -10,12 +13,14 @@ pub mod tables;
 use crate::comparison::{self, Comparison};
 use crate::error::Error;
 use crate::expected::Cause;
+use crate::merge;
 use crate::probe::PARTS;
 use crate::provenance::Provenance;
-use crate::records::{self, Row, Tally};
+use crate::records::{self, Part, Row, Tally};
 use crate::stats::Summary;
 use crate::target::{Cell, Clock, XTENSA_HZ};
 use crate::workspace::{Workspace, read_text, write_atomic};
+use history::{History, Published};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,8 +31,14 @@ use std::path::{Path, PathBuf};
 pub struct Report {
     /// Version of the rows that it was made from.
     pub schema: u64,
-    /// Where it comes from.
+    /// Where it comes from; the first part, where it was merged.
     pub provenance: Provenance,
+    /// The reports of the runs that it was merged from, which then hold everything that was measured; else none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Report>,
+    /// Published runs before this one, and this one.
+    #[serde(default, skip_serializing_if = "History::is_empty")]
+    pub history: History,
     /// Verified cases.
     pub passed: usize,
     /// Failures.
@@ -152,6 +163,8 @@ impl Report {
         let mut report = Report {
             schema: records::SCHEMA,
             provenance,
+            parts: Vec::new(),
+            history: History::default(),
             passed: tally.passed,
             failed: tally.failed,
             skipped: tally.skipped,
@@ -185,6 +198,29 @@ impl Report {
             }
         }
         report
+    }
+
+    /// Summarises runs: one by itself, or several that were merged, each by itself.
+    pub fn of_parts(parts: &[Part]) -> Self {
+        let mut reports: Vec<Report> =
+            parts.iter().map(|part| Report::of(part.provenance.clone(), &part.rows)).collect();
+        if reports.len() == 1 {
+            return reports.remove(0);
+        }
+        let sum = |count: fn(&Report) -> usize| reports.iter().map(count).sum();
+        let first = reports.first().map(|report| report.provenance.clone()).unwrap_or_default();
+        Report {
+            passed: sum(|report| report.passed),
+            failed: sum(|report| report.failed),
+            skipped: sum(|report| report.skipped),
+            parts: reports,
+            ..Report::of(first, &[])
+        }
+    }
+
+    /// The runs that it says something about: itself, or its parts.
+    pub fn each(&self) -> &[Report] {
+        if self.parts.is_empty() { std::slice::from_ref(self) } else { &self.parts }
     }
 
     /// The summary of one quantity.
@@ -337,29 +373,32 @@ fn derive(counts: &Counts, emulated: bool) -> Vec<(&'static str, &'static str, &
 ///
 /// # Errors
 /// If a file cannot be written or a chart not be drawn.
-pub fn write(folder: &Path, provenance: &Provenance, rows: &[Row]) -> Result<(), Error> {
+pub fn write(folder: &Path, provenance: &Provenance, rows: &[Row], published: &Published) -> Result<(), Error> {
     let mut all = vec![Row::Run(Box::new(provenance.clone()))];
     all.extend_from_slice(rows);
     records::write(&folder.join("records.jsonl"), &all)?;
-    render(folder)
+    render(folder, published)
 }
 
 /// Makes everything else in a run's folder from its rows again.
 ///
 /// # Errors
 /// If the rows cannot be read, or a file not be written.
-pub fn render(folder: &Path) -> Result<(), Error> {
-    for (name, bytes) in files(folder)? {
+pub fn render(folder: &Path, published: &Published) -> Result<(), Error> {
+    for (name, bytes) in files(folder, published)? {
         write_atomic(&folder.join(name), &bytes)?;
     }
     Ok(())
 }
 
-/// Everything that a run's rows give, by name: JSON, Markdown, HTML and charts.
-fn files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
+/// Everything that a run's rows, and those of the runs published before it, give by name: JSON, Markdown, HTML and
+/// charts.
+fn files(folder: &Path, published: &Published) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let path = folder.join("records.jsonl");
-    let (provenance, rows) = records::read(&path)?;
-    let report = Report::of(provenance, &rows);
+    let parts = records::read_parts(&path)?;
+    merge::check_parts(&path, &parts)?;
+    let mut report = Report::of_parts(&parts);
+    report.history = published.until(&parts);
     let malformed = |error: serde_json::Error| Error::Malformed { path, message: error.to_string() };
     let json = serde_json::to_string_pretty(&report).map_err(malformed)? + "\n";
     let mut files = vec![
@@ -378,9 +417,10 @@ fn files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
 ///
 /// # Errors
 /// If the rows cannot be read or a chart not be drawn.
-pub fn outdated(folder: &Path) -> Result<Vec<String>, Error> {
+pub fn outdated(folder: &Path, published: &Published) -> Result<Vec<String>, Error> {
     let same = |name: &str, bytes: &[u8]| std::fs::read(folder.join(name)).is_ok_and(|found| found == bytes);
-    Ok(files(folder)?.into_iter().filter(|(name, bytes)| !same(name, bytes)).map(|(name, _)| name).collect())
+    let files = files(folder, published)?;
+    Ok(files.into_iter().filter(|(name, bytes)| !same(name, bytes)).map(|(name, _)| name).collect())
 }
 
 /// Reads a run's report.
@@ -401,7 +441,8 @@ pub fn newest(workspace: &Workspace) -> Result<Option<PathBuf>, Error> {
     let mut newest: Option<(String, PathBuf)> = None;
     let Ok(entries) = std::fs::read_dir(workspace.reports()) else { return Ok(None) };
     for folder in entries.flatten().map(|entry| entry.path()).filter(|path| path.join("records.jsonl").is_file()) {
-        let started = records::read(&folder.join("records.jsonl"))?.0.started;
+        let parts = records::read_parts(&folder.join("records.jsonl"))?;
+        let started = history::started(&parts).to_string();
         if newest.as_ref().is_none_or(|(other, _)| *other < started) {
             newest = Some((started, folder));
         }

@@ -1,6 +1,6 @@
 //! The tables of a report, already in words: Markdown, HTML and the README only set them.
 
-use super::{Report, kernels, roof};
+use super::{Report, history, join, kernels, roof};
 use crate::comparison::{self, Comparison};
 use crate::stats::Summary;
 use crate::target::{Cell, Clock, TARGETS, XTENSA_ASSUMPTION};
@@ -28,10 +28,28 @@ impl Table {
     }
 }
 
-/// All tables, in the order of a page.
+/// What a reader looks for first: what moved, by itself or against the other side; and where it was measured, if not
+/// all in one place.
+pub fn first(report: &Report) -> Vec<Table> {
+    let mut tables = vec![join::shards(report), history::movers(report)];
+    tables.extend(join::tables(report, |part| vec![comparisons(part)]));
+    tables.retain(|table| !table.rows.is_empty());
+    tables
+}
+
+/// All others, in the order of a page.
 pub fn all(report: &Report) -> Vec<Table> {
+    let mut tables = join::tables(report, of_one);
+    tables.extend([history::runs(report), history::table(report)]);
+    // What is folded comes last.
+    tables.sort_by_key(|table| table.folded);
+    tables.retain(|table| !table.rows.is_empty());
+    tables
+}
+
+/// Those of one run.
+fn of_one(report: &Report) -> Vec<Table> {
     let mut tables = vec![
-        comparisons(report),
         speed(report),
         roof::shares(report),
         roof::bandwidth(report),
@@ -280,6 +298,11 @@ fn everything(report: &Report) -> Table {
 
 /// The one table of the README: a line for every cell and workload.
 pub fn overview(report: &Report) -> Table {
+    let mut tables = join::tables(report, |part| vec![overview_of_one(part)]);
+    if tables.is_empty() { overview_of_one(report) } else { tables.remove(0) }
+}
+
+fn overview_of_one(report: &Report) -> Table {
     let mut rows = Vec::new();
     for (workload, cell) in cells(report, |_| true) {
         let names = (cell.target.name, cell.variant.name);

@@ -3,6 +3,7 @@
 //! The font travels with the program, so a picture comes out the same on a machine that has none.
 
 use super::axis::Axis;
+use super::draw_trend::TrendLayout;
 use super::{Chart, Mark};
 use crate::error::Error;
 use plotters::backend::{BitMapBackend, SVGBackend};
@@ -15,10 +16,10 @@ use std::sync::Once;
 /// Width and background of a drawing.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
-    width: u32,
+    pub(super) width: u32,
     /// White, with the title: for a file that stands alone. Otherwise clear, for a page that has its own.
-    alone: bool,
-    font: i32,
+    pub(super) alone: bool,
+    pub(super) font: i32,
 }
 
 /// A picture of its own.
@@ -28,15 +29,15 @@ pub const INLINE: Look = Look { width: 460, alone: false, font: 13 };
 /// Pixels of a PNG for each of the drawing's, for sharp screens.
 const PNG_SCALE: u32 = 2;
 
-const GRID: RGBColor = RGBColor(0x99, 0x99, 0x99);
-const TEXT: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
+pub(super) const GRID: RGBColor = RGBColor(0x99, 0x99, 0x99);
+pub(super) const TEXT: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
 
 /// The chart as SVG.
 ///
 /// # Errors
 /// If plotters cannot draw it.
 pub fn svg(chart: &Chart, look: Look) -> Result<String, Error> {
-    let layout = Layout::of(chart, look, 1);
+    let layout = AnyLayout::of(chart, look, 1);
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, layout.size()).into_drawing_area();
@@ -52,7 +53,7 @@ pub fn svg(chart: &Chart, look: Look) -> Result<String, Error> {
 /// # Errors
 /// If plotters cannot draw it or the picture cannot be packed.
 pub fn png(chart: &Chart, look: Look) -> Result<Vec<u8>, Error> {
-    let layout = Layout::of(chart, look, PNG_SCALE);
+    let layout = AnyLayout::of(chart, look, PNG_SCALE);
     let (width, height) = layout.size();
     let mut pixels = vec![255; (width * height * 3) as usize];
     {
@@ -74,6 +75,54 @@ fn draw_error(chart: &Chart, error: &dyn std::fmt::Display) -> Error {
     Error::Draw { what: format!("chart {}", chart.name), message: error.to_string() }
 }
 
+/// The layout that a chart needs: rows, or runs from left to right.
+enum AnyLayout<'a> {
+    Rows(Layout<'a>),
+    Trend(TrendLayout<'a>),
+}
+
+impl<'a> AnyLayout<'a> {
+    fn of(chart: &'a Chart, look: Look, scale: u32) -> Self {
+        static FONT: Once = Once::new();
+        FONT.call_once(|| {
+            // The font is part of the program: that it cannot be read would show in every chart.
+            let _ = register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular());
+            let _ = register_font("sans-serif", FontStyle::Bold, dejavu::sans::bold());
+        });
+        match &chart.trend {
+            Some(trend) => AnyLayout::Trend(TrendLayout::of(chart, trend, look, scale as i32)),
+            None => AnyLayout::Rows(Layout::of(chart, look, scale)),
+        }
+    }
+
+    fn size(&self) -> (u32, u32) {
+        match self {
+            AnyLayout::Rows(layout) => layout.size(),
+            AnyLayout::Trend(layout) => layout.size(),
+        }
+    }
+
+    fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        match self {
+            AnyLayout::Rows(layout) => layout.draw(area),
+            AnyLayout::Trend(layout) => layout.draw(area),
+        }
+    }
+}
+
+/// The title and the subtitle of a chart that stands alone, on white.
+pub(super) fn header<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    chart: &Chart,
+    font: i32,
+) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+    area.fill(&WHITE)?;
+    let title = ("sans-serif", font * 5 / 4, FontStyle::Bold).into_font().color(&TEXT);
+    area.draw(&Text::new(chart.title.clone(), (font / 2, font / 2), title))?;
+    let subtitle = ("sans-serif", font).into_font().color(&TEXT).pos(Pos::new(HPos::Left, VPos::Top));
+    area.draw(&Text::new(chart.subtitle.clone(), (font / 2, font * 9 / 4), subtitle))
+}
+
 /// A chart with everything measured out. Lengths are in pixels of the result.
 struct Layout<'a> {
     chart: &'a Chart,
@@ -91,12 +140,6 @@ struct Layout<'a> {
 
 impl<'a> Layout<'a> {
     fn of(chart: &'a Chart, look: Look, scale: u32) -> Self {
-        static FONT: Once = Once::new();
-        FONT.call_once(|| {
-            // The font is part of the program: that it cannot be read would show in every chart.
-            let _ = register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular());
-            let _ = register_font("sans-serif", FontStyle::Bold, dejavu::sans::bold());
-        });
         let scale = scale as i32;
         let font = look.font * scale;
         let marks = || chart.panels.iter().flat_map(|panel| &panel.rows);
@@ -159,15 +202,13 @@ impl<'a> Layout<'a> {
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
         let font = self.font();
         if self.look.alone {
-            area.fill(&WHITE)?;
-            let title = ("sans-serif", font * 5 / 4, FontStyle::Bold).into_font().color(&TEXT);
-            area.draw(&Text::new(self.chart.title.clone(), (font / 2, font / 2), title))?;
-            self.text(area, &self.chart.subtitle, (font / 2, font * 9 / 4), HPos::Left, VPos::Top)?;
+            header(area, self.chart, font)?;
         }
         self.draw_legend(area)?;
         let marks = || self.chart.panels.iter().flat_map(|panel| &panel.rows);
         let values = marks().filter_map(|mark| mark.value).flat_map(|(low, middle, high)| [low, middle, high]);
-        let values = values.chain(marks().filter_map(|mark| mark.ring));
+        let values =
+            values.chain(marks().filter_map(|mark| mark.ring)).chain(marks().flat_map(|mark| mark.dots.clone()));
         let axis = Axis::over(values, self.chart.logarithmic, self.chart.reference);
         let mut y = self.top;
         for panel in &self.chart.panels {
@@ -262,6 +303,11 @@ impl<'a> Layout<'a> {
         let text_y = y;
         let y = y - font / 6;
         if self.chart.logarithmic {
+            for (i, &dot) in mark.dots.iter().enumerate() {
+                // Up and down in turn, so that equal values show as several.
+                let y = y + (i as i32 * 2 % 5 - 2) * self.row / 10;
+                area.draw(&Circle::new((self.x(axis, dot), y), self.scale * 3 / 2, colour.mix(0.35).filled()))?;
+            }
             let whisker = ShapeStyle { color: colour.mix(0.5), filled: true, stroke_width: (self.scale * 5) as u32 };
             area.draw(&PathElement::new([(self.x(axis, low), y), (self.x(axis, high), y)], whisker))?;
             area.draw(&Circle::new((x, y), font * 2 / 5, colour.filled()))?;
@@ -317,13 +363,13 @@ fn shade((r, g, b): (u8, u8, u8), part: usize, parts: usize) -> RGBColor {
 }
 
 /// Width of a text, as the font has it.
-fn text_width(text: &str, size: i32) -> i32 {
+pub(super) fn text_width(text: &str, size: i32) -> i32 {
     let font = ("sans-serif", size).into_font();
     font.box_size(text).map_or(size * text.len() as i32 * 3 / 5, |(width, _)| width as i32)
 }
 
 /// The text, or as much of it as there is room for; the tables have the whole.
-fn shortened(text: &str, size: i32, room: i32) -> String {
+pub(super) fn shortened(text: &str, size: i32, room: i32) -> String {
     if text_width(text, size) <= room {
         return text.to_string();
     }
@@ -333,14 +379,14 @@ fn shortened(text: &str, size: i32, room: i32) -> String {
 }
 
 /// A label of an axis of ratios: the percentage from no difference.
-fn percent_text(ratio: f64) -> String {
+pub(super) fn percent_text(ratio: f64) -> String {
     let percent = (ratio - 1.0) * 100.0;
     let text = if percent.abs() < 0.95 { format!("{percent:+.1}") } else { format!("{percent:+.0}") };
     if percent.abs() < 0.001 { "0 %".into() } else { format!("{text} %") }
 }
 
 /// A label of the axis: short, with its thousands as a letter.
-fn tick_text(value: f64) -> String {
+pub(super) fn tick_text(value: f64) -> String {
     let (scaled, letter) = match value {
         v if v >= 1e9 => (v / 1e9, " G"),
         v if v >= 1e6 => (v / 1e6, " M"),

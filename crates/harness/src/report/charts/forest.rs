@@ -7,7 +7,7 @@ use crate::stats::paired::Ratio;
 use crate::stats::verdict::Verdict;
 use crate::target::TARGETS;
 
-const GREY: (u8, u8, u8) = (0x77, 0x77, 0x77);
+pub(super) const GREY: (u8, u8, u8) = (0x77, 0x77, 0x77);
 
 /// The chart; without rows where nothing was compared.
 pub fn chart(report: &Report) -> Chart {
@@ -36,10 +36,11 @@ pub fn chart(report: &Report) -> Chart {
         legend: Vec::new(),
         reference: Some(1.0),
         panels,
+        trend: None,
     }
 }
 
-fn value(ratio: Option<Ratio>) -> Option<(f64, f64, f64)> {
+pub(super) fn value(ratio: Option<Ratio>) -> Option<(f64, f64, f64)> {
     ratio.map(|ratio| (ratio.low, ratio.middle, ratio.high))
 }
 
@@ -60,6 +61,7 @@ fn row(comparison: &Comparison) -> Mark {
         value: value(comparison.change),
         ring: None,
         parts: Vec::new(),
+        dots: Vec::new(),
         text,
     }
 }
@@ -72,6 +74,7 @@ fn noise_row(comparison: &Comparison) -> Mark {
         value: value(comparison.noise),
         ring: None,
         parts: Vec::new(),
+        dots: Vec::new(),
         text,
     }
 }

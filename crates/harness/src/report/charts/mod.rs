@@ -2,13 +2,17 @@
 
 mod axis;
 mod draw;
+mod draw_trend;
 mod forest;
+mod noise;
 mod probes;
+mod trend;
 
 pub use draw::{INLINE, Look, PAGE, png, svg};
+pub use trend::Trend;
 
-use super::Report;
 use super::tables::{bytes, number};
+use super::{Report, join};
 use crate::probe::PARTS;
 use crate::stats::Summary;
 use crate::target::{Cell, Clock, XTENSA_ASSUMPTION};
@@ -32,6 +36,15 @@ pub struct Chart {
     pub reference: Option<f64>,
     /// One panel a workload.
     pub panels: Vec<Panel>,
+    /// Instead of panels: how values moved from run to run.
+    pub trend: Option<Trend>,
+}
+
+impl Chart {
+    /// Whether it has anything to show.
+    fn shows(&self) -> bool {
+        self.trend.is_some() || self.panels.iter().flat_map(|panel| &panel.rows).any(|mark| mark.value.is_some())
+    }
 }
 
 /// The rows of one workload.
@@ -56,6 +69,8 @@ pub struct Mark {
     pub ring: Option<f64>,
     /// The parts of a stacked bar, which ends where they do.
     pub parts: Vec<f64>,
+    /// Single values behind the mark, drawn as small dots.
+    pub dots: Vec<f64>,
     /// The median in words, or why there is none.
     pub text: String,
 }
@@ -64,12 +79,19 @@ impl Mark {
     /// A row without a value.
     fn new(cell: Cell, suffix: &str, text: String) -> Self {
         let label = format!("{cell}{suffix}");
-        Mark { label, colour: cell.target.colour, value: None, ring: None, parts: Vec::new(), text }
+        Mark { label, colour: cell.target.colour, value: None, ring: None, parts: Vec::new(), dots: Vec::new(), text }
     }
 }
 
 /// Every chart that the report has numbers for.
 pub fn all(report: &Report) -> Vec<Chart> {
+    let mut charts = join::charts(report, of_one);
+    charts.extend(trend::charts(&report.history));
+    charts
+}
+
+/// Those of one run.
+fn of_one(report: &Report) -> Vec<Chart> {
     let wall = |cell: Cell| cell.target.clock == Clock::Wall;
     let emulated = |cell: Cell| cell.target.clock == Clock::Instructions;
     let milliseconds = |ms: f64| format!("{} ms", number(ms));
@@ -83,6 +105,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             legend: Vec::new(),
             reference: None,
             panels: panels(report, wall, &[("decode", "throughput", "")], number),
+            trend: None,
         },
         Chart {
             name: "roof",
@@ -94,6 +117,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             legend: Vec::new(),
             reference: None,
             panels: probes::shares(report),
+            trend: None,
         },
         Chart {
             name: "parts-time",
@@ -104,6 +128,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             legend: PARTS.iter().map(|(_, title)| *title).collect(),
             reference: None,
             panels: probes::parts(report, Clock::Wall),
+            trend: None,
         },
         Chart {
             name: "parts-instructions",
@@ -114,6 +139,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             legend: PARTS.iter().map(|(_, title)| *title).collect(),
             reference: None,
             panels: probes::parts(report, Clock::Instructions),
+            trend: None,
         },
         Chart {
             name: "xtensa",
@@ -124,6 +150,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             legend: Vec::new(),
             reference: None,
             panels: panels(report, emulated, &[("decode", "modelled throughput", "")], number),
+            trend: None,
         },
         Chart {
             name: "memory",
@@ -135,6 +162,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             legend: Vec::new(),
             reference: None,
             panels: panels(report, |_| true, &[("run", "memory", "")], bytes),
+            trend: None,
         },
         Chart {
             name: "phases-time",
@@ -145,6 +173,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             legend: Vec::new(),
             reference: None,
             panels: panels(report, wall, &phases("time"), milliseconds),
+            trend: None,
         },
         Chart {
             name: "phases-instructions",
@@ -155,6 +184,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
             legend: Vec::new(),
             reference: None,
             panels: panels(report, emulated, &phases("instructions"), short),
+            trend: None,
         },
         Chart {
             name: "kernels",
@@ -165,10 +195,12 @@ pub fn all(report: &Report) -> Vec<Chart> {
             legend: Vec::new(),
             reference: None,
             panels: probes::rates(report),
+            trend: None,
         },
     ];
     charts.push(forest::chart(report));
-    charts.retain(|chart| chart.panels.iter().flat_map(|panel| &panel.rows).any(|mark| mark.value.is_some()));
+    charts.push(noise::chart(report));
+    charts.retain(Chart::shows);
     charts
 }
 

@@ -1,0 +1,62 @@
+//! The A/A strip: the first side against itself, pair by pair, with the median and its interval. What a pair of this
+//! session differs by when nothing changed.
+
+use super::super::Report;
+use super::forest::{GREY, value};
+use super::{Chart, Mark, Panel};
+use crate::comparison::{Comparison, percent};
+use crate::target::TARGETS;
+
+/// Most dots of a row: more are a blot, and a page of megabytes.
+const MOST_DOTS: usize = 120;
+
+/// The chart; without rows where nothing was compared.
+pub(super) fn chart(report: &Report) -> Chart {
+    let mut panels: Vec<Panel> = Vec::new();
+    for comparison in &report.comparisons {
+        let title = format!("{}: {}", comparison.sides[0], comparison.workload);
+        let row = row(comparison);
+        match panels.iter_mut().find(|panel| panel.title == title) {
+            // A side that several others were measured against has its twins once for each.
+            Some(panel) => panel.rows.push(row),
+            None => panels.push(Panel { title, rows: vec![row] }),
+        }
+    }
+    Chart {
+        name: "noise",
+        title: "Noise of the session: the first side against itself".into(),
+        subtitle: "Small dots: pairs; large dot and bar: median and 95 % interval".into(),
+        axis: "difference of two runs of the same".into(),
+        logarithmic: true,
+        legend: Vec::new(),
+        reference: Some(1.0),
+        panels,
+        trend: None,
+    }
+}
+
+fn row(comparison: &Comparison) -> Mark {
+    let colour = TARGETS.iter().find(|target| target.name == comparison.target).map_or(GREY, |target| target.colour);
+    let text = comparison.noise.map_or("none".to_string(), |ratio| {
+        format!("{} ({} to {})", percent(ratio.middle), percent(ratio.low), percent(ratio.high))
+    });
+    Mark {
+        label: comparison.phase.clone(),
+        colour,
+        value: value(comparison.noise),
+        ring: None,
+        parts: Vec::new(),
+        dots: thinned(&comparison.noise_pairs),
+        text,
+    }
+}
+
+/// At most [`MOST_DOTS`] of the values, spread as all of them are; the smallest and the largest among them.
+fn thinned(values: &[f64]) -> Vec<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    if sorted.len() <= MOST_DOTS {
+        return sorted;
+    }
+    (0..MOST_DOTS).map(|i| sorted[i * (sorted.len() - 1) / (MOST_DOTS - 1)]).collect()
+}

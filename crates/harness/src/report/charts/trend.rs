@@ -1,0 +1,148 @@
+//! The charts of the history: what is in them. How they are drawn is in `draw_trend`.
+
+use super::Chart;
+use crate::report::history::{History, PastRun, Point, Quantity};
+use crate::target::{Cell, TARGETS};
+
+/// How values moved from run to run: panels of series over the same runs.
+#[derive(Debug, Clone)]
+pub struct Trend {
+    /// The runs, in words; charts number them from 1.
+    pub runs: Vec<String>,
+    /// Runs that another machine than that of the run before made.
+    pub moves: Vec<usize>,
+    /// Whether values are changes: ratios to the first that may be compared.
+    pub relative: bool,
+    /// One panel for a target and workload.
+    pub panels: Vec<TrendPanel>,
+}
+
+/// The series of one panel, on an axis of their own.
+#[derive(Debug, Clone)]
+pub struct TrendPanel {
+    /// What they are of, with the unit.
+    pub title: String,
+    /// The target's colour.
+    pub colour: (u8, u8, u8),
+    /// One for each variant, told apart by their signs.
+    pub series: Vec<Series>,
+}
+
+/// Values over the runs.
+#[derive(Debug, Clone)]
+pub struct Series {
+    /// The variant, and the last value in words.
+    pub label: String,
+    /// Which sign stands for it: the variant's place among those of its target.
+    pub sign: usize,
+    /// For each run its value, and whether it may be compared with the one before it, to which a line then leads.
+    pub points: Vec<Option<(f64, bool)>>,
+}
+
+/// The charts that the history has two runs for.
+pub(super) fn charts(history: &History) -> Vec<Chart> {
+    let chart = |name, title: &str, subtitle: &str, axis: &str, runs, quantities: &[Quantity]| Chart {
+        name,
+        title: title.into(),
+        subtitle: subtitle.into(),
+        axis: axis.into(),
+        logarithmic: true,
+        legend: Vec::new(),
+        reference: None,
+        panels: Vec::new(),
+        trend: trend(runs, quantities),
+    };
+    let counters = [Quantity::Instructions, Quantity::Fuel, Quantity::Memory, Quantity::Code];
+    let mut charts = vec![
+        chart(
+            "history-speed",
+            "Decode speed over published runs",
+            "Not connected: two sessions differ, even on one machine; logarithmic",
+            "published run",
+            &history.runs,
+            &[Quantity::Speed],
+        ),
+        chart(
+            "history-share",
+            "Share of the memory's roof over published runs",
+            "Each is of the roof that the same run measured; not connected",
+            "published run",
+            &history.runs,
+            &[Quantity::Share],
+        ),
+        chart(
+            "history-counters",
+            "Counters over published runs",
+            "Change since the first run; connected where they may be compared; less is better",
+            "published run",
+            &history.runs,
+            &counters,
+        ),
+        chart(
+            "history-accepted",
+            "Accepted instructions of native decode, by callgrind",
+            "Change since the first; connected where they may be compared; less is better",
+            "acceptance in ci/baselines/native.json",
+            &history.accepted,
+            &[Quantity::Callgrind],
+        ),
+    ];
+    charts.retain(Chart::shows);
+    charts
+}
+
+fn trend(runs: &[PastRun], quantities: &[Quantity]) -> Option<Trend> {
+    let relative = quantities.iter().any(|quantity| !quantity.is_timed());
+    let mut panels: Vec<TrendPanel> = Vec::new();
+    for &quantity in quantities {
+        for target in &TARGETS {
+            let points = || runs.iter().flat_map(|run| &run.points);
+            let mine = |point: &&Point| point.quantity == quantity && point.target == target.name;
+            let mut workloads: Vec<&str> = Vec::new();
+            for point in points().filter(mine) {
+                if !workloads.contains(&point.workload.as_str()) {
+                    workloads.push(&point.workload);
+                }
+            }
+            for workload in workloads {
+                let variants = Cell::all().filter(|cell| cell.target == target).map(|cell| cell.variant.name);
+                let series = std::iter::once("all").chain(variants).enumerate();
+                let series = series.filter_map(|(i, variant)| {
+                    let name = (quantity, target.name, variant, workload);
+                    series_of(runs, name, i.saturating_sub(1), relative)
+                });
+                let series: Vec<Series> = series.collect();
+                // One point is no movement.
+                if series.iter().any(|series| series.points.iter().flatten().count() > 1) {
+                    let title = format!("{} {workload}: {}", target.name, quantity.title());
+                    panels.push(TrendPanel { title, colour: target.colour, series });
+                }
+            }
+        }
+    }
+    let words = |run: &PastRun| format!("{} ({}, {})", run.name, run.date(), run.commit);
+    let moves = (1..runs.len()).filter(|&i| runs[i].machine != runs[i - 1].machine).collect();
+    let trend = Trend { runs: runs.iter().map(words).collect(), moves, relative, panels };
+    (runs.len() > 1 && !trend.panels.is_empty()).then_some(trend)
+}
+
+/// The values of one name. Changes start anew, from no change, wherever a value may not be compared with the one
+/// before it.
+fn series_of(runs: &[PastRun], name: (Quantity, &str, &str, &str), sign: usize, relative: bool) -> Option<Series> {
+    let (quantity, _, variant, _) = name;
+    let mut points = Vec::new();
+    let mut last: Option<(&Point, f64)> = None;
+    for run in runs {
+        let Some(point) = run.find(name) else {
+            points.push(None);
+            continue;
+        };
+        let change = last.and_then(|(before, ratio)| Some(ratio * point.change(before)?));
+        let ratio = change.unwrap_or(1.0);
+        points.push(Some((if relative { ratio } else { quantity.on_axis(point.value) }, change.is_some())));
+        last = Some((point, ratio));
+    }
+    let (point, _) = last?;
+    let label = format!("{variant} {}", quantity.show(point.value));
+    Some(Series { label, sign, points })
+}
