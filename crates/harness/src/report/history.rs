@@ -67,11 +67,6 @@ impl Quantity {
     pub fn on_axis(self, value: f64) -> f64 {
         if self == Quantity::Share { 100.0 * value } else { value }
     }
-
-    /// Whether it is a time or made of one.
-    pub fn is_timed(self) -> bool {
-        matches!(self, Quantity::Speed | Quantity::Share)
-    }
 }
 
 /// A number of a run.

@@ -58,7 +58,7 @@ impl<'a> TrendLayout<'a> {
             let values = panel.series.iter().flat_map(|series| &series.points).flatten().map(|(value, _)| *value);
             let axis = Axis::over(values, true, trend.relative.then_some(1.0));
             let top = line + row + gap;
-            let plot = (top, top + 7 * row);
+            let plot = (top, top + 4 * row);
             layout.panels.push(Placed { panel, axis, title, names, plot });
             y = plot.1 + 2 * row;
         }
@@ -77,7 +77,7 @@ impl<'a> TrendLayout<'a> {
     /// Labels of a panel's axis, and where they stand.
     fn ticks(&self, placed: &Placed) -> Vec<(String, i32)> {
         let text = |tick: f64| if self.trend.relative { percent_text(tick) } else { tick_text(tick) };
-        placed.axis.ticks(4).into_iter().map(|tick| (text(tick), y(placed, tick))).collect()
+        placed.axis.ticks(5).into_iter().map(|tick| (text(tick), y(placed, tick))).collect()
     }
 
     /// Where a run stands; the series of a panel beside each other, so that equal values do not hide one another.
@@ -115,7 +115,7 @@ impl<'a> TrendLayout<'a> {
         };
         for (text, y) in self.ticks(placed) {
             area.draw(&PathElement::new([(self.plot.0, y), (self.plot.1, y)], line(0.45, 1)))?;
-            self.text(area, &text, (self.plot.0 - font / 2, y), HPos::Right, VPos::Center)?;
+            self.text(area, &text, (self.plot.0 - font / 2, y + font / 6), HPos::Right, VPos::Center)?;
         }
         for &run in &self.trend.moves {
             let x = (self.x(run - 1, 0, 1) + self.x(run, 0, 1)) / 2;
@@ -126,7 +126,7 @@ impl<'a> TrendLayout<'a> {
             self.text(area, &(run + 1).to_string(), at, HPos::Center, VPos::Top)?;
         }
         for (i, (series, &(x, line))) in placed.panel.series.iter().zip(&placed.names).enumerate() {
-            self.sign(area, placed.panel.colour, series.sign, (x + font / 2, line + self.row / 2))?;
+            self.sign(area, placed.panel.colour, series.sign, (x + font / 2, line + self.row / 2 - font / 6))?;
             self.text(area, &series.label, (x + font * 3 / 2, line + self.row / 2), HPos::Left, VPos::Center)?;
             self.draw_series(area, placed, series, i)?;
         }

@@ -155,7 +155,7 @@ fn of_one(report: &Report) -> Vec<Chart> {
         Chart {
             name: "memory",
             title: "Peak memory".into(),
-            subtitle: "native: resident set; wasm: linear memory; xtensa: heap, stack and static data; logarithmic"
+            subtitle: "native: resident set; wasm: linear memory; xtensa: heap, stack and static data; logarithmic; lower is better"
                 .into(),
             axis: "bytes".into(),
             logarithmic: true,

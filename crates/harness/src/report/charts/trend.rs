@@ -50,7 +50,8 @@ pub(super) fn charts(history: &History) -> Vec<Chart> {
         legend: Vec::new(),
         reference: None,
         panels: Vec::new(),
-        trend: trend(runs, quantities),
+        // What was accepted before its key was written down has no first value to be held against.
+        trend: trend(runs, quantities, name == "history-counters"),
     };
     let counters = [Quantity::Instructions, Quantity::Fuel, Quantity::Memory, Quantity::Code];
     let mut charts = vec![
@@ -73,7 +74,7 @@ pub(super) fn charts(history: &History) -> Vec<Chart> {
         chart(
             "history-counters",
             "Counters over published runs",
-            "Change since the first run; connected where they may be compared; less is better",
+            "Change since the first run, from 0 % again where model, compiler or tool changed; less is better",
             "published run",
             &history.runs,
             &counters,
@@ -81,7 +82,7 @@ pub(super) fn charts(history: &History) -> Vec<Chart> {
         chart(
             "history-accepted",
             "Accepted instructions of native decode, by callgrind",
-            "Change since the first; connected where they may be compared; less is better",
+            "Connected where model, compiler and valgrind are known to be the same; less is better",
             "acceptance in ci/baselines/native.json",
             &history.accepted,
             &[Quantity::Callgrind],
@@ -91,8 +92,7 @@ pub(super) fn charts(history: &History) -> Vec<Chart> {
     charts
 }
 
-fn trend(runs: &[PastRun], quantities: &[Quantity]) -> Option<Trend> {
-    let relative = quantities.iter().any(|quantity| !quantity.is_timed());
+fn trend(runs: &[PastRun], quantities: &[Quantity], relative: bool) -> Option<Trend> {
     let mut panels: Vec<TrendPanel> = Vec::new();
     for &quantity in quantities {
         for target in &TARGETS {
