@@ -5,6 +5,7 @@ use bitstate_harness::Exit;
 use bitstate_harness::expected::{Cause, Skip};
 use bitstate_harness::provenance::Provenance;
 use bitstate_harness::records::{Direction, Row};
+use bitstate_harness::report::history::Published;
 use bitstate_harness::report::{self, Report, markdown};
 use bitstate_harness::target::{Cell, Clock};
 use std::path::Path;
@@ -238,7 +239,7 @@ fn write(folder: &Path) {
     let command = "cargo xtask bench".into();
     let provenance =
         Provenance { name: "test".into(), command, started: "2026-01-31T10:00:00Z".into(), ..Provenance::default() };
-    report::write(folder, &provenance, &rows()).unwrap();
+    report::write(folder, &provenance, &rows(), &Published::default()).unwrap();
 }
 
 #[test]
@@ -259,9 +260,9 @@ fn a_report_is_whole_and_the_same_when_made_again() {
         assert!(png.starts_with(b"\x89PNG") && png.len() > 10_000, "{name}: {} bytes", png.len());
         assert!(read("report.md").contains(&format!("charts/{name}.svg")));
     }
-    assert_eq!(report::outdated(&folder).unwrap(), Vec::<String>::new());
+    assert_eq!(report::outdated(&folder, &Published::default()).unwrap(), Vec::<String>::new());
     std::fs::write(folder.join("report.md"), "edited").unwrap();
-    assert_eq!(report::outdated(&folder).unwrap(), ["report.md"]);
+    assert_eq!(report::outdated(&folder, &Published::default()).unwrap(), ["report.md"]);
 }
 
 #[test]

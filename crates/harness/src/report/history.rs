@@ -7,7 +7,8 @@
 use super::Report;
 use super::tables::{Table, bytes, number, percent};
 use crate::baseline;
-use crate::counters::{self, SIZE};
+use crate::comparison;
+use crate::counters::{self, EVERY_VARIANT, SIZE};
 use crate::error::Error;
 use crate::records::{Part, read_parts};
 use crate::target::{Cell, Clock};
@@ -309,6 +310,11 @@ fn accepted(workspace: &Workspace) -> Result<Vec<PastRun>, Error> {
     Ok(runs)
 }
 
+/// A cell in words: what all variants share is the target's.
+fn cell(target: &str, variant: &str) -> String {
+    if variant == EVERY_VARIANT { target.to_string() } else { format!("{target}/{variant}") }
+}
+
 /// The points of the last run and of those before, by name, in the order of the last.
 fn names(runs: &[PastRun]) -> Vec<(Quantity, &str, &str, &str)> {
     let mut names: Vec<(Quantity, &str, &str, &str)> = Vec::new();
@@ -335,12 +341,12 @@ pub(super) fn movers(report: &Report) -> Table {
         }
         let show = |value| point.quantity.show(value);
         let row = vec![
-            format!("{}/{}", point.target, point.variant),
-            format!("`{}`", point.workload),
+            comparison::percent(change),
+            cell(&point.target, &point.variant),
             point.quantity.title().into(),
             show(old.value),
             show(point.value),
-            crate::comparison::percent(change),
+            format!("`{}`", point.workload),
         ];
         rows.push((change.ln().abs(), row));
     }
@@ -355,7 +361,7 @@ pub(super) fn movers(report: &Report) -> Table {
         before.date(),
         before.commit
     );
-    let columns = ["cell", "workload", "what", "before", "now", "change"];
+    let columns = ["change", "cell", "what", "before", "now", "workload"];
     Table::new("What moved", &note, &columns, rows.into_iter().take(MOST_MOVERS).map(|(_, row)| row).collect())
 }
 
@@ -386,7 +392,7 @@ pub(super) fn table(report: &Report) -> Table {
     let mut rows = Vec::new();
     for name in names(runs) {
         let (quantity, target, variant, workload) = name;
-        let mut row = vec![quantity.title().to_string(), format!("{target}/{variant}"), format!("`{workload}`")];
+        let mut row = vec![quantity.title().to_string(), cell(target, variant), format!("`{workload}`")];
         let mut before: Option<&Point> = None;
         for run in runs {
             let Some(point) = run.find(name) else {
@@ -394,7 +400,7 @@ pub(super) fn table(report: &Report) -> Table {
                 continue;
             };
             let change = before.and_then(|before| point.change(before));
-            let change = change.map_or(String::new(), |change| format!(" ({})", crate::comparison::percent(change)));
+            let change = change.map_or(String::new(), |change| format!(" ({})", comparison::percent(change)));
             row.push(format!("{}{change}", quantity.show(point.value)));
             before = Some(point);
         }

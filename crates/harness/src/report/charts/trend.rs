@@ -1,6 +1,7 @@
 //! The charts of the history: what is in them. How they are drawn is in `draw_trend`.
 
 use super::Chart;
+use crate::counters::EVERY_VARIANT;
 use crate::report::history::{History, PastRun, Point, Quantity};
 use crate::target::{Cell, TARGETS};
 
@@ -106,7 +107,7 @@ fn trend(runs: &[PastRun], quantities: &[Quantity], relative: bool) -> Option<Tr
             }
             for workload in workloads {
                 let variants = Cell::all().filter(|cell| cell.target == target).map(|cell| cell.variant.name);
-                let series = std::iter::once("all").chain(variants).enumerate();
+                let series = std::iter::once(EVERY_VARIANT).chain(variants).enumerate();
                 let series = series.filter_map(|(i, variant)| {
                     let name = (quantity, target.name, variant, workload);
                     series_of(runs, name, i.saturating_sub(1), relative)
@@ -143,6 +144,7 @@ fn series_of(runs: &[PastRun], name: (Quantity, &str, &str, &str), sign: usize, 
         last = Some((point, ratio));
     }
     let (point, _) = last?;
-    let label = format!("{variant} {}", quantity.show(point.value));
+    let value = quantity.show(point.value);
+    let label = if variant == EVERY_VARIANT { value } else { format!("{variant} {value}") };
     Some(Series { label, sign, points })
 }
