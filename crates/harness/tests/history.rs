@@ -1,0 +1,220 @@
+//! What a page says of the runs published before it, and whether pages and the README are current.
+#![allow(clippy::unwrap_used)]
+
+use bitstate_harness::counters::Counter;
+use bitstate_harness::provenance::Provenance;
+use bitstate_harness::records::{Direction, Row, read_parts};
+use bitstate_harness::report::charts::{self, Chart};
+use bitstate_harness::report::history::{Published, Quantity};
+use bitstate_harness::report::{self, Report, check, tables};
+use bitstate_harness::workspace::{Workspace, write_atomic};
+use std::path::PathBuf;
+
+/// A workspace with nothing but a README.
+fn workspace() -> (tempfile::TempDir, Workspace) {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().to_path_buf();
+    let readme = "# Title\n<!-- results:begin -->\n<!-- results:end -->\nend\n";
+    write_atomic(&root.join("README.md"), readme.as_bytes()).unwrap();
+    (folder, Workspace { target: root.join("target"), root })
+}
+
+/// What a published run counted: fuel of 10 tokens under a wasmtime, and the speed.
+#[derive(Clone, Copy)]
+struct Run {
+    name: &'static str,
+    day: u32,
+    fuel: u64,
+    time: u64,
+    wasmtime: &'static str,
+    cpu: &'static str,
+}
+
+const FIRST: Run = Run { name: "first", day: 1, fuel: 1000, time: 1_000_000, wasmtime: "48", cpu: "A" };
+
+/// Publishes a run and makes its pages.
+fn publish(workspace: &Workspace, run: Run) -> PathBuf {
+    let sample = |metric: &str, value: u64| Row::Sample {
+        target: "wasm".into(),
+        variant: "simd128".into(),
+        workload: "w".into(),
+        model: "00000000000000aa".into(),
+        sample: 0,
+        phase: "decode".into(),
+        metric: metric.into(),
+        unit: String::new(),
+        direction: Direction::Lower,
+        value,
+    };
+    let size = Row::Artifact {
+        target: "wasm".into(),
+        variant: Some("simd128".into()),
+        name: "guest.wasm".into(),
+        section: "code".into(),
+        bytes: 5000,
+    };
+    let rows = vec![sample("tokens", 10), sample("time", run.time), sample("fuel", run.fuel), size];
+    let provenance = Provenance {
+        name: run.name.into(),
+        started: format!("2026-01-{:02}T10:00:00Z", run.day),
+        commit: format!("{}0123456789", run.name),
+        tools: [("wasmtime".to_string(), run.wasmtime.to_string())].into(),
+        cpu: run.cpu.into(),
+        ..Provenance::default()
+    };
+    let folder = workspace.reports().join(run.name);
+    report::write(&folder, &provenance, &rows, &Published::load(workspace).unwrap()).unwrap();
+    folder
+}
+
+fn chart<'a>(charts: &'a [Chart], name: &str) -> &'a charts::Trend {
+    charts.iter().find(|chart| chart.name == name).unwrap_or_else(|| panic!("no {name}")).trend.as_ref().unwrap()
+}
+
+/// The report of a folder as the published runs give it now.
+fn now(workspace: &Workspace, folder: &std::path::Path) -> Report {
+    let parts = read_parts(&folder.join("records.jsonl")).unwrap();
+    let mut report = Report::of_parts(&parts);
+    report.history = Published::load(workspace).unwrap().until(&parts);
+    report
+}
+
+#[test]
+fn counters_connect_where_their_key_is_the_same_and_times_never_do() {
+    let (_folder, workspace) = workspace();
+    publish(&workspace, FIRST);
+    publish(&workspace, Run { name: "second", day: 2, fuel: 900, time: 500_000, ..FIRST });
+    publish(&workspace, Run { name: "third", day: 3, fuel: 1800, wasmtime: "49", cpu: "B", ..FIRST });
+    let last = publish(&workspace, Run { name: "fourth", day: 4, fuel: 1980, wasmtime: "49", cpu: "B", ..FIRST });
+    let report = report::read(&last).unwrap();
+    let charts = charts::all(&report);
+
+    let counters = chart(&charts, "history-counters");
+    let fuel = &counters.panels.iter().find(|panel| panel.title.contains("fuel")).unwrap().series[0];
+    // Another wasmtime counts otherwise: its 1,800 are no doubling, but a new start.
+    let close = |point: Option<(f64, bool)>, value: f64, connected: bool| {
+        let point = point.unwrap();
+        (point.0 - value).abs() < 1e-12 && point.1 == connected
+    };
+    let expected = [(1.0, false), (0.9, true), (1.0, false), (1.1, true)];
+    for (point, (value, connected)) in fuel.points.iter().zip(expected) {
+        assert!(close(*point, value, connected), "{:?}", fuel.points);
+    }
+    assert_eq!((fuel.label.as_str(), counters.moves.as_slice()), ("simd128 198", [2].as_slice()));
+
+    let speed = &chart(&charts, "history-speed").panels[0].series[0];
+    let expected = [10_000.0, 20_000.0, 10_000.0, 10_000.0].map(|value| Some((value, false)));
+    assert_eq!(speed.points, expected);
+
+    let movers = tables::first(&report).remove(0);
+    let row = ["+10.0 %", "wasm/simd128", "fuel/token", "180", "198", "`w`"].map(str::to_string);
+    assert_eq!((movers.title.as_str(), movers.rows.as_slice()), ("What moved", [row.to_vec()].as_slice()));
+    assert!(movers.note.contains("those of `third` (2026-01-03, commit third01234)"), "{}", movers.note);
+
+    let table = tables::all(&report).into_iter().find(|table| table.title == "History").unwrap();
+    let fuel = table.rows.iter().find(|row| row[0] == "fuel/token").unwrap();
+    assert_eq!(fuel[3..], ["100", "90.0 (-10.0 %)", "180", "198 (+10.0 %)"]);
+    let speed = table.rows.iter().find(|row| row[0] == "decode, tokens/s").unwrap();
+    assert_eq!(speed[3..], ["10,000", "20,000", "10,000", "10,000"]);
+}
+
+#[test]
+fn a_page_knows_no_later_run_so_publishing_one_changes_no_other() {
+    let (_folder, workspace) = workspace();
+    let second = publish(&workspace, Run { name: "second", day: 2, ..FIRST });
+    let page = std::fs::read(second.join("report.md")).unwrap();
+    assert!(now(&workspace, &second).history.is_empty());
+    publish(&workspace, Run { name: "third", day: 3, fuel: 7, ..FIRST });
+    assert_eq!(report::outdated(&second, &Published::load(&workspace).unwrap()).unwrap(), Vec::<String>::new());
+    assert_eq!(std::fs::read(second.join("report.md")).unwrap(), page);
+    // One from before it does, and the check finds that.
+    publish(&workspace, FIRST);
+    let outdated = report::outdated(&second, &Published::load(&workspace).unwrap()).unwrap();
+    assert!(outdated.contains(&"report.md".to_string()), "{outdated:?}");
+    assert_eq!(now(&workspace, &second).history.runs.len(), 2);
+}
+
+#[test]
+fn a_run_that_cannot_be_read_is_left_out_with_the_reason() {
+    let (_folder, workspace) = workspace();
+    let first = publish(&workspace, FIRST);
+    let second = publish(&workspace, Run { name: "second", day: 2, ..FIRST });
+    let path = first.join("records.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    write_atomic(&path, text.replacen("\"schema\":", "\"schema\":9", 1).as_bytes()).unwrap();
+    let report = now(&workspace, &second);
+    assert_eq!(report.history.runs.len(), 1);
+    let runs = tables::all(&report).into_iter().find(|table| table.title == "Published runs").unwrap();
+    let last = runs.rows.last().unwrap();
+    assert_eq!(last[1], "first");
+    assert!(last[4].starts_with("left out: reports/first/records.jsonl: line 1: schema 9"), "{last:?}");
+}
+
+#[test]
+fn accepted_instructions_are_a_history_too_and_say_what_they_depend_on() {
+    let (_folder, workspace) = workspace();
+    let accept = |value: u64, valgrind: &str| {
+        let counter = Counter {
+            target: "native".into(),
+            variant: "avx2".into(),
+            workload: "w".into(),
+            phase: "decode".into(),
+            metric: "instructions".into(),
+            unit: "instructions".into(),
+            value,
+            key: [("valgrind".to_string(), valgrind.to_string())].into(),
+        };
+        let why = format!("{value} under {valgrind}");
+        bitstate_harness::baseline::accept(&workspace, &[counter], |_| true, &why, &Provenance::default()).unwrap();
+    };
+    accept(100, "3.19");
+    accept(90, "3.19");
+    // The same count under another valgrind is written down too: it is not the same measurement.
+    accept(90, "3.20");
+    let run = publish(&workspace, Run { day: 31, ..FIRST });
+    let later = std::fs::read_to_string(run.join("records.jsonl")).unwrap().replace("2026-01-31", "2999-01-01");
+    std::fs::write(run.join("records.jsonl"), later).unwrap();
+    let report = now(&workspace, &run);
+    assert_eq!(report.history.accepted.len(), 3);
+    assert_eq!(report.history.accepted[2].points[0].quantity, Quantity::Callgrind);
+    let charts = charts::all(&report);
+    let points = &chart(&charts, "history-accepted").panels[0].series[0].points;
+    assert_eq!(points[..], [Some((100.0, false)), Some((90.0, true)), Some((90.0, false))]);
+}
+
+#[test]
+fn a_stale_readme_table_or_chart_is_named() {
+    let (_folder, workspace) = workspace();
+    let folder = publish(&workspace, FIRST);
+    let folders = [folder.clone()];
+    let stale = || check::stale(&workspace, &folders, &Published::load(&workspace).unwrap()).unwrap();
+    let readme = workspace.root.join("README.md");
+    let sentence = "README.md, whose newest report is reports/first";
+    assert_eq!(stale(), [sentence], "no result is in it yet");
+    let (text, newest) = check::readme(&workspace).unwrap().unwrap();
+    assert_eq!(newest, folder);
+    write_atomic(&readme, text.as_bytes()).unwrap();
+    assert_eq!(stale(), Vec::<String>::new());
+
+    // A number of the table, and the link to a chart.
+    for (from, to) in [("10,000 tokens/s", "99,999 tokens/s"), ("charts/throughput.svg", "charts/other.svg")] {
+        assert!(text.contains(from), "{text}");
+        write_atomic(&readme, text.replace(from, to).as_bytes()).unwrap();
+        assert_eq!(stale(), [sentence], "{to}");
+    }
+    write_atomic(&readme, text.as_bytes()).unwrap();
+
+    // The chart that it shows, altered and gone.
+    let svg = folder.join("charts/throughput.svg");
+    let drawn = std::fs::read_to_string(&svg).unwrap();
+    write_atomic(&svg, drawn.replace("10,000", "99,999").as_bytes()).unwrap();
+    assert_eq!(stale(), ["reports/first/charts/throughput.svg"]);
+    std::fs::remove_file(&svg).unwrap();
+    let shown = "reports/first/charts/throughput.svg, which README.md shows";
+    assert_eq!(stale(), ["reports/first/charts/throughput.svg", shown]);
+    write_atomic(&svg, drawn.as_bytes()).unwrap();
+
+    // A newer report, which it does not show.
+    publish(&workspace, Run { name: "second", day: 2, ..FIRST });
+    assert_eq!(stale(), ["README.md, whose newest report is reports/second"]);
+}
