@@ -1,0 +1,97 @@
+//! `cargo xtask report` as a process: what it ends with, and what it says.
+#![allow(clippy::unwrap_used)]
+
+use bitstate_harness::provenance::Provenance;
+use bitstate_harness::records::{self, Direction, Row};
+use std::path::Path;
+use std::process::Command;
+
+/// Records of one cell that ran at `time` ns a token.
+fn records(path: &Path, target: &str, commit: &str, time: u64) {
+    let sample = |metric: &str, value: u64| Row::Sample {
+        target: target.into(),
+        variant: "generic".into(),
+        workload: "w".into(),
+        model: "00000000000000aa".into(),
+        sample: 0,
+        phase: "decode".into(),
+        metric: metric.into(),
+        unit: String::new(),
+        direction: Direction::Lower,
+        value,
+    };
+    let started = "2026-01-31T10:00:00Z".into();
+    let run = Provenance { name: "run".into(), commit: commit.into(), started, ..Provenance::default() };
+    records::write(path, &[Row::Run(Box::new(run)), sample("time", time), sample("tokens", 1)]).unwrap();
+}
+
+/// A workspace of just so much that a report can be made in it.
+fn workspace() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("golden")).unwrap();
+    std::fs::create_dir(folder.path().join("xtask")).unwrap();
+    std::fs::write(folder.path().join("xtask/Cargo.toml"), "").unwrap();
+    std::fs::write(folder.path().join("README.md"), "<!-- results:begin -->\n<!-- results:end -->\n").unwrap();
+    folder
+}
+
+/// Runs `report` there; its code, and all that it said.
+fn report(root: &Path, arguments: &[&str]) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let output = command.current_dir(root).arg("report").args(arguments).output().unwrap();
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    (output.status.code().unwrap(), said)
+}
+
+#[test]
+fn a_stale_readme_or_chart_ends_the_check_with_2() {
+    let folder = workspace();
+    let root = folder.path();
+    records(&root.join("reports/run/records.jsonl"), "native", "c0ffee", 1_000_000);
+    assert_eq!(report(root, &["--readme"]).0, 0);
+    assert_eq!(report(root, &["--check"]), (0, "1 published reports and README.md are current\n".into()));
+    for (path, from, stale) in [
+        ("README.md", "1,000 tokens/s", "not current: README.md, whose newest report is reports/run\n"),
+        ("reports/run/charts/throughput.svg", "1,000", "not current: reports/run/charts/throughput.svg\n"),
+        ("reports/run/report.md", "1,000", "not current: reports/run/report.md\n"),
+    ] {
+        let path = root.join(path);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&path, text.replace(from, "2,000")).unwrap();
+        let advice = "`cargo xtask report --readme` makes them again\n";
+        assert_eq!(report(root, &["--check"]), (2, format!("{stale}{advice}")));
+        std::fs::write(&path, text).unwrap();
+    }
+    assert_eq!(report(root, &["--check"]).0, 0);
+}
+
+#[test]
+fn merging_ends_with_3_where_runs_must_not_be_mixed_and_leaves_nothing_behind() {
+    let folder = workspace();
+    let root = folder.path();
+    records(&root.join("a.jsonl"), "native", "c0ffee", 1_000_000);
+    records(&root.join("b/records.jsonl"), "wasm", "c0ffee", 2_000_000);
+    records(&root.join("c.jsonl"), "wasm", "decade", 2_000_000);
+    let (code, said) = report(root, &["--merge", "a.jsonl", "b", "--out", "out"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("shard 2 of 2, b: 2 rows") && said.contains("report: out/report.html"), "{said}");
+    assert!(std::fs::read_to_string(root.join("out/report.md")).unwrap().contains("| 2 | `w` | wasm | generic |"));
+
+    let (code, said) = report(root, &["--merge", "a.jsonl", "c.jsonl", "--out", "other"]);
+    let sentence = "error: cannot merge: the commit is `c0ffee` in a.jsonl and `decade` in c.jsonl";
+    assert!(code == 3 && said.starts_with(sentence), "{code} {said}");
+    let (code, said) = report(root, &["--merge", "b", "b/records.jsonl", "--out", "other"]);
+    assert!(code == 3 && said.contains("`wasm/generic` on `w` is in both b/records.jsonl and"), "{code} {said}");
+    assert!(!root.join("other").exists());
+
+    for (arguments, sentence) in [
+        (&["--merge", "a.jsonl", "--out", "b", "b"][..], "cannot be used with"),
+        (&["--merge", "b", "a.jsonl", "--out", "b"], "--out is b, which is one of the runs to merge"),
+        (&["--merge", "gone.jsonl", "--out", "other"], "cannot read gone.jsonl"),
+        (&["--merge", "a.jsonl"], "--out <DIR>"),
+    ] {
+        let (code, said) = report(root, arguments);
+        assert!(code == 2 && said.contains(sentence), "{arguments:?} {code} {said}");
+    }
+}
