@@ -58,7 +58,8 @@ impl Comparison {
 
 /// A ratio as the percentage that it adds or takes.
 pub fn percent(ratio: f64) -> String {
-    let change = (ratio - 1.0) * 100.0;
+    // Rounded before it is written, and never a negative zero.
+    let change = ((ratio - 1.0) * 1000.0).round() / 10.0 + 0.0;
     if change.abs() < 100.0 { format!("{change:+.1} %") } else { format!("{change:+.0} %") }
 }
 
@@ -189,7 +190,7 @@ mod tests {
         let comparison = &of(&rows([1.1, 1.1]), LIMITS)[0];
         assert!(comparison.in_words().starts_with("+10.0 % (+"), "{}", comparison.in_words());
         assert_eq!(comparison.medians[0], 1e6);
-        assert_eq!([percent(0.5), percent(3.0), percent(1.0)], ["-50.0 %", "+200 %", "+0.0 %"]);
+        assert_eq!([0.5, 3.0, 1.0, 0.9999].map(percent), ["-50.0 %", "+200 %", "+0.0 %", "+0.0 %"]);
     }
 
     #[test]

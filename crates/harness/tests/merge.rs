@@ -280,7 +280,7 @@ fn comparisons_keep_their_shard() {
     report::render(&out, &Published::default()).unwrap();
     let read = report::read(&out).unwrap();
     let table = tables::first(&read).into_iter().find(|table| table.title == "Comparison").unwrap();
-    let found: Vec<(&str, &str)> = table.rows.iter().map(|row| (row[0].as_str(), row[3].as_str())).collect();
+    let found: Vec<(&str, &str)> = table.rows.iter().map(|row| (row[0].as_str(), row[7].as_str())).collect();
     assert_eq!(found, [("1", "native/generic x"), ("2", "wasm/generic x")]);
     let charts = report::charts::all(&read);
     let names: Vec<&str> = charts.iter().map(|chart| chart.name).collect();

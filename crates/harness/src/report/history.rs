@@ -51,7 +51,7 @@ impl Quantity {
             Quantity::Fuel => "fuel/token",
             Quantity::Memory => "peak memory",
             Quantity::Code => "size of code",
-            Quantity::Callgrind => "instructions of decode, by callgrind",
+            Quantity::Callgrind => "decode instructions",
         }
     }
 
@@ -265,6 +265,10 @@ impl Published {
     /// What a run looks back on: those that started before it, and itself.
     pub fn until(&self, parts: &[Part]) -> History {
         let own = PastRun::of(parts);
+        // A comparison has nothing that others are followed by.
+        if own.points.is_empty() {
+            return History::default();
+        }
         let before = |runs: &[PastRun]| {
             let runs: Vec<PastRun> = runs.iter().filter(|run| run.started < own.started).cloned().collect();
             runs[runs.len().saturating_sub(MOST - 1)..].to_vec()

@@ -110,6 +110,14 @@ fn measured(part: &Report) -> String {
             variants.push(&m.variant);
         }
     }
-    let text = |(target, variants): &(&str, Vec<&str>)| format!("{target}: {}", variants.join(", "));
+    // A comparison has pairs in place of samples.
+    for side in part.comparisons.iter().flat_map(|comparison| &comparison.sides) {
+        if !targets.iter().any(|(target, _)| target == side) {
+            targets.push((side, Vec::new()));
+        }
+    }
+    let text = |(target, variants): &(&str, Vec<&str>)| {
+        if variants.is_empty() { target.to_string() } else { format!("{target}: {}", variants.join(", ")) }
+    };
     if targets.is_empty() { "nothing".into() } else { targets.iter().map(text).collect::<Vec<_>>().join("; ") }
 }

@@ -99,17 +99,18 @@ pub fn comparisons(report: &Report) -> Table {
         let noise = c
             .noise
             .map_or("–".into(), |n| format!("{} to {}", comparison::percent(n.low), comparison::percent(n.high)));
+        // What a reader wants first is first: a narrow screen shows only that.
         vec![
-            format!("`{}`", c.workload),
-            c.phase.clone(),
-            c.sides[0].clone(),
+            c.verdict.name().to_string(),
+            c.in_words(),
             c.sides[1].clone(),
+            c.phase.clone(),
+            format!("`{}`", c.workload),
+            noise,
+            c.sides[0].clone(),
             show(&c.unit, c.medians[0]),
             show(&c.unit, c.medians[1]),
-            c.in_words(),
-            noise,
             c.change.map_or("–".into(), |change| change.pairs.to_string()),
-            c.verdict.name().to_string(),
         ]
     };
     let rows = sorted.iter().map(row).collect();
@@ -127,16 +128,16 @@ pub fn comparisons(report: &Report) -> Table {
          interval lies beyond both in two rounds.{limits}"
     );
     let columns = [
-        "workload",
-        "phase",
-        "first",
+        "verdict",
+        "change",
         "second",
+        "phase",
+        "workload",
+        "noise",
+        "first",
         "first's time",
         "second's time",
-        "change",
-        "noise",
         "pairs",
-        "verdict",
     ];
     Table::new("Comparison", &note, &columns, rows)
 }

@@ -310,7 +310,9 @@ impl<'a> Layout<'a> {
             }
             let whisker = ShapeStyle { color: colour.mix(0.5), filled: true, stroke_width: (self.scale * 5) as u32 };
             area.draw(&PathElement::new([(self.x(axis, low), y), (self.x(axis, high), y)], whisker))?;
-            area.draw(&Circle::new((x, y), font * 2 / 5, colour.filled()))?;
+            // Among dots the interval is what matters, so the median must not hide it.
+            let radius = if mark.dots.is_empty() { font * 2 / 5 } else { font / 5 };
+            area.draw(&Circle::new((x, y), radius, colour.filled()))?;
             if let Some(ring) = mark.ring {
                 let line = ShapeStyle { color: colour.to_rgba(), filled: false, stroke_width: (self.scale * 2) as u32 };
                 area.draw(&Circle::new((self.x(axis, ring), y), font * 2 / 5, line))?;

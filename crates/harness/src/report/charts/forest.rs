@@ -26,11 +26,11 @@ pub fn chart(report: &Report) -> Chart {
         }
     }
     let sides = report.comparisons.first().filter(|_| one_pair);
-    let sides = sides.map_or(String::new(), |c| format!("{} against {}; ", c.sides[1], c.sides[0]));
+    let sides = sides.map_or("Each".to_string(), |c| format!("{} against {}", c.sides[1], c.sides[0]));
     Chart {
         name: "comparison",
         title: "Time against the other side".into(),
-        subtitle: format!("{sides}median of pairs and 95 % interval; less is faster"),
+        subtitle: format!("{sides}: median of pairs and 95 % interval; less is faster"),
         axis: "change of the time".into(),
         logarithmic: true,
         legend: Vec::new(),
