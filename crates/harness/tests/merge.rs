@@ -5,7 +5,7 @@ use bitstate_harness::merge::merge;
 use bitstate_harness::provenance::Provenance;
 use bitstate_harness::records::{self, Direction, Row, read, read_parts};
 use bitstate_harness::report::history::Published;
-use bitstate_harness::report::{self, markdown, tables};
+use bitstate_harness::report::{self, Report, markdown, tables};
 use bitstate_harness::stats::verdict::TimeLimits;
 use bitstate_harness::{Error, Exit};
 use std::path::{Path, PathBuf};
@@ -248,6 +248,27 @@ fn runs_that_were_only_appended_and_parts_that_are_missing_are_errors() {
     std::fs::write(folder.path().join("twice/records.jsonl"), twice).unwrap();
     let error = report::render(&folder.path().join("twice"), &Published::default()).unwrap_err();
     assert!(error.to_string().contains("is in both part 1 of") && error.exit() == Exit::NotMeasurable, "{error}");
+}
+
+#[test]
+fn the_order_of_tables_and_charts_does_not_depend_on_that_of_the_shards() {
+    let folder = tempfile::tempdir().unwrap();
+    let xtensa =
+        ["instructions", "tokens"].map(|metric| sample(("xtensa", "lut"), "w", "decode", metric, 100)).to_vec();
+    let xtensa = file(folder.path(), "xtensa.jsonl", provenance("CPU"), xtensa);
+    let [native, _] = shards(folder.path());
+    let names = |files: &[PathBuf]| {
+        let out = folder.path().join("out.jsonl");
+        merge(files, &out).unwrap();
+        let report = Report::of_parts(&read_parts(&out).unwrap());
+        let charts: Vec<&str> = report::charts::all(&report).iter().map(|chart| chart.name).collect();
+        (charts, tables::all(&report).into_iter().map(|table| table.title).collect::<Vec<_>>())
+    };
+    let (charts, titles) = names(&[native.clone(), xtensa.clone()]);
+    assert_eq!(charts, ["throughput", "roof", "xtensa", "phases-time", "phases-instructions"]);
+    assert_eq!(titles[..3], ["Speed", "Decode against the roof", "What memory delivers"]);
+    let (other_charts, other_titles) = names(&[xtensa, native]);
+    assert_eq!((other_charts, other_titles), (charts, titles));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! every row.
 
 use super::Report;
-use super::charts::Chart;
+use super::charts::{Chart, Panel};
 use super::tables::Table;
 
 /// Head of the column that says which part a row is of.
@@ -15,13 +15,18 @@ pub(super) fn tables(report: &Report, of: impl Fn(&Report) -> Vec<Table>) -> Vec
     }
     let mut groups: Vec<(String, Vec<(usize, Table)>)> = Vec::new();
     for (i, part) in report.parts.iter().enumerate() {
+        // Every part gives all tables in one order, those without rows too: so none is out of its place.
         for table in of(part) {
-            match groups.iter_mut().find(|(title, _)| *title == table.title) {
-                Some((_, tables)) => tables.push((i + 1, table)),
-                None => groups.push((table.title.clone(), vec![(i + 1, table)])),
+            let at = groups.iter().position(|(title, _)| *title == table.title).unwrap_or(groups.len());
+            if at == groups.len() {
+                groups.push((table.title.clone(), Vec::new()));
+            }
+            if !table.rows.is_empty() {
+                groups[at].1.push((i + 1, table));
             }
         }
     }
+    groups.retain(|(_, tables)| !tables.is_empty());
     groups.into_iter().flat_map(|(_, tables)| join(tables)).collect()
 }
 
@@ -60,24 +65,31 @@ pub(super) fn charts(report: &Report, of: impl Fn(&Report) -> Vec<Chart>) -> Vec
     }
     let mut joined: Vec<Chart> = Vec::new();
     for (i, part) in report.parts.iter().enumerate() {
+        // As with tables: all charts in one order, the empty ones too.
         for mut chart in of(part) {
             for mark in chart.panels.iter_mut().flat_map(|panel| &mut panel.rows) {
                 mark.label = format!("{} ({})", mark.label, i + 1);
             }
-            let Some(other) = joined.iter_mut().find(|other| other.name == chart.name) else {
-                chart.subtitle = format!("{}; in brackets: the shard", chart.subtitle);
-                joined.push(chart);
-                continue;
-            };
-            for panel in chart.panels {
-                match other.panels.iter_mut().find(|same| same.title == panel.title) {
-                    Some(same) => same.rows.extend(panel.rows),
-                    None => other.panels.push(panel),
-                }
+            chart.subtitle = format!("{}; in brackets: the shard", chart.subtitle);
+            match joined.iter_mut().find(|other| other.name == chart.name) {
+                Some(other) if other.shows() => add_panels(other, chart.panels),
+                Some(other) if chart.shows() => *other = chart,
+                Some(_) => {}
+                None => joined.push(chart),
             }
         }
     }
     joined
+}
+
+/// Adds rows to the panels of the same titles.
+fn add_panels(chart: &mut Chart, panels: Vec<Panel>) {
+    for panel in panels {
+        match chart.panels.iter_mut().find(|same| same.title == panel.title) {
+            Some(same) => same.rows.extend(panel.rows),
+            None => chart.panels.push(panel),
+        }
+    }
 }
 
 /// Which part was measured where, and what: none where there are no parts.

@@ -47,9 +47,9 @@ pub fn all(report: &Report) -> Vec<Table> {
     tables
 }
 
-/// Those of one run.
+/// Those of one run, in a fixed order; where it has no numbers for one, that is empty.
 fn of_one(report: &Report) -> Vec<Table> {
-    let mut tables = vec![
+    vec![
         speed(report),
         roof::shares(report),
         roof::bandwidth(report),
@@ -63,9 +63,7 @@ fn of_one(report: &Report) -> Vec<Table> {
         gaps(report),
         kernels::layouts(report),
         everything(report),
-    ];
-    tables.retain(|table| !table.rows.is_empty());
-    tables
+    ]
 }
 
 /// Cells by workload, those without numbers included where the reason is known.

@@ -42,7 +42,7 @@ pub struct Chart {
 
 impl Chart {
     /// Whether it has anything to show.
-    fn shows(&self) -> bool {
+    pub(super) fn shows(&self) -> bool {
         self.trend.is_some() || self.panels.iter().flat_map(|panel| &panel.rows).any(|mark| mark.value.is_some())
     }
 }
@@ -86,11 +86,12 @@ impl Mark {
 /// Every chart that the report has numbers for.
 pub fn all(report: &Report) -> Vec<Chart> {
     let mut charts = join::charts(report, of_one);
+    charts.retain(Chart::shows);
     charts.extend(trend::charts(&report.history));
     charts
 }
 
-/// Those of one run.
+/// Those of one run, in a fixed order; where it has no numbers for one, that is empty.
 fn of_one(report: &Report) -> Vec<Chart> {
     let wall = |cell: Cell| cell.target.clock == Clock::Wall;
     let emulated = |cell: Cell| cell.target.clock == Clock::Instructions;
@@ -200,7 +201,6 @@ fn of_one(report: &Report) -> Vec<Chart> {
     ];
     charts.push(forest::chart(report));
     charts.push(noise::chart(report));
-    charts.retain(Chart::shows);
     charts
 }
 
