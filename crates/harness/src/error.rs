@@ -84,6 +84,9 @@ pub enum Error {
     /// A selection of which nothing can run here.
     #[error("nothing of what is selected can run here: {0}")]
     CannotRun(String),
+    /// Things that must not be put beside each other, as a sentence that says in what they differ.
+    #[error("{0}")]
+    NotComparable(String),
     /// Ctrl-C, or a request to end.
     #[error("interrupted; nothing half-written was left behind")]
     Interrupted,
@@ -101,7 +104,7 @@ impl Error {
     /// The code a command ends with.
     pub fn exit(&self) -> Exit {
         match self {
-            Error::CannotRun(_) => Exit::NotMeasurable,
+            Error::CannotRun(_) | Error::NotComparable(_) => Exit::NotMeasurable,
             _ => Exit::Harness,
         }
     }

@@ -3,14 +3,15 @@
 use crate::stats::verdict::TimeLimits;
 use crate::tools::{Tool, said};
 use crate::workspace::Workspace;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 /// Everything a reader needs to tell whether two runs may be compared.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
     /// Name of the run.
@@ -19,6 +20,9 @@ pub struct Provenance {
     pub command: String,
     /// When it started, UTC, ISO 8601.
     pub started: String,
+    /// When it was resumed after it had been broken off, UTC, ISO 8601: its times are of more than one session.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<String>,
     /// Seconds that verifying and measuring took, builds apart.
     pub seconds: u64,
     /// Git commit.
@@ -99,11 +103,49 @@ impl Provenance {
         }
     }
 
+    /// What rows of the same run have in common: source, tools, machine.
+    pub fn key(&self) -> BTreeMap<String, String> {
+        let tools = self.tools.iter().map(|(name, version)| (name.clone(), version.clone()));
+        let rest = [
+            ("commit", self.short_commit()),
+            ("CPU", self.cpu.clone()),
+            ("processors", self.cpus.to_string()),
+            ("CPU features", self.cpu_features.clone()),
+            ("system", self.system.clone()),
+            ("kernel", self.kernel.clone()),
+        ];
+        tools.chain(rest.map(|(name, value)| (name.to_string(), value))).collect()
+    }
+
     /// The first ten digits of the commit, with a mark if the tree had changes beside it.
     pub fn short_commit(&self) -> String {
         let short: String = self.commit.chars().take(10).collect();
         if self.dirty { format!("{short} with local changes") } else { short }
     }
+}
+
+/// What two keys differ in, a sentence each: name, value then, value now.
+pub fn differences(then: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
+    let names: BTreeSet<&String> = then.keys().chain(now.keys()).collect();
+    let differs = names.into_iter().filter(|name| then.get(*name) != now.get(*name));
+    let words = |text: Option<&String>| text.map_or(Vec::new(), |text| text.split(' ').map(str::to_string).collect());
+    let sentence = |name: &String| {
+        let (old, new): (Vec<String>, Vec<String>) = (words(then.get(name)), words(now.get(name)));
+        // Of a long list only what is not on both sides.
+        let long = old.len().max(new.len()) > 20;
+        let show = |all: &[String], other: &[String]| match all {
+            [] => "nothing".to_string(),
+            all if long => all.iter().filter(|word| !other.contains(word)).cloned().collect::<Vec<_>>().join(" "),
+            all => all.join(" "),
+        };
+        let (old, new) = (show(&old, &new), show(&new, &old));
+        if long {
+            format!("{name}: `{old}` is there no more, `{new}` is new")
+        } else {
+            format!("{name} was `{old}`, is `{new}` now")
+        }
+    };
+    differs.map(sentence).collect()
 }
 
 /// The features of this machine's CPU, as `/proc/cpuinfo` lists them.

@@ -1,21 +1,35 @@
 //! The raw rows of a run, one JSON object a line: what was measured, skipped, verified and what failed.
 //!
-//! The first row says where everything comes from; the report is made from the rows alone.
+//! The first row says where everything comes from and the last one how many there are; the report is made from the rows
+//! alone. `ci/records.schema.json` describes them.
+
+pub mod lines;
+pub mod schema;
 
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::expected::{Cause, Skip};
-use crate::provenance::Provenance;
+use crate::provenance::{self, Provenance};
 use crate::target::Cell;
-use crate::workspace::{read_text, write_atomic};
+use crate::workspace::write_atomic;
+use lines::Lines;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::path::Path;
 
-/// Version of the rows' format, in every row.
-pub const SCHEMA: u64 = 1;
+/// Version of the rows' format, in every row. Reading is strict, so whatever a reader of an older version would refuse
+/// or take for something else raises it: a new kind of row, a new field, another meaning.
+///
+/// 1: the first. Rows `layout` and `pair` were added to it without raising it.
+/// 2: the last row is `end`, so that a file cut between two rows is not read as a whole one; `run` may say when the run
+///    was resumed.
+pub const SCHEMA: u64 = 2;
+/// The oldest version that is read: everything in it still means the same.
+pub const OLDEST_SCHEMA: u64 = 1;
 
 /// Which way is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// Less is better.
@@ -54,7 +68,7 @@ pub const COUNTERS: [&str; 8] =
     ["instructions", "fuel", "allocations", "peak_memory", "linear_memory", "heap_peak", "stack_high_water", "static"];
 
 /// One row.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "row", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Row {
     /// Where everything comes from. The first row, and only the first.
@@ -254,46 +268,75 @@ impl Tally {
 /// # Errors
 /// If the file cannot be written.
 pub fn write(path: &Path, rows: &[Row]) -> Result<(), Error> {
+    let malformed =
+        |error: serde_json::Error| Error::Malformed { path: path.to_path_buf(), message: error.to_string() };
     let mut text = String::new();
+    let rows = rows.iter().map(serde_json::to_value).chain([Ok(json!({"row": END, "rows": rows.len()}))]);
     for row in rows {
-        let malformed = |message: String| Error::Malformed { path: path.to_path_buf(), message };
-        let mut value = serde_json::to_value(row).map_err(|error| malformed(error.to_string()))?;
-        if let Some(fields) = value.as_object_mut() {
-            fields.insert("schema".into(), SCHEMA.into());
-        }
-        text += &value.to_string();
+        let mut row = row.map_err(malformed)?;
+        row["schema"] = SCHEMA.into();
+        text += &row.to_string();
         text.push('\n');
     }
     write_atomic(path, text.as_bytes())
 }
 
-/// Reads rows back.
+/// Reads rows back. A file is whole and of one run, or it is refused.
 ///
 /// # Errors
-/// For a line of another schema, an unknown field, or a file that does not start with where it comes from.
+/// For a file that is cut, empty or put together from two, a line of another schema, an unknown field or metric, a
+/// number that is no count; [`Error::NotComparable`] where its rows come from two machines or builds.
 pub fn read(path: &Path) -> Result<(Provenance, Vec<Row>), Error> {
-    let malformed = |message: String| Error::Malformed { path: path.to_path_buf(), message };
-    let mut provenance = None;
+    let mut provenance: Option<Provenance> = None;
     let mut rows = Vec::new();
-    for (number, line) in read_text(path)?.lines().enumerate() {
-        let row = parse_line(line).map_err(|message| malformed(format!("line {}: {message}", number + 1)))?;
-        match row {
-            Row::Run(run) if number == 0 => provenance = Some(*run),
-            Row::Run(_) => return Err(malformed(format!("line {}: a second `run` row", number + 1))),
-            row => rows.push(row),
+    let (mut version, mut ended) = (None, false);
+    let mut lines = Lines::open(path)?;
+    while let Some(line) = lines.next().transpose()? {
+        let wrong = |message: String| lines.malformed(&message);
+        if !line.whole {
+            return Err(wrong(format!("it ends in the middle, so the file was {CUT}")));
+        }
+        let (of, fields) = lines::versioned(&line.text, version).map_err(wrong)?;
+        version = Some(of);
+        if fields["row"] == END && of > 1 && !ended {
+            if fields["rows"].as_u64() != Some(line.number as u64 - 1) {
+                let (said, found) = (&fields["rows"], line.number - 1);
+                return Err(wrong(format!("the file had {said} rows and has {found}: rows were lost or added")));
+            }
+            ended = true;
+            continue;
+        }
+        match (lines::row(fields).map_err(wrong)?, &provenance) {
+            (Row::Run(first), None) => provenance = Some(*first),
+            (Row::Run(second), Some(first)) => return Err(two_runs(wrong, first, &second)),
+            (_, None) => return Err(wrong("it is not a `run` row, which is the first of a file".into())),
+            _ if ended => return Err(wrong(format!("it follows the closing row `{END}`, so it was added later"))),
+            (row, Some(_)) => rows.push(row),
         }
     }
-    let provenance = provenance.ok_or_else(|| malformed("the first line is not a `run` row".into()))?;
-    Ok((provenance, rows))
+    match provenance {
+        None => Err(lines.malformed("the file is empty: measure again, or take it from where it was made")),
+        Some(_) if version > Some(1) && !ended => {
+            Err(lines.malformed(&format!("there is no closing row `{END}`, so the file was {CUT}")))
+        }
+        Some(provenance) => Ok((provenance, rows)),
+    }
 }
 
-fn parse_line(line: &str) -> Result<Row, String> {
-    let mut value: serde_json::Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    let schema = value.as_object_mut().and_then(|fields| fields.remove("schema"));
-    match schema.and_then(|schema| schema.as_u64()) {
-        Some(SCHEMA) => serde_json::from_value(value).map_err(|error| error.to_string()),
-        Some(other) => Err(format!("schema {other}, this build reads schema {SCHEMA}")),
-        None => Err("no `schema`".into()),
+/// The kind of the last row.
+const END: &str = "end";
+/// What became of a file that ends too soon, and what to do.
+const CUT: &str = "cut off: take it once more from where it was made, or measure again";
+
+/// The error for a second `run` row: rows of two runs say nothing together.
+fn two_runs(wrong: impl Fn(String) -> Error, first: &Provenance, second: &Provenance) -> Error {
+    let advice = "`cargo xtask report --merge` joins the files of runs that belong together";
+    match &provenance::differences(&first.key(), &second.key())[..] {
+        [] => wrong(format!("a second `run` row: the file is put together from two; {advice}")),
+        differences => Error::NotComparable(format!(
+            "{}; a second `run` row, of another machine or build; {advice}",
+            wrong(differences.join("; "))
+        )),
     }
 }
 
@@ -320,13 +363,11 @@ mod tests {
         let path = folder.path().join("records.jsonl");
         write(&path, &rows()).unwrap();
         assert_eq!(read(&path).unwrap().1, rows()[1..]);
-        let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, text.replace("\"schema\":1", "\"schema\":2")).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("line 1: schema 2"));
-        std::fs::write(&path, text.replace("\"steps\"", "\"step\"")).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("line 3"));
-        std::fs::write(&path, text.lines().skip(1).collect::<Vec<_>>().join("\n")).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("not a `run` row"));
+        // The first version had no closing row.
+        let text = std::fs::read_to_string(&path).unwrap().replace("\"schema\":2", "\"schema\":1");
+        let kept: Vec<&str> = text.lines().filter(|line| !line.contains("\"end\"")).collect();
+        std::fs::write(&path, kept.join("\n") + "\n").unwrap();
+        assert_eq!(read(&path).unwrap().1, rows()[1..]);
     }
 
     #[test]
