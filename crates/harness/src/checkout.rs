@@ -144,13 +144,11 @@ mod tests {
     #[test]
     fn every_change_of_the_working_tree_changes_its_digest() {
         let (_folder, workspace, _) = repository();
-        let write = |name: &str, text: &str| std::fs::write(workspace.root.join(name), text).unwrap();
-        let digests = [
-            changes(&workspace),
-            Some(write("file", "edited")).and_then(|()| changes(&workspace)),
-            Some(write("new", "a")).and_then(|()| changes(&workspace)),
-            Some(write("new", "b")).and_then(|()| changes(&workspace)),
-        ];
+        let after = |name: &str, text: &str| {
+            std::fs::write(workspace.root.join(name), text).unwrap();
+            changes(&workspace)
+        };
+        let digests = [changes(&workspace), after("file", "edited"), after("new", "a"), after("new", "b")];
         assert!(digests.iter().all(Option::is_some), "{digests:?}");
         assert!((1..digests.len()).all(|i| !digests[..i].contains(&digests[i])), "{digests:?}");
         assert_eq!(changes(&workspace), digests[3], "the same tree has the same digest");

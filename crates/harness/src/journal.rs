@@ -104,7 +104,11 @@ impl Journal {
         lock(&file, &path)?;
         let line = json!({"line": "begun", "begun": begun});
         let journal = Journal::new(path, file, begun, BTreeMap::new(), [0; 2]);
-        journal.write(line)?;
+        if let Err(error) = journal.write(line) {
+            // An empty one would only be in the way of the last run that can be gone on with.
+            let _ = std::fs::remove_file(&journal.path);
+            return Err(error);
+        }
         Ok(journal)
     }
 

@@ -151,8 +151,9 @@ fn measure_emulated(plan: &Plan, subjects: &[Subject], computed: &Computed) -> R
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        let ended = threads.into_iter().map(|thread| thread.join());
-        ended.map(|end| end.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect::<Result<(), Error>>()
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })?;
     let mut answers = answers.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     answers.sort_by_key(|(index, _)| *index);
