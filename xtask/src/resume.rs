@@ -25,7 +25,7 @@ pub fn find(verb: &str, given: &[String]) -> anyhow::Result<Resumed> {
     }
     let flags = journal.begun().flags.clone();
     if !given.is_empty() {
-        let key = |flags: &[String]| Key::from([("flags".to_string(), flags.join(" "))]);
+        let key = |flags: &[String]| Key::from([("what the flags say".to_string(), flags.join(" "))]);
         journal.require(&key(&flags), &key(given))?;
     }
     Ok(Resumed { journal, flags })
