@@ -1,67 +1,95 @@
 //! `cargo xtask ab`.
 
 use crate::context::{Context, Ready, tell};
-use crate::flags::AbFlags;
-use anyhow::Context as _;
+use crate::flags::{AbFlags, Cli, Command};
+use crate::resume::{self, Resumed};
+use anyhow::{Context as _, bail};
 use bitstate_harness::checkout::{self, Checkout};
 use bitstate_harness::comparison::Comparison;
 use bitstate_harness::counters::{self, Counter};
 use bitstate_harness::gate::{self, Finding, Scope};
+use bitstate_harness::journal::Journal;
 use bitstate_harness::pairs::{self, Pairs, Settings, Side};
-use bitstate_harness::provenance::{self, Provenance};
+use bitstate_harness::provenance::Provenance;
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::report::history::Published;
 use bitstate_harness::target::{Cell, Clock};
 use bitstate_harness::thresholds::Thresholds;
 use bitstate_harness::verify::Plan;
 use bitstate_harness::{Exit, report};
+use clap::Parser;
 use serde_json::json;
-use std::time::Instant;
 
 /// Seed of the order of pairs: fixed, and in the records, so that an order can be had again.
 const SEED: u64 = 0x0ab0_0ab0;
 
-pub fn run(ab: &AbFlags) -> anyhow::Result<Exit> {
+pub fn run(given: &AbFlags) -> anyhow::Result<Exit> {
+    if !given.resume {
+        return ab(given, None);
+    }
+    let Resumed { journal, flags } = resume::find("ab", &given.canonical())?;
+    let cli = ["cargo xtask".to_string(), "ab".to_string()].into_iter().chain(flags);
+    let Command::Ab(mut flags) = Cli::try_parse_from(cli)?.command else { bail!("the journal is of another verb") };
+    (flags.flags.json, flags.flags.dry_run) = (given.flags.json, given.flags.dry_run);
+    ab(&flags, Some(journal))
+}
+
+fn ab(ab: &AbFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
+    let [Some(old), Some(new)] = [&ab.old, &ab.new] else { bail!("ab needs two commits") };
     let here = Context::new(&ab.flags)?;
     let thresholds = Thresholds::load(&here.workspace)?;
-    let by_time = if here.quick { Pairs::Fewest } else { Pairs::ByTime };
-    let count = ab.pairs.map_or(by_time, Pairs::Exactly);
     if ab.flags.dry_run {
         for cell in &here.cells {
-            println!("would compare {} with {} on {cell}", ab.new, ab.old);
+            println!("would compare {new} with {old} on {cell}");
         }
         return Ok(Exit::Pass);
     }
-    let checkouts = [&ab.old, &ab.new].map(|reference| checkout::check_out(&here.workspace, reference));
+    if let Some(journal) = &journal {
+        resume::require_same_ground(journal, &here.workspace)?;
+    }
+    let checkouts = [old, new].map(|reference| checkout::check_out(&here.workspace, reference));
     let [old, new] = checkouts;
     let (old, new) = (old?, new?);
     // Both are built before anything is timed.
-    let sides = [prepare(ab, &old)?, prepare(ab, &new)?];
+    let mut sides = [prepare(ab, &old)?, prepare(ab, &new)?];
+    let provenance = describe(&sides[1], &old, &new);
+    let journal = resume::begin("ab", ab.canonical(), journal, &here.workspace, provenance)?;
+    sides[0].journal = Some(journal);
+    let ended = measure_and_report(ab, &here, [&old, &new], &sides, &thresholds);
+    resume::end("ab", sides[0].journal.take(), ended)
+}
+
+/// Everything after the builds.
+fn measure_and_report(
+    ab: &AbFlags,
+    here: &Context,
+    [old, new]: [&Checkout; 2],
+    sides: &[Ready; 2],
+    thresholds: &Thresholds,
+) -> anyhow::Result<Exit> {
+    let by_time = if here.quick { Pairs::Fewest } else { Pairs::ByTime };
+    let count = ab.pairs.map_or(by_time, Pairs::Exactly);
     let plans = [sides[0].plan()?, sides[1].plan()?];
     // Times where there is a clock; counts where there is none.
     let of = |clock| here.cells.iter().copied().filter(move |cell: &Cell| cell.target.clock == clock);
     let pair = |cell: Cell| {
-        [(&old, &plans[0]), (&new, &plans[1])].map(|(checkout, plan)| Side { label: &checkout.label, plan, cell })
+        [(old, &plans[0]), (new, &plans[1])].map(|(checkout, plan)| Side { label: &checkout.label, plan, cell })
     };
     let pairs: Vec<[Side; 2]> = of(Clock::Wall).map(pair).collect();
     let emulated: Vec<Cell> = of(Clock::Instructions).collect();
 
-    let started = Instant::now();
-    let steal = provenance::steal();
     let mut rows = plans[1].obstacles();
     rows.extend(plans[0].obstacles().into_iter().filter(|row| matches!(row, Row::Failed { .. })));
-    let mut provenance = describe(&sides[1], &old, &new);
+    let mut provenance = resume::provenance(&sides[0]);
     if !pairs.is_empty() {
         let paired = pairs::compare(&pairs, &Settings { pairs: count, seed: SEED, limits: thresholds.time })?;
         rows.extend(paired.rows);
         provenance.pinned_to = paired.pinned_to;
     }
-    let findings = count_both(&sides, &plans, &emulated, &thresholds, &mut rows)?;
+    let findings = count_both(sides, &plans, &emulated, thresholds, &mut rows)?;
     provenance.time_limits = Some(thresholds.time);
-    provenance.seconds = started.elapsed().as_secs();
-    provenance.steal = provenance::steal().saturating_sub(steal);
-    let today = provenance::now();
-    let name = format!("{}-{}", today.get(..10).unwrap_or("undated"), provenance.name);
+    [provenance.seconds, provenance.steal] = sides[0].journal.as_ref().map_or([0; 2], Journal::spent);
+    let name = format!("{}-{}", provenance.started.get(..10).unwrap_or("undated"), provenance.name);
     let folder = here.workspace.scratch().join("reports").join(name);
     report::write(&folder, &provenance, &rows, &Published::load(&here.workspace)?)?;
 

@@ -1,12 +1,14 @@
 //! `cargo xtask bench`.
 
 use crate::context::{Context, Ready, tell};
-use crate::flags::BenchFlags;
+use crate::flags::{BenchFlags, Cli, Command};
+use crate::resume::{self, Resumed};
 use anyhow::bail;
 use bitstate_harness::golden::{Case, Golden};
+use bitstate_harness::journal::Journal;
 use bitstate_harness::measure::{self, SAMPLES};
 use bitstate_harness::pairs::{self, Pairs, Settings, Side};
-use bitstate_harness::provenance::{self, Provenance};
+use bitstate_harness::provenance::Provenance;
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::report::history::Published;
 use bitstate_harness::stats::verdict::TimeLimits;
@@ -15,14 +17,25 @@ use bitstate_harness::thresholds::Thresholds;
 use bitstate_harness::verify::Plan;
 use bitstate_harness::workspace::Workspace;
 use bitstate_harness::{Exit, probe, report, verify};
+use clap::Parser;
 use serde_json::json;
 use std::path::PathBuf;
-use std::time::Instant;
 
 /// Seed of the order of samples: fixed, and in the records, so that an order can be had again.
 const SHUFFLE_SEED: u64 = 0x0b17_57a7;
 
-pub fn run(bench: &BenchFlags) -> anyhow::Result<Exit> {
+pub fn run(given: &BenchFlags) -> anyhow::Result<Exit> {
+    if !given.resume {
+        return bench(given, None);
+    }
+    let Resumed { journal, flags } = resume::find("bench", &given.canonical())?;
+    let cli = ["cargo xtask".to_string(), "bench".to_string()].into_iter().chain(flags);
+    let Command::Bench(mut flags) = Cli::try_parse_from(cli)?.command else { bail!("the journal is of another verb") };
+    (flags.flags.json, flags.flags.dry_run) = (given.flags.json, given.flags.dry_run);
+    bench(&flags, Some(journal))
+}
+
+fn bench(bench: &BenchFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
     let flags = &bench.flags;
     let name = bench.publish.as_ref().unwrap_or(&bench.name);
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
@@ -38,12 +51,24 @@ pub fn run(bench: &BenchFlags) -> anyhow::Result<Exit> {
         return Ok(dry_run(&context, &timed));
     }
     let limits = Thresholds::load(&context.workspace)?.time;
-    let folder = folder(&context.workspace, bench.publish.is_some(), name);
-    let ready = context.prepare()?;
+    // Before anything is built, so that it is not built in vain.
+    if let Some(journal) = &journal {
+        resume::require_same_ground(journal, &context.workspace)?;
+    }
+    let mut ready = context.prepare()?;
+    let provenance = describe(&ready, name);
+    let journal = resume::begin("bench", bench.canonical(), journal, &ready.context.workspace, provenance)?;
+    ready.journal = Some(journal);
+    let ended = measure_and_report(bench, &ready, limits);
+    resume::end("bench", ready.journal.take(), ended)
+}
+
+/// Everything after the builds.
+fn measure_and_report(bench: &BenchFlags, ready: &Ready, limits: TimeLimits) -> anyhow::Result<Exit> {
+    let flags = &bench.flags;
     let plan = ready.plan()?;
-    let started = Instant::now();
-    let steal = provenance::steal();
-    let mut provenance = describe(&ready, name);
+    let mut provenance = resume::provenance(ready);
+    let folder = folder(&ready.context.workspace, bench.publish.is_some(), &provenance);
 
     // Correctness first: what is wrong is not worth timing, but what is right elsewhere still is.
     let mut rows = verify::verify(&plan)?;
@@ -58,8 +83,7 @@ pub fn run(bench: &BenchFlags) -> anyhow::Result<Exit> {
         rows.extend(compare(&plan, cells, limits)?);
     }
     provenance.pinned_to = measured.pinned_to;
-    provenance.seconds = started.elapsed().as_secs();
-    provenance.steal = provenance::steal().saturating_sub(steal);
+    [provenance.seconds, provenance.steal] = ready.journal.as_ref().map_or([0; 2], Journal::spent);
     report::write(&folder, &provenance, &rows, &Published::load(&ready.context.workspace)?)?;
 
     let tally = Tally::of(&rows);
@@ -99,9 +123,8 @@ fn compare(plan: &Plan, cells: [Cell; 2], limits: TimeLimits) -> anyhow::Result<
     Ok(pairs::compare(&[sides], &Settings { pairs, seed: SHUFFLE_SEED, limits })?.rows)
 }
 
-fn folder(workspace: &Workspace, publish: bool, name: &str) -> PathBuf {
-    let today = provenance::now();
-    let name = format!("{}-{name}", today.get(..10).unwrap_or("undated"));
+fn folder(workspace: &Workspace, publish: bool, of: &Provenance) -> PathBuf {
+    let name = format!("{}-{}", of.started.get(..10).unwrap_or("undated"), of.name);
     if publish { workspace.reports().join(name) } else { workspace.scratch().join("reports").join(name) }
 }
 

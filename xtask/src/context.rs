@@ -5,6 +5,7 @@ use bitstate_harness::build::{self, Built};
 use bitstate_harness::counters::SIZE;
 use bitstate_harness::expected::Expected;
 use bitstate_harness::golden::{Case, Golden};
+use bitstate_harness::journal::Journal;
 use bitstate_harness::provenance;
 use bitstate_harness::records::{METRICS, Row, Tally};
 use bitstate_harness::runner::ModelFile;
@@ -32,6 +33,8 @@ pub struct Ready {
     pub built: Built,
     pub models: Vec<ModelFile>,
     pub setup: Setup,
+    /// Where finished pieces are written down, for a run that can be resumed.
+    pub journal: Option<Journal>,
 }
 
 impl Context {
@@ -90,7 +93,7 @@ impl Context {
         let built = build::build(&self.workspace, &self.cells, &provenance::cpu_features())?;
         let wanted: Vec<&str> = cases.iter().map(|case| case.model.as_str()).collect();
         let models = build::models(&self.workspace, &golden.models, &wanted)?;
-        Ok(Ready { context: self, golden, built, models, setup })
+        Ok(Ready { context: self, golden, built, models, setup, journal: None })
     }
 }
 
@@ -105,6 +108,7 @@ impl Ready {
             expected: &self.context.expected,
             can_install: self.setup.can_install,
             quick: self.context.quick,
+            journal: self.journal.as_ref(),
         })
     }
 }

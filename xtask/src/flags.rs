@@ -109,6 +109,14 @@ impl Flags {
     pub fn selection(&self) -> Result<Selection, Error> {
         Selection::parse(&self.target, &self.variant, &self.workload, &self.metric)
     }
+
+    /// The flags that say what is done, in one order.
+    pub fn canonical(&self) -> Vec<String> {
+        let lists = [("target", &self.target), ("variant", &self.variant), ("workload", &self.workload)];
+        let lists = lists.into_iter().chain([("metric", &self.metric)]);
+        let given = lists.flat_map(|(name, list)| list.iter().map(move |pattern| format!("--{name}={pattern}")));
+        given.chain(self.quick.then(|| "--quick".to_string())).collect()
+    }
 }
 
 /// Flags of `bench`.
@@ -118,23 +126,47 @@ Examples:
   cargo xtask bench                        all targets; the report goes to target/bitstate/reports/
   cargo xtask bench --quick                fewer samples, under three minutes after the builds
   cargo xtask bench --publish first-light  the report goes to reports/<date>-first-light/, to be committed
+  cargo xtask bench --resume               go on with the last run that was broken off, with its flags
   cargo xtask bench --target native --metric time --dry-run
   cargo xtask bench --target native --variant '^(avx2|avx512_vnni)$'
 
 Where --variant leaves exactly two variants of one target, they are also measured against each other, in pairs:
 the ratio of their times, with its interval, is in the terminal, the JSON and the report. That one is slower than
-the other changes no exit code: `cargo xtask ab` is the command that judges.")]
+the other changes no exit code: `cargo xtask ab` is the command that judges.
+
+A run that was broken off, by Ctrl-C, a crash or a full disk, goes on with `cargo xtask bench --resume`: every finished
+run of a runner is in a journal in target/bitstate/unfinished/. It ends with 3 where commit, changes, tools, machine,
+models or flags are not those that the run began with.")]
 pub struct BenchFlags {
     /// What to measure.
     #[command(flatten)]
     pub flags: Flags,
     /// Name of the run, for its folder and title
-    #[arg(long, value_name = "NAME", default_value = "local")]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_NAME)]
     pub name: String,
     /// Write the report into reports/ under this name, to be committed
     #[arg(long, value_name = "NAME", conflicts_with = "name")]
     pub publish: Option<String>,
+    /// Go on with the last run that was broken off: what it finished is not measured again
+    #[arg(long)]
+    pub resume: bool,
 }
+
+impl BenchFlags {
+    /// The flags that say what is measured and where it goes, in one order: those of a run that is resumed must be the
+    /// same.
+    pub fn canonical(&self) -> Vec<String> {
+        let mut flags = self.flags.canonical();
+        if self.name != DEFAULT_NAME {
+            flags.push(format!("--name={}", self.name));
+        }
+        flags.extend(self.publish.iter().map(|name| format!("--publish={name}")));
+        flags
+    }
+}
+
+/// Name of a run that was given none.
+const DEFAULT_NAME: &str = "local";
 
 const GATE: &str = "\
 Every counter is taken twice and must agree: native instructions by callgrind around load, prefill and decode only,
@@ -276,17 +308,29 @@ Examples:
   cargo xtask ab HEAD HEAD --target native  how well can this machine tell?")]
 pub struct AbFlags {
     /// Commit, branch or tag that is compared with; `.` is the working tree as it is
-    #[arg(value_name = "OLD")]
-    pub old: String,
+    #[arg(value_name = "OLD", required_unless_present = "resume")]
+    pub old: Option<String>,
     /// Commit, branch or tag that is judged; `.` is the working tree as it is
-    #[arg(value_name = "NEW")]
-    pub new: String,
+    #[arg(value_name = "NEW", required_unless_present = "resume")]
+    pub new: Option<String>,
     /// What to compare on.
     #[command(flatten)]
     pub flags: Flags,
     /// Pairs of a round; by default 20 with --quick, else as many as fit 10 seconds a case, at least 20
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(20..=1000))]
     pub pairs: Option<u32>,
+    /// Go on with the last comparison that was broken off: the pairs that it finished are not measured again
+    #[arg(long)]
+    pub resume: bool,
+}
+
+impl AbFlags {
+    /// The commits and flags that say what is compared, in one order.
+    pub fn canonical(&self) -> Vec<String> {
+        let commits = self.old.iter().chain(&self.new).cloned();
+        let pairs = self.pairs.map(|pairs| format!("--pairs={pairs}"));
+        commits.chain(self.flags.canonical()).chain(pairs).collect()
+    }
 }
 
 /// Flags of `report`.

@@ -11,6 +11,7 @@ mod gate;
 mod golden;
 mod list;
 mod report;
+mod resume;
 mod selftest;
 mod setup;
 mod test;

@@ -3,6 +3,7 @@
 use crate::error::{Error, nearest};
 use crate::process::{Limits, run, tail};
 use crate::workspace::{Workspace, make_folder};
+use bitstate_protocol::Digest;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -63,6 +64,20 @@ fn is_checked_out(source: &Path, commit: &str) -> bool {
     own && head.trim() == commit && changes.is_ok_and(|changes| changes.trim().is_empty())
 }
 
+/// A digest of all that the working tree has beside its commit: changes, and files that git does not know and does not
+/// ignore. Not of `reports/`, which a run writes into. None where git cannot say, or has more to say than is read.
+pub fn changes(workspace: &Workspace) -> Option<Digest> {
+    let root = &workspace.root;
+    let of = ["--", ".", ":(exclude)reports"];
+    let mut all = git(root, &[&["diff", "--binary", "--no-ext-diff", "HEAD"], &of[..]].concat()).ok()?.into_bytes();
+    let new = git(root, &[&["ls-files", "--others", "--exclude-standard", "-z"], &of[..]].concat()).ok()?;
+    for name in new.split('\0').filter(|name| !name.is_empty()) {
+        all.extend(name.as_bytes());
+        all.extend(std::fs::read(root.join(name)).ok()?);
+    }
+    Some(Digest::of(&all))
+}
+
 fn git(folder: &Path, arguments: &[&str]) -> Result<String, Error> {
     let what = format!("git {}", arguments.first().unwrap_or(&""));
     let limits = Limits { time: Duration::from_secs(300), output: 16 << 20 };
@@ -77,7 +92,7 @@ fn git(folder: &Path, arguments: &[&str]) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{WORKING_TREE, check_out, git};
+    use super::{WORKING_TREE, changes, check_out, git};
     use crate::workspace::Workspace;
 
     /// A repository with two commits, and its first one's name.
@@ -124,5 +139,20 @@ mod tests {
         let error = check_out(&workspace, "trnk").unwrap_err().to_string();
         assert!(error.contains("no commit, branch or tag `trnk`; did you mean `trunk`?"), "{error}");
         assert!(check_out(&workspace, "--help").is_err());
+    }
+
+    #[test]
+    fn every_change_of_the_working_tree_changes_its_digest() {
+        let (_folder, workspace, _) = repository();
+        let after = |name: &str, text: &str| {
+            std::fs::write(workspace.root.join(name), text).unwrap();
+            changes(&workspace)
+        };
+        let digests = [changes(&workspace), after("file", "edited"), after("new", "a"), after("new", "b")];
+        assert!(digests.iter().all(Option::is_some), "{digests:?}");
+        assert!((1..digests.len()).all(|i| !digests[..i].contains(&digests[i])), "{digests:?}");
+        assert_eq!(changes(&workspace), digests[3], "the same tree has the same digest");
+        let nowhere = tempfile::tempdir().unwrap();
+        assert_eq!(changes(&Workspace { root: nowhere.path().into(), target: nowhere.path().into() }), None);
     }
 }

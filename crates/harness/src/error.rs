@@ -84,7 +84,7 @@ pub enum Error {
     /// A selection of which nothing can run here.
     #[error("nothing of what is selected can run here: {0}")]
     CannotRun(String),
-    /// Runs that must not be put side by side, as a sentence that names both and what they differ in.
+    /// Things that must not be put beside each other, as a sentence that says in what they differ.
     #[error("{0}")]
     NotComparable(String),
     /// Ctrl-C, or a request to end.

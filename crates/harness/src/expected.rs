@@ -4,11 +4,12 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::target::{Cell, TARGETS};
 use crate::workspace::{Workspace, read_text};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The kinds of reasons for not running.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The model does not fit the target's memory.

@@ -20,6 +20,7 @@ pub mod exit;
 pub mod expected;
 pub mod gate;
 pub mod golden;
+pub mod journal;
 pub mod measure;
 pub mod merge;
 pub mod pairs;

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::golden::{Case, Divergence};
+use crate::journal::Done;
 use crate::probe::{self, Computed};
 use crate::process;
 use crate::progress::Progress;
@@ -64,7 +65,8 @@ pub(crate) enum What<'a> {
 /// Measures the plan's timed cases on its cells.
 ///
 /// # Errors
-/// On Ctrl-C, or if no chosen case is a timed one. Everything that goes wrong with a run is a row.
+/// On Ctrl-C, if no chosen case is a timed one, or if the journal cannot be written. Everything that goes wrong with a
+/// run is a row.
 pub fn measure(plan: &Plan, metrics: &Patterns, seed: u64) -> Result<Measured, Error> {
     run(plan, metrics, seed, false)
 }
@@ -106,7 +108,7 @@ fn run(plan: &Plan, metrics: &Patterns, seed: u64, probes: bool) -> Result<Measu
         }
     }
     let computed = Computed::default();
-    let mut rows = measure_emulated(plan, &emulated, &computed);
+    let mut rows = measure_emulated(plan, &emulated, &computed)?;
     // A thread of its own, so that only what is timed is pinned.
     let (timed, pinned_to) = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -115,7 +117,7 @@ fn run(plan: &Plan, metrics: &Patterns, seed: u64, probes: bool) -> Result<Measu
         });
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
-    rows.extend(timed);
+    rows.extend(timed?);
     if process::interrupted() {
         return Err(Error::Interrupted);
     }
@@ -128,63 +130,73 @@ fn run(plan: &Plan, metrics: &Patterns, seed: u64, probes: bool) -> Result<Measu
 }
 
 /// Counted instructions do not depend on what else runs, so all processors are used.
-fn measure_emulated(plan: &Plan, subjects: &[Subject], computed: &Computed) -> Vec<Row> {
+fn measure_emulated(plan: &Plan, subjects: &[Subject], computed: &Computed) -> Result<Vec<Row>, Error> {
     if subjects.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let progress = Progress::bar("count instructions, twice each", 2 * subjects.len() as u64);
     let next = AtomicUsize::new(0);
-    let answers: Mutex<Vec<(usize, Sampled)>> = Mutex::new(Vec::new());
+    let answers: Mutex<Vec<(usize, Vec<Row>)>> = Mutex::new(Vec::new());
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(2 * subjects.len());
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::SeqCst);
-                    let Some(subject) = subjects.get(index / 2) else { break };
-                    let answer = subject.sample(plan, false, computed);
-                    progress.step(&subject.to_string());
-                    if let Ok(mut answers) = answers.lock() {
-                        answers.push((index / 2, answer));
-                    }
-                }
-            });
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::SeqCst);
+            let Some(subject) = subjects.get(index / 2) else { return Ok(()) };
+            let rows = subject.once(plan, Run::Sample(index as u32 % 2), computed)?;
+            progress.step(&subject.to_string());
+            if let Ok(mut answers) = answers.lock() {
+                answers.push((index, rows));
+            }
         }
-    });
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })?;
     let mut answers = answers.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     answers.sort_by_key(|(index, _)| *index);
     let mut rows = Vec::new();
     for (index, subject) in subjects.iter().enumerate() {
-        let mut twice = answers.extract_if(.., |(of, _)| *of == index).map(|(_, answer)| answer);
+        let mut twice = answers.extract_if(.., |(of, _)| *of / 2 == index).map(|(_, rows)| rows);
         match (twice.next(), twice.next()) {
-            (Some(Ok(first)), Some(Ok(second))) if counts(&first) == counts(&second) => {
-                rows.extend(subject.rows(0, &first.metrics));
-                rows.extend(subject.rows(1, &second.metrics));
-            }
-            (Some(Ok(first)), Some(Ok(second))) => {
-                let pairs = first.metrics.iter().zip(&second.metrics);
-                let differing = pairs
-                    .filter(|(a, b)| a != b)
-                    .map(|(a, b)| format!("{} {} {} {} and {}", a.case, a.phase, a.name, a.value, b.value));
-                let error = format!("two runs of the same image differ: {}", differing.collect::<Vec<_>>().join(", "));
+            (Some(first), _) if !succeeded(&first) => rows.extend(first),
+            (_, Some(second)) if !succeeded(&second) => rows.extend(second),
+            (Some(first), Some(second)) => {
+                let (a, b) = (counts(&first), counts(&second));
+                if a == b {
+                    rows.extend(first.into_iter().chain(second));
+                    continue;
+                }
+                let pairs = a.iter().zip(&b).filter(|(a, b)| a != b);
+                let differing: Vec<String> = pairs.map(|((name, a), (_, b))| format!("{name} {a} and {b}")).collect();
+                let error = format!("two runs of the same image differ: {}", differing.join(", "));
                 rows.push(subject.failed(error, Exit::Harness));
             }
-            (Some(Err(row)), _) | (_, Some(Err(row))) => rows.push(*row),
             _ => rows.push(subject.failed("it was not run".into(), Exit::Harness)),
         }
     }
-    rows
+    Ok(rows)
 }
 
-fn counts(reply: &Reply) -> Vec<(String, u64)> {
-    let name = |metric: &Metric| format!("{} {} {}", metric.case, metric.phase, metric.name);
-    reply.metrics.iter().map(|metric| (name(metric), metric.value)).collect()
+/// Whether the rows are numbers, and no failure or skip.
+fn succeeded(rows: &[Row]) -> bool {
+    rows.iter().all(|row| matches!(row, Row::Sample { .. }))
+}
+
+fn counts(rows: &[Row]) -> Vec<(String, u64)> {
+    let count = |row: &Row| match row {
+        Row::Sample { workload, phase, metric, value, .. } => Some((format!("{workload} {phase} {metric}"), *value)),
+        _ => None,
+    };
+    rows.iter().filter_map(count).collect()
 }
 
 /// Timed runs: one after the other, every round over all subjects in another order.
-fn measure_timed(plan: &Plan, subjects: &[Subject], seed: u64, computed: &Computed) -> Vec<Row> {
+fn measure_timed(plan: &Plan, subjects: &[Subject], seed: u64, computed: &Computed) -> Result<Vec<Row>, Error> {
     if subjects.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let rounds = subjects.iter().map(|subject| subject.rounds(plan.quick)).max().unwrap_or(0);
     let samples: u32 = subjects.iter().map(|subject| subject.rounds(plan.quick)).sum();
@@ -202,31 +214,30 @@ fn measure_timed(plan: &Plan, subjects: &[Subject], seed: u64, computed: &Comput
             if sample >= subject.rounds(plan.quick) {
                 continue;
             }
-            if !failed[index] && !process::interrupted() {
-                match subject.sample(plan, false, computed) {
-                    Ok(reply) => rows.extend(subject.rows(sample, &reply.metrics)),
-                    Err(row) => {
-                        failed[index] = true;
-                        rows.push(*row);
-                    }
-                }
+            if !failed[index] {
+                let new = subject.once(plan, Run::Sample(sample), computed)?;
+                failed[index] = !succeeded(&new);
+                rows.extend(new);
             }
             progress.step(&subject.to_string());
         }
     }
     for (subject, failed) in subjects.iter().zip(failed) {
-        if subject.has_fuel() && !failed && !process::interrupted() {
-            match subject.sample(plan, true, computed) {
-                Ok(reply) => {
-                    let fuel: Vec<Metric> = reply.metrics.into_iter().filter(|metric| metric.name == "fuel").collect();
-                    rows.extend(subject.rows(0, &fuel));
-                }
-                Err(row) => rows.push(*row),
-            }
+        if subject.has_fuel() && !failed {
+            rows.extend(subject.once(plan, Run::Fuel, computed)?);
             progress.step(&subject.to_string());
         }
     }
-    rows
+    Ok(rows)
+}
+
+/// Which run of a subject.
+#[derive(Clone, Copy)]
+enum Run {
+    /// Of so many, from 0.
+    Sample(u32),
+    /// The one that counts fuel.
+    Fuel,
 }
 
 impl<'a> Subject<'a> {
@@ -263,6 +274,32 @@ impl<'a> Subject<'a> {
 
     fn void(&self, error: String, exit: Exit) -> Box<Row> {
         Box::new(self.failed(error, exit))
+    }
+
+    /// The rows of a run: those of the journal, or of one that is made now and then written down there.
+    fn once(&self, plan: &Plan, run: Run, computed: &Computed) -> Result<Vec<Row>, Error> {
+        let (name, sample, fuel) = match run {
+            Run::Sample(sample) => (format!("{self}, sample {sample}"), sample, false),
+            Run::Fuel => (format!("{self}, fuel"), 0, true),
+        };
+        if let Some(done) = plan.journal.and_then(|journal| journal.done(&name)) {
+            let differing = computed.differing(self.cell, &done.checks);
+            let void = |error| vec![self.failed(format!("the sample is void: {error}"), Exit::WrongAnswer)];
+            return Ok(differing.map_or_else(|| done.rows.clone(), void));
+        }
+        let done = match self.sample(plan, fuel, computed) {
+            Ok(reply) => {
+                let counts = |metric: &Metric| !fuel || metric.name == "fuel";
+                let metrics: Vec<Metric> = reply.metrics.into_iter().filter(counts).collect();
+                Done { rows: self.rows(sample, &metrics), checks: reply.checks, decided: None }
+            }
+            Err(_) if process::interrupted() => return Err(Error::Interrupted),
+            Err(row) => Done { rows: vec![*row], ..Done::default() },
+        };
+        if let Some(journal) = plan.journal {
+            journal.record(&name, &done)?;
+        }
+        Ok(done.rows)
     }
 
     /// One run; its numbers count only if what it computed is right.

@@ -8,6 +8,7 @@ use crate::comparison::{self, Comparison};
 use crate::error::Error;
 use crate::expected::{Cause, Skip};
 use crate::golden::Case;
+use crate::journal::Done;
 use crate::measure::{Subject, What, pin};
 use crate::probe::Computed;
 use crate::process;
@@ -91,7 +92,7 @@ struct Contest<'a> {
 /// Compares pairs of sides on every timed case that both have.
 ///
 /// # Errors
-/// On Ctrl-C, or where the two have no timed case. Everything that goes wrong with a run is a row.
+/// On Ctrl-C, where the two have no timed case, or if the journal of the first side cannot be written. Everything that goes wrong with a run is a row.
 pub fn compare<'a>(sides: &[[Side<'a>; 2]], settings: &Settings) -> Result<Paired, Error> {
     let mut rows = Vec::new();
     let mut contests = Vec::new();
@@ -111,7 +112,7 @@ pub fn compare<'a>(sides: &[[Side<'a>; 2]], settings: &Settings) -> Result<Paire
         });
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
-    rows.extend(measured);
+    rows.extend(measured?);
     if process::interrupted() {
         return Err(Error::Interrupted);
     }
@@ -162,7 +163,7 @@ fn not_comparable(cell: Cell, case: &Case, reason: String) -> Row {
     Row::skipped(cell, Some(case.name()), &Skip { cause: Cause::NotComparable, reason }, false)
 }
 
-fn rounds(contests: &mut [Contest], settings: &Settings) -> Vec<Row> {
+fn rounds(contests: &mut [Contest], settings: &Settings) -> Result<Vec<Row>, Error> {
     let mut random = SplitMix::new(settings.seed);
     let mut rows = Vec::new();
     // Once unmeasured: files are read for the first time, and what cannot run says so before others have waited.
@@ -177,20 +178,23 @@ fn rounds(contests: &mut [Contest], settings: &Settings) -> Vec<Row> {
         }
         // A pair and its twin are four runs, these were two.
         contest.pairs = settings.pairs.of(2.0 * started.elapsed().as_secs_f64());
+        // Decided once: a run that is resumed has the pairs that it began with.
+        let decided = contest.once("pairs", |contest| Done { decided: Some(contest.pairs), ..Done::default() })?;
+        contest.pairs = decided.decided.unwrap_or(contest.pairs);
     }
     drop(progress);
     for round in 0..2 {
-        rows.extend(one_round(contests, round, &mut random));
+        rows.extend(one_round(contests, round, &mut random)?);
         let noise = |comparison: &Comparison| comparison.judge_round(0, settings.limits) == Some(Verdict::Noise);
         if round == 0 && comparison::of(&rows, settings.limits).iter().all(noise) {
             break;
         }
     }
-    rows
+    Ok(rows)
 }
 
 /// A round: every contest has its pairs and their twins, in a random order of contests within each.
-fn one_round(contests: &mut [Contest], round: u32, random: &mut SplitMix) -> Vec<Row> {
+fn one_round(contests: &mut [Contest], round: u32, random: &mut SplitMix) -> Result<Vec<Row>, Error> {
     let label = if round == 0 { "compare" } else { "compare once more, to confirm" };
     let pairs = |contests: &[Contest]| contests.iter().map(|contest| contest.pairs).collect::<Vec<u32>>();
     let progress = Progress::bar(label, pairs(contests).iter().map(|pairs| 2 * u64::from(*pairs)).sum());
@@ -209,15 +213,19 @@ fn one_round(contests: &mut [Contest], round: u32, random: &mut SplitMix) -> Vec
             }
             let [swaps, twin_swaps, twin_first] = orders[index].each_ref().map(|order| order[pair as usize]);
             for noise in [twin_first, !twin_first] {
-                if !contest.failed && !process::interrupted() {
+                if !contest.failed {
                     let second_first = if noise { twin_swaps } else { swaps };
-                    rows.extend(contest.pair(Place { round, pair, noise, second_first }));
+                    let name = format!("round {round}, {} {pair}", if noise { "twin" } else { "pair" });
+                    let place = Place { round, pair, noise, second_first };
+                    let done = contest.once(&name, |contest| Done { rows: contest.pair(place), ..Done::default() })?;
+                    contest.failed |= !done.rows.iter().all(|row| matches!(row, Row::Pair { .. }));
+                    rows.extend(done.rows);
                 }
                 progress.step(&contest.names[1]);
             }
         }
     }
-    rows
+    Ok(rows)
 }
 
 /// Which pair, and in which order.
@@ -230,6 +238,23 @@ struct Place {
 }
 
 impl Contest<'_> {
+    /// A piece: that of the journal, or one that is made now and then written down there.
+    fn once(&mut self, what: &str, make: impl FnOnce(&mut Self) -> Done) -> Result<Done, Error> {
+        let (subject, plan) = self.sides[0];
+        let name = format!("{} against {}, {}, {what}", self.names[1], self.names[0], subject.workload());
+        if let Some(done) = plan.journal.and_then(|journal| journal.done(&name)) {
+            return Ok(done.clone());
+        }
+        let done = make(self);
+        if process::interrupted() {
+            return Err(Error::Interrupted);
+        }
+        if let Some(journal) = plan.journal {
+            journal.record(&name, &done)?;
+        }
+        Ok(done)
+    }
+
     /// Runs a side and returns the time of each phase, or the row that says why there is none.
     fn times(&mut self, side: usize) -> Result<[u64; PHASES.len()], Box<Row>> {
         let (subject, plan) = &self.sides[side];

@@ -1,18 +1,18 @@
 //! Where the numbers of a run come from: commit, tools, machine, load.
 
+use crate::checkout;
 use crate::stats::verdict::TimeLimits;
 use crate::tools::{Tool, said};
 use crate::workspace::Workspace;
-use bitstate_protocol::{Digest, Digester};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 /// Everything a reader needs to tell whether two runs may be compared.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
     /// Name of the run.
@@ -21,6 +21,9 @@ pub struct Provenance {
     pub command: String,
     /// When it started, UTC, ISO 8601.
     pub started: String,
+    /// When it was resumed after it had been broken off, UTC, ISO 8601: its times are of more than one session.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<String>,
     /// Seconds that verifying and measuring took, builds apart.
     pub seconds: u64,
     /// Git commit.
@@ -65,7 +68,7 @@ pub struct Provenance {
 }
 
 /// The place of a run in a merged file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Shard {
     /// Which, from 1.
@@ -109,7 +112,7 @@ impl Provenance {
             started: now(),
             commit: commit.unwrap_or_else(|| "unknown".into()),
             dirty,
-            changes: if dirty { changes(&workspace.root) } else { None },
+            changes: if dirty { checkout::changes(workspace).map(|digest| digest.to_string()) } else { None },
             tools,
             cpu: cpu_field("model name"),
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
@@ -126,6 +129,20 @@ impl Provenance {
         format!("{}, {} processors, {}, kernel {}", self.cpu, self.cpus, self.system, self.kernel)
     }
 
+    /// What rows of the same run have in common: source, tools, machine.
+    pub fn key(&self) -> BTreeMap<String, String> {
+        let tools = self.tools.iter().map(|(name, version)| (name.clone(), version.clone()));
+        let rest = [
+            ("commit", self.short_commit()),
+            ("CPU", self.cpu.clone()),
+            ("processors", self.cpus.to_string()),
+            ("CPU features", self.cpu_features.clone()),
+            ("system", self.system.clone()),
+            ("kernel", self.kernel.clone()),
+        ];
+        tools.chain(rest.map(|(name, value)| (name.to_string(), value))).collect()
+    }
+
     /// The first ten digits of the commit, with a mark if the tree had changes beside it.
     pub fn short_commit(&self) -> String {
         let short: String = self.commit.chars().take(10).collect();
@@ -133,26 +150,28 @@ impl Provenance {
     }
 }
 
-/// Digest of what the working tree has beside its commit: tracked files by their difference, new ones by their content.
-fn changes(root: &Path) -> Option<String> {
-    let git = || {
-        let mut command = Command::new("git");
-        command.current_dir(root);
-        command
+/// What two keys differ in, a sentence each: name, value then, value now.
+pub fn differences(then: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
+    let names: BTreeSet<&String> = then.keys().chain(now.keys()).collect();
+    let differs = names.into_iter().filter(|name| then.get(*name) != now.get(*name));
+    let words = |text: Option<&String>| text.map_or(Vec::new(), |text| text.split(' ').map(str::to_string).collect());
+    let sentence = |name: &String| {
+        let (old, new): (Vec<String>, Vec<String>) = (words(then.get(name)), words(now.get(name)));
+        // Of a long list only what is not on both sides.
+        let long = old.len().max(new.len()) > 20;
+        let show = |all: &[String], other: &[String]| match all {
+            [] => "nothing".to_string(),
+            all if long => all.iter().filter(|word| !other.contains(word)).cloned().collect::<Vec<_>>().join(" "),
+            all => all.join(" "),
+        };
+        let (old, new) = (show(&old, &new), show(&new, &old));
+        if long {
+            format!("{name}: `{old}` is there no more, `{new}` is new")
+        } else {
+            format!("{name} was `{old}`, is `{new}` now")
+        }
     };
-    let tracked = git().args(["diff", "--binary", "--no-ext-diff", "HEAD"]).output().ok()?;
-    let names = git().args(["ls-files", "--others", "--exclude-standard", "-z"]).output().ok()?;
-    if !tracked.status.success() || !names.status.success() {
-        return None;
-    }
-    let mut digester = Digester::default();
-    digester.push(&tracked.stdout);
-    for name in names.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        digester.push(name);
-        let content = std::fs::read(root.join(String::from_utf8_lossy(name).as_ref())).ok()?;
-        digester.push(Digest::of(&content).to_string().as_bytes());
-    }
-    Some(digester.finish().to_string())
+    differs.map(sentence).collect()
 }
 
 /// The features of this machine's CPU, as `/proc/cpuinfo` lists them.
@@ -189,32 +208,7 @@ fn locked_version(lock: &str, package: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{changes, locked_version};
-    use std::process::Command;
-
-    #[test]
-    fn local_changes_are_told_apart_by_content_and_new_files_count() {
-        let folder = tempfile::tempdir().unwrap();
-        let git = |arguments: &[&str]| {
-            let identity = ["-c", "user.name=a", "-c", "user.email=a@b"];
-            let done = Command::new("git").current_dir(folder.path()).args(identity).args(arguments).output().unwrap();
-            assert!(done.status.success(), "{arguments:?}");
-        };
-        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-        git(&["init", "--quiet"]);
-        write("file", "first");
-        git(&["add", "file"]);
-        git(&["commit", "--quiet", "-m", "first"]);
-        let mut seen = vec![changes(folder.path()).unwrap()];
-        for (name, text) in [("file", "second"), ("file", "third"), ("new", "a"), ("new", "b")] {
-            write(name, text);
-            let now = changes(folder.path()).unwrap();
-            assert!(!seen.contains(&now), "{name} {text}");
-            assert_eq!(now, changes(folder.path()).unwrap());
-            seen.push(now);
-        }
-        assert_eq!(changes(&folder.path().join("nowhere")), None);
-    }
+    use super::locked_version;
 
     #[test]
     fn a_locked_version_is_of_the_very_package() {

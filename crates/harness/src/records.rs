@@ -1,22 +1,36 @@
 //! The raw rows of a run, one JSON object a line: what was measured, skipped, verified and what failed.
 //!
-//! The first row says where everything comes from; the report is made from the rows alone.
+//! The first row says where everything comes from and the last one how many there are; the report is made from the rows
+//! alone. `ci/records.schema.json` describes them.
+
+pub mod lines;
+pub mod schema;
 
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::expected::{Cause, Skip};
 use crate::merge;
-use crate::provenance::Provenance;
+use crate::provenance::{self, Provenance};
 use crate::target::Cell;
-use crate::workspace::{read_text, write_atomic};
+use crate::workspace::write_atomic;
+use lines::Lines;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::path::Path;
 
-/// Version of the rows' format, in every row.
-pub const SCHEMA: u64 = 1;
+/// Version of the rows' format, in every row. Reading is strict, so whatever a reader of an older version would refuse
+/// or take for something else raises it: a new kind of row, a new field, another meaning.
+///
+/// 1: the first. Rows `layout` and `pair` were added to it without raising it.
+/// 2: the last row is `end`, so that a file cut between two rows is not read as a whole one; `run` may say when the run
+///    was resumed.
+pub const SCHEMA: u64 = 2;
+/// The oldest version that is read: everything in it still means the same.
+pub const OLDEST_SCHEMA: u64 = 1;
 
 /// Which way is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// Less is better.
@@ -55,7 +69,7 @@ pub const COUNTERS: [&str; 8] =
     ["instructions", "fuel", "allocations", "peak_memory", "linear_memory", "heap_peak", "stack_high_water", "static"];
 
 /// One row.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "row", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Row {
     /// Where everything below comes from. The first row, and only the first; in a merged file the first of each part.
@@ -255,14 +269,14 @@ impl Tally {
 /// # Errors
 /// If the file cannot be written.
 pub fn write(path: &Path, rows: &[Row]) -> Result<(), Error> {
+    let malformed =
+        |error: serde_json::Error| Error::Malformed { path: path.to_path_buf(), message: error.to_string() };
     let mut text = String::new();
+    let rows = rows.iter().map(serde_json::to_value).chain([Ok(json!({"row": END, "rows": rows.len()}))]);
     for row in rows {
-        let malformed = |message: String| Error::Malformed { path: path.to_path_buf(), message };
-        let mut value = serde_json::to_value(row).map_err(|error| malformed(error.to_string()))?;
-        if let Some(fields) = value.as_object_mut() {
-            fields.insert("schema".into(), SCHEMA.into());
-        }
-        text += &value.to_string();
+        let mut row = row.map_err(malformed)?;
+        row["schema"] = SCHEMA.into();
+        text += &row.to_string();
         text.push('\n');
     }
     write_atomic(path, text.as_bytes())
@@ -280,8 +294,9 @@ pub struct Part {
 /// Reads the rows of one run back.
 ///
 /// # Errors
-/// For a line of another schema, an unknown field, a file that does not start with where it comes from, or one that
-/// was merged from several runs: [`read_parts`] reads those too.
+/// For a file that is cut, empty or put together from two, a line of another schema, an unknown field or metric, a number
+/// that is no count; [`Error::NotComparable`] where its rows come from two machines or builds; and for a file that was
+/// merged from several runs: [`read_parts`] reads those too.
 pub fn read(path: &Path) -> Result<(Provenance, Vec<Row>), Error> {
     let mut parts = read_parts(path)?;
     match (parts.pop(), parts.is_empty()) {
@@ -293,38 +308,69 @@ pub fn read(path: &Path) -> Result<(Provenance, Vec<Row>), Error> {
     }
 }
 
-/// Reads rows back, run by run: one, or all the parts of a merged file. How that is marked: see [`crate::merge`].
+/// Reads rows back, run by run: one, or all the parts of a merged file. How that is marked: see [`crate::merge`]. A file
+/// is whole, or it is refused.
 ///
 /// # Errors
 /// As [`read`], and for a merged file of which a part is missing or out of its place.
 pub fn read_parts(path: &Path) -> Result<Vec<Part>, Error> {
-    let malformed = |message: String| Error::Malformed { path: path.to_path_buf(), message };
     let mut parts: Vec<Part> = Vec::new();
-    for (number, line) in read_text(path)?.lines().enumerate() {
-        let wrong = |message: String| malformed(format!("line {}: {message}", number + 1));
-        match (parse_line(line).map_err(wrong)?, parts.last_mut()) {
+    let (mut version, mut ended) = (None, false);
+    let mut lines = Lines::open(path)?;
+    while let Some(line) = lines.next().transpose()? {
+        let wrong = |message: String| lines.malformed(&message);
+        if !line.whole {
+            return Err(wrong(format!("it ends in the middle, so the file was {CUT}")));
+        }
+        let (of, fields) = lines::versioned(&line.text, version).map_err(wrong)?;
+        version = Some(of);
+        if fields["row"] == END && of > 1 && !ended {
+            if fields["rows"].as_u64() != Some(line.number as u64 - 1) {
+                let (said, found) = (&fields["rows"], line.number - 1);
+                return Err(wrong(format!("the file had {said} rows and has {found}: rows were lost or added")));
+            }
+            ended = true;
+            continue;
+        }
+        match (lines::row(fields).map_err(wrong)?, parts.last_mut()) {
+            _ if ended => return Err(wrong(format!("it follows the closing row `{END}`, so it was added later"))),
+            (Row::Run(second), Some(first)) if second.shard.is_none() => {
+                return Err(two_runs(wrong, &first.provenance, &second));
+            }
             (Row::Run(run), last) => {
                 merge::in_turn(last.map(|part| &part.provenance), &run).map_err(wrong)?;
                 parts.push(Part { provenance: *run, rows: Vec::new() });
             }
             (row, Some(part)) => part.rows.push(row),
-            (_, None) => return Err(malformed("the first line is not a `run` row".into())),
+            (_, None) => return Err(wrong("it is not a `run` row, which is the first of a file".into())),
         }
     }
-    let last = parts.last().ok_or_else(|| malformed("the first line is not a `run` row".into()))?;
+    let Some(last) = parts.last() else {
+        return Err(lines.malformed("the file is empty: measure again, or take it from where it was made"));
+    };
+    if version > Some(1) && !ended {
+        return Err(lines.malformed(&format!("there is no closing row `{END}`, so the file was {CUT}")));
+    }
     if let Some(shard) = last.provenance.shard.as_ref().filter(|shard| shard.index != shard.of) {
-        return Err(malformed(format!("it ends with part {} of {}", shard.index, shard.of)));
+        return Err(lines.malformed(&format!("it ends with part {} of {}", shard.index, shard.of)));
     }
     Ok(parts)
 }
 
-fn parse_line(line: &str) -> Result<Row, String> {
-    let mut value: serde_json::Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    let schema = value.as_object_mut().and_then(|fields| fields.remove("schema"));
-    match schema.and_then(|schema| schema.as_u64()) {
-        Some(SCHEMA) => serde_json::from_value(value).map_err(|error| error.to_string()),
-        Some(other) => Err(format!("schema {other}, this build reads schema {SCHEMA}")),
-        None => Err("no `schema`".into()),
+/// The kind of the last row.
+const END: &str = "end";
+/// What became of a file that ends too soon, and what to do.
+const CUT: &str = "cut off: take it once more from where it was made, or measure again";
+
+/// The error for a second `run` row: rows of two runs say nothing together.
+fn two_runs(wrong: impl Fn(String) -> Error, first: &Provenance, second: &Provenance) -> Error {
+    let advice = "`cargo xtask report --merge` joins the files of runs that belong together";
+    match &provenance::differences(&first.key(), &second.key())[..] {
+        [] => wrong(format!("a second `run` row: the file is put together from two; {advice}")),
+        differences => Error::NotComparable(format!(
+            "{}; a second `run` row, of another machine or build; {advice}",
+            wrong(differences.join("; "))
+        )),
     }
 }
 
@@ -351,13 +397,11 @@ mod tests {
         let path = folder.path().join("records.jsonl");
         write(&path, &rows()).unwrap();
         assert_eq!(read(&path).unwrap().1, rows()[1..]);
-        let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, text.replace("\"schema\":1", "\"schema\":2")).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("line 1: schema 2"));
-        std::fs::write(&path, text.replace("\"steps\"", "\"step\"")).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("line 3"));
-        std::fs::write(&path, text.lines().skip(1).collect::<Vec<_>>().join("\n")).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("not a `run` row"));
+        // The first version had no closing row.
+        let text = std::fs::read_to_string(&path).unwrap().replace("\"schema\":2", "\"schema\":1");
+        let kept: Vec<&str> = text.lines().filter(|line| !line.contains("\"end\"")).collect();
+        std::fs::write(&path, kept.join("\n") + "\n").unwrap();
+        assert_eq!(read(&path).unwrap().1, rows()[1..]);
     }
 
     #[test]

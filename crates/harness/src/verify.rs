@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::expected::Expected;
 use crate::golden::{Case, Divergence, Golden};
+use crate::journal::{Done, Journal};
 use crate::process;
 use crate::progress::Progress;
 use crate::records::Row;
@@ -38,6 +39,8 @@ pub struct Plan<'a> {
     pub can_install: bool,
     /// Fewer steps or samples.
     pub quick: bool,
+    /// Where finished pieces are written down and found again, for a run that can be resumed.
+    pub journal: Option<&'a Journal>,
 }
 
 /// One run to make: some cases of one model, or the kernel checks, on one cell.
@@ -93,22 +96,26 @@ pub fn time_limit(cell: Cell) -> Duration {
 /// Verifies and returns one row for each cell and case, and one for each cell's kernel checks.
 ///
 /// # Errors
-/// On Ctrl-C. Everything that goes wrong with a run is a row.
+/// On Ctrl-C, or if the journal cannot be written. Everything that goes wrong with a run is a row.
 pub fn verify(plan: &Plan) -> Result<Vec<Row>, Error> {
     let tasks = tasks(plan);
     let progress = Progress::bar("verify", tasks.len() as u64);
     let next = AtomicUsize::new(0);
-    let done = Mutex::new(plan.obstacles());
+    let done = Mutex::new(Ok(plan.obstacles()));
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(tasks.len());
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(task) = tasks.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let rows = task.run(plan);
+                    let rows = task.once(plan);
                     progress.step(&task.cell.to_string());
                     // A poisoned lock means that another worker panicked, which the scope reports.
                     if let Ok(mut done) = done.lock() {
-                        done.extend(rows);
+                        match (rows, done.as_mut()) {
+                            (Ok(rows), Ok(done)) => done.extend(rows),
+                            (Err(error), Ok(_)) => *done = Err(error),
+                            (_, Err(_)) => break,
+                        }
                     }
                 }
             });
@@ -117,7 +124,7 @@ pub fn verify(plan: &Plan) -> Result<Vec<Row>, Error> {
     if process::interrupted() {
         return Err(Error::Interrupted);
     }
-    let mut rows = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut rows = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())?;
     rows.sort_by_key(row_order);
     Ok(rows)
 }
@@ -167,6 +174,23 @@ fn tasks<'a>(plan: &'a Plan<'a>) -> Vec<Task<'a>> {
 }
 
 impl Task<'_> {
+    /// Its rows: those of the journal, or of a run that is then written down there.
+    fn once(&self, plan: &Plan) -> Result<Vec<Row>, Error> {
+        let Some(journal) = plan.journal else { return Ok(self.run(plan)) };
+        let of: Vec<&str> = self.cases.iter().map(|case| case.name()).collect();
+        let of = if self.kernels { KERNELS.to_string() } else { of.join(", ") };
+        let task = format!("{} verify {} {of}", self.cell, self.model.name);
+        if let Some(done) = journal.done(&task) {
+            return Ok(done.rows.clone());
+        }
+        let rows = self.run(plan);
+        if process::interrupted() {
+            return Err(Error::Interrupted);
+        }
+        journal.record(&task, &Done { rows: rows.clone(), ..Done::default() })?;
+        Ok(rows)
+    }
+
     fn run(&self, plan: &Plan) -> Vec<Row> {
         let mut jobs: Vec<Job> = if self.kernels {
             vec![Job::Kernels]

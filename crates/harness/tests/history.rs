@@ -147,7 +147,7 @@ fn a_run_that_cannot_be_read_is_left_out_with_the_reason() {
     let runs = tables::all(&report).into_iter().find(|table| table.title == "Published runs").unwrap();
     let last = runs.rows.last().unwrap();
     assert_eq!(last[1], "first");
-    assert!(last[4].starts_with("left out: reports/first/records.jsonl: line 1: schema 9"), "{last:?}");
+    assert!(last[4].starts_with("left out: reports/first/records.jsonl: line 1: its `schema` is 9"), "{last:?}");
 }
 
 #[test]

@@ -116,6 +116,10 @@ fn provenance_of_one(report: &Report) -> Vec<(String, String)> {
         ("time stolen by the hypervisor".into(), format!("{:.2} s", p.steal as f64 / 100.0)),
         ("golden streams".into(), p.golden.clone()),
     ];
+    if !p.resumed.is_empty() {
+        // Its times are of more than one session.
+        rows.insert(2, ("broken off, and resumed".into(), p.resumed.join(", ")));
+    }
     rows.extend(p.tools.iter().map(|(name, version)| (name.clone(), version.clone())));
     rows.extend(p.models.iter().map(|(name, digest)| (format!("model `{name}`"), digest.clone())));
     rows.push(("CPU features".into(), p.cpu_features.clone()));

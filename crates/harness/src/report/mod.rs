@@ -25,11 +25,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// Version of the JSON's format. The rows that it is made from have their own.
+pub const SCHEMA: u64 = 1;
+
 /// Everything that a report says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
-    /// Version of the rows that it was made from.
+    /// See [`SCHEMA`].
     pub schema: u64,
     /// Where it comes from; the first part, where it was merged.
     pub provenance: Provenance,
@@ -161,7 +164,7 @@ impl Report {
         let tally = Tally::of(rows);
         let comparisons = provenance.time_limits.map_or(Vec::new(), |limits| comparison::of(rows, limits));
         let mut report = Report {
-            schema: records::SCHEMA,
+            schema: SCHEMA,
             provenance,
             parts: Vec::new(),
             history: History::default(),

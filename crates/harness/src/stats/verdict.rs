@@ -3,6 +3,7 @@
 
 use super::paired::Ratio;
 use crate::exit::Exit;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Fewest pairs that a round is judged by.
@@ -50,7 +51,7 @@ impl Verdict {
 }
 
 /// What matters, as shares: 0.02 is 2 %.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimeLimits {
     /// A smaller change is none.

@@ -99,6 +99,7 @@ impl Fake {
             expected: &Expected::default(),
             can_install: true,
             quick: false,
+            journal: None,
         };
         act(&plan)
     }

@@ -1,0 +1,133 @@
+//! Reading JSON Lines from a file that may be cut, mixed or made up: what is wrong is a sentence about its line.
+
+use super::{METRICS, OLDEST_SCHEMA, Row, SCHEMA};
+use crate::error::{Error, nearest};
+use serde_json::Value;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// Longest line that is read, in bytes. The longest that is written, the `run` row, has some 3 kB.
+pub const LONGEST_LINE: usize = 1 << 20;
+
+/// A line of a file.
+#[derive(Debug)]
+pub struct Line {
+    /// Its number, from 1.
+    pub number: usize,
+    /// Its text, without its end.
+    pub text: String,
+    /// Whether it ends as a line does. One that does not was cut off, and is the last one.
+    pub whole: bool,
+}
+
+/// The lines of a file, of which one at a time is in memory.
+#[derive(Debug)]
+pub struct Lines {
+    path: PathBuf,
+    reader: BufReader<File>,
+    number: usize,
+}
+
+impl Lines {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let file = File::open(path).map_err(Error::io("read", path))?;
+        Ok(Lines { path: path.to_path_buf(), reader: BufReader::new(file), number: 0 })
+    }
+
+    /// An error about the line that was read last.
+    pub fn malformed(&self, message: &str) -> Error {
+        let message = format!("line {}: {message}", self.number.max(1));
+        Error::Malformed { path: self.path.clone(), message }
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Result<Line, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut bytes = Vec::new();
+        let mut limited = self.reader.by_ref().take(LONGEST_LINE as u64 + 1);
+        self.number += 1;
+        match limited.read_until(b'\n', &mut bytes) {
+            Err(source) => return Some(Err(Error::Io { action: "read", path: self.path.clone(), source })),
+            Ok(0) => return None,
+            Ok(_) => {}
+        }
+        let whole = bytes.last() == Some(&b'\n');
+        if bytes.len() > LONGEST_LINE {
+            let message = format!("it is longer than {LONGEST_LINE} bytes, which no row is: this is no file of rows");
+            return Some(Err(self.malformed(&message)));
+        }
+        bytes.truncate(bytes.len() - usize::from(whole));
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            // A line that was cut may end inside a letter.
+            Err(error) if !whole => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+            Err(error) => {
+                let message = format!("byte {} is not UTF-8", error.utf8_error().valid_up_to() + 1);
+                return Some(Err(self.malformed(&message)));
+            }
+        };
+        Some(Ok(Line { number: self.number, text, whole }))
+    }
+}
+
+/// Takes the version off a line; the rest is the row. `expected` is the version of the lines before it.
+///
+/// # Errors
+/// As a sentence without file and line.
+pub fn versioned(text: &str, expected: Option<u64>) -> Result<(u64, Value), String> {
+    let mut value: Value = serde_json::from_str(text).map_err(|error| no_json(text, &error))?;
+    let fields = value.as_object_mut().ok_or("it is no JSON object, and so no row")?;
+    let found = fields.remove("schema").ok_or("it has no `schema`, the version of its format: it is no row of ours")?;
+    let known = |version: &u64| (OLDEST_SCHEMA..=SCHEMA).contains(version);
+    let Some(version) = found.as_u64().filter(known) else {
+        return Err(format!(
+            "its `schema` is {found}, and this build reads {OLDEST_SCHEMA} to {SCHEMA}: read the file with the build \
+             that wrote it, or measure again with this one"
+        ));
+    };
+    match expected {
+        Some(expected) if expected != version => Err(format!(
+            "its `schema` is {version}, that of the lines before it is {expected}: the file is put together from two; \
+             `cargo xtask report --merge` joins whole files"
+        )),
+        _ => Ok((version, value)),
+    }
+}
+
+/// A row from its fields.
+///
+/// # Errors
+/// As a sentence without file and line.
+pub fn row(fields: Value) -> Result<Row, String> {
+    for (name, value) in fields.as_object().into_iter().flatten() {
+        let numbers = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        if let Some(number) = numbers.iter().find(|number| number.is_number() && !number.is_u64()) {
+            return Err(format!("`{name}` is {number}, and a count is a whole number from 0 to 2^64 - 1"));
+        }
+    }
+    let row: Row = serde_json::from_value(fields).map_err(|error| error.to_string())?;
+    if let Row::Sample { metric, .. } | Row::Pair { metric, .. } = &row
+        && !METRICS.iter().any(|(known, _)| known == metric)
+    {
+        let near = nearest(metric, METRICS.iter().map(|(name, _)| *name));
+        let hint = near.map_or(String::new(), |name| format!("; did you mean `{name}`?"));
+        return Err(format!("there is no metric `{metric}`{hint}"));
+    }
+    Ok(row)
+}
+
+/// What is wrong with a text that is no JSON, with the place where it stops to be.
+fn no_json(text: &str, error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return "it ends in the middle of a row".into();
+    }
+    let rest: String = text.chars().skip(error.column().saturating_sub(1)).take(24).collect();
+    format!("it is no JSON from column {} on: `{rest}`", error.column())
+}

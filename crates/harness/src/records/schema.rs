@@ -1,0 +1,49 @@
+//! The JSON Schema of a line of records, made from the types of the rows, so that it cannot say anything else.
+
+use super::{END, METRICS, OLDEST_SCHEMA, Row, SCHEMA};
+use crate::error::Error;
+use crate::workspace::Workspace;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Where it is committed.
+pub fn path(workspace: &Workspace) -> PathBuf {
+    workspace.root.join("ci/records.schema.json")
+}
+
+/// The file's text.
+///
+/// # Errors
+/// If the types of the rows do not give a schema of the expected form.
+pub fn text() -> Result<String, Error> {
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Row>().to_value();
+    schema["title"] = "A line of records.jsonl".into();
+    let end = json!({
+        "description": "The last row of a file, since version 2: how many rows come before it.",
+        "type": "object",
+        "properties": {"row": {"type": "string", "const": END}, "rows": {"type": "integer", "minimum": 1}},
+        "required": ["row", "rows"],
+        "additionalProperties": false,
+    });
+    let kinds = schema["oneOf"].as_array_mut();
+    let kinds = kinds.ok_or_else(|| Error::Refused("the rows have no schema by kind".into()))?;
+    kinds.push(end);
+    for kind in kinds {
+        complete(kind);
+    }
+    Ok(format!("{schema:#}\n"))
+}
+
+/// Adds to a kind of row what its type does not say: the version, and which metrics there are.
+fn complete(kind: &mut Value) {
+    let versions: Vec<u64> = (OLDEST_SCHEMA..=SCHEMA).collect();
+    kind["properties"]["schema"] = json!({"description": "Version of the format, the same in every line of a file.",
+                                          "enum": versions});
+    if let Some(required) = kind["required"].as_array_mut() {
+        required.push("schema".into());
+    }
+    if let Some(metric) = kind["properties"].get_mut("metric") {
+        metric["enum"] = METRICS.iter().map(|(name, _)| *name).collect();
+    }
+}

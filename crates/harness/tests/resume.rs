@@ -1,0 +1,198 @@
+//! A run that is killed in the middle and gone on with: nothing is lost but the piece under way.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use bitstate_harness::build::Built;
+use bitstate_harness::journal::{Begun, Journal, Key, last};
+use bitstate_harness::measure::measure;
+use bitstate_harness::pairs::{self, Pairs, Settings, Side};
+use bitstate_harness::provenance::Provenance;
+use bitstate_harness::records::{Row, Tally};
+use bitstate_harness::select::Patterns;
+use bitstate_harness::stats::verdict::TimeLimits;
+use bitstate_harness::target::Cell;
+use bitstate_harness::verify::{Plan, verify};
+use bitstate_harness::workspace::Workspace;
+use bitstate_protocol::{Header, Phase};
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Command;
+use support::Fake;
+
+/// Where the process that is to be killed works; it is this test again.
+const FOLDER: &str = "BITSTATE_TEST_FOLDER";
+/// At which run of a runner it is killed, by that runner.
+const KILL_AT: &str = "BITSTATE_TEST_KILL_AT";
+
+/// A target whose runner is a script that answers what it is asked, leaves a mark for every run, and kills who asks at
+/// the run that it is told.
+fn target(name: &str, tick: &str, folder: &Path) -> (Fake, Built) {
+    let mut fake = Fake::new();
+    fake.cell = Cell::named(name, "generic").unwrap();
+    let header = Header { target: name.into(), ..fake.header() };
+    let events = [
+        Fake::metric(Phase::Load, tick, 1000),
+        Fake::metric(Phase::Prefill, tick, 5000),
+        Fake::metric(Phase::Prefill, "tokens", 1),
+        Fake::metric(Phase::Decode, tick, 100_000),
+        Fake::metric(Phase::Decode, "tokens", 3),
+        Fake::stream([4, 5, 6]),
+    ];
+    let other = Fake::verify_answer(&header, &[Fake::stream([4, 5, 6])]);
+    std::fs::write(fake.folder.path().join("answer.txt.verify"), other).unwrap();
+    let script = format!(
+        "grep -q bench && answer=$ANSWER || answer=$ANSWER.verify\n\
+         mktemp '{0}/marks/XXXXXXXX' >/dev/null\n\
+         [ -n \"${KILL_AT}\" ] && [ $(ls '{0}/marks' | wc -l) -ge \"${KILL_AT}\" ] && kill -KILL $(cat '{0}/pid')\n\
+         cat $answer",
+        folder.display()
+    );
+    let runner = fake.runner(&Fake::answer(&header, &events), &script);
+    let mut built = Built::default();
+    built.runners.insert(fake.cell.target.name, runner);
+    (fake, built)
+}
+
+/// A run as `bench` makes it: verify, measure, pairs; on a target with a clock and on one without.
+fn work(folder: &Path, journal: &Journal) -> Vec<Row> {
+    std::fs::create_dir_all(folder.join("marks")).unwrap();
+    let mut rows = Vec::new();
+    for (name, tick) in [("xtensa", "instructions"), ("native", "time")] {
+        let (fake, built) = target(name, tick, folder);
+        fake.with_plan(&built, |plan| {
+            let plan = Plan { journal: Some(journal), cases: plan.cases.clone(), ..*plan };
+            rows.extend(verify(&plan).unwrap());
+            let all = Patterns::parse("metric", &[]).unwrap();
+            rows.extend(measure(&plan, &all, 1).unwrap().rows);
+            let side = |label| Side { label, plan: &plan, cell: fake.cell };
+            if name == "native" {
+                let limits = TimeLimits { floor: 0.01, ceiling: 0.05 };
+                let settings = Settings { pairs: Pairs::Exactly(20), seed: 1, limits };
+                rows.extend(pairs::compare(&[[side("old"), side("new")]], &settings).unwrap().rows);
+            }
+        });
+    }
+    rows
+}
+
+fn workspace(folder: &Path) -> Workspace {
+    Workspace { root: folder.to_path_buf(), target: folder.join("target") }
+}
+
+fn key(value: &str) -> Key {
+    [("commit".to_string(), value.to_string())].into()
+}
+
+fn begin(folder: &Path) -> Journal {
+    let provenance = Provenance { name: "a".into(), started: "2026-01-31T10:00:00Z".into(), ..Provenance::default() };
+    let begun = Begun { flags: vec!["--quick".into()], key: key("a"), inputs: Key::new(), provenance };
+    Journal::begin(&workspace(folder), "bench", begun).unwrap()
+}
+
+fn marks(folder: &Path) -> usize {
+    std::fs::read_dir(folder.join("marks")).unwrap().count()
+}
+
+#[test]
+fn a_run_that_is_killed_loses_nothing_but_the_piece_under_way() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        let folder = Path::new(&folder);
+        std::fs::write(folder.join("pid"), std::process::id().to_string()).unwrap();
+        work(folder, &begin(folder));
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let undisturbed = work(folder.path(), &begin(folder.path()));
+    let runs = marks(folder.path());
+    let count = |kind: fn(&Row) -> bool| undisturbed.iter().filter(|row| kind(row)).count();
+    assert!(count(|row| matches!(row, Row::Sample { .. })) > 100 && count(|row| matches!(row, Row::Pair { .. })) == 80);
+    // In what is counted on several threads, in a sample, in a pair; and how many runs may be made once more: one for
+    // each thread, for a pair its two and the two that warm up.
+    let threads = std::thread::available_parallelism().unwrap().get();
+    for (kill_at, again) in [(1, threads), (4, threads), (15, 1), (24, 1), (60, 4)] {
+        let folder = tempfile::tempdir().unwrap();
+        let this = "a_run_that_is_killed_loses_nothing_but_the_piece_under_way";
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", this]).env(FOLDER, folder.path()).env(KILL_AT, kill_at.to_string());
+        let output = child.output().unwrap();
+        assert_eq!(output.status.signal(), Some(9), "{kill_at}: {output:?}");
+
+        let path = last(&workspace(folder.path()), "bench").unwrap();
+        // A crash of the whole machine can leave half a line besides.
+        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"line\":\"done\",\"ta").unwrap();
+        let (mut journal, torn) = Journal::open(&path).unwrap();
+        assert!(torn);
+        journal.resume().unwrap();
+        assert_eq!(journal.begun().provenance.resumed.len(), 1);
+        let finished = journal.finished();
+        let resumed = work(folder.path(), &journal);
+        assert_eq!(resumed, undisturbed, "killed at run {kill_at}");
+        assert!(journal.finished() > finished);
+        let made = marks(folder.path());
+        assert!(
+            (runs..=runs + again).contains(&made),
+            "killed at run {kill_at}: {made} runs were made in place of {runs}"
+        );
+        // Gone on with once more, nothing is left to do but to warm up.
+        drop(journal);
+        let (journal, torn) = Journal::open(&path).unwrap();
+        assert!(!torn);
+        assert_eq!((work(folder.path(), &journal), marks(folder.path())), (undisturbed.clone(), made + 2));
+        journal.end().unwrap();
+        assert_eq!(last(&workspace(folder.path()), "bench").unwrap_err().exit().code(), 2);
+    }
+    assert_eq!(Tally::of(&undisturbed).failed, 2, "the kernel checks, which the script does not answer");
+}
+
+#[test]
+fn a_run_of_something_else_is_not_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = begin(folder.path());
+    journal.require(&journal.begun().key, &key("a")).unwrap();
+    let error = journal.require(&journal.begun().key, &key("b")).unwrap_err();
+    assert_eq!(error.exit().code(), 3);
+    assert_eq!(
+        error.to_string(),
+        "the run of 2026-01-31T10:00:00Z cannot be resumed: commit was `a`, is `b` now; start anew without --resume, \
+         or go back to what it was of"
+    );
+}
+
+#[test]
+fn a_run_that_still_goes_on_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = begin(folder.path());
+    let error = Journal::open(journal.path()).unwrap_err();
+    assert_eq!(error.exit().code(), 2);
+    assert!(error.to_string().contains("this run is not broken off"), "{error}");
+}
+
+#[test]
+fn a_journal_that_a_crash_did_not_leave_is_refused_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = begin(folder.path());
+    let path = journal.path().to_path_buf();
+    drop(journal);
+    let begun = std::fs::read_to_string(&path).unwrap();
+    let done =
+        "{\"line\":\"done\",\"task\":\"a\",\"rows\":[],\"checks\":{},\"decided\":null,\"spent\":[7,1],\"schema\":2}\n";
+    for (text, words) in [
+        (String::new(), "it broke off before the run began"),
+        (begun[..20].to_string(), "it broke off before the run began"),
+        (done.to_string(), "line 1: it is no line that a journal has there"),
+        (begun.repeat(2), "line 2: it is no line that a journal has there"),
+        (begun.clone() + "{\"line\":\"do\n" + done, "line 2: it ends in the middle of a row"),
+        (begun.clone() + &done.replace("[7,1]", "[7,-1]"), "line 2: "),
+        (begun.clone() + &done.replace("\"schema\":2", "\"schema\":7"), "line 2: its `schema` is 7"),
+    ] {
+        std::fs::write(&path, &text).unwrap();
+        let error = Journal::open(&path).unwrap_err();
+        assert_eq!(error.exit().code(), 2);
+        assert!(error.to_string().contains(words), "{text}\n{error}");
+    }
+    std::fs::write(&path, begun + done).unwrap();
+    let (journal, _) = Journal::open(&path).unwrap();
+    assert!(journal.done("a").is_some() && journal.spent()[0] >= 7, "what an earlier start took counts");
+}
