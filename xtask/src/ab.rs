@@ -8,6 +8,7 @@ use bitstate_harness::comparison::Comparison;
 use bitstate_harness::counters::{self, Counter};
 use bitstate_harness::gate::{self, Finding, Scope};
 use bitstate_harness::pairs::{self, Pairs, Settings, Side};
+use bitstate_harness::parts;
 use bitstate_harness::provenance::{self, Provenance};
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::report::history::Published;
@@ -24,8 +25,8 @@ const SEED: u64 = 0x0ab0_0ab0;
 pub fn run(ab: &AbFlags) -> anyhow::Result<Exit> {
     let here = Context::new(&ab.flags)?;
     let thresholds = Thresholds::load(&here.workspace)?;
-    let by_time = if here.quick { Pairs::Fewest } else { Pairs::ByTime };
-    let count = ab.pairs.map_or(by_time, Pairs::Exactly);
+    let default = if here.quick { Pairs::Fewest } else { Pairs::Steady };
+    let count = ab.pairs.map_or(default, Pairs::Exactly);
     if ab.flags.dry_run {
         for cell in &here.cells {
             println!("would compare {} with {} on {cell}", ab.new, ab.old);
@@ -115,6 +116,23 @@ fn count_both(
         counted.push(counts.counters.into_iter().filter(of_cells).collect::<Vec<Counter>>());
     }
     let scope = Scope { selected: &|_| true, excused: &|_| false, stale: &|_| None };
+    let findings = gate::judge(thresholds, &counted[0], &counted[1], &scope);
+    if !findings.iter().any(Finding::wants_parts) {
+        return Ok(findings);
+    }
+    let wanted = |counter: &Counter| findings.iter().any(|finding| finding.wants_parts() && finding.is_of(counter));
+    for ((side, plan), counters) in sides.iter().zip(plans).zip(&mut counted) {
+        let plan = Plan { cells, cases: plan.cases.clone(), ..*plan };
+        let workspace = &side.context.workspace;
+        let failed = parts::attach(&plan, &workspace.scratch().join("counts"), counters, &wanted)?;
+        // A commit may be older than the counting of steps: what is known is the total then.
+        for row in failed {
+            if let Row::Failed { target, variant, workload, error, .. } = row {
+                let workload = workload.unwrap_or_default();
+                eprintln!("the steps of {target}/{variant} {workload} are not known: {error}");
+            }
+        }
+    }
     Ok(gate::judge(thresholds, &counted[0], &counted[1], &scope))
 }
 
