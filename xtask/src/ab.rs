@@ -10,6 +10,7 @@ use bitstate_harness::counters::{self, Counter};
 use bitstate_harness::gate::{self, Finding, Scope};
 use bitstate_harness::journal::Journal;
 use bitstate_harness::pairs::{self, Pairs, Settings, Side};
+use bitstate_harness::parts;
 use bitstate_harness::provenance::Provenance;
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::report::history::Published;
@@ -67,8 +68,8 @@ fn measure_and_report(
     sides: &[Ready; 2],
     thresholds: &Thresholds,
 ) -> anyhow::Result<Exit> {
-    let by_time = if here.quick { Pairs::Fewest } else { Pairs::ByTime };
-    let count = ab.pairs.map_or(by_time, Pairs::Exactly);
+    let default = if here.quick { Pairs::Fewest } else { Pairs::Steady };
+    let count = ab.pairs.map_or(default, Pairs::Exactly);
     let plans = [sides[0].plan()?, sides[1].plan()?];
     // Times where there is a clock; counts where there is none.
     let of = |clock| here.cells.iter().copied().filter(move |cell: &Cell| cell.target.clock == clock);
@@ -143,6 +144,23 @@ fn count_both(
         counted.push(counts.counters.into_iter().filter(of_cells).collect::<Vec<Counter>>());
     }
     let scope = Scope { selected: &|_| true, excused: &|_| false, stale: &|_| None };
+    let findings = gate::judge(thresholds, &counted[0], &counted[1], &scope);
+    if !findings.iter().any(Finding::wants_parts) {
+        return Ok(findings);
+    }
+    let wanted = |counter: &Counter| findings.iter().any(|finding| finding.wants_parts() && finding.is_of(counter));
+    for ((side, plan), counters) in sides.iter().zip(plans).zip(&mut counted) {
+        let plan = Plan { cells, cases: plan.cases.clone(), ..*plan };
+        let workspace = &side.context.workspace;
+        let failed = parts::attach(&plan, &workspace.scratch().join("counts"), counters, &wanted)?;
+        // A commit may be older than the counting of steps: what is known is the total then.
+        for row in failed {
+            if let Row::Failed { target, variant, workload, error, .. } = row {
+                let workload = workload.unwrap_or_default();
+                eprintln!("the steps of {target}/{variant} {workload} are not known: {error}");
+            }
+        }
+    }
     Ok(gate::judge(thresholds, &counted[0], &counted[1], &scope))
 }
 

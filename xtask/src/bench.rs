@@ -118,7 +118,7 @@ fn two_variants(bench: &BenchFlags, plan: &Plan) -> Option<[Cell; 2]> {
 /// Measures the second of two cells against the first. Which is faster is an answer here, not a verdict: two variants
 /// are expected to differ.
 fn compare(plan: &Plan, cells: [Cell; 2], limits: TimeLimits) -> anyhow::Result<Vec<Row>> {
-    let pairs = if plan.quick { Pairs::Fewest } else { Pairs::ByTime };
+    let pairs = if plan.quick { Pairs::Fewest } else { Pairs::Steady };
     let sides = cells.map(|cell| Side { label: "", plan, cell });
     Ok(pairs::compare(&[sides], &Settings { pairs, seed: SHUFFLE_SEED, limits })?.rows)
 }

@@ -45,7 +45,7 @@ pub enum Command {
     /// Build every chosen target
     Build(Flags),
     /// Check every chosen target against the golden streams, bit for bit; nothing is timed
-    Verify(Flags),
+    Verify(VerifyFlags),
     /// Set up, build, verify, measure, and write a report
     Bench(BenchFlags),
     /// Count instructions, fuel, memory and sizes, and hold them against the accepted ones in ci/baselines/
@@ -119,6 +119,27 @@ impl Flags {
     }
 }
 
+/// Flags of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A wrong answer is told with its first divergent token, and with the layer and the step (time mix r, k, v, g, WKV, group
+norm, output; channel mix k, r, v; final norm; head) whose output first differs from native/generic.
+With --diff every step of two targets is held against each other, whatever the golden answer is: the prompt at once,
+then the golden tokens one at a time. 0: every step agrees; 4: one differs, and the first is named.
+
+Examples:
+  cargo xtask verify
+  cargo xtask verify --target wasm --workload byte128
+  cargo xtask verify --diff native/avx2 wasm/simd128 --workload byte128-v1.2/300")]
+pub struct VerifyFlags {
+    /// What to check.
+    #[command(flatten)]
+    pub flags: Flags,
+    /// Instead: hold every step of these two, such as native/avx2, against each other
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["target", "variant", "metric"])]
+    pub diff: Vec<String>,
+}
+
 /// Flags of `bench`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -172,6 +193,8 @@ const GATE: &str = "\
 Every counter is taken twice and must agree: native instructions by callgrind around load, prefill and decode only,
 fuel under wasmtime, instructions under QEMU, allocations, memory, sizes. No clock is read. What moved is printed first;
 the whole verdict is in target/bitstate/gate/verdict.json. Thresholds and caps: ci/thresholds.toml.
+Of instructions and fuel that left their threshold the steps are counted too, and held against the accepted ones: which
+of ternary matrices, head, WKV, norms, other steps and sampling moved, and by how much.
 
 Status of a counter, with the exit code that it means:
   over_cap, regression          1  above a cap, or above its accepted value by more than the threshold
@@ -205,8 +228,9 @@ pub struct AcceptFlags {
 }
 
 const SELFTEST: &str = "\
-Planted: instructions +1 % and +2 %, time +10 %, a flipped token, a deleted row, a stale baseline, a kernel that
-silently falls back, an answer and a golden file cut short; and no fault at all, which must end with 0.
+Planted: instructions +1 % and +2 %, in all and in each step, which must be named; time +10 %, a flipped token, each
+step of a forward pass wrong, which must be named with its token and layer; a deleted row, a stale baseline, a kernel
+that silently falls back, an answer and a golden file cut short; and no fault at all, which must end with 0.
 
 Exit codes:
   0  every fault ended with its code
@@ -223,7 +247,7 @@ pub struct SelftestFlags {
     #[arg(long)]
     pub json: bool,
     /// Instead: how many of N planted slowdowns of 5 % are found, and how many of N sessions without a change are
-    /// called one
+    /// called one; ends with 2 where more than 1 in 20 of either is wrong
     #[arg(long, value_name = "N")]
     pub sessions: Option<u32>,
 }
@@ -289,7 +313,8 @@ impl CompareFlags {
 #[command(after_help = "\
 Both commits are built first, each in a folder of its own under target/bitstate/ab/. Then their runs alternate: pairs
 in random, balanced order, a fresh process for every run, all pinned to one processor. Beside every pair runs its twin,
-the first commit against itself: the noise of this session.
+the first commit against itself: the noise of this session. A run of less than 0.15 seconds is taken three times in its
+process, and the fastest take counts.
 
 Verdicts, with the exit code that each means:
   regression      1  slower: the 95 % interval lies beyond the floor and the noise, in two rounds
@@ -316,7 +341,8 @@ pub struct AbFlags {
     /// What to compare on.
     #[command(flatten)]
     pub flags: Flags,
-    /// Pairs of a round; by default 20 with --quick, else as many as fit 10 seconds a case, at least 20
+    /// Pairs of a round; by default 20 with --quick, else until the noise is known to 1.2 %, at least 20,
+    /// at most 25 seconds a case
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(20..=1000))]
     pub pairs: Option<u32>,
     /// Go on with the last comparison that was broken off: the pairs that it finished are not measured again

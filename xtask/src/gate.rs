@@ -7,6 +7,7 @@ use bitstate_harness::counters::{self, Counter, Counts, EVERY_VARIANT, SIZE};
 use bitstate_harness::expected::Cause;
 use bitstate_harness::gate::{self, Finding, Scope, Status};
 use bitstate_harness::golden::Golden;
+use bitstate_harness::parts;
 use bitstate_harness::provenance::Provenance;
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::report::{markdown, tables};
@@ -28,9 +29,15 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     if flags.dry_run {
         return dry_run(&context);
     }
-    let (ready, counts, provenance) = count(context)?;
+    let (ready, mut counts, provenance) = count(context)?;
     let accepted: Vec<Counter> = baselines.into_values().flat_map(|baseline| baseline.rows).collect();
-    let findings = judge(&ready, &thresholds, &accepted, &counts);
+    let mut findings = judge(&ready, &thresholds, &accepted, &counts);
+    if findings.iter().any(Finding::wants_parts) {
+        let wanted = |counter: &Counter| findings.iter().any(|finding| finding.wants_parts() && finding.is_of(counter));
+        let scratch = ready.context.workspace.scratch().join("counts");
+        counts.rows.extend(parts::attach(&ready.plan()?, &scratch, &mut counts.counters, &wanted)?);
+        findings = judge(&ready, &thresholds, &accepted, &counts);
+    }
     let exit = Tally::of(&counts.rows).exit.worst(gate::exit(&findings));
 
     let path = ready.context.workspace.scratch().join("gate/verdict.json");
@@ -164,6 +171,11 @@ pub fn tell(findings: &[Finding]) {
         folded: false,
     };
     print!("{}", markdown::plain(&table));
+    for finding in moved.iter().filter(|finding| finding.wants_parts()) {
+        let Finding { target, variant, workload, phase, metric, .. } = finding;
+        let change = finding.change().map_or("from nothing".into(), |change| format!("{:+.2} %", change * 100.0));
+        println!("{target}/{variant} {workload} {phase} {metric} {change}: {}", finding.parts_in_words());
+    }
 }
 
 fn show(flags: &Flags) -> anyhow::Result<Exit> {
@@ -200,7 +212,11 @@ fn accept(flags: &AcceptFlags) -> anyhow::Result<Exit> {
     if flags.flags.dry_run {
         return dry_run(&context);
     }
-    let (ready, counts, provenance) = count(context)?;
+    let (ready, mut counts, provenance) = count(context)?;
+    // The steps are kept with the counters, so that a later gate can tell which of them moved.
+    let scratch = ready.context.workspace.scratch().join("counts");
+    let rows = parts::attach(&ready.plan()?, &scratch, &mut counts.counters, &|_| true)?;
+    counts.rows.extend(rows);
     tell_gaps(&counts.rows);
     let tally = Tally::of(&counts.rows);
     if tally.failed > 0 {

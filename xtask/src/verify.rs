@@ -1,13 +1,20 @@
 //! `cargo xtask verify`.
 
 use crate::context::{Context, tell};
-use crate::flags::Flags;
+use crate::flags::{Flags, VerifyFlags};
+use bitstate_harness::error::nearest;
 use bitstate_harness::golden::Golden;
 use bitstate_harness::records::Tally;
-use bitstate_harness::{Exit, verify};
+use bitstate_harness::target::Cell;
+use bitstate_harness::verify::Compared;
+use bitstate_harness::{Error, Exit, verify};
 use serde_json::json;
 
-pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
+pub fn run(verify: &VerifyFlags) -> anyhow::Result<Exit> {
+    let flags = &verify.flags;
+    if let [a, b] = &verify.diff[..] {
+        return diff(flags, [cell(a)?, cell(b)?]);
+    }
     let context = Context::new(flags)?;
     if flags.dry_run {
         let golden = Golden::load(&context.workspace)?;
@@ -27,4 +34,62 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
         return Ok(tally.exit);
     }
     Ok(tell(&rows))
+}
+
+/// The cell of a name such as `native/avx2`.
+fn cell(name: &str) -> Result<Cell, Error> {
+    let known: Vec<String> = Cell::all().map(|cell| cell.to_string()).collect();
+    Cell::all().find(|cell| cell.to_string() == name).ok_or_else(|| Error::Unknown {
+        kind: "target/variant",
+        name: name.into(),
+        nearest: nearest(name, known.iter().map(String::as_str)),
+    })
+}
+
+/// Holds every step of two cells against each other.
+fn diff(flags: &Flags, cells: [Cell; 2]) -> anyhow::Result<Exit> {
+    let context = Context { cells: cells.to_vec(), ..Context::new(flags)? };
+    let [a, b] = cells;
+    if flags.dry_run {
+        let golden = Golden::load(&context.workspace)?;
+        context.cases(&golden)?.iter().for_each(|case| println!("would hold {a} against {b}: {}", case.name()));
+        return Ok(Exit::Pass);
+    }
+    let ready = context.prepare()?;
+    let plan = ready.plan()?;
+    let obstacles = plan.obstacles();
+    if !obstacles.is_empty() {
+        return Ok(tell(&obstacles).worst(Exit::NotMeasurable));
+    }
+    let compared = verify::diff(&plan, cells)?;
+    let exit = compared.iter().map(exit).fold(Exit::Pass, Exit::worst);
+    if flags.json {
+        let row = |compared: &Compared| match &compared.found {
+            Ok(Ok(steps)) => json!({"workload": compared.case.name(), "steps": steps, "difference": null}),
+            Ok(Err(difference)) => json!({"workload": compared.case.name(), "difference": difference}),
+            Err((cell, error)) => {
+                json!({"workload": compared.case.name(), "failed": cell.to_string(), "error": error.to_string()})
+            }
+        };
+        let rows: Vec<_> = compared.iter().map(row).collect();
+        println!("{:#}", json!({"cells": [a.to_string(), b.to_string()], "compared": rows, "exit": exit.code()}));
+        return Ok(exit);
+    }
+    for Compared { case, found } in &compared {
+        let case = case.name();
+        match found {
+            Ok(Ok(steps)) => println!("same     {case}: all {steps} steps of {a} and {b} agree"),
+            Ok(Err(place)) => println!("DIFFERS  {case}: the first step in which {a} and {b} differ is {place}"),
+            Err((cell, error)) => println!("FAILED   {case}: {cell}: {error}"),
+        }
+    }
+    Ok(exit)
+}
+
+fn exit(compared: &Compared) -> Exit {
+    match &compared.found {
+        Ok(Ok(_)) => Exit::Pass,
+        Ok(Err(_)) => Exit::WrongAnswer,
+        Err((_, error)) => error.exit(),
+    }
 }

@@ -33,7 +33,15 @@ impl<'e, 'm> Session<'e, 'm> {
     /// # Errors
     /// Where the prompt is empty or a token of it is not the model's; the session is as before then.
     pub fn feed(&mut self, prompt: &[u32]) -> Result<(), ForwardError> {
-        self.engine.advance(prompt, &mut self.state)?;
+        self.feed_observed(prompt, &mut ())
+    }
+
+    /// [`feed`](Session::feed), with its work shown to `observer`.
+    ///
+    /// # Errors
+    /// As `feed`.
+    pub fn feed_observed(&mut self, prompt: &[u32], observer: &mut impl Observer) -> Result<(), ForwardError> {
+        self.engine.advance_observed(prompt, &mut self.state, observer)?;
         self.has_logits = false;
         for &token in prompt {
             self.sampler.observe(token);

@@ -1,8 +1,9 @@
 //! Accepted counters: `ci/baselines/<target>.json`, with who accepted what, when and why.
 
-use crate::counters::Counter;
-use crate::error::Error;
+use crate::counters::{Counter, SIZE};
+use crate::error::{Error, nearest};
 use crate::provenance::{self, Provenance};
+use crate::records::COUNTERS;
 use crate::target::TARGETS;
 use crate::tools::said;
 use crate::workspace::{Workspace, read_text, write_atomic};
@@ -80,6 +81,9 @@ impl Baseline {
             if row.target != target {
                 return Err(format!("row `{row}` is of target `{}`, the file of `{target}`", row.target));
             }
+            if let Some(message) = unknown_metric(&row.metric) {
+                return Err(format!("row `{row}`: {message}"));
+            }
             if baseline.rows[..i].iter().any(|other| other.name() == row.name()) {
                 return Err(format!("row `{row}` is there twice"));
             }
@@ -124,6 +128,16 @@ impl Baseline {
         self.rows.sort_by(|a, b| a.name().cmp(&b.name()));
         changes
     }
+}
+
+/// Why a metric is none that is gated, naming the nearest that is.
+fn unknown_metric(metric: &str) -> Option<String> {
+    let known = || COUNTERS.into_iter().chain([SIZE]);
+    if known().any(|name| name == metric) {
+        return None;
+    }
+    let near = nearest(metric, known()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Some(format!("there is no metric `{metric}`{near}"))
 }
 
 /// Where a target's file lies.
@@ -224,6 +238,7 @@ mod tests {
             metric: "instructions".into(),
             unit: "instructions".into(),
             value,
+            parts: Default::default(),
             key: [("rustc".to_string(), "1".to_string())].into(),
         }
     }
@@ -277,9 +292,48 @@ mod tests {
         assert!(refuse("native", &text.replace("\"value\"", "\"valeu\"")).contains("valeu"));
         assert!(refuse("native", &text.replace("\"value\":1", "\"value\":-1")).contains("-1"));
         assert!(refuse("native", &text.replace("\"b\"", "\"a\"")).contains("is there twice"));
+        let unknown = refuse("native", &text.replace("\"metric\":\"instructions\"", "\"metric\":\"instuctions\""));
+        assert!(unknown.contains("no metric `instuctions`; did you mean `instructions`?"), "{unknown}");
         assert!(refuse("wasm", &text).contains("is of target `native`, the file of `wasm`"));
         let (_folder, workspace) = workspace();
         write_atomic(&path(&workspace, "natvie"), text.as_bytes()).unwrap();
         assert!(load(&workspace).unwrap_err().to_string().contains("no target has this name"));
+    }
+
+    #[test]
+    fn a_bad_file_is_named_and_ends_with_2() {
+        let text = Baseline { schema: 1, history: Vec::new(), rows: vec![counter("a", 1), counter("b", 2)] };
+        let text = text.to_text().unwrap();
+        for bad in [
+            text[..text.len() / 2].to_string(),
+            text.replace("\"b\"", "\"a\""),
+            text.replace("\"value\":1", "\"value\":1e400"),
+            text.replace("\"value\":1", "\"value\":\"many\""),
+            text.replace("\"value\":1", "\"value\":-1"),
+            text.replace("\"metric\":\"instructions\"", "\"metric\":\"time\""),
+            text.replace("\"schema\":1", "\"schema\":2"),
+            "[]".into(),
+            String::new(),
+        ] {
+            let (_folder, workspace) = workspace();
+            write_atomic(&path(&workspace, "native"), bad.as_bytes()).unwrap();
+            let error = load(&workspace).unwrap_err();
+            assert_eq!(error.exit().code(), 2, "{bad}");
+            assert!(error.to_string().contains("ci/baselines/native.json: "), "{error}");
+            // Nothing is written over a file that cannot be read.
+            let taken = accept(&workspace, &[counter("a", 1)], |_| true, "why", &Provenance::default());
+            assert_eq!(taken.unwrap_err().exit().code(), 2);
+            assert_eq!(std::fs::read_to_string(path(&workspace, "native")).unwrap(), bad);
+        }
+    }
+
+    #[test]
+    fn the_steps_of_a_counter_are_kept_and_one_without_them_is_read() {
+        let mut row = counter("a", 10);
+        row.parts = [("head".to_string(), 4), ("ternary".to_string(), 6)].into();
+        let text =
+            Baseline { schema: 1, history: Vec::new(), rows: vec![row.clone(), counter("b", 2)] }.to_text().unwrap();
+        assert!(text.contains(r#""parts":{"head":4,"ternary":6}"#) && text.matches("parts").count() == 1, "{text}");
+        assert_eq!(Baseline::parse("native", &text).unwrap().rows, [row, counter("b", 2)]);
     }
 }

@@ -6,17 +6,20 @@
 use crate::error::Error;
 use crate::workspace::{make_folder, read_text};
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Where the regions are, by the names of their functions; a phase may have several.
-const REGIONS: [(&str, &str); 5] = [
-    ("bitstate_suite::regions::load_parse", "load"),
-    ("bitstate_suite::regions::load_prepare", "load"),
-    ("bitstate_suite::regions::prefill", "prefill"),
-    ("bitstate_suite::regions::decode_choose", "decode"),
-    ("bitstate_suite::regions::decode_advance", "decode"),
+/// Where the regions are, by the names of their functions; a phase may have several, each a step of it.
+const REGIONS: [(&str, &str, &str); 5] = [
+    ("bitstate_suite::regions::load_parse", "load", "parse"),
+    ("bitstate_suite::regions::load_prepare", "load", "prepare"),
+    ("bitstate_suite::regions::prefill", "prefill", "prefill"),
+    ("bitstate_suite::regions::decode_choose", "decode", "choose"),
+    ("bitstate_suite::regions::decode_advance", "decode", "advance"),
 ];
+/// The module of the marks between the parts of a token, and the marks of the phases.
+const MARKS: &str = "bitstate_suite::regions::mark";
 
 /// CPU features that valgrind does not emulate, as `/proc/cpuinfo` spells them, with their common names.
 const UNKNOWN: [(&str, &str); 2] = [("avx512f", "AVX-512"), ("avx_vnni", "AVX-VNNI")];
@@ -38,6 +41,20 @@ impl Counted {
     /// # Errors
     /// If the folder or the script in it cannot be written.
     pub fn new(program: &Path, scratch: &Path) -> Result<Self, Error> {
+        Counted::with(program, scratch, String::new())
+    }
+
+    /// The same, for a job whose boundaries between parts are marked: callgrind writes what it counted since the last
+    /// one at each of them.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub fn by_mark(program: &Path, scratch: &Path) -> Result<Self, Error> {
+        let marks = ["::*", "_prefill", "_decode"].map(|mark| format!("'--dump-before={MARKS}{mark}'"));
+        Counted::with(program, scratch, format!("--combine-dumps=yes {}", marks.join(" ")))
+    }
+
+    fn with(program: &Path, scratch: &Path, options: String) -> Result<Self, Error> {
         make_folder(scratch)?;
         let folder = tempfile::tempdir_in(scratch).map_err(Error::io("make a folder in", scratch))?;
         let counted = Counted { folder };
@@ -45,7 +62,7 @@ impl Counted {
         // Without address randomisation, where that is allowed: tables of pointers are hashed by address.
         let script = format!(
             "#!/bin/sh\nsetarch -R true 2>/dev/null && fixed='setarch -R'\n\
-             exec $fixed valgrind --quiet --tool=callgrind --callgrind-out-file={} {} \"$@\"\n",
+             exec $fixed valgrind --quiet --tool=callgrind {options} --callgrind-out-file={} {} \"$@\"\n",
             quoted(&counted.counts()),
             quoted(program)
         );
@@ -65,13 +82,25 @@ impl Counted {
         self.folder.path().join("counts")
     }
 
-    /// Instructions by phase, once it ran.
+    /// Instructions by phase and region of it, once it ran.
     ///
     /// # Errors
     /// If callgrind wrote no counts, or a region was never called: then it was inlined or renamed.
-    pub fn instructions(&self) -> Result<BTreeMap<&'static str, u64>, Error> {
+    pub fn instructions(&self) -> Result<BTreeMap<(&'static str, &'static str), u64>, Error> {
         let path = self.counts();
         regions(&read_text(&path)?).map_err(|message| Error::Malformed { path, message })
+    }
+
+    /// Instructions by phase and part, once it ran [`by_mark`](Counted::by_mark).
+    ///
+    /// # Errors
+    /// If callgrind wrote no counts, or a mark was never called.
+    pub fn parts(&self) -> Result<BTreeMap<(String, String), u64>, Error> {
+        let path = self.counts();
+        // Tens of megabytes, of which two lines in a hundred matter.
+        let file = std::fs::File::open(&path).map_err(Error::io("read", &path))?;
+        let mut lines = BufReader::new(file).split(b'\n');
+        parts(lines.by_ref().map_while(Result::ok)).map_err(|message| Error::Malformed { path, message })
     }
 }
 
@@ -79,7 +108,7 @@ impl Counted {
 ///
 /// A function is named `(id) name` the first time and `(id)` from then on; `cfn=` names a callee, the line after
 /// `calls=` ends with what the calls cost.
-fn regions(text: &str) -> Result<BTreeMap<&'static str, u64>, String> {
+fn regions(text: &str) -> Result<BTreeMap<(&'static str, &'static str), u64>, String> {
     if !text.lines().any(|line| line == "events: Ir") {
         return Err("these are not callgrind's instruction counts: there is no `events: Ir`".into());
     }
@@ -91,7 +120,7 @@ fn regions(text: &str) -> Result<BTreeMap<&'static str, u64>, String> {
         let name = line.strip_prefix("fn=").or_else(|| line.strip_prefix("cfn="));
         if let Some(name) = name {
             let (id, name) = name.split_once(' ').unwrap_or((name, ""));
-            if let Some(region) = REGIONS.iter().position(|(function, _)| *function == name) {
+            if let Some(region) = REGIONS.iter().position(|(function, ..)| *function == name) {
                 names.insert(id, region);
             }
             if line.starts_with("cfn=") {
@@ -106,16 +135,46 @@ fn regions(text: &str) -> Result<BTreeMap<&'static str, u64>, String> {
         }
     }
     let mut phases = BTreeMap::new();
-    for ((function, phase), count) in REGIONS.into_iter().zip(found) {
+    for ((function, phase, part), count) in REGIONS.into_iter().zip(found) {
         let count = count.ok_or_else(|| format!("{function} was never called: it was inlined or has another name"))?;
-        *phases.entry(phase).or_insert(0) += count;
+        phases.insert((phase, part), count);
     }
     Ok(phases)
 }
 
+/// Instructions between marks. Each block of the file is headed by the mark that it was written at, and sums up what
+/// was counted since the mark before, whose name says what that was for.
+fn parts(lines: impl Iterator<Item = Vec<u8>>) -> Result<BTreeMap<(String, String), u64>, String> {
+    let (mut phase, mut part) = (None, None);
+    let mut trigger = None;
+    let mut counts = BTreeMap::new();
+    for line in lines {
+        if let Some(name) = line.strip_prefix(b"desc: Trigger: ") {
+            trigger = Some(String::from_utf8_lossy(name).into_owned());
+        } else if let Some(sum) = line.strip_prefix(b"summary: ") {
+            let sum = String::from_utf8_lossy(sum);
+            let sum: u64 = sum.trim().parse().map_err(|_| format!("`summary: {sum}` is not a count"))?;
+            if let (Some(phase), Some(part)) = (&phase, part.take()) {
+                *counts.entry((String::clone(phase), part)).or_insert(0) += sum;
+            }
+            let trigger = trigger.take().ok_or("a block does not say what it was written at")?;
+            let Some((_, mark)) = trigger.rsplit_once("mark_") else { continue };
+            match mark {
+                "prefill" | "decode" => phase = Some(mark.to_string()),
+                "nothing" => {}
+                _ => part = Some(mark.to_string()),
+            }
+        }
+    }
+    match counts.is_empty() {
+        true => Err("no part was marked: the marks were inlined or have other names".into()),
+        false => Ok(counts),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{regions, unsupported};
+    use super::{parts, regions, unsupported};
 
     const COUNTS: &str = "# callgrind format\npositions: line\nevents: Ir\nsummary: 900\n\nfn=(1) main\n10 5\n\
         cfi=(7) regions.rs\ncfn=(2) bitstate_suite::regions::load_parse\ncalls=1 -4\n* 30\n\
@@ -128,7 +187,40 @@ mod tests {
     #[test]
     fn only_the_calls_of_the_regions_are_counted() {
         let phases = regions(COUNTS).unwrap();
-        assert_eq!((phases["load"], phases["prefill"], phases["decode"]), (42, 500, 161));
+        let expected = [
+            (("decode", "advance"), 150),
+            (("decode", "choose"), 11),
+            (("load", "parse"), 30),
+            (("load", "prepare"), 12),
+            (("prefill", "prefill"), 500),
+        ];
+        assert_eq!(phases, expected.into());
+    }
+
+    #[test]
+    fn what_was_counted_between_two_marks_belongs_to_the_first() {
+        let block =
+            |at: &str, sum: u64| format!("part: 1\ndesc: Trigger: {at}\nevents: Ir\nsummary: {sum}\n\nfn=(1) a\n1 2\n");
+        let mark = |name: &str, sum| block(&format!("--dump-before=bitstate_suite::regions::mark{name}"), sum);
+        let nested = |part: &str, sum| mark(&format!("::mark_{part}"), sum);
+        let text = [
+            mark("_prefill", 1_000),
+            nested("nothing", 100),
+            nested("norms", 10),
+            nested("nothing", 1),
+            nested("wkv", 200),
+            nested("nothing", 2),
+            mark("_decode", 300),
+            nested("norms", 20),
+            nested("nothing", 4),
+            block("Program termination", 9_000),
+        ];
+        let read = |text: &str| parts(text.lines().map(|line| line.as_bytes().to_vec()));
+        let name = |phase: &str, part: &str| (phase.to_string(), part.to_string());
+        let expected = [(name("prefill", "norms"), 1), (name("prefill", "wkv"), 2), (name("decode", "norms"), 4)];
+        assert_eq!(read(&text.concat()).unwrap(), expected.into());
+        assert!(read(&block("Program termination", 5)).unwrap_err().contains("no part was marked"));
+        assert!(read(&text.concat().replace("summary: 20", "summary: x")).unwrap_err().contains("is not a count"));
     }
 
     #[test]

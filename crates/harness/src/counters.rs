@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::expected::{Cause, Skip};
 use crate::golden::Case;
 use crate::measure::{Subject, What, artifacts};
-use crate::probe::Computed;
+use crate::probe::{Computed, PARTS};
 use crate::process;
 use crate::progress::Progress;
 use crate::provenance::Provenance;
@@ -48,6 +48,10 @@ pub struct Counter {
     pub unit: String,
     /// The count over the whole phase.
     pub value: u64,
+    /// Of instructions and fuel, what each step of the phase takes, where that was counted: it tells what moved, and is
+    /// judged by nobody.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, u64>,
     /// What it must agree in to be compared: model, tokens, compiler, what counted.
     pub key: BTreeMap<String, String>,
 }
@@ -178,7 +182,7 @@ fn tasks<'a>(plan: &'a Plan<'a>, cases: &[&'a Case], rows: &mut Vec<Row>) -> Vec
     tasks
 }
 
-fn why_not_callgrind(cell: Cell) -> Option<Skip> {
+pub(crate) fn why_not_callgrind(cell: Cell) -> Option<Skip> {
     if let Some(reason) = unsupported(cell.variant.cpu) {
         return Some(Skip { cause: Cause::Unsupported, reason });
     }
@@ -213,8 +217,11 @@ impl Task<'_> {
                 let counted = Counted::new(program, scratch).map_err(failed)?;
                 let runner = Runner::Native { program: counted.program() };
                 Subject { runner: &runner, ..self.subject }.sample(plan, false, &Computed::default())?;
-                for (phase, count) in counted.instructions().map_err(failed)? {
-                    counts.insert((phase.into(), "instructions".into()), ("instructions".into(), count));
+                for ((phase, part), count) in counted.instructions().map_err(failed)? {
+                    let unit = "instructions".to_string();
+                    let whole = counts.entry((phase.into(), unit.clone())).or_insert((unit.clone(), 0));
+                    whole.1 += count;
+                    counts.insert((phase.into(), part.into()), (unit, count));
                 }
                 Ok(counts)
             }
@@ -245,7 +252,11 @@ impl Task<'_> {
         key.insert("model".into(), subject.model.digest.to_string());
         let tokens = self.case.workload.max_tokens.min(TOKENS);
         key.insert("tokens".into(), format!("{}+{tokens}", self.case.workload.prompt.len()));
+        // The parts of prefill and decode are counted apart, where they are asked for.
+        let part = |phase: &str, part: &str| counts.get(&(phase.into(), part.into())).map(|(_, n)| (part.into(), *n));
+        let load: BTreeMap<String, u64> = ["parse", "prepare"].iter().filter_map(|name| part("load", name)).collect();
         let counter = |((phase, metric), (unit, value)): ((String, String), (String, u64))| Counter {
+            parts: if phase == "load" && is_tick(&metric) { load.clone() } else { BTreeMap::new() },
             target: subject.cell.target.name.into(),
             variant: subject.cell.variant.name.into(),
             workload: subject.workload().into(),
@@ -256,8 +267,14 @@ impl Task<'_> {
             key: key.clone(),
         };
         // Tokens are part of the key.
-        counts.into_iter().filter(|((_, metric), _)| COUNTERS.contains(&metric.as_str())).map(counter).collect()
+        let chosen = counts.clone().into_iter().filter(|((_, metric), _)| COUNTERS.contains(&metric.as_str()));
+        chosen.map(counter).collect()
     }
+}
+
+/// Whether a metric counts what is done, and so has steps that it is made of.
+pub fn is_tick(metric: &str) -> bool {
+    matches!(metric, "instructions" | "fuel")
 }
 
 /// Phases of a workload; the others are parts of one, or kernels by themselves.
@@ -298,6 +315,7 @@ pub fn of_records(provenance: &Provenance, rows: &[Row]) -> Vec<Counter> {
             metric: exact_name(target, metric).into(),
             unit: unit.clone(),
             value: *value,
+            parts: if phase == "decode" && is_tick(metric) { profiled(rows, row) } else { BTreeMap::new() },
             key,
         };
         if !counters.iter().any(|other| other.name() == counter.name()) {
@@ -306,6 +324,21 @@ pub fn of_records(provenance: &Provenance, rows: &[Row]) -> Vec<Counter> {
     }
     counters.extend(rows.iter().filter_map(|row| size(row, provenance)));
     counters
+}
+
+/// The steps of a decode in the rows of a run, where a profile counted them in the same unit: for an emulated target.
+fn profiled(rows: &[Row], decode: &Row) -> BTreeMap<String, u64> {
+    let Row::Sample { target, variant, workload, unit, .. } = decode else { return BTreeMap::new() };
+    let cell = (target, variant, workload, unit);
+    let part = |row: &Row| match row {
+        Row::Sample { target, variant, workload, unit, phase, metric, value, .. }
+            if (target, variant, workload, unit) == cell && phase == "profile" =>
+        {
+            PARTS.iter().any(|(name, _)| name == metric).then(|| (metric.clone(), *value))
+        }
+        _ => None,
+    };
+    rows.iter().filter_map(part).collect()
 }
 
 /// The peak memory of a guest is its linear memory, which is exact; a native program's is what the system mapped.
@@ -354,6 +387,7 @@ fn size(row: &Row, provenance: &Provenance) -> Option<Counter> {
         metric: SIZE.into(),
         unit: "bytes".into(),
         value: *bytes,
+        parts: BTreeMap::new(),
         key: key(target, provenance).into_iter().filter(|(name, _)| name.starts_with("rustc")).collect(),
     })
 }

@@ -1,10 +1,11 @@
 //! The gate: counters against their accepted values, row by row. What is missing on either side is an error, never a
 //! pass.
 
-use crate::counters::Counter;
+use crate::counters::{Counter, is_tick};
 use crate::exit::Exit;
 use crate::thresholds::Thresholds;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of one counter. The order is that of the table: what matters comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -78,6 +79,38 @@ pub struct Finding {
     pub status: Status,
     /// Why, as a sentence.
     pub sentence: String,
+    /// What became of each step that it is made of, the farthest moved first; none where a side does not know them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartChange>,
+}
+
+/// One step of what was counted, on both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartChange {
+    /// Its name.
+    pub part: String,
+    /// The accepted value.
+    pub baseline: u64,
+    /// The value now.
+    pub value: u64,
+}
+
+impl PartChange {
+    fn moved_by(&self) -> u64 {
+        self.value.abs_diff(self.baseline)
+    }
+}
+
+impl std::fmt::Display for PartChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (part, moved) = (&self.part, self.value as f64 - self.baseline as f64);
+        match (self.moved_by(), self.baseline) {
+            (0, _) => write!(f, "{part} 0"),
+            (_, 0) => write!(f, "{part} {moved:+} from nothing"),
+            _ => write!(f, "{part} {:+.2} % ({moved:+})", moved / self.baseline as f64 * 100.0),
+        }
+    }
 }
 
 impl Finding {
@@ -93,6 +126,25 @@ impl Finding {
         (self.baseline != self.value && self.metric != "peak_memory") || self.status != Status::Unchanged
     }
 
+    /// Whether it is a count that left its threshold, so that one wants to know which steps did.
+    pub fn wants_parts(&self) -> bool {
+        let left = matches!(self.status, Status::OverCap | Status::Regression | Status::Improvement);
+        left && self.baseline.is_some() && is_tick(&self.metric)
+    }
+
+    /// Whether it is about this counter.
+    pub fn is_of(&self, counter: &Counter) -> bool {
+        [&self.target, &self.variant, &self.workload, &self.phase, &self.metric] == counter.name()
+    }
+
+    /// The steps in words, the farthest moved first: `ternary +2.30 % (+45155), head 0`.
+    pub fn parts_in_words(&self) -> String {
+        if self.parts.is_empty() {
+            return "its steps are not known, only the total".into();
+        }
+        self.parts.iter().map(PartChange::to_string).collect::<Vec<_>>().join(", ")
+    }
+
     fn of(counter: &Counter, baseline: Option<u64>, value: Option<u64>, status: Status, sentence: String) -> Self {
         Finding {
             target: counter.target.clone(),
@@ -105,6 +157,7 @@ impl Finding {
             value,
             status,
             sentence,
+            parts: Vec::new(),
         }
     }
 }
@@ -144,8 +197,10 @@ pub fn judge(thresholds: &Thresholds, accepted: &[Counter], counters: &[Counter]
 
 fn judge_counter(thresholds: &Thresholds, row: Option<&Counter>, counter: &Counter) -> Finding {
     let value = counter.value;
-    let finding =
-        |status, sentence: String| Finding::of(counter, row.map(|row| row.value), Some(value), status, sentence);
+    let finding = |status, sentence: String| {
+        let parts = row.map(|row| parts(row, counter)).unwrap_or_default();
+        Finding { parts, ..Finding::of(counter, row.map(|row| row.value), Some(value), status, sentence) }
+    };
     if let Some(cap) = thresholds.caps.iter().find(|cap| cap.covers(counter) && value > cap.most) {
         return finding(Status::OverCap, format!("{value} is above the cap of {}: {}", cap.most, cap.why));
     }
@@ -164,6 +219,23 @@ fn judge_counter(thresholds: &Thresholds, row: Option<&Counter>, counter: &Count
     } else {
         finding(Status::Unchanged, String::new())
     }
+}
+
+/// The steps of two counters, the farthest moved first, where both know theirs.
+fn parts(accepted: &Counter, now: &Counter) -> Vec<PartChange> {
+    if accepted.parts.is_empty() || now.parts.is_empty() || accepted.value == now.value {
+        return Vec::new();
+    }
+    let names: BTreeSet<&String> = accepted.parts.keys().chain(now.parts.keys()).collect();
+    let count = |parts: &BTreeMap<String, u64>, name: &String| parts.get(name).copied().unwrap_or(0);
+    let change = |name: &String| PartChange {
+        part: name.clone(),
+        baseline: count(&accepted.parts, name),
+        value: count(&now.parts, name),
+    };
+    let mut changes: Vec<PartChange> = names.into_iter().map(change).collect();
+    changes.sort_by_key(|change| std::cmp::Reverse(change.moved_by()));
+    changes
 }
 
 /// What the keys of two counters differ in, if they do.
@@ -193,6 +265,7 @@ mod tests {
             metric: metric.into(),
             unit: metric.into(),
             value,
+            parts: Default::default(),
             key: [("rustc".to_string(), "1.95".to_string())].into(),
         }
     }
@@ -253,6 +326,24 @@ mod tests {
         let findings = judged(&[accepted], &[now]);
         assert_eq!((findings[0].status, exit(&findings).code()), (Status::NotComparable, 3));
         assert!(findings[0].sentence.contains("rustc was `1.95`, is `1.96` now"), "{}", findings[0].sentence);
+    }
+
+    #[test]
+    fn the_step_that_moved_is_named_first_and_what_did_not_move_says_so() {
+        let counter = |value, parts: [(&str, u64); 3]| {
+            let parts = parts.map(|(name, value)| (name.to_string(), value)).into();
+            Counter { parts, ..counter("avx2", "instructions", value) }
+        };
+        let accepted = counter(10_000, [("head", 3_000), ("ternary", 5_000), ("wkv", 2_000)]);
+        let now = counter(10_115, [("head", 3_000), ("ternary", 5_120), ("wkv", 1_995)]);
+        let finding = &judged(std::slice::from_ref(&accepted), &[now])[0];
+        assert!(finding.wants_parts());
+        assert_eq!(finding.parts_in_words(), "ternary +2.40 % (+120), wkv -0.25 % (-5), head 0");
+        let now = Counter { parts: Default::default(), ..counter(10_115, [("", 0); 3]) };
+        let finding = &judged(std::slice::from_ref(&accepted), &[now])[0];
+        assert_eq!(finding.parts_in_words(), "its steps are not known, only the total");
+        let finding = &judged(std::slice::from_ref(&accepted), std::slice::from_ref(&accepted))[0];
+        assert!(finding.parts.is_empty() && !finding.wants_parts());
     }
 
     #[test]

@@ -310,7 +310,7 @@ impl<'a> Subject<'a> {
                 let workload = self.shortened(case);
                 let tokens = u64::from(workload.max_tokens);
                 let reply = self.ask(plan, vec![Job::Profile(workload)], false)?;
-                self.check_stream(case, tokens as usize, &reply)?;
+                self.check_stream(case, case.name(), tokens as usize, &reply)?;
                 match probe::check_parts(tokens, self.cell.target.clock, &reply.metrics) {
                     Some(error) => Err(self.void(error, Exit::Harness)),
                     None => Ok(reply),
@@ -349,14 +349,13 @@ impl<'a> Subject<'a> {
         workload
     }
 
-    /// That the stream is the golden one, as far as `steps` go.
-    fn check_stream(&self, case: &Case, steps: usize, reply: &Reply) -> Result<(), Box<Row>> {
-        if let Some(message) = reply.failures.get(case.name()) {
+    /// That the stream is the golden one, as far as `steps` go; `name` is what the case was asked by.
+    fn check_stream(&self, case: &Case, name: &str, steps: usize, reply: &Reply) -> Result<(), Box<Row>> {
+        if let Some(message) = reply.failures.get(name) {
             return Err(self.void(format!("the runner says: {message}"), Exit::Harness));
         }
         let limit = (steps < case.workload.max_tokens as usize).then_some(steps);
-        let divergence =
-            reply.streams.get(case.name()).and_then(|stream| Divergence::find(&case.golden, stream, limit));
+        let divergence = reply.streams.get(name).and_then(|stream| Divergence::find(&case.golden, stream, limit));
         if let Some(divergence) = divergence {
             let error = format!("the sample is void, its answer is wrong: {divergence}");
             return Err(self.void(error, Exit::WrongAnswer));
@@ -371,7 +370,57 @@ impl<'a> Subject<'a> {
         let workload = self.shortened(case);
         let tokens = workload.max_tokens;
         let mut reply = self.ask(plan, vec![Job::Bench(workload)], fuel)?;
-        self.check_stream(case, tokens as usize, &reply)?;
+        self.check_stream(case, case.name(), tokens as usize, &reply)?;
+        self.check_counts(case.name(), fuel, &reply)?;
+        // What a token must read: the model, once. The head is the embedding, so that is read whole as well.
+        reply.metrics.push(Metric {
+            case: case.name().to_string(),
+            phase: Phase::Decode,
+            name: "bytes".into(),
+            unit: "bytes".into(),
+            value: self.model.bytes * u64::from(tokens),
+        });
+        Ok(reply)
+    }
+
+    /// The least time of each of `phases` over some takes of a case in one process, each with its answer checked: what
+    /// disturbs a take only makes it slower.
+    pub fn least_times<const N: usize>(
+        &self,
+        plan: &Plan,
+        case: &Case,
+        takes: u32,
+        phases: &[&str; N],
+    ) -> Result<[u64; N], Box<Row>> {
+        let workload = self.shortened(case);
+        let steps = workload.max_tokens as usize;
+        let name = |take: u32| if take == 0 { case.name().to_string() } else { format!("{}#{take}", case.name()) };
+        let names: Vec<String> = (0..takes).map(name).collect();
+        let job = |name: &String| Job::Bench(Workload { case: name.clone(), ..workload.clone() });
+        let reply = self.ask(plan, names.iter().map(job).collect(), false)?;
+        for name in &names {
+            self.check_stream(case, name, steps, &reply)?;
+            self.check_counts(name, false, &reply)?;
+        }
+        let times = |phase: &str| {
+            reply.metrics.iter().filter(|m| m.phase.name() == phase && m.name == "time").map(|m| m.value).min()
+        };
+        // Each take was found to have them.
+        Ok(phases.map(|phase| times(phase).unwrap_or(0)))
+    }
+
+    /// What each part of a case's prompt and of its tokens takes, counted by the target; natively only the answer
+    /// means something, and who counts from outside knows the rest.
+    pub fn parts(&self, plan: &Plan, case: &Case, fuel: bool) -> Sampled {
+        let workload = self.shortened(case);
+        let steps = workload.max_tokens as usize;
+        let reply = self.ask(plan, vec![Job::Parts(workload)], fuel)?;
+        self.check_stream(case, case.name(), steps, &reply)?;
+        Ok(reply)
+    }
+
+    /// That a measured run of the case asked as `asked` has the counts that it must have, and no unknown ones.
+    fn check_counts(&self, asked: &str, fuel: bool, reply: &Reply) -> Result<(), Box<Row>> {
         let known = |metric: &&Metric| {
             let of_parts = matches!(metric.phase, Phase::Profile | Phase::Kernel);
             !of_parts && !PROBED.contains(&metric.name.as_str()) && METRICS.iter().any(|(name, _)| *name == metric.name)
@@ -388,19 +437,12 @@ impl<'a> Subject<'a> {
         for (phase, name) in
             [("load", tick), ("prefill", tick), ("prefill", "tokens"), ("decode", tick), ("decode", "tokens")]
         {
-            if !reply.metrics.iter().any(|metric| metric.phase.name() == phase && metric.name == name) {
+            let is_it = |m: &Metric| m.case == asked && m.phase.name() == phase && m.name == name;
+            if !reply.metrics.iter().any(is_it) {
                 return Err(self.void(format!("the answer has no {name} of {phase}"), Exit::Harness));
             }
         }
-        // What a token must read: the model, once. The head is the embedding, so that is read whole as well.
-        reply.metrics.push(Metric {
-            case: case.name().to_string(),
-            phase: Phase::Decode,
-            name: "bytes".into(),
-            unit: "bytes".into(),
-            value: self.model.bytes * u64::from(tokens),
-        });
-        Ok(reply)
+        Ok(())
     }
 
     fn rows(&self, sample: u32, metrics: &[Metric]) -> Vec<Row> {

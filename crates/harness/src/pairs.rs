@@ -1,8 +1,12 @@
 //! Measuring two sides against each other: one after the other, in pairs, so that what slows the machine slows both.
 //!
 //! Every pair has its twin, the first side against itself: what those differ by is what this machine, in this session,
-//! gives for no change at all. Where a round finds anything but noise, every contest (not only those that look bad) has
-//! a second round.
+//! gives for no change at all. The two share a run of the first side, so three runs in random order make both; if that
+//! run was a slow one, the noise shows it too. Where a round finds anything but noise, every contest (not only those
+//! that look bad) has a second round.
+//!
+//! A short run is taken several times in its process, and the fastest take counts: what disturbs one only makes it
+//! slower, and milliseconds are easily disturbed.
 
 use crate::comparison::{self, Comparison};
 use crate::error::Error;
@@ -10,40 +14,59 @@ use crate::expected::{Cause, Skip};
 use crate::golden::Case;
 use crate::journal::Done;
 use crate::measure::{Subject, What, pin};
-use crate::probe::Computed;
 use crate::process;
 use crate::progress::Progress;
 use crate::random::SplitMix;
 use crate::records::Row;
+use crate::stats::paired::Ratio;
 use crate::stats::verdict::{FEWEST_PAIRS, TimeLimits, Verdict};
 use crate::target::{Cell, Clock};
 use crate::verify::Plan;
 use std::time::Instant;
 
 /// Most pairs of a round.
-const MOST_PAIRS: u32 = 400;
-/// Seconds that a full run gives each contest in each round: short runs scatter more, and get more pairs.
-const SECONDS: f64 = 10.0;
+const MOST_PAIRS: u32 = 600;
+/// Most seconds that a full run gives a contest in a round.
+const MOST_SECONDS: f64 = 25.0;
+/// A full run has pairs enough when the interval of the noise is no wider than this to each side, as a share of the
+/// ceiling: a change as large as the ceiling then stands out by more than both intervals.
+const STEADY: f64 = 0.24;
+/// Orders of three runs, so many that each is there once: a round ends only where its orders are balanced.
+const BLOCK: u32 = 6;
+/// Takes of a run in one process, where one is over in less than so many seconds.
+const TAKES: (u32, f64) = (3, 0.15);
 
 /// How many pairs a round has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pairs {
     /// The fewest that are judged.
     Fewest,
-    /// As many as fit the time of a full run, by how long the unmeasured first runs took; never by what they say.
-    ByTime,
+    /// Until the noise is known well enough to see a change of the ceiling's size, or time is up. What the change is
+    /// like has no say in it.
+    Steady,
     /// So many.
     Exactly(u32),
 }
 
 impl Pairs {
-    /// Pairs of a round whose pairs, with their twins, take `seconds` each.
-    fn of(self, seconds: f64) -> u32 {
+    /// The most of a round, whatever is measured.
+    fn most(self) -> u32 {
         match self {
             Pairs::Fewest => FEWEST_PAIRS as u32,
-            Pairs::ByTime => ((SECONDS / seconds) as u32).clamp(FEWEST_PAIRS as u32, MOST_PAIRS),
+            Pairs::Steady => MOST_PAIRS,
             Pairs::Exactly(pairs) => pairs,
         }
+    }
+
+    /// Whether a contest that has measured this noise in a round, phase by phase, in so many seconds has enough.
+    fn enough(self, noise: &[Vec<(f64, f64)>], seconds: f64, limits: TimeLimits) -> bool {
+        let pairs = noise.iter().map(Vec::len).min().unwrap_or(0) as u32;
+        if self != Pairs::Steady || pairs < FEWEST_PAIRS as u32 || !pairs.is_multiple_of(BLOCK) {
+            return false;
+        }
+        let width =
+            |pairs: &Vec<(f64, f64)>| Ratio::of(pairs, 0).map_or(f64::INFINITY, |r| (r.high / r.low).ln() / 2.0);
+        seconds >= MOST_SECONDS || noise.iter().all(|pairs| width(pairs) <= STEADY * limits.ceiling.ln_1p())
     }
 }
 /// Phases that are compared.
@@ -84,8 +107,8 @@ pub struct Paired {
 struct Contest<'a> {
     names: [String; 2],
     sides: [(Subject<'a>, &'a Plan<'a>); 2],
-    /// Pairs of a round.
-    pairs: u32,
+    /// Takes of a run in its process.
+    takes: u32,
     failed: bool,
 }
 
@@ -153,7 +176,7 @@ fn enter<'a>(sides: &[Side<'a>; 2], contests: &mut Vec<Contest<'a>>, rows: &mut 
         contests.push(Contest {
             names: sides.each_ref().map(|side| format!("{} {}", side.cell, side.label).trim_end().to_string()),
             sides: [subject(a, a_runner, a_case, a_model), subject(b, b_runner, b_case, b_model)],
-            pairs: 0,
+            takes: 1,
             failed: false,
         });
     }
@@ -176,15 +199,15 @@ fn rounds(contests: &mut [Contest], settings: &Settings) -> Result<Vec<Row>, Err
             }
             progress.step(&contest.names[side]);
         }
-        // A pair and its twin are four runs, these were two.
-        contest.pairs = settings.pairs.of(2.0 * started.elapsed().as_secs_f64());
-        // Decided once: a run that is resumed has the pairs that it began with.
-        let decided = contest.once("pairs", |contest| Done { decided: Some(contest.pairs), ..Done::default() })?;
-        contest.pairs = decided.decided.unwrap_or(contest.pairs);
+        let run = started.elapsed().as_secs_f64() / 2.0;
+        let takes = if run < TAKES.1 { TAKES.0 } else { 1 };
+        // Decided once: a run that is resumed goes on as it began.
+        let decided = contest.once("takes", |_| Done { decided: Some(takes), ..Done::default() })?;
+        contest.takes = decided.decided.unwrap_or(takes);
     }
     drop(progress);
     for round in 0..2 {
-        rows.extend(one_round(contests, round, &mut random)?);
+        rows.extend(one_round(contests, round, settings, &mut random)?);
         let noise = |comparison: &Comparison| comparison.judge_round(0, settings.limits) == Some(Verdict::Noise);
         if round == 0 && comparison::of(&rows, settings.limits).iter().all(noise) {
             break;
@@ -194,47 +217,75 @@ fn rounds(contests: &mut [Contest], settings: &Settings) -> Result<Vec<Row>, Err
 }
 
 /// A round: every contest has its pairs and their twins, in a random order of contests within each.
-fn one_round(contests: &mut [Contest], round: u32, random: &mut SplitMix) -> Result<Vec<Row>, Error> {
+fn one_round(
+    contests: &mut [Contest],
+    round: u32,
+    settings: &Settings,
+    random: &mut SplitMix,
+) -> Result<Vec<Row>, Error> {
     let label = if round == 0 { "compare" } else { "compare once more, to confirm" };
-    let pairs = |contests: &[Contest]| contests.iter().map(|contest| contest.pairs).collect::<Vec<u32>>();
-    let progress = Progress::bar(label, pairs(contests).iter().map(|pairs| 2 * u64::from(*pairs)).sum());
-    let most = pairs(contests).into_iter().max().unwrap_or(0);
+    let most = settings.pairs.most();
+    let progress = Progress::bar(label, u64::from(most) * contests.len() as u64);
     let mut rows = Vec::new();
-    // For each contest which side is first in every pair, and whether the pair or its twin is first.
-    let orders: Vec<[Vec<bool>; 3]> =
-        contests.iter().map(|contest| [(); 3].map(|()| random.balanced(contest.pairs as usize))).collect();
+    let orders: Vec<Vec<Order>> = contests.iter().map(|_| orders(most as usize, random)).collect();
+    // What each contest has of the noise so far, phase by phase, and the seconds it took; none once it has enough.
+    let mut open: Vec<Option<(Noise, f64)>> = contests.iter().map(|_| Some(Default::default())).collect();
     let mut turn: Vec<usize> = (0..contests.len()).collect();
     for pair in 0..most {
         random.shuffle(&mut turn);
         for &index in &turn {
             let contest = &mut contests[index];
-            if pair >= contest.pairs {
-                continue;
-            }
-            let [swaps, twin_swaps, twin_first] = orders[index].each_ref().map(|order| order[pair as usize]);
-            for noise in [twin_first, !twin_first] {
-                if !contest.failed {
-                    let second_first = if noise { twin_swaps } else { swaps };
-                    let name = format!("round {round}, {} {pair}", if noise { "twin" } else { "pair" });
-                    let place = Place { round, pair, noise, second_first };
-                    let done = contest.once(&name, |contest| Done { rows: contest.pair(place), ..Done::default() })?;
-                    contest.failed |= !done.rows.iter().all(|row| matches!(row, Row::Pair { .. }));
-                    rows.extend(done.rows);
+            if let Some((noise, seconds)) = &mut open[index]
+                && !contest.failed
+                && !process::interrupted()
+            {
+                let order = orders[index][pair as usize];
+                let done = contest.once(&format!("round {round}, pair {pair}"), |contest| {
+                    let started = Instant::now();
+                    let rows = contest.pair(round, pair, order);
+                    Done { rows, decided: Some(started.elapsed().as_millis() as u32), ..Done::default() }
+                })?;
+                contest.failed |= !done.rows.iter().all(|row| matches!(row, Row::Pair { .. }));
+                *seconds += f64::from(done.decided.unwrap_or(0)) / 1000.0;
+                for row in &done.rows {
+                    if let Row::Pair { noise: true, phase, values, .. } = row
+                        && let Some(at) = PHASES.iter().position(|name| name == phase)
+                    {
+                        noise[at].push((values[0] as f64, values[1] as f64));
+                    }
                 }
-                progress.step(&contest.names[1]);
+                rows.extend(done.rows);
+                if settings.pairs.enough(noise, *seconds, settings.limits) {
+                    open[index] = None;
+                }
             }
+            progress.step(&contest.names[1]);
+        }
+        if open.iter().all(Option::is_none) {
+            break;
         }
     }
     Ok(rows)
 }
 
-/// Which pair, and in which order.
-#[derive(Clone, Copy)]
-struct Place {
-    round: u32,
-    pair: u32,
-    noise: bool,
-    second_first: bool,
+/// What a contest has of the noise in a round, phase by phase.
+type Noise = [Vec<(f64, f64)>; PHASES.len()];
+/// In which order a pair and its twin are run: 0 the first side, 1 the second, 2 the first side once more.
+type Order = [usize; 3];
+
+/// Orders of so many pairs: in every block each order once, shuffled; in what is left over each with its reverse (but
+/// for one, if the number is odd).
+fn orders(pairs: usize, random: &mut SplitMix) -> Vec<Order> {
+    let mut half: [Order; BLOCK as usize / 2] = [[0, 1, 2], [1, 2, 0], [2, 0, 1]];
+    let mut orders = Vec::with_capacity(pairs + BLOCK as usize);
+    while orders.len() < pairs {
+        random.shuffle(&mut half);
+        let both = half.iter().flat_map(|&[a, b, c]| [[a, b, c], [c, b, a]]);
+        let mut block: Vec<Order> = both.take(pairs - orders.len()).collect();
+        random.shuffle(&mut block);
+        orders.extend(block);
+    }
+    orders
 }
 
 impl Contest<'_> {
@@ -258,49 +309,79 @@ impl Contest<'_> {
     /// Runs a side and returns the time of each phase, or the row that says why there is none.
     fn times(&mut self, side: usize) -> Result<[u64; PHASES.len()], Box<Row>> {
         let (subject, plan) = &self.sides[side];
-        let reply = subject.sample(plan, false, &Computed::default()).inspect_err(|_| self.failed = true)?;
-        // A sample without these is void, which `sample` found out.
-        let time = |phase: &str| reply.metrics.iter().find(|m| m.phase.name() == phase && m.name == "time");
-        Ok(PHASES.map(|phase| time(phase).map_or(0, |metric| metric.value)))
+        let What::Workload(case) = subject.what else { return Ok([0; PHASES.len()]) };
+        subject.least_times(plan, case, self.takes, &PHASES).inspect_err(|_| self.failed = true)
     }
 
-    fn pair(&mut self, place: Place) -> Vec<Row> {
-        let sides = if place.noise { [0, 0] } else { [0, 1] };
-        let mut times = [[0; PHASES.len()]; 2];
-        for position in if place.second_first { [1, 0] } else { [0, 1] } {
-            match self.times(sides[position]) {
-                Ok(found) => times[position] = found,
+    /// A pair and its twin.
+    fn pair(&mut self, round: u32, pair: u32, order: Order) -> Vec<Row> {
+        let mut times = [[0; PHASES.len()]; 3];
+        for run in order {
+            match self.times([0, 1, 0][run]) {
+                Ok(found) => times[run] = found,
                 Err(row) => return vec![*row],
             }
         }
+        let before =
+            |a: usize, b: usize| order.iter().position(|run| *run == a) < order.iter().position(|run| *run == b);
         let (subject, _) = &self.sides[0];
-        let row = |(phase, &name): (usize, &&str)| Row::Pair {
+        let row = |noise: bool, phase: usize| Row::Pair {
             target: subject.cell.target.name.into(),
             workload: subject.workload().into(),
             model: subject.model.digest.to_string(),
             sides: self.names.clone(),
-            noise: place.noise,
-            round: place.round,
-            pair: place.pair,
-            second_first: place.second_first,
-            phase: name.into(),
+            noise,
+            round,
+            pair,
+            second_first: before(if noise { 2 } else { 1 }, 0),
+            phase: PHASES[phase].into(),
             metric: "time".into(),
             unit: "ns".into(),
-            values: [times[0][phase], times[1][phase]],
+            values: [times[0][phase], times[if noise { 2 } else { 1 }][phase]],
         };
-        PHASES.iter().enumerate().map(row).collect()
+        [false, true]
+            .into_iter()
+            .flat_map(|noise| (0..PHASES.len()).map(move |phase| (noise, phase)))
+            .map(|(noise, phase)| row(noise, phase))
+            .collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FEWEST_PAIRS, MOST_PAIRS, Pairs};
+    use super::{FEWEST_PAIRS, Pairs, TimeLimits, orders};
+    use crate::random::SplitMix;
 
     #[test]
-    fn short_runs_get_more_pairs_and_none_gets_too_few() {
-        assert_eq!(Pairs::ByTime.of(0.1), 100);
-        assert_eq!(Pairs::ByTime.of(3.0), FEWEST_PAIRS as u32);
-        assert_eq!(Pairs::ByTime.of(0.0), MOST_PAIRS);
-        assert_eq!((Pairs::Fewest.of(0.1), Pairs::Exactly(31).of(0.1)), (FEWEST_PAIRS as u32, 31));
+    fn every_order_is_as_frequent_as_its_reverse() {
+        for pairs in [20, 21, 60] {
+            let orders = orders(pairs, &mut SplitMix::new(3));
+            assert_eq!(orders.len(), pairs);
+            let count = |order: [usize; 3]| orders.iter().filter(|other| **other == order).count();
+            for [a, b, c] in [[0, 1, 2], [1, 2, 0], [2, 0, 1]] {
+                let (there, back) = (count([a, b, c]), count([c, b, a]));
+                assert!(there.abs_diff(back) <= pairs % 2, "{pairs}: {there} and {back}");
+                assert!(there.abs_diff(pairs / 6) <= 1, "{pairs}: {there}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_round_ends_when_the_noise_is_known_and_never_by_the_change() {
+        let limits = TimeLimits { floor: 0.01, ceiling: 0.05 };
+        let pairs = |n: usize, spread: f64| -> Vec<(f64, f64)> {
+            (0..n).map(|i| (1.0, 1.0 + spread * ((i * 7 % 11) as f64 - 5.0))).collect()
+        };
+        let enough = |noise: [Vec<(f64, f64)>; 2], seconds| Pairs::Steady.enough(&noise, seconds, limits);
+        let (calm, wild) = (|n| pairs(n, 0.001), |n| pairs(n, 0.05));
+        assert!(enough([calm(24), calm(24)], 1.0));
+        assert!(!enough([calm(24), wild(24)], 1.0), "every phase");
+        assert!(enough([calm(24), wild(24)], 25.0), "time is up");
+        assert!(!enough([calm(18), calm(18)], 99.0), "the fewest that are judged");
+        assert!(!enough([calm(25), calm(25)], 99.0), "orders are balanced");
+        // A shift of the noise is not its width.
+        assert!(enough([calm(24), pairs(24, 0.001).iter().map(|(a, b)| (*a, 1.5 * b)).collect()], 1.0));
+        assert!(!Pairs::Exactly(31).enough(&[calm(24)], 99.0, limits));
+        assert_eq!([Pairs::Fewest.most(), Pairs::Exactly(31).most()], [FEWEST_PAIRS as u32, 31]);
     }
 }

@@ -11,6 +11,9 @@ use wait_timeout::ChildExt;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
+/// How long the output of a program may stay open after its end.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// Asks everything that runs to end: programs are killed, loops stop at their next turn.
 pub fn interrupt() {
     INTERRUPTED.store(true, Ordering::SeqCst);
@@ -61,8 +64,11 @@ pub enum ProcessError {
     /// It said too much.
     #[error("more than {0} bytes of output, the limit; it was killed")]
     TooMuch(usize),
+    /// It ended, and something that it started did not.
+    #[error("it ended, but something that it started went on and kept its output open; that was killed")]
+    LeftBehind,
     /// A signal ended it.
-    #[error("ended by signal {signal}{}", if stderr.is_empty() { String::new() } else { format!("; it said: {stderr}") })]
+    #[error("ended by signal {signal}{}{}", name_of(*signal), if stderr.is_empty() { String::new() } else { format!("; it said: {stderr}") })]
     Signal {
         /// The signal's number.
         signal: i32,
@@ -100,9 +106,19 @@ pub fn run(command: &mut Command, input: &[u8], limits: Limits) -> Result<Output
         if ended.is_err() {
             end_group(&mut child);
         }
-        let stdout = out.recv().unwrap_or_default();
-        let stderr = String::from_utf8_lossy(&err.recv().unwrap_or_default()).into_owned();
+        let stdout = out.recv_timeout(GRACE);
+        let stderr = err.recv_timeout(GRACE);
+        let left_behind = [&stdout, &stderr].into_iter().any(|text| text == &Err(mpsc::RecvTimeoutError::Timeout));
+        if left_behind {
+            // Also lets the threads go that still read.
+            end_group(&mut child);
+        }
+        let (stdout, stderr) = (stdout.unwrap_or_default(), stderr.unwrap_or_default());
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
         let status = ended?;
+        if left_behind {
+            return Err(ProcessError::LeftBehind);
+        }
         if overflow.load(Ordering::SeqCst) {
             return Err(ProcessError::TooMuch(limits.output));
         }
@@ -152,6 +168,26 @@ fn collect(pipe: Option<impl Read>, limit: usize, overflow: &AtomicBool) -> Vec<
         bytes.truncate(limit);
     }
     bytes
+}
+
+/// The name of a signal that a program may die of, to stand behind its number.
+fn name_of(signal: i32) -> String {
+    const NAMES: [(i32, &str); 13] = [
+        (1, "SIGHUP, the terminal is gone"),
+        (2, "SIGINT, an interrupt"),
+        (3, "SIGQUIT"),
+        (4, "SIGILL, an instruction that this CPU does not have"),
+        (5, "SIGTRAP"),
+        (6, "SIGABRT, it gave up by itself"),
+        (7, "SIGBUS, a bad address"),
+        (8, "SIGFPE, an arithmetic fault"),
+        (9, "SIGKILL, from outside: memory may have run out"),
+        (11, "SIGSEGV, a bad address"),
+        (13, "SIGPIPE, its output was closed"),
+        (15, "SIGTERM, from outside"),
+        (31, "SIGSYS, a forbidden system call"),
+    ];
+    NAMES.iter().find(|(number, _)| *number == signal).map(|(_, name)| format!(" ({name})")).unwrap_or_default()
 }
 
 /// The last lines of a text.

@@ -1,5 +1,6 @@
 //! Asking a target: the request goes in, and what comes out is checked before anyone reads a number in it.
 
+use crate::diagnose::StepDigest;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::expected::{Cause, Skip};
@@ -13,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Most bytes an answer may have.
-const OUTPUT_LIMIT: usize = 256 << 20;
+/// Most bytes an answer may have: forty times what the longest has, every step of 400 tokens.
+const OUTPUT_LIMIT: usize = 64 << 20;
 /// Most linear memory a guest may take.
 const WASM_MEMORY: u64 = 512 << 20;
 /// Fuel of a WASM run that is not timed: about ten times what the longest takes.
@@ -58,7 +59,7 @@ pub struct Reply {
     /// Which way the kernels take for each shape of the model.
     pub layouts: BTreeSet<Layout>,
     /// Digests of single steps: case, position, layer, step.
-    pub steps: Vec<(String, u32, u32, String, Digest)>,
+    pub steps: Vec<StepDigest>,
     /// Jobs that failed, by case, with what the runner said.
     pub failures: BTreeMap<String, String>,
 }
@@ -301,7 +302,7 @@ fn does_not_fit(model: u64, region: &str, by: u64) -> String {
 
 /// Whether the clock's numbers are what a job is for.
 fn is_timed(job: &Job) -> bool {
-    matches!(job, Job::Bench(_) | Job::Profile(_) | Job::Roof(_) | Job::Throughput(_))
+    matches!(job, Job::Bench(_) | Job::Profile(_) | Job::Parts(_) | Job::Roof(_) | Job::Throughput(_))
 }
 
 /// Reads an answer and checks that it is about what was asked: target, variant, model and every job.
@@ -351,7 +352,7 @@ fn check(text: &str, cell: Cell, ask: &Ask, all_succeeded: bool) -> Result<Reply
     }
     for job in &ask.jobs {
         let answered = |case: &String| match job {
-            Job::Stream(_) | Job::Bench(_) | Job::Profile(_) => reply.streams.contains_key(case),
+            Job::Stream(_) | Job::Bench(_) | Job::Profile(_) | Job::Parts(_) => reply.streams.contains_key(case),
             Job::Steps(_) => reply.steps.iter().any(|(of, ..)| of == case),
             Job::Kernels => !reply.checks.is_empty(),
             Job::Layout => !reply.layouts.is_empty(),

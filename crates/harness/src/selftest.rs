@@ -5,23 +5,29 @@
 
 pub mod plant;
 
-use crate::comparison;
+use crate::comparison::{self, Comparison};
 use crate::counters::{self, Counter, Counts};
+use crate::diagnose::{self, Difference};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::gate::{self, Scope};
 use crate::golden::{Case, Golden, stream_path};
 use crate::pairs::{self, Pairs, Settings, Side};
+use crate::parts;
+use crate::probe::PARTS;
 use crate::provenance::Provenance;
 use crate::records::Tally;
 use crate::runner::Runner;
+use crate::stats::paired::Ratio;
 use crate::stats::verdict::Verdict;
 use crate::target::Cell;
 use crate::thresholds::Thresholds;
 use crate::verify::{Plan, verify};
 use crate::workspace::{Workspace, make_folder, read_text, write_atomic};
-use plant::{Plant, planted};
+use plant::{Plant, STEPS, Spot, planted};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// What a planted fault came to.
 #[derive(Debug, Clone)]
@@ -74,25 +80,61 @@ pub struct Bench<'a> {
 pub fn run(bench: &Bench) -> Result<Vec<Outcome>, Error> {
     let mut outcomes = on_counters(bench)?;
     outcomes.extend(on_answers(bench)?);
+    outcomes.extend(on_steps(bench)?);
     outcomes.push(on_golden(bench)?);
     outcomes.push(on_time(bench, "no change against itself: ab", None, Exit::Pass, 1)?);
     outcomes.push(on_time(bench, "time +10 %: ab", Some(Plant::Slower(1.1)), Exit::Regression, 2)?);
     Ok(outcomes)
 }
 
-/// How often planted slowdowns of 5 % are found, and how often no change is called one, of `sessions` each.
+/// One session of [`sessions`].
+#[derive(Debug, Clone, Serialize)]
+pub struct Session {
+    /// Whether 5 % were planted.
+    pub planted: bool,
+    /// The verdict on decode.
+    pub verdict: Option<Verdict>,
+    /// The change in words.
+    pub change: String,
+    /// The change and the noise of each round, as ratios with their intervals.
+    pub rounds: Vec<(Option<Ratio>, Option<Ratio>)>,
+    /// Seconds it took.
+    pub seconds: f64,
+}
+
+impl Session {
+    /// Whether the verdict is the right one: a slowdown found, or no change called one.
+    pub fn right(&self) -> bool {
+        let called = matches!(self.verdict, Some(Verdict::Regression | Verdict::Improvement));
+        if self.planted { self.verdict == Some(Verdict::Regression) } else { !called }
+    }
+}
+
+/// Sessions with a planted slowdown of 5 % and sessions without a change in turns, so many of each; `tell` hears of
+/// every one as it ends.
 ///
 /// # Errors
 /// As [`run`].
-pub fn sessions(bench: &Bench, sessions: u32, seed: u64) -> Result<[u32; 2], Error> {
-    let mut called = [0, 0];
+pub fn sessions(
+    bench: &Bench,
+    sessions: u32,
+    seed: u64,
+    mut tell: impl FnMut(&Session),
+) -> Result<Vec<Session>, Error> {
+    let mut all = Vec::new();
     for session in 0..u64::from(sessions) {
-        for (count, plant) in called.iter_mut().zip([Some(Plant::Slower(1.05)), Some(Plant::Slower(1.0))]) {
-            let decode = compare(bench, plant, seed.wrapping_add(session))?.1;
-            *count += u32::from(matches!(decode, Some(Verdict::Regression | Verdict::Improvement)));
+        for planted in [true, false] {
+            let plant = Plant::Slower(if planted { 1.05 } else { 1.0 });
+            let started = Instant::now();
+            let (_, decode) = compare(bench, Some(plant), seed.wrapping_add(session))?;
+            let seconds = started.elapsed().as_secs_f64();
+            let verdict = decode.as_ref().map(|decode| decode.verdict);
+            let (change, rounds) = decode.map(|decode| (decode.in_words(), decode.rounds)).unwrap_or_default();
+            all.push(Session { planted, verdict, change, rounds, seconds });
+            all.last().into_iter().for_each(&mut tell);
         }
     }
-    Ok(called)
+    Ok(all)
 }
 
 fn one_cell(bench: &Bench) -> Result<(Cell, PathBuf), Error> {
@@ -106,7 +148,12 @@ fn one_cell(bench: &Bench) -> Result<(Cell, PathBuf), Error> {
 /// The gate on counters of this build, whole and with faults.
 fn on_counters(bench: &Bench) -> Result<Vec<Outcome>, Error> {
     let scratch = bench.workspace.scratch().join("counts");
-    let count = || counters::count(bench.plan, &scratch, bench.provenance);
+    let count = || -> Result<Counts, Error> {
+        let mut counts = counters::count(bench.plan, &scratch, bench.provenance)?;
+        let rows = parts::attach(bench.plan, &scratch, &mut counts.counters, &|_| true)?;
+        counts.rows.extend(rows);
+        Ok(counts)
+    };
     let accepted = count()?;
     let again = count()?;
     let gated = |name: &str, expected, accepted: &[Counter], counts: &Counts| {
@@ -141,9 +188,31 @@ fn on_counters(bench: &Bench) -> Result<Vec<Outcome>, Error> {
         rows
     };
     let more = |share: u64| changed(&move |rows| rows[place].value += rows[place].value * share / 100);
+    // What is planted into a step must be told of that step, first.
+    let step = |part: &str, share: u64| {
+        let grown = changed(&|rows| {
+            let more = rows[place].value * share / 100;
+            rows[place].value += more;
+            *rows[place].parts.entry(part.into()).or_default() += more;
+        });
+        let name = format!("instructions +{share} % in {part}: gate names the step");
+        let mut outcome = gated(&name, Exit::Regression, accepted, &grown);
+        let scope = Scope { selected: &|_| true, excused: &|_| false, stale: &|_| None };
+        let first = gate::judge(bench.thresholds, accepted, &grown.counters, &scope).into_iter().next();
+        outcome.said = first.map(|finding| finding.parts_in_words()).unwrap_or_default();
+        if !outcome.said.starts_with(&format!("{part} +")) {
+            outcome.found = Exit::Harness;
+        }
+        outcome
+    };
     let stale = with_row(&|row| row.workload = "gone/greedy".into());
     let other = with_row(&|row| drop(row.key.insert("model".into(), "0000000000000000".into())));
-    Ok(vec![
+    let mut outcomes: Vec<Outcome> = PARTS
+        .iter()
+        .filter(|(name, _)| *name != "sampling")
+        .flat_map(|(name, _)| [step(name, 1), step(name, 2)])
+        .collect();
+    outcomes.extend([
         gated("no change, counted twice: gate", Exit::Pass, accepted, &again),
         gated("instructions +2 %: gate", Exit::Regression, accepted, &more(2)),
         gated("instructions +1 %: gate", Exit::Regression, accepted, &more(1)),
@@ -156,7 +225,8 @@ fn on_counters(bench: &Bench) -> Result<Vec<Outcome>, Error> {
         gated("one row deleted from the baseline: gate", Exit::Harness, &with_row_gone(accepted, place), &again),
         gated("a baseline of a workload that is gone: gate", Exit::Harness, &stale, &again),
         gated("a baseline of another model: gate", Exit::NotMeasurable, &other, &again),
-    ])
+    ]);
+    Ok(outcomes)
 }
 
 fn with_row_gone(rows: &[Counter], place: usize) -> Vec<Counter> {
@@ -193,6 +263,56 @@ fn on_answers(bench: &Bench) -> Result<Vec<Outcome>, Error> {
     Ok(outcomes)
 }
 
+/// Verifying with a runner in which one step computes something else: that step must be named. The plain variant of the
+/// same runner is right, and is what it is held against.
+fn on_steps(bench: &Bench) -> Result<Vec<Outcome>, Error> {
+    let (cell, program) = one_cell(bench)?;
+    let Some(case) = bench.plan.cases.first().filter(|_| cell.variant.name != "generic") else {
+        return Ok(Vec::new());
+    };
+    let prompt = case.workload.prompt.len() as u32;
+    let mut outcomes = Vec::new();
+    for (i, step) in STEPS.into_iter().enumerate() {
+        // In the prompt, where the logits are not there to see, and in the generated tokens.
+        let position = if i % 2 == 0 && !matches!(step, "ln_f" | "head") { prompt - 2 } else { prompt + 3 };
+        let layer = match step {
+            "embedding" => 0,
+            "ln_f" | "head" => layers(bench, cell, case)?,
+            _ => 1,
+        };
+        let (_folder, runner) = planted(bench, Plant::WrongStep(Spot { position, layer, step }), &program)?;
+        let mut built = crate::build::Built::default();
+        built.runners.insert(cell.target.name, runner);
+        let rows = verify(&bench.plan_with(&built))?;
+        let said = rows.iter().find_map(|row| match row {
+            crate::records::Row::Failed { error, .. } => Some(error.clone()),
+            _ => None,
+        });
+        let said = said.unwrap_or_default();
+        let place = Difference { position, prompt, layer, step: step.into() }.to_string();
+        let found = Tally::of(&rows).exit;
+        outcomes.push(Outcome {
+            name: format!("step {step} is wrong: verify names it"),
+            expected: Exit::WrongAnswer,
+            found: if found == Exit::WrongAnswer && !said.contains(&place) { Exit::Harness } else { found },
+            said,
+        });
+    }
+    Ok(outcomes)
+}
+
+/// The layer after the last, as the steps count it.
+fn layers(bench: &Bench, cell: Cell, case: &Case) -> Result<u32, Error> {
+    let refused = |error: String| Error::Refused(format!("the steps of {cell} cannot be taken: {error}"));
+    let runner = bench.plan.built.runners.get(cell.target.name);
+    let (Some(runner), Some(model)) = (runner, bench.plan.model(case)) else {
+        return Err(refused("it was not built".into()));
+    };
+    let steps = diagnose::steps(cell, runner, model, &diagnose::question(case, 0));
+    let steps = steps.map_err(|error| refused(error.to_string()))?;
+    Ok(steps.iter().map(|(_, _, layer, ..)| *layer).max().unwrap_or(0))
+}
+
 /// Reading golden files of which one is cut short.
 fn on_golden(bench: &Bench) -> Result<Outcome, Error> {
     let scratch = bench.workspace.scratch();
@@ -223,13 +343,14 @@ fn copy_file(from: &Path, to: &Path) -> Result<(), Error> {
 
 fn on_time(bench: &Bench, name: &str, plant: Option<Plant>, expected: Exit, seed: u64) -> Result<Outcome, Error> {
     // The twin goes through the planter too, so that both sides are started alike.
-    let (found, verdict, change) = compare(bench, Some(plant.unwrap_or(Plant::Slower(1.0))), seed)?;
-    let verdict = verdict.map_or("nothing compared", Verdict::name);
+    let (found, decode) = compare(bench, Some(plant.unwrap_or(Plant::Slower(1.0))), seed)?;
+    let verdict = decode.as_ref().map_or("nothing compared", |decode| decode.verdict.name());
+    let change = decode.map(|decode| decode.in_words()).unwrap_or_default();
     Ok(Outcome { name: name.into(), expected, found, said: format!("{TIME}decode {verdict}, {change}") })
 }
 
-/// Measures a planted runner against the same one without the fault. The exit code and the verdict are those of decode.
-fn compare(bench: &Bench, plant: Option<Plant>, seed: u64) -> Result<(Exit, Option<Verdict>, String), Error> {
+/// Measures a planted runner against the same one without the fault. The exit code and the comparison are of decode.
+fn compare(bench: &Bench, plant: Option<Plant>, seed: u64) -> Result<(Exit, Option<Comparison>), Error> {
     let (cell, program) = one_cell(bench)?;
     let (_plain_folder, plain) = planted(bench, Plant::Slower(1.0), &program)?;
     let (_folder, slower) = planted(bench, plant.unwrap_or(Plant::Slower(1.0)), &program)?;
@@ -244,10 +365,9 @@ fn compare(bench: &Bench, plant: Option<Plant>, seed: u64) -> Result<(Exit, Opti
     let settings = Settings { pairs: bench.pairs, seed, limits: bench.thresholds.time };
     let rows = pairs::compare(&[sides], &settings)?.rows;
     let comparisons = comparison::of(&rows, bench.thresholds.time);
-    let decode = comparisons.iter().find(|comparison| comparison.phase == "decode");
-    let verdict = decode.map(|comparison| comparison.verdict);
-    let exit = Tally::of(&rows).exit.worst(verdict.map_or(Exit::Harness, Verdict::exit));
-    Ok((exit, verdict, decode.map(comparison::Comparison::in_words).unwrap_or_default()))
+    let decode = comparisons.into_iter().find(|comparison| comparison.phase == "decode");
+    let exit = decode.as_ref().map_or(Exit::Harness, |decode| decode.verdict.exit());
+    Ok((Tally::of(&rows).exit.worst(exit), decode))
 }
 
 impl<'a> Bench<'a> {

@@ -191,6 +191,7 @@ fn number(place: &str, table: &Table, key: &str) -> Result<Option<f64>, String> 
 #[cfg(test)]
 mod tests {
     use super::Thresholds;
+    use crate::workspace::{Workspace, write_atomic};
 
     const COMMITTED: &str = include_str!("../../../ci/thresholds.toml");
 
@@ -210,6 +211,41 @@ mod tests {
         assert!(refuse("floor = 0.01", "floor = 'low'").contains("is not a number"));
         assert!(refuse("floor = 0.01", "floor = 0.5").contains("is not below ceiling"));
         assert!(refuse("floor = 0.01\n", "").contains("`floor` is missing"));
+    }
+
+    #[test]
+    fn no_number_that_is_none_is_a_threshold() {
+        for value in ["1e400", "-1e400", "inf", "-inf", "nan", "1.0", "-0.001", "'0.005'", "true", "[0.005]", "{}"] {
+            let text = refuse("[counter.fuel]\nrise = 0.005", &format!("[counter.fuel]\nrise = {value}"));
+            assert!(text.contains("[counter.fuel] rise = ") || text.contains("TOML"), "{value}: {text}");
+        }
+        for value in ["1e400", "inf", "nan", "-512", "'512'", "99999999999999999999"] {
+            let text = refuse("rise_by = 512", &format!("rise_by = {value}"));
+            assert!(text.contains("rise_by = ") || text.contains("TOML"), "{value}: {text}");
+        }
+        for value in ["1.5", "'0'", "-1"] {
+            assert!(refuse("most = 0", &format!("most = {value}")).contains("is not a whole number of at least 0"));
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_missing_or_wrong_is_named_and_ends_with_2() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().to_path_buf();
+        let workspace = Workspace { target: root.join("target"), root };
+        let refused = || Thresholds::load(&workspace).unwrap_err();
+        let error = refused();
+        assert_eq!(error.exit().code(), 2);
+        assert!(error.to_string().contains("ci/thresholds.toml"), "{error}");
+        let path = workspace.root.join("ci/thresholds.toml");
+        for text in [&COMMITTED.replace("floor = 0.01", "floor = -1"), &COMMITTED[..COMMITTED.len() / 2], "", "\0"] {
+            write_atomic(&path, text.as_bytes()).unwrap();
+            let error = refused();
+            assert_eq!(error.exit().code(), 2, "{error}");
+            assert!(error.to_string().contains("ci/thresholds.toml: "), "{error}");
+        }
+        std::fs::write(&path, [0xff, 0xfe]).unwrap();
+        assert_eq!(refused().exit().code(), 2);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Correctness on every target: each chosen case on each chosen cell, against the golden streams, bit for bit.
 
 use crate::build::Built;
+use crate::diagnose::{self, Difference};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::expected::Expected;
@@ -11,7 +12,7 @@ use crate::progress::Progress;
 use crate::records::Row;
 use crate::runner::{Ask, ModelFile, Reply, RunError, Runner};
 use crate::target::{Cell, Clock};
-use bitstate_protocol::{Digest, Job, Layout, Sampling, Workload};
+use bitstate_protocol::{Digest, Job, Layout, Workload};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -91,6 +92,44 @@ pub fn time_limit(cell: Cell) -> Duration {
         Clock::Wall => 300,
         Clock::Instructions => 1500,
     })
+}
+
+/// What two cells differ in on one case.
+pub struct Compared<'a> {
+    /// The case.
+    pub case: &'a Case,
+    /// The first difference, or how many steps agree; else the cell that gave no answer, and why.
+    pub found: Result<Result<usize, Difference>, (Cell, RunError)>,
+}
+
+/// Holds every step of two cells against each other, on each case of the plan.
+///
+/// # Errors
+/// On Ctrl-C, or if one of the cells has no runner.
+pub fn diff<'a>(plan: &Plan<'a>, cells: [Cell; 2]) -> Result<Vec<Compared<'a>>, Error> {
+    let progress = Progress::bar("take steps", 2 * plan.cases.len() as u64);
+    let mut compared = Vec::new();
+    for &case in &plan.cases {
+        let Some(model) = plan.model(case) else { continue };
+        let asked = diagnose::question(case, diagnose::generated(case, plan.quick));
+        let steps = |cell: Cell| {
+            let runner = plan.built.runners.get(cell.target.name);
+            let runner = runner.ok_or_else(|| Error::CannotRun(format!("{cell} was not built")));
+            let steps = runner.map_err(RunError::from).and_then(|r| diagnose::steps(cell, r, model, &asked));
+            progress.step(&cell.to_string());
+            steps.map_err(|error| (cell, error))
+        };
+        let both = steps(cells[0]).and_then(|a| steps(cells[1]).map(|b| (a, b)));
+        if process::interrupted() {
+            return Err(Error::Interrupted);
+        }
+        let found = both.map(|(a, b)| match diagnose::first_difference(asked.prompt.len(), &a, &b) {
+            Some(difference) => Err(difference),
+            None => Ok(a.len()),
+        });
+        compared.push(Compared { case, found });
+    }
+    Ok(compared)
 }
 
 /// Verifies and returns one row for each cell and case, and one for each cell's kernel checks.
@@ -277,28 +316,18 @@ impl Task<'_> {
             return String::new();
         };
         // Up to the divergent step the golden tokens are what was chosen, however it was.
-        let mut prompt = case.workload.prompt.clone();
-        prompt.extend(case.golden.tokens.iter().take(step));
-        let workload = Workload { prompt, max_tokens: 1, sampling: Sampling::Greedy, ..case.workload.clone() };
-        let jobs = vec![Job::Steps(workload)];
-        let ask = Ask { model: self.model, jobs, fuel: false, timeout: time_limit(self.cell) };
-        let (Ok(ours), Ok(theirs)) = (self.runner.run(self.cell, &ask), base_runner.run(base, &ask)) else {
+        let asked = diagnose::question(case, step);
+        let ours = diagnose::steps(self.cell, self.runner, self.model, &asked);
+        let theirs = diagnose::steps(base, base_runner, self.model, &asked);
+        let (Ok(ours), Ok(theirs)) = (ours, theirs) else {
             return String::new();
         };
-        if !ours.failures.is_empty() || !theirs.failures.is_empty() {
-            return String::new();
-        }
-        let differs = |(a, b): &(&Step, &Step)| a != b;
-        match ours.steps.iter().zip(&theirs.steps).find(differs) {
-            Some(((_, position, layer, name, _), _)) => {
-                format!("; the first step that differs from {base} is `{name}` of layer {layer} at position {position}")
-            }
-            None => format!("; every step agrees with {base}, so the golden file is wrong or both are"),
+        match diagnose::first_difference(asked.prompt.len(), &ours, &theirs) {
+            Some(difference) => format!("; the first step that differs from {base} is {difference}"),
+            None => format!("; every step agrees with {base}, so the choice or the golden file is wrong, or both are"),
         }
     }
 }
-
-type Step = (String, u32, u32, String, Digest);
 
 /// A case as a quick run asks it.
 pub fn shortened(workload: &Workload, quick: bool) -> Workload {

@@ -66,8 +66,12 @@ fn garbled_cut_and_altered_answers_are_refused() {
         ("sed 's/tokens=4/tokens=7/' $ANSWER", "altered on its way"),
         ("cat $ANSWER; echo more", "`more` is not a message expected here"),
         ("true", "cut short"),
-        ("head -c 100000000 /dev/zero", "cut short"),
-        ("yes | head -c 100000000", "`y` is not a message expected here"),
+        ("head -c 100000000 /dev/zero", "more than 67108864 bytes of output, the limit"),
+        ("yes | head -c 100000000", "more than 67108864 bytes of output, the limit"),
+        ("yes | head -c 50000000", "`y` is not a message expected here"),
+        ("cat $ANSWER; yes >&2", "more than 67108864 bytes of output, the limit"),
+        ("cat $ANSWER | head -c -1", "without its closing line"),
+        ("exec 1>&-; exit 0", "cut short"),
     ] {
         let (text, code) = verified(right, script);
         assert_eq!(code, 2, "{script}: {text}");
@@ -80,7 +84,15 @@ fn endings_that_are_no_success_are_told() {
     for (script, sentence) in [
         ("echo 'no such model' >&2; exit 2", "status: 2: no such model"),
         ("cat $ANSWER; exit 3", "status: 3"),
-        ("cat $ANSWER; kill -SEGV $$", "ended by signal 11"),
+        ("cat $ANSWER; kill -SEGV $$", "ended by signal 11 (SIGSEGV, a bad address)"),
+        (
+            "echo 'assertion failed' >&2; kill -ABRT $$",
+            "signal 6 (SIGABRT, it gave up by itself); it said: assertion failed",
+        ),
+        ("kill -ILL $$", "signal 4 (SIGILL, an instruction that this CPU does not have)"),
+        ("kill -KILL $$", "signal 9 (SIGKILL, from outside: memory may have run out)"),
+        ("kill -USR1 $$", "ended by signal 10"),
+        ("cat $ANSWER; sleep 60 & exit 0", "something that it started went on and kept its output open"),
         ("cat $ANSWER; exit 1", "its exit status says that a job failed, its answer has 0 failures"),
     ] {
         let (text, code) = verified(right, script);
@@ -146,15 +158,18 @@ fn a_golden_stream_of_another_model_is_stale() {
 
 #[test]
 fn a_runner_that_hangs_is_ended_with_all_it_started() {
-    let fake = Fake::new();
-    let runner = fake.runner("", "sleep 60 & sleep 60");
-    let jobs = vec![Job::Kernels];
-    let ask = Ask { model: &fake.model, jobs, fuel: false, timeout: Duration::from_secs(1) };
-    let started = Instant::now();
-    let error = runner.run(fake.cell, &ask).unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(30));
-    assert_eq!(error.exit().code(), 2);
-    assert!(error.to_string().contains("no end after 1 s"), "{error}");
+    // The second has said all and closed its output, the third never listens.
+    for script in ["sleep 60 & sleep 60", "cat $ANSWER; exec 1>&- 2>&-; sleep 60", "exec 0<&-; cat $ANSWER; sleep 60"] {
+        let fake = Fake::new();
+        let runner = fake.runner(&right(&fake), script);
+        let jobs = vec![Job::Kernels];
+        let ask = Ask { model: &fake.model, jobs, fuel: false, timeout: Duration::from_secs(1) };
+        let started = Instant::now();
+        let error = runner.run(fake.cell, &ask).unwrap_err();
+        assert!(started.elapsed() < Duration::from_secs(30), "{script}");
+        assert_eq!(error.exit().code(), 2);
+        assert!(error.to_string().contains("no end after 1 s, the time limit; it was killed"), "{script}: {error}");
+    }
 }
 
 #[test]

@@ -121,6 +121,7 @@ fn baseline(folder: &Path) {
         unit: "instructions".into(),
         value: 5,
         key: Default::default(),
+        parts: Default::default(),
     };
     let workspace = Workspace { root: folder.to_path_buf(), target: folder.join("target") };
     let take = |n: usize| {

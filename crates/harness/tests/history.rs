@@ -162,6 +162,7 @@ fn accepted_instructions_are_a_history_too_and_say_what_they_depend_on() {
             metric: "instructions".into(),
             unit: "instructions".into(),
             value,
+            parts: Default::default(),
             key: [("valgrind".to_string(), valgrind.to_string())].into(),
         };
         let why = format!("{value} under {valgrind}");

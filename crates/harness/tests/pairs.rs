@@ -7,7 +7,7 @@ use bitstate_harness::comparison::{self, Comparison};
 use bitstate_harness::pairs::{Pairs, Settings, Side, compare};
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::stats::verdict::{TimeLimits, Verdict};
-use bitstate_protocol::Phase;
+use bitstate_protocol::{Event, Metric, Phase, StreamAnswer};
 use support::Fake;
 
 const LIMITS: TimeLimits = TimeLimits { floor: 0.01, ceiling: 0.05 };
@@ -15,17 +15,36 @@ const LIMITS: TimeLimits = TimeLimits { floor: 0.01, ceiling: 0.05 };
 /// A runner whose decode takes `decode` ns, and what else the script does.
 fn fake(decode: u64, script: &str) -> (Fake, String) {
     let fake = Fake::new();
-    let events = [
-        Fake::metric(Phase::Load, "time", 1000),
-        Fake::metric(Phase::Prefill, "time", 5000),
-        Fake::metric(Phase::Prefill, "tokens", 1),
-        Fake::metric(Phase::Decode, "time", decode),
-        Fake::metric(Phase::Decode, "tokens", 3),
-        Fake::stream([4, 5, 6]),
-    ];
-    let answer = Fake::answer(&fake.header(), &events);
+    fake.one_take(&takes(&fake, &[decode]));
+    let answer = takes(&fake, &[3 * decode, decode, 2 * decode]);
     fake.runner(&answer, script);
     (fake, answer)
+}
+
+/// An answer to as many takes as there are times.
+fn takes(fake: &Fake, decode: &[u64]) -> String {
+    let mut events = Vec::new();
+    for (take, decode) in decode.iter().enumerate() {
+        let of_take = [
+            Fake::metric(Phase::Load, "time", 1000),
+            Fake::metric(Phase::Prefill, "time", 5000),
+            Fake::metric(Phase::Prefill, "tokens", 1),
+            Fake::metric(Phase::Decode, "time", *decode),
+            Fake::metric(Phase::Decode, "tokens", 3),
+            Fake::stream([4, 5, 6]),
+        ];
+        let mut named = of_take;
+        for event in &mut named {
+            match event {
+                Event::Metric(Metric { case, .. }) | Event::Stream(StreamAnswer { case, .. }) if take > 0 => {
+                    *case = format!("small/greedy#{take}");
+                }
+                _ => {}
+            }
+        }
+        events.extend(named);
+    }
+    Fake::answer(&fake.header(), &events)
 }
 
 fn compared(a: (Fake, String), b: (Fake, String), scripts: [&str; 2]) -> (Vec<Row>, Vec<Comparison>) {

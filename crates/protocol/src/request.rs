@@ -22,10 +22,14 @@ pub enum Job {
     Stream(Workload),
     /// Generate greedily and measure load, prefill and decode; answers with the stream as well.
     Bench(Workload),
-    /// Generate, and answer with a digest after every step of every layer.
-    Steps(Workload),
+    /// Take tokens in, and answer with a digest after every step of every layer.
+    Steps(Steps),
     /// Generate, and measure what each part of a generated token takes; answers with the stream as well.
     Profile(Workload),
+    /// Generate, and count what each part of the prompt and of the generated tokens takes, on targets whose clock
+    /// counts; on others calls of a function for each part tell it to whoever counts from outside. Answers with the
+    /// stream as well.
+    Parts(Workload),
     /// Run every kernel over its awkward shapes and answer with a digest each.
     Kernels,
     /// Say which way the kernels take for the shapes of the model.
@@ -40,9 +44,10 @@ impl Job {
     /// The names that an answer to this job is about, each of which it must mention.
     pub fn cases(&self) -> Vec<String> {
         match self {
-            Job::Stream(workload) | Job::Bench(workload) | Job::Steps(workload) | Job::Profile(workload) => {
+            Job::Stream(workload) | Job::Bench(workload) | Job::Profile(workload) | Job::Parts(workload) => {
                 vec![workload.case.clone()]
             }
+            Job::Steps(steps) => vec![steps.case.clone()],
             Job::Kernels => vec!["kernels".into()],
             Job::Layout => vec!["layout".into()],
             Job::Roof(roof) => roof.bytes.iter().map(|&bytes| Roof::case(bytes)).collect(),
@@ -52,6 +57,17 @@ impl Job {
             }
         }
     }
+}
+
+/// Tokens to take in, whatever a sampler would have chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Steps {
+    /// Name of the case, repeated in every answer.
+    pub case: String,
+    /// Token ids fed first, as many at once as a prompt is; never empty. The logits after the last are worked out.
+    pub prompt: Vec<u32>,
+    /// Token ids fed then, one at a time, with the logits after each; may be empty.
+    pub tokens: Vec<u32>,
 }
 
 /// A prompt and how to continue it.
@@ -99,8 +115,14 @@ impl Request {
                 Job::Kernels => out.push_str("kernels"),
                 Job::Stream(workload) => push_workload(&mut out, "stream", workload),
                 Job::Bench(workload) => push_workload(&mut out, "bench", workload),
-                Job::Steps(workload) => push_workload(&mut out, "steps", workload),
+                Job::Steps(steps) => {
+                    out.push_str("steps");
+                    push_field(&mut out, "case", &steps.case);
+                    push_field(&mut out, "prompt", Commas(&steps.prompt));
+                    push_field(&mut out, "tokens", Commas(&steps.tokens));
+                }
                 Job::Profile(workload) => push_workload(&mut out, "profile", workload),
+                Job::Parts(workload) => push_workload(&mut out, "parts", workload),
                 Job::Layout => out.push_str("layout"),
                 Job::Roof(roof) => {
                     out.push_str("roof");
@@ -161,6 +183,11 @@ fn parse_job(mut fields: Fields<'_>) -> Result<Job, LineError> {
         "layout" => Some(Job::Layout),
         "roof" => Some(Job::Roof(Roof::take(&mut fields)?)),
         "throughput" => Some(Job::Throughput(Throughput::take(&mut fields)?)),
+        "steps" => Some(Job::Steps(Steps {
+            case: fields.text("case")?,
+            prompt: fields.list("prompt")?,
+            tokens: fields.list("tokens")?,
+        })),
         _ => None,
     };
     if let Some(job) = alone {
@@ -170,8 +197,8 @@ fn parse_job(mut fields: Fields<'_>) -> Result<Job, LineError> {
     let wrap = match fields.keyword {
         "stream" => Job::Stream,
         "bench" => Job::Bench,
-        "steps" => Job::Steps,
         "profile" => Job::Profile,
+        "parts" => Job::Parts,
         _ => return Err(fields.unknown()),
     };
     let case = fields.text("case")?;

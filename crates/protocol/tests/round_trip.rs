@@ -2,7 +2,7 @@
 
 use bitstate_protocol::{
     Answer, AnswerWriter, Budget, Digest, Event, Header, Job, Layout, LineError, Metric, Phase, Request, Roof,
-    Sampling, Shape, StreamAnswer, Throughput, Workload,
+    Sampling, Shape, Steps, StreamAnswer, Throughput, Workload,
 };
 
 fn request() -> Request {
@@ -14,8 +14,10 @@ fn request() -> Request {
             Job::Kernels,
             Job::Stream(workload(seeded)),
             Job::Bench(workload(Sampling::Greedy)),
-            Job::Steps(workload(Sampling::Greedy)),
+            Job::Steps(Steps { case: "a".into(), prompt: vec![1, 2], tokens: vec![3] }),
+            Job::Steps(Steps { case: "b".into(), prompt: vec![1], tokens: vec![] }),
             Job::Profile(workload(Sampling::Greedy)),
+            Job::Parts(workload(Sampling::Greedy)),
             Job::Layout,
             Job::Roof(Roof { bytes: vec![16_384, u32::MAX], budget: Budget { ticks: 5, slices: 3 } }),
             Job::Throughput(throughput()),

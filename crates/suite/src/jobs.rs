@@ -5,16 +5,16 @@ use crate::host::Host;
 use crate::measured::Measuring;
 use crate::profile::{Profile, Shared};
 use crate::regions;
-use alloc::format;
+use crate::steps::Digests;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use bitstate_engine::{Engine, EngineError, Observer, Part, PathOf, Step, Workers};
+use bitstate_engine::{Engine, EngineError, Part, PathOf, Workers};
 use bitstate_generate::{Sampling, Session};
 use bitstate_kernels::{UnknownVariant, Variant};
 use bitstate_model::ParseError;
 use bitstate_protocol as protocol;
 use bitstate_protocol::{
-    AnswerWriter, Digest, Event, Header, Job, Layout, LineError, Metric, Phase, Request, StreamAnswer, Workload,
+    AnswerWriter, Digest, Event, Header, Job, Layout, LineError, Metric, Phase, Request, Steps, StreamAnswer, Workload,
 };
 use core::cell::RefCell;
 
@@ -87,8 +87,9 @@ pub fn run_with<H: Host>(
             }
             Job::Stream(workload) => stream(&engine, workload).map(|(stream, _)| emit(Event::Stream(stream))),
             Job::Bench(workload) => bench(&engine, workload, load, &host, &mut emit),
-            Job::Steps(workload) => steps(&engine, workload, &mut emit),
+            Job::Steps(asked) => steps(&engine, asked, &mut emit),
             Job::Profile(workload) => profile(&engine, workload, &host, &mut emit),
+            Job::Parts(workload) => parts(&engine, workload, &host, &mut emit),
             Job::Layout => {
                 layout(&engine, &mut emit);
                 Ok(())
@@ -218,17 +219,9 @@ fn profile<'h, H: Host>(
 ) -> Result<(), Failure> {
     let failed = |error: bitstate_engine::ForwardError| (workload.case.clone(), error.to_string());
     let mut session = session(engine, workload)?;
-    let mut answer = room(workload);
     session.feed(&workload.prompt).map_err(failed)?;
     let mut profile = Profile::new(host);
-    for _ in 0..workload.max_tokens {
-        let token = session.choose_observed(&mut Shared(&mut profile)).map_err(failed)?;
-        profile.pause();
-        answer.tokens.push(token);
-        answer.digests.push(Digest::of_f32s(session.logits().map_err(failed)?));
-        session.advance_observed(token, &mut Shared(&mut profile)).map_err(failed)?;
-        profile.pause();
-    }
+    let answer = continued(&mut session, workload, &mut profile)?;
     let (parts, clock) = profile.finish();
     emit(Event::Stream(answer));
     let unit = host.borrow().tick_metric().1;
@@ -241,6 +234,53 @@ fn profile<'h, H: Host>(
     }
     metric("clock", unit, clock);
     metric("tokens", "tokens", u64::from(workload.max_tokens));
+    Ok(())
+}
+
+/// The generated tokens of a session that has its prompt, shown to `profile`.
+fn continued<H: Host>(
+    session: &mut Session<'_, '_>,
+    workload: &Workload,
+    profile: &mut Profile<'_, H>,
+) -> Result<StreamAnswer, Failure> {
+    let failed = |error: bitstate_engine::ForwardError| (workload.case.clone(), error.to_string());
+    let mut answer = room(workload);
+    for _ in 0..workload.max_tokens {
+        let token = session.choose_observed(&mut Shared(profile)).map_err(failed)?;
+        profile.pause();
+        answer.tokens.push(token);
+        answer.digests.push(Digest::of_f32s(session.logits().map_err(failed)?));
+        session.advance_observed(token, &mut Shared(profile)).map_err(failed)?;
+        profile.pause();
+    }
+    Ok(answer)
+}
+
+/// A stream with the parts of its prompt and of its generated tokens counted by the clock, and every boundary between
+/// them marked by a call, for a tool that counts from outside where the clock counts time.
+fn parts<'h, H: Host>(
+    engine: &Engine<'_>,
+    workload: &Workload,
+    host: &'h RefCell<&'h mut H>,
+    emit: &mut impl FnMut(Event),
+) -> Result<(), Failure> {
+    let failed = |error: bitstate_engine::ForwardError| (workload.case.clone(), error.to_string());
+    let mut session = session(engine, workload)?;
+    let mut prefill = Profile::marked(host);
+    regions::mark_prefill();
+    session.feed_observed(&workload.prompt, &mut Shared(&mut prefill)).map_err(failed)?;
+    prefill.pause();
+    let mut decode = Profile::marked(host);
+    regions::mark_decode();
+    let answer = continued(&mut session, workload, &mut decode)?;
+    emit(Event::Stream(answer));
+    let unit = host.borrow().tick_metric().1;
+    for (phase, profile) in [(Phase::Prefill, prefill), (Phase::Decode, decode)] {
+        for (part, value) in Part::ALL.into_iter().zip(profile.finish().0) {
+            let (case, name) = (workload.case.clone(), part.name().into());
+            emit(Event::Metric(Metric { case, phase, name, unit: unit.into(), value }));
+        }
+    }
     Ok(())
 }
 
@@ -258,37 +298,19 @@ fn layout(engine: &Engine<'_>, emit: &mut impl FnMut(Event)) {
     }
 }
 
-/// Every step of every token, prompt included, by its digest. Tokens are chosen greedily.
-fn steps(engine: &Engine<'_>, workload: &Workload, emit: &mut impl FnMut(Event)) -> Result<(), Failure> {
-    struct Digests<'w, F> {
-        case: &'w str,
-        position: u32,
-        emit: F,
-    }
-    impl<F: FnMut(Event)> Observer for Digests<'_, F> {
-        fn step(&mut self, layer: usize, step: Step, output: &[f32]) {
-            (self.emit)(Event::Step {
-                case: self.case.into(),
-                position: self.position,
-                layer: layer as u32,
-                step: step.name().into(),
-                digest: Digest::of_f32s(output),
-            });
-        }
-    }
-    if workload.sampling != protocol::Sampling::Greedy {
-        let message = format!("steps are taken greedily; case {} is sampled with a seed", workload.case);
-        return Err((workload.case.clone(), message));
-    }
+/// Every step of every token by its digest: the prompt as many rows at once as a prompt is taken in, the other tokens
+/// one at a time.
+fn steps(engine: &Engine<'_>, asked: &Steps, emit: &mut impl FnMut(Event)) -> Result<(), Failure> {
+    let failed = |error: bitstate_engine::ForwardError| (asked.case.clone(), error.to_string());
     let mut state = engine.new_state();
     let mut logits = alloc::vec![0.0; engine.config().vocab_size];
-    let mut observer = Digests { case: &workload.case, position: 0, emit };
-    let mut prompt = workload.prompt.iter().copied();
-    for _ in 0..workload.prompt.len() as u32 + workload.max_tokens {
-        let token = prompt.next().unwrap_or_else(|| engine.kernels().argmax(&logits));
-        let taken = engine.forward_observed(token, &mut state, &mut logits, &mut Shared(&mut observer));
-        taken.map_err(|error| (workload.case.clone(), error.to_string()))?;
-        observer.position += 1;
+    let mut digests = Digests::new(&asked.case, engine.config().n_embd, emit);
+    let mut digests = Shared(&mut digests);
+    engine.advance_observed(&asked.prompt, &mut state, &mut digests).map_err(failed)?;
+    engine.logits_observed(&mut state, &mut logits, &mut digests).map_err(failed)?;
+    for &token in &asked.tokens {
+        engine.advance_observed(&[token], &mut state, &mut digests).map_err(failed)?;
+        engine.logits_observed(&mut state, &mut logits, &mut digests).map_err(failed)?;
     }
     Ok(())
 }

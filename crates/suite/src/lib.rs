@@ -11,6 +11,7 @@ mod jobs;
 mod measured;
 mod profile;
 mod regions;
+mod steps;
 
 #[cfg(target_has_atomic = "ptr")]
 pub use host::HeapCounter;

@@ -1,6 +1,7 @@
 //! Where the time of a generated token goes, part by part.
 
 use crate::host::Host;
+use crate::regions;
 use bitstate_engine::{Observer, Part, Step};
 use core::cell::RefCell;
 
@@ -25,14 +26,21 @@ pub(crate) struct Profile<'h, H> {
     host: &'h RefCell<&'h mut H>,
     /// For each part its ticks, and how many stretches they are of.
     parts: [(u64, u64); PARTS],
-    current: Option<usize>,
+    current: Option<Part>,
     since: u64,
+    /// Whether each boundary is a call that can be seen from outside.
+    marks: bool,
 }
 
 impl<'h, H: Host> Profile<'h, H> {
     /// Nothing measured yet.
     pub fn new(host: &'h RefCell<&'h mut H>) -> Self {
-        Profile { host, parts: Default::default(), current: None, since: 0 }
+        Profile { host, parts: Default::default(), current: None, since: 0, marks: false }
+    }
+
+    /// Nothing measured yet; every boundary is marked for a tool that counts from outside.
+    pub fn marked(host: &'h RefCell<&'h mut H>) -> Self {
+        Profile { marks: true, ..Profile::new(host) }
     }
 
     /// What follows is nobody's.
@@ -40,14 +48,21 @@ impl<'h, H: Host> Profile<'h, H> {
         self.enter(None);
     }
 
-    fn enter(&mut self, part: Option<usize>) {
+    fn enter(&mut self, part: Option<Part>) {
+        if self.marks {
+            regions::mark(None);
+        }
         let now = self.host.borrow_mut().ticks();
         if let Some(current) = self.current {
-            self.parts[current].0 += now.saturating_sub(self.since);
-            self.parts[current].1 += 1;
+            let (ticks, stretches) = &mut self.parts[current as usize];
+            *ticks += now.saturating_sub(self.since);
+            *stretches += 1;
         }
         self.current = part;
         self.since = now;
+        if self.marks {
+            regions::mark(part);
+        }
     }
 
     /// The ticks of each part, in the order of [`Part::ALL`], without what reading the clock took, and what that was in all.
@@ -79,6 +94,6 @@ impl<H: Host> Observer for Profile<'_, H> {
     fn step(&mut self, _: usize, _: Step, _: &[f32]) {}
 
     fn part(&mut self, part: Part) {
-        self.enter(Some(part as usize));
+        self.enter(Some(part));
     }
 }

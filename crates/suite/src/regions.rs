@@ -1,7 +1,7 @@
 //! The measured parts of a run, each a function of its own, so that a tool which counts instructions by function finds
 //! exactly them by name (`bitstate_suite::regions::prefill`). What they return is checked by their callers, outside.
 
-use bitstate_engine::{Engine, EngineError, ForwardError};
+use bitstate_engine::{Engine, EngineError, ForwardError, Part};
 use bitstate_generate::Session;
 use bitstate_kernels::Variant;
 use bitstate_model::{Model, ParseError};
@@ -44,6 +44,43 @@ pub(crate) fn decode_advance(session: &mut Session<'_, '_>, token: u32) -> Resul
     let taken = session.advance(token);
     end_here();
     taken
+}
+
+/// What follows, up to the next mark, belongs to the prompt.
+#[inline(never)]
+pub(crate) fn mark_prefill() {
+    core::hint::black_box(0);
+}
+
+/// What follows, up to the next mark, belongs to the generated tokens.
+#[inline(never)]
+pub(crate) fn mark_decode() {
+    core::hint::black_box(1);
+}
+
+/// Calls a function that is named after what follows: `mark_ternary`, or `mark_nothing`. A tool that counts by function
+/// takes the calls for boundaries. Each does something else, so that none becomes another's name.
+pub(crate) fn mark(part: Option<Part>) {
+    macro_rules! marks {
+        ($($part:pat => $name:ident, $number:literal;)*) => {{
+            $(#[inline(never)]
+            fn $name() {
+                core::hint::black_box($number);
+            })*
+            match part {
+                $($part => $name(),)*
+            }
+        }};
+    }
+    marks! {
+        None => mark_nothing, 2;
+        Some(Part::Ternary) => mark_ternary, 3;
+        Some(Part::Head) => mark_head, 4;
+        Some(Part::Wkv) => mark_wkv, 5;
+        Some(Part::Norms) => mark_norms, 6;
+        Some(Part::Steps) => mark_steps, 7;
+        Some(Part::Sampling) => mark_sampling, 8;
+    }
 }
 
 /// Keeps what was called last a call: a jump would end the region by another function's return.

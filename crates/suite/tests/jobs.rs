@@ -4,7 +4,7 @@
 use bitstate_kernels::{Kernels, Variant};
 use bitstate_model::{Preset, Version, synthetic};
 use bitstate_protocol::{
-    Answer, Budget, Digest, Event, Job, Metric, Phase, Request, Roof, Sampling, Shape, Throughput, Workload,
+    Answer, Budget, Digest, Event, Job, Metric, Phase, Request, Roof, Sampling, Shape, Steps, Throughput, Workload,
 };
 use bitstate_suite::{HeapUse, Host, RunError, run};
 use std::collections::BTreeMap;
@@ -85,6 +85,55 @@ fn a_profile_has_every_part_and_changes_no_answer() {
         // A token has 14 stretches a layer, the embedding's, the final norm's and the head's.
         let layers = Preset::by_name("small").unwrap().config().n_layer as u64;
         assert_eq!(parts["clock"], 5 * 3 * (layers * 14 + 3), "{variant:?}");
+    }
+}
+
+#[test]
+fn parts_are_of_the_prompt_and_of_the_tokens_and_change_no_answer() {
+    let layers = Preset::by_name("small").unwrap().config().n_layer as u64;
+    for variant in variants() {
+        let (plain, _) = ask(variant, vec![Job::Stream(workload())]);
+        let (events, good) = ask(variant, vec![Job::Parts(workload())]);
+        assert!(good);
+        assert_eq!(events[0], plain[0], "{variant:?}");
+        for phase in [Phase::Prefill, Phase::Decode] {
+            let parts = metrics(&events).into_iter().filter(|m| m.phase == phase);
+            let names: Vec<&str> = parts.map(|m| m.name.as_str()).collect();
+            assert_eq!(names, ["ternary", "head", "wkv", "norms", "steps", "sampling"]);
+        }
+        // Only reading the clock takes any time here, and that is taken off.
+        assert!(layers > 0 && metrics(&events).iter().all(|m| m.value == 0), "{variant:?}");
+    }
+}
+
+/// Digests by place.
+fn steps(variant: Variant, prompt: &[u32], tokens: &[u32]) -> BTreeMap<(u32, u32, String), Digest> {
+    let steps = Steps { case: "a".into(), prompt: prompt.to_vec(), tokens: tokens.to_vec() };
+    let (events, good) = ask(variant, vec![Job::Steps(steps)]);
+    assert!(good);
+    let step = |event| match event {
+        Event::Step { position, layer, step, digest, .. } => ((position, layer, step), digest),
+        other => panic!("{other:?}"),
+    };
+    let found: Vec<_> = events.into_iter().map(step).collect();
+    let (all, places) = (found.len(), found.into_iter().collect::<BTreeMap<_, _>>());
+    assert_eq!(places.len(), all, "no place twice");
+    places
+}
+
+#[test]
+fn a_prompt_at_once_has_the_steps_of_its_tokens_one_by_one() {
+    let tokens: Vec<u32> = (0..37).map(|i| i * 7 % 64).collect();
+    let layers = Preset::by_name("small").unwrap().config().n_layer as u32;
+    let one_by_one = steps(Variant::Generic, &tokens[..1], &tokens[1..]);
+    // The embedding, ten steps a layer, and the final norm and the head of every token.
+    assert_eq!(one_by_one.len(), 37 * (1 + 10 * layers as usize + 2));
+    for variant in variants() {
+        let at_once = steps(variant, &tokens, &[]);
+        // The head is worked out after the last token alone.
+        let expected = one_by_one.iter().filter(|((position, layer, _), _)| *layer < layers || *position == 36);
+        assert!(at_once.iter().eq(expected), "{variant:?}");
+        assert_eq!(steps(variant, &tokens[..20], &tokens[20..]).len(), at_once.len() + 2 * 17);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::process::{Limits, run as run_process};
 use crate::runner::Runner;
 use crate::workspace::make_folder;
-use bitstate_protocol::{Answer, AnswerWriter, Event, Request};
+use bitstate_protocol::{Answer, AnswerWriter, Event, Job, Request};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -22,6 +22,38 @@ pub enum Plant {
     FallBack,
     /// The answer ends before its closing line.
     Cut,
+    /// From a place on, a variant that is not the plain one computes something else.
+    WrongStep(Spot),
+}
+
+/// A step of a forward pass.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spot {
+    /// Position, prompt included.
+    pub position: u32,
+    /// Layer.
+    pub layer: u32,
+    /// Name of the step.
+    pub step: &'static str,
+}
+
+/// Every step of a forward pass, in its order.
+pub const STEPS: [&str; 13] =
+    ["embedding", "tm.r", "tm.k", "tm.v", "tm.g", "tm.wkv", "tm.gn", "tm.o", "cm.k", "cm.r", "cm.v", "ln_f", "head"];
+
+impl Spot {
+    /// Whether what this place puts out comes from the spot or from after it.
+    fn reaches(self, position: u32, layer: u32, step: &str) -> bool {
+        let order = |step: &str| STEPS.iter().position(|name| *name == step);
+        (position, layer, order(step)) >= (self.position, self.layer, order(self.step))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(':');
+        let (position, layer, step) = (parts.next()?, parts.next()?, parts.next()?);
+        let step = STEPS.into_iter().find(|name| *name == step)?;
+        Some(Spot { position: position.parse().ok()?, layer: layer.parse().ok()?, step })
+    }
 }
 
 impl Plant {
@@ -31,6 +63,7 @@ impl Plant {
             Plant::FlippedToken => "flipped-token".into(),
             Plant::FallBack => "fall-back".into(),
             Plant::Cut => "cut".into(),
+            Plant::WrongStep(Spot { position, layer, step }) => format!("wrong-step={position}:{layer}:{step}"),
         }
     }
 
@@ -40,7 +73,11 @@ impl Plant {
             "flipped-token" => Some(Plant::FlippedToken),
             "fall-back" => Some(Plant::FallBack),
             "cut" => Some(Plant::Cut),
-            other => other.strip_prefix("slower=")?.parse().ok().map(Plant::Slower),
+            other => match other.split_once('=')? {
+                ("slower", times) => times.parse().ok().map(Plant::Slower),
+                ("wrong-step", spot) => Spot::parse(spot).map(Plant::WrongStep),
+                _ => None,
+            },
         }
     }
 }
@@ -66,9 +103,9 @@ pub(super) fn planted(bench: &Bench, plant: Plant, program: &Path) -> Result<(te
 /// If the real program cannot be run or does not answer, which is no fault that anyone planted.
 pub fn run(plant: Plant, program: &str, arguments: &[String], request: &str) -> Result<(String, i32), String> {
     let mut request = request.to_string();
+    let asked = Request::parse(&request).map_err(|error| error.to_string())?;
     if plant == Plant::FallBack {
-        let asked = Request::parse(&request).map_err(|error| error.to_string())?;
-        request = Request { variant: "generic".into(), ..asked }.to_text();
+        request = Request { variant: "generic".into(), ..asked.clone() }.to_text();
     }
     let limits = Limits { time: Duration::from_secs(600), output: 256 << 20 };
     let output = run_process(Command::new(program).args(arguments), request.as_bytes(), limits);
@@ -78,7 +115,7 @@ pub fn run(plant: Plant, program: &str, arguments: &[String], request: &str) -> 
     let mut out = String::new();
     let mut writer = AnswerWriter::new(|line| out.push_str(line), &answer.header);
     for mut event in answer.events {
-        alter(plant, &mut event);
+        alter(plant, &asked, &mut event);
         writer.event(&event);
     }
     writer.finish();
@@ -88,8 +125,25 @@ pub fn run(plant: Plant, program: &str, arguments: &[String], request: &str) -> 
     Ok((out, output.status.code().unwrap_or(2)))
 }
 
-fn alter(plant: Plant, event: &mut Event) {
+fn alter(plant: Plant, asked: &Request, event: &mut Event) {
     match (plant, event) {
+        (Plant::WrongStep(_), _) if asked.variant == "generic" => {}
+        (Plant::WrongStep(spot), Event::Step { position, layer, step, digest, .. })
+            if spot.reaches(*position, *layer, step) =>
+        {
+            digest.0 ^= 1;
+        }
+        (Plant::WrongStep(spot), Event::Stream(stream)) => {
+            let prompt = asked.jobs.iter().find_map(|job| match job {
+                Job::Stream(w) | Job::Bench(w) | Job::Profile(w) | Job::Parts(w) if w.case == stream.case => {
+                    Some(w.prompt.len())
+                }
+                _ => None,
+            });
+            // The logits of the first token come from the last position of the prompt.
+            let first = spot.position as usize + 1 - prompt.unwrap_or(1).min(spot.position as usize + 1);
+            stream.digests.iter_mut().skip(first).for_each(|digest| digest.0 ^= 1);
+        }
         (Plant::Slower(times), Event::Metric(metric)) if metric.name == "time" => {
             metric.value = (metric.value as f64 * times).round() as u64;
         }
@@ -104,13 +158,17 @@ fn alter(plant: Plant, event: &mut Event) {
 
 #[cfg(test)]
 mod tests {
-    use super::Plant;
+    use super::{Plant, STEPS, Spot};
 
     #[test]
     fn plants_come_back_as_they_went() {
-        for plant in [Plant::Slower(1.05), Plant::FlippedToken, Plant::FallBack, Plant::Cut] {
+        let spot = |step| Plant::WrongStep(Spot { position: 300, layer: 2, step });
+        let plants = [Plant::Slower(1.05), Plant::FlippedToken, Plant::FallBack, Plant::Cut];
+        for plant in plants.into_iter().chain(STEPS.map(spot)) {
             assert_eq!(Plant::parse(&plant.to_text()), Some(plant));
         }
-        assert_eq!(Plant::parse("slower=fast"), None);
+        for text in ["slower=fast", "wrong-step=1:2", "wrong-step=1:2:tm.q", "quicker=2"] {
+            assert_eq!(Plant::parse(text), None);
+        }
     }
 }

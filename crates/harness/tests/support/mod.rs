@@ -77,9 +77,20 @@ impl Fake {
         let file = self.folder.path().join("answer.txt");
         std::fs::write(&file, answer).unwrap();
         let program: PathBuf = self.folder.path().join("runner.sh");
-        std::fs::write(&program, format!("#!/bin/sh\nANSWER='{}'\n{script}\n", file.display())).unwrap();
+        // A runner that is asked for one take of a case answers with what `one_take` left, if it did.
+        let text = format!(
+            "#!/bin/sh\nANSWER='{0}'\nONE='{1}'\nif [ -e \"$ONE\" ]; then cat | grep -q '#1' || ANSWER=$ONE; fi\n{script}\n",
+            file.display(),
+            self.folder.path().join("one.txt").display()
+        );
+        std::fs::write(&program, text).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         Runner::Native { program }
+    }
+
+    /// What the runner answers where a case is taken once.
+    pub fn one_take(&self, answer: &str) {
+        std::fs::write(self.folder.path().join("one.txt"), answer).unwrap();
     }
 
     pub fn built(runner: Runner) -> Built {
