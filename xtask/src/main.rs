@@ -17,7 +17,8 @@ mod test;
 mod train_smoke;
 mod verify;
 
-use bitstate_harness::{Error, Exit, process};
+use bitstate_harness::workspace::Workspace;
+use bitstate_harness::{Error, Exit, process, target, workloads};
 use clap::Parser;
 use flags::{Cli, Command};
 use std::process::ExitCode;
@@ -45,6 +46,12 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Exit> {
+    // What is wrong with the definitions is told before anything else is done.
+    if !matches!(cli.command, Command::Plant(_)) {
+        let workspace = Workspace::find()?;
+        target::load(&workspace)?;
+        workloads::load(&workspace)?;
+    }
     match &cli.command {
         Command::Setup(flags) => setup::run(flags),
         Command::Doctor(flags) => doctor::run(flags),

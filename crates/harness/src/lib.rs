@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! golden/cases.toml ─┐
-//! target::TARGETS ───┼─ select ─ build ─ runner ─┬─ verify ──┐
+//! ci/targets.toml ───┤
+//! ci/workloads.toml ─┼─ select ─ build ─ runner ─┬─ verify ──┐
 //! ci/expected.toml ──┘                           └─ measure ─┴─ records ─ report
 //! ```
 
@@ -36,10 +37,12 @@ pub mod select;
 pub mod selftest;
 pub mod setup;
 pub mod stats;
+pub mod strict;
 pub mod target;
 pub mod thresholds;
 pub mod tools;
 pub mod verify;
+pub mod workloads;
 pub mod workspace;
 pub mod xtensa;
 
