@@ -3,6 +3,7 @@
 mod ab;
 mod bench;
 mod build;
+mod ci;
 mod compare;
 mod context;
 mod doctor;
@@ -68,6 +69,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Ab(flags) => ab::run(flags),
         Command::Report(flags) => report::run(flags),
         Command::Golden(flags) => golden::run(flags),
+        Command::Ci(flags) => ci::run(flags),
         Command::Test(flags) if flags.trainer => test::trainer(),
         Command::Test(_) => test::run(),
         Command::TrainSmoke => train_smoke::run(),

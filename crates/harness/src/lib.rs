@@ -14,6 +14,7 @@ pub mod baseline;
 pub mod build;
 pub mod callgrind;
 pub mod checkout;
+pub mod ci;
 pub mod comparison;
 pub mod counters;
 pub mod error;

@@ -77,6 +77,10 @@ impl Builder<'_> {
         self.dir.join("cargo")
     }
 
+    fn spec(&self) -> PathBuf {
+        self.dir.join("xtensa-bitstate.json")
+    }
+
     /// Where the compiler writes assembly: in cargo's folder, so that removing that removes both or neither.
     fn asm(&self, name: &str) -> PathBuf {
         self.target_dir().join(format!("{name}.s"))
@@ -97,7 +101,7 @@ impl Builder<'_> {
     fn compile(&self) -> Result<(), Error> {
         let target_dir = self.target_dir();
         fs::create_dir_all(&target_dir).map_err(Error::io("create", &target_dir))?;
-        let spec = self.dir.join("xtensa-bitstate.json");
+        let spec = self.spec();
         write_if_changed(&spec, &self.target_spec()?)?;
         let wrapper = self.dir.join("rustc-wrapper.sh");
         write_if_changed(&wrapper, WRAPPER)?;
@@ -134,10 +138,12 @@ impl Builder<'_> {
         adapt_spec(&run_tool(&mut command, &self.dir.join("target-spec.log"))?, self.board.features)
     }
 
-    /// Assembles a file whose literals are first put in their place, if its object is older than it is.
+    /// Assembles a file whose literals are first put in their place, if its object is older than it is
+    /// or than the features it was assembled with.
     fn assemble(&self, source: &Path, name: &str, features: &str) -> Result<PathBuf, Error> {
         let object = self.dir.join(format!("{name}.o"));
-        if is_newer(&object, source) {
+        // The target's description has the features.
+        if is_newer(&object, source) && is_newer(&object, &self.spec()) {
             return Ok(object);
         }
         let text = fs::read_to_string(source).map_err(Error::io("read", source))?;
