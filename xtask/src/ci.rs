@@ -58,7 +58,9 @@ impl Ci<'_> {
         let exit = self.merge()?;
         if let Some(base) = &self.flags.base {
             let time = self.time(base)?;
-            println!("times against {base}: {} ({}); advice, not counted", meaning(time), time.code());
+            if !self.flags.dry_run {
+                println!("times against {base}: {} ({}); advice, not counted", meaning(time), time.code());
+            }
         }
         Ok(exit)
     }

@@ -139,7 +139,16 @@ pub fn load(workspace: &Workspace) -> Result<(), Error> {
 
 fn read(workspace: &Workspace) -> Result<Defined, Error> {
     let path = workspace.root.join("ci/targets.toml");
-    file::parse(&read_text(&path)?).map_err(|message| Error::Malformed { path, message })
+    let malformed = |message: String| Error::Malformed { path: path.clone(), message };
+    let defined = file::parse(&read_text(&path)?).map_err(malformed)?;
+    for target in &defined.targets {
+        if let Kind::QemuXtensa(board) = &target.kind
+            && !workspace.root.join(board.script).is_file()
+        {
+            return Err(malformed(format!("target `{}`: there is no linker script {}", target.name, board.script)));
+        }
+    }
+    Ok(defined)
 }
 
 fn defined() -> &'static Defined {
@@ -228,7 +237,20 @@ impl fmt::Display for Cell {
 
 #[cfg(test)]
 mod tests {
-    use super::Cell;
+    use super::{Cell, read};
+    use crate::workspace::{Workspace, write_atomic};
+
+    #[test]
+    fn a_linker_script_that_is_not_there_is_told_before_anything_is_built() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace { root: folder.path().into(), target: folder.path().into() };
+        let text = include_str!("../../../ci/targets.toml");
+        write_atomic(&workspace.root.join("ci/targets.toml"), text.as_bytes()).unwrap();
+        let error = read(&workspace).unwrap_err().to_string();
+        assert!(error.ends_with("target `xtensa`: there is no linker script crates/runners/xtensa/link.ld"), "{error}");
+        write_atomic(&workspace.root.join("crates/runners/xtensa/link.ld"), b"").unwrap();
+        assert!(read(&workspace).is_ok());
+    }
 
     #[test]
     fn cells_are_found_by_name_and_by_nothing_else() {
