@@ -228,7 +228,7 @@ mod tests {
 
     const WORKFLOW: &str = include_str!("../../.github/workflows/ci.yml");
 
-    fn values<'a>(key: &'a str) -> impl Iterator<Item = &'a str> {
+    fn values(key: &str) -> impl Iterator<Item = &str> {
         WORKFLOW.lines().filter_map(move |line| line.trim().trim_start_matches("- ").strip_prefix(key)).map(str::trim)
     }
 

@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn a_status_that_is_no_code_of_ours_is_a_failure_of_the_harness() {
         assert_eq!([0, 1, 2, 3, 4].map(|code| exit_of(Some(code)).code()), [0, 1, 2, 3, 4]);
-        assert_eq!([Some(5), Some(101), Some(-1), None].map(|code| exit_of(code)), [Exit::Harness; 4]);
+        assert_eq!([Some(5), Some(101), Some(-1), None].map(exit_of), [Exit::Harness; 4]);
     }
 
     #[test]
