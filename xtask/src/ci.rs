@@ -16,6 +16,7 @@ use std::process::{Command, Stdio};
 pub fn run(flags: &CiFlags) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     let out = flags.out.clone().unwrap_or_else(|| workspace.scratch().join("ci"));
+    let out = std::path::absolute(&out).map_err(Error::io("find", &out))?;
     let ci = Ci { workspace, out, flags };
     match &flags.part {
         Some(CiPart::Matrix) => {
@@ -89,7 +90,7 @@ impl Ci<'_> {
             std::fs::remove_file(&verdict).map_err(Error::io("remove", &verdict))?;
         }
         make_folder(&folder)?;
-        let steps = [step(&bench)?.0, step(&gate)?.0];
+        let steps = [self.step(&bench)?.0, self.step(&gate)?.0];
         for run in runs_named(&reports, &name) {
             for file in ["records.jsonl", "report.json", "report.md", "report.html"] {
                 copy(&run.join(file), &folder)?;
@@ -105,16 +106,16 @@ impl Ci<'_> {
     /// Joins the shards into one report and says what all of them came to.
     fn merge(&self) -> anyhow::Result<Exit> {
         let merged = self.out.join("merged");
-        let merged_text = merged.display().to_string();
+        let merged_text = self.workspace.show(&merged);
         if self.flags.dry_run {
-            let shards = format!("{}/*", self.shards().display());
+            let shards = format!("{}/*", self.workspace.show(&self.shards()));
             say(&["report", "--merge", &shards, "--out", &merged_text]);
             return Ok(Exit::Pass);
         }
         let gathered = gather(&self.shards(), &names())?;
         let with_records = |folder: &&PathBuf| folder.join("records.jsonl").is_file();
         let folders = gathered.shards.iter().map(|(folder, _)| folder).filter(with_records);
-        let folders: Vec<String> = folders.map(|folder| folder.display().to_string()).collect();
+        let folders: Vec<String> = folders.map(|folder| self.workspace.show(folder)).collect();
         if folders.is_empty() {
             bail!("no shard in {} has records: there is nothing to merge", self.shards().display());
         }
@@ -124,7 +125,7 @@ impl Ci<'_> {
         let mut arguments = vec!["report", "--merge"];
         arguments.extend(folders.iter().map(String::as_str));
         arguments.extend(["--out", &merged_text]);
-        let (mut merge, _) = step(&arguments)?;
+        let (mut merge, _) = self.step(&arguments)?;
         let report = std::fs::read_to_string(merged.join("report.md")).ok();
         if merge.exit == 0 && (report.is_none() || folders.len() < gathered.shards.len()) {
             // A report of less than was asked for is no pass.
@@ -156,13 +157,33 @@ impl Ci<'_> {
             say(&arguments);
             return Ok(Exit::Pass);
         }
-        let (step, said) = step(&arguments)?;
+        let (step, said) = self.step(&arguments)?;
         let exit = exit_of(Some(i32::from(step.exit)));
         let text =
             format!("# Times: {} (advice)\n\n`{}`\n\n```text\n{}\n```\n", meaning(exit), step.command, said.trim_end());
         write_atomic(&self.out.join("time.md"), text.as_bytes())?;
         publish(&text)?;
         Ok(exit)
+    }
+
+    /// Runs a verb of this very program in the top folder, to its end; what it printed is printed, and returned.
+    fn step(&self, arguments: &[&str]) -> anyhow::Result<(Step, String)> {
+        println!("$ {}", command_line(arguments));
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let output = Command::new(program)
+            .args(arguments)
+            .current_dir(&self.workspace.root)
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .output();
+        let output = output.with_context(|| format!("cannot run {}", command_line(arguments)))?;
+        // Ctrl-C reaches both.
+        if process::interrupted() {
+            return Err(Error::Interrupted.into());
+        }
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        print!("{said}");
+        Ok((Step { command: command_line(arguments), exit: exit_of(output.status.code()).code() }, said))
     }
 
     fn shards(&self) -> PathBuf {
@@ -176,21 +197,6 @@ fn command_line(arguments: &[&str]) -> String {
 
 fn say(arguments: &[&str]) {
     println!("would run {}", command_line(arguments));
-}
-
-/// Runs a verb of this very program to its end; what it printed is printed, and returned.
-fn step(arguments: &[&str]) -> anyhow::Result<(Step, String)> {
-    println!("$ {}", command_line(arguments));
-    let program = std::env::current_exe().context("cannot find this program")?;
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
-    let output = output.with_context(|| format!("cannot run {}", command_line(arguments)))?;
-    // Ctrl-C reaches both.
-    if process::interrupted() {
-        return Err(Error::Interrupted.into());
-    }
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    print!("{said}");
-    Ok((Step { command: command_line(arguments), exit: exit_of(output.status.code()).code() }, said))
 }
 
 /// The folders of runs of this name, whatever their date.

@@ -164,10 +164,18 @@ fn moved(target: &str, verdict: &Path) -> String {
     };
     let findings = verdict["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
     let moved: Vec<&Value> = findings.iter().filter(|finding| finding["status"] != "unchanged").collect();
+    let rows = verdict["failed_and_skipped"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let failed = rows.iter().filter_map(|row| Some((row, row["error"].as_str()?.lines().next()?)));
+    let failed: String = failed
+        .map(|(row, error)| {
+            let [variant, workload] = ["variant", "workload"].map(|key| row[key].as_str().unwrap_or("everything"));
+            format!("- not counted: {target}/{variant} {workload}: {error}\n")
+        })
+        .collect();
     if moved.is_empty() {
-        return format!("{heading}None of {}.\n", findings.len());
+        return format!("{heading}{failed}None of {}.\n", findings.len());
     }
-    let mut out = format!("{heading}| status | counter | accepted | now | |\n|---|---|---|---|---|\n");
+    let mut out = format!("{heading}{failed}\n| status | counter | accepted | now | |\n|---|---|---|---|---|\n");
     for finding in moved.iter().take(MOST_SHOWN) {
         let word = |key: &str| match &finding[key] {
             Value::String(text) => text.replace('|', "\\|"),
@@ -243,7 +251,9 @@ mod tests {
         let verdict = r#"{"findings": [
             {"status": "unchanged", "variant": "avx2", "workload": "w", "phase": "load", "metric": "fuel"},
             {"status": "regression", "variant": "avx2", "workload": "w", "phase": "decode", "metric": "instructions",
-             "baseline": 100, "value": 120, "sentence": "rose by more than 0.5 %"}]}"#;
+             "baseline": 100, "value": 120, "sentence": "rose by more than 0.5 %"}],
+            "failed_and_skipped": [{"variant": "ssse3", "workload": null, "error": "cargo failed\nat length"},
+                                   {"variant": "avx_vnni", "reason": "this CPU has no avx_vnni"}]}"#;
         write_atomic(&folder.path().join("a/verdict.json"), verdict.as_bytes()).unwrap();
         let gathered = gather(folder.path(), &["native", "wasm"]).unwrap();
         let merge = Step { command: "cargo xtask report --merge".into(), exit: 0 };
@@ -252,7 +262,8 @@ mod tests {
         assert!(text.contains("| `cargo xtask step native` | 1: a regression |"), "{text}");
         assert!(text.contains("- target `wasm` has 0 shards"), "{text}");
         assert!(text.contains("| regression | avx2 w decode instructions | 100 | 120 | rose by more than 0.5 % |"));
-        assert!(!text.contains("unchanged") && !text.contains("!["), "{text}");
+        assert!(text.contains("- not counted: native/ssse3 everything: cargo failed\n\n|"), "{text}");
+        assert!(!text.contains("avx_vnni") && !text.contains("unchanged") && !text.contains("!["), "{text}");
         assert!(text.contains("## Speed"), "{text}");
     }
 }
