@@ -173,7 +173,7 @@ fn moved(target: &str, verdict: &Path) -> String {
         })
         .collect();
     if moved.is_empty() {
-        return format!("{heading}{failed}None of {}.\n", findings.len());
+        return format!("{heading}{failed}\nNone of {}.\n", findings.len());
     }
     let mut out = format!("{heading}{failed}\n| status | counter | accepted | now | |\n|---|---|---|---|---|\n");
     for finding in moved.iter().take(MOST_SHOWN) {
