@@ -179,8 +179,7 @@ fn differing(a: &Part, b: &Part) -> Option<(String, String, String)> {
     // A compiler makes what is measured; what counts matters only where both counted with it.
     let matters = |tool: &str| {
         let used = |part: &Part, target: &str| part.rows.iter().filter_map(measured).any(|(of, ..)| of == target);
-        let counted =
-            |target: &str| used(a, target) && used(b, target) && key_tools(target).iter().any(|name| *name == tool);
+        let counted = |target: &str| used(a, target) && used(b, target) && key_tools(target).contains(&tool);
         tool.starts_with("rustc") || ["native", "wasm", "xtensa"].into_iter().any(counted)
     };
     in_both(&pa.tools, &pb.tools, &matters).map(|(name, a, b)| (format!("the version of {name}"), a, b))
