@@ -6,7 +6,7 @@ use crate::resume::{self, Resumed};
 use anyhow::bail;
 use bitstate_harness::golden::{Case, Golden};
 use bitstate_harness::journal::Journal;
-use bitstate_harness::measure::{self, SAMPLES};
+use bitstate_harness::measure;
 use bitstate_harness::pairs::{self, Pairs, Settings, Side};
 use bitstate_harness::provenance::Provenance;
 use bitstate_harness::records::{Row, Tally};
@@ -15,8 +15,9 @@ use bitstate_harness::stats::verdict::TimeLimits;
 use bitstate_harness::target::{Cell, Clock};
 use bitstate_harness::thresholds::Thresholds;
 use bitstate_harness::verify::Plan;
+use bitstate_harness::workloads;
 use bitstate_harness::workspace::Workspace;
-use bitstate_harness::{Exit, probe, report, verify};
+use bitstate_harness::{Exit, report, verify};
 use clap::Parser;
 use serde_json::json;
 use std::path::PathBuf;
@@ -143,7 +144,8 @@ fn describe(ready: &Ready, name: &str) -> Provenance {
 }
 
 fn dry_run(context: &Context, timed: &[&Case]) -> Exit {
-    let samples = if context.quick { SAMPLES.0 } else { SAMPLES.1 };
+    let settings = workloads::settings();
+    let samples = settings.samples.of(context.quick);
     for case in timed {
         for cell in &context.cells {
             let times = match cell.target.clock {
@@ -153,7 +155,7 @@ fn dry_run(context: &Context, timed: &[&Case]) -> Exit {
             println!("would measure {cell} {} {times} times", case.name());
         }
     }
-    let rounds = if context.quick { probe::ROUNDS.0 } else { probe::ROUNDS.1 };
+    let rounds = settings.probe_samples.of(context.quick);
     for cell in &context.cells {
         let times = if cell.target.clock == Clock::Wall { rounds } else { 2 };
         println!("would measure {cell} kernels by shape and the parts of a token {times} times");

@@ -11,7 +11,7 @@ use bitstate_harness::records::{METRICS, Row, Tally};
 use bitstate_harness::runner::ModelFile;
 use bitstate_harness::select::Selection;
 use bitstate_harness::setup::{self, Setup};
-use bitstate_harness::target::Cell;
+use bitstate_harness::target::{self, Cell};
 use bitstate_harness::tools::Tool;
 use bitstate_harness::verify::Plan;
 use bitstate_harness::workspace::Workspace;
@@ -50,9 +50,9 @@ impl Context {
     }
 
     /// Tools that the chosen cells need.
-    pub fn needed_tools(&self) -> Vec<Tool> {
-        let needed = |tool: &Tool| self.cells.iter().any(|cell| cell.target.needs.contains(tool));
-        Tool::ALL.into_iter().filter(needed).collect()
+    pub fn needed_tools(&self) -> Vec<&'static Tool> {
+        let needed = |tool: &&'static Tool| self.cells.iter().any(|cell| cell.target.needs.contains(tool));
+        target::tools().iter().copied().filter(needed).collect()
     }
 
     /// Installs what is missing and tells what happened.
@@ -60,7 +60,7 @@ impl Context {
         self.set_up_tools(&self.needed_tools())
     }
 
-    fn set_up_tools(&self, needed: &[Tool]) -> Result<Setup, Error> {
+    fn set_up_tools(&self, needed: &[&'static Tool]) -> Result<Setup, Error> {
         let setup = setup::set_up(&self.workspace, needed)?;
         tell_setup(&setup, &self.cells);
         Ok(setup)
@@ -80,13 +80,13 @@ impl Context {
     /// The same, with what counts native instructions.
     pub fn prepare_to_count(self) -> Result<Ready, Error> {
         let mut needed = self.needed_tools();
-        if self.cells.iter().any(|cell| cell.target.name == "native") {
-            needed.push(Tool::Valgrind);
-        }
+        let counting = self.cells.iter().flat_map(|cell| &cell.target.count_needs).copied();
+        needed.extend(target::tools().iter().copied().filter(|tool| counting.clone().any(|needed| needed == *tool)));
+        needed.dedup();
         self.prepare_with(&needed)
     }
 
-    fn prepare_with(self, needed: &[Tool]) -> Result<Ready, Error> {
+    fn prepare_with(self, needed: &[&'static Tool]) -> Result<Ready, Error> {
         let golden = Golden::load(&self.workspace)?;
         let cases = self.cases(&golden)?;
         let setup = self.set_up_tools(needed)?;
@@ -124,7 +124,7 @@ pub fn tell_setup(setup: &Setup, cells: &[Cell]) {
     for (tool, advice) in &setup.missing {
         let skipped: Vec<String> =
             cells.iter().filter(|cell| cell.target.needs.contains(tool)).map(Cell::to_string).collect();
-        eprintln!("missing: {}; skipped without it: {}", tool.title(), skipped.join(", "));
+        eprintln!("missing: {}; skipped without it: {}", tool.title, skipped.join(", "));
         eprintln!("  to install it: {advice}");
     }
 }

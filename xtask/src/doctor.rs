@@ -6,19 +6,19 @@ use bitstate_harness::Exit;
 use bitstate_harness::build::obstacle;
 use bitstate_harness::provenance::{Provenance, cpu_features};
 use bitstate_harness::setup::can_install;
-use bitstate_harness::tools::Tool;
+use bitstate_harness::target;
 use serde_json::json;
 
 pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     let context = Context::new(flags)?;
     let features = cpu_features();
-    let tools: Vec<_> = Tool::ALL.into_iter().map(|tool| (tool, tool.find())).collect();
+    let tools: Vec<_> = target::tools().iter().map(|tool| (tool, tool.find())).collect();
     let cells: Vec<_> = context.cells.iter().map(|cell| (cell, obstacle(*cell, &features))).collect();
     let here = Provenance::collect(&context.workspace);
     if flags.json {
         let tools = tools.iter().map(|(tool, found)| {
             let found = found.as_ref().map(|found| json!({"path": found.path, "version": found.version}));
-            json!({"tool": tool.title(), "packages": tool.packages(), "found": found})
+            json!({"tool": tool.title, "packages": tool.packages, "found": found})
         });
         let cells = cells.iter().map(|(cell, skip)| {
             json!({"target": cell.target.name, "variant": cell.variant.name, "skipped": skip.as_ref().map(|s| &s.reason)})
@@ -32,8 +32,8 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     println!();
     for (tool, found) in &tools {
         match found {
-            Some(found) => println!("  ok       {}: {} ({})", tool.title(), found.version, found.path.display()),
-            None => println!("  missing  {}: packages {}", tool.title(), tool.packages().join(" ")),
+            Some(found) => println!("  ok       {}: {} ({})", tool.title, found.version, found.path.display()),
+            None => println!("  missing  {}: packages {}", tool.title, tool.packages.join(" ")),
         }
     }
     println!();

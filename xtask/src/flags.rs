@@ -72,6 +72,9 @@ pub enum Command {
     Report(ReportFlags),
     /// Make the golden streams anew from the reference, or check that they are what it gives
     Golden(GoldenFlags),
+    /// What continuous integration runs: measure and gate every target, merge, summarise
+    #[command(after_help = CI)]
+    Ci(CiFlags),
     /// Everything that must hold: set-up, format, lints, tests, builds, verify, report; ends with a count
     Test(TestFlags),
     /// Train a tiny model on made-up stories and run it: the loss must fall
@@ -391,6 +394,57 @@ pub struct ReportFlags {
     /// Change nothing; end with 2 if something is not current
     #[arg(long)]
     pub check: bool,
+}
+
+const CI: &str = "\
+Without a part: every shard one after the other, then the merge, on this machine.
+
+Exit code: the worst of all that ran, by the ranks of every verb: 4 outranks 2 outranks 3 outranks 1. A target without
+a shard, or a shard without records, is 2. `time` is advice: its code is its own, and counts for nothing in the whole.
+
+Examples:
+  ci/run.sh                            everything, as a machine that builds on a push does
+  ci/run.sh --base main                and the times against main, as advice
+  ci/run.sh shard wasm && ci/run.sh merge
+  ci/run.sh --dry-run                  which commands would run";
+
+/// Flags of `ci`.
+#[derive(Debug, Args)]
+pub struct CiFlags {
+    /// A part; without it all of them
+    #[command(subcommand)]
+    pub part: Option<CiPart>,
+    /// Where shards, the merged report and the summary go; target/bitstate/ci by default
+    #[arg(long, value_name = "DIR", global = true)]
+    pub out: Option<PathBuf>,
+    /// As many samples as `bench` and `ab` take without --quick
+    #[arg(long, global = true)]
+    pub full: bool,
+    /// Say which commands would run, and run none
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// Without a part: also the times against this commit, as advice
+    #[arg(long, value_name = "COMMIT")]
+    pub base: Option<String>,
+}
+
+/// Parts of `ci`, for machines that share the work.
+#[derive(Debug, Subcommand)]
+pub enum CiPart {
+    /// Print the shards as a list in JSON: the targets of ci/targets.toml
+    Matrix,
+    /// Measure and gate one target, into shards/TARGET/
+    Shard {
+        /// Its name.
+        target: String,
+    },
+    /// Join the folders in shards/ into one report and a summary; where GitHub has a page for the job, onto that too
+    Merge,
+    /// Compare the times of the working tree with a commit's
+    Time {
+        /// The commit.
+        base: String,
+    },
 }
 
 /// Flags of `test`.

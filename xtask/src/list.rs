@@ -3,34 +3,79 @@
 use crate::context::Context;
 use crate::flags::Flags;
 use bitstate_harness::Exit;
-use bitstate_harness::golden::Golden;
+use bitstate_harness::golden::{Case, Golden};
 use bitstate_harness::records::METRICS;
+use bitstate_harness::target::{Kind, Target};
+use bitstate_harness::workloads::{self, Named};
 use serde_json::json;
 
 pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     let context = Context::new(flags)?;
     let golden = Golden::load(&context.workspace)?;
     let cases = context.cases(&golden)?;
+    let (_, workloads) = workloads::read(&context.workspace)?;
+    let mut targets: Vec<&'static Target> = context.cells.iter().map(|cell| cell.target).collect();
+    targets.dedup();
     if flags.json {
-        let cells = context.cells.iter().map(|cell| json!({"target": cell.target.name, "variant": cell.variant.name}));
-        let cells: Vec<_> = cells.collect();
-        let cases = cases.iter().map(|case| {
-            json!({"workload": case.name(), "model": case.model, "prompt": case.workload.prompt.len(),
-                   "tokens": case.workload.max_tokens, "timed": case.bench})
-        });
-        println!("{:#}", json!({"cells": cells, "workloads": cases.collect::<Vec<_>>()}));
+        println!("{:#}", as_json(&context, &targets, &cases, &workloads));
         return Ok(Exit::Pass);
     }
-    println!("targets and variants");
-    for cell in &context.cells {
-        println!("  {cell:<16} {}", cell.target.title);
+    println!("targets (ci/targets.toml), their variants with the CPU features that each needs, and their tools");
+    for target in targets {
+        println!("  {:<10} {}; {}", target.name, target.title, how(&target.kind));
+        for cell in context.cells.iter().filter(|cell| cell.target == target) {
+            println!("{}", format!("    {:<14} {}", cell.variant.name, cell.variant.cpu.join(" ")).trim_end());
+        }
+        let tools: Vec<&str> = target.needs.iter().chain(&target.count_needs).map(|tool| tool.name).collect();
+        println!("    tools: {}", if tools.is_empty() { "none".into() } else { tools.join(", ") });
     }
-    println!("workloads (* timed as well)");
+    println!("workloads (ci/workloads.toml), timed and counted");
+    for (workload, case) in workloads.iter().filter_map(|w| Some((w, cases.iter().find(|c| c.name() == w.case)?))) {
+        println!("  {:<40} {}; {}", case.name(), workload.title, size(case));
+    }
+    println!("cases (golden/cases.toml), verified");
     for case in cases {
-        let mark = if case.bench { '*' } else { ' ' };
-        let (prompt, tokens) = (case.workload.prompt.len(), case.workload.max_tokens);
-        println!("{mark} {:<40} model {}, {prompt} prompt tokens, {tokens} generated", case.name(), case.model);
+        println!("  {:<40} {}", case.name(), size(case));
     }
     println!("metrics\n  {}", METRICS.map(|(name, _)| name).join(", "));
     Ok(Exit::Pass)
+}
+
+fn size(case: &Case) -> String {
+    let (prompt, tokens) = (case.workload.prompt.len(), case.workload.max_tokens);
+    format!("model {}, {prompt} prompt tokens, {tokens} generated", case.model)
+}
+
+fn how(kind: &Kind) -> String {
+    match kind {
+        Kind::Process(process) => {
+            let own = process.triple.iter().chain(Some(&process.rustflags).filter(|flags| !flags.is_empty()));
+            let own: Vec<&str> = own.copied().collect();
+            format!("a process{}{}", if own.is_empty() { "" } else { ", built with " }, own.join(" "))
+        }
+        Kind::Wasmtime(guest) => format!("{} {}", guest.triple, guest.rustflags).trim_end().to_string(),
+        Kind::QemuXtensa(board) => {
+            format!("machine {}, core {}, {} MHz", board.machine, board.cpu, board.hz as f64 / 1e6)
+        }
+    }
+}
+
+fn as_json(context: &Context, targets: &[&Target], cases: &[&Case], workloads: &[Named]) -> serde_json::Value {
+    let targets = targets.iter().map(|target| {
+        let of_target = context.cells.iter().filter(|cell| cell.target == *target);
+        let variants: Vec<_> =
+            of_target.map(|cell| json!({"variant": cell.variant.name, "cpu": cell.variant.cpu})).collect();
+        let tools =
+            |tools: &[&'static bitstate_harness::tools::Tool]| tools.iter().map(|tool| tool.name).collect::<Vec<_>>();
+        json!({"target": target.name, "title": target.title, "how": how(&target.kind), "variants": variants,
+               "tools": tools(&target.needs), "count_tools": tools(&target.count_needs)})
+    });
+    let cells = context.cells.iter().map(|cell| json!({"target": cell.target.name, "variant": cell.variant.name}));
+    let cases = cases.iter().map(|case| {
+        let title = workloads.iter().find(|workload| workload.case == case.name()).map(|workload| &workload.title);
+        json!({"workload": case.name(), "model": case.model, "prompt": case.workload.prompt.len(),
+               "tokens": case.workload.max_tokens, "timed": case.bench, "title": title})
+    });
+    json!({"targets": targets.collect::<Vec<_>>(), "cells": cells.collect::<Vec<_>>(),
+           "workloads": cases.collect::<Vec<_>>()})
 }

@@ -3,6 +3,7 @@
 mod ab;
 mod bench;
 mod build;
+mod ci;
 mod compare;
 mod context;
 mod doctor;
@@ -18,7 +19,8 @@ mod test;
 mod train_smoke;
 mod verify;
 
-use bitstate_harness::{Error, Exit, process};
+use bitstate_harness::workspace::Workspace;
+use bitstate_harness::{Error, Exit, process, target, workloads};
 use clap::Parser;
 use flags::{Cli, Command};
 use std::process::ExitCode;
@@ -46,6 +48,12 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Exit> {
+    // What is wrong with the definitions is told before anything else is done.
+    if !matches!(cli.command, Command::Plant(_)) {
+        let workspace = Workspace::find()?;
+        target::load(&workspace)?;
+        workloads::load(&workspace)?;
+    }
     match &cli.command {
         Command::Setup(flags) => setup::run(flags),
         Command::Doctor(flags) => doctor::run(flags),
@@ -62,6 +70,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Ab(flags) => ab::run(flags),
         Command::Report(flags) => report::run(flags),
         Command::Golden(flags) => golden::run(flags),
+        Command::Ci(flags) => ci::run(flags),
         Command::Test(flags) if flags.trainer => test::trainer(),
         Command::Test(_) => test::run(),
         Command::TrainSmoke => train_smoke::run(),

@@ -9,7 +9,7 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     if flags.dry_run {
         let missing: Vec<_> = context.needed_tools().into_iter().filter(|tool| tool.find().is_none()).collect();
         for tool in &missing {
-            println!("would install: {}", tool.packages().join(" "));
+            println!("would install: {}", tool.packages.join(" "));
         }
         println!("{} missing", missing.len());
         return Ok(Exit::Pass);

@@ -4,7 +4,7 @@ use crate::counters::{Counter, SIZE};
 use crate::error::{Error, nearest};
 use crate::provenance::{self, Provenance};
 use crate::records::COUNTERS;
-use crate::target::TARGETS;
+use crate::target::targets;
 use crate::tools::said;
 use crate::workspace::{Workspace, read_text, write_atomic};
 use serde::{Deserialize, Serialize};
@@ -160,7 +160,7 @@ fn load_folder(folder: &Path) -> Result<BTreeMap<String, Baseline>, Error> {
         let path = entry.map_err(Error::io("list", folder))?.path();
         let target = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let malformed = |message: String| Error::Malformed { path: path.clone(), message };
-        if !TARGETS.iter().any(|known| known.name == target) {
+        if !targets().iter().any(|known| known.name == target) {
             return Err(malformed("no target has this name".into()));
         }
         let baseline = Baseline::parse(&target, &read_text(&path)?).map_err(malformed)?;
@@ -187,7 +187,7 @@ pub fn accept(
     }
     let mut baselines = load(workspace)?;
     let mut changed = BTreeMap::new();
-    for target in TARGETS.iter().map(|target| target.name) {
+    for target in targets().iter().map(|target| target.name) {
         let new: Vec<Counter> = counters.iter().filter(|counter| counter.target == target).cloned().collect();
         if new.is_empty() {
             continue;

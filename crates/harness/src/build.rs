@@ -6,8 +6,8 @@ use crate::golden::{Model, Source};
 use crate::process::{Limits, ProcessError, run, tail};
 use crate::progress::Progress;
 use crate::runner::{ModelFile, Runner, XtensaRunner, model_file};
-use crate::target::Cell;
-use crate::tools::{WasmToolchain, cargo, debian_cargo, wasm_toolchain};
+use crate::target::{Board, Cell, Kind, Process, Target, Wasmtime};
+use crate::tools::{Compiler, cargo, compiler, debian_cargo};
 use crate::workspace::{Workspace, make_folder, write_atomic};
 use crate::xtensa;
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ pub fn obstacle(cell: Cell, cpu_features: &str) -> Option<Skip> {
         return Some(Skip { cause: Cause::Cpu, reason });
     }
     let tools: Vec<&str> =
-        cell.target.needs.iter().filter(|tool| tool.find().is_none()).map(|tool| tool.title()).collect();
+        cell.target.needs.iter().filter(|tool| tool.find().is_none()).map(|tool| tool.title).collect();
     let reason = format!("not installed: {}", tools.join(", "));
     (!tools.is_empty()).then_some(Skip { cause: Cause::Tools, reason })
 }
@@ -66,23 +66,22 @@ pub fn build(workspace: &Workspace, cells: &[Cell], cpu_features: &str) -> Resul
         let reasons = built.skips.iter().map(|(cell, skip)| format!("{cell}: {}", skip.reason));
         return Err(Error::CannotRun(reasons.collect::<Vec<_>>().join("; ")));
     }
-    let mut targets: Vec<&'static str> = Vec::new();
+    let mut targets: Vec<&'static Target> = Vec::new();
     for cell in built.runnable(cells) {
-        if !targets.contains(&cell.target.name) {
-            targets.push(cell.target.name);
+        if !targets.contains(&cell.target) {
+            targets.push(cell.target);
         }
     }
     for target in targets {
-        let of_target: Vec<Cell> =
-            built.runnable(cells).into_iter().filter(|cell| cell.target.name == target).collect();
-        let runner = match target {
-            "native" => build_native(workspace),
-            "wasm" => build_wasm(workspace, &of_target),
-            _ => build_xtensa(workspace),
+        let of_target: Vec<Cell> = built.runnable(cells).into_iter().filter(|cell| cell.target == target).collect();
+        let runner = match &target.kind {
+            Kind::Process(process) => build_native(workspace, target.name, process),
+            Kind::Wasmtime(wasmtime) => build_wasm(workspace, wasmtime, &of_target),
+            Kind::QemuXtensa(board) => build_xtensa(workspace, target.name, board),
         };
         match runner {
             Ok(runner) => {
-                built.runners.insert(target, runner);
+                built.runners.insert(target.name, runner);
             }
             Err(Error::Interrupted) => return Err(Error::Interrupted),
             Err(error) => {
@@ -95,47 +94,70 @@ pub fn build(workspace: &Workspace, cells: &[Cell], cpu_features: &str) -> Resul
     Ok(built)
 }
 
-fn build_native(workspace: &Workspace) -> Result<Runner, Error> {
-    let program = host_program(workspace, "bitstate-runner-native")?;
-    Ok(Runner::Native { program })
+fn build_native(workspace: &Workspace, name: &str, process: &Process) -> Result<Runner, Error> {
+    const PACKAGE: &str = "bitstate-runner-native";
+    if process.triple.is_none() && process.rustflags.is_empty() {
+        return Ok(Runner::Native { program: host_program(workspace, PACKAGE)? });
+    }
+    let target_dir = own_folder(workspace, name);
+    let mut command = cargo();
+    command.args(["build", "--release", "--package", PACKAGE, "--bin", PACKAGE, "--target-dir"]).arg(&target_dir);
+    command.args(process.triple.iter().flat_map(|triple| ["--target", triple]));
+    command.env("CARGO_ENCODED_RUSTFLAGS", encoded(process.rustflags));
+    logged(workspace, &format!("build {name}"), &mut command)?;
+    let folder = process.triple.map_or(target_dir.clone(), |triple| target_dir.join(triple));
+    Ok(Runner::Native { program: folder.join("release").join(PACKAGE) })
 }
 
-fn build_wasm(workspace: &Workspace, cells: &[Cell]) -> Result<Runner, Error> {
-    let Some((toolchain, _)) = wasm_toolchain() else {
-        return Err(Error::Refused("no compiler for WASM is installed: run `cargo xtask setup`".into()));
+fn build_wasm(workspace: &Workspace, wasmtime: &Wasmtime, cells: &[Cell]) -> Result<Runner, Error> {
+    let triple = wasmtime.triple;
+    let Some((compiler, _)) = compiler(triple) else {
+        return Err(Error::Refused(format!("no compiler for {triple} is installed: run `cargo xtask setup`")));
     };
     let mut guests = BTreeMap::new();
     for cell in cells {
-        let target_dir = workspace.scratch().join("build").join(format!("wasm-{}", cell.variant.name));
-        let mut command = match toolchain {
-            WasmToolchain::Rustup => cargo(),
-            WasmToolchain::Debian => debian_cargo(),
+        let target_dir = own_folder(workspace, &format!("{}-{}", cell.target.name, cell.variant.name));
+        let mut command = match compiler {
+            Compiler::Rustup => cargo(),
+            Compiler::Debian => debian_cargo(),
         };
         command.args(["build", "--package", "bitstate-runner-wasm", "--profile", "guest"]);
-        command.args(["--target", "wasm32-unknown-unknown"]).arg("--target-dir").arg(&target_dir);
+        command.args(["--target", triple]).arg("--target-dir").arg(&target_dir);
         command.args(["--features", cell.variant.features]);
-        if toolchain == WasmToolchain::Debian {
+        if compiler == Compiler::Debian {
             command.args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"]);
-            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-22");
+            let linker = format!("CARGO_TARGET_{}_LINKER", triple.to_uppercase().replace('-', "_"));
+            command.env(linker, "wasm-ld-22");
         }
         // Set even where empty: flags from outside are for the host.
-        command.env("CARGO_ENCODED_RUSTFLAGS", cell.variant.rustflags.replace(' ', "\x1f"));
+        let rustflags = format!("{} {}", wasmtime.rustflags, cell.variant.rustflags);
+        command.env("CARGO_ENCODED_RUSTFLAGS", encoded(&rustflags));
         logged(workspace, &format!("build {cell}"), &mut command)?;
-        let guest = target_dir.join("wasm32-unknown-unknown/guest/bitstate_runner_wasm.wasm");
+        let guest = target_dir.join(triple).join("guest/bitstate_runner_wasm.wasm");
         guests.insert(cell.variant.name, guest);
     }
     let host = host_program(workspace, "bitstate-runner-wasmtime")?;
-    Ok(Runner::Wasm { host, guests })
+    Ok(Runner::Wasm { host, guests, memory_limit: wasmtime.memory_limit })
 }
 
-fn build_xtensa(workspace: &Workspace) -> Result<Runner, Error> {
-    let _spinner = Progress::spinner("build xtensa");
+fn build_xtensa(workspace: &Workspace, name: &str, board: &'static Board) -> Result<Runner, Error> {
+    let _spinner = Progress::spinner(&format!("build {name}"));
     let refused = |error: &dyn std::fmt::Display| Error::Refused(error.to_string());
     let tools = xtensa::Toolchain::find().map_err(|error| refused(&error))?;
-    let folder = workspace.scratch().join("build/xtensa");
-    let firmware = xtensa::build(&tools, &workspace.root, &folder).map_err(|error| refused(&error))?;
+    let folder = own_folder(workspace, name);
+    let firmware = xtensa::build(&tools, board, &workspace.root, &folder).map_err(|error| refused(&error))?;
     let scratch = workspace.scratch().join("images");
     Ok(Runner::Xtensa(Box::new(XtensaRunner { tools, firmware, scratch })))
+}
+
+/// Where something is built that is not built as the harness is.
+fn own_folder(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.scratch().join("build").join(name)
+}
+
+/// Flags parted by spaces, as cargo takes them from the environment.
+fn encoded(rustflags: &str) -> String {
+    rustflags.split_whitespace().collect::<Vec<_>>().join("\x1f")
 }
 
 /// Builds a package's program for this machine and returns where it lies.

@@ -14,17 +14,15 @@ use crate::progress::Progress;
 use crate::provenance::Provenance;
 use crate::records::{COUNTERS, Row};
 use crate::runner::{Reply, Runner};
-use crate::target::Cell;
-use crate::tools::Tool;
+use crate::target::{Cell, Kind, Target};
 use crate::verify::Plan;
+use crate::workloads;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Tokens that a counting run generates: counts differ little from token to token.
-pub const TOKENS: u32 = 8;
 /// What stands for the variant of something that all variants share.
 pub const EVERY_VARIANT: &str = "all";
 /// The metric of sizes of what was built.
@@ -173,7 +171,13 @@ fn tasks<'a>(plan: &'a Plan<'a>, cases: &[&'a Case], rows: &mut Vec<Row>) -> Vec
         };
         for &case in cases {
             let Some(model) = plan.model(case) else { continue };
-            let subject = Subject { cell, runner, what: What::Workload(case), model, most_tokens: TOKENS };
+            let subject = Subject {
+                cell,
+                runner,
+                what: What::Workload(case),
+                model,
+                most_tokens: workloads::settings().counted_tokens,
+            };
             tasks.push(Task { case, subject, way });
         }
     }
@@ -183,11 +187,11 @@ fn tasks<'a>(plan: &'a Plan<'a>, cases: &[&'a Case], rows: &mut Vec<Row>) -> Vec
 }
 
 pub(crate) fn why_not_callgrind(cell: Cell) -> Option<Skip> {
-    if let Some(reason) = unsupported(cell.variant.cpu) {
+    if let Some(reason) = unsupported(&cell.variant.cpu) {
         return Some(Skip { cause: Cause::Unsupported, reason });
     }
-    let missing = Tool::Valgrind.find().is_none();
-    missing.then(|| Skip { cause: Cause::Tools, reason: format!("not installed: {}", Tool::Valgrind.title()) })
+    let missing = cell.target.count_needs.iter().find(|tool| tool.find().is_none())?;
+    Some(Skip { cause: Cause::Tools, reason: format!("not installed: {}", missing.title) })
 }
 
 /// What one run counted, by phase and metric, with its unit.
@@ -250,7 +254,7 @@ impl Task<'_> {
         let subject = &self.subject;
         let mut key = key(subject.cell.target.name, provenance);
         key.insert("model".into(), subject.model.digest.to_string());
-        let tokens = self.case.workload.max_tokens.min(TOKENS);
+        let tokens = self.case.workload.max_tokens.min(workloads::settings().counted_tokens);
         key.insert("tokens".into(), format!("{}+{tokens}", self.case.workload.prompt.len()));
         // The parts of prefill and decode are counted apart, where they are asked for.
         let part = |phase: &str, part: &str| counts.get(&(phase.into(), part.into())).map(|(_, n)| (part.into(), *n));
@@ -343,7 +347,8 @@ fn profiled(rows: &[Row], decode: &Row) -> BTreeMap<String, u64> {
 
 /// The peak memory of a guest is its linear memory, which is exact; a native program's is what the system mapped.
 fn exact_name<'a>(target: &str, metric: &'a str) -> &'a str {
-    if target == "wasm" && metric == "peak_memory" { "linear_memory" } else { metric }
+    let guest = Target::named(target).is_some_and(|target| matches!(target.kind, Kind::Wasmtime(_)));
+    if guest && metric == "peak_memory" { "linear_memory" } else { metric }
 }
 
 fn measured(reply: &Reply) -> Measured {
@@ -353,19 +358,18 @@ fn measured(reply: &Reply) -> Measured {
 }
 
 /// The tools that a target's counters depend on: the compiler, and what counts.
-pub(crate) fn key_tools(target: &str) -> [&'static str; 2] {
-    match target {
-        "native" => ["rustc", "valgrind"],
-        "wasm" => ["rustc for WASM", "wasmtime"],
-        _ => ["rustc for Xtensa", "QEMU"],
-    }
+pub(crate) fn key_tools(target: &str) -> &'static [&'static str] {
+    Target::named(target).map_or(&[], |target| &target.versions)
 }
 
 /// What counters of a target depend on beside the source: the tools, in their versions.
 fn key(target: &str, provenance: &Provenance) -> BTreeMap<String, String> {
-    let names = key_tools(target);
+    let Some(target) = Target::named(target) else {
+        // Of a run before the target was taken out: only with the very same tools.
+        return provenance.tools.clone();
+    };
     let version = |name: &&str| provenance.tools.get(*name).map(|version| (name.to_string(), version.clone()));
-    names.iter().filter_map(version).collect()
+    target.versions.iter().filter_map(version).collect()
 }
 
 fn sizes(plan: &Plan, provenance: &Provenance) -> Result<Vec<Counter>, Error> {
@@ -376,7 +380,8 @@ fn sizes(plan: &Plan, provenance: &Provenance) -> Result<Vec<Counter>, Error> {
 /// that built it. So is the model, which is not code.
 fn size(row: &Row, provenance: &Provenance) -> Option<Counter> {
     let Row::Artifact { target, variant, name, section, bytes } = row else { return None };
-    if (target == "native" && section == "file") || section == "model" {
+    let process = Target::named(target).is_some_and(|target| matches!(target.kind, Kind::Process(_)));
+    if (process && section == "file") || section == "model" {
         return None;
     }
     Some(Counter {

@@ -2,7 +2,8 @@
 
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::target::{Cell, TARGETS};
+use crate::strict;
+use crate::target::{Cell, targets};
 use crate::workspace::{Workspace, read_text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,10 +74,11 @@ impl Expected {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let expected: Expected = toml::from_str(text).map_err(|error| error.to_string())?;
+        let expected: Expected = strict::parse(text)?;
         for rule in &expected.skip {
-            let target = TARGETS.iter().find(|target| target.name == rule.target);
-            let target = target.ok_or_else(|| format!("there is no target `{}`", rule.target))?;
+            let target = targets().iter().find(|target| target.name == rule.target);
+            let target =
+                target.ok_or_else(|| strict::unknown("target", &rule.target, targets().iter().map(|t| t.name)))?;
             let known = |name: &String| target.variants.iter().any(|variant| variant.name == name);
             if let Some(name) = rule.variant.as_ref().filter(|name| !known(name)) {
                 return Err(format!("target `{}` has no variant `{name}`", rule.target));

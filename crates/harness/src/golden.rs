@@ -1,6 +1,8 @@
 //! The cases every target runs (`golden/cases.toml`) and the answers they must give (`golden/streams/*.json`).
 
 use crate::error::{Error, nearest};
+use crate::strict;
+use crate::workloads;
 use crate::workspace::{Workspace, read_text};
 use bitstate_protocol::{Digest, Sampling, StreamAnswer, Workload};
 use serde::Deserialize;
@@ -40,7 +42,7 @@ pub struct Case {
     pub model: String,
     /// What a runner is asked.
     pub workload: Workload,
-    /// Whether it is timed as well.
+    /// Whether it is a workload of `ci/workloads.toml`: timed and counted as well.
     pub bench: bool,
     /// What it must answer.
     pub golden: Stream,
@@ -109,6 +111,7 @@ struct CaseEntry {
     top_k: Option<u32>,
     top_p: Option<f32>,
     penalty: Option<f32>,
+    /// What marked a timed case before `ci/workloads.toml` was there: `ab` builds such commits too.
     #[serde(default)]
     bench: bool,
 }
@@ -153,9 +156,11 @@ impl Golden {
         let path = workspace.root.join("golden/cases.toml");
         let (models, questions) =
             parse_cases(&read_text(&path)?).map_err(|message| Error::Malformed { path: path.clone(), message })?;
+        let timed = timed(workspace, &questions)?;
         let mut all = String::new();
         let mut cases = Vec::new();
-        for (model, workload, bench) in questions {
+        for (model, workload, _) in questions {
+            let bench = timed.contains(&workload.case);
             let path = stream_path(&workspace.streams(), &workload.case);
             if !path.is_file() {
                 return Err(Error::Refused(format!(
@@ -186,6 +191,19 @@ impl Golden {
     }
 }
 
+/// Names of the timed cases.
+fn timed(workspace: &Workspace, questions: &Questions) -> Result<Vec<String>, Error> {
+    let mut marked = questions.iter().filter(|(_, _, bench)| *bench).map(|(_, workload, _)| workload.case.clone());
+    if !workspace.root.join(workloads::FILE).is_file() {
+        return Ok(marked.collect());
+    }
+    if let Some(case) = marked.next() {
+        let message = format!("case `{case}`: `bench` means nothing here; a stanza in {} does", workloads::FILE);
+        return Err(Error::Malformed { path: workspace.root.join("golden/cases.toml"), message });
+    }
+    workloads::check(workspace, questions.iter().map(|(_, workload, _)| workload))
+}
+
 /// Where the golden stream of a case lies.
 pub fn stream_path(folder: &Path, case: &str) -> PathBuf {
     folder.join(format!("{}.json", case.replace('/', "__")))
@@ -194,7 +212,7 @@ pub fn stream_path(folder: &Path, case: &str) -> PathBuf {
 type Questions = Vec<(String, Workload, bool)>;
 
 fn parse_cases(text: &str) -> Result<(Vec<Model>, Questions), String> {
-    let file: CasesFile = toml::from_str(text).map_err(|error| error.to_string())?;
+    let file: CasesFile = strict::parse(text)?;
     let mut models: Vec<Model> = Vec::new();
     for entry in file.model {
         let name = entry.name.clone();
@@ -222,9 +240,6 @@ fn parse_cases(text: &str) -> Result<(Vec<Model>, Questions), String> {
         let sampling = case_sampling(&entry).map_err(|message| format!("case `{name}`: {message}"))?;
         if entry.prompt.is_empty() || entry.max_tokens == 0 {
             return Err(format!("case `{name}`: the prompt and max_tokens must not be empty"));
-        }
-        if entry.bench && sampling != Sampling::Greedy {
-            return Err(format!("case `{name}`: a timed case must be greedy"));
         }
         let workload = Workload { case: name, prompt: entry.prompt, max_tokens: entry.max_tokens, sampling };
         questions.push((entry.model, workload, entry.bench));
@@ -335,7 +350,8 @@ impl fmt::Display for Divergence {
 
 #[cfg(test)]
 mod tests {
-    use super::{Divergence, Stream, parse_cases, parse_kernels, parse_stream};
+    use super::{Divergence, Stream, parse_cases, parse_kernels, parse_stream, timed};
+    use crate::workspace::{Workspace, write_atomic};
     use bitstate_protocol::{Digest, StreamAnswer};
 
     const CASES: &str = r#"
@@ -373,6 +389,18 @@ mod tests {
         assert!(refuse("\"greedy\"\n", "\"seeded\"\n").contains("needs seed"));
         assert!(refuse("prompt = [1, 2]", "prompt = []").contains("must not be empty"));
         assert!(refuse("name = \"default\"", "name = \"small\"").contains("twice"));
+    }
+
+    #[test]
+    fn what_is_timed_is_said_in_one_place_and_an_older_commit_may_say_it_in_the_other() {
+        let (_, questions) = parse_cases(CASES).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace { root: folder.path().into(), target: folder.path().into() };
+        assert_eq!(timed(&workspace, &questions).unwrap(), ["small/greedy"]);
+        let text = include_str!("../../../ci/workloads.toml");
+        write_atomic(&workspace.root.join("ci/workloads.toml"), text.as_bytes()).unwrap();
+        let error = timed(&workspace, &questions).unwrap_err().to_string();
+        assert!(error.contains("golden/cases.toml: case `small/greedy`: `bench` means nothing here"), "{error}");
     }
 
     #[test]

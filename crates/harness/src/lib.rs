@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! golden/cases.toml ─┐
-//! target::TARGETS ───┼─ select ─ build ─ runner ─┬─ verify ──┐
+//! ci/targets.toml ───┤
+//! ci/workloads.toml ─┼─ select ─ build ─ runner ─┬─ verify ──┐
 //! ci/expected.toml ──┘                           └─ measure ─┴─ records ─ report
 //! ```
 
@@ -13,6 +14,7 @@ pub mod baseline;
 pub mod build;
 pub mod callgrind;
 pub mod checkout;
+pub mod ci;
 pub mod comparison;
 pub mod counters;
 pub mod diagnose;
@@ -39,10 +41,12 @@ pub mod select;
 pub mod selftest;
 pub mod setup;
 pub mod stats;
+pub mod strict;
 pub mod target;
 pub mod thresholds;
 pub mod tools;
 pub mod verify;
+pub mod workloads;
 pub mod workspace;
 pub mod xtensa;
 

@@ -14,16 +14,12 @@ use crate::sections;
 use crate::select::Patterns;
 use crate::target::{Cell, Clock};
 use crate::verify::{KERNELS, Plan, stale, time_limit};
+use crate::workloads;
 use bitstate_protocol::{Job, Metric, Phase, Workload};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// Samples of a wall-clock quantity: a quick run's and a full run's.
-pub const SAMPLES: (u32, u32) = (10, 20);
-/// Tokens that a quick run has an emulated target generate: counts differ little from token to token.
-const QUICK_EMULATED_TOKENS: u32 = 8;
 
 /// What the runner never counts of a workload: the harness does, or only of what is measured beside it.
 const PROBED: [&str; 9] = ["bytes", "weights", "ternary", "head", "wkv", "norms", "steps", "sampling", "clock"];
@@ -94,7 +90,7 @@ fn run(plan: &Plan, metrics: &Patterns, seed: u64, probes: bool) -> Result<Measu
             Clock::Instructions => &mut emulated,
         };
         let short = plan.quick && cell.target.clock == Clock::Instructions;
-        let most_tokens = if short { QUICK_EMULATED_TOKENS } else { u32::MAX };
+        let most_tokens = if short { workloads::settings().counted_tokens } else { u32::MAX };
         for &case in &cases {
             let Some(model) = plan.model(case) else { continue };
             subjects.push(Subject { cell, runner, what: What::Workload(case), model, most_tokens });
@@ -247,8 +243,9 @@ impl<'a> Subject<'a> {
 
     /// Samples of a wall-clock quantity.
     fn rounds(&self, quick: bool) -> u32 {
-        let (few, many) = if matches!(self.what, What::Workload(_)) { SAMPLES } else { probe::ROUNDS };
-        if quick { few } else { many }
+        let settings = workloads::settings();
+        let samples = if matches!(self.what, What::Workload(_)) { settings.samples } else { settings.probe_samples };
+        samples.of(quick)
     }
 
     /// What a row's `workload` says where the run as a whole is meant.

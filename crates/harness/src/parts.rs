@@ -4,7 +4,7 @@
 //! target's own clock. Accepted counters keep them, so that nobody has to build an old commit to compare with.
 
 use crate::callgrind::Counted;
-use crate::counters::{Counter, TOKENS, is_tick};
+use crate::counters::{Counter, is_tick};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::golden::Case;
@@ -15,6 +15,7 @@ use crate::progress::Progress;
 use crate::records::Row;
 use crate::runner::{Reply, Runner};
 use crate::verify::Plan;
+use crate::workloads;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
@@ -72,7 +73,8 @@ fn subjects<'a>(plan: &'a Plan, wanted: impl Fn(&Subject, &Case) -> bool) -> Vec
         let Some(runner) = plan.built.runners.get(cell.target.name) else { continue };
         for &case in plan.cases.iter().filter(|case| case.bench) {
             let Some(model) = plan.model(case) else { continue };
-            let subject = Subject { cell, runner, what: What::Workload(case), model, most_tokens: TOKENS };
+            let most_tokens = workloads::settings().counted_tokens;
+            let subject = Subject { cell, runner, what: What::Workload(case), model, most_tokens };
             if wanted(&subject, case) {
                 subjects.push((subject, case));
             }

@@ -2,26 +2,10 @@
 //! read, how fast each kernel is by shape, and what the parts of a generated token take.
 
 use crate::target::{Cell, Clock};
+use crate::workloads::{self, Shapes};
 use bitstate_protocol::{Budget, Digest, Job, Metric, Phase, Roof, Shape, Throughput};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-
-/// Rounds of it: a quick run's and a full run's.
-pub const ROUNDS: (u32, u32) = (3, 5);
-
-/// Sizes that are read, in bytes: one for each level of the memory, and the `default` model's. Native.
-const NATIVE_BYTES: [u32; 4] = [16 << 10, 512 << 10, 8_850_000, 256 << 20];
-/// The same under wasmtime, where 256 MB would take most of a guest's memory.
-const WASM_BYTES: [u32; 4] = [16 << 10, 512 << 10, 8_850_000, 128 << 20];
-/// Ternary matrices: the `default` model's, larger ones, the `byte` model's.
-const TERNARY: [(u32, u32); 8] =
-    [(256, 256), (512, 256), (256, 512), (512, 512), (2048, 2048), (128, 128), (512, 128), (128, 512)];
-/// Those that an emulated target has the memory and the time for.
-const SMALL_TERNARY: [(u32, u32); 3] = [(128, 128), (512, 128), (128, 512)];
-const HEADS: [(u32, u32); 2] = [(32_011, 256), (256, 128)];
-const SMALL_HEADS: [(u32, u32); 1] = [(256, 128)];
-/// Rows of activations at once: a decode's, and as many as a batch of a prefill has.
-const TOKENS: [u32; 2] = [1, 16];
 
 /// Time for a measurement, and its slices: long enough that the clock's own cost does not show.
 const BUDGET: Budget = Budget { ticks: 20_000_000, slices: 5 };
@@ -38,19 +22,16 @@ pub const PARTS: [(&str, &str); 6] = [
     ("sampling", "sampling"),
 ];
 
-/// What the kernels of a cell are asked.
+/// What the kernels of a cell are asked: `[kernels]` of `ci/workloads.toml`, and the reads of its target.
 pub fn kernel_jobs(cell: Cell) -> Vec<Job> {
-    let shapes = |list: &[(u32, u32)]| list.iter().map(|&(rows, cols)| Shape { rows, cols }).collect();
-    if cell.target.clock == Clock::Instructions {
-        let (ternary, heads) = (shapes(&SMALL_TERNARY), shapes(&SMALL_HEADS));
-        return vec![Job::Throughput(Throughput { ternary, tokens: vec![1], heads, budget: ONCE })];
-    }
-    let bytes = if cell.target.name == "native" { NATIVE_BYTES } else { WASM_BYTES };
-    let (ternary, heads) = (shapes(&TERNARY), shapes(&HEADS));
-    vec![
-        Job::Roof(Roof { bytes: bytes.to_vec(), budget: BUDGET }),
-        Job::Throughput(Throughput { ternary, tokens: TOKENS.to_vec(), heads, budget: BUDGET }),
-    ]
+    let settings = workloads::settings();
+    let (shapes, budget) = match cell.target.clock {
+        Clock::Wall => (&settings.timed, BUDGET),
+        Clock::Instructions => (&settings.counted, ONCE),
+    };
+    let Shapes { ternary, tokens, heads } = shapes.clone();
+    let roof = (!cell.target.reads.is_empty()).then(|| Job::Roof(Roof { bytes: cell.target.reads.clone(), budget }));
+    roof.into_iter().chain([Job::Throughput(Throughput { ternary, tokens, heads, budget })]).collect()
 }
 
 /// What is wrong with the counts of measured kernels, if anything: each case asked for has the ticks of its clock and

@@ -2,7 +2,8 @@
 
 use crate::checkout;
 use crate::stats::verdict::TimeLimits;
-use crate::tools::{Tool, said};
+use crate::target;
+use crate::tools::said;
 use crate::workspace::Workspace;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -91,13 +92,8 @@ impl Provenance {
         {
             tools.insert("rustc".to_string(), version.trim().to_string());
         }
-        for (name, tool) in [
-            ("rustc for WASM", Tool::WasmToolchain),
-            ("rustc for Xtensa", Tool::DebianRust),
-            ("QEMU", Tool::Qemu),
-            ("valgrind", Tool::Valgrind),
-        ] {
-            if let Some(found) = tool.find() {
+        for tool in target::tools() {
+            if let Some((name, found)) = tool.record.zip(tool.find()) {
                 tools.insert(name.to_string(), found.version);
             }
         }

@@ -16,8 +16,6 @@ use std::time::Duration;
 
 /// Most bytes an answer may have: forty times what the longest has, every step of 400 tokens.
 const OUTPUT_LIMIT: usize = 64 << 20;
-/// Most linear memory a guest may take.
-const WASM_MEMORY: u64 = 512 << 20;
 /// Fuel of a WASM run that is not timed: about ten times what the longest takes.
 const WASM_FUEL: u64 = 1_000_000_000_000;
 
@@ -149,6 +147,8 @@ pub enum Runner {
         host: PathBuf,
         /// The guest, by variant.
         guests: BTreeMap<&'static str, PathBuf>,
+        /// Most linear memory of a guest, in bytes.
+        memory_limit: u64,
     },
     /// Firmware under an emulator.
     Xtensa(Box<XtensaRunner>),
@@ -183,7 +183,7 @@ impl Runner {
                 let (answer, all) = converse(&mut command, &text, ask.timeout)?;
                 (answer, all, Vec::new())
             }
-            Runner::Wasm { host, guests } => {
+            Runner::Wasm { host, guests, memory_limit } => {
                 let guest = guests.get(cell.variant.name).ok_or_else(|| {
                     RunError::Harness(Error::Refused(format!(
                         "no WASM guest was built for variant `{}`",
@@ -192,7 +192,7 @@ impl Runner {
                 })?;
                 let mut command = Command::new(host);
                 command.arg("--guest").arg(guest).arg("--model").arg(&ask.model.path);
-                command.args(["--memory-limit", &WASM_MEMORY.to_string()]);
+                command.args(["--memory-limit", &memory_limit.to_string()]);
                 command.args(["--timeout", &ask.timeout.as_secs().to_string()]);
                 // Metering slows the guest down, so a run that is timed has the other two limits alone.
                 if ask.fuel || !ask.jobs.iter().any(is_timed) {
@@ -255,7 +255,8 @@ impl XtensaRunner {
         write_atomic(&request_path, request.as_bytes())?;
         let image = match self.firmware.link(&ask.model.path, &request_path, &folder.path().join("image.elf")) {
             Err(xtensa::Error::DoesNotFit { region, by }) => {
-                let reason = does_not_fit(ask.model.bytes, &region, by);
+                let length = self.firmware.region(&region);
+                let reason = does_not_fit(ask.model.bytes, &region, length, by);
                 return Err(RunError::Skipped(Skip { cause: Cause::Memory, reason }));
             }
             linked => linked?,
@@ -292,11 +293,10 @@ impl XtensaRunner {
 }
 
 /// The sentence for a model that is too large, told in the reader's terms where the model itself is the cause.
-fn does_not_fit(model: u64, region: &str, by: u64) -> String {
-    if region.eq_ignore_ascii_case("psram") {
-        format!("{:.1} MB does not fit 8 MB PSRAM", model as f64 / 1e6)
-    } else {
-        format!("does not fit: memory region `{region}` is too small by {by} bytes")
+fn does_not_fit(model: u64, region: &str, length: Option<u64>, by: u64) -> String {
+    match length.filter(|_| region.eq_ignore_ascii_case("psram")) {
+        Some(length) => format!("{:.1} MB does not fit {} MB PSRAM", model as f64 / 1e6, length >> 20),
+        None => format!("does not fit: memory region `{region}` is too small by {by} bytes"),
     }
 }
 
@@ -309,8 +309,9 @@ fn is_timed(job: &Job) -> bool {
 fn check(text: &str, cell: Cell, ask: &Ask, all_succeeded: bool) -> Result<Reply, RunError> {
     let answer = Answer::parse(text)?;
     let header = &answer.header;
-    if header.target != cell.target.name {
-        return Err(RunError::WrongTarget { asked: cell.target.name.into(), answered: header.target.clone() });
+    let asked = cell.target.kind.answers_as();
+    if header.target != asked {
+        return Err(RunError::WrongTarget { asked: asked.into(), answered: header.target.clone() });
     }
     if header.variant != cell.variant.name {
         return Err(RunError::FellBack { asked: cell.variant.name.into(), ran: header.variant.clone() });

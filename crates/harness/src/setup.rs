@@ -12,9 +12,9 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub struct Setup {
     /// Packages installed now.
-    pub installed: Vec<&'static str>,
+    pub installed: Vec<String>,
     /// What is still missing, with the command that installs it.
-    pub missing: Vec<(Tool, String)>,
+    pub missing: Vec<(&'static Tool, String)>,
     /// Whether this machine lets the harness install packages.
     pub can_install: bool,
     /// What went wrong while installing.
@@ -32,13 +32,11 @@ fn is_debian(os_release: &str) -> bool {
 }
 
 /// The command that installs what a tool comes with.
-fn advice(tool: Tool) -> String {
-    let debian =
-        format!("on Debian 12, as root: apt-get install --no-install-recommends {}", tool.packages().join(" "));
-    match tool {
-        Tool::WasmToolchain => format!("rustup target add wasm32-unknown-unknown; or {debian}"),
-        _ => debian,
-    }
+fn advice(tool: &Tool) -> String {
+    let debian = (!tool.packages.is_empty())
+        .then(|| format!("on Debian 12, as root: apt-get install --no-install-recommends {}", tool.packages.join(" ")));
+    let rustup = tool.rustup_target().map(|triple| format!("rustup target add {triple}"));
+    rustup.into_iter().chain(debian).collect::<Vec<_>>().join("; or ")
 }
 
 /// Installs what `needed` lacks. On a machine where that is not possible nothing is changed.
@@ -46,7 +44,7 @@ fn advice(tool: Tool) -> String {
 /// # Errors
 /// If the log cannot be written, or on Ctrl-C. A failed installation is no error here: what is missing is then
 /// in the answer, and the cells that need it are skipped by name.
-pub fn set_up(workspace: &Workspace, needed: &[Tool]) -> Result<Setup, Error> {
+pub fn set_up(workspace: &Workspace, needed: &[&'static Tool]) -> Result<Setup, Error> {
     let mut setup = Setup { can_install: can_install(), ..Setup::default() };
     let missing = || needed.iter().copied().filter(|tool| tool.find().is_none()).collect::<Vec<_>>();
     let before = missing();
@@ -54,21 +52,26 @@ pub fn set_up(workspace: &Workspace, needed: &[Tool]) -> Result<Setup, Error> {
         return Ok(setup);
     }
     if setup.can_install {
-        let mut packages: Vec<&'static str> = before.iter().flat_map(|tool| tool.packages()).copied().collect();
+        let mut packages: Vec<&'static str> = before.iter().flat_map(|tool| &tool.packages).copied().collect();
         packages.sort_unstable();
         packages.dedup();
-        match install(workspace, &packages)? {
-            Some(trouble) => setup.trouble = Some(trouble),
-            None => setup.installed = packages,
+        if !packages.is_empty() {
+            match install(workspace, &packages)? {
+                Some(trouble) => setup.trouble = Some(trouble),
+                None => setup.installed.extend(packages.into_iter().map(str::to_string)),
+            }
         }
-    } else if before.contains(&Tool::WasmToolchain) && said(Command::new("rustup").arg("--version")).is_some() {
-        // This needs no root, only rustup and a network.
-        let _spinner = Progress::spinner("rustup target add wasm32-unknown-unknown");
+    }
+    // What packages did not bring may come from rustup, which needs no root, only a network.
+    for triple in missing().iter().filter_map(|tool| tool.rustup_target()) {
+        if said(Command::new("rustup").arg("--version")).is_none() {
+            break;
+        }
+        let _spinner = Progress::spinner(&format!("rustup target add {triple}"));
         let limits = Limits { time: Duration::from_secs(120), output: 1 << 20 };
-        let mut command = Command::new("rustup");
-        let ran = run(command.args(["target", "add", "wasm32-unknown-unknown"]), b"", limits);
+        let ran = run(Command::new("rustup").args(["target", "add", triple]), b"", limits);
         if ran.is_ok_and(|output| output.status.success()) {
-            setup.installed.push("rustup target wasm32-unknown-unknown");
+            setup.installed.push(format!("rustup target {triple}"));
         }
     }
     setup.missing = missing().into_iter().map(|tool| (tool, advice(tool))).collect();
@@ -107,7 +110,7 @@ fn install(workspace: &Workspace, packages: &[&str]) -> Result<Option<String>, E
 #[cfg(test)]
 mod tests {
     use super::{advice, is_debian};
-    use crate::tools::Tool;
+    use crate::target::tools;
 
     #[test]
     fn debian_is_told_from_its_relatives() {
@@ -117,7 +120,8 @@ mod tests {
 
     #[test]
     fn advice_names_the_packages() {
-        assert!(advice(Tool::Qemu).ends_with("qemu-system-misc"));
-        assert!(advice(Tool::WasmToolchain).starts_with("rustup target add wasm32-unknown-unknown"));
+        let advice_for = |name: &str| advice(tools().iter().find(|tool| tool.name == name).unwrap());
+        assert!(advice_for("qemu-xtensa").ends_with("qemu-system-misc"));
+        assert!(advice_for("rust-wasm32").starts_with("rustup target add wasm32-unknown-unknown; or on Debian 12"));
     }
 }

@@ -1,7 +1,12 @@
-//! The targets, their variants and what each needs: the one table that the rest of the harness reads.
+//! The targets, their variants and what each needs, as `ci/targets.toml` defines them.
 
+mod file;
+
+use crate::error::Error;
 use crate::tools::Tool;
+use crate::workspace::{Workspace, read_text};
 use std::fmt;
+use std::sync::OnceLock;
 
 /// What a target's clock counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,16 +24,83 @@ pub struct Target {
     pub name: &'static str,
     /// What a reader is told that it is.
     pub title: &'static str,
-    /// Its colour in every chart, from the Okabe–Ito set, which colour-blind readers tell apart.
+    /// Its colour in every chart.
     pub colour: (u8, u8, u8),
     /// What its clock counts.
     pub clock: Clock,
     /// Tools without which it cannot be built or run.
-    pub needs: &'static [Tool],
+    pub needs: Vec<&'static Tool>,
+    /// Tools without which its instructions cannot be counted.
+    pub count_needs: Vec<&'static Tool>,
+    /// What its counters depend on, by the names that versions have in a run's provenance.
+    pub versions: Vec<&'static str>,
     /// What its `peak_memory` means.
     pub memory: &'static str,
+    /// Bytes of the buffers whose reads are measured.
+    pub reads: Vec<u32>,
+    /// How it is built and run.
+    pub kind: Kind,
     /// The kernel variants it is asked for.
-    pub variants: &'static [Variant],
+    pub variants: Vec<Variant>,
+}
+
+/// How a target is built and run.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A program of this machine; all variants are in it.
+    Process(Process),
+    /// A WebAssembly guest for every variant, under wasmtime.
+    Wasmtime(Wasmtime),
+    /// Firmware for an Xtensa core, under QEMU; all variants are in it.
+    QemuXtensa(Board),
+}
+
+/// What sets the build of a program apart from that of the harness.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Process {
+    /// For which target triple, if not for the harness's own.
+    pub triple: Option<&'static str>,
+    /// Flags for the compiler, parted by spaces.
+    pub rustflags: &'static str,
+}
+
+/// Guests and their limits.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Wasmtime {
+    /// For which target triple.
+    pub triple: &'static str,
+    /// Flags for the compiler, parted by spaces; those of the variant follow.
+    pub rustflags: &'static str,
+    /// Most linear memory of a guest, in bytes.
+    pub memory_limit: u64,
+}
+
+/// An emulated Xtensa board.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Board {
+    /// Features of the core, as the compiler and the assembler spell them.
+    pub features: &'static str,
+    /// Linker script, from the top folder.
+    pub script: &'static str,
+    /// Machine that QEMU emulates.
+    pub machine: &'static str,
+    /// Its core.
+    pub cpu: &'static str,
+    /// Its memory, as QEMU spells sizes.
+    pub memory: &'static str,
+    /// Clock of the chip that is modelled, in Hz.
+    pub hz: u64,
+}
+
+impl Kind {
+    /// What the runner of this kind calls its target in every answer.
+    pub fn answers_as(&self) -> &'static str {
+        match self {
+            Kind::Process(_) => "native",
+            Kind::Wasmtime(_) => "wasm",
+            Kind::QemuXtensa(_) => "xtensa",
+        }
+    }
 }
 
 /// A set of kernels; to the harness no more than a name.
@@ -37,67 +109,98 @@ pub struct Variant {
     /// Name in requests and records.
     pub name: &'static str,
     /// CPU features without which it cannot run, as `/proc/cpuinfo` spells them.
-    pub cpu: &'static [&'static str],
+    pub cpu: Vec<&'static str>,
     /// Compiler flags and cargo features of an artifact of its own, on targets that cannot choose at run time.
     pub rustflags: &'static str,
     /// See `rustflags`.
     pub features: &'static str,
 }
 
+/// Everything in `ci/targets.toml`.
+#[derive(Debug)]
+struct Defined {
+    tools: Vec<&'static Tool>,
+    targets: Vec<Target>,
+}
+
+static DEFINED: OnceLock<Defined> = OnceLock::new();
+
+/// Reads `ci/targets.toml`, once for the process: targets are the same from its start to its end.
+///
+/// # Errors
+/// If the file is missing or wrong; the sentence names the line.
+pub fn load(workspace: &Workspace) -> Result<(), Error> {
+    if DEFINED.get().is_none() {
+        let defined = read(workspace)?;
+        DEFINED.get_or_init(|| defined);
+    }
+    Ok(())
+}
+
+fn read(workspace: &Workspace) -> Result<Defined, Error> {
+    let path = workspace.root.join("ci/targets.toml");
+    let malformed = |message: String| Error::Malformed { path: path.clone(), message };
+    let defined = file::parse(&read_text(&path)?).map_err(malformed)?;
+    for target in &defined.targets {
+        if let Kind::QemuXtensa(board) = &target.kind
+            && !workspace.root.join(board.script).is_file()
+        {
+            return Err(malformed(format!("target `{}`: there is no linker script {}", target.name, board.script)));
+        }
+    }
+    Ok(defined)
+}
+
+fn defined() -> &'static Defined {
+    DEFINED.get_or_init(|| Workspace::find().and_then(|workspace| read(&workspace)).unwrap_or_else(|e| panic!("{e}")))
+}
+
 /// Every target.
-pub static TARGETS: [Target; 3] = [
-    Target {
-        name: "native",
-        title: "native x86-64",
-        colour: (0x00, 0x72, 0xb2),
-        clock: Clock::Wall,
-        needs: &[],
-        memory: "peak resident set of the process, model file included",
-        variants: &[
-            Variant { name: "generic", cpu: &[], rustflags: "", features: "" },
-            Variant { name: "ssse3", cpu: &["ssse3"], rustflags: "", features: "" },
-            Variant { name: "avx2", cpu: &["avx2"], rustflags: "", features: "" },
-            Variant { name: "avx_vnni", cpu: &["avx2", "avx_vnni"], rustflags: "", features: "" },
-            Variant {
-                name: "avx512_vnni",
-                cpu: &["avx2", "avx512f", "avx512bw", "avx512vl", "avx512_vnni"],
-                rustflags: "",
-                features: "",
-            },
-        ],
-    },
-    Target {
-        name: "wasm",
-        title: "WebAssembly under wasmtime",
-        colour: (0xd5, 0x5e, 0x00),
-        clock: Clock::Wall,
-        needs: &[Tool::WasmToolchain],
-        memory: "linear memory, model file included",
-        variants: &[
-            Variant { name: "generic", cpu: &[], rustflags: "", features: "" },
-            Variant { name: "simd128", cpu: &[], rustflags: "-Ctarget-feature=+simd128", features: "" },
-            Variant { name: "relaxed_simd", cpu: &[], rustflags: "", features: "relaxed_simd" },
-        ],
-    },
-    Target {
-        name: "xtensa",
-        title: "Xtensa under QEMU, memory map of the ESP32-S3",
-        colour: (0x00, 0x9e, 0x73),
-        clock: Clock::Instructions,
-        needs: &[Tool::DebianRust, Tool::RustSource, Tool::Llvm, Tool::XtensaLinker, Tool::Qemu],
-        memory: "heap peak + stack high-water mark + static data, model file apart",
-        variants: &[
-            Variant { name: "generic", cpu: &[], rustflags: "", features: "" },
-            Variant { name: "lut", cpu: &[], rustflags: "", features: "" },
-        ],
-    },
-];
+///
+/// # Panics
+/// If the file is wrong and [`load`], whose error says how, was not called before.
+pub fn targets() -> &'static [Target] {
+    &defined().targets
+}
 
-/// Clock of the chip that the Xtensa numbers are modelled for, in Hz.
-pub const XTENSA_HZ: f64 = 240e6;
+/// Every tool that targets name.
+///
+/// # Panics
+/// As [`targets`].
+pub fn tools() -> &'static [&'static Tool] {
+    &defined().tools
+}
 
-/// The model that turns counted instructions into time, in words; it stands beside every number made with it.
-pub const XTENSA_ASSUMPTION: &str = "modelled: 240 MHz at 1 instruction per cycle, no wait for memory or cache";
+impl Target {
+    /// The target of this name.
+    pub fn named(name: &str) -> Option<&'static Target> {
+        targets().iter().find(|target| target.name == name)
+    }
+
+    /// Clock of the chip that an emulated target stands for, in Hz.
+    pub fn hz(&self) -> Option<f64> {
+        match &self.kind {
+            Kind::QemuXtensa(board) => Some(board.hz as f64),
+            _ => None,
+        }
+    }
+}
+
+/// The model that turns counted instructions into time, in words; it stands beside every number made with it. Of the
+/// emulated targets that `concerned` names, or of all where it names none.
+pub fn assumption(concerned: &dyn Fn(&str) -> bool) -> String {
+    let mut clocks: Vec<(&str, f64)> =
+        targets().iter().filter_map(|target| Some((target.name, target.hz()? / 1e6))).collect();
+    if clocks.iter().any(|(name, _)| concerned(name)) {
+        clocks.retain(|(name, _)| concerned(name));
+    }
+    let one = clocks.iter().all(|(_, mhz)| *mhz == clocks[0].1);
+    let words: Vec<String> = match one {
+        true => clocks.iter().take(1).map(|(_, mhz)| format!("{mhz} MHz")).collect(),
+        false => clocks.iter().map(|(name, mhz)| format!("{name} {mhz} MHz")).collect(),
+    };
+    format!("modelled: {} at 1 instruction per cycle, no wait for memory or cache", words.join(", "))
+}
 
 /// One target with one variant: what is built, run, verified and measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +214,7 @@ pub struct Cell {
 impl Cell {
     /// Every cell there is.
     pub fn all() -> impl Iterator<Item = Cell> {
-        TARGETS.iter().flat_map(|target| target.variants.iter().map(move |variant| Cell { target, variant }))
+        targets().iter().flat_map(|target| target.variants.iter().map(move |variant| Cell { target, variant }))
     }
 
     /// The cell of these names.
@@ -134,7 +237,20 @@ impl fmt::Display for Cell {
 
 #[cfg(test)]
 mod tests {
-    use super::Cell;
+    use super::{Cell, read};
+    use crate::workspace::{Workspace, write_atomic};
+
+    #[test]
+    fn a_linker_script_that_is_not_there_is_told_before_anything_is_built() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace { root: folder.path().into(), target: folder.path().into() };
+        let text = include_str!("../../../ci/targets.toml");
+        write_atomic(&workspace.root.join("ci/targets.toml"), text.as_bytes()).unwrap();
+        let error = read(&workspace).unwrap_err().to_string();
+        assert!(error.ends_with("target `xtensa`: there is no linker script crates/runners/xtensa/link.ld"), "{error}");
+        write_atomic(&workspace.root.join("crates/runners/xtensa/link.ld"), b"").unwrap();
+        assert!(read(&workspace).is_ok());
+    }
 
     #[test]
     fn cells_are_found_by_name_and_by_nothing_else() {

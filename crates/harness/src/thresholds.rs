@@ -4,7 +4,7 @@ use crate::counters::{Counter, SIZE};
 use crate::error::{Error, nearest};
 use crate::records::COUNTERS;
 use crate::stats::verdict::TimeLimits;
-use crate::target::TARGETS;
+use crate::target::targets;
 use crate::workspace::{Workspace, read_text};
 use std::collections::BTreeMap;
 use toml::{Table, Value};
@@ -137,8 +137,9 @@ fn caps(file: &Table) -> Result<Vec<Cap>, String> {
             let near = nearest(metric, counter_metrics()).map(|near| format!("; did you mean `{near}`?"));
             return Err(format!("[[cap]] there is no metric `{metric}`{}", near.unwrap_or_default()));
         }
-        if let Some(target) = names[0].as_deref().filter(|name| TARGETS.iter().all(|target| target.name != *name)) {
-            let near = nearest(target, TARGETS.iter().map(|t| t.name)).map(|near| format!("; did you mean `{near}`?"));
+        if let Some(target) = names[0].as_deref().filter(|name| targets().iter().all(|target| target.name != *name)) {
+            let near =
+                nearest(target, targets().iter().map(|t| t.name)).map(|near| format!("; did you mean `{near}`?"));
             return Err(format!("[[cap]] there is no target `{target}`{}", near.unwrap_or_default()));
         }
         let most = match stanza.get("most") {

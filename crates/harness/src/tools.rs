@@ -3,23 +3,42 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Something that must be installed.
+/// Something that must be installed, as a stanza of `ci/targets.toml` says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// How targets refer to it.
+    pub name: &'static str,
+    /// What it is, for people.
+    pub title: &'static str,
+    /// Debian packages that bring it; none where only rustup has it.
+    pub packages: Vec<&'static str>,
+    /// The name under which its version stands in records, where something depends on it.
+    pub record: Option<&'static str>,
+    /// How it is found.
+    pub probe: Probe,
+}
+
+/// How a tool is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tool {
-    /// A compiler for `wasm32-unknown-unknown`: rustup's target if it is there, else Debian's compiler.
-    WasmToolchain,
+pub enum Probe {
+    /// A program on the path; its version is the line of `--version` that holds `mark`.
+    Program {
+        /// The file's name.
+        name: &'static str,
+        /// See above.
+        mark: &'static str,
+    },
+    /// The library of a triple, with the toolchain that runs this harness.
+    Library {
+        /// The triple.
+        triple: &'static str,
+        /// Or Debian's compiler, which builds the library of a WebAssembly triple itself.
+        or_debian: bool,
+    },
     /// Debian's `rustc-web` and `cargo-web`, whose LLVM has the Xtensa back end.
     DebianRust,
     /// The library source that matches it.
     RustSource,
-    /// LLVM 22's assembler.
-    Llvm,
-    /// The GNU linker for Xtensa.
-    XtensaLinker,
-    /// QEMU with the Xtensa target.
-    Qemu,
-    /// valgrind, whose callgrind counts native instructions.
-    Valgrind,
 }
 
 /// A tool that is there.
@@ -31,9 +50,9 @@ pub struct Found {
     pub version: String,
 }
 
-/// Which compiler makes the WASM guest.
+/// Which compiler builds for a triple.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WasmToolchain {
+pub enum Compiler {
     /// The toolchain that runs this harness; it has the target's library.
     Rustup,
     /// Debian's, which builds the library itself.
@@ -46,70 +65,44 @@ const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const OLDEST_RUST: (u32, u32) = (1, 95);
 
 impl Tool {
-    /// Every tool.
-    pub const ALL: [Tool; 7] = [
-        Tool::WasmToolchain,
-        Tool::DebianRust,
-        Tool::RustSource,
-        Tool::Llvm,
-        Tool::XtensaLinker,
-        Tool::Qemu,
-        Tool::Valgrind,
-    ];
-
-    /// What it is, for people.
-    pub fn title(self) -> &'static str {
-        match self {
-            Tool::WasmToolchain => "Rust for wasm32-unknown-unknown",
-            Tool::DebianRust => "Debian's Rust (rustc-web) with the Xtensa back end",
-            Tool::RustSource => "source of Debian's Rust library",
-            Tool::Llvm => "LLVM 22 assembler (llvm-mc-22)",
-            Tool::XtensaLinker => "linker for Xtensa (xtensa-lx106-elf-ld)",
-            Tool::Qemu => "QEMU for Xtensa (qemu-system-xtensa)",
-            Tool::Valgrind => "valgrind, which counts native instructions",
-        }
-    }
-
-    /// Debian packages that bring it.
-    pub fn packages(self) -> &'static [&'static str] {
-        match self {
-            Tool::WasmToolchain => &["rustc-web", "cargo-web", "rust-web-src", "lld-22"],
-            Tool::DebianRust => &["rustc-web", "cargo-web"],
-            Tool::RustSource => &["rust-web-src"],
-            Tool::Llvm => &["llvm-22"],
-            Tool::XtensaLinker => &["binutils-xtensa-lx106"],
-            Tool::Qemu => &["qemu-system-misc"],
-            Tool::Valgrind => &["valgrind"],
-        }
-    }
-
     /// Looks for it.
-    pub fn find(self) -> Option<Found> {
-        match self {
-            Tool::WasmToolchain => wasm_toolchain().map(|(_, found)| found),
-            Tool::DebianRust => debian_rust(),
-            Tool::RustSource => rust_source(),
-            Tool::Llvm => program("llvm-mc-22", "version"),
-            Tool::XtensaLinker => program("xtensa-lx106-elf-ld", "GNU ld"),
-            Tool::Qemu => program("qemu-system-xtensa", "version"),
-            Tool::Valgrind => program("valgrind", "valgrind"),
+    pub fn find(&self) -> Option<Found> {
+        match self.probe {
+            Probe::Program { name, mark } => program(name, mark),
+            Probe::Library { triple, or_debian: false } => library(triple),
+            Probe::Library { triple, or_debian: true } => compiler(triple).map(|(_, found)| found),
+            Probe::DebianRust => debian_rust(),
+            Probe::RustSource => rust_source(),
+        }
+    }
+
+    /// The triple whose library `rustup target add` brings, if that is what is missing.
+    pub fn rustup_target(&self) -> Option<&'static str> {
+        match self.probe {
+            Probe::Library { triple, .. } => Some(triple),
+            _ => None,
         }
     }
 }
 
-/// The compiler for WASM and what is known about it.
-pub fn wasm_toolchain() -> Option<(WasmToolchain, Found)> {
-    let rustc = std::env::var_os("RUSTC").map_or(PathBuf::from("rustc"), PathBuf::from);
-    let sysroot = said(Command::new(&rustc).args(["--print", "sysroot"])).unwrap_or_default();
-    let library = Path::new(sysroot.trim()).join("lib/rustlib/wasm32-unknown-unknown/lib");
-    if !sysroot.is_empty() && library.is_dir() {
-        let version = said(Command::new(&rustc).arg("--version"))?;
-        return Some((WasmToolchain::Rustup, Found { path: rustc, version: version.trim().to_string() }));
+/// The compiler for a WebAssembly triple and what is known about it: rustup's if it has the library, else Debian's.
+pub fn compiler(triple: &str) -> Option<(Compiler, Found)> {
+    if let Some(found) = library(triple) {
+        return Some((Compiler::Rustup, found));
     }
     let rust = debian_rust()?;
     rust_source()?;
     program("wasm-ld-22", "LLD")?;
-    Some((WasmToolchain::Debian, rust))
+    Some((Compiler::Debian, rust))
+}
+
+/// The toolchain that runs this harness, if it has the library of a triple.
+fn library(triple: &str) -> Option<Found> {
+    let rustc = std::env::var_os("RUSTC").map_or(PathBuf::from("rustc"), PathBuf::from);
+    let sysroot = said(Command::new(&rustc).args(["--print", "sysroot"]))?;
+    Path::new(sysroot.trim()).join("lib/rustlib").join(triple).join("lib").is_dir().then_some(())?;
+    let version = said(Command::new(&rustc).arg("--version"))?;
+    Some(Found { path: rustc, version: version.trim().to_string() })
 }
 
 fn debian_rust() -> Option<Found> {

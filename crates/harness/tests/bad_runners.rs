@@ -3,14 +3,15 @@
 
 mod support;
 
-use bitstate_harness::measure::{SAMPLES, measure, survey};
-use bitstate_harness::probe::{Computed, ROUNDS, kernel_jobs};
+use bitstate_harness::measure::{measure, survey};
+use bitstate_harness::probe::{Computed, kernel_jobs};
 use bitstate_harness::process::{Limits, ProcessError, run};
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::runner::Ask;
 use bitstate_harness::select::Patterns;
 use bitstate_harness::target::Cell;
 use bitstate_harness::verify::verify;
+use bitstate_harness::workloads::settings;
 use bitstate_protocol::{Digest, Event, Header, Job, Metric, Phase};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -274,10 +275,10 @@ fn a_right_survey_gives_rows_of_everything() {
         rows.iter().filter(of_case).count() as u32
     };
     // Two rows of a kernel and eight of a profile in each of the rounds; the model's bytes of each bench.
-    assert_eq!(has("ternary/512x256/16", "kernel"), 2 * ROUNDS.1);
-    assert_eq!(has("roof/8850000", "kernel"), 2 * ROUNDS.1);
-    assert_eq!(has("small/greedy", "profile"), 8 * ROUNDS.1);
-    assert_eq!(has("small/greedy", "decode"), 3 * SAMPLES.1);
+    assert_eq!(has("ternary/512x256/16", "kernel"), 2 * settings().probe_samples.full);
+    assert_eq!(has("roof/8850000", "kernel"), 2 * settings().probe_samples.full);
+    assert_eq!(has("small/greedy", "profile"), 8 * settings().probe_samples.full);
+    assert_eq!(has("small/greedy", "decode"), 3 * settings().samples.full);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use super::Report;
 use super::tables::{self, Table};
 use crate::error::Error;
-use crate::target::XTENSA_ASSUMPTION;
 use std::path::Path;
 
 /// What a reader should not take from the numbers.
@@ -25,7 +24,7 @@ pub fn not_shown(report: &Report) -> Vec<String> {
     vec![
         machines.to_string(),
         intervals.to_string(),
-        format!("Xtensa was emulated, not owned: tokens/s are {XTENSA_ASSUMPTION}. Real flash and PSRAM are slower."),
+        format!("Xtensa was emulated, not owned: tokens/s are {}. Real flash and PSRAM are slower.", report.assumption()),
         "Synthetic models have the shapes of real ones, not their knowledge: speed and memory carry over, text does not."
             .to_string(),
     ]

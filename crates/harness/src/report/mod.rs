@@ -18,7 +18,7 @@ use crate::probe::PARTS;
 use crate::provenance::Provenance;
 use crate::records::{self, Part, Row, Tally};
 use crate::stats::Summary;
-use crate::target::{Cell, Clock, XTENSA_HZ};
+use crate::target::{self, Target};
 use crate::workspace::{Workspace, read_text, write_atomic};
 use history::{History, Published};
 use serde::{Deserialize, Serialize};
@@ -246,6 +246,19 @@ impl Report {
         names
     }
 
+    /// Whether a target has anything in it: numbers, sizes, or the reason why there are none.
+    pub fn has(&self, target: &str) -> bool {
+        self.measurements.iter().any(|m| m.target == target)
+            || self.artifacts.iter().any(|artifact| artifact.target == target)
+            || self.skips.iter().any(|skip| skip.target == target)
+            || self.failures.iter().any(|failure| failure.target == target)
+    }
+
+    /// The model that turned its counted instructions into time, in words.
+    pub fn assumption(&self) -> String {
+        target::assumption(&|name| self.has(name))
+    }
+
     /// Why a cell has no number for a workload, if that is known.
     pub fn gap(&self, cell: (&str, &str), workload: &str) -> Option<String> {
         let about = |target: &str, variant: &str, of: &Option<String>| {
@@ -277,9 +290,9 @@ fn summarise(rows: &[Row]) -> Vec<Measurement> {
     let mut measurements = Vec::new();
     for key in order {
         let mut values: BTreeMap<(usize, &str, &str), (&str, Vec<f64>)> = BTreeMap::new();
-        let emulated = Cell::named(&key.0, &key.1).is_some_and(|cell| cell.target.clock == Clock::Instructions);
+        let hz = Target::named(&key.0).and_then(Target::hz);
         for (_, counts) in samples.iter().filter(|((of, _), _)| *of == key) {
-            for (phase, metric, unit, value) in derive(counts, emulated) {
+            for (phase, metric, unit, value) in derive(counts, hz) {
                 let place = records_phase(phase);
                 values.entry((place, phase, metric)).or_insert((unit, Vec::new())).1.push(value);
             }
@@ -309,7 +322,7 @@ fn records_phase(phase: &str) -> usize {
 }
 
 /// What one sample's counts say, as phase, metric, unit and value.
-fn derive(counts: &Counts, emulated: bool) -> Vec<(&'static str, &'static str, &'static str, f64)> {
+fn derive(counts: &Counts, hz: Option<f64>) -> Vec<(&'static str, &'static str, &'static str, f64)> {
     let get = |phase: &str, metric: &str| counts.get(&(phase.to_string(), metric.to_string())).copied();
     let mut out = Vec::new();
     for phase in ["load", "prefill", "decode"] {
@@ -325,7 +338,9 @@ fn derive(counts: &Counts, emulated: bool) -> Vec<(&'static str, &'static str, &
         }
         if let Some(count) = get(phase, "instructions").filter(|count| *count > 0.0) {
             out.push((phase, "instructions per token", "instructions", count / tokens));
-            out.push((phase, "modelled throughput", "tokens/s", XTENSA_HZ / (count / tokens)));
+            if let Some(hz) = hz {
+                out.push((phase, "modelled throughput", "tokens/s", hz / (count / tokens)));
+            }
         }
         if let Some(count) = get(phase, "fuel") {
             out.push((phase, "fuel per token", "fuel", count / tokens));
@@ -343,7 +358,7 @@ fn derive(counts: &Counts, emulated: bool) -> Vec<(&'static str, &'static str, &
         }
     }
     if let Some(tokens) = get("profile", "tokens").filter(|tokens| *tokens > 0.0) {
-        let (scale, unit) = if emulated { (1.0, "instructions/token") } else { (1e-3, "µs/token") };
+        let (scale, unit) = if hz.is_some() { (1.0, "instructions/token") } else { (1e-3, "µs/token") };
         let parts = PARTS.iter().map(|(name, _)| *name).chain(["clock"]);
         out.extend(parts.filter_map(|name| Some(("profile", name, unit, get("profile", name)? / tokens * scale))));
     }

@@ -2,7 +2,7 @@
 
 use super::Report;
 use super::tables::{Table, bytes, middle, number, percent};
-use crate::target::{Cell, TARGETS};
+use crate::target::{Cell, targets};
 
 /// What a target's memory delivers for reads of one size, in the same run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -103,7 +103,7 @@ pub(super) fn shares(report: &Report) -> Table {
 
 /// What memory delivers, by size and variant.
 pub(super) fn bandwidth(report: &Report) -> Table {
-    let mut sizes: Vec<u32> = TARGETS.iter().flat_map(|target| report.roof_sizes(target.name)).collect();
+    let mut sizes: Vec<u32> = targets().iter().flat_map(|target| report.roof_sizes(target.name)).collect();
     sizes.sort_unstable();
     sizes.dedup();
     let mut rows = Vec::new();

@@ -3,7 +3,7 @@
 use super::{Report, history, join, kernels, roof};
 use crate::comparison::{self, Comparison};
 use crate::stats::Summary;
-use crate::target::{Cell, Clock, TARGETS, XTENSA_ASSUMPTION};
+use crate::target::{Cell, Clock, targets};
 use serde::Serialize;
 
 /// A table.
@@ -191,8 +191,9 @@ fn instructions(report: &Report) -> Table {
         rows.push(row);
     }
     let note = format!(
-        "Instructions are counted by the emulator, the same in both of two runs. Tokens/s are {XTENSA_ASSUMPTION}; \
-         they are no measurement and never stand on one axis with measured time."
+        "Instructions are counted by the emulator, the same in both of two runs. Tokens/s are {}; \
+         they are no measurement and never stand on one axis with measured time.",
+        report.assumption()
     );
     let columns = [
         "workload",
@@ -223,7 +224,8 @@ fn memory(report: &Report) -> Table {
         }
         rows.push(row);
     }
-    let meanings: Vec<String> = TARGETS.iter().map(|target| format!("{}: {}", target.name, target.memory)).collect();
+    let here = targets().iter().filter(|target| report.has(target.name));
+    let meanings: Vec<String> = here.map(|target| format!("{}: {}", target.name, target.memory)).collect();
     let note = format!("Peak memory means, {}.", meanings.join("; "));
     let columns = ["workload", "target", "variant", "peak memory", "heap peak", "stack", "allocations/token"];
     Table::new("Memory", &note, &columns, rows)
@@ -326,7 +328,7 @@ fn overview_of_one(report: &Report) -> Table {
         notes.push("The roof is what memory delivers for a model of this size, measured in the same run.".to_string());
     }
     if modelled {
-        notes.push(format!("Xtensa tokens/s are {XTENSA_ASSUMPTION}."));
+        notes.push(format!("Xtensa tokens/s are {}.", report.assumption()));
     }
     let columns = ["workload", "target", "variant", "decode", "share of roof", "peak memory", "allocations/token"];
     Table::new("Results", &notes.join(" "), &columns, rows)

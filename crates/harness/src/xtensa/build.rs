@@ -3,18 +3,14 @@
 use super::error::{Error, run_tool};
 use super::literals::move_literals;
 use super::toolchain::Toolchain;
+use crate::target::Board;
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Instruction set extensions that the ESP32-S3's core and QEMU's `de233_fpu` share and the compiler uses well.
-/// `mul32high` is not among them: `de233_fpu` has no MULUH. Nor is `windowed`: with the call0 convention there are
-/// no window overflows to handle.
-const FEATURES: &str = "+density,+mul16,+mul32,+sext,+nsa,+minmax,+clamps,+loop,+fp,+bool";
-
-/// What `start.S` needs beside them, for its special registers.
+/// What `start.S` needs beside the features of the board, for its special registers.
 const START_FEATURES: &str = "+exception,+rvector,+coprocessor,+timers1";
 
 /// The built-in layout does not match the back end's own.
@@ -44,32 +40,34 @@ esac
 #[derive(Debug, Clone)]
 pub struct Firmware {
     pub(super) tools: Toolchain,
+    pub(super) board: &'static Board,
     pub(super) script: PathBuf,
     pub(super) objects: Vec<PathBuf>,
     pub(super) dir: PathBuf,
 }
 
-/// Builds the firmware of the workspace at `root` into `out_dir`; what is up to date is not built again.
+/// Builds the firmware of the workspace at `root` for a board into `out_dir`; what is up to date is not built again.
 ///
 /// # Errors
 /// The failing tool's last words and where the rest of them is.
-pub fn build(tools: &Toolchain, root: &Path, out_dir: &Path) -> Result<Firmware, Error> {
+pub fn build(tools: &Toolchain, board: &'static Board, root: &Path, out_dir: &Path) -> Result<Firmware, Error> {
     fs::create_dir_all(out_dir).map_err(Error::io("create", out_dir))?;
     let root = root.canonicalize().map_err(Error::io("find", root))?;
     let dir = out_dir.canonicalize().map_err(Error::io("find", out_dir))?;
     let source = root.join("crates/runners/xtensa");
-    let builder = Builder { tools, root: &root, dir: &dir };
+    let builder = Builder { tools, board, root: &root, dir: &dir };
     builder.forget_other_workspace()?;
     builder.compile()?;
-    let start = builder.assemble(&source.join("start.S"), "start", &format!("{FEATURES},{START_FEATURES}"))?;
-    let firmware = builder.assemble(&builder.asm("firmware"), "firmware", FEATURES)?;
-    let builtins = builder.assemble(&builder.asm("builtins"), "builtins", FEATURES)?;
+    let start = builder.assemble(&source.join("start.S"), "start", &format!("{},{START_FEATURES}", board.features))?;
+    let firmware = builder.assemble(&builder.asm("firmware"), "firmware", board.features)?;
+    let builtins = builder.assemble(&builder.asm("builtins"), "builtins", board.features)?;
     let objects = vec![start, firmware, builtins];
-    Ok(Firmware { tools: tools.clone(), script: source.join("link.ld"), objects, dir })
+    Ok(Firmware { tools: tools.clone(), board, script: root.join(board.script), objects, dir })
 }
 
 struct Builder<'a> {
     tools: &'a Toolchain,
+    board: &'static Board,
     root: &'a Path,
     dir: &'a Path,
 }
@@ -77,6 +75,10 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn target_dir(&self) -> PathBuf {
         self.dir.join("cargo")
+    }
+
+    fn spec(&self) -> PathBuf {
+        self.dir.join("xtensa-bitstate.json")
     }
 
     /// Where the compiler writes assembly: in cargo's folder, so that removing that removes both or neither.
@@ -99,7 +101,7 @@ impl Builder<'_> {
     fn compile(&self) -> Result<(), Error> {
         let target_dir = self.target_dir();
         fs::create_dir_all(&target_dir).map_err(Error::io("create", &target_dir))?;
-        let spec = self.dir.join("xtensa-bitstate.json");
+        let spec = self.spec();
         write_if_changed(&spec, &self.target_spec()?)?;
         let wrapper = self.dir.join("rustc-wrapper.sh");
         write_if_changed(&wrapper, WRAPPER)?;
@@ -133,13 +135,15 @@ impl Builder<'_> {
         clean_environment(&mut command);
         command.env("RUSTC_BOOTSTRAP", "1").args(["-Zunstable-options", "--print", "target-spec-json"]);
         command.args(["--target", "xtensa-esp32-none-elf"]);
-        adapt_spec(&run_tool(&mut command, &self.dir.join("target-spec.log"))?)
+        adapt_spec(&run_tool(&mut command, &self.dir.join("target-spec.log"))?, self.board.features)
     }
 
-    /// Assembles a file whose literals are first put in their place, if its object is older than it is.
+    /// Assembles a file whose literals are first put in their place, if its object is older than it is
+    /// or than the features it was assembled with.
     fn assemble(&self, source: &Path, name: &str, features: &str) -> Result<PathBuf, Error> {
         let object = self.dir.join(format!("{name}.o"));
-        if is_newer(&object, source) {
+        // The target's description has the features.
+        if is_newer(&object, source) && is_newer(&object, &self.spec()) {
             return Ok(object);
         }
         let text = fs::read_to_string(source).map_err(Error::io("read", source))?;
@@ -160,13 +164,13 @@ pub(super) fn assemble(tools: &Toolchain, source: &Path, object: &Path, features
     fs::rename(&part, object).map_err(Error::io("rename", &part))
 }
 
-fn adapt_spec(printed: &str) -> Result<String, Error> {
+fn adapt_spec(printed: &str, features: &str) -> Result<String, Error> {
     let bad = |what: String| Error::Unreadable { tool: "rustc --print target-spec-json", what };
     let mut spec: Value = serde_json::from_str(printed).map_err(|error| bad(error.to_string()))?;
     let fields = spec.as_object_mut().ok_or_else(|| bad("not an object".into()))?;
     fields.insert("data-layout".into(), json!(DATA_LAYOUT));
     fields.insert("cpu".into(), json!("generic"));
-    fields.insert("features".into(), json!(FEATURES));
+    fields.insert("features".into(), json!(features));
     // The back end calls a library for them that is not there; so they are missing at compile time already.
     fields.insert("atomic-cas".into(), json!(false));
     Ok(format!("{spec:#}\n"))
@@ -218,13 +222,15 @@ mod tests {
 
     #[test]
     fn the_target_keeps_what_the_compiler_says_but_for_four_fields() {
-        let spec = adapt_spec(r#"{"arch":"xtensa","cpu":"esp32","data-layout":"wrong","target-pointer-width":32}"#);
+        let spec =
+            adapt_spec(r#"{"arch":"xtensa","cpu":"esp32","data-layout":"wrong","target-pointer-width":32}"#, "+fp");
         let spec: Value = serde_json::from_str(&spec.expect("an object")).expect("JSON");
         assert_eq!(spec["arch"], "xtensa");
         assert_eq!(spec["target-pointer-width"], 32);
         assert_eq!(spec["cpu"], "generic");
         assert_eq!(spec["data-layout"], DATA_LAYOUT);
-        assert!(adapt_spec("[]").is_err());
-        assert!(adapt_spec("{").is_err());
+        assert_eq!(spec["features"], "+fp");
+        assert!(adapt_spec("[]", "").is_err());
+        assert!(adapt_spec("{", "").is_err());
     }
 }

@@ -3,6 +3,7 @@
 use super::build::{Firmware, assemble};
 use super::error::{Error, run_tool};
 use super::toolchain::Toolchain;
+use crate::target::Board;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -45,6 +46,7 @@ pub struct Sections {
 #[derive(Debug, Clone)]
 pub struct Image {
     pub(super) path: PathBuf,
+    pub(super) board: &'static Board,
     sections: Sections,
 }
 
@@ -61,6 +63,11 @@ impl Image {
 }
 
 impl Firmware {
+    /// Bytes of a memory region, as the linker script has it.
+    pub fn region(&self, name: &str) -> Option<u64> {
+        region_length(&fs::read_to_string(&self.script).ok()?, name)
+    }
+
     /// Links the firmware with a model and a request into `out`; the files beside it take its name.
     ///
     /// # Errors
@@ -80,8 +87,22 @@ impl Firmware {
         let log = out.with_extension("link.log");
         let usage = run_tool(command.current_dir(&self.dir), &log).map_err(does_not_fit)?;
         let sections = sections(&self.tools, out, &usage, &log)?;
-        Ok(Image { path: out.into(), sections })
+        Ok(Image { path: out.into(), board: self.board, sections })
     }
+}
+
+/// The length in a linker script's line `name (rwx) : ORIGIN = address, LENGTH = 8M`.
+fn region_length(script: &str, name: &str) -> Option<u64> {
+    let line = script.lines().find(|line| line.split_whitespace().next() == Some(name) && line.contains("LENGTH"))?;
+    let length = line.split_once("LENGTH")?.1.trim_start_matches([' ', '=']).trim_end();
+    let digits = length.trim_end_matches(['K', 'M']);
+    let unit = match &length[digits.len()..] {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 /// A section with a file's bytes.
@@ -181,6 +202,14 @@ mod tests {
         ));
         assert!(matches!(error, Error::DoesNotFit { region, by: 1_048_576 } if region == "psram"));
         assert!(matches!(does_not_fit(refused("undefined reference to `x'")), Error::Tool { .. }));
+    }
+
+    #[test]
+    fn a_region_has_the_length_that_the_script_gives_it() {
+        let script = include_str!("../../../runners/xtensa/link.ld");
+        assert_eq!(region_length(script, "psram"), Some(8 << 20));
+        assert_eq!(region_length(script, "sram"), Some(512 << 10));
+        assert_eq!(region_length(script, "flash"), None);
     }
 
     #[test]

@@ -52,7 +52,8 @@ impl RunOutput {
 /// [`Error::Run`] if the emulator could not be started or was stopped: at a limit, by a signal, on Ctrl-C.
 pub fn run(tools: &Toolchain, image: &Image, timeout: Duration) -> Result<RunOutput, Error> {
     let mut command = Command::new(&tools.qemu);
-    command.args(["-M", "sim", "-cpu", "de233_fpu", "-m", "24M", "-icount", "shift=0,sleep=off"]);
+    command.args(["-M", image.board.machine, "-cpu", image.board.cpu, "-m", image.board.memory]);
+    command.args(["-icount", "shift=0,sleep=off"]);
     command.args(["-semihosting", "-nographic", "-monitor", "none", "-serial", "none", "-no-reboot", "-kernel"]);
     supervise(command.arg(&image.path), Limits { time: timeout, output: OUTPUT_LIMIT })
 }

@@ -5,7 +5,7 @@ use super::{Chart, Mark, Panel};
 use crate::comparison::{Comparison, percent};
 use crate::stats::paired::Ratio;
 use crate::stats::verdict::Verdict;
-use crate::target::TARGETS;
+use crate::target::Target;
 
 pub(super) const GREY: (u8, u8, u8) = (0x77, 0x77, 0x77);
 
@@ -45,7 +45,7 @@ pub(super) fn value(ratio: Option<Ratio>) -> Option<(f64, f64, f64)> {
 }
 
 fn row(comparison: &Comparison) -> Mark {
-    let colour = TARGETS.iter().find(|target| target.name == comparison.target).map_or(GREY, |target| target.colour);
+    let colour = Target::named(&comparison.target).map_or(GREY, |target| target.colour);
     let said = match comparison.verdict {
         Verdict::Regression => "slower",
         Verdict::Improvement => "faster",

@@ -15,7 +15,7 @@ use super::tables::{bytes, number};
 use super::{Report, join};
 use crate::probe::PARTS;
 use crate::stats::Summary;
-use crate::target::{Cell, Clock, XTENSA_ASSUMPTION};
+use crate::target::{Cell, Clock};
 
 /// A chart: panels of rows on one axis.
 #[derive(Debug, Clone)]
@@ -145,7 +145,10 @@ fn of_one(report: &Report) -> Vec<Chart> {
         Chart {
             name: "xtensa",
             title: "Decode speed, Xtensa, modelled".into(),
-            subtitle: format!("Not measured: {}; higher is better", XTENSA_ASSUMPTION.trim_start_matches("modelled: ")),
+            subtitle: format!(
+                "Not measured: {}; higher is better",
+                report.assumption().trim_start_matches("modelled: ")
+            ),
             axis: "tokens/s, modelled".into(),
             logarithmic: false,
             legend: Vec::new(),

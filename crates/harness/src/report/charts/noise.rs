@@ -5,7 +5,7 @@ use super::super::Report;
 use super::forest::{GREY, value};
 use super::{Chart, Mark, Panel};
 use crate::comparison::{Comparison, percent};
-use crate::target::TARGETS;
+use crate::target::Target;
 
 /// Most dots of a row: more are a blot, and a page of megabytes.
 const MOST_DOTS: usize = 120;
@@ -36,7 +36,7 @@ pub(super) fn chart(report: &Report) -> Chart {
 }
 
 fn row(comparison: &Comparison) -> Mark {
-    let colour = TARGETS.iter().find(|target| target.name == comparison.target).map_or(GREY, |target| target.colour);
+    let colour = Target::named(&comparison.target).map_or(GREY, |target| target.colour);
     let text = comparison.noise.map_or("none".to_string(), |ratio| {
         format!("{} ({} to {})", percent(ratio.middle), percent(ratio.low), percent(ratio.high))
     });

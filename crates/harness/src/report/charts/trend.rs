@@ -3,7 +3,7 @@
 use super::Chart;
 use crate::counters::EVERY_VARIANT;
 use crate::report::history::{History, PastRun, Point, Quantity};
-use crate::target::{Cell, TARGETS};
+use crate::target::{Cell, targets};
 
 /// How values moved from run to run: panels of series over the same runs.
 #[derive(Debug, Clone)]
@@ -96,7 +96,7 @@ pub(super) fn charts(history: &History) -> Vec<Chart> {
 fn trend(runs: &[PastRun], quantities: &[Quantity], relative: bool) -> Option<Trend> {
     let mut panels: Vec<TrendPanel> = Vec::new();
     for &quantity in quantities {
-        for target in &TARGETS {
+        for target in targets() {
             let points = || runs.iter().flat_map(|run| &run.points);
             let mine = |point: &&Point| point.quantity == quantity && point.target == target.name;
             let mut workloads: Vec<&str> = Vec::new();

@@ -1,0 +1,299 @@
+//! The text of `ci/targets.toml`, read strictly.
+
+use super::{Board, Clock, Defined, Kind, Process, Target, Variant, Wasmtime};
+use crate::strict::{self, at, repeated, unknown};
+use crate::tools::{Probe, Tool};
+use serde::Deserialize;
+use toml::Spanned;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    tool: Vec<ToolEntry>,
+    target: Vec<TargetEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToolEntry {
+    name: Spanned<String>,
+    title: String,
+    packages: Vec<String>,
+    record: Option<String>,
+    program: Option<String>,
+    version: Option<String>,
+    library: Option<String>,
+    #[serde(default)]
+    or_debian: bool,
+    debian: Option<Debian>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+enum Debian {
+    Rustc,
+    Source,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TargetEntry {
+    name: Spanned<String>,
+    title: String,
+    colour: Spanned<String>,
+    memory: String,
+    tools: Vec<Spanned<String>>,
+    count_tools: Vec<Spanned<String>>,
+    versions: Vec<Spanned<String>>,
+    reads: Vec<u32>,
+    process: Option<ProcessEntry>,
+    wasmtime: Option<WasmtimeEntry>,
+    qemu_xtensa: Option<BoardEntry>,
+    variant: Vec<VariantEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProcessEntry {
+    triple: Option<String>,
+    #[serde(default)]
+    rustflags: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WasmtimeEntry {
+    triple: String,
+    #[serde(default)]
+    rustflags: String,
+    memory_limit: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BoardEntry {
+    features: String,
+    script: String,
+    machine: String,
+    cpu: String,
+    memory: String,
+    hz: std::num::NonZeroU64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VariantEntry {
+    name: Spanned<String>,
+    #[serde(default)]
+    cpu: Vec<String>,
+    #[serde(default)]
+    rustflags: String,
+    #[serde(default)]
+    features: String,
+}
+
+/// What versions have for names in every run's provenance, beside the records of tools.
+const ALWAYS_RECORDED: [&str; 2] = ["rustc", "wasmtime"];
+
+/// The names and texts here are those of the whole process: they are never given back.
+fn keep(text: String) -> &'static str {
+    text.leak()
+}
+
+fn keep_all(texts: Vec<String>) -> Vec<&'static str> {
+    texts.into_iter().map(keep).collect()
+}
+
+pub(super) fn parse(text: &str) -> Result<Defined, String> {
+    let file: File = strict::parse(text)?;
+    repeated(text, "tool", file.tool.iter().map(|tool| &tool.name))?;
+    repeated(text, "target", file.target.iter().map(|target| &target.name))?;
+    repeated(text, "the colour", file.target.iter().map(|target| &target.colour))?;
+    let mut tools: Vec<&'static Tool> = Vec::new();
+    for entry in file.tool {
+        tools.push(Box::leak(Box::new(tool(text, entry)?)));
+    }
+    let targets = file.target.into_iter().map(|entry| target(text, entry, &tools)).collect::<Result<_, _>>()?;
+    Ok(Defined { tools, targets })
+}
+
+fn tool(text: &str, entry: ToolEntry) -> Result<Tool, String> {
+    let wrong = |message: &str| at(text, &entry.name.span(), &format!("tool `{}` {message}", entry.name.get_ref()));
+    let probe = match (entry.program, entry.library, entry.debian) {
+        (Some(program), None, None) => {
+            let mark = entry.version.ok_or_else(|| wrong("needs `version`: a word of the line that says it"))?;
+            Probe::Program { name: keep(program), mark: keep(mark) }
+        }
+        (None, Some(triple), None) => Probe::Library { triple: keep(triple), or_debian: entry.or_debian },
+        (None, None, Some(Debian::Rustc)) => Probe::DebianRust,
+        (None, None, Some(Debian::Source)) => Probe::RustSource,
+        _ => return Err(wrong("needs one of `program`, `library` and `debian`, which say how it is found")),
+    };
+    if entry.packages.is_empty() && !matches!(probe, Probe::Library { or_debian: false, .. }) {
+        return Err(wrong("needs `packages`: what is to be installed where it is missing"));
+    }
+    Ok(Tool {
+        name: keep(entry.name.into_inner()),
+        title: keep(entry.title),
+        packages: keep_all(entry.packages),
+        record: entry.record.map(keep),
+        probe,
+    })
+}
+
+fn target(text: &str, entry: TargetEntry, tools: &[&'static Tool]) -> Result<Target, String> {
+    check_name(text, "target", &entry.name)?;
+    let name_span = entry.name.span();
+    let wrong = |message: &str| at(text, &name_span, &format!("target `{}` {message}", entry.name.get_ref()));
+    let find = |name: &Spanned<String>| {
+        let found = tools.iter().copied().find(|tool| tool.name == name.get_ref());
+        let names = tools.iter().map(|tool| tool.name);
+        found.ok_or_else(|| at(text, &name.span(), &unknown("tool", name.get_ref(), names)))
+    };
+    let needs = entry.tools.iter().map(find).collect::<Result<_, _>>()?;
+    let count_needs = entry.count_tools.iter().map(find).collect::<Result<_, _>>()?;
+    let recorded = || ALWAYS_RECORDED.into_iter().chain(tools.iter().filter_map(|tool| tool.record));
+    for version in &entry.versions {
+        if !recorded().any(|name| name == version.get_ref()) {
+            return Err(at(text, &version.span(), &unknown("record of a tool", version.get_ref(), recorded())));
+        }
+    }
+    if !entry.versions.iter().any(|version| version.get_ref().starts_with("rustc")) {
+        return Err(wrong("needs its compiler among `versions`: what is counted depends on it"));
+    }
+    let colour = parse_colour(entry.colour.get_ref());
+    let colour = colour.ok_or_else(|| at(text, &entry.colour.span(), "a colour is written `#rrggbb`"))?;
+    let kind = match (entry.process, entry.wasmtime, entry.qemu_xtensa) {
+        (Some(process), None, None) => {
+            let (triple, rustflags) = (process.triple.map(keep), keep(process.rustflags));
+            Kind::Process(Process { triple, rustflags })
+        }
+        (None, Some(guest), None) => Kind::Wasmtime(Wasmtime {
+            triple: keep(guest.triple),
+            rustflags: keep(guest.rustflags),
+            memory_limit: guest.memory_limit,
+        }),
+        (None, None, Some(board)) => Kind::QemuXtensa(Board {
+            features: keep(board.features),
+            script: keep(board.script),
+            machine: keep(board.machine),
+            cpu: keep(board.cpu),
+            memory: keep(board.memory),
+            hz: board.hz.get(),
+        }),
+        _ => {
+            let kinds = "[target.process], [target.wasmtime] and [target.qemu_xtensa]";
+            return Err(wrong(&format!("needs one of {kinds}, which say how it is built and run")));
+        }
+    };
+    let clock = match kind {
+        Kind::Process(_) | Kind::Wasmtime(_) => Clock::Wall,
+        Kind::QemuXtensa(_) => Clock::Instructions,
+    };
+    if (clock == Clock::Wall) == entry.reads.is_empty() || entry.reads.contains(&0) {
+        return Err(wrong("is asked for `reads` of at least 1 byte where it is timed, and for none where it is not"));
+    }
+    if entry.variant.is_empty() {
+        return Err(wrong("needs a [[target.variant]]"));
+    }
+    repeated(text, "variant", entry.variant.iter().map(|variant| &variant.name))?;
+    let variants = entry.variant.into_iter().map(|entry| variant(text, entry, &kind)).collect::<Result<_, _>>()?;
+    Ok(Target {
+        name: keep(entry.name.into_inner()),
+        title: keep(entry.title),
+        colour,
+        clock,
+        needs,
+        count_needs,
+        versions: entry.versions.into_iter().map(|version| keep(version.into_inner())).collect(),
+        memory: keep(entry.memory),
+        reads: entry.reads,
+        kind,
+        variants,
+    })
+}
+
+fn variant(text: &str, entry: VariantEntry, kind: &Kind) -> Result<Variant, String> {
+    check_name(text, "variant", &entry.name)?;
+    let own = !entry.rustflags.is_empty() || !entry.features.is_empty();
+    if own && !matches!(kind, Kind::Wasmtime(_)) {
+        let advice = "all variants of this target are in one program; another build of it is a target of its own";
+        let message = format!("variant `{}` cannot have `rustflags` or `features`: {advice}", entry.name.get_ref());
+        return Err(at(text, &entry.name.span(), &message));
+    }
+    Ok(Variant {
+        name: keep(entry.name.into_inner()),
+        cpu: keep_all(entry.cpu),
+        rustflags: keep(entry.rustflags),
+        features: keep(entry.features),
+    })
+}
+
+/// Names are parts of file names, of requests and of patterns.
+fn check_name(text: &str, kind: &str, name: &Spanned<String>) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    if !name.get_ref().is_empty() && name.get_ref().chars().all(plain) {
+        return Ok(());
+    }
+    let message = format!("`{}` cannot name a {kind}: small letters, digits, `_` and `-` can", name.get_ref());
+    Err(at(text, &name.span(), &message))
+}
+
+fn parse_colour(text: &str) -> Option<(u8, u8, u8)> {
+    let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.is_ascii())?;
+    let part = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).ok();
+    Some((part(0)?, part(2)?, part(4)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    const COMMITTED: &str = include_str!("../../../../ci/targets.toml");
+
+    /// What is said when the first `from` of the committed file is `to`.
+    fn refuse(from: &str, to: &str) -> String {
+        let changed = COMMITTED.replacen(from, to, 1);
+        assert_ne!(changed, COMMITTED);
+        parse(&changed).unwrap_err()
+    }
+
+    fn line_of(what: &str) -> usize {
+        COMMITTED[..COMMITTED.find(what).unwrap()].lines().count() + 1
+    }
+
+    #[test]
+    fn a_misspelt_name_is_told_with_its_line_and_the_nearest_right_one() {
+        let line = line_of("rustflags = \"-Ctarget");
+        assert_eq!(
+            refuse("\nrustflags = ", "\nrustflag = "),
+            format!("line {line}: there is no key `rustflag`; did you mean `rustflags`?")
+        );
+        assert!(refuse("\n[target.wasmtime]", "\n[target.wasmtme]").contains("did you mean `wasmtime`?"));
+        assert!(refuse("tools = [\"rust-wasm32\"]", "tools = [\"rust-wasm\"]").contains("did you mean `rust-wasm32`?"));
+        assert!(refuse("\"QEMU\"]", "\"QEM\"]").contains("no record of a tool `QEM`; did you mean `QEMU`?"));
+        assert!(refuse("debian = \"rustc\"", "debian = \"rust\"").contains("did you mean `rustc`?"));
+    }
+
+    #[test]
+    fn a_stanza_that_is_not_whole_says_what_it_needs() {
+        assert!(refuse("[target.process]\n", "").contains("target `native` needs one of [target.process]"));
+        assert!(refuse("title = \"native x86-64\"\n", "").contains("missing field `title`"));
+        assert!(refuse("packages = [\"valgrind\"]", "packages = []").contains("tool `valgrind` needs `packages`"));
+        assert!(refuse("version = \"GNU ld\"\n", "").contains("tool `xtensa-ld` needs `version`"));
+        assert!(refuse("program = \"valgrind\"\n", "").contains("needs one of `program`, `library` and `debian`"));
+        assert!(refuse("versions = [\"rustc\", ", "versions = [").contains("needs its compiler among `versions`"));
+        assert!(refuse("reads = []", "reads = [1]").contains("target `xtensa` is asked for `reads`"));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        assert!(refuse("name = \"wasm\"", "name = \"native\"").contains("target `native` is there twice"));
+        assert!(refuse("name = \"ssse3\"", "name = \"generic\"").contains("variant `generic` is there twice"));
+        assert!(refuse("name = \"wasm\"", "name = \"wasm/2\"").contains("cannot name a target"));
+        assert!(refuse("#d55e00", "#0072b2").contains("the colour `#0072b2` is there twice"));
+        assert!(refuse("#d55e00", "red").contains("a colour is written `#rrggbb`"));
+        assert!(refuse("hz = 240_000_000", "hz = 0").contains("nonzero"));
+        assert!(refuse("name = \"lut\"", "name = \"lut\"\nrustflags = \"-O\"").contains("variant `lut` cannot have"));
+    }
+}

@@ -1,0 +1,279 @@
+//! `cargo xtask ci`: what continuous integration runs, in parts on several machines or as a whole on one.
+//!
+//! Every part is made of the other verbs, run as a person would run them; `ci/run.sh` and the workflow call this.
+
+use crate::flags::{CiFlags, CiPart};
+use anyhow::{Context as _, bail};
+use bitstate_harness::ci::{Shard, Step, exit_of, gather, meaning, summary};
+use bitstate_harness::error::nearest;
+use bitstate_harness::target::{Clock, Target, targets};
+use bitstate_harness::workspace::{Workspace, make_folder, write_atomic};
+use bitstate_harness::{Error, Exit, process};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+pub fn run(flags: &CiFlags) -> anyhow::Result<Exit> {
+    let workspace = Workspace::find()?;
+    let out = flags.out.clone().unwrap_or_else(|| workspace.scratch().join("ci"));
+    let out = std::path::absolute(&out).map_err(Error::io("find", &out))?;
+    let ci = Ci { workspace, out, flags };
+    match &flags.part {
+        Some(CiPart::Matrix) => {
+            println!("{}", serde_json::to_string(&names())?);
+            Ok(Exit::Pass)
+        }
+        Some(CiPart::Shard { target }) => ci.shard(find(target)?),
+        Some(CiPart::Merge) => ci.merge(),
+        Some(CiPart::Time { base }) => ci.time(base),
+        None => ci.whole(),
+    }
+}
+
+/// The shards there are: the targets of `ci/targets.toml`.
+fn names() -> Vec<&'static str> {
+    targets().iter().map(|target| target.name).collect()
+}
+
+fn find(name: &str) -> anyhow::Result<&'static Target> {
+    let unknown = || Error::Unknown { kind: "target", name: name.into(), nearest: nearest(name, names()) };
+    Ok(Target::named(name).ok_or_else(unknown)?)
+}
+
+struct Ci<'a> {
+    workspace: Workspace,
+    out: PathBuf,
+    flags: &'a CiFlags,
+}
+
+impl Ci<'_> {
+    /// All shards one after the other, merged; and the times against a commit, which count for nothing.
+    fn whole(&self) -> anyhow::Result<Exit> {
+        if !self.flags.dry_run && self.shards().exists() {
+            // Those of a target that is no more would not be merged.
+            std::fs::remove_dir_all(self.shards()).map_err(Error::io("remove", &self.shards()))?;
+        }
+        for target in targets() {
+            self.shard(target)?;
+        }
+        let exit = self.merge()?;
+        if let Some(base) = &self.flags.base {
+            let time = self.time(base)?;
+            if !self.flags.dry_run {
+                println!("times against {base}: {} ({}); advice, not counted", meaning(time), time.code());
+            }
+        }
+        Ok(exit)
+    }
+
+    /// Measures and gates one target, and leaves what that gave in a folder of its own.
+    fn shard(&self, target: &Target) -> anyhow::Result<Exit> {
+        let (name, pattern) = (format!("ci-{}", target.name), format!("^{}$", target.name));
+        let reports = self.workspace.scratch().join("reports");
+        let verdict = self.workspace.scratch().join("gate/verdict.json");
+        let folder = self.shards().join(target.name);
+        let mut bench = vec!["bench", "--target", &pattern, "--name", &name];
+        if !self.flags.full {
+            bench.push("--quick");
+        }
+        let gate = ["gate", "--target", &pattern];
+        if self.flags.dry_run {
+            say(&bench);
+            say(&gate);
+            return Ok(Exit::Pass);
+        }
+        // What an earlier run left must not pass for this one's.
+        for old in runs_named(&reports, &name).into_iter().chain([folder.clone()]).filter(|old| old.exists()) {
+            std::fs::remove_dir_all(&old).map_err(Error::io("remove", &old))?;
+        }
+        if verdict.exists() {
+            std::fs::remove_file(&verdict).map_err(Error::io("remove", &verdict))?;
+        }
+        make_folder(&folder)?;
+        let steps = [self.step(&bench)?.0, self.step(&gate)?.0];
+        for run in runs_named(&reports, &name) {
+            for file in ["records.jsonl", "report.json", "report.md", "report.html"] {
+                copy(&run.join(file), &folder)?;
+            }
+        }
+        copy(&verdict, &folder)?;
+        let shard = Shard::new(target.name, steps.into());
+        shard.write(&folder)?;
+        println!("shard {}: {}", self.workspace.show(&folder), meaning(shard.exit()));
+        Ok(shard.exit())
+    }
+
+    /// Joins the shards into one report and says what all of them came to.
+    fn merge(&self) -> anyhow::Result<Exit> {
+        let merged = self.out.join("merged");
+        let merged_text = self.workspace.show(&merged);
+        if self.flags.dry_run {
+            let shards = format!("{}/*", self.workspace.show(&self.shards()));
+            say(&["report", "--merge", &shards, "--out", &merged_text]);
+            return Ok(Exit::Pass);
+        }
+        let gathered = gather(&self.shards(), &names())?;
+        let with_records = |folder: &&PathBuf| folder.join("records.jsonl").is_file();
+        let folders = gathered.shards.iter().map(|(folder, _)| folder).filter(with_records);
+        let folders: Vec<String> = folders.map(|folder| self.workspace.show(folder)).collect();
+        if folders.is_empty() {
+            bail!("no shard in {} has records: there is nothing to merge", self.shards().display());
+        }
+        if merged.exists() {
+            std::fs::remove_dir_all(&merged).map_err(Error::io("remove", &merged))?;
+        }
+        let mut arguments = vec!["report", "--merge"];
+        arguments.extend(folders.iter().map(String::as_str));
+        arguments.extend(["--out", &merged_text]);
+        let (mut merge, _) = self.step(&arguments)?;
+        let report = std::fs::read_to_string(merged.join("report.md")).ok();
+        if merge.exit == 0 && (report.is_none() || folders.len() < gathered.shards.len()) {
+            // A report of less than was asked for is no pass.
+            merge.exit = Exit::Harness.code();
+        }
+        let text = summary(&gathered, &merge, report.as_deref());
+        let path = self.out.join("summary.md");
+        write_atomic(&path, text.as_bytes())?;
+        publish(&text)?;
+        gathered.wrong.iter().for_each(|sentence| println!("{sentence}"));
+        let exit = gathered.exit().worst(exit_of(Some(i32::from(merge.exit))));
+        for (_, shard) in &gathered.shards {
+            println!("{:<12} {}", shard.target, meaning(shard.exit()));
+        }
+        println!("{}, exit {}; summary: {}", meaning(exit), exit.code(), self.workspace.show(&path));
+        Ok(exit)
+    }
+
+    /// The times of the targets that have a clock, against a commit.
+    fn time(&self, base: &str) -> anyhow::Result<Exit> {
+        let timed = targets().iter().filter(|target| target.clock == Clock::Wall);
+        let patterns: Vec<String> = timed.map(|target| format!("^{}$", target.name)).collect();
+        let mut arguments = vec!["ab", base, "."];
+        arguments.extend(patterns.iter().flat_map(|pattern| ["--target", pattern]));
+        if !self.flags.full {
+            arguments.push("--quick");
+        }
+        if self.flags.dry_run {
+            say(&arguments);
+            return Ok(Exit::Pass);
+        }
+        let (step, said) = self.step(&arguments)?;
+        let exit = exit_of(Some(i32::from(step.exit)));
+        let text =
+            format!("# Times: {} (advice)\n\n`{}`\n\n```text\n{}\n```\n", meaning(exit), step.command, said.trim_end());
+        write_atomic(&self.out.join("time.md"), text.as_bytes())?;
+        publish(&text)?;
+        Ok(exit)
+    }
+
+    /// Runs a verb of this very program in the top folder, to its end; what it printed is printed, and returned.
+    fn step(&self, arguments: &[&str]) -> anyhow::Result<(Step, String)> {
+        println!("$ {}", command_line(arguments));
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let output = Command::new(program)
+            .args(arguments)
+            .current_dir(&self.workspace.root)
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .output();
+        let output = output.with_context(|| format!("cannot run {}", command_line(arguments)))?;
+        // Ctrl-C reaches both.
+        if process::interrupted() {
+            return Err(Error::Interrupted.into());
+        }
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        print!("{said}");
+        Ok((Step { command: command_line(arguments), exit: exit_of(output.status.code()).code() }, said))
+    }
+
+    fn shards(&self) -> PathBuf {
+        self.out.join("shards")
+    }
+}
+
+fn command_line(arguments: &[&str]) -> String {
+    format!("cargo xtask {}", arguments.join(" "))
+}
+
+fn say(arguments: &[&str]) {
+    println!("would run {}", command_line(arguments));
+}
+
+/// The folders of runs of this name, whatever their date.
+fn runs_named(reports: &Path, name: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(reports).into_iter().flatten().flatten();
+    let is = |path: &PathBuf| {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        // `2026-01-31-` and the name.
+        file.is_char_boundary(11) && file.get(11..) == Some(name)
+    };
+    entries.map(|entry| entry.path()).filter(is).collect()
+}
+
+/// Copies a file into a folder, if it is there.
+fn copy(file: &Path, folder: &Path) -> anyhow::Result<()> {
+    let Some(name) = file.file_name().filter(|_| file.is_file()) else { return Ok(()) };
+    let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
+    Ok(write_atomic(&folder.join(name), &bytes)?)
+}
+
+/// Adds a text to the page of the job, where GitHub has one.
+fn publish(text: &str) -> anyhow::Result<()> {
+    let Some(page) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|page| !page.is_empty()) else { return Ok(()) };
+    let page = PathBuf::from(page);
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(&page);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    Ok(written.map_err(Error::io("write", &page))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{names, runs_named};
+    use bitstate_harness::baseline;
+    use bitstate_harness::workspace::Workspace;
+
+    const WORKFLOW: &str = include_str!("../../.github/workflows/ci.yml");
+
+    fn values(key: &str) -> impl Iterator<Item = &str> {
+        WORKFLOW.lines().filter_map(move |line| line.trim().trim_start_matches("- ").strip_prefix(key)).map(str::trim)
+    }
+
+    #[test]
+    fn the_workflow_asks_for_its_matrix_and_has_no_list_of_its_own() {
+        assert!(WORKFLOW.contains("ci/run.sh matrix"));
+        let matrix: Vec<&str> = values("target:").collect();
+        assert_eq!(matrix, ["${{ fromJSON(needs.targets.outputs.list) }}"]);
+        for name in names() {
+            assert!(!WORKFLOW.contains(name), "the workflow names the target `{name}`: ci/targets.toml does");
+        }
+    }
+
+    #[test]
+    fn the_workflow_pins_its_actions_and_the_compiler_of_the_accepted_counters() {
+        let actions: Vec<&str> = values("uses:").collect();
+        assert!(actions.len() > 4);
+        for action in actions {
+            let version = action.split_once("@v").map(|(_, version)| version).unwrap_or_default();
+            let numbers = version.split('.').filter(|part| part.parse::<u32>().is_ok()).count();
+            assert_eq!(numbers, 3, "`{action}` is not pinned to a full version");
+        }
+        let baselines = baseline::load(&Workspace::find().unwrap()).unwrap();
+        let rustc = baselines["native"].rows.iter().find_map(|row| row.key.get("rustc")).unwrap();
+        let version = rustc.split_whitespace().nth(1).unwrap();
+        let images: Vec<&str> = values("image:").collect();
+        assert!(images.len() > 2);
+        for image in images {
+            let expected = format!("rust:{version}-bookworm");
+            assert_eq!(image, expected, "counters of another compiler are not comparable with ci/baselines");
+        }
+    }
+
+    #[test]
+    fn a_run_is_found_by_its_name_and_not_by_the_end_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["2026-01-31-ci-wasm", "2026-01-31-my-ci-wasm", "2026-01-31-ci-wasm-2", "x"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        assert_eq!(runs_named(folder.path(), "ci-wasm"), [folder.path().join("2026-01-31-ci-wasm")]);
+    }
+}
