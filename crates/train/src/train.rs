@@ -166,17 +166,16 @@ impl Trainer {
                 go_on &= tell(&event);
                 since = Since::new(self.at.position.tokens);
             }
+            let looking = Instant::now();
             if due(watch.validate, step, last) {
                 let event = self.validate()?;
                 log.write(&event)?;
                 go_on &= tell(&event);
-                since.start = Instant::now();
             }
             if due(watch.sample, step, last) {
                 let event = self.sample()?;
                 log.write(&event)?;
                 go_on &= tell(&event);
-                since.start = Instant::now();
             }
             if due(watch.checkpoint, step, last) || !go_on {
                 let event = self.save(&out.join(LAST))?;
@@ -185,8 +184,9 @@ impl Trainer {
             // After the checkpoint, which is worth more.
             if due(watch.validate, step, last) || !go_on {
                 chart::draw(&log.path)?;
-                since.start = Instant::now();
             }
+            // The speed told is that of training.
+            since.start += looking.elapsed();
             if !go_on {
                 break;
             }
