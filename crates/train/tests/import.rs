@@ -49,6 +49,9 @@ impl Stored {
 
 type File = BTreeMap<String, Stored>;
 
+/// What is wrong with a file.
+type Change<'a> = &'a dyn Fn(&mut File);
+
 /// Parameters no one of which is where training starts, so that a tensor that was mixed up with another shows.
 fn params() -> Params {
     let mut params = Params::new(&CONFIG, 3);
@@ -157,7 +160,7 @@ fn what_does_not_fit_is_named_with_its_shape() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("model.safetensors");
     let good = pytorch(&params());
-    let error = |change: &dyn Fn(&mut File)| {
+    let error = |change: Change<'_>| {
         let mut file = good.clone();
         change(&mut file);
         write(&path, &file);
@@ -168,7 +171,7 @@ fn what_does_not_fit_is_named_with_its_shape() {
             file.insert(name.into(), Stored::f32(shape, &vec![0.5; shape.iter().product()]));
         }
     };
-    let cases: [(&dyn Fn(&mut File), &[&str]); 10] = [
+    let cases: [(Change<'_>, &[&str]); 10] = [
         (&|file| drop(file.remove("blocks.1.cm.v_proj.weight")), &["no tensor blocks.1.cm.v_proj.weight"]),
         (&|file| drop(file.remove("emb.weight")), &["no tensor emb.weight"]),
         (&shape("blocks.1.tm.k_proj.weight", &[24, 20]), &["blocks.1.tm.k_proj.weight", "[24, 20]", "[24, 24]"]),
