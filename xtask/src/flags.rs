@@ -46,6 +46,8 @@ pub enum Command {
     Build(Flags),
     /// Check every chosen target against the golden streams, bit for bit; nothing is timed
     Verify(VerifyFlags),
+    /// What a text costs a model, and that it costs the same on every chosen target, to the last bit
+    Eval(EvalFlags),
     /// Set up, build, verify, measure, and write a report
     Bench(BenchFlags),
     /// Count instructions, fuel, memory and sizes, and hold them against the accepted ones in ci/baselines/
@@ -141,6 +143,42 @@ pub struct VerifyFlags {
     /// Instead: hold every step of these two, such as native/avx2, against each other
     #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["target", "variant", "metric"])]
     pub diff: Vec<String>,
+}
+
+/// Flags of `eval`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The loss is taken natively; every chosen cell is given the same tokens, and the digest of its logits behind each must be
+that of the logits which the loss was made of. Stories begin from an empty state, and are cut short because an emulated
+target takes a second for some tens of tokens.
+Example:
+  cargo xtask eval --model model.bits --text valid.txt --stories 2 --tokens 100")]
+pub struct EvalFlags {
+    /// Where.
+    #[command(flatten)]
+    pub flags: Flags,
+    /// The BITS file
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    /// UTF-8 text, `<|endoftext|>` between two stories
+    #[arg(long, value_name = "FILE")]
+    pub text: PathBuf,
+    /// `byte`, or the tokenizer.json that the model was trained with
+    #[arg(long, value_name = "KIND", default_value = "byte")]
+    pub tokenizer: String,
+    /// Only the first N stories
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub stories: u32,
+    /// Only the first N tokens of each story
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub tokens: u32,
+}
+
+impl EvalFlags {
+    /// A model of bytes and a text, with all else as it is where no flag is given.
+    pub fn new(model: PathBuf, text: PathBuf) -> Self {
+        EvalFlags { flags: Flags::default(), model, text, tokenizer: "byte".into(), stories: 1, tokens: 64 }
+    }
 }
 
 /// Flags of `bench`.

@@ -7,6 +7,7 @@ mod ci;
 mod compare;
 mod context;
 mod doctor;
+mod eval;
 mod flags;
 mod gate;
 mod golden;
@@ -60,6 +61,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::List(flags) => list::run(flags),
         Command::Build(flags) => build::run(flags),
         Command::Verify(flags) => verify::run(flags),
+        Command::Eval(flags) => eval::run(flags),
         Command::Bench(flags) => bench::run(flags),
         Command::Gate(flags) => gate::run(flags),
         Command::Baseline { command } => gate::baseline(command),

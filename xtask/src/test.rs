@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must hold, and a line that counts it.
 
 use crate::context::{Context, tell_gaps};
-use crate::flags::{Flags, ReportFlags};
+use crate::flags::{EvalFlags, Flags, ReportFlags};
 use bitstate_harness::build::logged;
 use bitstate_harness::process::tail;
 use bitstate_harness::records::Tally;
@@ -75,12 +75,17 @@ pub fn run() -> anyhow::Result<Exit> {
 pub fn trainer() -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     let mut score = Score { passed: 0, failed: 0, skipped: 0, exit: Exit::Pass };
-    let which = ["--package", "bitstate-train", "--package", "bitstate-cli", "--features", "bitstate-cli/train"];
+    let which = ["--package", "bitstate-train", "--package", "bitstate-cli", "--features", "bitstate-cli/download"];
     let lints = [&["clippy"], which.as_slice(), &["--all-targets", "--", "--deny", "warnings"]].concat();
     score.step(&workspace, "lints of the trainer", &lints)?;
-    let tests = ["test", "--release", "--no-fail-fast", "--package", "bitstate-train"];
+    let tests = [&["test", "--release", "--no-fail-fast"], which.as_slice()].concat();
     score.tests(&workspace, "tests of the trainer", &tests)?;
-    score.add(crate::train_smoke::run()?);
+    let smoke = crate::train_smoke::run()?;
+    score.add(smoke);
+    if smoke == Exit::Pass {
+        let [model, text] = crate::train_smoke::result(&workspace);
+        score.add(crate::eval::run(&EvalFlags::new(model, text))?);
+    }
     println!("{} passed, {} failed, {} skipped", score.passed, score.failed, score.skipped);
     Ok(score.exit)
 }

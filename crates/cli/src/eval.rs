@@ -1,13 +1,15 @@
 //! `bitstate eval`: how well a model knows a text.
 
 use crate::load::ModelFlags;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bitstate_engine::{Engine, State};
 use bitstate_generate::ByteTokenizer;
+use bitstate_kernels::Variant;
+use bitstate_protocol::Digest;
 use serde::Serialize;
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// What stands between two stories of a text file.
@@ -19,23 +21,40 @@ const END: u32 = 0;
 ///
 /// Stories, with `<|endoftext|>` between two, are stripped of white space around them; each is predicted from the end
 /// of the one before to its own end. Bits are those of all tokens, ends included; bytes are those of the stories.
-/// For models of 256 tokens, a byte each.
 #[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("what").required(true))]
 pub struct Flags {
-    #[command(flatten)]
-    model: ModelFlags,
+    /// The BITS file.
+    #[arg(long, value_name = "FILE", group = "what")]
+    model: Option<PathBuf>,
+    /// Instead of a model: a checkpoint of training, by the trainer's own forward pass, every story from an empty state.
+    #[cfg(feature = "train")]
+    #[arg(long, value_name = "FILE", group = "what", requires = "restart", conflicts_with_all = ["variant", "trace"])]
+    checkpoint: Option<PathBuf>,
+    #[arg(long, value_name = "NAME", value_parser = Variant::by_name, help = crate::load::variant_help())]
+    variant: Option<Variant>,
     /// UTF-8 text.
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
+    /// `byte`, or the tokenizer.json that the model was trained with (for which `bitstate` must be built with
+    /// `--features train`).
+    #[arg(long, value_name = "KIND", default_value = "byte")]
+    tokenizer: String,
     /// Start every story from an empty state instead of the one that the story before has left.
     #[arg(long)]
     restart: bool,
     /// Only the first N stories.
-    #[arg(long, value_name = "N")]
-    stories: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    stories: Option<u32>,
+    /// Only the first N tokens of each story; there are no bits a byte then.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    tokens: Option<u32>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// With the JSON: the tokens of each story and the digest of the logits that each was predicted from.
+    #[arg(long, requires_all = ["json", "restart"])]
+    trace: bool,
 }
 
 #[derive(Serialize)]
@@ -44,61 +63,188 @@ struct Quality {
     tokens: usize,
     bytes: usize,
     nats_per_token: f64,
-    bits_per_byte: f64,
+    /// None where stories were cut short: their bytes are not those of their tokens.
+    bits_per_byte: Option<f64>,
     perplexity: f64,
     tokens_per_second: f64,
     variant: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<Vec<Trace>>,
+}
+
+/// A story token by token.
+#[derive(Serialize, Default)]
+struct Trace {
+    /// The end of a text, then the story's tokens.
+    tokens: Vec<u32>,
+    /// Of the logits behind each token but the last.
+    digests: Vec<String>,
+    nats: f64,
 }
 
 pub fn run(flags: &Flags) -> Result<()> {
-    let bytes = flags.model.read()?;
-    let engine = flags.model.engine(&bytes)?;
-    let vocab_size = engine.config().vocab_size;
-    ensure!(vocab_size == 256, "eval reads a byte a token, and this model has {vocab_size} tokens");
     let text = fs::read(&flags.text).with_context(|| format!("cannot read {}", flags.text.display()))?;
     let text = String::from_utf8(text).with_context(|| format!("{} is not UTF-8", flags.text.display()))?;
     let stories = text.split(END_OF_TEXT).map(str::trim).filter(|story| !story.is_empty());
-    let stories: Vec<&str> = stories.take(flags.stories.unwrap_or(usize::MAX)).collect();
+    let stories: Vec<&str> = stories.take(flags.stories.unwrap_or(u32::MAX) as usize).collect();
     ensure!(!stories.is_empty(), "there is no story in {}", flags.text.display());
-
-    let tokenizer = ByteTokenizer::new(vocab_size)?;
-    let mut listener = Listener { engine: &engine, state: engine.new_state(), logits: vec![0.0; vocab_size] };
-    let (mut nats, mut tokens) = (0.0, 0);
-    let start = Instant::now();
+    let tokenizer = Tokenizer::new(&flags.tokenizer)?;
+    let mut tokens = Vec::new();
     for story in &stories {
+        let mut of_story = vec![tokenizer.end()];
+        of_story.extend(tokenizer.encode(story)?);
+        of_story.push(tokenizer.end());
+        of_story.truncate(flags.tokens.map_or(usize::MAX, |n| n as usize + 1));
+        tokens.push(of_story);
+    }
+    let start = Instant::now();
+    let heard = hear(flags, &tokens, &tokenizer)?;
+    let seconds = start.elapsed().as_secs_f64();
+
+    let bytes: usize = stories.iter().map(|story| story.len()).sum();
+    let count: usize = tokens.iter().map(|tokens| tokens.len() - 1).sum();
+    let nats_per_token = heard.nats / count as f64;
+    let quality = Quality {
+        stories: stories.len(),
+        tokens: count,
+        bytes,
+        nats_per_token,
+        bits_per_byte: flags.tokens.is_none().then(|| heard.nats / std::f64::consts::LN_2 / bytes as f64),
+        perplexity: nats_per_token.exp(),
+        tokens_per_second: count as f64 / seconds,
+        variant: heard.variant,
+        trace: flags.trace.then_some(heard.trace),
+    };
+    tell(&quality, flags.json)
+}
+
+fn tell(quality: &Quality, json: bool) -> Result<()> {
+    let mut out = io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string(quality)?)?;
+        return Ok(());
+    }
+    let Quality { stories, tokens, bytes, nats_per_token, perplexity, tokens_per_second, variant, .. } = quality;
+    if let Some(bits) = quality.bits_per_byte {
+        write!(out, "{bits:.4} bits a byte, ")?;
+    }
+    writeln!(out, "{nats_per_token:.4} nats a token, perplexity {perplexity:.3}")?;
+    writeln!(out, "{stories} stories, {bytes} bytes, {tokens} tokens; {tokens_per_second:.0} tokens/s, {variant}")?;
+    Ok(())
+}
+
+/// What came of listening to all stories.
+struct Heard {
+    nats: f64,
+    variant: &'static str,
+    trace: Vec<Trace>,
+}
+
+/// Predicts the stories, each of which begins with the end of a text.
+fn hear(flags: &Flags, stories: &[Vec<u32>], tokenizer: &Tokenizer) -> Result<Heard> {
+    #[cfg(feature = "train")]
+    if let Some(checkpoint) = &flags.checkpoint {
+        return by_trainer(checkpoint, stories, tokenizer);
+    }
+    let Some(model) = &flags.model else { bail!("give --model") };
+    let model = ModelFlags { model: model.clone(), variant: flags.variant };
+    let bytes = model.read()?;
+    let engine = model.engine(&bytes)?;
+    fits(tokenizer, engine.config().vocab_size, &model.model)?;
+    let vocab_size = engine.config().vocab_size;
+    let mut listener = Listener { engine: &engine, state: engine.new_state(), logits: vec![0.0; vocab_size] };
+    let mut heard = Heard { nats: 0.0, variant: engine.variant().name(), trace: Vec::new() };
+    for story in stories {
         if flags.restart {
             listener.state = engine.new_state();
         }
-        let mut before = END;
-        for next in tokenizer.encode(story).into_iter().chain([END]) {
-            nats += listener.surprise(before, next)?;
-            before = next;
-            tokens += 1;
+        let mut trace = Trace::default();
+        for pair in story.windows(2) {
+            trace.nats += listener.surprise(pair[0], pair[1])?;
+            if flags.trace {
+                trace.digests.push(Digest::of_f32s(&listener.logits).to_string());
+            }
+        }
+        heard.nats += trace.nats;
+        if flags.trace {
+            trace.tokens.clone_from(story);
+            heard.trace.push(trace);
         }
     }
-    let seconds = start.elapsed().as_secs_f64();
-    let bytes: usize = stories.iter().map(|story| story.len()).sum();
-    let nats_per_token = nats / tokens as f64;
-    let quality = Quality {
-        stories: stories.len(),
-        tokens,
-        bytes,
-        nats_per_token,
-        bits_per_byte: nats / std::f64::consts::LN_2 / bytes as f64,
-        perplexity: nats_per_token.exp(),
-        tokens_per_second: tokens as f64 / seconds,
-        variant: engine.variant().name(),
-    };
-    let mut out = io::stdout().lock();
-    if flags.json {
-        writeln!(out, "{}", serde_json::to_string(&quality)?)?;
-        return Ok(());
-    }
-    let Quality { bits_per_byte, perplexity, tokens_per_second, variant, .. } = quality;
-    writeln!(out, "{bits_per_byte:.4} bits a byte, {nats_per_token:.4} nats a token, perplexity {perplexity:.3}")?;
-    let count = stories.len();
-    writeln!(out, "{count} stories, {bytes} bytes, {tokens} tokens; {tokens_per_second:.0} tokens/s, {variant}")?;
+    Ok(heard)
+}
+
+/// The same from a checkpoint, without the engine.
+#[cfg(feature = "train")]
+fn by_trainer(path: &Path, stories: &[Vec<u32>], tokenizer: &Tokenizer) -> Result<Heard> {
+    use bitstate_train::checkpoint::Checkpoint;
+    use bitstate_train::net::Net;
+    use bitstate_train::quality::surprises;
+    let Checkpoint { position, params, .. } = Checkpoint::load(path)?;
+    let config = position.config();
+    fits(tokenizer, config.vocab_size, path)?;
+    let net = Net::new(&config, &params, position.bitnet, false);
+    let nats = stories.iter().flat_map(|story| surprises(&net, story)).sum();
+    let variant = if position.bitnet { "the trainer, ternary" } else { "the trainer, f32" };
+    Ok(Heard { nats, variant, trace: Vec::new() })
+}
+
+/// That a model has a token for everything that the tokenizer may say.
+fn fits(tokenizer: &Tokenizer, vocab_size: usize, path: &Path) -> Result<()> {
+    let (tokens, path) = (tokenizer.vocab_size(), path.display());
+    ensure!(
+        vocab_size >= tokens,
+        "the tokenizer has {tokens} tokens and {path} {vocab_size}: it was not trained with it"
+    );
+    ensure!(
+        vocab_size == 256 || tokens != 256,
+        "{path} has {vocab_size} tokens, which are not bytes: give the tokenizer.json that it was trained with as \
+         --tokenizer"
+    );
     Ok(())
+}
+
+/// Text to tokens.
+enum Tokenizer {
+    Byte(ByteTokenizer),
+    #[cfg(feature = "train")]
+    Trained(bitstate_train::data::Tokenizer),
+}
+
+impl Tokenizer {
+    fn new(kind: &str) -> Result<Self> {
+        if kind == "byte" {
+            return Ok(Tokenizer::Byte(ByteTokenizer::new(256)?));
+        }
+        #[cfg(feature = "train")]
+        return Ok(Tokenizer::Trained(bitstate_train::data::Tokenizer::load(Path::new(kind))?));
+        #[cfg(not(feature = "train"))]
+        bail!("this bitstate knows the tokenizer `byte` alone: for {kind} build it with --features train");
+    }
+
+    fn vocab_size(&self) -> usize {
+        match self {
+            Tokenizer::Byte(_) => 256,
+            #[cfg(feature = "train")]
+            Tokenizer::Trained(tokenizer) => tokenizer.vocab_size(),
+        }
+    }
+
+    fn end(&self) -> u32 {
+        match self {
+            Tokenizer::Byte(_) => END,
+            #[cfg(feature = "train")]
+            Tokenizer::Trained(tokenizer) => tokenizer.end(),
+        }
+    }
+
+    fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        match self {
+            Tokenizer::Byte(bytes) => Ok(bytes.encode(text)),
+            #[cfg(feature = "train")]
+            Tokenizer::Trained(tokenizer) => Ok(tokenizer.encode(text)?),
+        }
+    }
 }
 
 /// A session that is surprised by what comes.

@@ -16,7 +16,8 @@ pub struct ModelFlags {
     pub variant: Option<Variant>,
 }
 
-fn variant_help() -> String {
+/// The help of `--variant`.
+pub fn variant_help() -> String {
     let names = Variant::ALL.map(Variant::name).join(", ");
     format!("Kernel variant to force: {names}; the fastest that this machine has if not given")
 }

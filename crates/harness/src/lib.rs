@@ -32,6 +32,7 @@ pub mod probe;
 pub mod process;
 pub mod progress;
 pub mod provenance;
+pub mod quality;
 pub mod random;
 pub mod records;
 pub mod report;

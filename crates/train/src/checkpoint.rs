@@ -98,6 +98,17 @@ impl Checkpoint {
         write_atomically(path, |file| file.write_all(&bytes))
     }
 
+    /// Whether the file at `path` says that it is one of these, and not safetensors of another making.
+    ///
+    /// # Errors
+    /// Where it cannot be read or is no safetensors file.
+    pub fn is_one(path: &Path) -> Result<bool, Error> {
+        let bytes = fs::read(path).map_err(Error::file("read", path))?;
+        let header = SafeTensors::read_metadata(&bytes);
+        let (_, header) = header.map_err(|error| Error::content(path, format!("not a safetensors file: {error}")))?;
+        Ok(header.metadata().as_ref().is_some_and(|metadata| metadata.contains_key(KEY)))
+    }
+
     /// Reads what [`save`](Checkpoint::save) wrote.
     ///
     /// # Errors

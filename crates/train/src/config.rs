@@ -1,5 +1,6 @@
 //! `train.toml`: strict, with a default for everything that has a sensible one.
 
+use crate::curriculum::{self, Stage};
 use crate::error::{Error, nearest};
 use bitstate_model::{Config, Preset};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ pub struct TrainConfig {
     /// What a step sees.
     #[serde(default)]
     pub batch: BatchConfig,
+    /// Where the length of the sequences changes; `batch` holds up to the first of these.
+    #[serde(default)]
+    pub curriculum: Vec<Stage>,
     /// How a step moves.
     #[serde(default)]
     pub optimizer: OptimizerConfig,
@@ -53,10 +57,13 @@ pub struct ModelConfig {
     pub n_head: Option<usize>,
     /// F / D.
     pub ff_mult: Option<usize>,
+    /// Share of what each mix adds to the residual stream that training leaves out, at random.
+    #[serde(default)]
+    pub dropout: f64,
 }
 
 /// What a step sees.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchConfig {
     /// Sequences of a forward pass.
@@ -124,11 +131,25 @@ pub struct WatchConfig {
     pub validate_windows: usize,
     /// A checkpoint.
     pub checkpoint: u64,
+    /// A sample of what the model writes.
+    pub sample: u64,
+    /// Tokens of a sample, at most.
+    pub sample_tokens: usize,
+    /// What a sample goes on from.
+    pub prompt: String,
 }
 
 impl Default for WatchConfig {
     fn default() -> Self {
-        WatchConfig { log: 10, validate: 200, validate_windows: 128, checkpoint: 100 }
+        WatchConfig {
+            log: 10,
+            validate: 200,
+            validate_windows: 128,
+            checkpoint: 100,
+            sample: 1000,
+            sample_tokens: 100,
+            prompt: "Once upon a time".into(),
+        }
     }
 }
 
@@ -183,6 +204,7 @@ impl TrainConfig {
                 return Err(format!("batch.{name} must be above 0"));
             }
         }
+        curriculum::check(&self.curriculum)?;
         let OptimizerConfig { lr, final_share, weight_decay, betas, clip, .. } = self.optimizer;
         let ranges = [
             ("optimizer.lr", lr, 0.0, 1.0),
@@ -191,6 +213,7 @@ impl TrainConfig {
             ("optimizer.betas[0]", betas[0], 0.0, 0.9999),
             ("optimizer.betas[1]", betas[1], 0.0, 0.99999),
             ("optimizer.clip", clip, 1e-6, 1e6),
+            ("model.dropout", self.model.dropout, 0.0, 0.9),
             ("distill.alpha", self.distill.as_ref().map_or(0.0, |d| d.alpha), 0.0, 1.0),
             ("distill.temperature", self.distill.as_ref().map_or(1.0, |d| d.temperature), 0.01, 100.0),
         ];

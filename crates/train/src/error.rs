@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read or written.
-    #[error("cannot {what} {}: {source}", path.display())]
+    #[error("cannot {what} {}: {cause}", path.display())]
     File {
         /// `read`, `write` and so on.
         what: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A text that is not UTF-8.
     #[error("{} is not UTF-8: the first wrong byte is number {at}; convert it first, for example with iconv", path.display())]
@@ -65,7 +65,7 @@ pub enum Error {
 impl Error {
     pub(crate) fn file(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_path_buf();
-        move |source| Error::File { what, path, source }
+        move |cause| Error::File { what, path, cause }
     }
 
     pub(crate) fn content(path: &Path, problem: impl Display) -> Error {

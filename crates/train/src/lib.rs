@@ -9,20 +9,27 @@
 //!
 //! Burn is the autodiff and the matrix product ([`ops`]); everything that costs memory traffic is a fused kernel with a
 //! backward pass of its own ([`kernels`]). The optimiser and the checkpoints work on plain numbers ([`params`]).
+//! [`import`] makes the same BITS files of checkpoints in PyTorch's manner; [`quality`] says what a text costs a model.
 #![deny(unsafe_code)]
 
+mod chart;
 pub mod checkpoint;
 pub mod config;
+pub mod curriculum;
 pub mod data;
 mod error;
 pub mod export;
 mod file;
+pub mod import;
 pub mod kernels;
 pub mod net;
 pub mod ops;
 pub mod optim;
 pub mod params;
+pub mod quality;
+mod sample;
 mod train;
 
 pub use error::Error;
+pub use file::write_atomically;
 pub use train::{Event, Trainer};

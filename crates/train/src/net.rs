@@ -1,6 +1,7 @@
 //! The model in training form: every step of the definition over whole sequences.
 
-use crate::ops::{self, BitLinear, Mode, Norm, Tensor, Wanted};
+use crate::kernels::dropout::mixed;
+use crate::ops::{self, BitLinear, Dropout, Mode, Norm, Tensor, Wanted};
 use crate::params::{Param, Params};
 use bitstate_model::Config;
 
@@ -10,6 +11,8 @@ pub struct Net {
     config: Config,
     /// Whether BitLinear and the embedding are quantised as the exported model is.
     quantise: bool,
+    /// What the next forward pass leaves out of what the mixes add.
+    pub dropout: Option<Dropout>,
     leaves: Vec<Tensor>,
     embedding: Tensor,
     layers: Vec<Layer>,
@@ -57,7 +60,7 @@ impl Net {
         let embedding = take.next();
         let layers = (0..config.n_layer).map(|_| take.layer()).collect();
         let ln_f = take.norm();
-        Net { config: *config, quantise, embedding, layers, ln_f, leaves }
+        Net { config: *config, quantise, dropout: None, embedding, layers, ln_f, leaves }
     }
 
     /// Logits (N × V) of the token after each of the batch's, every sequence from an empty state.
@@ -69,7 +72,7 @@ impl Net {
         let embedding = if self.quantise { ops::int8_rows(embedding) } else { embedding };
 
         let mut x = ops::embed(embedding.clone(), batch.tokens);
-        for layer in &self.layers {
+        for (l, layer) in self.layers.iter().enumerate() {
             // Time mix.
             let z = ops::layer_norm(x.clone(), &layer.ln1);
             let r = linear(&z, Some(&layer.mu_r), &layer.r);
@@ -78,14 +81,22 @@ impl Net {
             let g = linear(&z, Some(&layer.mu_g), &layer.g);
             let y = ops::wkv(seq_len, [r, k, v], &layer.log_decay, &layer.u);
             let o = ops::norm_gate(self.config.n_head, y, g, &layer.group_norm);
-            x = ops::add(x, linear(&o, None, &layer.o));
+            x = ops::add(x, self.thinned(2 * l, linear(&o, None, &layer.o)));
             // Channel mix.
             let z = ops::layer_norm(x.clone(), &layer.ln2);
             let k = ops::squared_relu(linear(&z, Some(&layer.mu_ck), &layer.ck));
             let r = linear(&z, Some(&layer.mu_cr), &layer.cr);
-            x = ops::add(x, ops::gate(r, linear(&k, None, &layer.cv)));
+            x = ops::add(x, self.thinned(2 * l + 1, ops::gate(r, linear(&k, None, &layer.cv))));
         }
         ops::head(ops::layer_norm(x, &self.ln_f), embedding)
+    }
+
+    /// What the `mix`-th mix adds, less what is left out of it.
+    fn thinned(&self, mix: usize, added: Tensor) -> Tensor {
+        match self.dropout {
+            None => added,
+            Some(Dropout { share, seed }) => ops::dropout(added, Dropout { share, seed: mixed(seed, mix as u64) }),
+        }
     }
 
     /// The loss and the cross entropy of a batch, as [`ops::loss`] gives them.

@@ -1,14 +1,17 @@
 //! The training loop.
 
+use crate::chart;
 use crate::checkpoint::{Checkpoint, Position};
-use crate::config::TrainConfig;
-use crate::data::{TokenFile, Windows};
+use crate::config::{BatchConfig, TrainConfig};
+use crate::data::{TokenFile, Tokenizer, Windows};
 use crate::error::Error;
+use crate::kernels::dropout::mixed;
 use crate::kernels::loss::Distill;
 use crate::net::{Batch, Net};
-use crate::ops::{self, Wanted};
+use crate::ops::{self, Dropout, Wanted};
 use crate::optim::{AdamW, clip, learning_rate};
 use crate::params::Params;
+use crate::sample::sample;
 use bitstate_model::Config;
 use serde::Serialize;
 use std::fs::{self, OpenOptions};
@@ -28,6 +31,8 @@ pub enum Event {
     Step { step: u64, tokens: u64, loss: f64, cross_entropy: f64, grad_norm: f64, lr: f64, tokens_per_second: f64 },
     /// Held-out text: nats a token, and bits a byte of text.
     Validated { step: u64, tokens: u64, cross_entropy: f64, bits_per_byte: f64, best: bool },
+    /// What the model writes, the prompt at its front.
+    Sampled { step: u64, tokens: u64, text: String },
     /// A checkpoint was written.
     Saved { step: u64, path: PathBuf },
 }
@@ -62,7 +67,7 @@ impl Trainer {
     /// Where data and model do not fit each other.
     pub fn new(config: TrainConfig) -> Result<Trainer, Error> {
         let vocab_size = TokenFile::open(&config.data.join("train.tokens"))?.vocab_size();
-        let shapes = config.model.shapes(vocab_size, config.batch.seq_len)?;
+        let shapes = config.model.shapes(vocab_size, config.longest())?;
         let params = Params::new(&shapes, config.seed);
         let position = Position {
             shapes: Position::shapes_of(&shapes),
@@ -87,7 +92,7 @@ impl Trainer {
         let path = config.out.join(LAST);
         let at = Checkpoint::load(&path)?;
         let vocab_size = TokenFile::open(&config.data.join("train.tokens"))?.vocab_size();
-        let shapes = Position::shapes_of(&config.model.shapes(vocab_size, config.batch.seq_len)?);
+        let shapes = Position::shapes_of(&config.model.shapes(vocab_size, config.longest())?);
         let found = (at.position.shapes, at.position.bitnet, at.position.seed, at.position.tokenizer.clone());
         let wanted = (shapes, config.model.bitnet, config.seed, tokenizer_of(&config.data)?);
         if found != wanted {
@@ -106,14 +111,17 @@ impl Trainer {
     fn at(config: TrainConfig, at: Checkpoint, kept: u64) -> Result<Trainer, Error> {
         let [train, valid] = ["train.tokens", "valid.tokens"].map(|name| TokenFile::open(&config.data.join(name)));
         let (train, valid) = (train?, valid?);
-        let seq_len = config.batch.seq_len;
-        let windows = |file: &TokenFile, position| {
+        let windows = |file: &TokenFile, seq_len, position| {
             let windows = Windows::new(file.len(), seq_len, config.seed, position);
             windows
                 .ok_or_else(|| Error::content(file.path(), format_args!("too short for a window of {seq_len} tokens")))
         };
-        windows(&valid, [0, 0])?;
-        let windows = windows(&train, at.position.windows)?;
+        for file in [&train, &valid] {
+            windows(file, config.longest(), [0, 0])?;
+        }
+        // Where the position was written: the step that follows may be of another length.
+        let seq_len = config.batch_at(at.position.step.max(1)).seq_len;
+        let windows = windows(&train, seq_len, at.position.windows)?;
         let teacher = config.distill.as_ref().map(|distill| teacher(distill, &at.position)).transpose()?;
         let shapes = at.position.config();
         Ok(Trainer { config, shapes, train, valid, windows, teacher, at, kept })
@@ -158,16 +166,27 @@ impl Trainer {
                 go_on &= tell(&event);
                 since = Since::new(self.at.position.tokens);
             }
+            let looking = Instant::now();
             if due(watch.validate, step, last) {
                 let event = self.validate()?;
                 log.write(&event)?;
                 go_on &= tell(&event);
-                since.start = Instant::now();
+            }
+            if due(watch.sample, step, last) {
+                let event = self.sample()?;
+                log.write(&event)?;
+                go_on &= tell(&event);
             }
             if due(watch.checkpoint, step, last) || !go_on {
                 let event = self.save(&out.join(LAST))?;
                 go_on &= tell(&event);
             }
+            // After the checkpoint, which is worth more.
+            if due(watch.validate, step, last) || !go_on {
+                chart::draw(&log.path)?;
+            }
+            // The speed told is that of training.
+            since.start += looking.elapsed();
             if !go_on {
                 break;
             }
@@ -178,13 +197,16 @@ impl Trainer {
     /// One step of the optimiser.
     fn step(&mut self) -> Result<Done, Error> {
         let step = self.at.position.step + 1;
-        let passes = self.config.batch.accumulate;
-        let net = Net::new(&self.shapes, &self.at.params, self.config.model.bitnet, true);
+        let batch = self.config.batch_at(step);
+        self.change_length(batch.seq_len)?;
+        let passes = batch.accumulate;
+        let mut net = Net::new(&self.shapes, &self.at.params, self.config.model.bitnet, true);
         let mut total: Option<Vec<Vec<f32>>> = None;
         let (mut loss, mut cross_entropy) = (0.0, 0.0);
-        for _ in 0..passes {
-            let (inputs, wanted) = self.batch();
-            let losses = net.loss(Batch { tokens: &inputs, seq_len: self.config.batch.seq_len }, wanted);
+        for pass in 0..passes as u64 {
+            let (inputs, wanted) = self.batch(batch);
+            net.dropout = self.dropout(step, pass);
+            let losses = net.loss(Batch { tokens: &inputs, seq_len: batch.seq_len }, wanted);
             let values = ops::values::<f32>(&losses);
             loss += f64::from(values[0]) / passes as f64;
             cross_entropy += f64::from(values[1]) / passes as f64;
@@ -210,22 +232,39 @@ impl Trainer {
         Ok(Done { loss, cross_entropy, grad_norm, lr })
     }
 
+    /// Cuts the text into windows of another length from here on: an epoch of its own, from its beginning.
+    fn change_length(&mut self, seq_len: usize) -> Result<(), Error> {
+        if seq_len != self.windows.seq_len() {
+            let [epoch, _] = self.windows.position();
+            let windows = Windows::new(self.train.len(), seq_len, self.config.seed, [epoch + 1, 0]);
+            let short = || format!("too short for a window of {seq_len} tokens");
+            self.windows = windows.ok_or_else(|| Error::content(self.train.path(), short()))?;
+        }
+        Ok(())
+    }
+
+    /// What a pass leaves out: by its step and place alone, so that a resumed run leaves out the same.
+    fn dropout(&self, step: u64, pass: u64) -> Option<Dropout> {
+        let share = self.config.model.dropout;
+        (share > 0.0).then(|| Dropout { share, seed: mixed(mixed(self.config.seed, step), pass) })
+    }
+
     /// The next windows, and what is wanted of them.
-    fn batch(&mut self) -> (Vec<u32>, Wanted) {
+    fn batch(&mut self, batch: BatchConfig) -> (Vec<u32>, Wanted) {
         let (mut inputs, mut targets) = (Vec::new(), Vec::new());
-        for _ in 0..self.config.batch.sequences {
+        for _ in 0..batch.sequences {
             self.windows.next(&self.train, &mut inputs, &mut targets);
         }
         let teacher = self.teacher.as_ref().map(|(shapes, params, bitnet, distill)| {
             let net = Net::new(shapes, params, *bitnet, false);
-            (net.logits(Batch { tokens: &inputs, seq_len: self.config.batch.seq_len }), *distill)
+            (net.logits(Batch { tokens: &inputs, seq_len: batch.seq_len }), *distill)
         });
         (inputs, Wanted { targets: targets.into(), teacher })
     }
 
     /// The loss on held-out text, as windows from an empty state; the best so far is kept as `best.safetensors`.
     fn validate(&mut self) -> Result<Event, Error> {
-        let seq_len = self.config.batch.seq_len;
+        let seq_len = self.config.longest();
         let net = Net::new(&self.shapes, &self.at.params, self.config.model.bitnet, false);
         let count = ((self.valid.len() - 1) / seq_len).min(self.config.watch.validate_windows.max(1));
         let starts: Vec<usize> = (0..count).map(|window| window * seq_len).collect();
@@ -249,6 +288,15 @@ impl Trainer {
             self.at.save(&self.config.out.join(BEST))?;
         }
         Ok(event)
+    }
+
+    /// What the model writes behind the prompt; the same random numbers each time, so that samples compare.
+    fn sample(&self) -> Result<Event, Error> {
+        let net = Net::new(&self.shapes, &self.at.params, self.config.model.bitnet, false);
+        let watch = &self.config.watch;
+        let tokenizer = Tokenizer::of_folder(&self.config.data)?;
+        let text = sample(&net, &tokenizer, &watch.prompt, watch.sample_tokens, self.config.seed)?;
+        Ok(Event::Sampled { step: self.at.position.step, tokens: self.at.position.tokens, text })
     }
 
     fn save(&mut self, path: &Path) -> Result<Event, Error> {

@@ -3,7 +3,7 @@
 mod support;
 
 use bitstate_train::kernels::loss::Distill;
-use bitstate_train::ops::{self, BitLinear, Mode, Norm, Tensor, Wanted};
+use bitstate_train::ops::{self, BitLinear, Dropout, Mode, Norm, Tensor, Wanted};
 use support::{check_gradients, numbers};
 
 fn norm(weight: &Tensor, bias: &Tensor) -> Norm {
@@ -155,4 +155,9 @@ fn bit_linear_follows_its_straight_through_rule() {
     let y = ops::bit_linear(Mode { seq_len: 4, quantise: true }, leaves[0].clone(), Some(&leaves[4]), &linear);
     support::close(&ops::values(&y), &held.forward(&values), 1e-9, "y");
     support::compare(&leaves, y, &values, |t| held.forward(t));
+}
+
+#[test]
+fn dropout_leaves_out_the_same_both_ways() {
+    check_gradients(&[&[30, 8]], 12, |t| ops::dropout(t[0].clone(), Dropout { share: 0.3, seed: 5 }));
 }

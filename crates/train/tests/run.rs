@@ -1,7 +1,9 @@
 //! Whole runs, small ones: the loss falls, a run that was interrupted goes on exactly, and what is wrong is said.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use bitstate_train::checkpoint::Checkpoint;
 use bitstate_train::config::TrainConfig;
+use bitstate_train::curriculum::Stage;
 use bitstate_train::data::{Prepare, TokenizerKind, prepare, smoke_corpus};
 use bitstate_train::{Error, Event, Trainer};
 use std::fs;
@@ -127,4 +129,111 @@ fn a_tokenizer_larger_than_the_model_is_refused() {
     config.model.vocab_size = Some(64);
     let error = Trainer::new(config).unwrap_err().to_string();
     assert!(error.contains("256 tokens") && error.contains("64"), "{error}");
+}
+
+/// A configuration with everything in it that depends on the step.
+fn eventful(folder: &Path, out: &str) -> TrainConfig {
+    let mut config = config(folder, out, 18);
+    config.model.dropout = 0.1;
+    config.curriculum = vec![
+        Stage { from_step: 5, seq_len: 24, sequences: Some(3) },
+        Stage { from_step: 8, seq_len: 64, sequences: None },
+        Stage { from_step: 11, seq_len: 64, sequences: Some(1) },
+    ];
+    config
+}
+
+#[test]
+fn a_curriculum_with_dropout_is_resumed_exactly_at_every_step() {
+    let folder = TempDir::new().unwrap();
+    data(folder.path());
+    let mut whole = Trainer::new(eventful(folder.path(), "whole")).unwrap();
+    run(&mut whole);
+    // Accumulated twice: 4 steps of 2 × 40 tokens, 3 of 3 × 24, 3 of 2 × 64, 8 of 64.
+    assert_eq!(whole.position().tokens, 2 * (4 * 80 + 3 * 72 + 3 * 128 + 8 * 64));
+    assert_eq!(whole.shapes().max_seq_len, 64);
+
+    // Stopped after each step, the last before a change of the length among them.
+    let mut steps = Trainer::new(eventful(folder.path(), "steps")).unwrap();
+    steps.run(&mut |_| false).unwrap();
+    for step in 2..=18 {
+        steps = Trainer::resume(eventful(folder.path(), "steps")).unwrap();
+        steps.run(&mut |_| false).unwrap();
+        assert_eq!(steps.position().step, step);
+    }
+    assert_eq!(steps.params(), whole.params());
+    assert_eq!(steps.position(), whole.position());
+}
+
+#[test]
+fn dropout_changes_training_and_nothing_where_it_is_off() {
+    let folder = TempDir::new().unwrap();
+    data(folder.path());
+    let of = |out: &str, dropout: f64| {
+        let mut config = config(folder.path(), out, 3);
+        config.model.dropout = dropout;
+        run(&mut Trainer::new(config).unwrap())
+    };
+    assert_eq!(of("a", 0.0), run(&mut Trainer::new(config(folder.path(), "b", 3)).unwrap()));
+    assert_ne!(of("c", 0.0), of("d", 0.2));
+}
+
+#[test]
+fn wrong_stages_are_named() {
+    let text = "data = 'd'\nout = 'o'\nsteps = 1\n[model]\npreset = 'byte'\n";
+    let of = |stages: &str| TrainConfig::parse(&format!("{text}{stages}"));
+    let stage = |from: u64, len: u64| format!("[[curriculum]]\nfrom_step = {from}\nseq_len = {len}\n");
+    assert!(of(&(stage(10, 64) + &stage(20, 128))).is_ok());
+    for (stages, part) in [
+        (stage(1, 64), "curriculum[0].from_step is 1"),
+        (stage(10, 64) + &stage(10, 128), "curriculum[1].from_step is 10"),
+        (stage(10, 0), "must be above 0"),
+        (stage(10, 64).replace("seq_len", "seqlen"), "did you mean `seq_len`?"),
+    ] {
+        let error = of(&stages).unwrap_err();
+        assert!(error.contains(part), "no `{part}` in {error}");
+    }
+}
+
+#[test]
+fn a_run_leaves_samples_and_a_chart() {
+    let folder = TempDir::new().unwrap();
+    data(folder.path());
+    let mut config = config(folder.path(), "watched", 12);
+    config.watch.sample = 5;
+    config.watch.sample_tokens = 20;
+    config.watch.prompt = "One day".into();
+    let mut samples = Vec::new();
+    Trainer::new(config)
+        .unwrap()
+        .run(&mut |event| {
+            if let Event::Sampled { step, text, .. } = event {
+                samples.push((*step, text.clone()));
+            }
+            true
+        })
+        .unwrap();
+    assert_eq!(samples.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [5, 10, 12]);
+    assert!(samples.iter().all(|(_, text)| text.starts_with("One day") && text.len() > 7), "{samples:?}");
+    let read = |name: &str| fs::read(folder.path().join("watched").join(name)).unwrap();
+    let log = String::from_utf8(read("log.jsonl")).unwrap();
+    assert_eq!(log.lines().filter(|line| line.contains("\"event\":\"sampled\"")).count(), 3);
+    let svg = String::from_utf8(read("loss.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("held-out text") && svg.contains("nats a token"), "{svg}");
+    assert!(read("loss.png").starts_with(b"\x89PNG") && read("loss.png").len() > 5_000);
+}
+
+#[test]
+fn a_checkpoint_says_which_tensor_is_of_another_shape() {
+    let folder = TempDir::new().unwrap();
+    data(folder.path());
+    run(&mut Trainer::new(config(folder.path(), "shape", 7)).unwrap());
+    let path = folder.path().join("shape/last.safetensors");
+    let mut checkpoint = Checkpoint::load(&path).unwrap();
+    checkpoint.position.shapes[0] += 1;
+    checkpoint.save(&path).unwrap();
+    let error = Checkpoint::load(&path).unwrap_err().to_string();
+    for part in ["last.safetensors", "emb.weight", "[256, 64]", "[257, 64]"] {
+        assert!(error.contains(part), "no {part} in {error}");
+    }
 }

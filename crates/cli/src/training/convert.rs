@@ -1,13 +1,17 @@
 //! `bitstate convert`: a checkpoint as a model file.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use bitstate_train::checkpoint::Checkpoint;
 use bitstate_train::export::export;
+use bitstate_train::import::import;
+use bitstate_train::write_atomically;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
+use std::path::PathBuf;
 
-/// Write a checkpoint of a training run as a BITS file.
+/// Write a checkpoint as a BITS file.
+///
+/// The checkpoint is of `bitstate train`, or a safetensors file with the tensors of a PyTorch model under their names
+/// there, `blocks.0.tm.r_proj.weight` and so on: F32, or I8 with a `.scale` beside each `.weight`.
 #[derive(clap::Args)]
 pub struct Flags {
     /// The checkpoint.
@@ -19,17 +23,22 @@ pub struct Flags {
 }
 
 pub fn run(flags: &Flags) -> Result<()> {
-    let checkpoint = Checkpoint::load(&flags.checkpoint)?;
-    ensure!(
-        checkpoint.position.bitnet,
-        "{} was trained with bitnet = false: a BITS file holds ternary weights only",
-        flags.checkpoint.display()
-    );
-    let bytes = export(&checkpoint.position.config(), &checkpoint.params)?;
-    let folder = flags.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::new_in(folder).with_context(|| format!("cannot write in {}", folder.display()))?;
-    file.write_all(&bytes).with_context(|| format!("cannot write {}", flags.out.display()))?;
-    file.persist(&flags.out).with_context(|| format!("cannot write {}", flags.out.display()))?;
-    println!("{}: {} bytes, step {}", flags.out.display(), bytes.len(), checkpoint.position.step);
+    let Flags { checkpoint: from, out } = flags;
+    let (bytes, what) = if Checkpoint::is_one(from)? {
+        let checkpoint = Checkpoint::load(from)?;
+        ensure!(
+            checkpoint.position.bitnet,
+            "{} was trained with bitnet = false: a BITS file holds ternary weights only",
+            from.display()
+        );
+        let bytes = export(&checkpoint.position.config(), &checkpoint.params)?;
+        (bytes, format!("step {}", checkpoint.position.step))
+    } else {
+        let (config, bytes) = import(from)?;
+        let (v, l, d) = (config.vocab_size, config.n_layer, config.n_embd);
+        (bytes, format!("from tensors of PyTorch: V {v}, L {l}, D {d}"))
+    };
+    write_atomically(out, |file| file.write_all(&bytes))?;
+    println!("{}: {} bytes, {what}", out.display(), bytes.len());
     Ok(())
 }

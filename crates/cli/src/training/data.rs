@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use bitstate_train::data::{END_OF_TEXT, Prepare, Side, TokenizerKind, prepare, smoke_corpus};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Make texts ready for training.
 #[derive(clap::Args)]
@@ -24,8 +24,14 @@ enum Command {
 #[derive(clap::Args)]
 struct PrepareFlags {
     /// Texts to train on.
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "download")]
     input: Vec<PathBuf>,
+    /// Load a corpus into the folder first and use it as the input and what is held out.
+    #[arg(long, value_name = "CORPUS", conflicts_with_all = ["input", "valid"])]
+    download: Option<Corpus>,
+    /// Load from a copy of the corpus in another place.
+    #[arg(long, value_name = "URL", requires = "download")]
+    mirror: Option<String>,
     /// Texts to hold out; without any, stories of the input are held out.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     valid: Vec<PathBuf>,
@@ -38,6 +44,14 @@ struct PrepareFlags {
     /// The folder to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+}
+
+/// What can be loaded.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Corpus {
+    /// Short stories for small children, 1.9 GB; its licence: see the card of `roneneldan/TinyStories`.
+    #[value(name = "tinystories")]
+    TinyStories,
 }
 
 /// Write small made-up stories, to try training with.
@@ -57,14 +71,12 @@ struct SmokeFlags {
 pub fn run(flags: &Flags) -> Result<()> {
     match &flags.command {
         Command::Prepare(flags) => {
-            let PrepareFlags { input, valid, tokenizer, held_out, out } = flags;
-            let job = Prepare {
-                inputs: input.clone(),
-                valid: valid.clone(),
-                held_out: *held_out,
-                tokenizer: tokenizer.clone(),
-                out: out.clone(),
+            let PrepareFlags { input, valid, tokenizer, held_out, out, .. } = flags;
+            let (inputs, valid) = match flags.download {
+                None => (input.clone(), valid.clone()),
+                Some(Corpus::TinyStories) => tiny_stories(flags.mirror.as_deref(), out)?,
             };
+            let job = Prepare { inputs, valid, held_out: *held_out, tokenizer: tokenizer.clone(), out: out.clone() };
             let made = prepare(&job)?;
             for (name, side) in [("train", made.train), ("valid", made.valid)] {
                 let Side { stories, tokens, bytes } = side;
@@ -78,4 +90,33 @@ pub fn run(flags: &Flags) -> Result<()> {
             fs::write(out, text + "\n").with_context(|| format!("cannot write {}", out.display()))
         }
     }
+}
+
+/// Loads the two texts of TinyStories: to train on, and to hold out.
+#[cfg(feature = "download")]
+fn tiny_stories(mirror: Option<&str>, folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    use bitstate_train::data::download::{TINY_STORIES, TINY_STORIES_FILES, download};
+    use indicatif::{ProgressBar, ProgressStyle};
+    let load = |name: &str| -> Result<Vec<PathBuf>> {
+        let bar = ProgressBar::no_length();
+        bar.set_style(ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}, {eta} left")?);
+        bar.set_message(name.to_string());
+        let path = download(mirror.unwrap_or(TINY_STORIES), name, folder, &mut |have, of| {
+            bar.set_position(have);
+            if let Some(of) = of {
+                bar.set_length(of);
+            }
+        })?;
+        bar.finish_and_clear();
+        Ok(vec![path])
+    };
+    let [train, valid] = TINY_STORIES_FILES;
+    // The small one first: where something is wrong, it shows sooner.
+    let valid = load(valid)?;
+    Ok((load(train)?, valid))
+}
+
+#[cfg(not(feature = "download"))]
+fn tiny_stories(_: Option<&str>, _: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    anyhow::bail!("this bitstate was built without an HTTP client: for --download build it with --features download")
 }

@@ -43,6 +43,7 @@ pub fn run(flags: &Flags) -> Result<()> {
                 let best = if *best { ", the best so far" } else { "" };
                 bar.suspend(|| println!("step {step}: {bits_per_byte:.4} bits a byte on held-out text{best}"));
             }
+            Event::Sampled { step, text, .. } => bar.suspend(|| println!("step {step} writes: {text}")),
             Event::Saved { .. } => {}
         }
         !STOP.load(Ordering::SeqCst)

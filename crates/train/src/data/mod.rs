@@ -1,6 +1,8 @@
 //! From text to token files: stories, tokenizers, the split, and the windows that training sees.
 
 mod corpus;
+#[cfg(feature = "download")]
+pub mod download;
 mod prepare;
 mod smoke;
 mod tokenizer;

@@ -75,6 +75,15 @@ impl Tokenizer {
         Ok(Tokenizer::Bpe { bpe: Box::new(bpe), end })
     }
 
+    /// The tokenizer that `data prepare` left in a folder: its `tokenizer.json`, or bytes.
+    ///
+    /// # Errors
+    /// As [`load`](Tokenizer::load).
+    pub fn of_folder(data: &Path) -> Result<Tokenizer, Error> {
+        let path = data.join("tokenizer.json");
+        if path.exists() { Tokenizer::load(&path) } else { Ok(Tokenizer::Byte) }
+    }
+
     fn train(size: usize, stories: &[String]) -> Result<Tokenizer, Error> {
         let failed = |error: tokenizers::Error| Error::Refused(format!("cannot train a BPE: {error}"));
         let level = ByteLevel::new(false, true, true);
@@ -133,6 +142,23 @@ impl Tokenizer {
                 let encoding = bpe.encode_fast(text, false);
                 let encoding = encoding.map_err(|error| Error::Refused(format!("cannot tokenize: {error}")))?;
                 Ok(encoding.get_ids().to_vec())
+            }
+        }
+    }
+
+    /// The text of tokens; ends of texts have none. What is not UTF-8 becomes `U+FFFD`.
+    ///
+    /// # Errors
+    /// Where the tokenizer of a file cannot tell.
+    pub fn decode(&self, tokens: &[u32]) -> Result<String, Error> {
+        match self {
+            Tokenizer::Byte => {
+                let bytes = tokens.iter().map(|&token| u8::try_from(token).unwrap_or(u8::MAX));
+                let bytes: Vec<u8> = bytes.filter(|&byte| byte != 0).collect();
+                Ok(String::from_utf8_lossy(&bytes).into_owned())
+            }
+            Tokenizer::Bpe { bpe, .. } => {
+                bpe.decode(tokens, true).map_err(|error| Error::Refused(format!("cannot make text of tokens: {error}")))
             }
         }
     }

@@ -40,6 +40,11 @@ impl Windows {
         [self.epoch, self.next as u64]
     }
 
+    /// Tokens of a window that go in.
+    pub fn seq_len(&self) -> usize {
+        self.seq_len
+    }
+
     /// Windows an epoch.
     pub fn count(&self) -> usize {
         self.count

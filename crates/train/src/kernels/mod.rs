@@ -9,6 +9,7 @@
 //! in f64.
 
 pub mod bit_linear;
+pub mod dropout;
 pub mod gates;
 pub mod loss;
 pub mod norm;

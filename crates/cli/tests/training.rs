@@ -1,0 +1,208 @@
+//! The training verbs as processes: killed, out of disk, and held against the engine.
+#![cfg(feature = "train")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use serde::Deserialize;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use support::{Folder, Ran};
+
+/// A folder with `stories.txt`, and `data` made of it for `tokenizer`.
+fn folder(tokenizer: &str) -> Folder {
+    let folder = Folder::new();
+    folder.stdout("data smoke --stories 120 --seed 3 --out stories.txt");
+    folder.stdout(&format!("data prepare --input stories.txt --tokenizer {tokenizer} --held-out 0.1 --out data"));
+    folder
+}
+
+/// Writes `NAME.toml`, a short run of a small model with everything in it that depends on the step.
+fn configure(folder: &Folder, name: &str, steps: u64) -> String {
+    let file = format!("{name}.toml");
+    let text = format!(
+        "data = 'data'\nout = '{name}'\nsteps = {steps}\n[model]\npreset = 'small'\ndropout = 0.1\n\
+         [batch]\nsequences = 2\nseq_len = 32\naccumulate = 2\n\
+         [[curriculum]]\nfrom_step = 12\nseq_len = 48\n[[curriculum]]\nfrom_step = 30\nseq_len = 24\n\
+         [optimizer]\nwarmup = 4\nlr = 1e-2\n\
+         [watch]\nlog = 1\nvalidate = 20\nvalidate_windows = 4\ncheckpoint = 3\nsample = 25\nsample_tokens = 8\n"
+    );
+    fs::write(folder.path().join(&file), text).unwrap();
+    file
+}
+
+fn path(folder: &Folder, name: &str) -> PathBuf {
+    folder.path().join(name)
+}
+
+/// Kills a run with SIGKILL once its log says that `step` was done.
+fn kill_at(folder: &Folder, arguments: &str, run: &str, step: u64) {
+    let log = path(folder, run).join("log.jsonl");
+    let mut child = folder.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
+    while !fs::read_to_string(&log).is_ok_and(|log| log.contains(&format!("\"step\",\"step\":{step},"))) {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before step {step}");
+        assert!(started.elapsed() < Duration::from_secs(300), "the run does not come to step {step}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success());
+}
+
+#[test]
+fn a_run_killed_twice_ends_in_the_checkpoint_of_one_left_alone() {
+    const STEPS: u64 = 60;
+    let folder = folder("byte");
+    folder.stdout(&format!("train --config {}", configure(&folder, "whole", STEPS)));
+    let config = configure(&folder, "killed", STEPS);
+    kill_at(&folder, &format!("train --config {config}"), "killed", 10);
+    kill_at(&folder, &format!("train --config {config} --resume"), "killed", 34);
+    let log = || fs::read_to_string(path(&folder, "killed/log.jsonl")).unwrap();
+    assert!(!log().contains(&format!("\"step\":{STEPS},")), "the run was over when it was killed");
+    folder.stdout(&format!("train --config {config} --resume"));
+    for file in ["last.safetensors", "best.safetensors"] {
+        let [whole, killed] = ["whole", "killed"].map(|run| fs::read(path(&folder, run).join(file)).unwrap());
+        assert!(whole == killed, "{file} of the run that was killed differs");
+    }
+    assert!(path(&folder, "killed/loss.png").exists());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |name| fs::metadata(path(&folder, name)).unwrap().permissions().mode();
+        assert_eq!(mode("killed/last.safetensors"), mode("stories.txt"), "the rights of any new file");
+    }
+}
+
+/// A file that cannot grow any further, as on a full disk: the checkpoint before it is whole, and nothing else is left.
+#[cfg(target_os = "linux")]
+#[test]
+fn where_a_checkpoint_cannot_be_written_the_one_before_survives() {
+    let folder = folder("byte");
+    folder.stdout(&format!("train --config {}", configure(&folder, "run", 3)));
+    let names = || {
+        let mut names: Vec<_> = fs::read_dir(path(&folder, "run")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let (kept, before) = (fs::read(path(&folder, "run/last.safetensors")).unwrap(), names());
+    let config = configure(&folder, "run", 9);
+    // 16 or 32 KB, as the shell counts: enough for the log. Without the trap the signal would end the process.
+    let mut command = Command::new("sh");
+    command.current_dir(folder.path()).arg("-c").arg("trap '' XFSZ; ulimit -f 32; exec \"$@\"").arg("sh");
+    command.arg(env!("CARGO_BIN_EXE_bitstate")).args(["train", "--config", &config, "--resume"]);
+    let ran = Ran::new(command.output().unwrap());
+    assert!(!ran.success, "{ran:?}");
+    assert!(ran.err.contains("error: cannot write") && ran.err.contains("last.safetensors"), "{ran:?}");
+    assert_eq!(ran.err.matches("File too large").count(), 1, "{ran:?}");
+    assert!(fs::read(path(&folder, "run/last.safetensors")).unwrap() == kept, "the checkpoint was touched");
+    assert_eq!(names(), before, "something was left beside it");
+    // With room again it goes on from there.
+    folder.stdout(&format!("train --config {config} --resume"));
+    assert!(fs::read(path(&folder, "run/last.safetensors")).unwrap() != kept);
+}
+
+/// What `eval --json` says.
+#[derive(Debug, Deserialize)]
+struct Quality {
+    stories: usize,
+    tokens: usize,
+    nats_per_token: f64,
+    bits_per_byte: Option<f64>,
+    variant: String,
+    trace: Option<Vec<Trace>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Trace {
+    tokens: Vec<u32>,
+    digests: Vec<String>,
+    nats: f64,
+}
+
+/// A model of each tokenizer, by the engine from its file and by the trainer's own forward pass in quantised mode.
+#[test]
+fn the_engine_finds_in_the_file_what_the_trainer_finds_in_its_checkpoint() {
+    for kind in ["byte", "bpe:320", "tokenizer.json"] {
+        // The third is the second's, from its file.
+        let folder = folder(if kind == "byte" { kind } else { "bpe:320" });
+        if kind == "tokenizer.json" {
+            fs::rename(path(&folder, "data/tokenizer.json"), path(&folder, kind)).unwrap();
+            fs::remove_dir_all(path(&folder, "data")).unwrap();
+            folder.stdout(&format!("data prepare --input stories.txt --tokenizer {kind} --out data"));
+        }
+        let tokenizer = if kind == "byte" { "byte" } else { "data/tokenizer.json" };
+        folder.stdout(&format!("train --config {}", configure(&folder, "run", 12)));
+        folder.stdout("convert --checkpoint run/last.safetensors --out model.bits");
+        let of = |what: &str| -> Quality {
+            folder
+                .json(&format!("eval {what} --tokenizer {tokenizer} --text stories.txt --stories 20 --restart --json"))
+        };
+        let (engine, trainer) = (of("--model model.bits"), of("--checkpoint run/last.safetensors"));
+        assert_eq!((engine.stories, engine.tokens), (20, trainer.tokens), "{kind}");
+        assert_eq!(trainer.variant, "the trainer, ternary");
+        let [a, b] = [&engine, &trainer].map(|quality| quality.bits_per_byte.unwrap());
+        assert!((a - b).abs() < 0.001, "{kind}: {a} bits a byte by the engine, {b} by the trainer");
+        // Something was learned, so that the two do not agree on chance alone.
+        let chance = if kind == "byte" { 256f64 } else { 320.0 }.ln();
+        assert!(engine.nats_per_token < chance - 0.5, "{kind}: {engine:?}");
+    }
+}
+
+#[test]
+fn a_trace_holds_every_token_and_adds_up() {
+    let folder = folder("byte");
+    let of = |more: &str| -> Quality {
+        folder
+            .json(&format!("eval --model byte.bits --text stories.txt --stories 2 --tokens 30 --restart --json{more}"))
+    };
+    let (plain, traced) = (of(""), of(" --trace"));
+    assert_eq!((plain.tokens, plain.bits_per_byte), (60, None));
+    assert!(plain.trace.is_none());
+    let trace = traced.trace.unwrap();
+    assert!(trace.iter().all(|story| story.tokens.len() == 31 && story.digests.len() == 30 && story.tokens[0] == 0));
+    let nats: f64 = trace.iter().map(|story| story.nats).sum();
+    assert!((nats / 60.0 - plain.nats_per_token).abs() < 1e-12);
+}
+
+#[test]
+fn what_cannot_be_is_a_sentence() {
+    let folder = folder("bpe:320");
+    configure(&folder, "run", 1);
+    fs::write(path(&folder, "bad.txt"), b"good\xffbad").unwrap();
+    fs::write(path(&folder, "none.txt"), b"\n").unwrap();
+    let config = fs::read_to_string(path(&folder, "run.toml")).unwrap();
+    fs::write(path(&folder, "typo.toml"), config.replace("warmup", "warmpu")).unwrap();
+    fs::write(path(&folder, "tight.toml"), config.replace("[model]", "[model]\nvocab_size = 256")).unwrap();
+    folder.stdout("train --config run.toml");
+    for (arguments, parts) in [
+        ("data prepare --input bad.txt --out x", ["bad.txt", "not UTF-8"]),
+        ("data prepare --input none.txt --out x", ["no story", "empty"]),
+        ("data prepare --out x", ["--input", "required"]),
+        ("data prepare --download words --out x", ["words", "tinystories"]),
+        ("train --config typo.toml", ["`warmpu`", "did you mean `warmup`?"]),
+        ("train --config tight.toml", ["320 tokens", "256"]),
+        ("convert --checkpoint stories.txt --out x.bits", ["stories.txt", "not a safetensors file"]),
+        ("eval --model small.bits --text stories.txt", ["256 tokens", "64"]),
+        ("eval --checkpoint run/last.safetensors --text stories.txt --restart", ["320 tokens", "--tokenizer"]),
+        ("eval --checkpoint run/last.safetensors --text stories.txt", ["--restart", "required"]),
+        ("eval --text stories.txt", ["--model", "required"]),
+    ] {
+        let Ran { success, out, err } = folder.run(arguments);
+        assert!(!success && out.is_empty() && err.starts_with("error: "), "{arguments}: {out}{err}");
+        for part in parts {
+            assert!(err.contains(part), "{arguments}: no {part:?} in {err}");
+        }
+    }
+}
+
+/// There is no network in a test: the address is one that never answers.
+#[test]
+fn a_download_without_a_network_is_a_sentence() {
+    let folder = Folder::new();
+    let ran = folder.run("data prepare --download tinystories --mirror https://stories.invalid/x --out data");
+    let part =
+        if cfg!(feature = "download") { "stories.invalid/x/TinyStories-valid.txt" } else { "--features download" };
+    assert!(!ran.success && ran.err.contains("error: ") && ran.err.contains(part), "{ran:?}");
+}

@@ -1,0 +1,63 @@
+//! What a model writes while it is trained, by the trainer's own forward pass.
+
+use crate::data::Tokenizer;
+use crate::error::Error;
+use crate::net::{Batch, Net};
+use crate::ops;
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+/// Below 1 a young model's worst guesses stay away.
+const TEMPERATURE: f64 = 0.8;
+
+/// The text of `prompt` and what `net` writes behind it, up to the end of a text or `count` tokens. The same for the
+/// same seed and weights.
+///
+/// The whole text so far goes through the net for every token: the trainer has no step for one token alone, and a
+/// sample is short.
+///
+/// # Errors
+/// Where the tokenizer cannot read the prompt or write the text.
+pub fn sample(net: &Net, tokenizer: &Tokenizer, prompt: &str, count: usize, seed: u64) -> Result<String, Error> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut tokens = vec![tokenizer.end()];
+    tokens.extend(tokenizer.encode(prompt)?);
+    for _ in 0..count {
+        let logits = ops::values::<f32>(&net.logits(Batch { tokens: &tokens, seq_len: tokens.len() }));
+        let last = &logits[logits.len() - logits.len() / tokens.len()..];
+        let token = draw(last, rng.random());
+        if token == tokenizer.end() {
+            break;
+        }
+        tokens.push(token);
+    }
+    tokenizer.decode(&tokens[1..])
+}
+
+/// The token at which the running sum of the probabilities passes `at`, a number in 0..1.
+fn draw(logits: &[f32], at: f64) -> u32 {
+    let max = logits.iter().fold(f32::NEG_INFINITY, |max, &logit| max.max(logit));
+    let weight = |logit: &f32| (f64::from(logit - max) / TEMPERATURE).exp();
+    let mut left = at * logits.iter().map(weight).sum::<f64>();
+    let found = logits.iter().position(|logit| {
+        left -= weight(logit);
+        left < 0.0
+    });
+    // Rounding may leave a little behind the last.
+    found.unwrap_or(logits.len() - 1) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::draw;
+
+    #[test]
+    fn tokens_are_drawn_by_their_probability() {
+        let logits = [0.0, f32::NEG_INFINITY, 0.8 * 3f32.ln()];
+        let counts = (0..1000).fold([0; 3], |mut counts, i| {
+            counts[draw(&logits, (f64::from(i) + 0.5) / 1000.0) as usize] += 1;
+            counts
+        });
+        assert_eq!(counts, [250, 0, 750]);
+    }
+}
