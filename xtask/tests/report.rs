@@ -30,6 +30,13 @@ fn workspace() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("golden")).unwrap();
     std::fs::create_dir(folder.path().join("xtask")).unwrap();
+    std::fs::create_dir(folder.path().join("ci")).unwrap();
+    std::fs::create_dir_all(folder.path().join("crates/runners/xtensa")).unwrap();
+    std::fs::write(folder.path().join("crates/runners/xtensa/link.ld"), "").unwrap();
+    for name in ["targets.toml", "workloads.toml"] {
+        let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ci").join(name);
+        std::fs::copy(real, folder.path().join("ci").join(name)).unwrap();
+    }
     std::fs::write(folder.path().join("xtask/Cargo.toml"), "").unwrap();
     std::fs::write(folder.path().join("README.md"), "<!-- results:begin -->\n<!-- results:end -->\n").unwrap();
     folder

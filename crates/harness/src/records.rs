@@ -333,10 +333,10 @@ pub fn read_parts(path: &Path) -> Result<Vec<Part>, Error> {
             continue;
         }
         match (lines::row(fields).map_err(wrong)?, parts.last_mut()) {
-            _ if ended => return Err(wrong(format!("it follows the closing row `{END}`, so it was added later"))),
             (Row::Run(second), Some(first)) if second.shard.is_none() => {
                 return Err(two_runs(wrong, &first.provenance, &second));
             }
+            _ if ended => return Err(wrong(format!("it follows the closing row `{END}`, so it was added later"))),
             (Row::Run(run), last) => {
                 merge::in_turn(last.map(|part| &part.provenance), &run).map_err(wrong)?;
                 parts.push(Part { provenance: *run, rows: Vec::new() });

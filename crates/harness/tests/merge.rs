@@ -233,15 +233,17 @@ fn runs_that_were_only_appended_and_parts_that_are_missing_are_errors() {
         let error = read_parts(&path).unwrap_err().to_string();
         assert!(error.contains(sentence) && error.contains("x.jsonl"), "{error}");
     };
-    says(&format!("{a_text}{b_text}"), "line 8: a second `run` row");
+    says(&format!("{a_text}{b_text}"), "a second `run` row");
     let out = folder.path().join("out.jsonl");
     merge(&[a, b], &out).unwrap();
     let merged = std::fs::read_to_string(&out).unwrap();
     let lines: Vec<&str> = merged.lines().collect();
-    says(&lines[..7].join("\n"), "it ends with part 1 of 2");
+    let end = format!("{{\"row\":\"end\",\"rows\":7,\"schema\":{}}}\n", records::SCHEMA);
+    says(&format!("{}\n{end}", lines[..7].join("\n")), "it ends with part 1 of 2");
+    says(&format!("{}\n", lines[..14].join("\n")), "there is no closing row `end`");
     says(&lines[7..].join("\n"), "line 1: part 2 of 2 follows nothing");
-    says(&format!("{merged}{merged}"), "line 15: part 1 of 2 follows part 2 of 2");
-    says(&format!("{merged}{a_text}"), "line 15: a second `run` row");
+    says(&format!("{merged}{merged}"), "line 16: it follows the closing row `end`");
+    says(&format!("{merged}{a_text}"), "a second `run` row");
     // The same row in two parts, by hand.
     let twice = merged.replace("wasm", "native").replace("simd128", "avx2");
     std::fs::create_dir(folder.path().join("twice")).unwrap();

@@ -7,7 +7,7 @@ use bitstate_harness::comparison::{self, Comparison};
 use bitstate_harness::pairs::{Pairs, Settings, Side, compare};
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::stats::verdict::{TimeLimits, Verdict};
-use bitstate_protocol::{Event, Metric, Phase, StreamAnswer};
+use bitstate_protocol::Phase;
 use support::Fake;
 
 const LIMITS: TimeLimits = TimeLimits { floor: 0.01, ceiling: 0.05 };
@@ -33,16 +33,7 @@ fn takes(fake: &Fake, decode: &[u64]) -> String {
             Fake::metric(Phase::Decode, "tokens", 3),
             Fake::stream([4, 5, 6]),
         ];
-        let mut named = of_take;
-        for event in &mut named {
-            match event {
-                Event::Metric(Metric { case, .. }) | Event::Stream(StreamAnswer { case, .. }) if take > 0 => {
-                    *case = format!("small/greedy#{take}");
-                }
-                _ => {}
-            }
-        }
-        events.extend(named);
+        events.extend(Fake::of_take(take, of_take.to_vec()));
     }
     Fake::answer(&fake.header(), &events)
 }

@@ -59,6 +59,18 @@ impl Fake {
         text
     }
 
+    /// The events of one take of a case as those of its `take`-th, from 0.
+    pub fn of_take(take: usize, mut events: Vec<Event>) -> Vec<Event> {
+        for event in &mut events {
+            if let Event::Metric(Metric { case, .. }) | Event::Stream(StreamAnswer { case, .. }) = event
+                && take > 0
+            {
+                *case = format!("small/greedy#{take}");
+            }
+        }
+        events
+    }
+
     /// An answer to what is asked when a case is verified: these events, and the way that one matrix takes.
     pub fn verify_answer(header: &Header, events: &[Event]) -> String {
         let layout = Event::Layout(Layout {
