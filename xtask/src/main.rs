@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     match run(&cli) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", sentence(&error));
             let exit = error.downcast_ref::<Error>().map_or(Exit::Harness, Error::exit);
             ExitCode::from(exit.code())
         }
@@ -77,4 +77,17 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Test(_) => test::run(),
         Command::TrainSmoke => train_smoke::run(),
     }
+}
+
+/// An error with its causes. Many say their cause themselves, and it is not said twice.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut sentence = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if sentence.is_empty() {
+            sentence = cause;
+        } else if !sentence.ends_with(&cause) {
+            sentence = format!("{sentence}: {cause}");
+        }
+    }
+    sentence
 }
