@@ -2,6 +2,7 @@
 //!
 //! Every part is made of the other verbs, run as a person would run them; `ci/run.sh` and the workflow call this.
 
+use crate::context::this_program;
 use crate::flags::{CiFlags, CiPart};
 use anyhow::{Context as _, bail};
 use bitstate_harness::ci::{Shard, Step, exit_of, gather, meaning, summary};
@@ -169,7 +170,7 @@ impl Ci<'_> {
     /// Runs a verb of this very program in the top folder, to its end; what it printed is printed, and returned.
     fn step(&self, arguments: &[&str]) -> anyhow::Result<(Step, String)> {
         println!("$ {}", command_line(arguments));
-        let program = std::env::current_exe().context("cannot find this program")?;
+        let program = this_program()?;
         let output = Command::new(program)
             .args(arguments)
             .current_dir(&self.workspace.root)

@@ -1,6 +1,7 @@
 //! What most commands start with: the workspace, the selection, the tools, the builds.
 
 use crate::flags::Flags;
+use anyhow::Context as _;
 use bitstate_harness::build::{self, Built};
 use bitstate_harness::counters::SIZE;
 use bitstate_harness::expected::Expected;
@@ -16,6 +17,7 @@ use bitstate_harness::tools::Tool;
 use bitstate_harness::verify::Plan;
 use bitstate_harness::workspace::Workspace;
 use bitstate_harness::{Error, Exit};
+use std::path::PathBuf;
 
 /// The question, understood: nothing has been built yet.
 pub struct Context {
@@ -154,4 +156,12 @@ pub fn tell_gaps(rows: &[Row]) {
             _ => {}
         }
     }
+}
+
+/// The file of this program. Where cargo has linked it anew since it began, as its own tests make cargo do, the system
+/// says that the one which runs was deleted; the new one is where it was.
+pub fn this_program() -> anyhow::Result<PathBuf> {
+    let path = std::env::current_exe().context("cannot find this program")?;
+    let anew = path.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map(PathBuf::from);
+    Ok(anew.filter(|path| path.exists()).unwrap_or(path))
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask selftest`, and `plant`, by which it makes runners with faults.
 
-use crate::context::{Context, Ready};
+use crate::context::{Context, Ready, this_program};
 use crate::flags::{Flags, PlantFlags, SelftestFlags};
 use anyhow::{Context as _, anyhow, bail};
 use bitstate_harness::comparison::percent;
@@ -83,7 +83,7 @@ fn with_bench<T>(quick: bool, act: impl FnOnce(&Bench) -> Result<T, Error>) -> a
     let provenance = Provenance::collect(&ready.context.workspace);
     let plan = plan(&ready)?;
     let pairs = if quick { Pairs::Fewest } else { Pairs::Steady };
-    let planter = std::env::current_exe().context("cannot find this program")?;
+    let planter = this_program()?;
     let workspace = &ready.context.workspace;
     let bench = Bench { plan: &plan, workspace, thresholds: &thresholds, provenance: &provenance, planter, pairs };
     Ok(act(&bench)?)
