@@ -1,8 +1,8 @@
 //! Tokens a second of the default model: one stream, many streams together, and prefill.
 //!
 //! `cargo bench -p bitstate-engine` prints tokens a second (`elem/s`) for every variant, the total of all streams.
-//! Every token's full logits are computed in `decode`, the last one's alone in `prefill`. Compare within one run
-//! only: the machine drifts.
+//! In `decode` every token's full logits are computed, where it says greedy the largest alone; in `prefill` the logits of
+//! the last token. Compare within one run only: the machine drifts.
 #![allow(clippy::unwrap_used, reason = "a bench may panic")]
 
 use bitstate_engine::{Engine, TopLogit};

@@ -69,6 +69,7 @@ impl Pairs {
         seconds >= MOST_SECONDS || noise.iter().all(|pairs| width(pairs) <= STEADY * limits.ceiling.ln_1p())
     }
 }
+
 /// Phases that are compared.
 const PHASES: [&str; 2] = ["prefill", "decode"];
 
@@ -115,7 +116,8 @@ struct Contest<'a> {
 /// Compares pairs of sides on every timed case that both have.
 ///
 /// # Errors
-/// On Ctrl-C, where the two have no timed case, or if the journal of the first side cannot be written. Everything that goes wrong with a run is a row.
+/// On Ctrl-C, where the two have no timed case, or if the journal of the first side cannot be written. Everything that
+/// goes wrong with a run is a row.
 pub fn compare<'a>(sides: &[[Side<'a>; 2]], settings: &Settings) -> Result<Paired, Error> {
     let mut rows = Vec::new();
     let mut contests = Vec::new();
