@@ -147,7 +147,12 @@ impl Trainer {
     ///
     /// # Errors
     /// Where the loss is no number any more (the last checkpoint is kept), or a file cannot be written.
-    pub fn run(&mut self, tell: &mut dyn FnMut(&Event) -> bool) -> Result<(), Error> {
+    pub fn run(&mut self, tell: &mut (dyn FnMut(&Event) -> bool + Send)) -> Result<(), Error> {
+        // On a thread of the pool: a pass of some microseconds does not have to wake another thread to begin.
+        rayon::scope(|_| self.train(tell))
+    }
+
+    fn train(&mut self, tell: &mut dyn FnMut(&Event) -> bool) -> Result<(), Error> {
         let out = self.config.out.clone();
         fs::create_dir_all(&out).map_err(Error::file("make", &out))?;
         let log = Log { path: out.join("log.jsonl") };
