@@ -43,8 +43,7 @@ pub fn run(flags: &EvalFlags) -> anyhow::Result<Exit> {
 
 /// The native answer.
 fn ask(workspace: &Workspace, flags: &EvalFlags) -> anyhow::Result<Quality> {
-    let trained = flags.tokenizer != "byte";
-    let mut command = Command::new(bitstate(workspace, trained)?);
+    let mut command = Command::new(bitstate(workspace)?);
     command.args(["eval", "--json", "--trace", "--restart", "--tokenizer", &flags.tokenizer]);
     command.arg("--model").arg(&flags.model).arg("--text").arg(&flags.text);
     command.args(["--stories", &flags.stories.to_string(), "--tokens", &flags.tokens.to_string()]);
@@ -52,11 +51,8 @@ fn ask(workspace: &Workspace, flags: &EvalFlags) -> anyhow::Result<Quality> {
     Quality::parse(&said).map_err(|error| anyhow!("{error}"))
 }
 
-/// The command, with its trainer where the tokenizer of one is needed.
-fn bitstate(workspace: &Workspace, trained: bool) -> Result<PathBuf, Error> {
-    if trained {
-        return crate::train_smoke::build(workspace);
-    }
+/// The command.
+fn bitstate(workspace: &Workspace) -> Result<PathBuf, Error> {
     let mut command = cargo();
     command.args(["build", "--release", "--package", "bitstate-cli"]);
     logged(workspace, "the command", &mut command)?;

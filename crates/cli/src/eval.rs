@@ -1,21 +1,17 @@
 //! `bitstate eval`: how well a model knows a text.
 
 use crate::load::ModelFlags;
-use anyhow::{Context, Result, bail, ensure};
+use crate::text::{TokenizerFlags, fits};
+use anyhow::{Context, Result, ensure};
 use bitstate_engine::{Engine, State};
-use bitstate_generate::ByteTokenizer;
 use bitstate_kernels::Variant;
 use bitstate_protocol::Digest;
+use bitstate_tokenizer::{END_OF_TEXT, Tokenizer};
 use serde::Serialize;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-/// What stands between two stories of a text file.
-const END_OF_TEXT: &str = "<|endoftext|>";
-/// The token that ends a text of bytes, as the trainer writes it.
-const END: u32 = 0;
 
 /// Measure how well a model predicts a text: nats a token, bits a byte, perplexity.
 ///
@@ -36,10 +32,8 @@ pub struct Flags {
     /// UTF-8 text.
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
-    /// `byte`, or the tokenizer.json that the model was trained with (for which `bitstate` must be built with
-    /// `--features train`).
-    #[arg(long, value_name = "KIND", default_value = "byte")]
-    tokenizer: String,
+    #[command(flatten)]
+    tokenizer: TokenizerFlags,
     /// Start every story from an empty state instead of the one that the story before has left.
     #[arg(long)]
     restart: bool,
@@ -82,13 +76,24 @@ struct Trace {
     nats: f64,
 }
 
+impl Flags {
+    /// The model or checkpoint.
+    fn path(&self) -> Result<&Path> {
+        #[cfg(feature = "train")]
+        let checkpoint = self.checkpoint.as_deref();
+        #[cfg(not(feature = "train"))]
+        let checkpoint = None;
+        self.model.as_deref().or(checkpoint).context("give --model")
+    }
+}
+
 pub fn run(flags: &Flags) -> Result<()> {
     let text = fs::read(&flags.text).with_context(|| format!("cannot read {}", flags.text.display()))?;
     let text = String::from_utf8(text).with_context(|| format!("{} is not UTF-8", flags.text.display()))?;
     let stories = text.split(END_OF_TEXT).map(str::trim).filter(|story| !story.is_empty());
     let stories: Vec<&str> = stories.take(flags.stories.unwrap_or(u32::MAX) as usize).collect();
     ensure!(!stories.is_empty(), "there is no story in {}", flags.text.display());
-    let tokenizer = Tokenizer::new(&flags.tokenizer)?;
+    let tokenizer = flags.tokenizer.load(flags.path()?)?;
     let mut tokens = Vec::new();
     for story in &stories {
         let mut of_story = vec![tokenizer.end()];
@@ -146,8 +151,7 @@ fn hear(flags: &Flags, stories: &[Vec<u32>], tokenizer: &Tokenizer) -> Result<He
     if let Some(checkpoint) = &flags.checkpoint {
         return by_trainer(checkpoint, stories, tokenizer);
     }
-    let Some(model) = &flags.model else { bail!("give --model") };
-    let model = ModelFlags { model: model.clone(), variant: flags.variant };
+    let model = ModelFlags { model: flags.path()?.to_path_buf(), variant: flags.variant };
     let bytes = model.read()?;
     let engine = model.engine(&bytes)?;
     fits(tokenizer, engine.config().vocab_size, &model.model)?;
@@ -187,64 +191,6 @@ fn by_trainer(path: &Path, stories: &[Vec<u32>], tokenizer: &Tokenizer) -> Resul
     let nats = stories.iter().flat_map(|story| surprises(&net, story)).sum();
     let variant = if position.bitnet { "the trainer, ternary" } else { "the trainer, f32" };
     Ok(Heard { nats, variant, trace: Vec::new() })
-}
-
-/// That a model has a token for everything that the tokenizer may say.
-fn fits(tokenizer: &Tokenizer, vocab_size: usize, path: &Path) -> Result<()> {
-    let (tokens, path) = (tokenizer.vocab_size(), path.display());
-    ensure!(
-        vocab_size >= tokens,
-        "the tokenizer has {tokens} tokens and {path} {vocab_size}: it was not trained with it"
-    );
-    ensure!(
-        vocab_size == 256 || tokens != 256,
-        "{path} has {vocab_size} tokens, which are not bytes: give the tokenizer.json that it was trained with as \
-         --tokenizer"
-    );
-    Ok(())
-}
-
-/// Text to tokens.
-enum Tokenizer {
-    Byte(ByteTokenizer),
-    #[cfg(feature = "train")]
-    Trained(bitstate_train::data::Tokenizer),
-}
-
-impl Tokenizer {
-    fn new(kind: &str) -> Result<Self> {
-        if kind == "byte" {
-            return Ok(Tokenizer::Byte(ByteTokenizer::new(256)?));
-        }
-        #[cfg(feature = "train")]
-        return Ok(Tokenizer::Trained(bitstate_train::data::Tokenizer::load(Path::new(kind))?));
-        #[cfg(not(feature = "train"))]
-        bail!("this bitstate knows the tokenizer `byte` alone: for {kind} build it with --features train");
-    }
-
-    fn vocab_size(&self) -> usize {
-        match self {
-            Tokenizer::Byte(_) => 256,
-            #[cfg(feature = "train")]
-            Tokenizer::Trained(tokenizer) => tokenizer.vocab_size(),
-        }
-    }
-
-    fn end(&self) -> u32 {
-        match self {
-            Tokenizer::Byte(_) => END,
-            #[cfg(feature = "train")]
-            Tokenizer::Trained(tokenizer) => tokenizer.end(),
-        }
-    }
-
-    fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        match self {
-            Tokenizer::Byte(bytes) => Ok(bytes.encode(text)),
-            #[cfg(feature = "train")]
-            Tokenizer::Trained(tokenizer) => Ok(tokenizer.encode(text)?),
-        }
-    }
 }
 
 /// A session that is surprised by what comes.

@@ -1,27 +1,34 @@
 //! `bitstate generate`: a prompt continued.
 
 use crate::load::ModelFlags;
+use crate::text::{TokenizerFlags, fits};
 use crate::threads::Threads;
-use anyhow::Result;
-use bitstate_generate::{ByteDecoder, ByteTokenizer, Sampling, Session};
+use anyhow::{Context, Result};
+use bitstate_generate::{Sampling, Session};
 use bitstate_threads::{Pool, Workers};
+use bitstate_tokenizer::Tokenizer;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::time::{Instant, SystemTime};
 
 /// Continue a prompt.
 ///
-/// Text goes in and out as bytes, one token each, where the model has a token for every byte; token ids work with
-/// any model. The same seed gives the same text on every machine.
+/// Text goes in and out by the model's tokenizer and ends with the text; without one, token ids work with any model.
+/// An empty prompt begins a text. The same seed gives the same tokens on every machine.
 #[derive(clap::Args)]
 pub struct Flags {
     #[command(flatten)]
     model: ModelFlags,
     #[command(flatten)]
     prompt: Prompt,
-    /// How many tokens to generate.
+    #[command(flatten)]
+    tokenizer: TokenizerFlags,
+    /// How many tokens to generate at most.
     #[arg(long, value_name = "N", default_value_t = 64)]
     max_tokens: u32,
+    /// Go on where the text ends.
+    #[arg(long)]
+    ignore_end: bool,
     /// Always take the likeliest token.
     #[arg(long, conflicts_with_all = ["seed", "temperature", "top_k", "top_p", "penalty"])]
     greedy: bool,
@@ -78,13 +85,13 @@ pub fn run(flags: &Flags) -> Result<()> {
     engine.set_workers(pool.as_ref().map(|pool| pool as &dyn Workers));
     let threads = pool.as_ref().map_or(1, Pool::threads);
     let vocab_size = engine.config().vocab_size;
-    let prompt = match &flags.prompt.prompt {
-        Some(text) => ByteTokenizer::new(vocab_size)?.encode(text),
-        None => flags.prompt.tokens.clone(),
+    let tokenizer = flags.tokenizer(vocab_size)?;
+    let prompt = match (&flags.prompt.prompt, &tokenizer) {
+        (Some(text), Some(tokenizer)) if text.is_empty() => vec![tokenizer.end()],
+        (Some(text), Some(tokenizer)) => tokenizer.encode(text)?,
+        _ => flags.prompt.tokens.clone(),
     };
-    // A model of exactly 256 tokens speaks bytes; a larger one only where the prompt was given as text.
-    let tokenizer = (vocab_size == 256 || flags.prompt.prompt.is_some()).then(|| ByteTokenizer::new(vocab_size));
-    let tokenizer = tokenizer.transpose()?;
+    let end = tokenizer.as_ref().filter(|_| !flags.ignore_end).map(Tokenizer::end);
     let seed = (!flags.greedy).then(|| flags.seed.unwrap_or_else(clock_seed));
     let sampling = seed.map_or(Sampling::Greedy, |seed| Sampling::Seeded {
         seed,
@@ -98,14 +105,17 @@ pub fn run(flags: &Flags) -> Result<()> {
     session.feed(&prompt)?;
     let mut tokens = Vec::new();
     let mut out = io::stdout().lock();
-    let mut decoder = ByteDecoder::default();
+    let mut decoder = tokenizer.as_ref().map(Tokenizer::decoder);
     let start = Instant::now();
     for i in 1..=flags.max_tokens {
         let token = session.choose()?;
+        if Some(token) == end {
+            break;
+        }
         tokens.push(token);
         if !flags.json {
-            match tokenizer {
-                Some(_) => write!(out, "{}", decoder.push(token))?,
+            match &mut decoder {
+                Some(decoder) => write!(out, "{}", decoder.push(token)?)?,
                 None => write!(out, "{token} ")?,
             }
             out.flush()?;
@@ -118,18 +128,31 @@ pub fn run(flags: &Flags) -> Result<()> {
     let tokens_per_second = if tokens.is_empty() { 0.0 } else { tokens.len() as f64 / seconds };
 
     if flags.json {
-        let text = tokenizer.map(|tokenizer| tokenizer.decode(&tokens));
+        let text = tokenizer.as_ref().map(|tokenizer| tokenizer.decode(&tokens)).transpose()?;
         let variant = engine.variant().name();
         let generated = Generated { tokens, text, tokens_per_second, seed, variant, threads };
         writeln!(out, "{}", serde_json::to_string(&generated)?)?;
         return Ok(());
     }
-    writeln!(out, "{}", decoder.finish())?;
+    writeln!(out, "{}", decoder.map(|mut decoder| decoder.finish()).unwrap_or_default())?;
     let seed = seed.map_or(String::new(), |seed| format!(", --seed {seed}"));
     let (n, variant) = (tokens.len(), engine.variant().name());
     let threads = flags.threads.used(threads);
     eprintln!("{n} tokens, {tokens_per_second:.0} a second, --variant {variant}{threads}{seed}");
     Ok(())
+}
+
+impl Flags {
+    /// The tokenizer, where the model has one: token ids alone need none.
+    fn tokenizer(&self, vocab_size: usize) -> Result<Option<Tokenizer>> {
+        let model = &self.model.model;
+        let tokenizer = self.tokenizer.load(model)?;
+        match fits(&tokenizer, vocab_size, model) {
+            Ok(()) => Ok(Some(tokenizer)),
+            Err(_) if self.prompt.prompt.is_none() && !self.tokenizer.given() => Ok(None),
+            Err(error) => Err(error).context("give token ids as --tokens instead of text, or another tokenizer"),
+        }
+    }
 }
 
 fn clock_seed() -> u64 {

@@ -6,6 +6,7 @@ mod inspect;
 mod load;
 mod logits;
 mod synth;
+mod text;
 mod threads;
 #[cfg(feature = "train")]
 mod training;

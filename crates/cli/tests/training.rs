@@ -184,7 +184,7 @@ fn what_cannot_be_is_a_sentence() {
         ("train --config typo.toml", ["`warmpu`", "did you mean `warmup`?"]),
         ("train --config tight.toml", ["320 tokens", "256"]),
         ("convert --checkpoint stories.txt --out x.bits", ["stories.txt", "not a safetensors file"]),
-        ("eval --model small.bits --text stories.txt", ["256 tokens", "64"]),
+        ("eval --model small.bits --text stories.txt", ["64 tokens", "256"]),
         ("eval --checkpoint run/last.safetensors --text stories.txt --restart", ["320 tokens", "--tokenizer"]),
         ("eval --checkpoint run/last.safetensors --text stories.txt", ["--restart", "required"]),
         ("eval --text stories.txt", ["--model", "required"]),

@@ -1,6 +1,6 @@
-//! From a prompt to text: tokenizers, the sampler, and the session that puts an engine between them.
+//! From a prompt to more of it: the sampler, and the session that puts an engine between two tokens.
 //!
-//! The same seed gives the same text on every target: the sampler does its sums in the workspace's one arithmetic.
+//! The same seed gives the same tokens on every target: the sampler does its sums in the workspace's one arithmetic.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
@@ -10,8 +10,6 @@ extern crate std;
 mod candidates;
 mod sampler;
 mod session;
-mod tokenizer;
 
 pub use sampler::{Sampler, Sampling, SamplingError, SplitMix64};
 pub use session::Session;
-pub use tokenizer::{ByteDecoder, ByteTokenizer, TokenizeError};

@@ -1,9 +1,9 @@
 //! What a model writes while it is trained, by the trainer's own forward pass.
 
-use crate::data::Tokenizer;
 use crate::error::Error;
 use crate::net::{Batch, Net};
 use crate::ops;
+use bitstate_tokenizer::Tokenizer;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
@@ -31,7 +31,7 @@ pub fn sample(net: &Net, tokenizer: &Tokenizer, prompt: &str, count: usize, seed
         }
         tokens.push(token);
     }
-    tokenizer.decode(&tokens[1..])
+    Ok(tokenizer.decode(&tokens[1..])?)
 }
 
 /// The token at which the running sum of the probabilities passes `at`, a number in 0..1.

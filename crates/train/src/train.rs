@@ -3,7 +3,7 @@
 use crate::chart;
 use crate::checkpoint::{Checkpoint, Position};
 use crate::config::{BatchConfig, TrainConfig};
-use crate::data::{TokenFile, Tokenizer, Windows};
+use crate::data::{TokenFile, Windows, tokenizer_of};
 use crate::error::Error;
 use crate::kernels::dropout::mixed;
 use crate::kernels::loss::Distill;
@@ -72,7 +72,7 @@ impl Trainer {
         let position = Position {
             shapes: Position::shapes_of(&shapes),
             bitnet: config.model.bitnet,
-            tokenizer: tokenizer_of(&config.data)?,
+            tokenizer: tokenizer_name(&config.data)?,
             step: 0,
             tokens: 0,
             windows: [0, 0],
@@ -94,7 +94,7 @@ impl Trainer {
         let vocab_size = TokenFile::open(&config.data.join("train.tokens"))?.vocab_size();
         let shapes = Position::shapes_of(&config.model.shapes(vocab_size, config.longest())?);
         let found = (at.position.shapes, at.position.bitnet, at.position.seed, at.position.tokenizer.clone());
-        let wanted = (shapes, config.model.bitnet, config.seed, tokenizer_of(&config.data)?);
+        let wanted = (shapes, config.model.bitnet, config.seed, tokenizer_name(&config.data)?);
         if found != wanted {
             return Err(Error::content(
                 &path,
@@ -299,7 +299,7 @@ impl Trainer {
     fn sample(&self) -> Result<Event, Error> {
         let net = Net::new(&self.shapes, &self.at.params, self.config.model.bitnet, false);
         let watch = &self.config.watch;
-        let tokenizer = Tokenizer::of_folder(&self.config.data)?;
+        let tokenizer = tokenizer_of(&self.config.data)?;
         let text = sample(&net, &tokenizer, &watch.prompt, watch.sample_tokens, self.config.seed)?;
         Ok(Event::Sampled { step: self.at.position.step, tokens: self.at.position.tokens, text })
     }
@@ -323,7 +323,7 @@ fn add(total: &mut [Vec<f32>], grads: &[Vec<f32>]) {
 }
 
 /// `byte`, or the digest of the folder's `tokenizer.json`.
-fn tokenizer_of(data: &Path) -> Result<String, Error> {
+fn tokenizer_name(data: &Path) -> Result<String, Error> {
     let path = data.join("tokenizer.json");
     if !path.exists() {
         return Ok("byte".into());

@@ -1,7 +1,8 @@
 //! `bitstate data`: texts made ready for training.
 
 use anyhow::{Context, Result};
-use bitstate_train::data::{END_OF_TEXT, Prepare, Side, TokenizerKind, prepare, smoke_corpus};
+use bitstate_tokenizer::END_OF_TEXT;
+use bitstate_train::data::{Prepare, Side, TokenizerKind, prepare, smoke_corpus};
 use std::fs;
 use std::path::{Path, PathBuf};
 

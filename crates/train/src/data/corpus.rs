@@ -1,12 +1,10 @@
 //! Text files as lists of stories.
 
 use crate::error::Error;
+use bitstate_tokenizer::END_OF_TEXT;
 use serde::Deserialize;
 use std::fs;
 use std::path::Path;
-
-/// What stands between two stories, on a line of its own or anywhere.
-pub const END_OF_TEXT: &str = "<|endoftext|>";
 
 /// A story of TinyStories' JSON form; what else it holds is of no use here.
 #[derive(Deserialize)]

@@ -9,9 +9,9 @@ mod tokenizer;
 mod tokens;
 mod windows;
 
-pub use corpus::{END_OF_TEXT, stories};
+pub use corpus::stories;
 pub use prepare::{Prepare, Prepared, Side, prepare};
 pub use smoke::smoke_corpus;
-pub use tokenizer::{Tokenizer, TokenizerKind};
+pub use tokenizer::{TokenizerKind, load_tokenizer, tokenizer_of};
 pub use tokens::{TokenFile, write_tokens};
 pub use windows::Windows;

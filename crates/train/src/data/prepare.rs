@@ -1,7 +1,7 @@
 //! `data prepare`: texts in, a folder with `train.tokens`, `valid.tokens` and perhaps `tokenizer.json` out.
 
 use super::corpus::stories;
-use super::tokenizer::{Tokenizer, TokenizerKind};
+use super::tokenizer::{TokenizerKind, to_json};
 use super::tokens::write_tokens;
 use crate::error::Error;
 use crate::file::write_atomically;
@@ -65,8 +65,8 @@ pub fn prepare(job: &Prepare) -> Result<Prepared, Error> {
             return Err(Error::Refused(format!("there is no story {what}: the text is empty or too small to split")));
         }
     }
-    let tokenizer = Tokenizer::new(&job.tokenizer, &train)?;
-    if let Some(json) = tokenizer.to_json()? {
+    let tokenizer = job.tokenizer.tokenizer(&train)?;
+    if let Some(json) = to_json(&tokenizer)? {
         write_atomically(&job.out.join("tokenizer.json"), |file| file.write_all(json.as_bytes()))?;
     }
     let side = |name, stories: &[String]| -> Result<Side, Error> {

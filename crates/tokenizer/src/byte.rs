@@ -1,36 +1,17 @@
 //! Bytes as tokens.
 
-use alloc::string::String;
-use alloc::vec::Vec;
-
-/// Text that a model has no tokens for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the model has {vocab_size} tokens, too few for one a byte: give token ids instead of text")]
-pub struct TokenizeError {
-    /// V of the model.
-    pub vocab_size: usize,
-}
-
 /// The byte-level tokenizer: token `b` is the byte `b`. Tokens above 255 have no text.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct ByteTokenizer(());
+pub struct ByteTokenizer;
 
 impl ByteTokenizer {
-    /// The tokenizer for a model with `vocab_size` tokens.
-    ///
-    /// # Errors
-    /// Where that is fewer than 256.
-    pub fn new(vocab_size: usize) -> Result<Self, TokenizeError> {
-        if vocab_size < 256 { Err(TokenizeError { vocab_size }) } else { Ok(ByteTokenizer(())) }
-    }
-
     /// One token a byte.
-    pub fn encode(&self, text: &str) -> Vec<u32> {
+    pub fn encode(self, text: &str) -> Vec<u32> {
         text.bytes().map(u32::from).collect()
     }
 
     /// The text of `tokens`; bytes that are not UTF-8 and tokens above 255 become `U+FFFD`.
-    pub fn decode(&self, tokens: &[u32]) -> String {
+    pub fn decode(self, tokens: &[u32]) -> String {
         let mut decoder = ByteDecoder::default();
         let mut text: String = tokens.iter().map(|&token| decoder.push(token)).collect();
         text.push_str(&decoder.finish());
@@ -58,7 +39,7 @@ impl ByteDecoder {
             }
         }
         loop {
-            match core::str::from_utf8(&self.pending) {
+            match std::str::from_utf8(&self.pending) {
                 Ok(text) => {
                     out.push_str(text);
                     self.pending.clear();
