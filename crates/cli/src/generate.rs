@@ -44,9 +44,10 @@ pub struct Flags {
     /// Keep this share of the probability.
     #[arg(long, value_name = "P", default_value_t = 0.9)]
     top_p: f32,
-    /// Penalty on tokens seen before; 1 is none.
-    #[arg(long, default_value_t = 1.1)]
-    penalty: f32,
+    /// Penalty on tokens seen before, 1 for none; 1.1 if not given, and none where tokens are bytes, for letters come
+    /// back.
+    #[arg(long)]
+    penalty: Option<f32>,
     /// Threads that share the head of a large model: a number, or `auto` for every core; the tokens are the same.
     #[arg(long, value_name = "N", default_value = "1")]
     threads: Threads,
@@ -98,7 +99,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         temperature: flags.temperature,
         top_k: flags.top_k,
         top_p: flags.top_p,
-        penalty: flags.penalty,
+        penalty: flags.penalty.unwrap_or(if matches!(tokenizer, Some(Tokenizer::Byte)) { 1.0 } else { 1.1 }),
     });
 
     let mut session = Session::new(&engine, sampling)?;

@@ -86,7 +86,7 @@ fn a_seed_gives_the_oracles_tokens_in_every_variant() {
     let folder = Folder::new();
     let prompt: Vec<u32> = "Once upon".bytes().map(u32::from).collect();
     let seeded = Sampling::Seeded { seed: 7, temperature: 0.8, top_k: 50, top_p: 0.9, penalty: 1.1 };
-    let cases = [("--seed 7", seeded, Some(7)), ("--greedy", Sampling::Greedy, None)];
+    let cases = [("--seed 7 --penalty 1.1", seeded, Some(7)), ("--greedy", Sampling::Greedy, None)];
     for (flags, sampling, seed) in cases {
         let (tokens, _) = oracle(&folder, BYTE, &prompt, sampling, 12);
         let bytes: Vec<u8> = tokens.iter().map(|&token| u8::try_from(token).unwrap()).collect();
