@@ -4,7 +4,7 @@
 
 mod support;
 
-use bitstate_kernels::{HeadPath, Int8Head, Kernels, TopLogit, Variant, WhyFull};
+use bitstate_kernels::{Divide, HeadPath, Int8Head, Kernels, TopLogit, Variant, WhyFull};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use support::data::{Kind, Source};
@@ -93,6 +93,21 @@ impl Case {
                 }
                 if let HeadPath::TwoStage { exact } = path {
                     assert!((k..=v).contains(&exact), "{name} {variant:?} {k} of {v}: {exact} exact logits");
+                }
+                for chunk in [Int8Head::SPLIT, (v / 3).max(1).next_multiple_of(Int8Head::SPLIT), v] {
+                    let (mut top, mut room) = (vec![TopLogit::default(); k], vec![f32::NAN; v]);
+                    let divide: Divide<'_> = &|room, task| {
+                        // From the last to the first, as no thread by itself would.
+                        for (i, room) in room.chunks_mut(chunk).enumerate().rev() {
+                            task(i * chunk, room);
+                        }
+                    };
+                    let path = head.top_by(divide, &self.q, self.scale, &mut top, &mut room);
+                    let name = format!("{name} {variant:?} {k} of {v}, divided by {chunk}: {path:?}");
+                    assert_eq!(bits(&top), bits(&ranked[..k]), "{name}");
+                    if let HeadPath::TwoStage { exact } = path {
+                        assert!((k..=v).contains(&exact), "{name}");
+                    }
                 }
             }
             let cut = v / 2 / Int8Head::SPLIT * Int8Head::SPLIT;
