@@ -20,12 +20,21 @@ use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard};
 use support::Fake;
 
 /// Where the process that is to be killed works; it is this test again.
 const FOLDER: &str = "BITSTATE_TEST_FOLDER";
 /// At which run of a runner it is killed, by that runner.
 const KILL_AT: &str = "BITSTATE_TEST_KILL_AT";
+
+/// A process that was just started holds, until it is the other program, the files of this one and so its locks: who
+/// opens a journal again and again must not do that while another test starts processes.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
 
 /// A target whose runner is a script that answers what it is asked, leaves a mark for every run, and kills who asks at
 /// the run that it is told.
@@ -116,6 +125,7 @@ fn marks(folder: &Path) -> usize {
 
 #[test]
 fn a_run_that_is_killed_loses_nothing_but_the_piece_under_way() {
+    let _alone = alone();
     if let Some(folder) = std::env::var_os(FOLDER) {
         let folder = Path::new(&folder);
         std::fs::write(folder.join("pid"), std::process::id().to_string()).unwrap();
@@ -193,6 +203,7 @@ fn a_run_that_still_goes_on_is_left_alone() {
 
 #[test]
 fn a_journal_that_a_crash_did_not_leave_is_refused_with_its_line() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let journal = begin(folder.path());
     let path = journal.path().to_path_buf();
