@@ -1,7 +1,7 @@
 //! `cargo xtask ab`.
 
 use crate::context::{Context, Ready, tell};
-use crate::flags::{AbFlags, Cli, Command};
+use crate::flags::{Cli, Command, Flags};
 use crate::resume::{self, Resumed};
 use anyhow::{Context as _, bail};
 use bitstate_harness::checkout::{self, Checkout};
@@ -18,8 +18,59 @@ use bitstate_harness::target::{Cell, Clock};
 use bitstate_harness::thresholds::Thresholds;
 use bitstate_harness::verify::Plan;
 use bitstate_harness::{Exit, report};
-use clap::Parser;
+use clap::{Args, Parser};
 use serde_json::json;
+
+/// Flags of `ab`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Both commits are built first, each in a folder of its own under target/bitstate/ab/. Then their runs alternate: pairs
+in random, balanced order, a fresh process for every run, all pinned to one processor. Beside every pair runs its twin,
+the first commit against itself: the noise of this session. A run of less than 0.15 seconds is taken three times in its
+process, and the fastest take counts.
+
+Verdicts, with the exit code that each means:
+  regression      1  slower: the 95 % interval lies beyond the floor and the noise, in two rounds
+  improvement     0  faster, likewise
+  noise           0  no change above the floor that the session could show, and none of the ceiling's size
+  inconclusive    3  the rounds disagree, or a change of the ceiling's size is neither shown nor ruled out
+  not_measurable  3  the machine differs from itself by more than the ceiling
+  not_comparable  3  the commits do not answer the same question: another model, prompt or golden answer
+An emulated target has no clock: its instructions, memory and sizes are counted on both sides and judged by the
+thresholds of the gate.
+A side that fails ends with 2, a wrong answer with 4. Floor and ceiling: ci/thresholds.toml.
+
+Examples:
+  cargo xtask ab main . --target native     the working tree, changes included, against main
+  cargo xtask ab HEAD~1 HEAD --workload default --variant avx2
+  cargo xtask ab HEAD HEAD --target native  how well can this machine tell?")]
+pub struct AbFlags {
+    /// Commit, branch or tag that is compared with; `.` is the working tree as it is
+    #[arg(value_name = "OLD", required_unless_present = "resume")]
+    pub old: Option<String>,
+    /// Commit, branch or tag that is judged; `.` is the working tree as it is
+    #[arg(value_name = "NEW", required_unless_present = "resume")]
+    pub new: Option<String>,
+    /// What to compare on.
+    #[command(flatten)]
+    pub flags: Flags,
+    /// Pairs of a round; by default 20 with --quick, else until the noise is known to 1.2 %, at least 20,
+    /// at most 25 seconds a case
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(20..=1000))]
+    pub pairs: Option<u32>,
+    /// Go on with the last comparison that was broken off: the pairs that it finished are not measured again
+    #[arg(long)]
+    pub resume: bool,
+}
+
+impl AbFlags {
+    /// The commits and flags that say what is compared, in one order.
+    pub fn canonical(&self) -> Vec<String> {
+        let commits = self.old.iter().chain(&self.new).cloned();
+        let pairs = self.pairs.map(|pairs| format!("--pairs={pairs}"));
+        commits.chain(self.flags.canonical()).chain(pairs).collect()
+    }
+}
 
 /// Seed of the order of pairs: fixed, and in the records, so that an order can be had again.
 const SEED: u64 = 0x0ab0_0ab0;

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`.
 
 use crate::context::{Context, Ready, tell};
-use crate::flags::{BenchFlags, Cli, Command};
+use crate::flags::{Cli, Command, Flags};
 use crate::resume::{self, Resumed};
 use anyhow::bail;
 use bitstate_harness::golden::{Case, Golden};
@@ -18,9 +18,58 @@ use bitstate_harness::verify::Plan;
 use bitstate_harness::workloads;
 use bitstate_harness::workspace::Workspace;
 use bitstate_harness::{Exit, report, verify};
-use clap::Parser;
+use clap::{Args, Parser};
 use serde_json::json;
 use std::path::PathBuf;
+
+/// Flags of `bench`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask bench                        all targets; the report goes to target/bitstate/reports/
+  cargo xtask bench --quick                fewer samples, under three minutes after the builds
+  cargo xtask bench --publish first-light  the report goes to reports/<date>-first-light/, to be committed
+  cargo xtask bench --resume               go on with the last run that was broken off, with its flags
+  cargo xtask bench --target native --metric time --dry-run
+  cargo xtask bench --target native --variant '^(avx2|avx512_vnni)$'
+
+Where --variant leaves exactly two variants of one target, they are also measured against each other, in pairs:
+the ratio of their times, with its interval, is in the terminal, the JSON and the report. That one is slower than
+the other changes no exit code: `cargo xtask ab` is the command that judges.
+
+A run that was broken off, by Ctrl-C, a crash or a full disk, goes on with `cargo xtask bench --resume`: every finished
+run of a runner is in a journal in target/bitstate/unfinished/. It ends with 3 where commit, changes, tools, machine,
+models or flags are not those that the run began with.")]
+pub struct BenchFlags {
+    /// What to measure.
+    #[command(flatten)]
+    pub flags: Flags,
+    /// Name of the run, for its folder and title
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_NAME)]
+    pub name: String,
+    /// Write the report into reports/ under this name, to be committed
+    #[arg(long, value_name = "NAME", conflicts_with = "name")]
+    pub publish: Option<String>,
+    /// Go on with the last run that was broken off: what it finished is not measured again
+    #[arg(long)]
+    pub resume: bool,
+}
+
+impl BenchFlags {
+    /// The flags that say what is measured and where it goes, in one order: those of a run that is resumed must be the
+    /// same.
+    pub fn canonical(&self) -> Vec<String> {
+        let mut flags = self.flags.canonical();
+        if self.name != DEFAULT_NAME {
+            flags.push(format!("--name={}", self.name));
+        }
+        flags.extend(self.publish.iter().map(|name| format!("--publish={name}")));
+        flags
+    }
+}
+
+/// Name of a run that was given none.
+const DEFAULT_NAME: &str = "local";
 
 /// Seed of the order of samples: fixed, and in the records, so that an order can be had again.
 const SHUFFLE_SEED: u64 = 0x0b17_57a7;
@@ -113,7 +162,7 @@ fn measure_and_report(bench: &BenchFlags, ready: &Ready, limits: TimeLimits) -> 
 fn two_variants(bench: &BenchFlags, plan: &Plan) -> Option<[Cell; 2]> {
     let cells: [Cell; 2] = plan.built.runnable(plan.cells).try_into().ok()?;
     let comparable = cells[0].target == cells[1].target && cells[0].target.clock == Clock::Wall;
-    (comparable && !bench.flags.variant.is_empty()).then_some(cells)
+    (comparable && !bench.flags.choice.variant.is_empty()).then_some(cells)
 }
 
 /// Measures the second of two cells against the first. Which is faster is an answer here, not a verdict: two variants

@@ -3,16 +3,66 @@
 //! Every part is made of the other verbs, run as a person would run them; `ci/run.sh` and the workflow call this.
 
 use crate::context::this_program;
-use crate::flags::{CiFlags, CiPart};
 use anyhow::{Context as _, bail};
 use bitstate_harness::ci::{Shard, Step, exit_of, gather, meaning, summary};
 use bitstate_harness::error::nearest;
 use bitstate_harness::target::{Clock, Target, targets};
 use bitstate_harness::workspace::{Workspace, make_folder, write_atomic};
 use bitstate_harness::{Error, Exit, process};
+use clap::{Args, Subcommand};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+/// Flags of `ci`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without a part: every shard one after the other, then the merge, on this machine.
+
+Exit code: the worst of all that ran, by the ranks of every verb: 4 outranks 2 outranks 3 outranks 1. A target without
+a shard, or a shard without records, is 2. `time` is advice: its code is its own, and counts for nothing in the whole.
+
+Examples:
+  ci/run.sh                            everything, as a machine that builds on a push does
+  ci/run.sh --base main                and the times against main, as advice
+  ci/run.sh shard wasm && ci/run.sh merge
+  ci/run.sh --dry-run                  which commands would run")]
+pub struct CiFlags {
+    /// A part; without it all of them
+    #[command(subcommand)]
+    pub part: Option<CiPart>,
+    /// Where shards, the merged report and the summary go; target/bitstate/ci by default
+    #[arg(long, value_name = "DIR", global = true)]
+    pub out: Option<PathBuf>,
+    /// As many samples as `bench` and `ab` take without --quick
+    #[arg(long, global = true)]
+    pub full: bool,
+    /// Say which commands would run, and run none
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// Without a part: also the times against this commit, as advice
+    #[arg(long, value_name = "COMMIT")]
+    pub base: Option<String>,
+}
+
+/// Parts of `ci`, for machines that share the work.
+#[derive(Debug, Subcommand)]
+pub enum CiPart {
+    /// Print the shards as a list in JSON: the targets of ci/targets.toml
+    Matrix,
+    /// Measure and gate one target, into shards/TARGET/
+    Shard {
+        /// Its name.
+        target: String,
+    },
+    /// Join the folders in shards/ into one report and a summary; where GitHub has a page for the job, onto that too
+    Merge,
+    /// Compare the times of the working tree with a commit's
+    Time {
+        /// The commit.
+        base: String,
+    },
+}
 
 pub fn run(flags: &CiFlags) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;

@@ -1,7 +1,7 @@
 //! `cargo xtask compare`.
 
 use crate::context::tell_gaps;
-use crate::flags::CompareFlags;
+use crate::flags::Choice;
 use anyhow::bail;
 use bitstate_harness::Exit;
 use bitstate_harness::counters::{Counter, of_records};
@@ -10,15 +10,44 @@ use bitstate_harness::merge;
 use bitstate_harness::records::{self, Row, Tally};
 use bitstate_harness::thresholds::Thresholds;
 use bitstate_harness::workspace::Workspace;
+use clap::Args;
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Flags of `compare`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Instructions, fuel, allocations, memory and sizes are compared by the thresholds of the gate, where model, tokens,
+compiler and counting tool are the same. Times are not: two sessions differ by more than most changes.
+
+Exit codes:
+  0  no counter rose by more than its threshold      2  a counter is in one run only, or a file cannot be read
+  1  one did                                         3  a counter was taken with another model, compiler or tool
+
+Example:
+  cargo xtask compare reports/2026-01-31-before reports/2026-02-01-after --target xtensa")]
+#[command(mut_arg("metric", |metric| metric.help("Only counters that match")))]
+pub struct CompareFlags {
+    /// Folder of the run that is compared with, or its records.jsonl
+    #[arg(value_name = "OLD")]
+    pub old: PathBuf,
+    /// Folder of the run that is judged, or its records.jsonl
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+    /// Which counters.
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Answer on standard output in JSON
+    #[arg(long)]
+    pub json: bool,
+}
 
 pub fn run(flags: &CompareFlags) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     let thresholds = Thresholds::load(&workspace)?;
     let (old, _) = read(&flags.old)?;
     let (new, rows) = read(&flags.new)?;
-    let selection = flags.selection()?;
+    let selection = flags.choice.selection()?;
     let chosen = |counter: &Counter| {
         let workload = selection.workload.is_empty() || selection.workload.matches(&counter.workload);
         workload

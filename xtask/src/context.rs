@@ -42,7 +42,7 @@ pub struct Ready {
 impl Context {
     pub fn new(flags: &Flags) -> Result<Self, Error> {
         let workspace = Workspace::find()?;
-        let selection = flags.selection()?;
+        let selection = flags.choice.selection()?;
         let cells = selection.cells()?;
         // No metric is left out of the runs, but a pattern that matches none is a mistake.
         let metrics = METRICS.iter().map(|(name, _)| *name).chain([SIZE]);

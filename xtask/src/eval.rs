@@ -1,7 +1,7 @@
 //! `cargo xtask eval`: what a text costs a model, natively and proved to be the same on every target.
 
 use crate::context::{Context, tell};
-use crate::flags::EvalFlags;
+use crate::flags::Flags;
 use anyhow::anyhow;
 use bitstate_harness::build::{self, logged};
 use bitstate_harness::golden::Golden;
@@ -11,8 +11,45 @@ use bitstate_harness::tools::cargo;
 use bitstate_harness::verify::Plan;
 use bitstate_harness::workspace::Workspace;
 use bitstate_harness::{Error, Exit, provenance};
+use clap::Args;
 use std::path::PathBuf;
 use std::process::Command;
+
+/// Flags of `eval`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The loss is taken natively; every chosen cell is given the same tokens, and the digest of its logits behind each must be
+that of the logits which the loss was made of. Stories begin from an empty state, and are cut short because an emulated
+target takes a second for some tens of tokens.
+Example:
+  cargo xtask eval --model model.bits --text valid.txt --stories 2 --tokens 100")]
+pub struct EvalFlags {
+    /// Where.
+    #[command(flatten)]
+    pub flags: Flags,
+    /// The BITS file
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    /// UTF-8 text, `<|endoftext|>` between two stories
+    #[arg(long, value_name = "FILE")]
+    pub text: PathBuf,
+    /// `byte`, or the tokenizer.json that the model was trained with
+    #[arg(long, value_name = "KIND", default_value = "byte")]
+    pub tokenizer: String,
+    /// Only the first N stories
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub stories: u32,
+    /// Only the first N tokens of each story
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub tokens: u32,
+}
+
+impl EvalFlags {
+    /// A model of bytes and a text, with all else as it is where no flag is given.
+    pub fn new(model: PathBuf, text: PathBuf) -> Self {
+        EvalFlags { flags: Flags::default(), model, text, tokenizer: "byte".into(), stories: 1, tokens: 64 }
+    }
+}
 
 pub fn run(flags: &EvalFlags) -> anyhow::Result<Exit> {
     let context = Context::new(&flags.flags)?;

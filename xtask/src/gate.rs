@@ -1,7 +1,7 @@
 //! `cargo xtask gate` and `cargo xtask baseline`.
 
 use crate::context::{Context, Ready, tell_gaps};
-use crate::flags::{AcceptFlags, BaselineCommand, Flags};
+use crate::flags::Flags;
 use anyhow::bail;
 use bitstate_harness::counters::{self, Counter, Counts, EVERY_VARIANT, SIZE};
 use bitstate_harness::expected::Cause;
@@ -16,7 +16,47 @@ use bitstate_harness::target::Cell;
 use bitstate_harness::thresholds::Thresholds;
 use bitstate_harness::workspace::write_atomic;
 use bitstate_harness::{Exit, baseline};
+use clap::{Args, Subcommand};
 use serde_json::json;
+
+/// What `cargo xtask gate --help` says besides its flags, which are those of every verb.
+pub const HELP: &str = "\
+Every counter is taken twice and must agree: native instructions by callgrind around load, prefill and decode only,
+fuel under wasmtime, instructions under QEMU, allocations, memory, sizes. No clock is read. What moved is printed first;
+the whole verdict is in target/bitstate/gate/verdict.json. Thresholds and caps: ci/thresholds.toml.
+Of instructions and fuel that left their threshold the steps are counted too, and held against the accepted ones: which
+of ternary matrices, head, WKV, norms, other steps and sampling moved, and by how much.
+
+Status of a counter, with the exit code that it means:
+  over_cap, regression          1  above a cap, or above its accepted value by more than the threshold
+  missing, no_baseline, stale   2  accepted but not counted, counted but not accepted, of a workload that is gone
+  not_comparable                3  another model, compiler or counting tool than the accepted value's
+  improvement, unchanged        0
+
+Examples:
+  cargo xtask gate
+  cargo xtask gate --target native --workload byte128 --metric instructions
+  cargo xtask baseline accept --reason 'the head reads both digits'";
+
+/// What to do with the accepted counters.
+#[derive(Debug, Subcommand)]
+pub enum BaselineCommand {
+    /// Print the accepted counters, and who accepted them when and why
+    Show(Flags),
+    /// Count as `gate` does and write the counters into ci/baselines/, with who, when, why and what changed
+    Accept(AcceptFlags),
+}
+
+/// Flags of `baseline accept`.
+#[derive(Debug, Args)]
+pub struct AcceptFlags {
+    /// What to accept.
+    #[command(flatten)]
+    pub flags: Flags,
+    /// Why the change is right, for a later reader
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
 
 /// Version of the verdict file's format.
 const VERDICT_SCHEMA: u64 = 1;

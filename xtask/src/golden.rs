@@ -1,10 +1,25 @@
 //! `cargo xtask golden`.
 
-use crate::flags::GoldenFlags;
 use bitstate_harness::build::logged;
 use bitstate_harness::tools::cargo;
 use bitstate_harness::workspace::Workspace;
 use bitstate_harness::{Error, Exit};
+use clap::Args;
+
+/// Flags of `golden`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask golden --bless            make golden/streams/ from golden/cases.toml with the reference
+  cargo xtask golden --bless --check    change nothing; are the streams what the reference gives?")]
+pub struct GoldenFlags {
+    /// Compute the golden streams with the reference, never with a kernel under test
+    #[arg(long, required = true)]
+    pub bless: bool,
+    /// Change nothing; only compare
+    #[arg(long)]
+    pub check: bool,
+}
 
 pub fn run(flags: &GoldenFlags) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;

@@ -1,14 +1,48 @@
 //! `cargo xtask report`.
 
 use crate::context::tell;
-use crate::flags::ReportFlags;
 use anyhow::bail;
 use bitstate_harness::Exit;
 use bitstate_harness::merge;
 use bitstate_harness::records::Row;
 use bitstate_harness::report::{self, check, history::Published};
 use bitstate_harness::workspace::{Workspace, read_text, write_atomic};
+use clap::Args;
 use std::path::{Path, PathBuf};
+
+/// Flags of `report`.
+#[derive(Debug, Args, Default)]
+#[command(after_help = "\
+Examples:
+  cargo xtask report                    make every published report again from its records
+  cargo xtask report reports/2026-01-31-first-light
+  cargo xtask report --readme           and write the newest one's table into README.md
+  cargo xtask report --check            is everything what the records give?
+  cargo xtask report --merge native/ wasm.jsonl --out merged/
+                                        one report of runs that several machines made of one commit
+
+Exit codes:
+  0  made, or current
+  2  --check found something that is not current, or a file cannot be read
+  3  --merge was given runs of another commit, local changes, schema, golden streams, models or compilers, or two that
+     measured the same
+  What failed or was skipped in a merged run counts as it did there.")]
+pub struct ReportFlags {
+    /// Folders of runs; all in reports/ by default
+    pub folders: Vec<PathBuf>,
+    /// Join these runs, folders or files of records, into one in the folder of --out
+    #[arg(long, value_name = "RUN", num_args = 1.., requires = "out", conflicts_with_all = ["folders", "readme", "check"])]
+    pub merge: Vec<PathBuf>,
+    /// Where --merge writes its records and report
+    #[arg(long, value_name = "DIR", requires = "merge")]
+    pub out: Option<PathBuf>,
+    /// Write the newest published report's table and charts into README.md
+    #[arg(long)]
+    pub readme: bool,
+    /// Change nothing; end with 2 if something is not current
+    #[arg(long)]
+    pub check: bool,
+}
 
 pub fn run(flags: &ReportFlags) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;

@@ -1,7 +1,7 @@
 //! `cargo xtask selftest`, and `plant`, by which it makes runners with faults.
 
 use crate::context::{Context, Ready, this_program};
-use crate::flags::{Flags, PlantFlags, SelftestFlags};
+use crate::flags::{Choice, Flags};
 use anyhow::{Context as _, anyhow, bail};
 use bitstate_harness::comparison::percent;
 use bitstate_harness::pairs::Pairs;
@@ -13,8 +13,45 @@ use bitstate_harness::stats::verdict::Verdict;
 use bitstate_harness::thresholds::Thresholds;
 use bitstate_harness::verify::Plan;
 use bitstate_harness::{Error, Exit, provenance};
+use clap::Args;
 use serde_json::json;
 use std::io::{Read, Write};
+
+/// Flags of `selftest`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Planted: instructions +1 % and +2 %, in all and in each step, which must be named; time +10 %, a flipped token, each
+step of a forward pass wrong, which must be named with its token and layer; a deleted row, a stale baseline, a kernel
+that silently falls back, an answer and a golden file cut short; and no fault at all, which must end with 0.
+
+Exit codes:
+  0  every fault ended with its code
+  2  one did not: the harness cannot be trusted
+  3  a comparison of time could say nothing, because the machine is too noisy now")]
+pub struct SelftestFlags {
+    /// Fewer pairs of time
+    #[arg(long)]
+    pub quick: bool,
+    /// Answer on standard output in JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Instead: how many of N planted slowdowns of 5 % are found, and how many of N sessions without a change are
+    /// called one; ends with 2 where more than 1 in 20 of either is wrong
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub sessions: Option<u32>,
+}
+
+/// Flags of `plant`.
+#[derive(Debug, Args)]
+pub struct PlantFlags {
+    /// The fault.
+    pub fault: String,
+    /// The real runner.
+    pub program: String,
+    /// Its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
+}
 
 /// Runs every planted fault on the fastest kernels that valgrind knows and the smallest timed workload.
 pub fn run(flags: &SelftestFlags) -> anyhow::Result<Exit> {
@@ -106,7 +143,8 @@ pub fn tell(outcome: &Outcome) {
 fn prepare() -> anyhow::Result<Ready> {
     let avx2 = provenance::cpu_features().split_whitespace().any(|feature| feature == "avx2");
     let variant = if avx2 { "^avx2$" } else { "^generic$" };
-    let flags = Flags { target: vec!["^native$".into()], variant: vec![variant.into()], ..Flags::default() };
+    let choice = Choice { target: vec!["^native$".into()], variant: vec![variant.into()], ..Choice::default() };
+    let flags = Flags { choice, ..Flags::default() };
     Ok(Context::new(&flags)?.prepare_to_count()?)
 }
 

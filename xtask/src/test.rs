@@ -1,7 +1,9 @@
 //! `cargo xtask test`: everything that must hold, and a line that counts it.
 
 use crate::context::{Context, tell_gaps};
-use crate::flags::{EvalFlags, Flags, ReportFlags};
+use crate::eval::EvalFlags;
+use crate::flags::Flags;
+use crate::report::ReportFlags;
 use bitstate_harness::build::logged;
 use bitstate_harness::process::tail;
 use bitstate_harness::records::Tally;
@@ -9,6 +11,15 @@ use bitstate_harness::selftest::Outcome;
 use bitstate_harness::tools::cargo;
 use bitstate_harness::workspace::{Workspace, read_text};
 use bitstate_harness::{Error, Exit, verify};
+use clap::Args;
+
+/// Flags of `test`.
+#[derive(Debug, Args)]
+pub struct TestFlags {
+    /// The trainer instead: its lints and tests, and `train-smoke`. Apart, because it builds a training framework
+    #[arg(long)]
+    pub trainer: bool,
+}
 
 /// The count so far.
 struct Score {

@@ -1,14 +1,36 @@
 //! `cargo xtask verify`.
 
 use crate::context::{Context, tell};
-use crate::flags::{Flags, VerifyFlags};
+use crate::flags::Flags;
 use bitstate_harness::error::nearest;
 use bitstate_harness::golden::Golden;
 use bitstate_harness::records::Tally;
 use bitstate_harness::target::Cell;
 use bitstate_harness::verify::Compared;
 use bitstate_harness::{Error, Exit, verify};
+use clap::Args;
 use serde_json::json;
+
+/// Flags of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A wrong answer is told with its first divergent token, and with the layer and the step (time mix r, k, v, g, WKV, group
+norm, output; channel mix k, r, v; final norm; head) whose output first differs from native/generic.
+With --diff every step of two targets is held against each other, whatever the golden answer is: the prompt at once,
+then the golden tokens one at a time. 0: every step agrees; 4: one differs, and the first is named.
+
+Examples:
+  cargo xtask verify
+  cargo xtask verify --target wasm --workload byte128
+  cargo xtask verify --diff native/avx2 wasm/simd128 --workload byte128-v1.2/300")]
+pub struct VerifyFlags {
+    /// What to check.
+    #[command(flatten)]
+    pub flags: Flags,
+    /// Instead: hold every step of these two, such as native/avx2, against each other
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["target", "variant", "metric"])]
+    pub diff: Vec<String>,
+}
 
 pub fn run(verify: &VerifyFlags) -> anyhow::Result<Exit> {
     let flags = &verify.flags;

@@ -71,6 +71,16 @@ fn a_stale_readme_or_chart_ends_the_check_with_2() {
         std::fs::write(&path, text).unwrap();
     }
     assert_eq!(report(root, &["--check"]).0, 0);
+
+    // What another run left in the folder.
+    let left_over = root.join("reports/run/charts/roof.svg");
+    std::fs::write(&left_over, "<svg/>").unwrap();
+    let (code, said) = report(root, &["--check"]);
+    let stale = "not current: reports/run/charts/roof.svg, which the records do not give\n";
+    assert!(code == 2 && said.starts_with(stale), "{code} {said}");
+    assert_eq!(report(root, &["reports/run"]).0, 0);
+    assert!(!left_over.exists());
+    assert_eq!(report(root, &["--check"]).0, 0);
 }
 
 #[test]
@@ -84,6 +94,10 @@ fn merging_ends_with_3_where_runs_must_not_be_mixed_and_leaves_nothing_behind() 
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("shard 2 of 2, b: 2 rows") && said.contains("report: out/report.html"), "{said}");
     assert!(std::fs::read_to_string(root.join("out/report.md")).unwrap().contains("| 2 | `w` | wasm | generic |"));
+    // A merge into a folder that has a report leaves nothing of that one.
+    std::fs::write(root.join("out/charts/roof.png"), "old").unwrap();
+    assert_eq!(report(root, &["--merge", "a.jsonl", "b", "--out", "out"]).0, 0);
+    assert!(root.join("out/charts/throughput.png").is_file() && !root.join("out/charts/roof.png").exists());
 
     let (code, said) = report(root, &["--merge", "a.jsonl", "c.jsonl", "--out", "other"]);
     let sentence = "error: cannot merge: the commit is `c0ffee` in a.jsonl and `decade` in c.jsonl";

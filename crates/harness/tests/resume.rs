@@ -9,22 +9,32 @@ use bitstate_harness::measure::measure;
 use bitstate_harness::pairs::{self, Pairs, Settings, Side};
 use bitstate_harness::provenance::Provenance;
 use bitstate_harness::records::{Row, Tally};
+use bitstate_harness::runner::Runner;
 use bitstate_harness::select::Patterns;
 use bitstate_harness::stats::verdict::TimeLimits;
 use bitstate_harness::target::Cell;
 use bitstate_harness::verify::{Plan, verify};
 use bitstate_harness::workspace::Workspace;
-use bitstate_protocol::{Header, Phase};
+use bitstate_protocol::{Event, Header, Phase};
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard};
 use support::Fake;
 
 /// Where the process that is to be killed works; it is this test again.
 const FOLDER: &str = "BITSTATE_TEST_FOLDER";
 /// At which run of a runner it is killed, by that runner.
 const KILL_AT: &str = "BITSTATE_TEST_KILL_AT";
+
+/// A process that was just started holds, until it is the other program, the files of this one and so its locks: who
+/// opens a journal again and again must not do that while another test starts processes.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
 
 /// A target whose runner is a script that answers what it is asked, leaves a mark for every run, and kills who asks at
 /// the run that it is told.
@@ -40,28 +50,44 @@ fn target(name: &str, tick: &str, folder: &Path) -> (Fake, Built) {
         Fake::metric(Phase::Decode, "tokens", 3),
         Fake::stream([4, 5, 6]),
     ];
+    let fuel = events.iter().filter(|event| matches!(event, Event::Stream(_))).cloned();
+    let fuel = fuel.chain([
+        Fake::metric(Phase::Load, "fuel", 10),
+        Fake::metric(Phase::Prefill, "fuel", 50),
+        Fake::metric(Phase::Prefill, "tokens", 1),
+        Fake::metric(Phase::Decode, "fuel", 1000),
+        Fake::metric(Phase::Decode, "tokens", 3),
+    ]);
+    let fuel = Fake::answer(&header, &fuel.collect::<Vec<_>>());
+    std::fs::write(fake.folder.path().join("answer.txt.fuel"), fuel).unwrap();
     let other = Fake::verify_answer(&header, &[Fake::stream([4, 5, 6])]);
     std::fs::write(fake.folder.path().join("answer.txt.verify"), other).unwrap();
     let takes = (0..3).flat_map(|take| Fake::of_take(take, events.to_vec())).collect::<Vec<_>>();
     std::fs::write(fake.folder.path().join("answer.txt.takes"), Fake::answer(&header, &takes)).unwrap();
     let script = format!(
         "case $(cat) in *'#1'*) answer=$ANSWER.takes;; *bench*) answer=$ANSWER;; *) answer=$ANSWER.verify;; esac\n\
+         case \"$*\" in *--count-fuel*) answer=$ANSWER.fuel;; esac\n\
          mktemp '{0}/marks/XXXXXXXX' >/dev/null\n\
          [ -n \"${KILL_AT}\" ] && [ $(ls '{0}/marks' | wc -l) -ge \"${KILL_AT}\" ] && kill -KILL $(cat '{0}/pid')\n\
          cat $answer",
         folder.display()
     );
-    let runner = fake.runner(&Fake::answer(&header, &events), &script);
+    let mut runner = fake.runner(&Fake::answer(&header, &events), &script);
+    if let (Runner::Native { program }, "wasm") = (&runner, name) {
+        let guests = [(fake.cell.variant.name, program.clone())].into();
+        runner = Runner::Wasm { host: program.clone(), guests, memory_limit: 1 };
+    }
     let mut built = Built::default();
     built.runners.insert(fake.cell.target.name, runner);
     (fake, built)
 }
 
-/// A run as `bench` makes it: verify, measure, pairs; on a target with a clock and on one without.
+/// A run as `bench` makes it: verify, measure, pairs; on a target without a clock, on one with, and on one whose fuel is
+/// counted last of all.
 fn work(folder: &Path, journal: &Journal) -> Vec<Row> {
     std::fs::create_dir_all(folder.join("marks")).unwrap();
     let mut rows = Vec::new();
-    for (name, tick) in [("xtensa", "instructions"), ("native", "time")] {
+    for (name, tick) in [("xtensa", "instructions"), ("native", "time"), ("wasm", "time")] {
         let (fake, built) = target(name, tick, folder);
         fake.with_plan(&built, |plan| {
             let plan = Plan { journal: Some(journal), cases: plan.cases.clone(), ..*plan };
@@ -99,6 +125,7 @@ fn marks(folder: &Path) -> usize {
 
 #[test]
 fn a_run_that_is_killed_loses_nothing_but_the_piece_under_way() {
+    let _alone = alone();
     if let Some(folder) = std::env::var_os(FOLDER) {
         let folder = Path::new(&folder);
         std::fs::write(folder.join("pid"), std::process::id().to_string()).unwrap();
@@ -111,10 +138,10 @@ fn a_run_that_is_killed_loses_nothing_but_the_piece_under_way() {
     let count = |kind: fn(&Row) -> bool| undisturbed.iter().filter(|row| kind(row)).count();
     let measured = (count(|row| matches!(row, Row::Sample { .. })) > 100, count(|row| matches!(row, Row::Pair { .. })));
     assert_eq!(measured, (true, 80), "{undisturbed:#?}");
-    // In what is counted on several threads, in a sample, in a pair; and how many runs may be made once more: one for
-    // each thread, for a pair its two and the two that warm up.
+    // In what is counted on several threads, in a sample, in a pair, in the run that counts fuel; and how many runs may
+    // be made once more: one for each thread, for a pair its two, and the two that warm up where pairs come before.
     let threads = std::thread::available_parallelism().unwrap().get();
-    for (kill_at, again) in [(1, threads), (4, threads), (15, 1), (24, 1), (60, 4)] {
+    for (kill_at, again) in [(1, threads), (4, threads), (15, 1), (24, 1), (60, 4), (runs, 3)] {
         let folder = tempfile::tempdir().unwrap();
         let this = "a_run_that_is_killed_loses_nothing_but_the_piece_under_way";
         let mut child = Command::new(std::env::current_exe().unwrap());
@@ -146,7 +173,9 @@ fn a_run_that_is_killed_loses_nothing_but_the_piece_under_way() {
         journal.end().unwrap();
         assert_eq!(last(&workspace(folder.path()), "bench").unwrap_err().exit().code(), 2);
     }
-    assert_eq!(Tally::of(&undisturbed).failed, 2, "the kernel checks, which the script does not answer");
+    let fuel = |row: &&Row| matches!(row, Row::Sample { metric, .. } if metric == "fuel");
+    assert_eq!(undisturbed.iter().filter(fuel).count(), 3);
+    assert_eq!(Tally::of(&undisturbed).failed, 3, "the kernel checks, which the script does not answer");
 }
 
 #[test]
@@ -174,6 +203,7 @@ fn a_run_that_still_goes_on_is_left_alone() {
 
 #[test]
 fn a_journal_that_a_crash_did_not_leave_is_refused_with_its_line() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let journal = begin(folder.path());
     let path = journal.path().to_path_buf();

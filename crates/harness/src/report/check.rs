@@ -25,7 +25,7 @@ pub fn readme(workspace: &Workspace) -> Result<Option<(String, PathBuf)>, Error>
 pub fn stale(workspace: &Workspace, folders: &[PathBuf], published: &Published) -> Result<Vec<String>, Error> {
     let mut stale = Vec::new();
     for folder in folders {
-        let show = |name: String| workspace.show(&folder.join(name));
+        let show = |words: String| format!("{}/{words}", workspace.show(folder));
         stale.extend(outdated(folder, published)?.into_iter().map(show));
     }
     if let Some((current, newest)) = readme(workspace)? {

@@ -6,6 +6,7 @@ pub mod history;
 pub mod html;
 mod join;
 mod kernels;
+mod leftover;
 pub mod markdown;
 mod roof;
 pub mod tables;
@@ -398,20 +399,24 @@ pub fn write(folder: &Path, provenance: &Provenance, rows: &[Row], published: &P
     render(folder, published)
 }
 
-/// Makes everything else in a run's folder from its rows again.
+/// Makes everything else in a run's folder from its rows again, and removes the charts that they no longer give.
 ///
 /// # Errors
-/// If the rows cannot be read, or a file not be written.
+/// If the rows cannot be read, a file not be written or a chart not be removed.
 pub fn render(folder: &Path, published: &Published) -> Result<(), Error> {
-    for (name, bytes) in files(folder, published)? {
-        write_atomic(&folder.join(name), &bytes)?;
+    let files = files(folder, published)?;
+    for (name, bytes) in &files {
+        write_atomic(&folder.join(name), bytes)?;
     }
-    Ok(())
+    leftover::remove(folder, &files)
 }
+
+/// Names within a run's folder, and what is in the files.
+type Files = Vec<(String, Vec<u8>)>;
 
 /// Everything that a run's rows, and those of the runs published before it, give by name: JSON, Markdown, HTML and
 /// charts.
-fn files(folder: &Path, published: &Published) -> Result<Vec<(String, Vec<u8>)>, Error> {
+fn files(folder: &Path, published: &Published) -> Result<Files, Error> {
     let path = folder.join("records.jsonl");
     let parts = records::read_parts(&path)?;
     merge::check_parts(&path, &parts)?;
@@ -431,14 +436,18 @@ fn files(folder: &Path, published: &Published) -> Result<Vec<(String, Vec<u8>)>,
     Ok(files)
 }
 
-/// The files of a run's folder that are not what its rows give now.
+/// What is not current in a run's folder, in words that begin with the file's name in it: files that are not what its
+/// rows give now, and charts that they do not give at all.
 ///
 /// # Errors
-/// If the rows cannot be read or a chart not be drawn.
+/// If the rows or the folder of charts cannot be read, or a chart not be drawn.
 pub fn outdated(folder: &Path, published: &Published) -> Result<Vec<String>, Error> {
     let same = |name: &str, bytes: &[u8]| std::fs::read(folder.join(name)).is_ok_and(|found| found == bytes);
     let files = files(folder, published)?;
-    Ok(files.into_iter().filter(|(name, bytes)| !same(name, bytes)).map(|(name, _)| name).collect())
+    let left_over = leftover::charts(folder, &files)?.into_iter();
+    let left_over = left_over.map(|name| format!("{name}, which the records do not give"));
+    let changed = files.into_iter().filter(|(name, bytes)| !same(name, bytes)).map(|(name, _)| name);
+    Ok(changed.chain(left_over).collect())
 }
 
 /// Reads a run's report.

@@ -19,7 +19,7 @@ struct ToolEntry {
     name: Spanned<String>,
     title: String,
     packages: Vec<String>,
-    record: Option<String>,
+    record: Option<Spanned<String>>,
     program: Option<String>,
     version: Option<String>,
     library: Option<String>,
@@ -107,6 +107,7 @@ fn keep_all(texts: Vec<String>) -> Vec<&'static str> {
 pub(super) fn parse(text: &str) -> Result<Defined, String> {
     let file: File = strict::parse(text)?;
     repeated(text, "tool", file.tool.iter().map(|tool| &tool.name))?;
+    check_records(text, &file.tool)?;
     repeated(text, "target", file.target.iter().map(|target| &target.name))?;
     repeated(text, "the colour", file.target.iter().map(|target| &target.colour))?;
     let mut tools: Vec<&'static Tool> = Vec::new();
@@ -115,6 +116,26 @@ pub(super) fn parse(text: &str) -> Result<Defined, String> {
     }
     let targets = file.target.into_iter().map(|entry| target(text, entry, &tools)).collect::<Result<_, _>>()?;
     Ok(Defined { tools, targets })
+}
+
+/// A run notes one version under a record: of two tools that share one, the first would be lost without a word.
+fn check_records(text: &str, tools: &[ToolEntry]) -> Result<(), String> {
+    let records = tools.iter().filter_map(|tool| Some((tool.name.get_ref(), tool.record.as_ref()?)));
+    let mut seen: Vec<(&str, &str)> = Vec::new();
+    for (name, record) in records {
+        let wrong = |owner: &str| {
+            let message = format!("tool `{name}` has the record `{}`, which {owner}", record.get_ref());
+            at(text, &record.span(), &format!("{message}: give it another, or none where it is the same program"))
+        };
+        if ALWAYS_RECORDED.contains(&record.get_ref().as_str()) {
+            return Err(wrong("is the harness's own"));
+        }
+        if let Some((other, _)) = seen.iter().find(|(_, taken)| taken == record.get_ref()) {
+            return Err(wrong(&format!("tool `{other}` has already")));
+        }
+        seen.push((name, record.get_ref()));
+    }
+    Ok(())
 }
 
 fn tool(text: &str, entry: ToolEntry) -> Result<Tool, String> {
@@ -136,7 +157,7 @@ fn tool(text: &str, entry: ToolEntry) -> Result<Tool, String> {
         name: keep(entry.name.into_inner()),
         title: keep(entry.title),
         packages: keep_all(entry.packages),
-        record: entry.record.map(keep),
+        record: entry.record.map(|record| keep(record.into_inner())),
         probe,
     })
 }
@@ -294,6 +315,15 @@ mod tests {
         assert!(refuse("#d55e00", "#0072b2").contains("the colour `#0072b2` is there twice"));
         assert!(refuse("#d55e00", "red").contains("a colour is written `#rrggbb`"));
         assert!(refuse("hz = 240_000_000", "hz = 0").contains("nonzero"));
+        let line = line_of("record = \"QEMU\"");
+        assert_eq!(
+            refuse("record = \"QEMU\"", "record = \"rustc for WASM\""),
+            format!(
+                "line {line}: tool `qemu-xtensa` has the record `rustc for WASM`, which tool `rust-wasm32` has already: \
+                 give it another, or none where it is the same program"
+            )
+        );
+        assert!(refuse("record = \"QEMU\"", "record = \"wasmtime\"").contains("which is the harness's own: "));
         assert!(refuse("name = \"lut\"", "name = \"lut\"\nrustflags = \"-O\"").contains("variant `lut` cannot have"));
     }
 }
