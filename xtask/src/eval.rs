@@ -33,9 +33,9 @@ pub struct EvalFlags {
     /// UTF-8 text, `<|endoftext|>` between two stories
     #[arg(long, value_name = "FILE")]
     pub text: PathBuf,
-    /// `byte`, or the tokenizer.json that the model was trained with
-    #[arg(long, value_name = "KIND", default_value = "byte")]
-    pub tokenizer: String,
+    /// `byte`, or the tokenizer.json that the model was trained with; the one beside the model, or `byte`, if not given
+    #[arg(long, value_name = "KIND")]
+    pub tokenizer: Option<String>,
     /// Only the first N stories
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub stories: u32,
@@ -45,9 +45,9 @@ pub struct EvalFlags {
 }
 
 impl EvalFlags {
-    /// A model of bytes and a text, with all else as it is where no flag is given.
+    /// A model and a text, with all else as it is where no flag is given.
     pub fn new(model: PathBuf, text: PathBuf) -> Self {
-        EvalFlags { flags: Flags::default(), model, text, tokenizer: "byte".into(), stories: 1, tokens: 64 }
+        EvalFlags { flags: Flags::default(), model, text, tokenizer: None, stories: 1, tokens: 64 }
     }
 }
 
@@ -81,7 +81,10 @@ pub fn run(flags: &EvalFlags) -> anyhow::Result<Exit> {
 /// The native answer.
 fn ask(workspace: &Workspace, flags: &EvalFlags) -> anyhow::Result<Quality> {
     let mut command = Command::new(bitstate(workspace)?);
-    command.args(["eval", "--json", "--trace", "--restart", "--tokenizer", &flags.tokenizer]);
+    command.args(["eval", "--json", "--trace", "--restart"]);
+    if let Some(tokenizer) = &flags.tokenizer {
+        command.args(["--tokenizer", tokenizer]);
+    }
     command.arg("--model").arg(&flags.model).arg("--text").arg(&flags.text);
     command.args(["--stories", &flags.stories.to_string(), "--tokens", &flags.tokens.to_string()]);
     let said = logged(workspace, "eval", &mut command)?;

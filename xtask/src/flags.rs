@@ -31,7 +31,7 @@ while something else runs.
 Examples:
   cargo xtask bench                                  set up, build, verify, measure, report
   cargo xtask bench --quick --target native --target wasm
-  cargo xtask verify --variant '!generic' --workload byte128
+  cargo xtask verify --variant '!generic' --workload stories-byte
   cargo xtask list";
 
 /// Builds, proves, measures and reports every target of BitState.

@@ -35,7 +35,7 @@ Status of a counter, with the exit code that it means:
 
 Examples:
   cargo xtask gate
-  cargo xtask gate --target native --workload byte128 --metric instructions
+  cargo xtask gate --target native --workload stories-byte --metric instructions
   cargo xtask baseline accept --reason 'the head reads both digits'";
 
 /// What to do with the accepted counters.

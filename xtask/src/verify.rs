@@ -21,8 +21,8 @@ then the golden tokens one at a time. 0: every step agrees; 4: one differs, and 
 
 Examples:
   cargo xtask verify
-  cargo xtask verify --target wasm --workload byte128
-  cargo xtask verify --diff native/avx2 wasm/simd128 --workload byte128-v1.2/300")]
+  cargo xtask verify --target wasm --workload stories-byte
+  cargo xtask verify --diff native/avx2 wasm/simd128 --workload stories-byte/once-greedy")]
 pub struct VerifyFlags {
     /// What to check.
     #[command(flatten)]
