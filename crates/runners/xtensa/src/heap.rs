@@ -1,4 +1,5 @@
-//! The heap: what the SRAM has left, first fit, every request counted.
+//! The heap: what the SRAM has left, and for what does not fit there, as the state of a wide model, what the PSRAM has
+//! left. First fit, every request counted.
 
 use crate::machine;
 use bitstate_suite::HeapUse;
@@ -10,14 +11,14 @@ use linked_list_allocator::Heap;
 /// The heap of the firmware.
 #[global_allocator]
 pub static HEAP: CountedHeap =
-    CountedHeap(UnsafeCell::new(Inner { heap: None, used: HeapUse { allocations: 0, bytes: 0, peak_bytes: 0 } }));
+    CountedHeap(UnsafeCell::new(Inner { heaps: None, used: HeapUse { allocations: 0, bytes: 0, peak_bytes: 0 } }));
 
 /// A first-fit heap with its counts, in plain numbers: the core is built without atomic operations.
 pub struct CountedHeap(UnsafeCell<Inner>);
 
 struct Inner {
-    /// Made at the first request.
-    heap: Option<Heap>,
+    /// In SRAM and in PSRAM; made at the first request.
+    heaps: Option<[Heap; 2]>,
     used: HeapUse,
 }
 
@@ -32,18 +33,18 @@ impl CountedHeap {
     }
 }
 
-// SAFETY: blocks come from one `Heap` over memory that nothing else uses, and go back to it with their layout.
+// SAFETY: blocks come from a `Heap` over memory that nothing else uses, and go back to it with their layout.
 unsafe impl GlobalAlloc for CountedHeap {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: one thread, and no method of `Heap` calls back: this is the only reference while it lives.
-        let Inner { heap, used } = unsafe { &mut *self.0.get() };
-        let heap = heap.get_or_insert_with(|| {
-            let (start, length) = machine::heap_region();
-            // SAFETY: the linker script keeps the region for this heap alone, and it is given away once.
-            unsafe { Heap::new(start, length) }
+        let Inner { heaps, used } = unsafe { &mut *self.0.get() };
+        let [sram, psram] = heaps.get_or_insert_with(|| {
+            // SAFETY: the linker script keeps each region for its heap alone, and it is given away once.
+            machine::heap_regions().map(|(start, length)| unsafe { Heap::new(start, length) })
         });
-        let Ok(block) = heap.allocate_first_fit(layout) else { return ptr::null_mut() };
+        let block = sram.allocate_first_fit(layout).or_else(|()| psram.allocate_first_fit(layout));
+        let Ok(block) = block else { return ptr::null_mut() };
         used.allocations += 1;
         used.bytes += layout.size() as u64;
         used.peak_bytes = used.peak_bytes.max(used.bytes);
@@ -53,9 +54,10 @@ unsafe impl GlobalAlloc for CountedHeap {
     #[inline(never)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: as in `alloc`.
-        let Inner { heap, used } = unsafe { &mut *self.0.get() };
-        let (Some(heap), Some(block)) = (heap, NonNull::new(block)) else { return };
-        // SAFETY: the caller vouches that the block came from `alloc` with this layout.
+        let Inner { heaps, used } = unsafe { &mut *self.0.get() };
+        let (Some([sram, psram]), Some(block)) = (heaps, NonNull::new(block)) else { return };
+        let heap = if (sram.bottom()..sram.top()).contains(&block.as_ptr()) { sram } else { psram };
+        // SAFETY: the caller vouches that the block came from `alloc` with this layout, and it lies in this heap.
         unsafe { heap.deallocate(block, layout) };
         used.bytes -= layout.size() as u64;
     }

@@ -41,6 +41,8 @@ unsafe extern "C" {
     static _request_end: u8;
     static _heap_start: u8;
     static _heap_end: u8;
+    static _psram_heap_start: u8;
+    static _psram_heap_end: u8;
 }
 
 /// Where text goes.
@@ -122,10 +124,13 @@ pub fn request() -> &'static [u8] {
     unsafe { between(&raw const _request_start, &raw const _request_end) }
 }
 
-/// The memory for the heap: its first byte and its length.
-pub fn heap_region() -> (*mut u8, usize) {
-    let start = (&raw const _heap_start).cast_mut();
-    (start, (&raw const _heap_end).addr() - start.addr())
+/// The memories for the heap, the near one first: the first byte and the length of each.
+pub fn heap_regions() -> [(*mut u8, usize); 2] {
+    let region = |start: *const u8, end: *const u8| (start.cast_mut(), end.addr() - start.addr());
+    [
+        region(&raw const _heap_start, &raw const _heap_end),
+        region(&raw const _psram_heap_start, &raw const _psram_heap_end),
+    ]
 }
 
 /// Bytes of SRAM that code, constants and variables take.
