@@ -3,7 +3,7 @@
 use crate::load::ModelFlags;
 use crate::text::{TokenizerFlags, fits};
 use crate::threads::Threads;
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use bitstate_generate::{Sampling, Session};
 use bitstate_threads::{Pool, Workers};
 use bitstate_tokenizer::Tokenizer;
@@ -151,7 +151,7 @@ impl Flags {
         match fits(&tokenizer, vocab_size, model) {
             Ok(()) => Ok(Some(tokenizer)),
             Err(_) if self.prompt.prompt.is_none() && !self.tokenizer.given() => Ok(None),
-            Err(error) => Err(error).context("give token ids as --tokens instead of text, or another tokenizer"),
+            Err(error) => Err(anyhow!("{error}; or give token ids as --tokens")),
         }
     }
 }
