@@ -147,11 +147,11 @@ impl Flags {
     /// The tokenizer, where the model has one: token ids alone need none.
     fn tokenizer(&self, vocab_size: usize) -> Result<Option<Tokenizer>> {
         let model = &self.model.model;
-        let tokenizer = self.tokenizer.load(model)?;
-        match fits(&tokenizer, vocab_size, model) {
-            Ok(()) => Ok(Some(tokenizer)),
+        let found = self.tokenizer.load(model).and_then(|found| fits(&found, vocab_size, model).map(|()| found));
+        match found {
+            Ok(tokenizer) => Ok(Some(tokenizer)),
             Err(_) if self.prompt.prompt.is_none() && !self.tokenizer.given() => Ok(None),
-            Err(error) => Err(anyhow!("{error}; or give token ids as --tokens")),
+            Err(error) => Err(anyhow!("{error:#}; or give token ids as --tokens")),
         }
     }
 }

@@ -59,6 +59,16 @@ fn the_tokenizer_beside_a_model_is_used_and_its_end_ends_a_text() {
 }
 
 #[test]
+fn token_ids_need_no_tokenizer() {
+    let folder = Folder::new();
+    let arguments = format!("generate --model {SMALL} --max-tokens 9 --seed 1 --tokens 7,8 --json");
+    let alone: Generated = folder.json(&arguments);
+    fs::write(folder.path().join("tokenizer.json"), "{}").unwrap();
+    let beside: Generated = folder.json(&arguments);
+    assert_eq!((alone.tokens, alone.text), (beside.tokens, beside.text));
+}
+
+#[test]
 fn a_tokenizer_that_does_not_fit_is_told() {
     let folder = Folder::new();
     fs::write(folder.path().join("cut.json"), &tokenizer(0)[..300]).unwrap();
