@@ -29,6 +29,7 @@ pub mod params;
 pub mod quality;
 mod sample;
 mod train;
+mod workers;
 
 pub use error::Error;
 pub use file::write_atomically;

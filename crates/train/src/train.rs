@@ -12,6 +12,7 @@ use crate::ops::{self, Dropout, Wanted};
 use crate::optim::{AdamW, clip, learning_rate};
 use crate::params::Params;
 use crate::sample::sample;
+use crate::workers::{Workers, shard_tokens};
 use bitstate_model::Config;
 use serde::Serialize;
 use std::fs::{self, OpenOptions};
@@ -45,7 +46,8 @@ pub struct Trainer {
     train: TokenFile,
     valid: TokenFile,
     windows: Windows,
-    teacher: Option<(Config, Params, bool, Distill)>,
+    teacher: Option<(Net, Distill)>,
+    workers: Workers,
     at: Checkpoint,
     /// The step of the newest checkpoint on disk.
     kept: u64,
@@ -124,7 +126,8 @@ impl Trainer {
         let windows = windows(&train, seq_len, at.position.windows)?;
         let teacher = config.distill.as_ref().map(|distill| teacher(distill, &at.position)).transpose()?;
         let shapes = at.position.config();
-        Ok(Trainer { config, shapes, train, valid, windows, teacher, at, kept })
+        let workers = Workers::new()?;
+        Ok(Trainer { config, shapes, train, valid, windows, teacher, workers, at, kept })
     }
 
     /// Where the run is.
@@ -204,28 +207,23 @@ impl Trainer {
         let step = self.at.position.step + 1;
         let batch = self.config.batch_at(step);
         self.change_length(batch.seq_len)?;
-        let passes = batch.accumulate;
-        let mut net = Net::new(&self.shapes, &self.at.params, self.config.model.bitnet, true);
-        let mut total: Option<Vec<Vec<f32>>> = None;
-        let (mut loss, mut cross_entropy) = (0.0, 0.0);
-        for pass in 0..passes as u64 {
-            let (inputs, wanted) = self.batch(batch);
-            net.dropout = self.dropout(step, pass);
-            let losses = net.loss(Batch { tokens: &inputs, seq_len: batch.seq_len }, wanted);
-            let values = ops::values::<f32>(&losses);
-            loss += f64::from(values[0]) / passes as f64;
-            cross_entropy += f64::from(values[1]) / passes as f64;
-            let grads = net.gradients(losses);
-            match &mut total {
-                None => total = Some(grads),
-                Some(total) => add(total, &grads),
+        let passes = batch.accumulate as u64;
+        let mut total = Shard::default();
+        for pass in 0..passes {
+            let (inputs, targets) = self.batch(batch);
+            let size = shard_tokens(batch.seq_len);
+            let shards: Vec<_> = inputs.chunks(size).zip(targets.chunks(size)).enumerate().collect();
+            let dropout = self.dropout(step, pass);
+            let done = self.workers.map(&shards, |&(shard, (inputs, targets))| {
+                let dropout = dropout.map(|d| Dropout { seed: mixed(d.seed, shard as u64), ..d });
+                self.shard(Batch { tokens: inputs, seq_len: batch.seq_len }, targets, dropout)
+            });
+            for ((_, (shard, _)), done) in shards.iter().zip(done) {
+                total.add(done, shard.len() as f64 / (inputs.len() as u64 * passes) as f64);
             }
             self.at.position.tokens += inputs.len() as u64;
         }
-        let mut grads = total.unwrap_or_default();
-        if passes > 1 {
-            grads.iter_mut().flatten().for_each(|g| *g /= passes as f32);
-        }
+        let Shard { loss, cross_entropy, mut grads } = total;
         let grad_norm = clip(&mut grads, self.config.optimizer.clip);
         if !loss.is_finite() || !grad_norm.is_finite() {
             return Err(Error::NotFinite { step, loss: loss as f32, kept: self.kept });
@@ -254,17 +252,23 @@ impl Trainer {
         (share > 0.0).then(|| Dropout { share, seed: mixed(mixed(self.config.seed, step), pass) })
     }
 
-    /// The next windows, and what is wanted of them.
-    fn batch(&mut self, batch: BatchConfig) -> (Vec<u32>, Wanted) {
+    /// The next windows, and the token after each of theirs.
+    fn batch(&mut self, batch: BatchConfig) -> (Vec<u32>, Vec<u32>) {
         let (mut inputs, mut targets) = (Vec::new(), Vec::new());
         for _ in 0..batch.sequences {
             self.windows.next(&self.train, &mut inputs, &mut targets);
         }
-        let teacher = self.teacher.as_ref().map(|(shapes, params, bitnet, distill)| {
-            let net = Net::new(shapes, params, *bitnet, false);
-            (net.logits(Batch { tokens: &inputs, seq_len: batch.seq_len }), *distill)
-        });
-        (inputs, Wanted { targets: targets.into(), teacher })
+        (inputs, targets)
+    }
+
+    /// Losses and gradients of a few sequences, each the mean over their tokens.
+    fn shard(&self, batch: Batch<'_>, targets: &[u32], dropout: Option<Dropout>) -> Shard {
+        let mut net = Net::new(&self.shapes, &self.at.params, self.config.model.bitnet, true);
+        net.dropout = dropout;
+        let teacher = self.teacher.as_ref().map(|(net, distill)| (net.logits(batch), *distill));
+        let losses = net.loss(batch, Wanted { targets: targets.into(), teacher });
+        let [loss, cross_entropy] = [0, 1].map(|i| f64::from(ops::values::<f32>(&losses)[i]));
+        Shard { loss, cross_entropy, grads: net.gradients(losses) }
     }
 
     /// The loss on held-out text, as windows from an empty state; the best so far is kept as `best.safetensors`.
@@ -273,15 +277,16 @@ impl Trainer {
         let net = Net::new(&self.shapes, &self.at.params, self.config.model.bitnet, false);
         let count = ((self.valid.len() - 1) / seq_len).min(self.config.watch.validate_windows.max(1));
         let starts: Vec<usize> = (0..count).map(|window| window * seq_len).collect();
-        let mut nats = 0.0;
-        for starts in starts.chunks(self.config.batch.sequences) {
+        let shards: Vec<&[usize]> = starts.chunks(shard_tokens(seq_len) / seq_len).collect();
+        let nats = self.workers.map(&shards, |starts| {
             let tokens = |behind: usize| -> Vec<u32> {
                 starts.iter().flat_map(|s| s + behind..s + behind + seq_len).map(|i| self.valid.get(i)).collect()
             };
             let wanted = Wanted { targets: tokens(1).into(), teacher: None };
             let losses = ops::values::<f32>(&net.loss(Batch { tokens: &tokens(0), seq_len }, wanted));
-            nats += f64::from(losses[1]) * starts.len() as f64;
-        }
+            f64::from(losses[1]) * starts.len() as f64
+        });
+        let nats: f64 = nats.into_iter().sum();
         let cross_entropy = nats / count as f64;
         let bits_per_byte = cross_entropy / std::f64::consts::LN_2 / self.valid.bytes_per_token();
         let position = &mut self.at.position;
@@ -316,9 +321,25 @@ const LAST: &str = "last.safetensors";
 /// The one with the least loss on held-out text.
 const BEST: &str = "best.safetensors";
 
-fn add(total: &mut [Vec<f32>], grads: &[Vec<f32>]) {
-    for (total, grads) in total.iter_mut().flatten().zip(grads.iter().flatten()) {
-        *total += grads;
+/// Losses in nats a token and gradients, of a part of a batch or of all of it.
+#[derive(Default)]
+struct Shard {
+    loss: f64,
+    cross_entropy: f64,
+    grads: Vec<Vec<f32>>,
+}
+
+impl Shard {
+    /// Adds the means over a `share` of the whole.
+    fn add(&mut self, part: Shard, share: f64) {
+        self.loss += part.loss * share;
+        self.cross_entropy += part.cross_entropy * share;
+        if self.grads.is_empty() {
+            self.grads = part.grads.iter().map(|grads| vec![0.0; grads.len()]).collect();
+        }
+        for (total, grad) in self.grads.iter_mut().flatten().zip(part.grads.iter().flatten()) {
+            *total += grad * share as f32;
+        }
     }
 }
 
@@ -333,10 +354,7 @@ fn tokenizer_name(data: &Path) -> Result<String, Error> {
     Ok(format!("{:016x}", hasher.finish()))
 }
 
-fn teacher(
-    distill: &crate::config::DistillConfig,
-    student: &Position,
-) -> Result<(Config, Params, bool, Distill), Error> {
+fn teacher(distill: &crate::config::DistillConfig, student: &Position) -> Result<(Net, Distill), Error> {
     let Checkpoint { position, params, .. } = Checkpoint::load(&distill.teacher)?;
     if (position.shapes[0], &position.tokenizer) != (student.shapes[0], &student.tokenizer) {
         return Err(Error::content(
@@ -348,7 +366,7 @@ fn teacher(
         ));
     }
     let how = Distill { alpha: distill.alpha, temperature: distill.temperature };
-    Ok((position.config(), params, position.bitnet, how))
+    Ok((Net::new(&position.config(), &params, position.bitnet, false), how))
 }
 
 /// Means since the last line of the log.

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_train::checkpoint::Checkpoint;
-use bitstate_train::config::TrainConfig;
+use bitstate_train::config::{BatchConfig, TrainConfig};
 use bitstate_train::curriculum::Stage;
-use bitstate_train::data::{Prepare, TokenizerKind, prepare, smoke_corpus};
+use bitstate_train::data::{Prepare, TokenFile, TokenizerKind, Windows, prepare, smoke_corpus};
+use bitstate_train::net::{Batch, Net};
+use bitstate_train::ops::{self, Wanted};
 use bitstate_train::{Error, Event, Trainer};
 use std::fs;
 use std::path::Path;
@@ -63,6 +65,42 @@ fn the_loss_falls_and_a_seed_is_a_result() {
     let log = fs::read_to_string(folder.path().join("first/log.jsonl")).unwrap();
     assert_eq!(log.lines().filter(|line| line.contains("\"event\":\"step\"")).count(), 20);
     assert_eq!(log.lines().filter(|line| line.contains("\"event\":\"validated\"")).count(), 2);
+}
+
+#[test]
+fn a_batch_in_shards_is_the_batch_on_any_number_of_threads() {
+    let folder = TempDir::new().unwrap();
+    data(folder.path());
+    let of = |out: &str, threads: usize, dropout: f64| {
+        let mut config = config(folder.path(), out, 1);
+        // Shards of two sequences, two and one.
+        config.batch = BatchConfig { sequences: 5, seq_len: 256, accumulate: 1 };
+        config.model.dropout = dropout;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let mut trainer = pool.install(|| Trainer::new(config)).unwrap();
+        let untrained = trainer.params().clone();
+        let mut event = None;
+        trainer.run(&mut |next| event.get_or_insert_with(|| next.clone()) == next).unwrap();
+        (untrained, trainer, event.unwrap())
+    };
+    let (_, one, _) = of("one", 1, 0.1);
+    let (_, three, _) = of("three", 3, 0.1);
+    assert_eq!(one.params(), three.params());
+
+    // Against one pass over the whole batch.
+    let (untrained, trainer, event) = of("whole", 3, 0.0);
+    let Event::Step { cross_entropy, grad_norm, .. } = event else { panic!("{event:?}") };
+    let tokens = TokenFile::open(&folder.path().join("data/train.tokens")).unwrap();
+    let mut windows = Windows::new(tokens.len(), 256, 1, [0, 0]).unwrap();
+    let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+    (0..5).for_each(|_| windows.next(&tokens, &mut inputs, &mut targets));
+    let net = Net::new(trainer.shapes(), &untrained, true, true);
+    let wanted = Wanted { targets: targets.into(), teacher: None };
+    let losses = net.loss(Batch { tokens: &inputs, seq_len: 256 }, wanted);
+    let whole = f64::from(ops::values::<f32>(&losses)[1]);
+    let length = net.gradients(losses).iter().flatten().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
+    assert!((cross_entropy - whole).abs() < 1e-5 * whole, "{cross_entropy} in shards, {whole} whole");
+    assert!((grad_norm - length).abs() < 1e-4 * length, "{grad_norm} in shards, {length} whole");
 }
 
 #[test]
