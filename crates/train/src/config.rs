@@ -20,6 +20,9 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Optimiser steps.
     pub steps: u64,
+    /// A checkpoint of a model of the same shapes to start from, in f32 or ternary; else parameters are random. Its
+    /// optimiser is not taken over.
+    pub start: Option<PathBuf>,
     /// The model.
     pub model: ModelConfig,
     /// What a step sees.
@@ -181,6 +184,7 @@ impl TrainConfig {
         let base = path.parent().unwrap_or(Path::new("."));
         config.data = base.join(&config.data);
         config.out = base.join(&config.out);
+        config.start = config.start.map(|start| base.join(start));
         if let Some(distill) = &mut config.distill {
             distill.teacher = base.join(&distill.teacher);
         }

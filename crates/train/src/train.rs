@@ -70,11 +70,15 @@ impl Trainer {
     pub fn new(config: TrainConfig) -> Result<Trainer, Error> {
         let vocab_size = TokenFile::open(&config.data.join("train.tokens"))?.vocab_size();
         let shapes = config.model.shapes(vocab_size, config.longest())?;
-        let params = Params::new(&shapes, config.seed);
+        let tokenizer = tokenizer_name(&config.data)?;
+        let params = match &config.start {
+            Some(start) => start_from(start, &shapes, &tokenizer)?,
+            None => Params::new(&shapes, config.seed),
+        };
         let position = Position {
             shapes: Position::shapes_of(&shapes),
             bitnet: config.model.bitnet,
-            tokenizer: tokenizer_name(&config.data)?,
+            tokenizer,
             step: 0,
             tokens: 0,
             windows: [0, 0],
@@ -352,6 +356,24 @@ fn tokenizer_name(data: &Path) -> Result<String, Error> {
     let mut hasher = XxHash64::with_seed(0);
     hasher.write(&fs::read(&path).map_err(Error::file("read", &path))?);
     Ok(format!("{:016x}", hasher.finish()))
+}
+
+/// The parameters of another run, of a model of the same shapes but for the length of its sequences.
+fn start_from(path: &Path, shapes: &Config, tokenizer: &str) -> Result<Params, Error> {
+    let Checkpoint { position, params, .. } = Checkpoint::load(path)?;
+    let found = Config { max_seq_len: shapes.max_seq_len, ..position.config() };
+    let (found, wanted) = (Position::shapes_of(&found), Position::shapes_of(shapes));
+    if (found, position.tokenizer.as_str()) != (wanted, tokenizer) {
+        return Err(Error::content(
+            path,
+            format_args!(
+                "no start for this run: (V, L, D, H, S, ff_mult, seq_len) and tokenizer are {found:?} {:?}, and the \
+                 configuration says {wanted:?} {tokenizer:?}",
+                position.tokenizer
+            ),
+        ));
+    }
+    Ok(params)
 }
 
 fn teacher(distill: &crate::config::DistillConfig, student: &Position) -> Result<(Net, Distill), Error> {

@@ -122,6 +122,31 @@ fn a_run_that_was_killed_goes_on_as_if_it_had_not_been() {
 }
 
 #[test]
+fn a_run_starts_from_another_runs_parameters() {
+    let folder = TempDir::new().unwrap();
+    data(folder.path());
+    let mut first = config(folder.path(), "f32", 20);
+    first.model.bitnet = false;
+    let mut first = Trainer::new(first).unwrap();
+    let learned = run(&mut first);
+
+    let mut second = config(folder.path(), "ternary", 5);
+    second.start = Some(folder.path().join("f32/last.safetensors"));
+    // The length of the sequences is the run's own.
+    second.batch.seq_len = 64;
+    let mut trainer = Trainer::new(second.clone()).unwrap();
+    assert_eq!(trainer.params(), first.params());
+    let losses = run(&mut trainer);
+    assert!(losses[0] < learned[0] - 1.0, "what was learned is kept: {learned:?}, then {losses:?}");
+
+    second.model.n_embd = Some(32);
+    let error = Trainer::new(second).unwrap_err().to_string();
+    for part in ["f32/last.safetensors", "no start for this run", "[256, 2, 64", "[256, 2, 32"] {
+        assert!(error.contains(part), "no {part} in {error}");
+    }
+}
+
+#[test]
 fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint() {
     let folder = TempDir::new().unwrap();
     data(folder.path());
