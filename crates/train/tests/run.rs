@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_train::checkpoint::Checkpoint;
-use bitstate_train::config::{BatchConfig, TrainConfig};
+use bitstate_train::config::{BatchConfig, DistillConfig, TrainConfig};
 use bitstate_train::curriculum::Stage;
 use bitstate_train::data::{Prepare, TokenFile, TokenizerKind, Windows, prepare, smoke_corpus};
 use bitstate_train::net::{Batch, Net};
@@ -144,6 +144,39 @@ fn a_run_starts_from_another_runs_parameters() {
     for part in ["f32/last.safetensors", "no start for this run", "[256, 2, 64", "[256, 2, 32"] {
         assert!(error.contains(part), "no {part} in {error}");
     }
+}
+
+#[test]
+fn a_wider_teacher_in_f32_is_learned_from_and_one_of_other_tokens_refused() {
+    let folder = TempDir::new().unwrap();
+    data(folder.path());
+    let mut wide = config(folder.path(), "teacher", 10);
+    wide.model.bitnet = false;
+    wide.model.n_embd = Some(96);
+    run(&mut Trainer::new(wide).unwrap());
+    let path = folder.path().join("teacher/last.safetensors");
+
+    let taught = |out: &str| {
+        let mut config = config(folder.path(), out, 8);
+        config.distill = Some(DistillConfig { teacher: path.clone(), alpha: 0.7, temperature: 2.0 });
+        config
+    };
+    let mut whole = Trainer::new(taught("whole")).unwrap();
+    let losses = run(&mut whole);
+    let mut stopped = Trainer::new(taught("stopped")).unwrap();
+    stopped.run(&mut |event| !matches!(event, Event::Saved { .. })).unwrap();
+    let mut resumed = Trainer::resume(taught("stopped")).unwrap();
+    assert_eq!(run(&mut resumed), losses[7..]);
+    assert_eq!(resumed.params(), whole.params());
+    let alone = run(&mut Trainer::new(config(folder.path(), "alone", 8)).unwrap());
+    assert_eq!(alone[0], losses[0], "nothing is learned before the first step");
+    assert_ne!(alone[7], losses[7]);
+
+    let mut other = Checkpoint::load(&path).unwrap();
+    other.position.tokenizer = "0123456789abcdef".into();
+    other.save(&path).unwrap();
+    let error = Trainer::new(taught("refused")).unwrap_err().to_string();
+    assert!(error.contains("must share the tokenizer") && error.contains("teacher/last.safetensors"), "{error}");
 }
 
 #[test]
