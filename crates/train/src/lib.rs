@@ -22,6 +22,7 @@ pub mod export;
 mod file;
 pub mod import;
 pub mod kernels;
+mod log;
 pub mod net;
 pub mod ops;
 pub mod optim;
@@ -33,4 +34,5 @@ mod workers;
 
 pub use error::Error;
 pub use file::write_atomically;
-pub use train::{Event, Trainer};
+pub use log::Event;
+pub use train::Trainer;

@@ -7,6 +7,7 @@ use crate::data::{TokenFile, Windows, tokenizer_of};
 use crate::error::Error;
 use crate::kernels::dropout::mixed;
 use crate::kernels::loss::Distill;
+use crate::log::{Done, Event, Log, Since};
 use crate::net::{Batch, Net};
 use crate::ops::{self, Dropout, Wanted};
 use crate::optim::{AdamW, clip, learning_rate};
@@ -14,29 +15,11 @@ use crate::params::Params;
 use crate::sample::sample;
 use crate::workers::{Workers, shard_tokens};
 use bitstate_model::Config;
-use serde::Serialize;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::hash::Hasher;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 use twox_hash::XxHash64;
-
-/// What happens in training, for a person or a log.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the fields are named by what they are; their units are in the variants' words")]
-pub enum Event {
-    /// A step is done. Cross entropy and loss in nats a token, as means since the last line; the gradient's length
-    /// before it was clipped.
-    Step { step: u64, tokens: u64, loss: f64, cross_entropy: f64, grad_norm: f64, lr: f64, tokens_per_second: f64 },
-    /// Held-out text: nats a token, and bits a byte of text.
-    Validated { step: u64, tokens: u64, cross_entropy: f64, bits_per_byte: f64, best: bool },
-    /// What the model writes, the prompt at its front.
-    Sampled { step: u64, tokens: u64, text: String },
-    /// A checkpoint was written.
-    Saved { step: u64, path: PathBuf },
-}
 
 /// A training run.
 #[derive(Debug)]
@@ -51,15 +34,6 @@ pub struct Trainer {
     at: Checkpoint,
     /// The step of the newest checkpoint on disk.
     kept: u64,
-}
-
-/// What a step gave.
-#[derive(Debug, Clone, Copy)]
-struct Done {
-    loss: f64,
-    cross_entropy: f64,
-    grad_norm: f64,
-    lr: f64,
 }
 
 impl Trainer {
@@ -389,45 +363,4 @@ fn teacher(distill: &crate::config::DistillConfig, student: &Position) -> Result
     }
     let how = Distill { alpha: distill.alpha, temperature: distill.temperature };
     Ok((Net::new(&position.config(), &params, position.bitnet, false), how))
-}
-
-/// Means since the last line of the log.
-struct Since {
-    start: Instant,
-    tokens: u64,
-    steps: f64,
-    loss: f64,
-    cross_entropy: f64,
-}
-
-impl Since {
-    fn new(tokens: u64) -> Since {
-        Since { start: Instant::now(), tokens, steps: 0.0, loss: 0.0, cross_entropy: 0.0 }
-    }
-
-    fn add(&mut self, done: Done) {
-        self.steps += 1.0;
-        self.loss += done.loss;
-        self.cross_entropy += done.cross_entropy;
-    }
-
-    fn event(&self, step: u64, tokens: u64, Done { grad_norm, lr, .. }: Done) -> Event {
-        let (loss, cross_entropy) = (self.loss / self.steps, self.cross_entropy / self.steps);
-        let tokens_per_second = (tokens - self.tokens) as f64 / self.start.elapsed().as_secs_f64();
-        Event::Step { step, tokens, loss, cross_entropy, grad_norm, lr, tokens_per_second }
-    }
-}
-
-/// `log.jsonl`: an event a line.
-struct Log {
-    path: PathBuf,
-}
-
-impl Log {
-    fn write(&self, event: &Event) -> Result<(), Error> {
-        let line = serde_json::to_string(event).map_err(|error| Error::content(&self.path, error))?;
-        let file = OpenOptions::new().create(true).append(true).open(&self.path);
-        let mut file = file.map_err(Error::file("write", &self.path))?;
-        writeln!(file, "{line}").map_err(Error::file("write", &self.path))
-    }
 }

@@ -1,0 +1,75 @@
+//! What a run tells while it trains, and its `log.jsonl`.
+
+use crate::error::Error;
+use serde::Serialize;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// What happens in training, for a person or a log.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the fields are named by what they are; their units are in the variants' words")]
+pub enum Event {
+    /// A step is done. Cross entropy and loss in nats a token, as means since the last line; the gradient's length
+    /// before it was clipped.
+    Step { step: u64, tokens: u64, loss: f64, cross_entropy: f64, grad_norm: f64, lr: f64, tokens_per_second: f64 },
+    /// Held-out text: nats a token, and bits a byte of text.
+    Validated { step: u64, tokens: u64, cross_entropy: f64, bits_per_byte: f64, best: bool },
+    /// What the model writes, the prompt at its front.
+    Sampled { step: u64, tokens: u64, text: String },
+    /// A checkpoint was written.
+    Saved { step: u64, path: PathBuf },
+}
+
+/// What a step gave.
+#[derive(Debug, Clone, Copy)]
+pub struct Done {
+    pub loss: f64,
+    pub cross_entropy: f64,
+    pub grad_norm: f64,
+    pub lr: f64,
+}
+
+/// Means since the last line of the log.
+pub struct Since {
+    /// When; later by what is not training.
+    pub start: Instant,
+    tokens: u64,
+    steps: f64,
+    loss: f64,
+    cross_entropy: f64,
+}
+
+impl Since {
+    pub fn new(tokens: u64) -> Since {
+        Since { start: Instant::now(), tokens, steps: 0.0, loss: 0.0, cross_entropy: 0.0 }
+    }
+
+    pub fn add(&mut self, done: Done) {
+        self.steps += 1.0;
+        self.loss += done.loss;
+        self.cross_entropy += done.cross_entropy;
+    }
+
+    pub fn event(&self, step: u64, tokens: u64, Done { grad_norm, lr, .. }: Done) -> Event {
+        let (loss, cross_entropy) = (self.loss / self.steps, self.cross_entropy / self.steps);
+        let tokens_per_second = (tokens - self.tokens) as f64 / self.start.elapsed().as_secs_f64();
+        Event::Step { step, tokens, loss, cross_entropy, grad_norm, lr, tokens_per_second }
+    }
+}
+
+/// `log.jsonl`: an event a line.
+pub struct Log {
+    pub path: PathBuf,
+}
+
+impl Log {
+    pub fn write(&self, event: &Event) -> Result<(), Error> {
+        let line = serde_json::to_string(event).map_err(|error| Error::content(&self.path, error))?;
+        let file = OpenOptions::new().create(true).append(true).open(&self.path);
+        let mut file = file.map_err(Error::file("write", &self.path))?;
+        writeln!(file, "{line}").map_err(Error::file("write", &self.path))
+    }
+}
