@@ -192,13 +192,16 @@ impl Trainer {
             let size = shard_tokens(batch.seq_len);
             let shards: Vec<_> = inputs.chunks(size).zip(targets.chunks(size)).enumerate().collect();
             let dropout = self.dropout(step, pass);
-            let done = self.workers.map(&shards, |&(shard, (inputs, targets))| {
-                let dropout = dropout.map(|d| Dropout { seed: mixed(d.seed, shard as u64), ..d });
-                self.shard(Batch { tokens: inputs, seq_len: batch.seq_len }, targets, dropout)
-            });
-            for ((_, (shard, _)), done) in shards.iter().zip(done) {
-                total.add(done, shard.len() as f64 / (inputs.len() as u64 * passes) as f64);
-            }
+            let all = inputs.len() as u64 * passes;
+            self.workers.each(
+                &shards,
+                |&(shard, (inputs, targets))| {
+                    let dropout = dropout.map(|d| Dropout { seed: mixed(d.seed, shard as u64), ..d });
+                    let done = self.shard(Batch { tokens: inputs, seq_len: batch.seq_len }, targets, dropout);
+                    (done, inputs.len() as f64 / all as f64)
+                },
+                |(done, share)| total.add(done, share),
+            );
             self.at.position.tokens += inputs.len() as u64;
         }
         let Shard { loss, cross_entropy, mut grads } = total;
@@ -256,15 +259,19 @@ impl Trainer {
         let count = ((self.valid.len() - 1) / seq_len).min(self.config.watch.validate_windows.max(1));
         let starts: Vec<usize> = (0..count).map(|window| window * seq_len).collect();
         let shards: Vec<&[usize]> = starts.chunks(shard_tokens(seq_len) / seq_len).collect();
-        let nats = self.workers.map(&shards, |starts| {
-            let tokens = |behind: usize| -> Vec<u32> {
-                starts.iter().flat_map(|s| s + behind..s + behind + seq_len).map(|i| self.valid.get(i)).collect()
-            };
-            let wanted = Wanted { targets: tokens(1).into(), teacher: None };
-            let losses = ops::values::<f32>(&net.loss(Batch { tokens: &tokens(0), seq_len }, wanted));
-            f64::from(losses[1]) * starts.len() as f64
-        });
-        let nats: f64 = nats.into_iter().sum();
+        let mut nats = 0.0;
+        self.workers.each(
+            &shards,
+            |starts| {
+                let tokens = |behind: usize| -> Vec<u32> {
+                    starts.iter().flat_map(|s| s + behind..s + behind + seq_len).map(|i| self.valid.get(i)).collect()
+                };
+                let wanted = Wanted { targets: tokens(1).into(), teacher: None };
+                let losses = net.loss(Batch { tokens: &tokens(0), seq_len }, wanted);
+                f64::from(ops::values::<f32>(&losses)[1]) * starts.len() as f64
+            },
+            |loss| nats += loss,
+        );
         let cross_entropy = nats / count as f64;
         let bits_per_byte = cross_entropy / std::f64::consts::LN_2 / self.valid.bytes_per_token();
         let position = &mut self.at.position;
