@@ -21,7 +21,7 @@ use std::process::ExitCode;
 #[command(
     name = "bitstate",
     version,
-    after_help = "Make a model to try:\n  bitstate synth --preset byte --seed 1 --out byte.bits\n  bitstate generate --model byte.bits --prompt 'Once upon a time' --max-tokens 64"
+    after_help = after_help()
 )]
 struct Flags {
     #[command(subcommand)]
@@ -41,6 +41,30 @@ enum Command {
     Train(training::train::Flags),
     #[cfg(feature = "train")]
     Convert(training::convert::Flags),
+    #[cfg(not(feature = "train"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Data(Absent),
+    #[cfg(not(feature = "train"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Train(Absent),
+    #[cfg(not(feature = "train"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Convert(Absent),
+}
+
+/// What is said to a command that this build leaves out.
+#[cfg(not(feature = "train"))]
+#[derive(clap::Args)]
+struct Absent {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<std::ffi::OsString>,
+}
+
+fn after_help() -> String {
+    let try_it = "Make a model to try:\n  bitstate synth --preset byte --seed 1 --out byte.bits\n  \
+                  bitstate generate --model byte.bits --prompt 'Once upon a time' --max-tokens 64";
+    let training = "`data`, `train` and `convert` are in a build with --features train.";
+    if cfg!(feature = "train") { try_it.into() } else { format!("{try_it}\n\n{training}") }
 }
 
 fn main() -> ExitCode {
@@ -56,6 +80,10 @@ fn main() -> ExitCode {
         Command::Train(flags) => training::train::run(&flags),
         #[cfg(feature = "train")]
         Command::Convert(flags) => training::convert::run(&flags),
+        #[cfg(not(feature = "train"))]
+        Command::Data(_) | Command::Train(_) | Command::Convert(_) => Err(anyhow::anyhow!(
+            "this build of bitstate does not train; one that does: cargo build --release -p bitstate-cli --features train"
+        )),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -69,6 +69,17 @@ fn every_refusal_says_what_is_wrong() {
 }
 
 #[test]
+#[cfg(not(feature = "train"))]
+fn a_build_without_the_trainer_says_how_to_get_it() {
+    let folder = Folder::new();
+    assert!(folder.stdout("--help").contains("--features train"));
+    for arguments in ["train --config train.toml", "train --help", "data prepare --input a.txt", "convert"] {
+        let Ran { success, err, .. } = folder.run(arguments);
+        assert!(!success && err.contains("does not train") && err.contains("--features train"), "{arguments}: {err}");
+    }
+}
+
+#[test]
 fn a_variant_that_cannot_run_here_is_refused_with_what_is_missing() {
     let folder = Folder::new();
     for variant in Variant::ALL {
