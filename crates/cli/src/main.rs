@@ -41,23 +41,13 @@ enum Command {
     Train(training::train::Flags),
     #[cfg(feature = "train")]
     Convert(training::convert::Flags),
+    /// What this build leaves out, so that it can be said.
     #[cfg(not(feature = "train"))]
-    #[command(hide = true, disable_help_flag = true)]
-    Data(Absent),
-    #[cfg(not(feature = "train"))]
-    #[command(hide = true, disable_help_flag = true)]
-    Train(Absent),
-    #[cfg(not(feature = "train"))]
-    #[command(hide = true, disable_help_flag = true)]
-    Convert(Absent),
-}
-
-/// What is said to a command that this build leaves out.
-#[cfg(not(feature = "train"))]
-#[derive(clap::Args)]
-struct Absent {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    arguments: Vec<std::ffi::OsString>,
+    #[command(name = "train", aliases = ["data", "convert"], hide = true, disable_help_flag = true)]
+    Absent {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
 }
 
 fn after_help() -> String {
@@ -81,7 +71,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "train")]
         Command::Convert(flags) => training::convert::run(&flags),
         #[cfg(not(feature = "train"))]
-        Command::Data(_) | Command::Train(_) | Command::Convert(_) => Err(anyhow::anyhow!(
+        Command::Absent { .. } => Err(anyhow::anyhow!(
             "this build of bitstate does not train; one that does: cargo build --release -p bitstate-cli --features train"
         )),
     };

@@ -67,7 +67,7 @@ fn target(name: &str, tick: &str, folder: &Path) -> (Fake, Built) {
     let script = format!(
         "case $(cat) in *'#1'*) answer=$ANSWER.takes;; *bench*) answer=$ANSWER;; *) answer=$ANSWER.verify;; esac\n\
          case \"$*\" in *--count-fuel*) answer=$ANSWER.fuel;; esac\n\
-         mktemp '{0}/marks/XXXXXXXX' >/dev/null\n\
+         mktemp -p '{0}/marks' >/dev/null\n\
          [ -n \"${KILL_AT}\" ] && [ $(ls '{0}/marks' | wc -l) -ge \"${KILL_AT}\" ] && kill -KILL $(cat '{0}/pid')\n\
          cat $answer",
         folder.display()

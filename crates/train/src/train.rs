@@ -2,9 +2,10 @@
 
 use crate::chart;
 use crate::checkpoint::{Checkpoint, Position};
-use crate::config::{BatchConfig, TrainConfig};
+use crate::config::{BatchConfig, DistillConfig, TrainConfig};
 use crate::data::{TokenFile, Windows, tokenizer_of};
 use crate::error::Error;
+use crate::kernels::axpy;
 use crate::kernels::dropout::mixed;
 use crate::kernels::loss::Distill;
 use crate::log::{Done, Event, Log, Since};
@@ -128,12 +129,7 @@ impl Trainer {
     ///
     /// # Errors
     /// Where the loss is no number any more (the last checkpoint is kept), or a file cannot be written.
-    pub fn run(&mut self, tell: &mut (dyn FnMut(&Event) -> bool + Send)) -> Result<(), Error> {
-        // On a thread of the pool: a pass of some microseconds does not have to wake another thread to begin.
-        rayon::scope(|_| self.train(tell))
-    }
-
-    fn train(&mut self, tell: &mut dyn FnMut(&Event) -> bool) -> Result<(), Error> {
+    pub fn run(&mut self, tell: &mut dyn FnMut(&Event) -> bool) -> Result<(), Error> {
         let out = self.config.out.clone();
         fs::create_dir_all(&out).map_err(Error::file("make", &out))?;
         let log = Log { path: out.join("log.jsonl") };
@@ -322,8 +318,8 @@ impl Shard {
         if self.grads.is_empty() {
             self.grads = part.grads.iter().map(|grads| vec![0.0; grads.len()]).collect();
         }
-        for (total, grad) in self.grads.iter_mut().flatten().zip(part.grads.iter().flatten()) {
-            *total += grad * share as f32;
+        for (total, grads) in self.grads.iter_mut().zip(&part.grads) {
+            axpy(total, share as f32, grads);
         }
     }
 }
@@ -357,7 +353,7 @@ fn start_from(path: &Path, shapes: &Config, tokenizer: &str) -> Result<Params, E
     Ok(params)
 }
 
-fn teacher(distill: &crate::config::DistillConfig, student: &Position) -> Result<(Net, Distill), Error> {
+fn teacher(distill: &DistillConfig, student: &Position) -> Result<(Net, Distill), Error> {
     let Checkpoint { position, params, .. } = Checkpoint::load(&distill.teacher)?;
     if (position.shapes[0], &position.tokenizer) != (student.shapes[0], &student.tokenizer) {
         return Err(Error::content(

@@ -22,7 +22,7 @@ struct ToolEntry {
     record: Option<Spanned<String>>,
     program: Option<String>,
     version: Option<String>,
-    library: Option<String>,
+    rust_std: Option<String>,
     #[serde(default)]
     or_debian: bool,
     debian: Option<Debian>,
@@ -140,7 +140,7 @@ fn check_records(text: &str, tools: &[ToolEntry]) -> Result<(), String> {
 
 fn tool(text: &str, entry: ToolEntry) -> Result<Tool, String> {
     let wrong = |message: &str| at(text, &entry.name.span(), &format!("tool `{}` {message}", entry.name.get_ref()));
-    let probe = match (entry.program, entry.library, entry.debian) {
+    let probe = match (entry.program, entry.rust_std, entry.debian) {
         (Some(program), None, None) => {
             let mark = entry.version.ok_or_else(|| wrong("needs `version`: a word of the line that says it"))?;
             Probe::Program { name: keep(program), mark: keep(mark) }
@@ -148,7 +148,7 @@ fn tool(text: &str, entry: ToolEntry) -> Result<Tool, String> {
         (None, Some(triple), None) => Probe::Library { triple: keep(triple), or_debian: entry.or_debian },
         (None, None, Some(Debian::Rustc)) => Probe::DebianRust,
         (None, None, Some(Debian::Source)) => Probe::RustSource,
-        _ => return Err(wrong("needs one of `program`, `library` and `debian`, which say how it is found")),
+        _ => return Err(wrong("needs one of `program`, `rust_std` and `debian`, which say how it is found")),
     };
     if entry.packages.is_empty() && !matches!(probe, Probe::Library { or_debian: false, .. }) {
         return Err(wrong("needs `packages`: what is to be installed where it is missing"));
@@ -302,7 +302,7 @@ mod tests {
         assert!(refuse("title = \"native x86-64\"\n", "").contains("missing field `title`"));
         assert!(refuse("packages = [\"valgrind\"]", "packages = []").contains("tool `valgrind` needs `packages`"));
         assert!(refuse("version = \"GNU ld\"\n", "").contains("tool `xtensa-ld` needs `version`"));
-        assert!(refuse("program = \"valgrind\"\n", "").contains("needs one of `program`, `library` and `debian`"));
+        assert!(refuse("program = \"valgrind\"\n", "").contains("needs one of `program`, `rust_std` and `debian`"));
         assert!(refuse("versions = [\"rustc\", ", "versions = [").contains("needs its compiler among `versions`"));
         assert!(refuse("reads = []", "reads = [1]").contains("target `xtensa` is asked for `reads`"));
     }

@@ -262,8 +262,8 @@ impl<'m> Int8Head<'m> {
 
     /// The largest logits of as many sessions as there are `scales`, the same number of each: what [`top`](Int8Head::top)
     /// gives for each alone. `q` has D values of each, `top` has their winners, one session after the other; `room` is V
-    /// values of working room. One pass serves all, where the rows are [laid out for it](Int8Head::lay_out_for_many) and
-    /// the variant multiplies bytes by bytes.
+    /// values of working room. One pass serves all, where they are three and more, the rows are
+    /// [laid out for it](Int8Head::lay_out_for_many) and the variant multiplies bytes by bytes.
     ///
     /// # Panics
     /// Where the lengths are not these.
