@@ -6,6 +6,7 @@ mod support;
 
 use serde::Deserialize;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -73,6 +74,34 @@ fn a_run_killed_twice_ends_in_the_checkpoint_of_one_left_alone() {
         let mode = |name| fs::metadata(path(&folder, name)).unwrap().permissions().mode();
         assert_eq!(mode("killed/last.safetensors"), mode("stories.txt"), "the rights of any new file");
     }
+}
+
+/// Ctrl-C in the middle of a step that has no end: it is given up, and what was done before it stands.
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_interrupted_says_so_and_goes_on_from_its_last_whole_step() {
+    let folder = folder("byte");
+    folder.stdout(&format!("train --config {}", configure(&folder, "whole", 9)));
+    folder.stdout(&format!("train --config {}", configure(&folder, "run", 3)));
+    let config = configure(&folder, "run", 9);
+    let text = fs::read_to_string(path(&folder, &config)).unwrap();
+    fs::write(path(&folder, "endless.toml"), text.replace("accumulate = 2", "accumulate = 9223372036854775807"))
+        .unwrap();
+
+    let mut command = folder.command("train --config endless.toml --resume");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    said.read_line(&mut first).unwrap();
+    assert!(first.contains("parameters"), "{first}");
+    let sent = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap();
+    assert!(sent.success());
+    let ran = Ran::new(child.wait_with_output().unwrap());
+    assert!(!ran.success && ran.err.contains("stopped after 3 of 9 steps, which are saved"), "{ran:?}");
+
+    folder.stdout(&format!("train --config {config} --resume"));
+    let [whole, run] = ["whole", "run"].map(|run| fs::read(path(&folder, run).join("last.safetensors")).unwrap());
+    assert!(whole == run, "the step that was given up has left something");
 }
 
 /// A file that cannot grow any further, as on a full disk: the checkpoint before it is whole, and nothing else is left.

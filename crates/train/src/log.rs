@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use serde::Serialize;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -60,16 +60,20 @@ impl Since {
     }
 }
 
-/// `log.jsonl`: an event a line.
+/// `log.jsonl`: an event a line, behind those of the run before it was resumed.
 pub struct Log {
     pub path: PathBuf,
+    file: File,
 }
 
 impl Log {
-    pub fn write(&self, event: &Event) -> Result<(), Error> {
+    pub fn open(path: PathBuf) -> Result<Log, Error> {
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::file("write", &path))?;
+        Ok(Log { path, file })
+    }
+
+    pub fn write(&mut self, event: &Event) -> Result<(), Error> {
         let line = serde_json::to_string(event).map_err(|error| Error::content(&self.path, error))?;
-        let file = OpenOptions::new().create(true).append(true).open(&self.path);
-        let mut file = file.map_err(Error::file("write", &self.path))?;
-        writeln!(file, "{line}").map_err(Error::file("write", &self.path))
+        writeln!(self.file, "{line}").map_err(Error::file("write", &self.path))
     }
 }

@@ -19,6 +19,7 @@ use bitstate_model::Config;
 use std::fs;
 use std::hash::Hasher;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use twox_hash::XxHash64;
 
@@ -124,81 +125,85 @@ impl Trainer {
         &self.shapes
     }
 
-    /// Trains up to the last step. `tell` hears of every event and says whether to go on; where it does not, a
-    /// checkpoint is written and the run ends early. Events are also lines of `log.jsonl` in the run's folder.
+    /// Trains up to the last step, or until `stop` is set: then with a checkpoint of the last whole step. `tell` hears of
+    /// every event; events are also lines of `log.jsonl` in the run's folder.
     ///
     /// # Errors
     /// Where the loss is no number any more (the last checkpoint is kept), or a file cannot be written.
-    pub fn run(&mut self, tell: &mut dyn FnMut(&Event) -> bool) -> Result<(), Error> {
+    pub fn run(&mut self, stop: &AtomicBool, tell: &mut dyn FnMut(&Event)) -> Result<(), Error> {
         let out = self.config.out.clone();
         fs::create_dir_all(&out).map_err(Error::file("make", &out))?;
-        let log = Log { path: out.join("log.jsonl") };
+        let mut log = Log::open(out.join("log.jsonl"))?;
         let watch = self.config.watch.clone();
         let due = |every: u64, step: u64, last: bool| every > 0 && (last || step.is_multiple_of(every));
         let mut since = Since::new(self.at.position.tokens);
         while self.at.position.step < self.config.steps {
-            let done = self.step()?;
+            let Some(done) = self.step(stop)? else { break };
             since.add(done);
             let step = self.at.position.step;
             let last = step == self.config.steps;
-            let mut go_on = true;
             if due(watch.log, step, last) {
                 let event = since.event(step, self.at.position.tokens, done);
                 log.write(&event)?;
-                go_on &= tell(&event);
+                tell(&event);
                 since = Since::new(self.at.position.tokens);
             }
             let looking = Instant::now();
             if due(watch.validate, step, last) {
                 let event = self.validate()?;
                 log.write(&event)?;
-                go_on &= tell(&event);
+                tell(&event);
             }
             if due(watch.sample, step, last) {
                 let event = self.sample()?;
                 log.write(&event)?;
-                go_on &= tell(&event);
+                tell(&event);
             }
-            if due(watch.checkpoint, step, last) || !go_on {
-                let event = self.save(&out.join(LAST))?;
-                go_on &= tell(&event);
+            if due(watch.checkpoint, step, last) {
+                tell(&self.save(&out.join(LAST))?);
             }
             // After the checkpoint, which is worth more.
-            if due(watch.validate, step, last) || !go_on {
+            if due(watch.validate, step, last) {
                 chart::draw(&log.path)?;
             }
             // The speed told is that of training.
             since.start += looking.elapsed();
-            if !go_on {
-                break;
-            }
+        }
+        if self.at.position.step < self.config.steps && self.kept < self.at.position.step {
+            tell(&self.save(&out.join(LAST))?);
+            chart::draw(&log.path)?;
         }
         Ok(())
     }
 
-    /// One step of the optimiser.
-    fn step(&mut self) -> Result<Done, Error> {
+    /// One step of the optimiser. None where `stop` is set before it is done: then nothing has happened.
+    fn step(&mut self, stop: &AtomicBool) -> Result<Option<Done>, Error> {
+        let before = self.windows.clone();
         let step = self.at.position.step + 1;
         let batch = self.config.batch_at(step);
         self.change_length(batch.seq_len)?;
         let passes = batch.accumulate as u64;
+        let tokens = (batch.sequences * batch.seq_len) as u64;
+        let all = tokens as f64 * passes as f64;
         let mut total = Shard::default();
         for pass in 0..passes {
+            if stop.load(Ordering::SeqCst) {
+                self.windows = before;
+                return Ok(None);
+            }
             let (inputs, targets) = self.batch(batch);
             let size = shard_tokens(batch.seq_len);
             let shards: Vec<_> = inputs.chunks(size).zip(targets.chunks(size)).enumerate().collect();
             let dropout = self.dropout(step, pass);
-            let all = inputs.len() as u64 * passes;
             self.workers.each(
                 &shards,
                 |&(shard, (inputs, targets))| {
                     let dropout = dropout.map(|d| Dropout { seed: mixed(d.seed, shard as u64), ..d });
                     let done = self.shard(Batch { tokens: inputs, seq_len: batch.seq_len }, targets, dropout);
-                    (done, inputs.len() as f64 / all as f64)
+                    (done, inputs.len() as f64 / all)
                 },
                 |(done, share)| total.add(done, share),
             );
-            self.at.position.tokens += inputs.len() as u64;
         }
         let Shard { loss, cross_entropy, mut grads } = total;
         let grad_norm = clip(&mut grads, self.config.optimizer.clip);
@@ -207,9 +212,11 @@ impl Trainer {
         }
         let lr = learning_rate(&self.config.optimizer, step, self.config.steps);
         self.at.adam.step(&mut self.at.params, &grads, &self.config.optimizer, step, lr);
-        self.at.position.step = step;
-        self.at.position.windows = self.windows.position();
-        Ok(Done { loss, cross_entropy, grad_norm, lr })
+        let position = &mut self.at.position;
+        position.step = step;
+        position.tokens += tokens * passes;
+        position.windows = self.windows.position();
+        Ok(Some(Done { loss, cross_entropy, grad_norm, lr }))
     }
 
     /// Cuts the text into windows of another length from here on: an epoch of its own, from its beginning.

@@ -10,6 +10,7 @@ use bitstate_train::ops::{self, Wanted};
 use bitstate_train::{Error, Event, Trainer};
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
 /// Token files of small stories.
@@ -41,14 +42,27 @@ fn config(folder: &Path, out: &str, steps: u64) -> TrainConfig {
 fn run(trainer: &mut Trainer) -> Vec<f64> {
     let mut losses = Vec::new();
     trainer
-        .run(&mut |event| {
+        .run(&AtomicBool::new(false), &mut |event| {
             if let Event::Step { cross_entropy, .. } = event {
                 losses.push(*cross_entropy);
             }
-            true
         })
         .unwrap();
     losses
+}
+
+/// Runs until `last` holds of an event.
+fn run_until(trainer: &mut Trainer, mut last: impl FnMut(&Event) -> bool) {
+    let stop = AtomicBool::new(false);
+    trainer
+        .run(&stop, &mut |event| {
+            stop.fetch_or(last(event), Ordering::SeqCst);
+        })
+        .unwrap();
+}
+
+fn is_saved(event: &Event) -> bool {
+    matches!(event, Event::Saved { .. })
 }
 
 #[test]
@@ -80,7 +94,10 @@ fn a_batch_in_shards_is_the_batch_on_any_number_of_threads() {
         let mut trainer = pool.install(|| Trainer::new(config)).unwrap();
         let untrained = trainer.params().clone();
         let mut event = None;
-        trainer.run(&mut |next| event.get_or_insert_with(|| next.clone()) == next).unwrap();
+        run_until(&mut trainer, |next| {
+            event.get_or_insert_with(|| next.clone());
+            false
+        });
         (untrained, trainer, event.unwrap())
     };
     let (_, one, _) = of("one", 1, 0.1);
@@ -112,7 +129,7 @@ fn a_run_that_was_killed_goes_on_as_if_it_had_not_been() {
 
     // A killed run leaves its last checkpoint, of step 7, and nothing that came after it.
     let mut killed = Trainer::new(config(folder.path(), "killed", 18)).unwrap();
-    killed.run(&mut |event| !matches!(event, Event::Saved { .. })).unwrap();
+    run_until(&mut killed, is_saved);
     assert_eq!(killed.position().step, 7);
     drop(killed);
     let mut resumed = Trainer::resume(config(folder.path(), "killed", 18)).unwrap();
@@ -164,7 +181,7 @@ fn a_wider_teacher_in_f32_is_learned_from_and_one_of_other_tokens_refused() {
     let mut whole = Trainer::new(taught("whole")).unwrap();
     let losses = run(&mut whole);
     let mut stopped = Trainer::new(taught("stopped")).unwrap();
-    stopped.run(&mut |event| !matches!(event, Event::Saved { .. })).unwrap();
+    run_until(&mut stopped, is_saved);
     let mut resumed = Trainer::resume(taught("stopped")).unwrap();
     assert_eq!(run(&mut resumed), losses[7..]);
     assert_eq!(resumed.params(), whole.params());
@@ -185,12 +202,12 @@ fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint() {
     data(folder.path());
     let mut config = config(folder.path(), "nan", 18);
     let mut trainer = Trainer::new(config.clone()).unwrap();
-    trainer.run(&mut |event| !matches!(event, Event::Saved { .. })).unwrap();
+    run_until(&mut trainer, is_saved);
     let kept = fs::read(folder.path().join("nan/last.safetensors")).unwrap();
     config.optimizer.lr = 1e30;
     config.optimizer.warmup = 0;
     let mut trainer = Trainer::resume(config).unwrap();
-    match trainer.run(&mut |_| true).unwrap_err() {
+    match trainer.run(&AtomicBool::new(false), &mut |_| ()).unwrap_err() {
         Error::NotFinite { step, kept, .. } => assert!(step > 7 && kept == 7, "step {step}, kept {kept}"),
         other => panic!("{other}"),
     }
@@ -251,14 +268,19 @@ fn a_curriculum_with_dropout_is_resumed_exactly_at_every_step() {
 
     // Stopped after each step, the last before a change of the length among them.
     let mut steps = Trainer::new(eventful(folder.path(), "steps")).unwrap();
-    steps.run(&mut |_| false).unwrap();
+    let mut kept = Trainer::new(eventful(folder.path(), "kept")).unwrap();
+    run_until(&mut steps, |_| true);
+    run_until(&mut kept, |_| true);
     for step in 2..=18 {
         steps = Trainer::resume(eventful(folder.path(), "steps")).unwrap();
-        steps.run(&mut |_| false).unwrap();
-        assert_eq!(steps.position().step, step);
+        run_until(&mut steps, |_| true);
+        run_until(&mut kept, |_| true);
+        assert_eq!((steps.position().step, kept.position().step), (step, step));
     }
-    assert_eq!(steps.params(), whole.params());
-    assert_eq!(steps.position(), whole.position());
+    for stopped in [steps, kept] {
+        assert_eq!(stopped.params(), whole.params());
+        assert_eq!(stopped.position(), whole.position());
+    }
 }
 
 #[test]
@@ -302,11 +324,10 @@ fn a_run_leaves_samples_and_a_chart() {
     let mut samples = Vec::new();
     Trainer::new(config)
         .unwrap()
-        .run(&mut |event| {
+        .run(&AtomicBool::new(false), &mut |event| {
             if let Event::Sampled { step, text, .. } = event {
                 samples.push((*step, text.clone()));
             }
-            true
         })
         .unwrap();
     assert_eq!(samples.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [5, 10, 12]);

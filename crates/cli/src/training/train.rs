@@ -1,15 +1,16 @@
 //! `bitstate train`: a training run, with a bar.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use bitstate_train::config::TrainConfig;
 use bitstate_train::{Event, Trainer};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
+use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Train a model as a train.toml says.
 ///
-/// Ctrl-C writes a checkpoint and stops; `--resume` goes on from the newest one as if the run had never stopped.
+/// Ctrl-C, or SIGTERM, writes a checkpoint and stops; `--resume` goes on from the newest one as if the run had never stopped.
 #[derive(clap::Args)]
 pub struct Flags {
     /// The configuration.
@@ -27,27 +28,38 @@ pub fn run(flags: &Flags) -> Result<()> {
     let config = TrainConfig::load(&flags.config)?;
     let steps = config.steps;
     let mut trainer = if flags.resume { Trainer::resume(config)? } else { Trainer::new(config)? };
-    ctrlc::set_handler(|| STOP.store(true, Ordering::SeqCst)).context("cannot listen for Ctrl-C")?;
+    ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;
     println!("{} parameters, {:?}", trainer.params().count(), trainer.shapes());
 
     let bar = ProgressBar::new(steps);
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {eta} left")?);
     bar.set_position(trainer.position().step);
-    trainer.run(&mut |event| {
-        match event {
-            Event::Step { step, cross_entropy, tokens_per_second, .. } => {
-                bar.set_position(*step);
-                bar.set_message(format!("{cross_entropy:.4} nats a token, {tokens_per_second:.0} tokens/s"));
-            }
-            Event::Validated { step, bits_per_byte, best, .. } => {
-                let best = if *best { ", the best so far" } else { "" };
-                bar.suspend(|| println!("step {step}: {bits_per_byte:.4} bits a byte on held-out text{best}"));
-            }
-            Event::Sampled { step, text, .. } => bar.suspend(|| println!("step {step} writes: {text}")),
-            Event::Saved { .. } => {}
+    trainer.run(&STOP, &mut |event| match event {
+        Event::Step { step, cross_entropy, tokens_per_second, .. } => {
+            bar.set_position(*step);
+            bar.set_message(format!("{cross_entropy:.4} nats a token, {tokens_per_second:.0} tokens/s"));
         }
-        !STOP.load(Ordering::SeqCst)
+        Event::Validated { step, bits_per_byte, best, .. } => {
+            let best = if *best { ", the best so far" } else { "" };
+            bar.suspend(|| println!("step {step}: {bits_per_byte:.4} bits a byte on held-out text{best}"));
+        }
+        Event::Sampled { step, text, .. } => bar.suspend(|| println!("step {step} writes: {text}")),
+        Event::Saved { .. } => {}
     })?;
+    let done = trainer.position().step;
+    if done < steps {
+        bar.abandon();
+        ensure!(done > 0, "stopped in the first step, of which nothing is left");
+        bail!("stopped after {done} of {steps} steps, which are saved; `--resume` goes on");
+    }
     bar.finish();
     Ok(())
+}
+
+/// On Ctrl-C: the first lets the run save what it has.
+fn stop() {
+    if STOP.swap(true, Ordering::SeqCst) {
+        exit(130);
+    }
+    eprintln!("stopping; once more to stop at once and without a checkpoint");
 }
