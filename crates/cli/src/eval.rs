@@ -2,7 +2,7 @@
 
 use crate::load::ModelFlags;
 use crate::text::{TokenizerFlags, fits};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bitstate_engine::{Engine, State};
 use bitstate_kernels::Variant;
 use bitstate_protocol::Digest;
@@ -29,7 +29,7 @@ pub struct Flags {
     checkpoint: Option<PathBuf>,
     #[arg(long, value_name = "NAME", value_parser = Variant::by_name, help = crate::load::variant_help())]
     variant: Option<Variant>,
-    /// UTF-8 text.
+    /// UTF-8 text, `<|endoftext|>` between two stories.
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
     #[command(flatten)]
@@ -90,6 +90,11 @@ impl Flags {
 pub fn run(flags: &Flags) -> Result<()> {
     let text = fs::read(&flags.text).with_context(|| format!("cannot read {}", flags.text.display()))?;
     let text = String::from_utf8(text).with_context(|| format!("{} is not UTF-8", flags.text.display()))?;
+    let json = flags.text.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    ensure!(!json, "{}: eval reads text, with {END_OF_TEXT} between two stories, and no JSON", flags.text.display());
+    if let Some(at) = text.find('\0') {
+        bail!("{}: byte {at} is U+0000, which stands for the end of a text", flags.text.display());
+    }
     let stories = text.split(END_OF_TEXT).map(str::trim).filter(|story| !story.is_empty());
     let stories: Vec<&str> = stories.take(flags.stories.unwrap_or(u32::MAX) as usize).collect();
     ensure!(!stories.is_empty(), "there is no story in {}", flags.text.display());

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use bitstate_model::{Preset, Version, synthetic};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
@@ -43,6 +44,11 @@ pub fn run(flags: &Flags) -> Result<()> {
 
 /// Writes beside the file, then renames: a reader, or a Ctrl-C, never meets half of it.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    // A device or a pipe is written to; a file in its place would be the end of it.
+    if fs::metadata(path).is_ok_and(|at| !at.is_file() && !at.is_dir()) {
+        let wrote = fs::File::options().write(true).open(path).and_then(|mut file| file.write_all(bytes));
+        return wrote.with_context(|| format!("cannot write {}", path.display()));
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = temporary(folder).with_context(|| format!("cannot write into {}", folder.display()))?;
     file.write_all(bytes).with_context(|| format!("cannot write {}", path.display()))?;
@@ -56,7 +62,7 @@ fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        builder.permissions(fs::Permissions::from_mode(0o666));
     }
     builder.tempfile_in(folder)
 }

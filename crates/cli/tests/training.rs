@@ -203,15 +203,31 @@ fn what_cannot_be_is_a_sentence() {
     fs::write(path(&folder, "none.txt"), b"\n").unwrap();
     let config = fs::read_to_string(path(&folder, "run.toml")).unwrap();
     fs::write(path(&folder, "typo.toml"), config.replace("warmup", "warmpu")).unwrap();
-    fs::write(path(&folder, "tight.toml"), config.replace("[model]", "[model]\nvocab_size = 256")).unwrap();
+    fs::write(
+        path(&folder, "tight.toml"),
+        config.replace("[model]", "[model]\nvocab_size = 256").replace("'run'", "'tight'"),
+    )
+    .unwrap();
+    fs::write(path(&folder, "list.json"), "[]").unwrap();
     folder.stdout("train --config run.toml");
+    // A device stays one.
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("/dev/full", path(&folder, "full")).unwrap();
     for (arguments, parts) in [
         ("data prepare --input bad.txt --out x", ["bad.txt", "not UTF-8"]),
-        ("data prepare --input none.txt --out x", ["no story", "empty"]),
+        ("data prepare --input none.txt --out x", ["no story in", "none.txt"]),
         ("data prepare --out x", ["--input", "required"]),
+        ("data prepare --input stories.txt --mirror http://x --out x", ["--mirror", "--input"]),
+        ("data smoke --stories 0 --out x", ["--stories", "0"]),
         ("data prepare --download words --out x", ["words", "tinystories"]),
         ("train --config typo.toml", ["`warmpu`", "did you mean `warmup`?"]),
         ("train --config tight.toml", ["320 tokens", "256"]),
+        ("train --config run.toml", ["run/last.safetensors", "`--resume` goes on with it"]),
+        ("train --config tight.toml --resume", ["tight/last.safetensors", "without `--resume` a run begins"]),
+        ("convert --checkpoint run/best.safetensors --out ./run/best.safetensors", ["--out is the checkpoint", "best"]),
+        ("convert --checkpoint run/best.safetensors --out full", ["cannot write full", "No space left"]),
+        ("synth --preset small --out full", ["cannot write full", "No space left"]),
+        ("eval --model small.bits --text list.json", ["list.json", "no JSON"]),
         ("convert --checkpoint stories.txt --out x.bits", ["stories.txt", "not a safetensors file"]),
         ("eval --model small.bits --text stories.txt", ["64 tokens", "256"]),
         ("eval --checkpoint run/last.safetensors --text stories.txt --restart", ["320 tokens", "--tokenizer"]),

@@ -1,6 +1,6 @@
 //! The header of a BITS file.
 
-use crate::error::{Field, Problem};
+use crate::error::{Field, Problem, WriteError};
 use core::fmt;
 
 /// Shapes of a model. `n_embd = n_head · head_size`, all above zero.
@@ -34,6 +34,14 @@ impl Config {
     pub(crate) fn sizes(&self) -> [usize; 7] {
         let Config { vocab_size, n_layer, n_embd, n_head, head_size, ff_mult, max_seq_len, .. } = *self;
         [vocab_size, n_layer, n_embd, n_head, head_size, ff_mult, max_seq_len]
+    }
+
+    /// Whether there can be such a model.
+    ///
+    /// # Errors
+    /// Names the first value that no model can have.
+    pub fn validate(&self) -> Result<(), WriteError> {
+        self.check().map_err(|(field, problem)| WriteError { field, problem })
     }
 
     /// Names the first value that no model can have.

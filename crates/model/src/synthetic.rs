@@ -62,7 +62,7 @@ impl Weights {
     /// # Errors
     /// Where `config` is no model's: a size is zero or absurd, or `n_embd` is not `n_head · head_size`.
     pub fn synthetic(config: &Config, seed: u64) -> Result<Weights, WriteError> {
-        config.check().map_err(|(field, problem)| WriteError { field, problem })?;
+        config.validate()?;
         let width = config.n_embd;
         let mut random = Random { state: seed };
         let spread = (1.0 / libm::sqrt(width as f64)) as f32;

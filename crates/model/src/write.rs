@@ -15,7 +15,7 @@ const ROUND: f32 = 12_582_912.0;
 /// The file of `weights`.
 pub(crate) fn file(weights: &Weights, version: Version) -> Result<Vec<u8>, WriteError> {
     let config = weights.config;
-    config.check().map_err(|(field, problem)| WriteError { field, problem })?;
+    config.validate()?;
     if weights.layers.len() != config.n_layer {
         let problem = Problem::WrongLength { expected: config.n_layer, found: weights.layers.len() };
         return Err(WriteError { field: Field::new("layers"), problem });

@@ -28,7 +28,8 @@ type Curve = Vec<(f64, f64)>;
 /// # Errors
 /// Where the log cannot be read or a chart cannot be written.
 pub fn draw(path: &Path) -> Result<(), Error> {
-    let text = fs::read_to_string(path).map_err(Error::file("read", path))?;
+    let text = fs::read(path).map_err(Error::file("read", path))?;
+    let text = String::from_utf8_lossy(&text);
     let (training, held_out) = (thinned(&curve(&text, "step")), curve(&text, "validated"));
     if training.is_empty() && held_out.is_empty() {
         return Ok(());

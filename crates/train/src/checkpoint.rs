@@ -39,6 +39,8 @@ pub struct Position {
     pub bitnet: bool,
     /// XXH64 of the `tokenizer.json`, or `byte`.
     pub tokenizer: String,
+    /// XXH64 of the file of tokens that it is trained on.
+    pub data: String,
     /// Steps done.
     pub step: u64,
     /// Tokens seen.
@@ -56,6 +58,22 @@ impl Position {
     pub fn config(&self) -> Config {
         let [vocab_size, n_layer, n_embd, n_head, head_size, ff_mult, max_seq_len] = self.shapes;
         Config { vocab_size, n_layer, n_embd, n_head, head_size, ff_mult, max_seq_len, dropout: 0.0 }
+    }
+
+    /// What this is and `other` is not: another model, other data or another seed.
+    pub fn difference(&self, other: &Position) -> Option<String> {
+        const SIZES: [&str; 7] = ["vocab_size", "n_layer", "n_embd", "n_head", "head_size", "ff_mult", "seq_len"];
+        let sizes = SIZES.iter().zip(self.shapes.iter().zip(&other.shapes));
+        let size = |(name, (a, b)): (&&str, (&usize, &usize))| (a != b).then(|| format!("{name} {a}, not {b}"));
+        sizes.filter_map(size).next().or_else(|| {
+            let named = [
+                ("bitnet", self.bitnet.to_string(), other.bitnet.to_string()),
+                ("tokenizer", self.tokenizer.clone(), other.tokenizer.clone()),
+                ("data", self.data.clone(), other.data.clone()),
+                ("seed", self.seed.to_string(), other.seed.to_string()),
+            ];
+            named.into_iter().find(|(_, a, b)| a != b).map(|(name, a, b)| format!("{name} {a}, not {b}"))
+        })
     }
 
     /// The shapes of `config`.
@@ -123,7 +141,14 @@ impl Checkpoint {
             position.ok_or_else(|| wrong("a safetensors file, but no checkpoint of a training run".into()))?;
         let position: Position = serde_json::from_str(position).map_err(|error| wrong(error.to_string()))?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
-        let mut params = Params::new(&position.config(), 0);
+        let config = position.config();
+        config.validate().map_err(|error| wrong(error.to_string()))?;
+        // Before room is made for them: a few of the tensors, as many values as the shapes say at the least.
+        let [v, l, d, ff] = [config.vocab_size, config.n_layer, config.n_embd, config.ff_mult].map(|size| size as u128);
+        if (v * d + l * d * d * ff) * 4 > bytes.len() as u128 {
+            return Err(wrong(format!("too short for the shapes that it states, {:?}", position.shapes)));
+        }
+        let mut params = Params::new(&config, 0);
         let mut adam = AdamW::new(&params);
         for (param, (m, v)) in params.0.iter_mut().zip(adam.m.iter_mut().zip(&mut adam.v)) {
             let names = [param.name.clone(), mean_of(&param.name), square_of(&param.name)];

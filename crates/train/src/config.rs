@@ -122,6 +122,9 @@ pub struct DistillConfig {
     pub temperature: f64,
 }
 
+/// Most tokens of a forward pass.
+const MOST_TOKENS: usize = 1 << 24;
+
 /// When to look; in steps, 0 for never.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -132,7 +135,7 @@ pub struct WatchConfig {
     pub validate: u64,
     /// Windows of held-out text, at most.
     pub validate_windows: usize,
-    /// A checkpoint.
+    /// A checkpoint; the end of a run always leaves one.
     pub checkpoint: u64,
     /// A sample of what the model writes.
     pub sample: u64,
@@ -208,10 +211,26 @@ impl TrainConfig {
                 return Err(format!("batch.{name} must be above 0"));
             }
         }
+        if self.steps == 0 {
+            return Err("steps must be above 0".into());
+        }
+        if self.watch.validate_windows == 0 {
+            return Err("watch.validate_windows must be above 0; `validate = 0` looks at no held-out text".into());
+        }
         curriculum::check(&self.curriculum)?;
+        for from in std::iter::once(1).chain(self.curriculum.iter().map(|stage| stage.from_step)) {
+            let BatchConfig { sequences, seq_len, .. } = self.batch_at(from);
+            if sequences.checked_mul(seq_len).is_none_or(|tokens| tokens > MOST_TOKENS) {
+                return Err(format!(
+                    "{sequences} sequences of {seq_len} tokens are more than {MOST_TOKENS} tokens in one pass; \
+                     `batch.accumulate` makes a step of many passes"
+                ));
+            }
+        }
+        self.model.shapes(self.model.vocab_size.unwrap_or(256), self.longest()).map_err(|error| error.to_string())?;
         let OptimizerConfig { lr, final_share, weight_decay, betas, clip, .. } = self.optimizer;
         let ranges = [
-            ("optimizer.lr", lr, 0.0, 1.0),
+            ("optimizer.lr", lr, 1e-9, 1.0),
             ("optimizer.final_share", final_share, 0.0, 1.0),
             ("optimizer.weight_decay", weight_decay, 0.0, 10.0),
             ("optimizer.betas[0]", betas[0], 0.0, 0.9999),
@@ -250,6 +269,7 @@ impl ModelConfig {
             return Err(Error::Refused(format!("model.n_embd {d} is not a multiple of model.n_head {h}")));
         }
         config.head_size = config.n_embd / config.n_head;
+        config.validate().map_err(|error| Error::Refused(format!("model: {error}")))?;
         if config.vocab_size < tokens {
             let v = config.vocab_size;
             return Err(Error::Refused(format!(

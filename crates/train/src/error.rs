@@ -56,7 +56,7 @@ pub enum Error {
     },
     /// The weights cannot be written as a BITS file.
     #[error("cannot export: {0}")]
-    Export(#[from] bitstate_model::WriteError),
+    Export(bitstate_model::WriteError),
     /// A tokenizer failed on a text.
     #[error(transparent)]
     Tokenize(#[from] bitstate_tokenizer::TokenizeError),

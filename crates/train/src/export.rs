@@ -17,7 +17,7 @@ pub fn export(config: &Config, params: &Params) -> Result<Vec<u8>, Error> {
     let layers = (0..config.n_layer).map(|l| export.layer(&format!("blocks.{l}."))).collect();
     let embedding = EmbeddingWeights::F32(export.values("emb.weight"));
     let weights = Weights { config: *config, embedding, layers, ln_f: export.norm("ln_f") };
-    Ok(weights.write(Version::V1_2)?)
+    weights.write(Version::V1_2).map_err(Error::Export)
 }
 
 struct Export<'a> {

@@ -15,6 +15,10 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut File) -> io::Result
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(Error::file("make", folder))?;
     let done = (|| {
+        // A device or a pipe is written to; a file in its place would be the end of it.
+        if fs::metadata(path).is_ok_and(|at| !at.is_file() && !at.is_dir()) {
+            return write(&mut File::options().write(true).open(path)?);
+        }
         let mut file = builder().tempfile_in(folder)?;
         write(file.as_file_mut())?;
         file.as_file().sync_all()?;
@@ -24,10 +28,24 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut File) -> io::Result
     done.map_err(Error::file("write", path))
 }
 
+/// Removes the temporary files that a killed process left in `folder`, in the midst of [`write_atomically`].
+pub fn sweep(folder: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(folder).map_err(Error::file("read", folder))? {
+        let path = entry.map_err(Error::file("read", folder))?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY)) {
+            fs::remove_file(&path).map_err(Error::file("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// How temporary files' names begin.
+const TEMPORARY: &str = ".bitstate-";
+
 /// Temporary files with the rights of any new file; without this they would be for their owner alone.
 fn builder<'a>() -> Builder<'a, 'a> {
-    #[allow(unused_mut, reason = "only Unix has rights to set")]
     let mut builder = Builder::new();
+    builder.prefix(TEMPORARY);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

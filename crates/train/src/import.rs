@@ -36,7 +36,7 @@ const MAX_SEQ_LEN: usize = 1024;
 pub fn import(path: &Path) -> Result<(Config, Vec<u8>), Error> {
     let bytes = fs::read(path).map_err(Error::file("read", path))?;
     let (config, weights) = read(&bytes).map_err(|problem| Error::content(path, problem))?;
-    Ok((config, weights.write(Version::V1_2)?))
+    Ok((config, weights.write(Version::V1_2).map_err(Error::Export)?))
 }
 
 fn read(bytes: &[u8]) -> Result<(Config, Weights), String> {

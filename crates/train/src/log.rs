@@ -60,15 +60,19 @@ impl Since {
     }
 }
 
-/// `log.jsonl`: an event a line, behind those of the run before it was resumed.
+/// `log.jsonl`: an event a line.
 pub struct Log {
     pub path: PathBuf,
     file: File,
 }
 
 impl Log {
-    pub fn open(path: PathBuf) -> Result<Log, Error> {
+    /// Opens it behind what it holds of the run before it was resumed; of a `fresh` run it holds nothing.
+    pub fn open(path: PathBuf, fresh: bool) -> Result<Log, Error> {
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::file("write", &path))?;
+        if fresh {
+            file.set_len(0).map_err(Error::file("write", &path))?;
+        }
         Ok(Log { path, file })
     }
 

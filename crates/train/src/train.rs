@@ -3,8 +3,9 @@
 use crate::chart;
 use crate::checkpoint::{Checkpoint, Position};
 use crate::config::{BatchConfig, DistillConfig, TrainConfig};
-use crate::data::{TokenFile, Windows, tokenizer_of};
+use crate::data::{Data, TokenFile, Windows};
 use crate::error::Error;
+use crate::file::sweep;
 use crate::kernels::axpy;
 use crate::kernels::dropout::mixed;
 use crate::kernels::loss::Distill;
@@ -16,20 +17,18 @@ use crate::params::Params;
 use crate::sample::sample;
 use crate::workers::{Workers, shard_tokens};
 use bitstate_model::Config;
+use bitstate_tokenizer::Tokenizer;
 use std::fs;
-use std::hash::Hasher;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use twox_hash::XxHash64;
 
 /// A training run.
 #[derive(Debug)]
 pub struct Trainer {
     config: TrainConfig,
     shapes: Config,
-    train: TokenFile,
-    valid: TokenFile,
+    data: Data,
     windows: Windows,
     teacher: Option<(Net, Distill)>,
     workers: Workers,
@@ -42,72 +41,66 @@ impl Trainer {
     /// A run from its start.
     ///
     /// # Errors
-    /// Where data and model do not fit each other.
+    /// Where data and model do not fit each other, or the run's folder has the checkpoints of another.
     pub fn new(config: TrainConfig) -> Result<Trainer, Error> {
-        let vocab_size = TokenFile::open(&config.data.join("train.tokens"))?.vocab_size();
-        let shapes = config.model.shapes(vocab_size, config.longest())?;
-        let tokenizer = tokenizer_name(&config.data)?;
+        if let Some(path) = [LAST, BEST].map(|name| config.out.join(name)).into_iter().find(|path| path.exists()) {
+            let problem = "a checkpoint of an earlier run: `--resume` goes on with it, another `out` begins a new one";
+            return Err(Error::content(&path, problem));
+        }
+        let data = Data::open(&config.data)?;
+        let position = beginning(&config, &data)?;
         let params = match &config.start {
-            Some(start) => start_from(start, &shapes, &tokenizer)?,
-            None => Params::new(&shapes, config.seed),
-        };
-        let position = Position {
-            shapes: Position::shapes_of(&shapes),
-            bitnet: config.model.bitnet,
-            tokenizer,
-            step: 0,
-            tokens: 0,
-            windows: [0, 0],
-            best: None,
-            seed: config.seed,
+            Some(start) => start_from(start, &position)?,
+            None => Params::new(&position.config(), config.seed),
         };
         let adam = AdamW::new(&params);
-        Trainer::at(config, Checkpoint { position, params, adam }, 0)
+        Trainer::at(config, data, Checkpoint { position, params, adam }, 0)
     }
 
     /// The run that left `last.safetensors` in the folder of `config`, from there on: it goes as if it had never
     /// stopped.
     ///
     /// # Errors
-    /// Where there is no checkpoint, or it is of another model, other data or another seed.
+    /// Where there is no checkpoint, or it is of another model, other data or another seed, or further than `config`
+    /// goes.
     pub fn resume(config: TrainConfig) -> Result<Trainer, Error> {
         let path = config.out.join(LAST);
+        if !path.exists() {
+            return Err(Error::content(&path, "there is no checkpoint to go on from; without `--resume` a run begins"));
+        }
         let at = Checkpoint::load(&path)?;
-        let vocab_size = TokenFile::open(&config.data.join("train.tokens"))?.vocab_size();
-        let shapes = Position::shapes_of(&config.model.shapes(vocab_size, config.longest())?);
-        let found = (at.position.shapes, at.position.bitnet, at.position.seed, at.position.tokenizer.clone());
-        let wanted = (shapes, config.model.bitnet, config.seed, tokenizer_name(&config.data)?);
-        if found != wanted {
+        let data = Data::open(&config.data)?;
+        if let Some(difference) = at.position.difference(&beginning(&config, &data)?) {
+            let problem = format_args!("a checkpoint of another run than the configuration says: {difference}");
+            return Err(Error::content(&path, problem));
+        }
+        let step = at.position.step;
+        if step > config.steps {
+            let steps = config.steps;
             return Err(Error::content(
                 &path,
-                format_args!(
-                    "a checkpoint of another run: (V, L, D, H, S, ff_mult, seq_len), bitnet, seed and tokenizer are \
-                     {found:?}, and the configuration says {wanted:?}"
-                ),
+                format_args!("it is of step {step}, and the configuration ends at {steps}"),
             ));
         }
-        let kept = at.position.step;
-        Trainer::at(config, at, kept)
+        Trainer::at(config, data, at, step)
     }
 
-    fn at(config: TrainConfig, at: Checkpoint, kept: u64) -> Result<Trainer, Error> {
-        let [train, valid] = ["train.tokens", "valid.tokens"].map(|name| TokenFile::open(&config.data.join(name)));
-        let (train, valid) = (train?, valid?);
+    fn at(config: TrainConfig, data: Data, at: Checkpoint, kept: u64) -> Result<Trainer, Error> {
         let windows = |file: &TokenFile, seq_len, position| {
             let windows = Windows::new(file.len(), seq_len, config.seed, position);
             windows
                 .ok_or_else(|| Error::content(file.path(), format_args!("too short for a window of {seq_len} tokens")))
         };
-        for file in [&train, &valid] {
+        for file in [&data.train, &data.valid] {
             windows(file, config.longest(), [0, 0])?;
         }
         // Where the position was written: the step that follows may be of another length.
         let seq_len = config.batch_at(at.position.step.max(1)).seq_len;
-        let windows = windows(&train, seq_len, at.position.windows)?;
+        let windows = windows(&data.train, seq_len, at.position.windows)?;
         let teacher = config.distill.as_ref().map(|distill| teacher(distill, &at.position)).transpose()?;
         let shapes = at.position.config();
         let workers = Workers::new()?;
-        Ok(Trainer { config, shapes, train, valid, windows, teacher, workers, at, kept })
+        Ok(Trainer { config, shapes, data, windows, teacher, workers, at, kept })
     }
 
     /// Where the run is.
@@ -133,7 +126,8 @@ impl Trainer {
     pub fn run(&mut self, stop: &AtomicBool, tell: &mut dyn FnMut(&Event)) -> Result<(), Error> {
         let out = self.config.out.clone();
         fs::create_dir_all(&out).map_err(Error::file("make", &out))?;
-        let mut log = Log::open(out.join("log.jsonl"))?;
+        sweep(&out)?;
+        let mut log = Log::open(out.join("log.jsonl"), self.at.position.step == 0)?;
         let watch = self.config.watch.clone();
         let due = |every: u64, step: u64, last: bool| every > 0 && (last || step.is_multiple_of(every));
         let mut since = Since::new(self.at.position.tokens);
@@ -169,7 +163,8 @@ impl Trainer {
             // The speed told is that of training.
             since.start += looking.elapsed();
         }
-        if self.at.position.step < self.config.steps && self.kept < self.at.position.step {
+        // At the end, or where it was stopped.
+        if self.kept < self.at.position.step {
             tell(&self.save(&out.join(LAST))?);
             chart::draw(&log.path)?;
         }
@@ -223,9 +218,9 @@ impl Trainer {
     fn change_length(&mut self, seq_len: usize) -> Result<(), Error> {
         if seq_len != self.windows.seq_len() {
             let [epoch, _] = self.windows.position();
-            let windows = Windows::new(self.train.len(), seq_len, self.config.seed, [epoch + 1, 0]);
+            let windows = Windows::new(self.data.train.len(), seq_len, self.config.seed, [epoch + 1, 0]);
             let short = || format!("too short for a window of {seq_len} tokens");
-            self.windows = windows.ok_or_else(|| Error::content(self.train.path(), short()))?;
+            self.windows = windows.ok_or_else(|| Error::content(self.data.train.path(), short()))?;
         }
         Ok(())
     }
@@ -240,7 +235,7 @@ impl Trainer {
     fn batch(&mut self, batch: BatchConfig) -> (Vec<u32>, Vec<u32>) {
         let (mut inputs, mut targets) = (Vec::new(), Vec::new());
         for _ in 0..batch.sequences {
-            self.windows.next(&self.train, &mut inputs, &mut targets);
+            self.windows.next(&self.data.train, &mut inputs, &mut targets);
         }
         (inputs, targets)
     }
@@ -259,7 +254,7 @@ impl Trainer {
     fn validate(&mut self) -> Result<Event, Error> {
         let seq_len = self.config.longest();
         let net = Net::new(&self.shapes, &self.at.params, self.config.model.bitnet, false);
-        let count = ((self.valid.len() - 1) / seq_len).min(self.config.watch.validate_windows.max(1));
+        let count = ((self.data.valid.len() - 1) / seq_len).min(self.config.watch.validate_windows.max(1));
         let starts: Vec<usize> = (0..count).map(|window| window * seq_len).collect();
         let shards: Vec<&[usize]> = starts.chunks(shard_tokens(seq_len) / seq_len).collect();
         let mut nats = 0.0;
@@ -267,7 +262,11 @@ impl Trainer {
             &shards,
             |starts| {
                 let tokens = |behind: usize| -> Vec<u32> {
-                    starts.iter().flat_map(|s| s + behind..s + behind + seq_len).map(|i| self.valid.get(i)).collect()
+                    starts
+                        .iter()
+                        .flat_map(|s| s + behind..s + behind + seq_len)
+                        .map(|i| self.data.valid.get(i))
+                        .collect()
                 };
                 let wanted = Wanted { targets: tokens(1).into(), teacher: None };
                 let losses = net.loss(Batch { tokens: &tokens(0), seq_len }, wanted);
@@ -276,7 +275,7 @@ impl Trainer {
             |loss| nats += loss,
         );
         let cross_entropy = nats / count as f64;
-        let bits_per_byte = cross_entropy / std::f64::consts::LN_2 / self.valid.bytes_per_token();
+        let bits_per_byte = cross_entropy / std::f64::consts::LN_2 / self.data.valid.bytes_per_token();
         let position = &mut self.at.position;
         let best = position.best.is_none_or(|best| bits_per_byte < best);
         let event =
@@ -292,8 +291,7 @@ impl Trainer {
     fn sample(&self) -> Result<Event, Error> {
         let net = Net::new(&self.shapes, &self.at.params, self.config.model.bitnet, false);
         let watch = &self.config.watch;
-        let tokenizer = tokenizer_of(&self.config.data)?;
-        let text = sample(&net, &tokenizer, &watch.prompt, watch.sample_tokens, self.config.seed)?;
+        let text = sample(&net, &self.data.tokenizer, &watch.prompt, watch.sample_tokens, self.config.seed)?;
         Ok(Event::Sampled { step: self.at.position.step, tokens: self.at.position.tokens, text })
     }
 
@@ -331,33 +329,41 @@ impl Shard {
     }
 }
 
-/// `byte`, or the digest of the folder's `tokenizer.json`.
-fn tokenizer_name(data: &Path) -> Result<String, Error> {
-    let path = data.join("tokenizer.json");
-    if !path.exists() {
-        return Ok("byte".into());
+/// Where a run of `config` begins.
+fn beginning(config: &TrainConfig, data: &Data) -> Result<Position, Error> {
+    let tokens = data.tokenizer.vocab_size();
+    let shapes = config.model.shapes(tokens, config.longest())?;
+    if matches!(data.tokenizer, Tokenizer::Byte) && shapes.vocab_size != tokens {
+        return Err(Error::Refused(format!(
+            "model.vocab_size is {}, and a model of bytes has {tokens}: leave it out",
+            shapes.vocab_size
+        )));
     }
-    let mut hasher = XxHash64::with_seed(0);
-    hasher.write(&fs::read(&path).map_err(Error::file("read", &path))?);
-    Ok(format!("{:016x}", hasher.finish()))
+    Ok(Position {
+        shapes: Position::shapes_of(&shapes),
+        bitnet: config.model.bitnet,
+        tokenizer: data.tokenizer_name(),
+        data: format!("{:016x}", data.train.digest()),
+        step: 0,
+        tokens: 0,
+        windows: [0, 0],
+        best: None,
+        seed: config.seed,
+    })
 }
 
 /// The parameters of another run, of a model of the same shapes but for the length of its sequences.
-fn start_from(path: &Path, shapes: &Config, tokenizer: &str) -> Result<Params, Error> {
+fn start_from(path: &Path, run: &Position) -> Result<Params, Error> {
     let Checkpoint { position, params, .. } = Checkpoint::load(path)?;
-    let found = Config { max_seq_len: shapes.max_seq_len, ..position.config() };
-    let (found, wanted) = (Position::shapes_of(&found), Position::shapes_of(shapes));
-    if (found, position.tokenizer.as_str()) != (wanted, tokenizer) {
-        return Err(Error::content(
-            path,
-            format_args!(
-                "no start for this run: (V, L, D, H, S, ff_mult, seq_len) and tokenizer are {found:?} {:?}, and the \
-                 configuration says {wanted:?} {tokenizer:?}",
-                position.tokenizer
-            ),
-        ));
+    let mut wanted =
+        Position { bitnet: position.bitnet, data: position.data.clone(), seed: position.seed, ..run.clone() };
+    wanted.shapes[6] = position.shapes[6];
+    match position.difference(&wanted) {
+        Some(difference) => {
+            Err(Error::content(path, format_args!("no start for what the configuration says: {difference}")))
+        }
+        None => Ok(params),
     }
-    Ok(params)
 }
 
 fn teacher(distill: &DistillConfig, student: &Position) -> Result<(Net, Distill), Error> {

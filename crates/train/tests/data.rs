@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_train::data::{
-    Prepare, TokenFile, TokenizerKind, Windows, load_tokenizer, prepare, smoke_corpus, stories,
+    Data, Prepare, TokenFile, TokenizerKind, Windows, load_tokenizer, prepare, smoke_corpus, stories,
 };
 use std::collections::HashSet;
 use std::fs;
@@ -85,16 +85,71 @@ fn wrong_texts_are_named() {
     let said = error(b"good\xffbad", "byte");
     assert!(said.contains("text.txt") && said.contains("not UTF-8") && said.contains("number 4"), "{said}");
     let said = error(b" \n<|endoftext|>\n ", "byte");
-    assert!(said.contains("empty"), "{said}");
+    assert!(said.contains("there is no story in") && said.contains("text.txt"), "{said}");
     let said = error(b"a\0b", "byte");
     assert!(said.contains("U+0000"), "{said}");
     let many = smoke_corpus(30, 1).join("<|endoftext|>");
     let said = error(many.as_bytes(), "bpe:9000");
     assert!(said.contains("not 9000"), "{said}");
     assert!(stories(Path::new("/nowhere.txt")).unwrap_err().to_string().contains("/nowhere.txt"));
-    for wrong in ["bpe:12", "bpe:x", "words", "bpe"] {
+    for wrong in ["bpe:12", "bpe:99999999999999", "bpe:x", "words", "bpe"] {
         assert!(wrong.parse::<TokenizerKind>().is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn a_split_that_cannot_be_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let (text, empty) = (folder.path().join("stories.txt"), folder.path().join("empty.txt"));
+    fs::write(&text, smoke_corpus(5, 1).join("<|endoftext|>")).unwrap();
+    fs::write(&empty, "").unwrap();
+    let error = |held_out: f64, valid: &[&Path]| {
+        let valid = valid.iter().map(|path| path.to_path_buf()).collect();
+        let job = Prepare { held_out, valid, ..job(folder.path(), vec![text.clone()], "byte") };
+        prepare(&job).unwrap_err().to_string()
+    };
+    for share in [0.0, 1.0, -1.0, 2.0, f64::NAN] {
+        let said = error(share, &[]);
+        assert!(said.contains(&format!("is {share}, and must be above 0 and below 1")), "{said}");
+    }
+    assert!(error(1e-9, &[]).contains("5 stories are too few"));
+    assert!(error(0.1, &[&empty]).contains("there is no story in") && error(0.1, &[&empty]).contains("empty.txt"));
+    assert!(error(0.1, &[&text]).contains("every story to hold out is in the text to train on"));
+}
+
+#[test]
+fn files_that_do_not_belong_together_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let text = folder.path().join("stories.txt");
+    fs::write(&text, smoke_corpus(200, 1).join("<|endoftext|>")).unwrap();
+    let of = |name: &str, tokenizer: &str| {
+        let job = Prepare { out: folder.path().join(name), ..job(folder.path(), vec![text.clone()], tokenizer) };
+        prepare(&job).unwrap();
+        job.out
+    };
+    let (bytes, bpe, mixed) = (of("bytes", "byte"), of("bpe", "bpe:400"), of("mixed", "bpe:400"));
+    let refused = |why: &str| {
+        let error = Data::open(&mixed).unwrap_err().to_string();
+        assert!(error.contains(why) && error.contains("mixed"), "no `{why}` in {error}");
+    };
+    assert_eq!(Data::open(&mixed).unwrap().tokenizer_name(), Data::open(&bpe).unwrap().tokenizer_name());
+    // Its tokenizer is gone, cut, or another of the same size.
+    let path = mixed.join("tokenizer.json");
+    let json = fs::read_to_string(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    refused("another tokenizer than bytes");
+    fs::write(&path, &json[..json.len() / 2]).unwrap();
+    refused("tokenizer.json");
+    fs::write(&path, json + " ").unwrap();
+    refused("another tokenizer than the tokenizer.json beside it");
+    // One side is of bytes.
+    fs::copy(bpe.join("tokenizer.json"), &path).unwrap();
+    fs::copy(bytes.join("valid.tokens"), mixed.join("valid.tokens")).unwrap();
+    refused("valid.tokens: made with another tokenizer");
+    // Made again, of bytes, it is whole: no tokenizer of the time before is left.
+    assert_eq!(Data::open(&of("mixed", "byte")).unwrap().tokenizer_name(), "byte");
+    fs::remove_file(mixed.join("train.tokens")).unwrap();
+    refused("`bitstate data prepare` makes it");
 }
 
 #[test]
@@ -127,7 +182,7 @@ fn an_epoch_is_every_window_once() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("count.tokens");
     let all: Vec<u32> = (0..1000).collect();
-    bitstate_train::data::write_tokens(&path, 70_000, 1000, &all).unwrap();
+    bitstate_train::data::write_tokens(&path, (70_000, 0), 1000, &all).unwrap();
     let file = TokenFile::open(&path).unwrap();
     let mut windows = Windows::new(file.len(), 16, 5, [0, 0]).unwrap();
     let count = windows.count();

@@ -156,9 +156,10 @@ fn a_run_starts_from_another_runs_parameters() {
     let losses = run(&mut trainer);
     assert!(losses[0] < learned[0] - 1.0, "what was learned is kept: {learned:?}, then {losses:?}");
 
+    second.out = folder.path().join("refused");
     second.model.n_embd = Some(32);
     let error = Trainer::new(second).unwrap_err().to_string();
-    for part in ["f32/last.safetensors", "no start for this run", "[256, 2, 64", "[256, 2, 32"] {
+    for part in ["f32/last.safetensors", "no start for what the configuration says", "n_embd 64, not 32"] {
         assert!(error.contains(part), "no {part} in {error}");
     }
 }
@@ -220,9 +221,22 @@ fn a_checkpoint_of_another_model_is_not_resumed() {
     data(folder.path());
     let mut config = config(folder.path(), "other", 7);
     run(&mut Trainer::new(config.clone()).unwrap());
+    let refused = |config: &TrainConfig, why: &str| {
+        let error = Trainer::resume(config.clone()).unwrap_err().to_string();
+        assert!(error.contains("last.safetensors") && error.contains(why), "no `{why}` in {error}");
+    };
+    refused(&TrainConfig { seed: 2, ..config.clone() }, "another run than the configuration says: seed 1, not 2");
+    refused(&TrainConfig { steps: 6, ..config.clone() }, "it is of step 7, and the configuration ends at 6");
     config.model.n_layer = Some(3);
-    let error = Trainer::resume(config).unwrap_err().to_string();
-    assert!(error.contains("last.safetensors") && error.contains("another run"), "{error}");
+    refused(&config, "n_layer 2, not 3");
+    config.model.n_layer = None;
+    // Other stories, as many tokens.
+    let path = folder.path().join("data/train.tokens");
+    let mut tokens = fs::read(&path).unwrap();
+    let last = tokens.len() - 4;
+    tokens[last] ^= 1;
+    fs::write(&path, tokens).unwrap();
+    refused(&config, "data ");
 }
 
 #[test]
@@ -235,13 +249,64 @@ fn a_misspelt_key_is_named_with_the_nearest() {
 }
 
 #[test]
+fn a_configuration_that_cannot_be_is_refused_before_anything_is_made() {
+    let text = "data = 'd'\nout = 'o'\nsteps = 9\n[model]\npreset = 'byte'\n[batch]\nsequences = 4\n\
+                [optimizer]\nlr = 1e-3\n[watch]\nvalidate_windows = 4\n";
+    TrainConfig::parse(text).unwrap();
+    for (from, to, why) in [
+        ("steps = 9", "steps = 0", "steps must be above 0"),
+        ("lr = 1e-3", "lr = 0.0", "optimizer.lr is 0"),
+        ("lr = 1e-3", "lr = nan", "optimizer.lr is NaN"),
+        ("sequences = 4", "sequences = 9223372036854775807", "batch.accumulate"),
+        ("validate_windows = 4", "validate_windows = 0", "watch.validate_windows"),
+        ("'byte'", "'bite'", "bite"),
+        ("'byte'", "'byte'\nn_embd = 0", "n_embd"),
+        ("'byte'", "'byte'\nn_embd = 9223372036854775804", "n_embd"),
+        ("'byte'", "'byte'\nff_mult = 0", "ff_mult"),
+        ("'byte'", "'byte'\nn_layer = 0", "n_layer"),
+        ("'byte'", "'byte'\nn_layer = 100000000000", "n_layer"),
+        ("'byte'", "'byte'\nn_head = 7", "n_head"),
+    ] {
+        let error = TrainConfig::parse(&text.replace(from, to)).unwrap_err();
+        assert!(error.contains(why), "{to}: no `{why}` in {error}");
+    }
+}
+
+#[test]
+fn a_run_leaves_another_runs_checkpoints_alone_and_its_own_at_the_end() {
+    let folder = TempDir::new().unwrap();
+    data(folder.path());
+    let mut config = config(folder.path(), "run", 2);
+    config.watch.checkpoint = 0;
+    config.watch.validate = 0;
+    let out = folder.path().join("run");
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join("log.jsonl"), "of a run that left no checkpoint\n").unwrap();
+    fs::write(out.join(".bitstate-abc123"), "half a checkpoint").unwrap();
+    run(&mut Trainer::new(config.clone()).unwrap());
+    let mut names: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["last.safetensors", "log.jsonl", "loss.png", "loss.svg"]);
+    assert!(!fs::read_to_string(out.join("log.jsonl")).unwrap().contains("left no checkpoint"));
+    let error = Trainer::new(config.clone()).unwrap_err().to_string();
+    assert!(error.contains("last.safetensors") && error.contains("an earlier run"), "{error}");
+    // A chart is drawn of what can be read, and ends no run.
+    fs::write(out.join("log.jsonl"), b"\xff\n").unwrap();
+    config.steps = 3;
+    run(&mut Trainer::resume(config).unwrap());
+}
+
+#[test]
 fn a_tokenizer_larger_than_the_model_is_refused() {
     let folder = TempDir::new().unwrap();
     data(folder.path());
     let mut config = config(folder.path(), "small", 7);
     config.model.vocab_size = Some(64);
-    let error = Trainer::new(config).unwrap_err().to_string();
+    let error = Trainer::new(config.clone()).unwrap_err().to_string();
     assert!(error.contains("256 tokens") && error.contains("64"), "{error}");
+    config.model.vocab_size = Some(300);
+    let error = Trainer::new(config).unwrap_err().to_string();
+    assert!(error.contains("model.vocab_size is 300, and a model of bytes has 256"), "{error}");
 }
 
 /// A configuration with everything in it that depends on the step.
@@ -352,5 +417,13 @@ fn a_checkpoint_says_which_tensor_is_of_another_shape() {
     let error = Checkpoint::load(&path).unwrap_err().to_string();
     for part in ["last.safetensors", "emb.weight", "[256, 64]", "[257, 64]"] {
         assert!(error.contains(part), "no {part} in {error}");
+    }
+    for (at, size, why) in [(2, 1 << 16, "too short for the shapes"), (2, 0, "n_embd"), (1, 1 << 40, "n_layer")] {
+        let mut wrong = checkpoint.clone();
+        wrong.position.shapes[at] = size;
+        wrong.position.shapes[4] = size / wrong.position.shapes[3];
+        wrong.save(&path).unwrap();
+        let error = Checkpoint::load(&path).unwrap_err().to_string();
+        assert!(error.contains("last.safetensors") && error.contains(why), "no {why} in {error}");
     }
 }

@@ -5,6 +5,7 @@ use bitstate_train::checkpoint::Checkpoint;
 use bitstate_train::export::export;
 use bitstate_train::import::import;
 use bitstate_train::write_atomically;
+use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -24,6 +25,9 @@ pub struct Flags {
 
 pub fn run(flags: &Flags) -> Result<()> {
     let Flags { checkpoint: from, out } = flags;
+    if let (Ok(a), Ok(b)) = (fs::canonicalize(from), fs::canonicalize(out)) {
+        ensure!(a != b, "--out is the checkpoint, {}: the model would take its place", from.display());
+    }
     let (bytes, what) = if Checkpoint::is_one(from)? {
         let checkpoint = Checkpoint::load(from)?;
         ensure!(

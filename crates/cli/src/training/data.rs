@@ -1,9 +1,10 @@
 //! `bitstate data`: texts made ready for training.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bitstate_tokenizer::END_OF_TEXT;
 use bitstate_train::data::{Prepare, Side, TokenizerKind, prepare, smoke_corpus};
-use std::fs;
+use bitstate_train::write_atomically;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Make texts ready for training.
@@ -31,7 +32,7 @@ struct PrepareFlags {
     #[arg(long, value_name = "CORPUS", conflicts_with_all = ["input", "valid"])]
     download: Option<Corpus>,
     /// Load from a copy of the corpus in another place.
-    #[arg(long, value_name = "URL", requires = "download")]
+    #[arg(long, value_name = "URL", requires = "download", conflicts_with = "input")]
     mirror: Option<String>,
     /// Texts to hold out; without any, stories of the input are held out.
     #[arg(long, value_name = "FILE", num_args = 1..)]
@@ -59,8 +60,8 @@ enum Corpus {
 #[derive(clap::Args)]
 struct SmokeFlags {
     /// How many.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    stories: usize,
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    stories: u32,
     /// The same seed gives the same stories.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -83,12 +84,15 @@ pub fn run(flags: &Flags) -> Result<()> {
                 let Side { stories, tokens, bytes } = side;
                 println!("{name}: {stories} stories, {bytes} bytes, {tokens} tokens");
             }
+            if made.in_both > 0 {
+                println!("{} of the stories held out are in the text to train on, too", made.in_both);
+            }
             println!("{} tokens in the vocabulary; written to {}", made.vocab_size, out.display());
             Ok(())
         }
         Command::Smoke(SmokeFlags { stories, seed, out }) => {
-            let text = smoke_corpus(*stories, *seed).join(&format!("\n{END_OF_TEXT}\n"));
-            fs::write(out, text + "\n").with_context(|| format!("cannot write {}", out.display()))
+            let text = smoke_corpus(*stories as usize, *seed).join(&format!("\n{END_OF_TEXT}\n"));
+            Ok(write_atomically(out, |file| writeln!(file, "{text}"))?)
         }
     }
 }

@@ -30,6 +30,9 @@ pub fn run(flags: &Flags) -> Result<()> {
     let mut trainer = if flags.resume { Trainer::resume(config)? } else { Trainer::new(config)? };
     ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;
     println!("{} parameters, {:?}", trainer.params().count(), trainer.shapes());
+    if trainer.position().step == steps {
+        println!("the run has done its {steps} steps; a larger `steps` goes on with it");
+    }
 
     let bar = ProgressBar::new(steps);
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {eta} left")?);

@@ -3,6 +3,7 @@
 mod corpus;
 #[cfg(feature = "download")]
 pub mod download;
+mod folder;
 mod prepare;
 mod smoke;
 mod tokenizer;
@@ -10,8 +11,9 @@ mod tokens;
 mod windows;
 
 pub use corpus::stories;
+pub use folder::Data;
 pub use prepare::{Prepare, Prepared, Side, prepare};
 pub use smoke::smoke_corpus;
-pub use tokenizer::{TokenizerKind, load_tokenizer, tokenizer_of};
+pub use tokenizer::{TokenizerKind, load_tokenizer};
 pub use tokens::{TokenFile, write_tokens};
 pub use windows::Windows;

@@ -1,14 +1,15 @@
 //! `data prepare`: texts in, a folder with `train.tokens`, `valid.tokens` and perhaps `tokenizer.json` out.
 
 use super::corpus::stories;
+use super::folder::{BYTES, TOKENIZER, TRAIN, VALID, digest};
 use super::tokenizer::{TokenizerKind, to_json};
 use super::tokens::write_tokens;
 use crate::error::Error;
 use crate::file::write_atomically;
-use std::hash::Hasher;
-use std::io::Write;
+use std::collections::HashSet;
+use std::fs;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
-use twox_hash::XxHash64;
 
 /// What to prepare.
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ pub struct Prepared {
     pub train: Side,
     /// Held out.
     pub valid: Side,
+    /// Stories held out that the text to train on has too.
+    pub in_both: usize,
     /// Tokens there are.
     pub vocab_size: usize,
 }
@@ -50,44 +53,70 @@ pub struct Prepared {
 /// Writes `train.tokens`, `valid.tokens` and, for a BPE, `tokenizer.json` into the folder.
 ///
 /// # Errors
-/// Where a text cannot be read, either side has no story, or a file cannot be written.
+/// Where a text cannot be read, either side has no story or the two are the same, or a file cannot be written.
 pub fn prepare(job: &Prepare) -> Result<Prepared, Error> {
     let read = |paths: &[PathBuf]| -> Result<Vec<String>, Error> {
         Ok(paths.iter().map(|path| stories(path)).collect::<Result<Vec<_>, _>>()?.concat())
     };
     let all = read(&job.inputs)?;
+    if all.is_empty() {
+        return Err(Error::Refused(format!("there is no story in {}", names(&job.inputs))));
+    }
+    let share = job.held_out;
+    if job.valid.is_empty() && !(share > 0.0 && share < 1.0) {
+        return Err(Error::Refused(format!("the share to hold out is {share}, and must be above 0 and below 1")));
+    }
     let (train, valid) = match job.valid.is_empty() {
-        true => all.into_iter().partition(|story| !is_held_out(story, job.held_out)),
+        true => all.into_iter().partition(|story| !is_held_out(story, share)),
         false => (all, read(&job.valid)?),
     };
-    for (side, what) in [(&train, "to train on"), (&valid, "to hold out")] {
-        if side.is_empty() {
-            return Err(Error::Refused(format!("there is no story {what}: the text is empty or too small to split")));
-        }
+    if job.valid.is_empty() && (train.is_empty() || valid.is_empty()) {
+        let stories = train.len() + valid.len();
+        return Err(Error::Refused(format!("{stories} stories are too few to hold out a share of {share}")));
+    }
+    if valid.is_empty() {
+        return Err(Error::Refused(format!("there is no story in {}, to hold out", names(&job.valid))));
+    }
+    let known: HashSet<&String> = train.iter().collect();
+    let in_both = valid.iter().filter(|story| known.contains(story)).count();
+    if in_both == valid.len() {
+        return Err(Error::Refused("every story to hold out is in the text to train on, too".into()));
     }
     let tokenizer = job.tokenizer.tokenizer(&train)?;
-    if let Some(json) = to_json(&tokenizer)? {
-        write_atomically(&job.out.join("tokenizer.json"), |file| file.write_all(json.as_bytes()))?;
-    }
-    let side = |name, stories: &[String]| -> Result<Side, Error> {
+    // First, so that what is left where something fails later does not fit it, and is refused.
+    let path = job.out.join(TOKENIZER);
+    let name = match to_json(&tokenizer)? {
+        Some(json) => {
+            write_atomically(&path, |file| file.write_all(json.as_bytes()))?;
+            digest(json.as_bytes())
+        }
+        None => match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::file("remove", &path)(error)),
+            _ => BYTES,
+        },
+    };
+    let side = |file, stories: &[String]| -> Result<Side, Error> {
         let mut tokens = vec![tokenizer.end()];
         for story in stories {
             tokens.extend(tokenizer.encode(story)?);
             tokens.push(tokenizer.end());
         }
         let bytes = stories.iter().map(|story| story.len() as u64).sum();
-        write_tokens(&job.out.join(name), tokenizer.vocab_size(), bytes, &tokens)?;
+        write_tokens(&job.out.join(file), (tokenizer.vocab_size(), name), bytes, &tokens)?;
         Ok(Side { stories: stories.len(), tokens: tokens.len(), bytes })
     };
     Ok(Prepared {
-        train: side("train.tokens", &train)?,
-        valid: side("valid.tokens", &valid)?,
+        train: side(TRAIN, &train)?,
+        valid: side(VALID, &valid)?,
+        in_both,
         vocab_size: tokenizer.vocab_size(),
     })
 }
 
+fn names(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
 fn is_held_out(story: &str, share: f64) -> bool {
-    let mut hasher = XxHash64::with_seed(0);
-    hasher.write(story.as_bytes());
-    (hasher.finish() >> 11) as f64 * (0.5f64).powi(53) < share
+    (digest(story.as_bytes()) >> 11) as f64 * (0.5f64).powi(53) < share
 }

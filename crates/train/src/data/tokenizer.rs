@@ -10,6 +10,9 @@ use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper};
 use tokenizers::{TokenizerBuilder, TokenizerImpl};
 
+/// Most tokens that a BPE is trained for.
+const MOST_TOKENS: usize = 1_000_000;
+
 type Bpe = TokenizerImpl<BPE, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
 
 /// Which tokenizer: `byte`, `bpe:N`, or the path of a `tokenizer.json`.
@@ -31,8 +34,8 @@ impl FromStr for TokenizerKind {
             None if name == "byte" => Ok(TokenizerKind::Byte),
             Some(("bpe", size)) => match size.parse() {
                 // 256 bytes and the end of a text.
-                Ok(size) if size > 256 => Ok(TokenizerKind::Bpe(size)),
-                _ => Err(format!("bpe:{size}: N must be a number above 256")),
+                Ok(size @ 257..=MOST_TOKENS) => Ok(TokenizerKind::Bpe(size)),
+                _ => Err(format!("bpe:{size}: N must be a number from 257 to {MOST_TOKENS}")),
             },
             _ if name.ends_with(".json") => Ok(TokenizerKind::File(name.into())),
             _ => Err(format!("`{name}` is no tokenizer: use byte, bpe:N, or the path of a tokenizer.json")),
@@ -61,15 +64,6 @@ impl TokenizerKind {
 pub fn load_tokenizer(path: &Path) -> Result<Tokenizer, Error> {
     let bytes = fs::read(path).map_err(Error::file("read", path))?;
     Tokenizer::from_json(&bytes).map_err(|error| Error::content(path, error))
-}
-
-/// The tokenizer that `data prepare` left in a folder: its `tokenizer.json`, or bytes.
-///
-/// # Errors
-/// As [`load_tokenizer`].
-pub fn tokenizer_of(data: &Path) -> Result<Tokenizer, Error> {
-    let path = data.join("tokenizer.json");
-    if path.exists() { load_tokenizer(&path) } else { Ok(Tokenizer::Byte) }
 }
 
 /// What to write beside the token files; none for bytes.

@@ -1,9 +1,11 @@
 //! Token files: a header and the tokens, to be mapped into memory whatever their size.
 //!
-//! Little-endian. `u32 magic 0x4b4f5442` ("BTOK"), `u32 version 1`, `u32 bytes a token` (2 or 4), `u32 vocab_size`,
-//! `u64 tokens`, `u64 bytes of text` that they stand for, ends of texts not counted; then the tokens. The stream begins
+//! Little-endian. `u32 magic 0x4b4f5442` ("BTOK"), `u32 version 2`, `u32 bytes a token` (2 or 4), `u32 vocab_size`,
+//! `u64 tokens`, `u64 bytes of text` that they stand for, ends of texts not counted, `u64 tokenizer`: 0 for bytes, else
+//! XXH64 of its `tokenizer.json`; then the tokens. The stream begins
 //! with the end of a text, and every story is followed by one.
 
+use super::folder::digest;
 use crate::error::Error;
 use crate::file::write_atomically;
 use memmap2::Mmap;
@@ -12,21 +14,26 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"BTOK");
-const VERSION: u32 = 1;
-const HEADER: usize = 32;
+const VERSION: u32 = 2;
+const HEADER: usize = 40;
 
-/// Writes `tokens`, which stand for `text_bytes` bytes of text, to `path`.
+/// Writes `tokens`, which stand for `text_bytes` bytes of text, to `path`. `tokenizer` is the digest of its file, or 0.
 ///
 /// # Errors
 /// Where the file cannot be written; one that was there is still there then.
-pub fn write_tokens(path: &Path, vocab_size: usize, text_bytes: u64, tokens: &[u32]) -> Result<(), Error> {
+pub fn write_tokens(
+    path: &Path,
+    (vocab_size, tokenizer): (usize, u64),
+    text_bytes: u64,
+    tokens: &[u32],
+) -> Result<(), Error> {
     let width: usize = if vocab_size <= 1 << 16 { 2 } else { 4 };
     write_atomically(path, |file| {
         let mut out = BufWriter::new(file);
         for word in [MAGIC, VERSION, width as u32, vocab_size as u32] {
             out.write_all(&word.to_le_bytes())?;
         }
-        for count in [tokens.len() as u64, text_bytes] {
+        for count in [tokens.len() as u64, text_bytes, tokenizer] {
             out.write_all(&count.to_le_bytes())?;
         }
         for token in tokens {
@@ -45,6 +52,7 @@ pub struct TokenFile {
     vocab_size: usize,
     len: usize,
     text_bytes: u64,
+    tokenizer: u64,
 }
 
 impl TokenFile {
@@ -74,8 +82,8 @@ impl TokenFile {
         if ![2, 4].contains(&width) || len.checked_mul(width as u64) != Some((map.len() - HEADER) as u64) {
             return Err(wrong("the header does not fit the length of the file"));
         }
-        let (len, text_bytes) = (len as usize, u64_at(24));
-        let tokens = TokenFile { path: path.to_path_buf(), map, width, vocab_size, len, text_bytes };
+        let (len, text_bytes, tokenizer) = (len as usize, u64_at(24), u64_at(32));
+        let tokens = TokenFile { path: path.to_path_buf(), map, width, vocab_size, len, text_bytes, tokenizer };
         match (0..len).find(|&i| tokens.get(i) as usize >= vocab_size) {
             Some(i) => Err(Error::content(path, format_args!("token {i} is not below {vocab_size}"))),
             None => Ok(tokens),
@@ -90,6 +98,16 @@ impl TokenFile {
     /// How many tokens there can be.
     pub fn vocab_size(&self) -> usize {
         self.vocab_size
+    }
+
+    /// XXH64 of the `tokenizer.json` that it was made with; 0 for bytes.
+    pub fn tokenizer(&self) -> u64 {
+        self.tokenizer
+    }
+
+    /// XXH64 of all that is in it.
+    pub fn digest(&self) -> u64 {
+        digest(&self.map)
     }
 
     /// How many there are.
