@@ -86,17 +86,12 @@ impl Trainer {
     }
 
     fn at(config: TrainConfig, data: Data, at: Checkpoint, kept: u64) -> Result<Trainer, Error> {
-        let windows = |file: &TokenFile, seq_len, position| {
-            let windows = Windows::new(file.len(), seq_len, config.seed, position);
-            windows
-                .ok_or_else(|| Error::content(file.path(), format_args!("too short for a window of {seq_len} tokens")))
-        };
         for file in [&data.train, &data.valid] {
-            windows(file, config.longest(), [0, 0])?;
+            windows(file, config.longest(), config.seed, [0, 0])?;
         }
         // Where the position was written: the step that follows may be of another length.
         let seq_len = config.batch_at(at.position.step.max(1)).seq_len;
-        let windows = windows(&data.train, seq_len, at.position.windows)?;
+        let windows = windows(&data.train, seq_len, config.seed, at.position.windows)?;
         let teacher = config.distill.as_ref().map(|distill| teacher(distill, &at.position)).transpose()?;
         let shapes = at.position.config();
         let workers = Workers::new()?;
@@ -173,7 +168,7 @@ impl Trainer {
 
     /// One step of the optimiser. None where `stop` is set before it is done: then nothing has happened.
     fn step(&mut self, stop: &AtomicBool) -> Result<Option<Done>, Error> {
-        let before = self.windows.clone();
+        let before = (self.windows.seq_len(), self.windows.position());
         let step = self.at.position.step + 1;
         let batch = self.config.batch_at(step);
         self.change_length(batch.seq_len)?;
@@ -183,7 +178,8 @@ impl Trainer {
         let mut total = Shard::default();
         for pass in 0..passes {
             if stop.load(Ordering::SeqCst) {
-                self.windows = before;
+                let (seq_len, position) = before;
+                self.windows = windows(&self.data.train, seq_len, self.config.seed, position)?;
                 return Ok(None);
             }
             let (inputs, targets) = self.batch(batch);
@@ -218,9 +214,7 @@ impl Trainer {
     fn change_length(&mut self, seq_len: usize) -> Result<(), Error> {
         if seq_len != self.windows.seq_len() {
             let [epoch, _] = self.windows.position();
-            let windows = Windows::new(self.data.train.len(), seq_len, self.config.seed, [epoch + 1, 0]);
-            let short = || format!("too short for a window of {seq_len} tokens");
-            self.windows = windows.ok_or_else(|| Error::content(self.data.train.path(), short()))?;
+            self.windows = windows(&self.data.train, seq_len, self.config.seed, [epoch + 1, 0])?;
         }
         Ok(())
     }
@@ -327,6 +321,12 @@ impl Shard {
             axpy(total, share as f32, grads);
         }
     }
+}
+
+/// Windows of a file from `position` on.
+fn windows(file: &TokenFile, seq_len: usize, seed: u64, position: [u64; 2]) -> Result<Windows, Error> {
+    let short = || Error::content(file.path(), format_args!("too short for a window of {seq_len} tokens"));
+    Windows::new(file.len(), seq_len, seed, position).ok_or_else(short)
 }
 
 /// Where a run of `config` begins.

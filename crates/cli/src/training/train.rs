@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Train a model as a train.toml says.
 ///
-/// Ctrl-C, or SIGTERM, writes a checkpoint and stops; `--resume` goes on from the newest one as if the run had never stopped.
+/// Ctrl-C, or SIGTERM, writes a checkpoint and stops; `--resume` goes on from the newest one as if the run had never
+/// stopped.
 #[derive(clap::Args)]
 pub struct Flags {
     /// The configuration.

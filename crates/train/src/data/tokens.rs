@@ -2,8 +2,8 @@
 //!
 //! Little-endian. `u32 magic 0x4b4f5442` ("BTOK"), `u32 version 2`, `u32 bytes a token` (2 or 4), `u32 vocab_size`,
 //! `u64 tokens`, `u64 bytes of text` that they stand for, ends of texts not counted, `u64 tokenizer`: 0 for bytes, else
-//! XXH64 of its `tokenizer.json`; then the tokens. The stream begins
-//! with the end of a text, and every story is followed by one.
+//! XXH64 of its `tokenizer.json`; then the tokens. The stream begins with the end of a text, and every story is followed
+//! by one.
 
 use super::folder::digest;
 use crate::error::Error;
