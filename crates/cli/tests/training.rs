@@ -76,7 +76,7 @@ fn a_run_killed_twice_ends_in_the_checkpoint_of_one_left_alone() {
     }
 }
 
-/// Ctrl-C in the middle of a step that has no end: it is given up, and what was done before it stands.
+/// Ctrl-C, as `timeout` sends it twice, in the middle of a step that has no end: it is given up, and what was done before it stands.
 #[cfg(unix)]
 #[test]
 fn a_run_that_is_interrupted_says_so_and_goes_on_from_its_last_whole_step() {
@@ -94,7 +94,7 @@ fn a_run_that_is_interrupted_says_so_and_goes_on_from_its_last_whole_step() {
     let mut said = BufReader::new(child.stdout.take().unwrap());
     said.read_line(&mut first).unwrap();
     assert!(first.contains("parameters"), "{first}");
-    let sent = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap();
+    let sent = Command::new("sh").args(["-c", &format!("kill -INT {0}; kill -INT {0}", child.id())]).status().unwrap();
     assert!(sent.success());
     let ran = Ran::new(child.wait_with_output().unwrap());
     assert!(!ran.success && ran.err.contains("stopped after 3 of 9 steps, which are saved"), "{ran:?}");

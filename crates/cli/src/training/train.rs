@@ -6,7 +6,9 @@ use bitstate_train::{Event, Trainer};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::process::exit;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// Train a model as a train.toml says.
 ///
@@ -62,8 +64,12 @@ pub fn run(flags: &Flags) -> Result<()> {
 
 /// On Ctrl-C: the first lets the run save what it has.
 fn stop() {
-    if STOP.swap(true, Ordering::SeqCst) {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    let first = FIRST.get_or_init(Instant::now);
+    if !STOP.swap(true, Ordering::SeqCst) {
+        eprintln!("stopping; once more to stop at once and without a checkpoint");
+    } else if first.elapsed() > Duration::from_secs(1) {
+        // Not at once: `timeout` and others send a signal to the process and to its group.
         exit(130);
     }
-    eprintln!("stopping; once more to stop at once and without a checkpoint");
 }
