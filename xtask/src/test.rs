@@ -156,6 +156,12 @@ impl Score {
         self.passed += counts.passed;
         self.skipped += counts.ignored;
         match log {
+            None if counts.passed == 0 => {
+                // Nothing was looked at: a step that always passes.
+                self.failed += 1;
+                self.exit = self.exit.worst(Exit::Harness);
+                println!("FAILED  {what}: there is no test");
+            }
             None => println!("ok  {what}: {} passed, {} ignored", counts.passed, counts.ignored),
             Some(log) => {
                 // A test program that does not build or dies names no test, and is a failure all the same.
