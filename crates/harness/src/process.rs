@@ -13,6 +13,8 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// How long the output of a program may stay open after its end.
 const GRACE: Duration = Duration::from_secs(3);
+/// How long a program may be open for writing still when it is started.
+const BUSY: Duration = Duration::from_secs(3);
 
 /// Asks everything that runs to end: programs are killed, loops stop at their next turn.
 pub fn interrupt() {
@@ -89,7 +91,7 @@ pub enum ProcessError {
 pub fn run(command: &mut Command, input: &[u8], limits: Limits) -> Result<Output, ProcessError> {
     let program = command.get_program().to_string_lossy().into_owned();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().map_err(|source| ProcessError::Start { program, source })?;
+    let mut child = start(command).map_err(|source| ProcessError::Start { program, source })?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let overflow = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -127,6 +129,20 @@ pub fn run(command: &mut Command, input: &[u8], limits: Limits) -> Result<Output
             None => Ok(Output { status, stdout, stderr }),
         }
     })
+}
+
+/// Starts a program, which may have been written a moment ago: then the child that another thread is just starting may
+/// have it open for writing still, until it becomes its own program.
+fn start(command: &mut Command) -> io::Result<Child> {
+    let begun = Instant::now();
+    loop {
+        match command.spawn() {
+            Err(busy) if busy.kind() == io::ErrorKind::ExecutableFileBusy && begun.elapsed() < BUSY => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            started => return started,
+        }
+    }
 }
 
 fn wait(child: &mut Child, limits: Limits, overflow: &AtomicBool) -> Result<ExitStatus, ProcessError> {

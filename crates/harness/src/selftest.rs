@@ -16,7 +16,7 @@ use crate::pairs::{self, Pairs, Settings, Side};
 use crate::parts;
 use crate::probe::PARTS;
 use crate::provenance::Provenance;
-use crate::records::Tally;
+use crate::records::{Row, Tally};
 use crate::runner::Runner;
 use crate::stats::paired::Ratio;
 use crate::stats::verdict::Verdict;
@@ -137,6 +137,14 @@ pub fn sessions(
     Ok(all)
 }
 
+/// What the first row that failed says.
+fn first_failure(rows: &[Row]) -> Option<&str> {
+    rows.iter().find_map(|row| match row {
+        Row::Failed { error, .. } => Some(error.as_str()),
+        _ => None,
+    })
+}
+
 fn one_cell(bench: &Bench) -> Result<(Cell, PathBuf), Error> {
     let cell = bench.plan.built.runnable(bench.plan.cells).first().copied();
     match cell.and_then(|cell| bench.plan.built.runners.get(cell.target.name).map(|runner| (cell, runner))) {
@@ -169,9 +177,8 @@ fn on_counters(bench: &Bench) -> Result<Vec<Outcome>, Error> {
     };
     let instructions = |counter: &Counter| counter.metric == "instructions" && counter.phase == "decode";
     let Some(place) = again.counters.iter().position(instructions) else {
-        return Err(Error::Refused(
-            "no decode instructions were counted: `cargo xtask setup` installs valgrind".into(),
-        ));
+        let why = first_failure(&again.rows).unwrap_or("`cargo xtask setup` installs valgrind");
+        return Err(Error::Refused(format!("no decode instructions were counted: {why}")));
     };
     let changed = |change: &dyn Fn(&mut Vec<Counter>)| {
         let mut counts = Counts { counters: again.counters.clone(), rows: again.rows.clone() };
@@ -248,15 +255,11 @@ fn on_answers(bench: &Bench) -> Result<Vec<Outcome>, Error> {
         let plan = bench.plan_with(&built);
         let counts = counters::count(&plan, &bench.workspace.scratch().join("counts"), bench.provenance)?;
         for (what, rows) in [("verify", verify(&plan)?), ("gate", counts.rows)] {
-            let said = rows.iter().find_map(|row| match row {
-                crate::records::Row::Failed { error, .. } => Some(error.clone()),
-                _ => None,
-            });
             outcomes.push(Outcome {
                 name: format!("{name}: {what}"),
                 expected,
                 found: Tally::of(&rows).exit,
-                said: said.unwrap_or_default(),
+                said: first_failure(&rows).unwrap_or_default().into(),
             });
         }
     }
@@ -284,11 +287,7 @@ fn on_steps(bench: &Bench) -> Result<Vec<Outcome>, Error> {
         let mut built = crate::build::Built::default();
         built.runners.insert(cell.target.name, runner);
         let rows = verify(&bench.plan_with(&built))?;
-        let said = rows.iter().find_map(|row| match row {
-            crate::records::Row::Failed { error, .. } => Some(error.clone()),
-            _ => None,
-        });
-        let said = said.unwrap_or_default();
+        let said = first_failure(&rows).unwrap_or_default().to_string();
         let place = Difference { position, prompt, layer, step: step.into() }.to_string();
         let found = Tally::of(&rows).exit;
         outcomes.push(Outcome {
