@@ -2,11 +2,11 @@
 
 use crate::load::ModelFlags;
 use crate::text::{TokenizerFlags, fits};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use bitstate_engine::{Engine, State};
 use bitstate_kernels::Variant;
 use bitstate_protocol::Digest;
-use bitstate_tokenizer::{END_OF_TEXT, Tokenizer};
+use bitstate_tokenizer::{END_OF_TEXT, Tokenizer, stories};
 use serde::Serialize;
 use std::fs;
 use std::io::{self, Write};
@@ -92,11 +92,8 @@ pub fn run(flags: &Flags) -> Result<()> {
     let text = String::from_utf8(text).with_context(|| format!("{} is not UTF-8", flags.text.display()))?;
     let json = flags.text.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     ensure!(!json, "{}: eval reads text, with {END_OF_TEXT} between two stories, and no JSON", flags.text.display());
-    if let Some(at) = text.find('\0') {
-        bail!("{}: byte {at} is U+0000, which stands for the end of a text", flags.text.display());
-    }
-    let stories = text.split(END_OF_TEXT).map(str::trim).filter(|story| !story.is_empty());
-    let stories: Vec<&str> = stories.take(flags.stories.unwrap_or(u32::MAX) as usize).collect();
+    let mut stories = stories(&text).with_context(|| flags.text.display().to_string())?;
+    stories.truncate(flags.stories.unwrap_or(u32::MAX) as usize);
     ensure!(!stories.is_empty(), "there is no story in {}", flags.text.display());
     let tokenizer = flags.tokenizer.load(flags.path()?)?;
     let mut tokens = Vec::new();

@@ -22,9 +22,24 @@ pub enum TokenizeError {
     /// No token ends a text.
     #[error("the tokenizer has no {END_OF_TEXT}")]
     NoEnd,
+    /// What the byte tokenizer ends a text with stands in it.
+    #[error("byte {0} is U+0000, which stands for the end of a text")]
+    Zero(usize),
     /// A part of the tokenizer does not do what it says.
     #[error("the tokenizer fails: {0}")]
     Fails(tokenizers::Error),
+}
+
+/// The stories of a text, between which [`END_OF_TEXT`] stands. White space around a story is taken off, empty stories
+/// are left out.
+///
+/// # Errors
+/// Where the text holds U+0000, with its place.
+pub fn stories(text: &str) -> Result<Vec<&str>, TokenizeError> {
+    if let Some(at) = text.find('\0') {
+        return Err(TokenizeError::Zero(at));
+    }
+    Ok(text.split(END_OF_TEXT).map(str::trim).filter(|story| !story.is_empty()).collect())
 }
 
 /// A tokenizer, ready.

@@ -88,6 +88,10 @@ fn wrong_texts_are_named() {
     assert!(said.contains("there is no story in") && said.contains("text.txt"), "{said}");
     let said = error(b"a\0b", "byte");
     assert!(said.contains("U+0000"), "{said}");
+    let json = folder.path().join("text.json");
+    fs::write(&json, r#"[{"story": "a\u0000b"}]"#).unwrap();
+    let said = stories(&json).unwrap_err().to_string();
+    assert!(said.contains("text.json") && said.contains("U+0000"), "{said}");
     let many = smoke_corpus(30, 1).join("<|endoftext|>");
     let said = error(many.as_bytes(), "bpe:9000");
     assert!(said.contains("not 9000"), "{said}");

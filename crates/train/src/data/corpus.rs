@@ -1,7 +1,6 @@
 //! Text files as lists of stories.
 
 use crate::error::Error;
-use bitstate_tokenizer::END_OF_TEXT;
 use serde::Deserialize;
 use std::fs;
 use std::path::Path;
@@ -12,7 +11,7 @@ struct JsonStory {
     story: String,
 }
 
-/// The stories of a file: text with [`END_OF_TEXT`] between two, or, where the name ends in `.json`, a list of objects
+/// The stories of a file: text with [`END_OF_TEXT`](bitstate_tokenizer::END_OF_TEXT) between two, or, where the name ends in `.json`, a list of objects
 /// with a `story`. White space around a story is taken off, empty stories are left out.
 ///
 /// # Errors
@@ -22,16 +21,18 @@ pub fn stories(path: &Path) -> Result<Vec<String>, Error> {
     let bytes = fs::read(path).map_err(Error::file("read", path))?;
     let text = String::from_utf8(bytes)
         .map_err(|error| Error::NotUtf8 { path: path.to_path_buf(), at: error.utf8_error().valid_up_to() })?;
-    if let Some(at) = text.find('\0') {
-        return Err(Error::content(path, format_args!("byte {at} is U+0000, which stands for the end of a text")));
-    }
     let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-    let stories: Vec<String> = if json {
+    let texts: Vec<String> = if json {
         let stories: Vec<JsonStory> = serde_json::from_str(&text)
             .map_err(|error| Error::content(path, format_args!("not a list of objects with a `story`: {error}")))?;
         stories.into_iter().map(|story| story.story).collect()
     } else {
-        text.split(END_OF_TEXT).map(str::to_string).collect()
+        vec![text]
     };
-    Ok(stories.iter().map(|story| story.trim()).filter(|story| !story.is_empty()).map(str::to_string).collect())
+    let mut all = Vec::new();
+    for text in &texts {
+        let stories = bitstate_tokenizer::stories(text).map_err(|error| Error::content(path, error))?;
+        all.extend(stories.into_iter().map(str::to_string));
+    }
+    Ok(all)
 }

@@ -1,11 +1,11 @@
 //! What `data prepare` leaves in a folder, as training reads it.
 
-use super::tokenizer::load_tokenizer;
 use super::tokens::TokenFile;
 use crate::error::Error;
 use bitstate_tokenizer::Tokenizer;
 use std::fs;
 use std::hash::Hasher;
+use std::io::ErrorKind;
 use std::path::Path;
 use twox_hash::XxHash64;
 
@@ -35,9 +35,10 @@ impl Data {
             return Err(Error::content(folder, format_args!("there is no {TRAIN}; `bitstate data prepare` makes it")));
         }
         let path = folder.join(TOKENIZER);
-        let (tokenizer, digest) = match path.exists() {
-            true => (load_tokenizer(&path)?, digest(&fs::read(&path).map_err(Error::file("read", &path))?)),
-            false => (Tokenizer::Byte, BYTES),
+        let (tokenizer, digest) = match fs::read(&path) {
+            Ok(json) => (Tokenizer::from_json(&json).map_err(|error| Error::content(&path, error))?, digest(&json)),
+            Err(error) if error.kind() == ErrorKind::NotFound => (Tokenizer::Byte, BYTES),
+            Err(error) => return Err(Error::file("read", &path)(error)),
         };
         let open = |name| {
             let file = TokenFile::open(&folder.join(name))?;
