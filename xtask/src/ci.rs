@@ -5,6 +5,7 @@
 use crate::context::this_program;
 use anyhow::{Context as _, bail};
 use bitstate_harness::ci::{Shard, Step, exit_of, gather, meaning, summary};
+use bitstate_harness::environment;
 use bitstate_harness::error::nearest;
 use bitstate_harness::target::{Clock, Target, targets};
 use bitstate_harness::workspace::{Workspace, make_folder, write_atomic};
@@ -12,7 +13,7 @@ use bitstate_harness::{Error, Exit, process};
 use clap::{Args, Subcommand};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// Flags of `ci`.
 #[derive(Debug, Args)]
@@ -221,9 +222,11 @@ impl Ci<'_> {
     fn step(&self, arguments: &[&str]) -> anyhow::Result<(Step, String)> {
         println!("$ {}", command_line(arguments));
         let program = this_program()?;
-        let output = Command::new(program)
+        let output = environment::this_program_again(program)
             .args(arguments)
             .current_dir(&self.workspace.root)
+            // A relative one is relative to the folder that this was started in.
+            .env("CARGO_TARGET_DIR", &self.workspace.target)
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())
             .output();

@@ -1,12 +1,12 @@
 //! What `compare` and `report` say of records that are cut, mixed or made up, and the code that they end with.
 #![allow(clippy::unwrap_used)]
 
+use bitstate_harness::environment::command;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Runs `cargo xtask` and returns its code and what it said to whoever waits.
 fn xtask(arguments: &[&Path]) -> (i32, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).output().unwrap();
+    let output = command(env!("CARGO_BIN_EXE_xtask")).args(arguments).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap(), String::from_utf8_lossy(&said).into_owned())
 }

@@ -1,10 +1,10 @@
 //! `cargo xtask report` as a process: what it ends with, and what it says.
 #![allow(clippy::unwrap_used)]
 
+use bitstate_harness::environment::command;
 use bitstate_harness::provenance::Provenance;
 use bitstate_harness::records::{self, Direction, Row};
 use std::path::Path;
-use std::process::Command;
 
 /// Records of one cell that ran at `time` ns a token.
 fn records(path: &Path, target: &str, commit: &str, time: u64) {
@@ -44,7 +44,7 @@ fn workspace() -> tempfile::TempDir {
 
 /// Runs `report` there; its code, and all that it said.
 fn report(root: &Path, arguments: &[&str]) -> (i32, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let mut command = command(env!("CARGO_BIN_EXE_xtask"));
     let output = command.current_dir(root).arg("report").args(arguments).output().unwrap();
     let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
     (output.status.code().unwrap(), said)

@@ -1,6 +1,7 @@
 //! Accepted counters: `ci/baselines/<target>.json`, with who accepted what, when and why.
 
 use crate::counters::{Counter, SIZE};
+use crate::environment::command;
 use crate::error::{Error, nearest};
 use crate::provenance::{self, Provenance};
 use crate::records::COUNTERS;
@@ -10,7 +11,6 @@ use crate::workspace::{Workspace, read_text, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Version of the file's format.
 pub const SCHEMA: u64 = 1;
@@ -216,7 +216,7 @@ pub fn accept(
 }
 
 fn who(workspace: &Workspace) -> String {
-    let ask = |key: &str| said(Command::new("git").current_dir(&workspace.root).args(["config", key]));
+    let ask = |key: &str| said(command("git").current_dir(&workspace.root).args(["config", key]));
     let name = ask("user.name").map(|name| name.trim().to_string()).filter(|name| !name.is_empty());
     let email = ask("user.email").map(|email| format!(" <{}>", email.trim())).unwrap_or_default();
     name.map_or("someone that git does not know".into(), |name| name + &email)

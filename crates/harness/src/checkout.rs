@@ -1,11 +1,11 @@
 //! Other commits of the workspace, each in a folder of its own with builds of its own.
 
+use crate::environment::command;
 use crate::error::{Error, nearest};
 use crate::process::{Limits, run, tail};
 use crate::workspace::{Workspace, make_folder};
 use bitstate_protocol::Digest;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 /// A version of the workspace, ready to be built.
@@ -81,7 +81,7 @@ pub fn changes(workspace: &Workspace) -> Option<Digest> {
 fn git(folder: &Path, arguments: &[&str]) -> Result<String, Error> {
     let what = format!("git {}", arguments.first().unwrap_or(&""));
     let limits = Limits { time: Duration::from_secs(300), output: 16 << 20 };
-    let mut command = Command::new("git");
+    let mut command = command("git");
     command.arg("-C").arg(folder).args(arguments);
     let output = run(&mut command, b"", limits).map_err(|source| Error::Process { what: what.clone(), source })?;
     if !output.status.success() {

@@ -13,11 +13,13 @@
 pub mod baseline;
 pub mod build;
 pub mod callgrind;
+pub mod cargo;
 pub mod checkout;
 pub mod ci;
 pub mod comparison;
 pub mod counters;
 pub mod diagnose;
+pub mod environment;
 pub mod error;
 pub mod exit;
 pub mod expected;

@@ -1,14 +1,14 @@
 //! Where the numbers of a run come from: commit, tools, machine, load.
 
 use crate::checkout;
+use crate::environment::command;
 use crate::stats::verdict::TimeLimits;
 use crate::target;
-use crate::tools::said;
+use crate::tools::{self, said};
 use crate::workspace::Workspace;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -83,14 +83,13 @@ pub struct Shard {
 impl Provenance {
     /// Looks around.
     pub fn collect(workspace: &Workspace) -> Self {
-        let git = |arguments: &[&str]| said(Command::new("git").current_dir(&workspace.root).args(arguments));
+        let git = |arguments: &[&str]| said(command("git").current_dir(&workspace.root).args(arguments));
         let commit = git(&["rev-parse", "HEAD"]).map(|text| text.trim().to_string());
         let status = git(&["status", "--porcelain"]);
         let dirty = status.is_none_or(|text| !text.trim().is_empty());
         let mut tools = BTreeMap::new();
-        if let Some(version) = said(Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into())).arg("--version"))
-        {
-            tools.insert("rustc".to_string(), version.trim().to_string());
+        if let Some(version) = tools::rustc_version() {
+            tools.insert("rustc".to_string(), version);
         }
         for tool in target::tools() {
             if let Some((name, found)) = tool.record.zip(tool.find()) {

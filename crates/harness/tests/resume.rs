@@ -4,6 +4,7 @@
 mod support;
 
 use bitstate_harness::build::Built;
+use bitstate_harness::environment::command;
 use bitstate_harness::journal::{Begun, Journal, Key, last};
 use bitstate_harness::measure::measure;
 use bitstate_harness::pairs::{self, Pairs, Settings, Side};
@@ -19,7 +20,6 @@ use bitstate_protocol::{Event, Header, Phase};
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Command;
 use std::sync::{Mutex, MutexGuard};
 use support::Fake;
 
@@ -144,7 +144,7 @@ fn a_run_that_is_killed_loses_nothing_but_the_piece_under_way() {
     for (kill_at, again) in [(1, threads), (4, threads), (15, 1), (24, 1), (60, 4), (runs, 3)] {
         let folder = tempfile::tempdir().unwrap();
         let this = "a_run_that_is_killed_loses_nothing_but_the_piece_under_way";
-        let mut child = Command::new(std::env::current_exe().unwrap());
+        let mut child = command(std::env::current_exe().unwrap());
         child.args(["--exact", this]).env(FOLDER, folder.path()).env(KILL_AT, kill_at.to_string());
         let output = child.output().unwrap();
         assert_eq!(output.status.signal(), Some(9), "{kill_at}: {output:?}");
