@@ -97,8 +97,12 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     }
     tell_gaps(&counts.rows);
     let of = |status| findings.iter().filter(|finding| finding.status == status).count();
+    let failed = match Tally::of(&counts.rows).failed {
+        0 => String::new(),
+        n => format!("{n} runs FAILED; "),
+    };
     println!(
-        "{} counters: {} regressions, {} improvements, {} unchanged, {} not comparable, {} without a pair; exit {}",
+        "{failed}{} counters: {} regressions, {} improvements, {} unchanged, {} not comparable, {} without a pair; exit {}",
         counts.counters.len(),
         of(Status::Regression) + of(Status::OverCap),
         of(Status::Improvement),
