@@ -4,7 +4,7 @@ use crate::context::{Context, Ready, tell_gaps};
 use crate::flags::Flags;
 use anyhow::bail;
 use bitstate_harness::counters::{self, Counter, Counts, EVERY_VARIANT, SIZE};
-use bitstate_harness::expected::Cause;
+use bitstate_harness::expected::{Cause, Skip};
 use bitstate_harness::gate::{self, Finding, Scope, Status};
 use bitstate_harness::golden::Golden;
 use bitstate_harness::parts;
@@ -31,7 +31,10 @@ Status of a counter, with the exit code that it means:
   over_cap, regression          1  above a cap, or above its accepted value by more than the threshold
   missing, no_baseline, stale   2  accepted but not counted, counted but not accepted, of a workload that is gone
   not_comparable                3  another model, compiler or counting tool than the accepted value's
+  unconfirmed                   0  moved, as variants did that were accepted on a machine which cannot run this one
   improvement, unchanged        0
+A variant that no accepting machine had is skipped, if ci/expected.toml lists that, and else ends with 3. The first
+machine that has it accepts it: cargo xtask baseline accept --variant NAME --reason WHY.
 
 Examples:
   cargo xtask gate
@@ -78,6 +81,7 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
         counts.rows.extend(parts::attach(&ready.plan()?, &scratch, &mut counts.counters, &wanted)?);
         findings = judge(&ready, &thresholds, &accepted, &counts);
     }
+    set_unaccepted_aside(&ready, &accepted, &mut findings, &mut counts.rows);
     let exit = Tally::of(&counts.rows).exit.worst(gate::exit(&findings));
 
     let path = ready.context.workspace.scratch().join("gate/verdict.json");
@@ -113,6 +117,20 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     );
     println!("verdict: {}", ready.context.workspace.show(&path));
     Ok(exit)
+}
+
+/// Puts a skip in the place of the counters of a variant that none was accepted of.
+fn set_unaccepted_aside(ready: &Ready, accepted: &[Counter], findings: &mut Vec<Finding>, rows: &mut Vec<Row>) {
+    for (target, variant) in gate::take_unaccepted(findings, accepted) {
+        let Some(cell) = Cell::named(&target, &variant) else { continue };
+        let reason = format!(
+            "no machine with such a CPU has accepted its counters; this one can: \
+             `cargo xtask baseline accept --target '^{target}$' --variant '^{variant}$' --reason WHY`"
+        );
+        let skip = Skip { cause: Cause::Unaccepted, reason };
+        let expected = ready.context.expected.exit(cell, None, skip.cause, ready.setup.can_install) == Exit::Pass;
+        rows.push(Row::skipped(cell, None, &skip, expected));
+    }
 }
 
 pub fn baseline(command: &BaselineCommand) -> anyhow::Result<Exit> {

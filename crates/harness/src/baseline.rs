@@ -119,6 +119,20 @@ impl Baseline {
             }
             self.rows.push(counter.clone());
         }
+        // What was not counted here may have moved with what was.
+        let moved = |row: &Counter| {
+            let same = |counter: &&Counter| {
+                counter.variant != row.variant && counter.name()[2..] == row.name()[2..] && counter.target == row.target
+            };
+            counters.iter().filter(same).any(|counter| {
+                changes.iter().any(|change| {
+                    change.row == counter.to_string() && change.from.is_some() && change.from != change.to
+                })
+            })
+        };
+        for row in &mut self.rows {
+            row.unconfirmed |= !counters.iter().any(|counter| counter.name() == row.name()) && moved(row);
+        }
         changes.extend(before.into_iter().map(|(row, (value, _))| Change {
             row,
             from: Some(value),
@@ -240,6 +254,7 @@ mod tests {
             value,
             parts: Default::default(),
             key: [("rustc".to_string(), "1".to_string())].into(),
+            unconfirmed: false,
         }
     }
 
@@ -279,6 +294,23 @@ mod tests {
         accept(&workspace, &[counter("a", 1), counter("b", 2)], |_| true, "both", &Provenance::default()).unwrap();
         accept(&workspace, &[counter("a", 3)], |row| row.workload == "a", "one", &Provenance::default()).unwrap();
         assert_eq!(load(&workspace).unwrap()["native"].rows, [counter("a", 3), counter("b", 2)]);
+    }
+
+    #[test]
+    fn a_variant_that_the_accepting_machine_lacks_is_unconfirmed_until_one_that_has_it_accepts() {
+        let (_folder, workspace) = workspace();
+        let of = |variant: &str, workload: &str, value| Counter { variant: variant.into(), ..counter(workload, value) };
+        let take = |counters: &[Counter]| {
+            let counted = |row: &Counter| counters.iter().any(|counter| counter.variant == row.variant);
+            accept(&workspace, counters, counted, "why", &Provenance::default()).unwrap();
+            let rows = load(&workspace).unwrap()["native"].rows.clone();
+            rows.into_iter().filter(|row| row.unconfirmed).map(|row| row.to_string()).collect::<Vec<_>>()
+        };
+        assert!(take(&[of("avx2", "a", 1), of("avx2", "b", 2)]).is_empty());
+        assert!(take(&[of("avx_vnni", "a", 1), of("avx_vnni", "b", 2)]).is_empty(), "new, not moved");
+        assert_eq!(take(&[of("avx2", "a", 9), of("avx2", "b", 2)]), ["native/avx_vnni a decode instructions"]);
+        assert_eq!(take(&[of("avx2", "a", 9), of("avx2", "b", 2)]).len(), 1, "it stays so");
+        assert!(take(&[of("avx_vnni", "a", 8), of("avx_vnni", "b", 2)]).is_empty());
     }
 
     #[test]
