@@ -37,6 +37,12 @@ impl FileError {
     }
 }
 
+/// The bytes of a file of at most `limit` bytes.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let file = File::open(path).map_err(FileError::read(path))?;
+    read_from(file, path, limit)
+}
+
 /// The bytes of a file of at most `limit` bytes; `None` if there is no such file.
 pub(crate) fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
     let file = match File::open(path) {
@@ -44,6 +50,10 @@ pub(crate) fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, 
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
         opened => opened.map_err(FileError::read(path))?,
     };
+    read_from(file, path, limit).map(Some)
+}
+
+fn read_from(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes).map_err(FileError::read(path))?;
     if bytes.len() as u64 > limit {
@@ -52,5 +62,5 @@ pub(crate) fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, 
             format_args!("larger than {limit} bytes, which is too large for its kind"),
         ));
     }
-    Ok(Some(bytes))
+    Ok(bytes)
 }

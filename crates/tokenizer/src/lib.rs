@@ -23,6 +23,9 @@ use std::path::Path;
 /// The end of a text, as it is written between two texts of a file.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
 
+/// Largest `tokenizer.json` that is read, in bytes: those of public models have up to 35 MB.
+const LARGEST_JSON: u64 = 256 << 20;
+
 /// Why text and tokens do not come together.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizeError {
@@ -60,6 +63,7 @@ pub struct Tokenizer {
     kind: Kind,
     ends: Vec<u32>,
     parse_special: bool,
+    digest: String,
 }
 
 #[derive(Debug, Clone)]
@@ -73,7 +77,16 @@ enum Kind {
 impl Tokenizer {
     /// A token a byte; 0 ends a text.
     pub fn byte() -> Self {
-        Tokenizer { kind: Kind::Byte, ends: vec![0], parse_special: false }
+        Tokenizer { kind: Kind::Byte, ends: vec![0], parse_special: false, digest: BYTES.into() }
+    }
+
+    /// The tokenizer of the `tokenizer.json` at `path`; see [`from_json`](Tokenizer::from_json).
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is no tokenizer.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let bytes = file::read(path, LARGEST_JSON)?;
+        Self::from_json(&bytes).map_err(|error| FileError::content(path, error))
     }
 
     /// The tokenizer of the bytes of a `tokenizer.json`. A text ends with the tokens whose names are known to end one, such as
@@ -86,7 +99,7 @@ impl Tokenizer {
     pub fn from_json(bytes: &[u8]) -> Result<Self, TokenizeError> {
         let json = Json::new(bytes)?;
         let ends = ends::known(&json);
-        Ok(Tokenizer { kind: Kind::Json(Box::new(json)), ends, parse_special: false })
+        Ok(Tokenizer { kind: Kind::Json(Box::new(json)), ends, parse_special: false, digest: sha256(bytes) })
     }
 
     /// Replaces the ends of a text by what the usual files beside the `tokenizer.json` at `path` name:
@@ -122,6 +135,11 @@ impl Tokenizer {
     /// Whether tokens are bytes.
     pub fn is_byte(&self) -> bool {
         matches!(self.kind, Kind::Byte)
+    }
+
+    /// SHA-256 of the `tokenizer.json` in hex; [`BYTES`] if tokens are bytes.
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// The settings of the file that were switched off because they would change what a text is encoded to.
