@@ -30,7 +30,7 @@ pub struct Flags {
     text: TextFlags,
     /// Take special tokens that the prompt spells out, such as `<|endoftext|>`, for these tokens; they are text
     /// otherwise.
-    #[arg(long, requires = "prompt")]
+    #[arg(long, conflicts_with = "tokens")]
     parse_special: bool,
     /// How many tokens to generate at most.
     #[arg(long, value_name = "N", default_value_t = 64)]
@@ -160,8 +160,11 @@ impl Flags {
         let Some(prompt) = &self.prompt.prompt else {
             return Ok((self.prompt.tokens.clone(), self.text.for_ids(model)?));
         };
-        let found = self.text.for_text(model);
-        let mut tokenizer = found.map_err(|error| anyhow!("{error:#}; or give token ids as --tokens"))?;
+        let mut tokenizer = self.text.for_text(model).map_err(|error| match model.description {
+            // Ids need none of what may be wrong here.
+            None => anyhow!("{error:#}; or give token ids as --tokens"),
+            Some(_) => error,
+        })?;
         tokenizer.parse_special(self.parse_special);
         let tokens = match prompt.is_empty() {
             true => vec![tokenizer.end().context("an empty prompt begins a text")?],

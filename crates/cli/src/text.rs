@@ -51,6 +51,22 @@ impl TextFlags {
         self.find(model, false)
     }
 
+    /// The tokenizer of the run at `position`, whose checkpoint is the model.
+    #[cfg(feature = "train")]
+    pub fn for_checkpoint(
+        &self,
+        model: Subject<'_>,
+        position: &bitstate_train::checkpoint::Position,
+    ) -> Result<Tokenizer> {
+        let path = crate::training::tokenizer_of(model.path, position, self.tokenizer.as_deref())?;
+        let tokenizer = path.map_or_else(|| BYTES.into(), |path| path.display().to_string());
+        let end = match position.end {
+            Some(end) if self.end.is_empty() => vec![end.to_string()],
+            _ => self.end.clone(),
+        };
+        TextFlags { tokenizer: Some(tokenizer), end }.for_text(model)
+    }
+
     fn find(&self, model: Subject<'_>, text: bool) -> Result<Text> {
         let mut found = self.source(model, text)?.map(|source| source.open(model)).transpose()?;
         let ends = self.ends(model, found.as_mut())?;
@@ -90,7 +106,9 @@ impl TextFlags {
         if !self.end.is_empty() {
             let id = |end: &String| match &found {
                 Some((tokenizer, _)) => tokenizer.id(end).context("--end"),
-                None => end.parse().with_context(|| format!("--end {end}: without a tokenizer, give the id of a token")),
+                None => {
+                    end.parse().with_context(|| format!("--end {end}: without a tokenizer, give the id of a token"))
+                }
             };
             return self.end.iter().map(id).collect();
         }
@@ -125,7 +143,7 @@ impl Source {
         };
         let name = path.as_ref().map_or_else(|| "the tokenizer of bytes".into(), |path| path.display().to_string());
         if !tokenizer.ignored().is_empty() {
-            note(&format!("{name}: its {} is switched off", tokenizer.ignored().join(" and ")));
+            note(&format!("{name} stores {}, which is not used", tokenizer.ignored().join(" and ")));
         }
         match model.description {
             Some(description) => described(&tokenizer, &name, model.path, description)?,
