@@ -19,7 +19,7 @@ use std::time::{Instant, SystemTime};
 ///
 /// A model may have a description, FILE.json beside FILE, as `convert` and `describe` write it: it names the tokenizer,
 /// what ends a text, and the defaults of sampling. Without one, `--tokens` uses no tokenizer.json that lies beside the
-/// model, and what is sampled depends on the number of tokens alone: 256 are taken for bytes.
+/// model, the defaults of sampling depend on the number of the model's tokens alone, and 256 tokens are taken for bytes.
 #[derive(clap::Args)]
 pub struct Flags {
     #[command(flatten)]

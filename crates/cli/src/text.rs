@@ -42,13 +42,13 @@ pub struct Text {
 impl TextFlags {
     /// The tokenizer of a model that is given text, and its ends.
     pub fn for_text(&self, model: Subject<'_>) -> Result<Tokenizer> {
-        let Text { tokenizer, .. } = self.find(model, true)?;
+        let Text { tokenizer, .. } = open(model, self.source(model, true)?, &self.end)?;
         tokenizer.context("text needs a tokenizer")
     }
 
     /// What a model that is given token ids makes of them. Nothing follows from a tokenizer that merely lies beside it.
     pub fn for_ids(&self, model: Subject<'_>) -> Result<Text> {
-        self.find(model, false)
+        open(model, self.source(model, false)?, &self.end)
     }
 
     /// The tokenizer of the run at `position`, whose checkpoint is the model.
@@ -59,26 +59,12 @@ impl TextFlags {
         position: &bitstate_train::checkpoint::Position,
     ) -> Result<Tokenizer> {
         let path = crate::training::tokenizer_of(model.path, position, self.tokenizer.as_deref())?;
-        let tokenizer = path.map_or_else(|| BYTES.into(), |path| path.display().to_string());
         let end = match position.end {
-            Some(end) if self.end.is_empty() => vec![end.to_string()],
-            _ => self.end.clone(),
+            Some(end) if self.end.is_empty() => &[end.to_string()][..],
+            _ => &self.end,
         };
-        TextFlags { tokenizer: Some(tokenizer), end }.for_text(model)
-    }
-
-    fn find(&self, model: Subject<'_>, text: bool) -> Result<Text> {
-        let mut found = self.source(model, text)?.map(|source| source.open(model)).transpose()?;
-        let ends = self.ends(model, found.as_mut())?;
-        if let Some(end) = ends.iter().find(|&&end| end as usize >= model.vocab_size) {
-            let (path, last) = (model.path.display(), model.vocab_size - 1);
-            bail!("the end of a text is token {end}, and {path} has tokens 0 to {last}; name another with --end");
-        }
-        let tokenizer = found.map(|(mut tokenizer, _)| {
-            tokenizer.set_ends(ends.clone());
-            tokenizer
-        });
-        Ok(Text { tokenizer, ends })
+        let Text { tokenizer, .. } = open(model, Some(path.map_or(Source::Byte, Source::Given)), end)?;
+        tokenizer.context("text needs a tokenizer")
     }
 
     /// Where the tokenizer is; none if ids have no text.
@@ -101,28 +87,39 @@ impl TextFlags {
             (None, None) => return Err(not_bytes(model)),
         })
     }
+}
 
-    fn ends(&self, model: Subject<'_>, found: Option<&mut (Tokenizer, Option<PathBuf>)>) -> Result<Vec<u32>> {
-        if !self.end.is_empty() {
+/// The tokenizer at `source` and the ends of a text, which are `end` if they were given.
+fn open(model: Subject<'_>, source: Option<Source>, end: &[String]) -> Result<Text> {
+    let mut found = source.map(|source| source.open(model)).transpose()?;
+    let ends = match (model.description, &mut found) {
+        _ if !end.is_empty() => {
             let id = |end: &String| match &found {
                 Some((tokenizer, _)) => tokenizer.id(end).context("--end"),
                 None => {
                     end.parse().with_context(|| format!("--end {end}: without a tokenizer, give the id of a token"))
                 }
             };
-            return self.end.iter().map(id).collect();
+            end.iter().map(id).collect::<Result<_>>()?
         }
-        Ok(match (model.description, found) {
-            (Some(description), _) => description.end.clone(),
-            (None, Some((tokenizer, path))) => {
-                if let Some(path) = path {
-                    tokenizer.find_ends(path)?;
-                }
-                tokenizer.ends().to_vec()
+        (Some(description), _) => description.end.clone(),
+        (None, Some((tokenizer, path))) => {
+            if let Some(path) = path {
+                tokenizer.find_ends(path)?;
             }
-            (None, None) => Vec::new(),
-        })
+            tokenizer.ends().to_vec()
+        }
+        (None, None) => Vec::new(),
+    };
+    if let Some(end) = ends.iter().find(|&&end| end as usize >= model.vocab_size) {
+        let (path, last) = (model.path.display(), model.vocab_size - 1);
+        bail!("the end of a text is token {end}, and {path} has tokens 0 to {last}; name another with --end");
     }
+    let tokenizer = found.map(|(mut tokenizer, _)| {
+        tokenizer.set_ends(ends.clone());
+        tokenizer
+    });
+    Ok(Text { tokenizer, ends })
 }
 
 enum Source {
@@ -145,10 +142,11 @@ impl Source {
         if !tokenizer.ignored().is_empty() {
             note(&format!("{name} stores {}, which is not used", tokenizer.ignored().join(" and ")));
         }
-        match model.description {
-            Some(description) => described(&tokenizer, &name, model.path, description)?,
-            None => fits(&tokenizer, &name, model, beside)?,
+        if let Some(description) = model.description {
+            described(&tokenizer, &name, model.path, description)?;
         }
+        // A description does not say that it is right: it can be changed by hand.
+        fits(&tokenizer, &name, model, beside && model.description.is_none())?;
         Ok((tokenizer, path))
     }
 }
@@ -185,7 +183,7 @@ pub fn fits(tokenizer: &Tokenizer, name: &str, model: Subject<'_>, exactly: bool
         "{path} has {has} tokens and {name} beside it only {needed}: if the model was trained with it, give it as \
          --tokenizer"
     );
-    if needed < has {
+    if needed < has && model.description.is_none() {
         note(&format!("{path} has {has} tokens and {name} only {needed}"));
     }
     Ok(())

@@ -207,6 +207,28 @@ fn what_is_described_is_what_is_used_and_flags_come_first() {
     assert!(!ran.success && ran.err.contains("token 256") && ran.err.contains("0 to 255"), "{}", ran.err);
 }
 
+/// Written by hand: a tokenizer with more tokens than the model has would be read behind the model's logits.
+#[test]
+fn a_description_cannot_make_a_tokenizer_fit() {
+    let folder = Folder::new();
+    fs::write(folder.path().join("text.txt"), "t1 t64").unwrap();
+    fs::write(folder.path().join("tokenizer.json"), stray(64, 0)).unwrap();
+    folder.stdout(&format!("describe --model {SMALL}"));
+    let path = Description::path(&folder.path().join(SMALL));
+    let right = fs::read_to_string(&path).unwrap();
+    let large = stray(65, 0);
+    fs::write(folder.path().join("tokenizer.json"), &large).unwrap();
+    for (digest, part) in
+        [(sha256(&large), "\"t64\" with the id 64"), ("byte".into(), "64 tokens, which are not bytes")]
+    {
+        fs::write(&path, right.replace(&sha256(&stray(64, 0)), &digest)).unwrap();
+        for verb in ["generate --prompt t64", "generate --tokens 1", "eval --text text.txt"] {
+            let ran = folder.run(&format!("{verb} --model {SMALL}"));
+            assert!(!ran.success && ran.err.contains(part), "{verb}: {}", ran.err);
+        }
+    }
+}
+
 /// By its size alone, a tokenizer beside a model that is not described cannot be known to be the model's.
 #[test]
 fn a_tokenizer_beside_a_model_must_have_as_many_tokens() {

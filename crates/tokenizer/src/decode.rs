@@ -1,4 +1,4 @@
-//! Tokens to text as they come. The pieces together are the text of all tokens, and a stream remembers a few bytes only.
+//! Tokens to text as they come. The pieces together are the text of all tokens, and a stream remembers a token at most.
 //!
 //! The library's own stream gives up where a token changes text that came before it, as bytes do that are no UTF-8.
 //! Here the decoder of a `tokenizer.json` is a chain of steps, each of which keeps what it needs to go on:
@@ -214,7 +214,7 @@ fn letters(token: &str) -> Vec<u8> {
 
 /// Text token by token: a character of several tokens comes out whole, with its last one.
 ///
-/// A stream keeps less than a token of text, whatever tokens come.
+/// A stream remembers a token of text at most, whatever tokens come.
 #[derive(Debug, Clone)]
 pub struct Decoder<'a> {
     json: Option<&'a Json>,

@@ -163,7 +163,7 @@ impl Tokenizer {
         }
     }
 
-    /// The id of a token, given as a number or by its name.
+    /// The id of a token that is given by its name, or by its id if it is a number.
     ///
     /// # Errors
     /// If the tokenizer lacks it.
