@@ -4,6 +4,7 @@ use anyhow::{Context, Result, anyhow};
 use bitstate_engine::{Engine, EngineError};
 use bitstate_kernels::Variant;
 use bitstate_model::{AlignedBytes, Model, ReadError};
+use bitstate_tokenizer::Description;
 use std::path::{Path, PathBuf};
 
 /// A model and the kernels to run it on.
@@ -30,6 +31,11 @@ pub fn read(path: &Path) -> Result<AlignedBytes> {
     })
 }
 
+/// The description beside the model at `path`, which must be of these bytes.
+pub fn described(path: &Path, bytes: &[u8]) -> Result<Option<Description>> {
+    Ok(Description::beside(path, bytes)?)
+}
+
 /// Parses the bytes of the file at `path`.
 pub fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<Model<'a>> {
     Model::parse(bytes).with_context(|| format!("{} is not a model file this program reads", path.display()))
@@ -39,6 +45,11 @@ impl ModelFlags {
     /// The bytes of the file.
     pub fn read(&self) -> Result<AlignedBytes> {
         read(&self.model)
+    }
+
+    /// The description beside the file, whose bytes are given.
+    pub fn described(&self, bytes: &[u8]) -> Result<Option<Description>> {
+        described(&self.model, bytes)
     }
 
     /// An engine on the bytes of the file.
