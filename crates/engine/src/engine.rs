@@ -1,16 +1,14 @@
 //! The engine: a model made ready for one kernel variant.
 
+use crate::digest::digest;
 use crate::error::{EngineError, ForwardError, RestoreError};
 use crate::observe::Observer;
 use crate::state::State;
 use crate::weights::{Embedding, Layer, Norm};
 use crate::workers::Workers;
+use alloc::vec::Vec;
 use bitstate_kernels::{HeadPath, Kernels, MAX_N_EMBD, NotFinite, TopLogit, Variant};
 use bitstate_model::{Config, Model};
-use core::hash::Hasher;
-use twox_hash::XxHash64;
-
-use alloc::vec::Vec;
 
 /// A model made ready for one kernel variant. It borrows the embedding, and where the layout is the file's own the
 /// matrices too, from the bytes of the file. It does not change in use: many states can share one engine.
@@ -333,11 +331,4 @@ impl<'m> Engine<'m> {
 /// The error of a batch whose first session is the call's `first`.
 fn not_finite(first: usize) -> impl Fn((usize, NotFinite)) -> ForwardError {
     move |(i, NotFinite { token })| ForwardError::NotFiniteMany { session: first + i, token }
-}
-
-/// The digest of a run of bytes, as the engine takes it of a model file.
-pub(crate) fn digest(bytes: &[u8]) -> u64 {
-    let mut hasher = XxHash64::with_seed(0);
-    hasher.write(bytes);
-    hasher.finish()
 }

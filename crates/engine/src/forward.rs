@@ -4,100 +4,13 @@
 //! sessions together, each row has its own. The projections see all rows at once, the recurrence takes them in order;
 //! a row's bits do not depend on the others'.
 
+use crate::activations::{Activations, Inputs};
 use crate::engine::Engine;
+use crate::memory::Sessions;
 use crate::observe::{Observer, Part, Step};
-use crate::state::{LayerMemory, State};
+use crate::state::State;
 use crate::weights::{BitLinear, Embedding};
-use alloc::vec;
-use alloc::vec::Vec;
-use bitstate_kernels::{
-    HeadPath, Int8Head, Kernels, MatmulScratch, NotFinite, QuantisedRows, TopLogit, WhyFull, WkvInput,
-};
-use bitstate_model::Config;
-
-/// What the rows of a batch remember: for each of them the memory of one layer of its session.
-pub(crate) trait Sessions {
-    fn layer_mut(&mut self, row: usize, layer: usize) -> LayerMemory<'_>;
-}
-
-/// The activations of a batch. They live in a state so that a token allocates nothing and an engine can serve many
-/// sessions, but they are no part of what a session remembers. Of what is marked `rows` there is one for each row of
-/// the batch.
-#[derive(Clone)]
-pub(crate) struct Activations {
-    /// The residual stream, rows of D.
-    x: Vec<f32>,
-    /// The outputs of the matrices, rows of D; of k rows of F.
-    r: Vec<f32>,
-    k: Vec<f32>,
-    v: Vec<f32>,
-    g: Vec<f32>,
-    y: Vec<f32>,
-    /// The inputs of the matrices, rows.
-    inputs: Inputs,
-    /// The normed input of a mix, D.
-    z: Vec<f32>,
-    /// The head's 15-bit inputs, rows of D, and what one unit of each row is worth.
-    head: Vec<i16>,
-    head_scales: Vec<f32>,
-}
-
-/// The inputs of the matrices, for each matrix that reads the same rows as others one of its own.
-#[derive(Clone)]
-struct Inputs {
-    r: QuantisedRows,
-    /// As wide as F, and so the input of what reads k.
-    k: QuantisedRows,
-    v: QuantisedRows,
-    g: QuantisedRows,
-    /// What one input is before it is normed, D, and before it is quantised, F.
-    mixed: Vec<f32>,
-    normed: Vec<f32>,
-    scratch: MatmulScratch,
-}
-
-impl Inputs {
-    /// Empties those of the mixes, for rows of `len` values.
-    fn clear(&mut self, len: usize) {
-        for input in [&mut self.r, &mut self.k, &mut self.v, &mut self.g] {
-            input.clear(len);
-        }
-    }
-}
-
-impl Activations {
-    pub fn new(config: &Config, kernels: Kernels) -> Self {
-        let (d, f, rows) = (config.n_embd, config.ff_dim(), kernels.batch_rows());
-        let zeros = |n: usize| vec![0.0; n];
-        let input = |width| QuantisedRows::new(kernels, width, rows);
-        Activations {
-            x: zeros(rows * d),
-            r: zeros(rows * d),
-            k: zeros(rows * f),
-            v: zeros(rows * d),
-            g: zeros(rows * d),
-            y: zeros(rows * d),
-            inputs: Inputs {
-                r: input(d),
-                k: input(f),
-                v: input(d),
-                g: input(d),
-                mixed: zeros(d),
-                normed: zeros(f),
-                scratch: MatmulScratch::new(kernels, f),
-            },
-            z: zeros(d),
-            head: vec![0; rows * d],
-            head_scales: zeros(rows),
-        }
-    }
-
-    /// The residual stream of a row.
-    pub fn residual(&self, row: usize) -> &[f32] {
-        let d = self.z.len();
-        &self.x[row * d..][..d]
-    }
-}
+use bitstate_kernels::{HeadPath, Int8Head, Kernels, NotFinite, QuantisedRows, TopLogit, WhyFull, WkvInput};
 
 impl BitLinear<'_> {
     /// Adds a row to the matrix's input: `quantise(layer_norm(x))`.

@@ -26,10 +26,14 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+mod activations;
+mod digest;
+mod divide;
 mod engine;
 mod error;
 mod forward;
 mod layout;
+mod memory;
 mod observe;
 mod state;
 mod weights;

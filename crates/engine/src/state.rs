@@ -1,8 +1,9 @@
 //! What a session remembers.
 
-use crate::engine::digest;
+use crate::activations::Activations;
+use crate::digest::digest;
 use crate::error::RestoreError;
-use crate::forward::{Activations, Sessions};
+use crate::memory::{LayerMemory, Memory, Sessions};
 use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_kernels::{Kernels, Variant};
@@ -30,39 +31,6 @@ pub struct State {
     has_residual: bool,
 }
 
-/// The values that are remembered.
-#[derive(Clone)]
-pub(crate) struct Memory {
-    /// L × (D + D + H·S·S): time shift, channel shift, WKV.
-    values: Vec<f32>,
-    /// How a layer's values are divided.
-    n_embd: usize,
-    per_layer: usize,
-}
-
-/// A layer's part of the memory.
-pub(crate) struct LayerMemory<'s> {
-    pub time_shift: &'s mut [f32],
-    pub channel_shift: &'s mut [f32],
-    pub wkv: &'s mut [f32],
-}
-
-impl Memory {
-    fn layer_mut(&mut self, layer: usize) -> LayerMemory<'_> {
-        let values = &mut self.values[layer * self.per_layer..][..self.per_layer];
-        let (time_shift, rest) = values.split_at_mut(self.n_embd);
-        let (channel_shift, wkv) = rest.split_at_mut(self.n_embd);
-        LayerMemory { time_shift, channel_shift, wkv }
-    }
-}
-
-/// Rows of one session, one after the other.
-impl Sessions for &mut Memory {
-    fn layer_mut(&mut self, _: usize, layer: usize) -> LayerMemory<'_> {
-        Memory::layer_mut(self, layer)
-    }
-}
-
 /// A session for each row: the first, then the others.
 impl Sessions for (&mut Memory, &mut [State]) {
     fn layer_mut(&mut self, row: usize, layer: usize) -> LayerMemory<'_> {
@@ -73,9 +41,8 @@ impl Sessions for (&mut Memory, &mut [State]) {
 
 impl State {
     pub(crate) fn new(config: &Config, kernels: Kernels, digest: u64) -> Self {
-        let per_layer = config.n_embd * (2 + config.head_size);
         State {
-            memory: Memory { values: vec![0.0; config.n_layer * per_layer], n_embd: config.n_embd, per_layer },
+            memory: Memory::new(config),
             digest,
             variant: kernels.variant(),
             activations: Activations::new(config, kernels),

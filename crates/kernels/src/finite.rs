@@ -1,6 +1,6 @@
 //! Logits that are no numbers.
 
-use crate::Kernels;
+use crate::kernels::Kernels;
 
 /// A logit that is NaN or infinite, because the model's activations overflowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

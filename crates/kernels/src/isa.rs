@@ -1,7 +1,7 @@
 //! Capabilities of the CPU as values: a token's field is private, and its one constructor asks the CPU, so that
 //! holding a token proves that the instructions may run.
 
-use crate::Variant;
+use crate::variant::Variant;
 
 /// A variant that cannot run here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -142,3 +142,25 @@ impl Isa {
         Err("a build for a target without SIMD kernels")
     }
 }
+
+/// Runs `$name` of the module that the instruction set selects.
+macro_rules! dispatch {
+    ($isa:expr, $family:ident :: $name:ident ( $($arg:expr),* )) => {
+        match $isa {
+            $crate::isa::Isa::Generic | $crate::isa::Isa::Lut => $family::generic::$name($($arg),*),
+            #[cfg(target_arch = "x86_64")]
+            $crate::isa::Isa::Ssse3(isa) => $family::ssse3::$name(isa, $($arg),*),
+            #[cfg(target_arch = "x86_64")]
+            $crate::isa::Isa::Avx2(isa) => $family::avx2::$name(isa, $($arg),*),
+            #[cfg(target_arch = "x86_64")]
+            $crate::isa::Isa::AvxVnni(isa) => $family::avx_vnni::$name(isa, $($arg),*),
+            #[cfg(target_arch = "x86_64")]
+            $crate::isa::Isa::Avx512Vnni(isa) => $family::avx512_vnni::$name(isa, $($arg),*),
+            #[cfg(target_arch = "wasm32")]
+            $crate::isa::Isa::Simd128(isa) => $family::simd128::$name(isa, $($arg),*),
+            #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
+            $crate::isa::Isa::RelaxedSimd(isa) => $family::relaxed_simd::$name(isa, $($arg),*),
+        }
+    };
+}
+pub(crate) use dispatch;

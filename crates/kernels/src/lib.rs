@@ -22,11 +22,12 @@ mod vector;
 pub use finite::NotFinite;
 pub use head::{Divide, HeadPath, HeadRows, Int8Head, WhyFull};
 pub use isa::Unavailable;
-pub use kernels::{Kernels, WkvInput};
+pub use kernels::Kernels;
 pub use path::{Path, Tail};
 pub use ternary::{MatmulScratch, QuantisedRows, TernaryMatrix};
 pub use top::TopLogit;
 pub use variant::{UnknownVariant, Variant};
+pub use vector::WkvInput;
 
 /// Widest model whose head sums fit i32: `128 · 16383 · 1024 < 2^31`.
 pub const MAX_N_EMBD: usize = 1024;

@@ -3,7 +3,8 @@
 //! The block sizes stand here a second time; a change of a kernel's block is a change here, and the test below says
 //! for every variant what it must be.
 
-use crate::{Kernels, Variant};
+use crate::kernels::Kernels;
+use crate::variant::Variant;
 use core::fmt;
 
 /// What becomes of the rows or the columns that do not fill a kernel's block. The result is the same to the bit.

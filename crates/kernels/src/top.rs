@@ -1,6 +1,6 @@
 //! The largest logits, in order.
 
-use crate::Kernels;
+use crate::kernels::Kernels;
 use crate::vector::LANES;
 use core::cmp::Ordering;
 
@@ -61,11 +61,29 @@ impl<'t> Top<'t> {
     }
 }
 
+impl Kernels {
+    /// Fills `top` with the largest of `logits`, in their [order](TopLogit::order).
+    ///
+    /// # Panics
+    /// Where more are asked for than there are.
+    pub fn top(&self, logits: &[f32], top: &mut [TopLogit]) {
+        assert!(top.len() <= logits.len(), "the {} largest of {} values", top.len(), logits.len());
+        match top {
+            [] => {}
+            [first] => {
+                let token = self.argmax(logits);
+                *first = TopLogit { token, logit: logits[token as usize] };
+            }
+            _ => fill(*self, logits, top),
+        }
+    }
+}
+
 /// Values that are looked at together.
 pub(crate) const BLOCK: usize = LANES;
 
 /// Fills `top` with the largest of `logits`, which are at least as many.
-pub(crate) fn top(kernels: Kernels, logits: &[f32], top: &mut [TopLogit]) {
+fn fill(kernels: Kernels, logits: &[f32], top: &mut [TopLogit]) {
     let mut kept = Top::new(top);
     let mut at = 0;
     while at < logits.len() {

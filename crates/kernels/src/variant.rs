@@ -1,7 +1,5 @@
 //! The list of kernel variants.
 
-use crate::Kernels;
-
 /// A way to run every kernel, named by what it is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Variant {
@@ -69,11 +67,6 @@ impl Variant {
     /// Where no variant has it.
     pub fn by_name(name: &str) -> Result<Self, UnknownVariant> {
         Variant::ALL.into_iter().find(|variant| variant.name() == name).ok_or(UnknownVariant)
-    }
-
-    /// The fastest variant that runs here.
-    pub fn best() -> Self {
-        Variant::ALL.into_iter().rev().find(|&variant| Kernels::new(variant).is_ok()).unwrap_or(Variant::Generic)
     }
 }
 

@@ -5,7 +5,7 @@ use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
 use super::dpbusd::{self, Dpbusd};
 use super::first_digit::FirstDigit;
 use super::many::{self, Quad};
-use super::rows::{Input, ROWS, Shape};
+use super::shape::{Input, ROWS, Shape};
 use crate::isa::Avx512Vnni;
 use core::arch::x86_64::*;
 

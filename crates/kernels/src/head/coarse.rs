@@ -25,7 +25,8 @@
 //! negative round monotonically, so `B · (row_scale · scale)` is at least the logit `f32(dot) · (row_scale · scale)`,
 //! whose factor is the same f32.
 
-use crate::{MAX_N_EMBD, Path, Tail};
+use crate::MAX_N_EMBD;
+use crate::path::{Path, Tail};
 use alloc::vec;
 use alloc::vec::Vec;
 

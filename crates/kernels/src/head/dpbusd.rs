@@ -96,7 +96,7 @@ pub(super) fn exact<const BYTES: usize, M: Dpbusd<BYTES>>(
 ) {
     let digits = Digits::new(q);
     for (tokens, dots) in tokens.chunks(4).zip(dots.chunks_mut(4)) {
-        let four = dot4::<BYTES, M>(isa, super::rows4(rows, tokens, q.len()), &digits);
+        let four = dot4::<BYTES, M>(isa, super::shape::rows4(rows, tokens, q.len()), &digits);
         dots.copy_from_slice(&four[..dots.len()]);
     }
 }

@@ -17,7 +17,7 @@
 
 use super::dpbusd::{self, Dpbusd};
 use super::many::Quad;
-use super::rows::ROWS;
+use super::shape::ROWS;
 
 /// A vector of rows, bounded by the first digit.
 #[derive(Clone, Copy)]

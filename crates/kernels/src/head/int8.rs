@@ -12,15 +12,17 @@
 //! order, so beyond a sixteenth of them the whole head is the shorter way and is taken; for the fifty largest it always
 //! was, which is why so many are not tried.
 
-use crate::isa::Isa;
-use crate::kernels::same_length;
-use crate::{Kernels, Path, TopLogit};
+use super::coarse::{self, CoarseRows, GROUP, Input};
+use super::dispatch;
+use super::outcome::{HeadPath, WhyFull};
+use super::rows::HeadRows;
+use super::search::{Part, Search};
+use super::shape::{PIECE, SESSIONS};
+use crate::kernels::{Kernels, same_length};
+use crate::path::Path;
+use crate::top::TopLogit;
 use alloc::vec::Vec;
 use core::ops::Range;
-
-use super::coarse::{self, CoarseRows, GROUP, Input};
-use super::rows::{HeadRows, PIECE, SESSIONS};
-use super::search::{Part, Search};
 
 /// Bytes of rows from which on the first stage is laid out: below, all rows sit in a near cache, and reading half of
 /// them gains nothing.
@@ -28,46 +30,6 @@ const LEAST_BYTES: usize = 1 << 20;
 
 /// Sessions from which on one pass for all is faster than one for each: two measured 0.88 of it, four 1.2 and more.
 const WORTH_A_PASS: usize = 3;
-
-/// How the largest logits were found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeadPath {
-    /// By bounds for all rows; that many were then computed.
-    TwoStage {
-        /// Number of exact logits.
-        exact: usize,
-    },
-    /// By all logits.
-    Full(WhyFull),
-}
-
-/// Why all logits were computed where the largest were asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhyFull {
-    /// The rows are not INT8.
-    NotInt8,
-    /// This variant has no first stage: there it gains nothing.
-    Variant,
-    /// The rows are so few that it gains nothing.
-    Small,
-    /// A row's scale is negative, infinite or a NaN: its bound would be none.
-    RowScale {
-        /// The row's token.
-        token: u32,
-    },
-    /// The scale of the activations is, or makes one of a row's; or it takes even a winner's logit to -∞.
-    Scale,
-    /// The bounds left too many rows in the running.
-    Candidates {
-        /// How many.
-        rows: usize,
-    },
-    /// So many were asked for that bounds would leave too many rows.
-    Winners {
-        /// How many.
-        asked: usize,
-    },
-}
 
 /// Calls a task with ranges of a slice that together are all of it, each with the place that it starts at: a multiple
 /// of [`SPLIT`](Int8Head::SPLIT). Returns when all calls have; they may be made at once, on many threads.
@@ -82,7 +44,7 @@ pub struct Int8Head<'m> {
     largest_scale: f32,
     /// The largest magnitude among the scales; NaN if any of them is.
     largest_factor: f32,
-    coarse: Result<CoarseRows, WhyFull>,
+    pub(super) coarse: Result<CoarseRows, WhyFull>,
     many: Option<HeadRows<'m>>,
 }
 
@@ -109,7 +71,7 @@ impl<'m> Int8Head<'m> {
         let d = rows.len() / scales.len();
         assert!((1..=crate::MAX_N_EMBD).contains(&d), "the sums of a head this wide do not fit i32");
         let not_a_factor = scales.iter().position(|scale| !(*scale >= 0.0 && scale.is_finite()));
-        let coarse = if !bounds_rows(kernels.isa) {
+        let coarse = if !dispatch::bounds_rows(kernels.isa) {
             Err(WhyFull::Variant)
         } else if rows.len() < least_bytes {
             Err(WhyFull::Small)
@@ -357,127 +319,10 @@ impl<'m> Int8Head<'m> {
         let input = Input::new(part.q);
         divide(room, &|first, room| {
             let scales = (&part.row_scales[first..][..room.len()], part.scale);
-            bounds(self.kernels.isa, coarse, first_group + first / GROUP, &input, scales, room);
+            dispatch::bounds(self.kernels.isa, coarse, first_group + first / GROUP, &input, scales, room);
         });
         let mut search = Search::new(*part, top);
         search.look(0, room);
         search.finish()
-    }
-}
-
-/// Whether rows get bounds from this instruction set. Without SIMD it gains nothing, and neither where products of
-/// bytes have to be widened first, as with WebAssembly's plain SIMD: there the first stage is as much work as the whole.
-fn bounds_rows(isa: Isa) -> bool {
-    match isa {
-        Isa::Generic | Isa::Lut => false,
-        #[cfg(target_arch = "wasm32")]
-        Isa::Simd128(_) => false,
-        #[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", feature = "relaxed_simd")))]
-        _ => true,
-    }
-}
-
-/// Runs `$name` of the instruction sets that bound rows.
-macro_rules! dispatch {
-    ($isa:expr, $name:ident ( $($arg:expr),* )) => {
-        match $isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Ssse3(isa) => super::ssse3::$name(isa, $($arg),*),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2(isa) => super::avx2::$name(isa, $($arg),*),
-            #[cfg(target_arch = "x86_64")]
-            Isa::AvxVnni(isa) => super::avx_vnni::$name(isa, $($arg),*),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Vnni(isa) => super::avx512_vnni::$name(isa, $($arg),*),
-            #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
-            Isa::RelaxedSimd(isa) => super::relaxed_simd::$name(isa, $($arg),*),
-            _ => {
-                // Used, where no instruction set bounds rows.
-                let _ = ($(&$arg),*);
-                unreachable!("no first stage was laid out")
-            }
-        }
-    };
-}
-
-/// A bound for the logit of each row of a part, from its first group on.
-fn bounds(isa: Isa, coarse: &CoarseRows, first_group: usize, input: &Input, scales: (&[f32], f32), bounds: &mut [f32]) {
-    dispatch!(isa, bounds(coarse, first_group, input, scales, bounds));
-}
-
-/// `rows · q` of the rows that `tokens` name.
-pub(super) fn exact(kernels: Kernels, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mut [i32]) {
-    dispatch!(kernels.isa, exact(rows, tokens, q, dots));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Variant;
-    use alloc::vec;
-
-    /// A repeatable value of 16 bits.
-    fn noise(i: usize) -> u32 {
-        (i as u32).wrapping_mul(2_654_435_761).rotate_left(13).wrapping_mul(0x9e37_79b1) >> 16
-    }
-
-    /// What the whole rests on: no logit exceeds its bound, also where `Σ r·a` is as large as Cauchy and Schwarz allow;
-    /// and the bounds are the same bits everywhere.
-    #[test]
-    fn no_logit_exceeds_its_bound() {
-        let (v, mut closest) = (70, f64::INFINITY);
-        for d in [1, 5, 96, 101, 256, 1024] {
-            for (kind, largest) in [(0, 16_383), (1, 16_383), (2, 16_383), (3, 63), (4, 16_383)] {
-                let random = |i: usize| noise(i + 7 * d + kind) as i32 % (2 * largest + 1) - largest;
-                let q: Vec<i16> = (0..d).map(|i| if kind == 4 { 127 * 128 } else { random(i) } as i16).collect();
-                // Bytes of any codes, or of one, whose low bits go with the signs of the activations.
-                let e = |i: usize| match (kind, q[i % d] > 0) {
-                    (1 | 4, true) => (noise(i / d) as i32 & 0xf0 | 15) as u8 as i8,
-                    (1 | 4, false) => (noise(i / d) as i32 & 0xf0) as u8 as i8,
-                    (2, positive) => [-128, 127][usize::from(positive)],
-                    _ => noise(i) as i8,
-                };
-                let rows: Vec<i8> = (0..v * d).map(e).collect();
-                let scales: Vec<f32> = (0..v).map(|r| noise(r) as f32 * 1e-6).collect();
-                let mut expected: Option<Vec<f32>> = None;
-                for kernels in Variant::ALL.into_iter().filter_map(|variant| Kernels::new(variant).ok()) {
-                    let head = Int8Head::two_stage_from(0, kernels, &rows, scales.clone());
-                    let Ok(coarse) = &head.coarse else { continue };
-                    let (mut found, mut logits) = (vec![0.0; v], vec![0.0; v]);
-                    bounds(kernels.isa, coarse, 0, &Input::new(&q), (&scales, 1e-3), &mut found);
-                    head.logits(&q, 1e-3, &mut logits);
-                    for (r, (&bound, &logit)) in found.iter().zip(&logits).enumerate() {
-                        assert!(bound >= logit, "{:?} {d} {kind}, row {r}: {bound} < {logit}", kernels.variant());
-                        if logit > 0.0 {
-                            closest = closest.min(f64::from(bound) / f64::from(logit) - 1.0);
-                        }
-                    }
-                    assert_eq!(&found, expected.get_or_insert(found.clone()), "{:?} {d} {kind}", kernels.variant());
-                    // A part's bounds are those of the whole.
-                    let mut of_part = vec![0.0; v - 64];
-                    bounds(kernels.isa, coarse, 2, &Input::new(&q), (&scales[64..], 1e-3), &mut of_part);
-                    assert_eq!(of_part, found[64..], "{:?} {d} {kind}", kernels.variant());
-                    // By the first digit of three sessions: the same activations, none, and activations of low digits.
-                    let low = q.iter().map(|q| q % 100);
-                    let (q, units) = (q.iter().copied().chain(vec![0; d]).chain(low).collect::<Vec<_>>(), [1e-3; 3]);
-                    let mut logits = vec![0.0; 3 * v];
-                    let rows = HeadRows::new(kernels, &rows, d);
-                    rows.logits(&scales, &q, &units, &mut logits);
-                    if let Some(bounded) = rows.bounded_rows() {
-                        let mut seen = 0;
-                        rows.bounds(&scales, &q, &units, &mut |t, first, bounds| {
-                            for (r, (bound, logit)) in bounds.iter().zip(&logits[t * v + first..]).enumerate() {
-                                assert!(bound >= logit, "{:?} {d} {kind}, {t}, {r}: {bound}", kernels.variant());
-                                seen += 1;
-                            }
-                        });
-                        assert_eq!(seen, 3 * bounded);
-                    }
-                }
-                assert_eq!(expected.is_some(), cfg!(any(target_arch = "x86_64", feature = "relaxed_simd")));
-            }
-        }
-        // Rows are among them that leave the bound no room but for its roundings.
-        assert!(closest < 1e-3 || cfg!(not(any(target_arch = "x86_64", feature = "relaxed_simd"))), "{closest}");
     }
 }

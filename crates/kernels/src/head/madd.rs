@@ -36,7 +36,7 @@ pub(super) fn int8<M: Madd>(isa: M::Isa, rows: &[i8], row_scales: &[f32], q: &[i
 #[inline(always)]
 pub(super) fn exact<M: Madd>(isa: M::Isa, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mut [i32]) {
     for (tokens, dots) in tokens.chunks(4).zip(dots.chunks_mut(4)) {
-        let four = dot4::<M>(isa, super::rows4(rows, tokens, q.len()), q);
+        let four = dot4::<M>(isa, super::shape::rows4(rows, tokens, q.len()), q);
         dots.copy_from_slice(&four[..dots.len()]);
     }
 }

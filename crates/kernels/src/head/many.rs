@@ -15,7 +15,7 @@
 //! one 128-bit lane to another. A group is what goes into 32 bits: 4 columns where bytes are multiplied (and stored as
 //! `e + 128`, unsigned), 2 where they are widened to 16 bits when they are loaded.
 
-use super::rows::{Input, Line, PIECE, ROWS, Rows, SESSIONS};
+use super::shape::{Input, Line, PIECE, ROWS, Rows, SESSIONS};
 use crate::MAX_N_EMBD;
 
 /// A vector of `COLUMNS` bytes of rows, of an instruction set.
@@ -180,7 +180,7 @@ fn sums_of<const COLUMNS: usize, const TOGETHER: usize, M: Quad<COLUMNS>>(
                     x[t] = M::spread::<{ 0x55 * $j }>(isa, &q[t * width + i]);
                 }
                 for quad in 0..4 {
-                    super::fetch(&vector::<COLUMNS>(next, ($j * 4 + quad) * COLUMNS)[..1]);
+                    super::shape::fetch(&vector::<COLUMNS>(next, ($j * 4 + quad) * COLUMNS)[..1]);
                     let e = M::load_rows(isa, vector(chunk, ($j * 4 + quad) * COLUMNS));
                     for t in 0..TOGETHER {
                         sums[t][quad] = e.add_products(sums[t][quad], x[t]);

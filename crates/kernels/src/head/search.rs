@@ -1,8 +1,10 @@
 //! The second stage of a head whose logits are bounded: what can still win is computed.
 
-use super::int8::{WhyFull, exact};
-use crate::top::Top;
-use crate::{Kernels, TopLogit};
+use super::dispatch::exact;
+use super::outcome::WhyFull;
+use super::shape::fetch;
+use crate::kernels::Kernels;
+use crate::top::{Top, TopLogit};
 
 /// Rows whose logits are computed together.
 pub(super) const BATCH: usize = 64;
@@ -33,7 +35,7 @@ impl Part<'_> {
         for (token, top) in tokens.iter_mut().zip(&*batch) {
             *token = top.token;
         }
-        exact(self.kernels, self.rows, &tokens[..batch.len()], self.q, &mut dots[..batch.len()]);
+        exact(self.kernels.isa, self.rows, &tokens[..batch.len()], self.q, &mut dots[..batch.len()]);
         for (top, &dot) in batch.iter_mut().zip(&dots) {
             top.logit = dot as f32 * (self.row_scales[top.token as usize] * self.scale);
         }
@@ -41,7 +43,7 @@ impl Part<'_> {
 
     /// Asks for a row that will be read soon: rows that are left lie scattered, and each would be waited for.
     fn fetch(&self, token: u32) {
-        super::fetch(&self.rows[token as usize * self.q.len()..][..self.q.len()]);
+        fetch(&self.rows[token as usize * self.q.len()..][..self.q.len()]);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::madd::{self, Madd};
 use super::many::{self, Quad};
-use super::rows::{Input, ROWS, Shape};
+use super::shape::{Input, ROWS, Shape};
 use crate::isa::Simd128;
 use core::arch::wasm32::*;
 

@@ -3,7 +3,7 @@
 use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
 use super::madd::{self, Madd};
 use super::many::{self, Quad};
-use super::rows::{Input, ROWS, Shape};
+use super::shape::{Input, ROWS, Shape};
 use crate::isa::Ssse3;
 use core::arch::x86_64::*;
 

@@ -1,8 +1,8 @@
 //! Sixteen lanes as two AVX2 registers.
 
+use super::constants::{LANES, ROUND_BITS};
 use super::lanes::entries;
 use super::wide::{Register, Wide};
-use super::{LANES, ROUND_BITS};
 use crate::isa::Avx2;
 use core::arch::x86_64::*;
 

@@ -1,8 +1,8 @@
 //! Sixteen lanes as one AVX-512 register.
 
+use super::constants::{LANES, ROUND_BITS};
 use super::lanes::entries;
 use super::wide::{Register, Wide};
-use super::{LANES, ROUND_BITS};
 use crate::isa::Avx512Vnni;
 use core::arch::x86_64::*;
 

@@ -1,8 +1,8 @@
 //! The f32 steps as `crates/ARITHMETIC.md` writes them, one value at a time.
 
+use super::constants::WkvInput;
+use super::constants::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, ROUND_BITS, TINY};
 use super::divide::divide;
-use super::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, ROUND_BITS, TINY};
-use crate::WkvInput;
 
 #[inline(always)]
 fn max(a: f32, b: f32) -> f32 {
@@ -252,7 +252,7 @@ fn sigmoid(x: f32) -> f32 {
 /// `exp` of one value.
 #[inline(always)]
 pub(crate) fn exp1(x: f32) -> f32 {
-    use super::exp::{C, LN2_HIGH, LN2_LOW, LOG2_E, MAX, MIN};
+    use super::constants::exp::{C, LN2_HIGH, LN2_LOW, LOG2_E, MAX, MIN};
     let x = min(MAX, max(MIN, x));
     let t = x * LOG2_E + ROUND;
     let n = (t.to_bits() as i32).wrapping_sub(ROUND_BITS);

@@ -4,8 +4,9 @@
 //! proof enough for the operations on it. Everything here is `inline(always)`: it becomes part of the
 //! instruction set's own entry function, which enables the instructions.
 
-use super::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, TINY, generic};
-use crate::WkvInput;
+use super::constants::WkvInput;
+use super::constants::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, TINY};
+use super::generic;
 
 // Theirs is a file of their own.
 pub(crate) use super::select::{not_below, strided_maxima};
@@ -299,7 +300,7 @@ fn sigmoid_lanes<L: Lanes>(isa: L::Isa, x: L) -> L {
 
 #[inline(always)]
 fn exp_lanes<L: Lanes>(isa: L::Isa, x: L) -> L {
-    use super::exp::{C, LN2_HIGH, LN2_LOW, LOG2_E, MAX, MIN};
+    use super::constants::exp::{C, LN2_HIGH, LN2_LOW, LOG2_E, MAX, MIN};
     let x = L::splat(isa, MAX).min(L::splat(isa, MIN).max(x));
     let t = x.mul(L::splat(isa, LOG2_E)).add(L::splat(isa, ROUND));
     let m = t.sub(L::splat(isa, ROUND));

@@ -3,7 +3,7 @@
 //! What is compared is `x · scale`, the product that is ranked in the end: distinct logits may have one product, so
 //! that a bound on the logits themselves would need care at every tie.
 
-use super::LANES;
+use super::constants::LANES;
 use super::lanes::{Lanes, split};
 
 #[inline(always)]

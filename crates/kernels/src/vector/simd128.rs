@@ -1,8 +1,8 @@
 //! Sixteen lanes as four WebAssembly vectors.
 
+use super::constants::{LANES, ROUND_BITS};
 use super::lanes::entries;
 use super::wide::{Register, Wide};
-use super::{LANES, ROUND_BITS};
 use crate::isa::Simd128;
 use core::arch::wasm32::*;
 

@@ -1,8 +1,8 @@
 //! Sixteen lanes as four SSE registers.
 
+use super::constants::{LANES, ROUND_BITS};
 use super::lanes::entries;
 use super::wide::{Register, Wide};
-use super::{LANES, ROUND_BITS};
 use crate::isa::Ssse3;
 use core::arch::x86_64::*;
 

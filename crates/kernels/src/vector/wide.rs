@@ -3,7 +3,7 @@
 //! An instruction set gives the operations on one register; they are put together here, once. Loops, not closures:
 //! see `lanes`.
 
-use super::LANES;
+use super::constants::LANES;
 use super::lanes::Lanes;
 
 /// One register of f32 lanes. A value can be made only with the token.

@@ -1,0 +1,85 @@
+//! Room for what a batch of rows comes to, step by step.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows};
+use bitstate_model::Config;
+
+/// The activations of a batch. They live in a state so that a token allocates nothing and an engine can serve many
+/// sessions, but they are no part of what a session remembers. Of what is marked `rows` there is one for each row of
+/// the batch.
+#[derive(Clone)]
+pub(crate) struct Activations {
+    /// The residual stream, rows of D.
+    pub x: Vec<f32>,
+    /// The outputs of the matrices, rows of D; of k rows of F.
+    pub r: Vec<f32>,
+    pub k: Vec<f32>,
+    pub v: Vec<f32>,
+    pub g: Vec<f32>,
+    pub y: Vec<f32>,
+    /// The inputs of the matrices, rows.
+    pub inputs: Inputs,
+    /// The normed input of a mix, D.
+    pub z: Vec<f32>,
+    /// The head's 15-bit inputs, rows of D, and what one unit of each row is worth.
+    pub head: Vec<i16>,
+    pub head_scales: Vec<f32>,
+}
+
+/// The inputs of the matrices, for each matrix that reads the same rows as others one of its own.
+#[derive(Clone)]
+pub(crate) struct Inputs {
+    pub r: QuantisedRows,
+    /// As wide as F, and so the input of what reads k.
+    pub k: QuantisedRows,
+    pub v: QuantisedRows,
+    pub g: QuantisedRows,
+    /// What one input is before it is normed, D, and before it is quantised, F.
+    pub mixed: Vec<f32>,
+    pub normed: Vec<f32>,
+    pub scratch: MatmulScratch,
+}
+
+impl Inputs {
+    /// Empties those of the mixes, for rows of `len` values.
+    pub fn clear(&mut self, len: usize) {
+        for input in [&mut self.r, &mut self.k, &mut self.v, &mut self.g] {
+            input.clear(len);
+        }
+    }
+}
+
+impl Activations {
+    pub fn new(config: &Config, kernels: Kernels) -> Self {
+        let (d, f, rows) = (config.n_embd, config.ff_dim(), kernels.batch_rows());
+        let zeros = |n: usize| vec![0.0; n];
+        let input = |width| QuantisedRows::new(kernels, width, rows);
+        Activations {
+            x: zeros(rows * d),
+            r: zeros(rows * d),
+            k: zeros(rows * f),
+            v: zeros(rows * d),
+            g: zeros(rows * d),
+            y: zeros(rows * d),
+            inputs: Inputs {
+                r: input(d),
+                k: input(f),
+                v: input(d),
+                g: input(d),
+                mixed: zeros(d),
+                normed: zeros(f),
+                scratch: MatmulScratch::new(kernels, f),
+            },
+            z: zeros(d),
+            head: vec![0; rows * d],
+            head_scales: zeros(rows),
+        }
+    }
+
+    /// The residual stream of a row.
+    pub fn residual(&self, row: usize) -> &[f32] {
+        let d = self.z.len();
+        &self.x[row * d..][..d]
+    }
+}

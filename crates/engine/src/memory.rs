@@ -1,0 +1,48 @@
+//! The memory of a session, layer by layer.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use bitstate_model::Config;
+
+/// The values that are remembered.
+#[derive(Clone)]
+pub(crate) struct Memory {
+    /// L × (D + D + H·S·S): time shift, channel shift, WKV.
+    pub values: Vec<f32>,
+    /// How a layer's values are divided.
+    n_embd: usize,
+    per_layer: usize,
+}
+
+/// A layer's part of the memory.
+pub(crate) struct LayerMemory<'s> {
+    pub time_shift: &'s mut [f32],
+    pub channel_shift: &'s mut [f32],
+    pub wkv: &'s mut [f32],
+}
+
+impl Memory {
+    pub fn new(config: &Config) -> Self {
+        let per_layer = config.n_embd * (2 + config.head_size);
+        Memory { values: vec![0.0; config.n_layer * per_layer], n_embd: config.n_embd, per_layer }
+    }
+
+    pub fn layer_mut(&mut self, layer: usize) -> LayerMemory<'_> {
+        let values = &mut self.values[layer * self.per_layer..][..self.per_layer];
+        let (time_shift, rest) = values.split_at_mut(self.n_embd);
+        let (channel_shift, wkv) = rest.split_at_mut(self.n_embd);
+        LayerMemory { time_shift, channel_shift, wkv }
+    }
+}
+
+/// What the rows of a batch remember: for each of them the memory of one layer of its session.
+pub(crate) trait Sessions {
+    fn layer_mut(&mut self, row: usize, layer: usize) -> LayerMemory<'_>;
+}
+
+/// Rows of one session, one after the other.
+impl Sessions for &mut Memory {
+    fn layer_mut(&mut self, _: usize, layer: usize) -> LayerMemory<'_> {
+        Memory::layer_mut(self, layer)
+    }
+}

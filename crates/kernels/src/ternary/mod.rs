@@ -1,0 +1,286 @@
+//! Ternary matrix × INT8 vector, `y_o = (Σ_i W_oi · q_i) · scale`, exact in i32 before the one multiplication.
+//!
+//! A matrix is laid out once, for the variant that will run it:
+//!
+//! **Rows**, for `generic` and `lut`: four weights a byte along a row, each row starting on a byte. That is how the
+//! file packs a matrix whose width is a multiple of 4, so such a matrix is borrowed, not copied.
+//!
+//! **Blocks**, for SIMD: a block of 64 bytes holds 16 rows × 16 columns. Row `r` has bytes `4r .. 4r + 4`, and byte
+//! `4r + c` holds columns `c`, `c + 4`, `c + 8`, `c + 12` in its bit pairs 0 to 3:
+//!
+//! ```text
+//!            byte 4r+0      4r+1      4r+2      4r+3
+//! bits 0-1   column 0       1         2         3       × activations 0- 3, broadcast
+//! bits 2-3          4       5         6         7       ×             4- 7
+//! bits 4-5          8       9        10        11       ×             8-11
+//! bits 6-7         12      13        14        15       ×            12-15
+//! ```
+//!
+//! So a shift and a mask give 4 columns of 16 rows, one row in each 32-bit lane, and no sum across lanes is needed.
+//! The codes are `weight + 1`, unsigned; what that adds, `Σ q_i` for every row, is taken off by starting each sum
+//! at `-Σ q_i`. Rows and columns are padded to multiples of 16 with weights and activations of 0.
+
+use crate::isa::Isa;
+use crate::kernels::{Kernels, same_length};
+use alloc::borrow::Cow;
+use alloc::vec;
+use alloc::vec::Vec;
+use bitstate_model::{Matrix, MatrixData};
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512_vnni;
+#[cfg(target_arch = "x86_64")]
+mod avx_vnni;
+mod blocks;
+#[cfg(target_arch = "x86_64")]
+mod dpbusd;
+mod generic;
+mod lut;
+#[cfg(any(target_arch = "x86_64", feature = "relaxed_simd"))]
+mod maddubs;
+#[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
+mod relaxed_simd;
+#[cfg(target_arch = "wasm32")]
+mod simd128;
+#[cfg(target_arch = "x86_64")]
+mod ssse3;
+
+use blocks::Blocks;
+
+/// A ternary matrix laid out for one variant.
+#[derive(Debug, Clone)]
+pub struct TernaryMatrix<'a> {
+    rows: usize,
+    cols: usize,
+    layout: Layout<'a>,
+}
+
+#[derive(Debug, Clone)]
+enum Layout<'a> {
+    Rows(Cow<'a, [u8]>),
+    Blocks(Blocks<'static>),
+}
+
+impl<'a> TernaryMatrix<'a> {
+    /// Lays `matrix` out for `kernels`.
+    pub fn new(kernels: Kernels, matrix: Matrix<'a>) -> Self {
+        let layout = match kernels.isa {
+            Isa::Generic | Isa::Lut => Layout::Rows(byte_rows(matrix)),
+            #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+            _ => Layout::Blocks(Blocks::new(matrix.rows, matrix.cols, &byte_rows(matrix))),
+        };
+        TernaryMatrix { rows: matrix.rows, cols: matrix.cols, layout }
+    }
+
+    /// Outputs.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Inputs.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Bytes of the weights, where [`matvec_part`](Self::matvec_part) can take the rows in parts: in the layout of the
+    /// SIMD variants.
+    pub fn divisible_bytes(&self) -> Option<usize> {
+        matches!(self.layout, Layout::Blocks(_)).then(|| self.rows * self.cols.div_ceil(4))
+    }
+
+    /// The outputs from `first` on, as many as `y` has room for, of [`matmul`](Self::matmul) for one row of `x`;
+    /// `first` is a multiple of 16.
+    ///
+    /// # Panics
+    /// Where the rows cannot be taken in parts, or so, or the shape of `x` is not the matrix's.
+    pub fn matvec_part(&self, first: usize, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
+        same_length(self.cols, &[x.len]);
+        same_length(1, &[x.rows()]);
+        let last = first + y.len();
+        assert!(first.is_multiple_of(16) && last <= self.rows, "{first} to {last} is no part of {} rows", self.rows);
+        match &self.layout {
+            #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+            Layout::Blocks(blocks) => multiply(&blocks.part(first, y.len()), x, scale, y),
+            _ => panic!("rows in this layout cannot be taken in parts"),
+        }
+    }
+
+    /// `y_t = (W · q_t) · (scale · a_t)` for every row `t` of `x`; `y` has as many rows of [`rows`](Self::rows)
+    /// values. Many rows at once are bit for bit each alone, but unpack the weights once.
+    ///
+    /// # Panics
+    /// Where the shapes of `x` or `y` are not the matrix's, or `x` was made for kernels of another layout.
+    pub fn matmul(&self, x: &QuantisedRows, scale: f32, scratch: &mut MatmulScratch, y: &mut [f32]) {
+        same_length(self.cols, &[x.len]);
+        same_length(self.rows * x.rows(), &[y.len()]);
+        match (&self.layout, x.kernels.isa) {
+            (Layout::Rows(weights), Isa::Generic) => {
+                for (t, y) in y.chunks_exact_mut(self.rows).enumerate() {
+                    generic::matvec(weights, x.q(t), scale * x.scale(t), y);
+                }
+            }
+            (Layout::Rows(weights), Isa::Lut) => {
+                for (t, y) in y.chunks_exact_mut(self.rows).enumerate() {
+                    let (row_bytes, scale) = (self.cols.div_ceil(4), scale * x.scale(t));
+                    let sums = &mut scratch.sums[..self.rows];
+                    lut::matvec(weights, row_bytes, x.padded(t), scale, &mut scratch.tables, sums, y);
+                }
+            }
+            #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+            (Layout::Blocks(blocks), _) => multiply(blocks, x, scale, y),
+            _ => panic!("a matrix and an input made for kernels of different layouts"),
+        }
+    }
+}
+
+/// The product of a matrix in blocks, or of some of its row groups.
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+fn multiply(blocks: &Blocks<'_>, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
+    match x.kernels.isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Ssse3(isa) => ssse3::matmul(isa, blocks, x, scale, y),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2(isa) => avx2::matmul(isa, blocks, x, scale, y),
+        #[cfg(target_arch = "x86_64")]
+        Isa::AvxVnni(isa) => avx_vnni::matmul(isa, blocks, x, scale, y),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512Vnni(isa) => avx512_vnni::matmul(isa, blocks, x, scale, y),
+        #[cfg(target_arch = "wasm32")]
+        Isa::Simd128(isa) => simd128::matmul(isa, blocks, x, scale, y),
+        #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
+        Isa::RelaxedSimd(isa) => relaxed_simd::matmul(isa, blocks, x, scale, y),
+        _ => panic!("a matrix and an input made for kernels of different layouts"),
+    }
+}
+
+/// The weights in rows of whole bytes: borrowed where the file has them so, else packed anew.
+fn byte_rows(matrix: Matrix<'_>) -> Cow<'_, [u8]> {
+    if let MatrixData::Packed(bytes) = matrix.data
+        && matrix.cols.is_multiple_of(4)
+    {
+        return Cow::Borrowed(bytes);
+    }
+    let row_bytes = matrix.cols.div_ceil(4);
+    let mut bytes = vec![0u8; matrix.rows * row_bytes];
+    for (r, row) in bytes.chunks_exact_mut(row_bytes).enumerate() {
+        for c in 0..matrix.cols {
+            let code = match matrix.get(r, c) {
+                0 => 0,
+                1 => 1,
+                _ => 2,
+            };
+            row[c / 4] |= code << (2 * (c % 4));
+        }
+    }
+    Cow::Owned(bytes)
+}
+
+/// Rows of activations as INT8, each with its scale: the input of a matrix for one token or for many. Made once for
+/// the widest matrix and the most rows, and filled again for each.
+#[derive(Debug, Clone)]
+pub struct QuantisedRows {
+    kernels: Kernels,
+    /// Values in a row.
+    len: usize,
+    /// From one row's first value to the next one's.
+    stride: usize,
+    /// Rows in use.
+    rows: usize,
+    /// One for each row that there is room for.
+    scales: Vec<f32>,
+    /// In every row the INT8 values, then zeros up to a multiple of 16.
+    values: Vec<i8>,
+}
+
+impl QuantisedRows {
+    /// Room for `max_rows` rows of up to `max_cols` values.
+    pub fn new(kernels: Kernels, max_cols: usize, max_rows: usize) -> Self {
+        let stride = max_cols.next_multiple_of(16);
+        QuantisedRows {
+            kernels,
+            len: 0,
+            stride,
+            rows: 0,
+            scales: vec![0.0; max_rows],
+            values: vec![0; stride * max_rows],
+        }
+    }
+
+    /// Empties it, for rows of `len` values.
+    ///
+    /// # Panics
+    /// Where that is more than there is room for.
+    pub fn clear(&mut self, len: usize) {
+        assert!(len <= self.stride, "{len} values in rows with room for {}", self.stride);
+        self.len = len;
+        self.rows = 0;
+    }
+
+    /// Adds the row of `y`, quantised: scale `a = max(2.5 · mean|y|, 1e-8) / 127`, values `round(y / a)` within ±127.
+    ///
+    /// # Panics
+    /// Where `y` does not have the length of a row, or there is no room for it.
+    pub fn push(&mut self, y: &[f32]) {
+        let kernels = self.kernels;
+        let (values, scale) = self.next_row();
+        *scale = kernels.quantise_int8(y, values);
+    }
+
+    /// Adds a row of INT8 values as they are.
+    ///
+    /// # Panics
+    /// As [`push`](Self::push).
+    pub fn push_int8(&mut self, q: &[i8], scale: f32) {
+        let (values, room) = self.next_row();
+        values.copy_from_slice(q);
+        *room = scale;
+    }
+
+    fn next_row(&mut self) -> (&mut [i8], &mut f32) {
+        assert!(self.rows < self.scales.len(), "there is no room for another row");
+        let row = &mut self.values[self.rows * self.stride..][..self.stride];
+        let (values, padding) = row.split_at_mut(self.len);
+        padding[..self.len.next_multiple_of(16) - self.len].fill(0);
+        self.rows += 1;
+        (values, &mut self.scales[self.rows - 1])
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The INT8 values of a row.
+    pub fn q(&self, row: usize) -> &[i8] {
+        &self.padded(row)[..self.len]
+    }
+
+    /// What one unit of a row's INT8 values is worth.
+    pub fn scale(&self, row: usize) -> f32 {
+        self.scales[row]
+    }
+
+    /// The values of a row up to a multiple of 16, the last of them 0.
+    pub(crate) fn padded(&self, row: usize) -> &[i8] {
+        &self.values[row * self.stride..][..self.len.next_multiple_of(16)]
+    }
+}
+
+/// Room that a variant needs while it multiplies.
+#[derive(Debug, Clone)]
+pub struct MatmulScratch {
+    /// Look-up tables, for `lut` alone.
+    tables: Vec<lut::Block>,
+    /// A sum for every output, for `lut` alone.
+    sums: Vec<i32>,
+}
+
+impl MatmulScratch {
+    /// Room for matrices of up to `max_rows` rows.
+    pub fn new(kernels: Kernels, max_rows: usize) -> Self {
+        let for_lut = |n: usize| if matches!(kernels.isa, Isa::Lut) { n } else { 0 };
+        MatmulScratch { tables: vec![[[0; 2]; 256]; for_lut(lut::BLOCKS)], sums: vec![0; for_lut(max_rows)] }
+    }
+}

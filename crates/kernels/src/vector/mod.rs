@@ -1,0 +1,161 @@
+//! The f32 steps: norms, quantisation, token shift, WKV, gates, exp. The safe entry is here: shapes are checked, then one
+//! dispatch on the instruction set.
+//!
+//! A vector is worked on in 16 lanes; lane `l` has the elements `l`, `l + 16`, `l + 32`, …:
+//!
+//! ```text
+//! lane         0    1    2   …   15
+//! element      0    1    2   …   15
+//!             16   17   18   …   31
+//! ```
+//!
+//! A sum adds along each lane first, then folds the 16 partial sums in one fixed order, so that it has the same bits
+//! however wide the registers are. `generic` is the arithmetic as it is written; `lanes` is the same algorithm over a
+//! vector of 16 lanes, which `wide` builds of registers that each instruction set provides in a thin file of its own.
+
+mod constants;
+mod divide;
+pub(crate) mod generic;
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+pub(crate) mod lanes;
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+mod select;
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+mod wide;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512_vnni;
+// VNNI adds nothing for f32.
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2 as avx_vnni;
+#[cfg(target_arch = "wasm32")]
+pub(crate) mod simd128;
+// What is relaxed in f32 (contraction, estimates) is what the arithmetic forbids.
+#[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
+pub(crate) use simd128 as relaxed_simd;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod ssse3;
+
+use crate::isa::dispatch;
+use crate::kernels::{Kernels, same_length};
+use crate::vector;
+
+pub(crate) use constants::LANES;
+pub use constants::WkvInput;
+
+impl Kernels {
+    /// `out = layer_norm(x; weight, bias)`, all of one length.
+    #[inline]
+    pub fn layer_norm(&self, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
+        same_length(x.len(), &[weight.len(), bias.len(), out.len()]);
+        dispatch!(self.isa, vector::layer_norm(x, weight, bias, out));
+    }
+
+    /// `out = z + (p - z) · mu`, all of one length.
+    #[inline]
+    pub fn mix(&self, z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]) {
+        same_length(z.len(), &[p.len(), mu.len(), out.len()]);
+        dispatch!(self.isa, vector::mix(z, p, mu, out));
+    }
+
+    /// INT8 values of `y` into `q`; returns the scale of one unit.
+    #[inline]
+    pub(crate) fn quantise_int8(&self, y: &[f32], q: &mut [i8]) -> f32 {
+        same_length(y.len(), &[q.len()]);
+        dispatch!(self.isa, vector::quantise_int8(y, q))
+    }
+
+    /// 15-bit values of `z` into `q`, for the head; returns the scale of one unit.
+    #[inline]
+    pub fn quantise_15bit(&self, z: &[f32], q: &mut [i16]) -> f32 {
+        same_length(z.len(), &[q.len()]);
+        dispatch!(self.isa, vector::quantise_15bit(z, q))
+    }
+
+    /// The largest magnitude among the values; NaN if any of them is.
+    #[inline]
+    pub(crate) fn largest_magnitude(&self, x: &[f32]) -> f32 {
+        dispatch!(self.isa, vector::largest_magnitude(x))
+    }
+
+    /// One head of the WKV recurrence: reads and updates `state` (S × S, row `i` for key `i`), writes `y` (S).
+    #[inline]
+    pub fn wkv(&self, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
+        let WkvInput { r, k, v, decay, bonus } = input;
+        same_length(y.len(), &[r.len(), k.len(), v.len(), decay.len(), bonus.len()]);
+        same_length(y.len() * y.len(), &[state.len()]);
+        dispatch!(self.isa, vector::wkv(input, state, y));
+    }
+
+    /// `o = o · silu(g)`.
+    #[inline]
+    pub fn silu_gate(&self, o: &mut [f32], g: &[f32]) {
+        same_length(o.len(), &[g.len()]);
+        dispatch!(self.isa, vector::silu_gate(o, g));
+    }
+
+    /// `x = x + sigmoid(r) · v`.
+    #[inline]
+    pub fn sigmoid_gate_add(&self, x: &mut [f32], r: &[f32], v: &[f32]) {
+        same_length(x.len(), &[r.len(), v.len()]);
+        dispatch!(self.isa, vector::sigmoid_gate_add(x, r, v));
+    }
+
+    /// `k = relu(k)²`.
+    #[inline]
+    pub fn relu_squared(&self, k: &mut [f32]) {
+        dispatch!(self.isa, vector::relu_squared(k));
+    }
+
+    /// `x = x + y`.
+    #[inline]
+    pub fn add(&self, x: &mut [f32], y: &[f32]) {
+        same_length(x.len(), &[y.len()]);
+        dispatch!(self.isa, vector::add(x, y));
+    }
+
+    /// `x = exp(x)`.
+    #[inline]
+    pub fn exp(&self, x: &mut [f32]) {
+        dispatch!(self.isa, vector::exp(x));
+    }
+
+    /// The place of the first of the largest values; a NaN is never the largest, and 0 stands for no number at all.
+    #[inline]
+    pub fn argmax(&self, logits: &[f32]) -> u32 {
+        dispatch!(self.isa, vector::argmax(logits))
+    }
+
+    /// Where the next block of [`BLOCK`](top::BLOCK) values starts that has one of at least `mark`: `from`, or a multiple
+    /// of the block's length further; the end where there is none.
+    #[inline]
+    pub(crate) fn next_block(&self, values: &[f32], from: usize, mark: f32) -> usize {
+        dispatch!(self.isa, vector::next_block(values, from, mark))
+    }
+
+    /// `maxima_j` = the largest `x_i · scale` of group `j`, which is every `i ≡ j` modulo the number of maxima: `x` is
+    /// rows of that length, of which only every `step`-th counts. A NaN counts as -∞, and so does a group of nothing.
+    ///
+    /// The k-th largest of the maxima is a floor under the k-th largest product: each is that of another element.
+    #[inline]
+    pub fn strided_maxima(&self, x: &[f32], scale: f32, step: usize, maxima: &mut [f32]) {
+        assert!(!maxima.is_empty() && step > 0, "{} groups, every {step} rows", maxima.len());
+        dispatch!(self.isa, vector::strided_maxima(x, scale, step, maxima));
+    }
+
+    /// Writes every `i` with an `x_i · scale` that is not below `floor`, ascending, into `found`, which has room for
+    /// all; returns how many there are. A NaN is not below anything.
+    #[inline]
+    pub fn not_below(&self, x: &[f32], scale: f32, floor: f32, found: &mut [u32]) -> usize {
+        same_length(x.len(), &[found.len()]);
+        dispatch!(self.isa, vector::not_below(x, scale, floor, found))
+    }
+
+    /// Reads every byte in order with the variant's own loads: the bandwidth that what streams is held against. The
+    /// value stands for nothing.
+    pub fn read(&self, bytes: &[u8]) -> f32 {
+        dispatch!(self.isa, vector::read(bytes))
+    }
+}
