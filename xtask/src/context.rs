@@ -69,7 +69,13 @@ impl Context {
 
     /// Installs what is missing, what counts included, and prints what happened.
     pub fn set_up(&self) -> Result<Setup, Error> {
-        self.set_up_tools(&self.tools_to_count())
+        self.set_up_with(None)
+    }
+
+    /// The same with one more tool, which no cell needs.
+    pub fn set_up_with(&self, tool: Option<&'static Tool>) -> Result<Setup, Error> {
+        let needed: Vec<&'static Tool> = self.tools_to_count().into_iter().chain(tool).collect();
+        self.set_up_tools(&needed)
     }
 
     fn set_up_tools(&self, needed: &[&'static Tool]) -> Result<Setup, Error> {

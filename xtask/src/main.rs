@@ -11,6 +11,7 @@ mod eval;
 mod flags;
 mod gate;
 mod golden;
+mod house;
 mod list;
 mod report;
 mod resume;

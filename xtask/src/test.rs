@@ -3,6 +3,7 @@
 use crate::context::{Context, tell_gaps};
 use crate::eval::EvalFlags;
 use crate::flags::Flags;
+use crate::house;
 use crate::report::ReportFlags;
 use bitstate_harness::build::logged;
 use bitstate_harness::cargo::cargo;
@@ -33,8 +34,11 @@ pub fn run() -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     let mut score = Score { passed: 0, failed: 0, skipped: 0, exit: Exit::Pass };
     let context = Context::new(&Flags::default())?;
-    context.set_up()?;
+    context.set_up_with(house::spell_checker())?;
 
+    score.check("spelling", house::spelling(&workspace));
+    score.check("no build outputs are tracked", house::no_outputs(&workspace));
+    score.check("licences and sources of dependencies", house::dependencies(&workspace));
     score.step(&workspace, "format", "fmt", &["--all", "--check"])?;
     let lints = ["--workspace", "--exclude", "bitstate-train", "--all-targets", "--", "--deny", "warnings"];
     score.step(&workspace, "lints", "clippy", &lints)?;
@@ -125,6 +129,20 @@ impl Score {
         self.skipped += unclear;
         self.failed += wrong;
         self.exit = self.exit.worst(if wrong == 0 { Exit::Pass } else { Exit::Harness });
+    }
+
+    /// Counts a check that was made.
+    fn check(&mut self, what: &str, result: anyhow::Result<()>) {
+        match result {
+            Ok(()) => {
+                println!("ok  {what}");
+                self.add(Exit::Pass);
+            }
+            Err(error) => {
+                println!("FAILED  {what}: {error:#}");
+                self.add(Exit::Harness);
+            }
+        }
     }
 
     /// Runs a cargo command; it counts as one check.

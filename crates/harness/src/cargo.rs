@@ -103,7 +103,8 @@ pub fn own_build_settings(workspace: &Workspace) -> Option<String> {
     let text = std::fs::read_to_string(workspace.root.join(".cargo/config.toml")).ok()?;
     // Where it is no TOML cargo says so, before anything is built.
     let mut table: toml::Table = text.parse().ok()?;
-    table.retain(|name, _| !HARMLESS.contains(&name));
+    // What a program of the checkout finds in its environment is a part of the commit, and told apart by it.
+    table.retain(|name, _| name != "env" && !HARMLESS.contains(&name));
     (!table.is_empty()).then(|| toml::to_string(&table).ok()).flatten()
 }
 

@@ -1,0 +1,129 @@
+//! What a commit must satisfy beside its tests: spelling, licences and sources of dependencies, no build outputs.
+
+use anyhow::{Context as _, ensure};
+use bitstate_harness::build::logged;
+use bitstate_harness::cargo::cargo;
+use bitstate_harness::environment::command;
+use bitstate_harness::target::tools;
+use bitstate_harness::tools::Tool;
+use bitstate_harness::workspace::Workspace;
+use serde_json::Value;
+use spdx::{Expression, LicenseReq, ParseMode};
+
+/// The spell checker, as `ci/targets.toml` has it.
+pub fn spell_checker() -> Option<&'static Tool> {
+    tools().iter().copied().find(|tool| tool.name == "codespell")
+}
+
+/// Licences that may be used together with MIT and Apache-2.0 in a program that is given away in either form.
+const ALLOWED: [&str; 13] = [
+    "0BSD",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    "CDLA-Permissive-2.0",
+    "ISC",
+    "MIT",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+/// Where dependencies may come from.
+const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+/// Checks every text that people read; `.codespellrc` says which are none.
+pub fn spelling(workspace: &Workspace) -> anyhow::Result<()> {
+    let tool = spell_checker().context("ci/targets.toml has no tool `codespell`")?;
+    let found = tool.find().context("codespell is not installed: `cargo xtask setup` says how to install it")?;
+    let mut check = command(found.path);
+    logged(workspace, "spelling", check.current_dir(&workspace.root).args(["--config", ".codespellrc", "."]))?;
+    Ok(())
+}
+
+/// Checks that no file below a `target` folder of cargo's is tracked: benches once left theirs in the crates.
+pub fn no_outputs(workspace: &Workspace) -> anyhow::Result<()> {
+    let mut list = command("git");
+    list.current_dir(&workspace.root).args(["ls-files", "-z"]);
+    let files = logged(workspace, "tracked files", &mut list)?.stdout;
+    let outputs: Vec<&str> = files.split('\0').filter(|file| is_output(file)).collect();
+    let shown = outputs.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+    ensure!(
+        outputs.is_empty(),
+        "{} tracked files are build outputs: {shown}; `git rm -r --cached` them",
+        outputs.len()
+    );
+    Ok(())
+}
+
+/// Whether a tracked path lies in a folder that cargo builds into: `target` beside a manifest, not a module of that name.
+fn is_output(path: &str) -> bool {
+    let mut folders: Vec<&str> = path.split('/').collect();
+    folders.pop();
+    folders.iter().enumerate().any(|(i, folder)| *folder == "target" && !folders[..i].contains(&"src"))
+}
+
+/// Checks licence and source of everything that is built.
+pub fn dependencies(workspace: &Workspace) -> anyhow::Result<()> {
+    let mut metadata = cargo(workspace, "metadata")?;
+    metadata.args(["--format-version", "1", "--locked"]);
+    // What is only for other systems is not built here, and need not be downloaded.
+    metadata.args(["--filter-platform", "x86_64-unknown-linux-gnu", "--filter-platform", "wasm32-unknown-unknown"]);
+    let text = logged(workspace, "dependencies", &mut metadata)?.stdout;
+    let metadata: Value = serde_json::from_str(&text).context("the answer of cargo metadata")?;
+    let packages = metadata["packages"].as_array().context("cargo metadata names no packages")?;
+    let wrong: Vec<String> = packages.iter().filter_map(objection).collect();
+    ensure!(wrong.is_empty(), "{}", wrong.join("; "));
+    Ok(())
+}
+
+/// Why a package may not be used, if so.
+fn objection(package: &Value) -> Option<String> {
+    let name = format!("{} {}", package["name"].as_str()?, package["version"].as_str()?);
+    let source = package["source"].as_str();
+    if source.is_some_and(|source| source != REGISTRY) {
+        return Some(format!("{name} comes from {}, not from crates.io", source.unwrap_or_default()));
+    }
+    let Some(licence) = package["license"].as_str() else { return Some(format!("{name} names no licence")) };
+    // Old manifests separate alternatives by a slash.
+    let expression = match Expression::parse_mode(licence, ParseMode::LAX) {
+        Ok(expression) => expression,
+        Err(error) => return Some(format!("the licence of {name} cannot be read: {error}")),
+    };
+    let allowed = |licence: &LicenseReq| ALLOWED.contains(&licence.to_string().as_str());
+    (!expression.evaluate(allowed))
+        .then(|| format!("{name} is under {licence}, which is not among the licences allowed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{REGISTRY, is_output, objection};
+    use serde_json::json;
+
+    #[test]
+    fn an_output_is_what_lies_in_cargos_folder() {
+        assert!(is_output("crates/engine/target/criterion/base/sample.json"));
+        assert!(is_output("target/release/x"));
+        assert!(!is_output("crates/harness/src/target/file.rs"));
+        assert!(!is_output("crates/harness/src/target.rs"));
+    }
+
+    #[test]
+    fn a_licence_or_source_that_is_not_allowed_is_named() {
+        let of = |licence: Option<&str>, source: Option<&str>| {
+            objection(&json!({"name": "x", "version": "1.0.0", "license": licence, "source": source}))
+        };
+        for good in ["MIT", "MIT OR Apache-2.0", "MIT/Apache-2.0", "GPL-3.0-only OR MIT", "(MIT OR ISC) AND Zlib"] {
+            assert_eq!(of(Some(good), Some(REGISTRY)), None);
+        }
+        assert!(of(Some("Apache-2.0 WITH LLVM-exception"), None).is_none());
+        for bad in ["GPL-3.0-only", "MIT AND GPL-2.0-or-later", "Nonsense-9"] {
+            assert!(of(Some(bad), Some(REGISTRY)).unwrap().contains("x 1.0.0"), "{bad}");
+        }
+        assert!(of(None, Some(REGISTRY)).unwrap().contains("names no licence"));
+        let git = "git+https://example.org/x";
+        assert!(of(Some("MIT"), Some(git)).unwrap().contains("comes from git+"));
+    }
+}
