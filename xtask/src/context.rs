@@ -59,9 +59,19 @@ impl Context {
         target::tools().iter().copied().filter(needed).collect()
     }
 
-    /// Installs what is missing and tells what happened.
+    /// Tools that the chosen cells need, and what counts their instructions.
+    fn tools_to_count(&self) -> Vec<&'static Tool> {
+        let of = |tool: &&'static Tool| {
+            self.cells
+                .iter()
+                .any(|Cell { target, .. }| target.needs.contains(tool) || target.count_needs.contains(tool))
+        };
+        target::tools().iter().copied().filter(of).collect()
+    }
+
+    /// Installs what is missing, what counts included, and prints what happened.
     pub fn set_up(&self) -> Result<Setup, Error> {
-        self.set_up_tools(&self.needed_tools())
+        self.set_up_tools(&self.tools_to_count())
     }
 
     fn set_up_tools(&self, needed: &[&'static Tool]) -> Result<Setup, Error> {
@@ -83,10 +93,7 @@ impl Context {
 
     /// The same, with what counts native instructions.
     pub fn prepare_to_count(self) -> Result<Ready, Error> {
-        let mut needed = self.needed_tools();
-        let counting = self.cells.iter().flat_map(|cell| &cell.target.count_needs).copied();
-        needed.extend(target::tools().iter().copied().filter(|tool| counting.clone().any(|needed| needed == *tool)));
-        needed.dedup();
+        let needed = self.tools_to_count();
         self.prepare_with(&needed)
     }
 

@@ -29,10 +29,10 @@ pub struct EvalFlags {
     /// The BITS file
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
-    /// UTF-8 text, `<|endoftext|>` between two stories
+    /// UTF-8 text with `<|endoftext|>` between two stories, or .jsonl, .ndjson or .json as `bitstate eval` reads them
     #[arg(long, value_name = "FILE")]
     pub text: PathBuf,
-    /// `byte`, or the tokenizer.json that the model was trained with; the one beside the model, or `byte`, if not given
+    /// `byte`, or the tokenizer.json that the model was trained with; as `bitstate eval` finds it, if not given
     #[arg(long, value_name = "KIND")]
     pub tokenizer: Option<String>,
     /// Only the first N stories

@@ -4,7 +4,7 @@ use crate::context::{Context, Ready, tell_gaps};
 use crate::flags::Flags;
 use anyhow::bail;
 use bitstate_harness::counters::{self, Counter, Counts, EVERY_VARIANT, SIZE};
-use bitstate_harness::expected::Cause;
+use bitstate_harness::expected::{Cause, Skip};
 use bitstate_harness::gate::{self, Finding, Scope, Status};
 use bitstate_harness::golden::Golden;
 use bitstate_harness::parts;
@@ -32,7 +32,10 @@ Status of a counter, with the exit code that it means:
   over_cap, regression          1  above a cap, or above its accepted value by more than the threshold
   missing, no_baseline, stale   2  accepted but not counted, counted but not accepted, of a workload that is gone
   not_comparable                3  another model, compiler or counting tool than the accepted value's
+  unconfirmed                   0  moved, as variants did that were accepted on a machine which cannot run this one
   improvement, unchanged        0
+A variant that no accepting machine had is skipped, if ci/expected.toml lists that, and else ends with 3. The first
+machine that has it accepts it: cargo xtask baseline accept --variant NAME --reason WHY.
 
 Examples:
   cargo xtask gate
@@ -79,6 +82,7 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
         counts.rows.extend(parts::attach(&ready.plan()?, &scratch, &mut counts.counters, &wanted)?);
         findings = judge(&ready, &thresholds, &accepted, &counts);
     }
+    set_unaccepted_aside(&ready, &accepted, &mut findings, &mut counts.rows);
     let exit = Tally::of(&counts.rows).exit.worst(gate::exit(&findings));
 
     let verdict = json!({
@@ -97,8 +101,12 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     }
     tell_gaps(&counts.rows);
     let of = |status| findings.iter().filter(|finding| finding.status == status).count();
+    let failed = match Tally::of(&counts.rows).failed {
+        0 => String::new(),
+        n => format!("{n} runs FAILED; "),
+    };
     println!(
-        "{} counters: {} regressions, {} improvements, {} unchanged, {} not comparable, {} without a pair; exit {}",
+        "{failed}{} counters: {} regressions, {} improvements, {} unchanged, {} not comparable, {} without a pair; exit {}",
         counts.counters.len(),
         of(Status::Regression) + of(Status::OverCap),
         of(Status::Improvement),
@@ -118,6 +126,20 @@ fn keep(workspace: &Workspace, verdict: &str, started: &str) -> Result<PathBuf, 
     write_atomic(&path, verdict.as_bytes())?;
     write_atomic(&folder.join("verdict.json"), verdict.as_bytes())?;
     Ok(path)
+}
+
+/// Puts a skip in the place of the counters of a variant that none was accepted of.
+fn set_unaccepted_aside(ready: &Ready, accepted: &[Counter], findings: &mut Vec<Finding>, rows: &mut Vec<Row>) {
+    for (target, variant) in gate::take_unaccepted(findings, accepted) {
+        let Some(cell) = Cell::named(&target, &variant) else { continue };
+        let reason = format!(
+            "no machine with such a CPU has accepted its counters; this one can: \
+             `cargo xtask baseline accept --target '^{target}$' --variant '^{variant}$' --reason WHY`"
+        );
+        let skip = Skip { cause: Cause::Unaccepted, reason };
+        let expected = ready.context.expected.exit(cell, None, skip.cause, ready.setup.can_install) == Exit::Pass;
+        rows.push(Row::skipped(cell, None, &skip, expected));
+    }
 }
 
 pub fn baseline(command: &BaselineCommand) -> anyhow::Result<Exit> {

@@ -1,22 +1,21 @@
 //! `bitstate eval`: how well a model knows a text.
 
 use crate::load::ModelFlags;
-use crate::text::{TokenizerFlags, fits};
+use crate::text::{Subject, TextFlags};
 use anyhow::{Context, Result, ensure};
 use bitstate_engine::{Engine, State};
 use bitstate_kernels::Variant;
 use bitstate_protocol::Digest;
-use bitstate_tokenizer::{END_OF_TEXT, Tokenizer, stories};
+use bitstate_tokenizer::{Tokenizer, read_stories};
 use serde::Serialize;
-use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Measure how well a model predicts a text: nats a token, bits a byte, perplexity.
 ///
-/// Stories, with `<|endoftext|>` between two, are stripped of white space around them; each is predicted from the end
-/// of the one before to its own end. Bits are those of all tokens, ends included; bytes are those of the stories.
+/// White space around a story is removed; each story is predicted from the end of the one before to its own end. Bits
+/// are those of all tokens, ends included; bytes are those of the stories.
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub struct Flags {
@@ -29,11 +28,12 @@ pub struct Flags {
     checkpoint: Option<PathBuf>,
     #[arg(long, value_name = "NAME", value_parser = Variant::by_name, help = crate::load::variant_help())]
     variant: Option<Variant>,
-    /// UTF-8 text, `<|endoftext|>` between two stories.
+    /// UTF-8 text with `<|endoftext|>` between two stories; or a .jsonl or .ndjson file, an object with a `text` or a
+    /// `story` a line; or a .json file, a list of such objects. A byte order mark is removed, CR LF becomes LF.
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
     #[command(flatten)]
-    tokenizer: TokenizerFlags,
+    tokenizer: TextFlags,
     /// Start every story from an empty state instead of the one that the story before has left.
     #[arg(long)]
     restart: bool,
@@ -76,51 +76,25 @@ struct Trace {
     nats: f64,
 }
 
-impl Flags {
-    /// The model or checkpoint.
-    fn path(&self) -> Result<&Path> {
-        #[cfg(feature = "train")]
-        let checkpoint = self.checkpoint.as_deref();
-        #[cfg(not(feature = "train"))]
-        let checkpoint = None;
-        self.model.as_deref().or(checkpoint).context("give --model")
-    }
-}
-
 pub fn run(flags: &Flags) -> Result<()> {
-    let text = fs::read(&flags.text).with_context(|| format!("cannot read {}", flags.text.display()))?;
-    let text = String::from_utf8(text).with_context(|| format!("{} is not UTF-8", flags.text.display()))?;
-    let json = flags.text.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-    ensure!(!json, "{}: eval reads text, with {END_OF_TEXT} between two stories, and no JSON", flags.text.display());
-    let mut stories = stories(&text).with_context(|| flags.text.display().to_string())?;
+    let mut stories = read_stories(&flags.text)?;
     stories.truncate(flags.stories.unwrap_or(u32::MAX) as usize);
     ensure!(!stories.is_empty(), "there is no story in {}", flags.text.display());
-    let tokenizer = flags.tokenizer.load(flags.path()?)?;
-    let mut tokens = Vec::new();
-    for story in &stories {
-        let mut of_story = vec![tokenizer.end()];
-        of_story.extend(tokenizer.encode(story)?);
-        of_story.push(tokenizer.end());
-        of_story.truncate(flags.tokens.map_or(usize::MAX, |n| n as usize + 1));
-        tokens.push(of_story);
-    }
-    let start = Instant::now();
-    let heard = hear(flags, &tokens, &tokenizer)?;
-    let seconds = start.elapsed().as_secs_f64();
+    let Heard { tokens, seconds, nats, variant, trace } = hear(flags, &stories)?;
 
     let bytes: usize = stories.iter().map(|story| story.len()).sum();
     let count: usize = tokens.iter().map(|tokens| tokens.len() - 1).sum();
-    let nats_per_token = heard.nats / count as f64;
+    let nats_per_token = nats / count as f64;
     let quality = Quality {
         stories: stories.len(),
         tokens: count,
         bytes,
         nats_per_token,
-        bits_per_byte: flags.tokens.is_none().then(|| heard.nats / std::f64::consts::LN_2 / bytes as f64),
+        bits_per_byte: flags.tokens.is_none().then(|| nats / std::f64::consts::LN_2 / bytes as f64),
         perplexity: nats_per_token.exp(),
         tokens_per_second: count as f64 / seconds,
-        variant: heard.variant,
-        trace: flags.trace.then_some(heard.trace),
+        variant,
+        trace: flags.trace.then_some(trace),
     };
     tell(&quality, flags.json)
 }
@@ -142,25 +116,33 @@ fn tell(quality: &Quality, json: bool) -> Result<()> {
 
 /// What came of listening to all stories.
 struct Heard {
+    /// Of each story, which begins with the end of a text.
+    tokens: Vec<Vec<u32>>,
+    /// Time that it took from there on.
+    seconds: f64,
     nats: f64,
     variant: &'static str,
     trace: Vec<Trace>,
 }
 
-/// Predicts the stories, each of which begins with the end of a text.
-fn hear(flags: &Flags, stories: &[Vec<u32>], tokenizer: &Tokenizer) -> Result<Heard> {
+/// Predicts the stories.
+fn hear(flags: &Flags, stories: &[String]) -> Result<Heard> {
     #[cfg(feature = "train")]
     if let Some(checkpoint) = &flags.checkpoint {
-        return by_trainer(checkpoint, stories, tokenizer);
+        return by_trainer(flags, checkpoint, stories);
     }
-    let model = ModelFlags { model: flags.path()?.to_path_buf(), variant: flags.variant };
+    let path = flags.model.clone().context("give --model")?;
+    let model = ModelFlags { model: path, variant: flags.variant };
     let bytes = model.read()?;
     let engine = model.engine(&bytes)?;
-    fits(tokenizer, engine.config().vocab_size, &model.model)?;
-    let vocab_size = engine.config().vocab_size;
+    let (description, vocab_size) = (model.described(&bytes)?, engine.config().vocab_size);
+    let subject = Subject { path: &model.model, vocab_size, description: description.as_ref() };
+    let tokens = flags.encode(stories, &flags.tokenizer.for_text(subject)?)?;
+
+    let start = Instant::now();
     let mut listener = Listener { engine: &engine, state: engine.new_state(), logits: vec![0.0; vocab_size] };
-    let mut heard = Heard { nats: 0.0, variant: engine.variant().name(), trace: Vec::new() };
-    for story in stories {
+    let (mut nats, mut traces) = (0.0, Vec::new());
+    for story in &tokens {
         if flags.restart {
             listener.state = engine.new_state();
         }
@@ -171,28 +153,46 @@ fn hear(flags: &Flags, stories: &[Vec<u32>], tokenizer: &Tokenizer) -> Result<He
                 trace.digests.push(Digest::of_f32s(&listener.logits).to_string());
             }
         }
-        heard.nats += trace.nats;
+        nats += trace.nats;
         if flags.trace {
             trace.tokens.clone_from(story);
-            heard.trace.push(trace);
+            traces.push(trace);
         }
     }
-    Ok(heard)
+    let (seconds, variant) = (start.elapsed().as_secs_f64(), engine.variant().name());
+    Ok(Heard { tokens, seconds, nats, variant, trace: traces })
 }
 
 /// The same from a checkpoint, without the engine.
 #[cfg(feature = "train")]
-fn by_trainer(path: &Path, stories: &[Vec<u32>], tokenizer: &Tokenizer) -> Result<Heard> {
+fn by_trainer(flags: &Flags, path: &std::path::Path, stories: &[String]) -> Result<Heard> {
     use bitstate_train::checkpoint::Checkpoint;
     use bitstate_train::net::Net;
     use bitstate_train::quality::surprises;
     let Checkpoint { position, params, .. } = Checkpoint::load(path)?;
     let config = position.config();
-    fits(tokenizer, config.vocab_size, path)?;
+    let subject = Subject { path, vocab_size: config.vocab_size, description: None };
+    let tokens = flags.encode(stories, &flags.tokenizer.for_checkpoint(subject, &position)?)?;
+    let start = Instant::now();
     let net = Net::new(&config, &params, position.bitnet, false);
-    let nats = stories.iter().flat_map(|story| surprises(&net, story)).sum();
+    let nats = tokens.iter().flat_map(|story| surprises(&net, story)).sum();
     let variant = if position.bitnet { "the trainer, ternary" } else { "the trainer, f32" };
-    Ok(Heard { nats, variant, trace: Vec::new() })
+    Ok(Heard { tokens, seconds: start.elapsed().as_secs_f64(), nats, variant, trace: Vec::new() })
+}
+
+impl Flags {
+    /// The tokens of the stories, the end of a text before and behind each.
+    fn encode(&self, stories: &[String], tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
+        let end = tokenizer.end().context("a story begins and ends with the end of a text")?;
+        let encode = |(story, number): (&String, usize)| {
+            let mut tokens = vec![end];
+            tokens.extend(tokenizer.encode(story).with_context(|| format!("{}: story {number}", self.text.display()))?);
+            tokens.push(end);
+            tokens.truncate(self.tokens.map_or(usize::MAX, |n| n as usize + 1));
+            Ok(tokens)
+        };
+        stories.iter().zip(1..).map(encode).collect()
+    }
 }
 
 /// A session that is surprised by what comes.

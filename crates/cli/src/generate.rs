@@ -1,12 +1,12 @@
 //! `bitstate generate`: a prompt continued.
 
 use crate::load::ModelFlags;
-use crate::text::{TokenizerFlags, fits};
+use crate::text::{Subject, Text, TextFlags, note};
 use crate::threads::Threads;
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use bitstate_generate::{Sampling, Session};
 use bitstate_threads::{Pool, Workers};
-use bitstate_tokenizer::Tokenizer;
+use bitstate_tokenizer::{self as tokenizer, Tokenizer};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::time::{Instant, SystemTime};
@@ -14,7 +14,12 @@ use std::time::{Instant, SystemTime};
 /// Continue a prompt.
 ///
 /// Text goes in and out by the model's tokenizer and ends with the text; without one, token ids work with any model.
-/// An empty prompt begins a text. The same seed gives the same tokens on every machine.
+/// An empty prompt begins a text. The same seed gives the same tokens on every machine, and the same for a prompt as for
+/// its tokens.
+///
+/// A model may have a description, FILE.json beside FILE, as `convert` and `describe` write it: it names the tokenizer,
+/// what ends a text, and the defaults of sampling. Without one, `--tokens` uses no tokenizer.json that lies beside the
+/// model, the defaults of sampling depend on the number of the model's tokens alone, and 256 tokens are taken for bytes.
 #[derive(clap::Args)]
 pub struct Flags {
     #[command(flatten)]
@@ -22,12 +27,16 @@ pub struct Flags {
     #[command(flatten)]
     prompt: Prompt,
     #[command(flatten)]
-    tokenizer: TokenizerFlags,
+    text: TextFlags,
+    /// Take special tokens that the prompt spells out, such as `<|endoftext|>`, for these tokens; they are text
+    /// otherwise.
+    #[arg(long, conflicts_with = "tokens")]
+    parse_special: bool,
     /// How many tokens to generate at most.
     #[arg(long, value_name = "N", default_value_t = 64)]
     max_tokens: u32,
     /// Go on where the text ends.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "end")]
     ignore_end: bool,
     /// Always take the likeliest token.
     #[arg(long, conflicts_with_all = ["seed", "temperature", "top_k", "top_p", "penalty"])]
@@ -35,17 +44,17 @@ pub struct Flags {
     /// Seed of the sampler; drawn from the clock, and reported, if not given.
     #[arg(long)]
     seed: Option<u64>,
-    /// Below 1 likely tokens gain, above 1 they lose.
-    #[arg(long, default_value_t = 0.8)]
-    temperature: f32,
-    /// Keep this many of the likeliest tokens; 0 keeps all.
-    #[arg(long, value_name = "K", default_value_t = 50)]
-    top_k: u32,
-    /// Keep this share of the probability.
-    #[arg(long, value_name = "P", default_value_t = 0.9)]
-    top_p: f32,
-    /// Penalty on tokens seen before, 1 for none; 1.1 if not given, and none where tokens are bytes, for letters come
-    /// back.
+    /// Below 1 likely tokens gain, above 1 they lose; 0.8 if neither this nor the model's description says it.
+    #[arg(long)]
+    temperature: Option<f32>,
+    /// Keep this many of the likeliest tokens; 0 keeps all; 50 if neither this nor the model's description says it.
+    #[arg(long, value_name = "K")]
+    top_k: Option<u32>,
+    /// Keep this share of the probability; 0.9 if neither this nor the model's description says it.
+    #[arg(long, value_name = "P")]
+    top_p: Option<f32>,
+    /// Penalty on tokens seen before, 1 for none; if neither this nor the model's description says it, 1.1, and none
+    /// for a model of 256 tokens, which are taken for bytes: letters come back in any text.
     #[arg(long)]
     penalty: Option<f32>,
     /// Threads that share the head of a large model: a number, or `auto` for every core; the tokens are the same.
@@ -85,21 +94,23 @@ pub fn run(flags: &Flags) -> Result<()> {
     let pool = flags.threads.pool(&engine)?;
     engine.set_workers(pool.as_ref().map(|pool| pool as &dyn Workers));
     let threads = pool.as_ref().map_or(1, Pool::threads);
+    let description = flags.model.described(&bytes)?;
     let vocab_size = engine.config().vocab_size;
-    let tokenizer = flags.tokenizer(vocab_size)?;
-    let prompt = match (&flags.prompt.prompt, &tokenizer) {
-        (Some(text), Some(tokenizer)) if text.is_empty() => vec![tokenizer.end()],
-        (Some(text), Some(tokenizer)) => tokenizer.encode(text)?,
-        _ => flags.prompt.tokens.clone(),
-    };
-    let end = tokenizer.as_ref().filter(|_| !flags.ignore_end).map(Tokenizer::end);
+    let model = Subject { path: &flags.model.model, vocab_size, description: description.as_ref() };
+    let (prompt, Text { tokenizer, mut ends }) = flags.read_prompt(model)?;
+    if flags.ignore_end {
+        ends.clear();
+    } else if tokenizer.is_some() && ends.is_empty() {
+        note("no token is known to end a text, so that all of --max-tokens is generated; --end names one");
+    }
+    let defaults = description.map_or_else(|| tokenizer::Sampling::of(vocab_size), |described| described.sampling);
     let seed = (!flags.greedy).then(|| flags.seed.unwrap_or_else(clock_seed));
     let sampling = seed.map_or(Sampling::Greedy, |seed| Sampling::Seeded {
         seed,
-        temperature: flags.temperature,
-        top_k: flags.top_k,
-        top_p: flags.top_p,
-        penalty: flags.penalty.unwrap_or(if matches!(tokenizer, Some(Tokenizer::Byte)) { 1.0 } else { 1.1 }),
+        temperature: flags.temperature.unwrap_or(defaults.temperature),
+        top_k: flags.top_k.unwrap_or(defaults.top_k),
+        top_p: flags.top_p.unwrap_or(defaults.top_p),
+        penalty: flags.penalty.unwrap_or(defaults.penalty),
     });
 
     let mut session = Session::new(&engine, sampling)?;
@@ -110,13 +121,13 @@ pub fn run(flags: &Flags) -> Result<()> {
     let start = Instant::now();
     for i in 1..=flags.max_tokens {
         let token = session.choose()?;
-        if Some(token) == end {
+        if ends.contains(&token) {
             break;
         }
         tokens.push(token);
         if !flags.json {
             match &mut decoder {
-                Some(decoder) => write!(out, "{}", decoder.push(token)?)?,
+                Some(decoder) => write!(out, "{}", decoder.push(token))?,
                 None => write!(out, "{token} ")?,
             }
             out.flush()?;
@@ -129,7 +140,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     let tokens_per_second = if tokens.is_empty() { 0.0 } else { tokens.len() as f64 / seconds };
 
     if flags.json {
-        let text = tokenizer.as_ref().map(|tokenizer| tokenizer.decode(&tokens)).transpose()?;
+        let text = tokenizer.as_ref().map(|tokenizer| tokenizer.decode(&tokens));
         let variant = engine.variant().name();
         let generated = Generated { tokens, text, tokens_per_second, seed, variant, threads };
         writeln!(out, "{}", serde_json::to_string(&generated)?)?;
@@ -144,15 +155,22 @@ pub fn run(flags: &Flags) -> Result<()> {
 }
 
 impl Flags {
-    /// The tokenizer, where the model has one: token ids alone need none.
-    fn tokenizer(&self, vocab_size: usize) -> Result<Option<Tokenizer>> {
-        let model = &self.model.model;
-        let found = self.tokenizer.load(model).and_then(|found| fits(&found, vocab_size, model).map(|()| found));
-        match found {
-            Ok(tokenizer) => Ok(Some(tokenizer)),
-            Err(_) if self.prompt.prompt.is_none() && !self.tokenizer.given() => Ok(None),
-            Err(error) => Err(anyhow!("{error:#}; or give token ids as --tokens")),
-        }
+    /// The tokens of the prompt, and what text is to the model.
+    fn read_prompt(&self, model: Subject<'_>) -> Result<(Vec<u32>, Text)> {
+        let Some(prompt) = &self.prompt.prompt else {
+            return Ok((self.prompt.tokens.clone(), self.text.for_ids(model)?));
+        };
+        let mut tokenizer = self.text.for_text(model).map_err(|error| match model.description {
+            // Ids need none of what may be wrong here.
+            None => anyhow!("{error:#}; or give token ids as --tokens"),
+            Some(_) => error,
+        })?;
+        tokenizer.parse_special(self.parse_special);
+        let tokens = match prompt.is_empty() {
+            true => vec![tokenizer.end().context("an empty prompt begins a text")?],
+            false => tokenizer.encode(prompt).context("the prompt")?,
+        };
+        Ok((tokens, Text { ends: tokenizer.ends().to_vec(), tokenizer: Some(tokenizer) }))
     }
 }
 

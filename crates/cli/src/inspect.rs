@@ -4,6 +4,7 @@ use crate::load;
 use anyhow::Result;
 use bitstate_model::{Embedding, Version};
 use bitstate_protocol::Digest;
+use bitstate_tokenizer::Description;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -40,6 +41,9 @@ struct Summary {
     zero_share: f64,
     /// Bytes that a session remembers.
     state_bytes: usize,
+    /// What lies beside the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<Description>,
 }
 
 pub fn run(flags: &Flags) -> Result<()> {
@@ -86,6 +90,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         ternary_weights,
         zero_share: zeros as f64 / ternary_weights as f64,
         state_bytes: c.n_layer * c.n_embd * (2 + c.head_size) * size_of::<f32>(),
+        description: load::described(&flags.model, &bytes)?,
     };
     let mut out = io::stdout().lock();
     if flags.json {
@@ -93,9 +98,19 @@ pub fn run(flags: &Flags) -> Result<()> {
         return Ok(());
     }
     let serde_json::Value::Object(fields) = serde_json::to_value(&summary)? else { return Ok(()) };
+    print(&mut out, fields)
+}
+
+/// A field a line; those of the description without its name.
+fn print(out: &mut impl Write, fields: serde_json::Map<String, serde_json::Value>) -> Result<()> {
     for (name, value) in fields {
-        let value = value.as_str().map_or_else(|| value.to_string(), String::from);
-        writeln!(out, "{name:>16}  {value}")?;
+        match value {
+            serde_json::Value::Object(fields) => print(out, fields)?,
+            value => {
+                let value = value.as_str().map_or_else(|| value.to_string(), String::from);
+                writeln!(out, "{name:>16}  {value}")?;
+            }
+        }
     }
     Ok(())
 }

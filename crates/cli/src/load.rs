@@ -3,7 +3,8 @@
 use anyhow::{Context, Result, anyhow};
 use bitstate_engine::{Engine, EngineError};
 use bitstate_kernels::Variant;
-use bitstate_model::{AlignedBytes, Model};
+use bitstate_model::{AlignedBytes, Model, ReadError};
+use bitstate_tokenizer::Description;
 use std::path::{Path, PathBuf};
 
 /// A model and the kernels to run it on.
@@ -24,7 +25,15 @@ pub fn variant_help() -> String {
 
 /// The bytes of a file.
 pub fn read(path: &Path) -> Result<AlignedBytes> {
-    AlignedBytes::read_file(path).with_context(|| format!("cannot read {}", path.display()))
+    AlignedBytes::read_model(path).map_err(|error| match error {
+        ReadError::Io(error) => anyhow!("cannot read {}: {error}", path.display()),
+        error => anyhow!("{} is not a model file this program reads: {error}", path.display()),
+    })
+}
+
+/// The description beside the model at `path`, which must be of these bytes.
+pub fn described(path: &Path, bytes: &[u8]) -> Result<Option<Description>> {
+    Ok(Description::beside(path, bytes)?)
 }
 
 /// Parses the bytes of the file at `path`.
@@ -36,6 +45,11 @@ impl ModelFlags {
     /// The bytes of the file.
     pub fn read(&self) -> Result<AlignedBytes> {
         read(&self.model)
+    }
+
+    /// The description beside the file, whose bytes are given.
+    pub fn described(&self, bytes: &[u8]) -> Result<Option<Description>> {
+        described(&self.model, bytes)
     }
 
     /// An engine on the bytes of the file.

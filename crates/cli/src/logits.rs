@@ -30,6 +30,8 @@ struct Logits<'a> {
 pub fn run(flags: &Flags) -> Result<()> {
     let bytes = flags.model.read()?;
     let engine = flags.model.engine(&bytes)?;
+    // Nothing of it is needed here, but a model in the place of another is an error everywhere.
+    flags.model.described(&bytes)?;
     let mut state = engine.new_state();
     let mut logits = vec![0.0; engine.config().vocab_size];
     engine.prefill(&flags.tokens, &mut state, &mut logits)?;

@@ -1,5 +1,6 @@
 //! The `bitstate` command. Each subcommand is a file of its own.
 
+mod describe;
 mod eval;
 mod generate;
 mod inspect;
@@ -34,6 +35,7 @@ enum Command {
     Logits(logits::Flags),
     Inspect(inspect::Flags),
     Synth(synth::Flags),
+    Describe(describe::Flags),
     Eval(eval::Flags),
     #[cfg(feature = "train")]
     Data(training::data::Flags),
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Command::Logits(flags) => logits::run(&flags),
         Command::Inspect(flags) => inspect::run(&flags),
         Command::Synth(flags) => synth::run(&flags),
+        Command::Describe(flags) => describe::run(&flags),
         Command::Eval(flags) => eval::run(&flags),
         #[cfg(feature = "train")]
         Command::Data(flags) => training::data::run(&flags),

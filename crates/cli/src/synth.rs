@@ -43,7 +43,7 @@ pub fn run(flags: &Flags) -> Result<()> {
 }
 
 /// Writes beside the file, then renames: a reader, or a Ctrl-C, never meets half of it.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     // A device or a pipe is written to; a file in its place would be the end of it.
     if fs::metadata(path).is_ok_and(|at| !at.is_file() && !at.is_dir()) {
         let wrote = fs::File::options().write(true).open(path).and_then(|mut file| file.write_all(bytes));

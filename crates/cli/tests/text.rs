@@ -52,8 +52,9 @@ fn the_tokenizer_beside_a_model_is_used_and_its_end_ends_a_text() {
     let end = plain.tokens[20];
     let before = plain.tokens.iter().position(|&token| token == end).unwrap();
     write(end as usize);
-    let ended = ask("--tokens 7,8,9");
+    let ended = ask("--tokens 7,8,9 --tokenizer tokenizer.json");
     assert_eq!(ended.tokens, plain.tokens[..before]);
+    assert_eq!(ask(&format!("--tokens 7,8,9 --end {end}")).tokens, ended.tokens);
     // An empty prompt begins a text.
     assert_eq!(ask("--prompt= --ignore-end").tokens, ask(&format!("--tokens {end} --ignore-end")).tokens);
 }
@@ -76,9 +77,10 @@ fn a_tokenizer_that_does_not_fit_is_told() {
     fs::write(folder.path().join("text.txt"), "abc").unwrap();
     for (tokenizer, part) in [
         ("cut.json", "cut.json: not a tokenizer.json"),
-        ("endless.json", "endless.json: the tokenizer has no <|endoftext|>"),
-        ("none.json", "cannot read the tokenizer none.json"),
-        ("byte", "64 tokens and the tokenizer 256"),
+        ("none.json", "cannot read none.json"),
+        ("byte", "64 tokens, which are not bytes (256 tokens)"),
+        ("endless.json --end 64", "--end: the tokenizer has no token \"64\""),
+        ("endless.json --end </s>", "--end: the tokenizer has no token \"</s>\""),
     ] {
         for verb in ["generate --prompt a", "eval --text text.txt"] {
             let ran = folder.run(&format!("{verb} --model {SMALL} --tokenizer {tokenizer}"));

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
+#[path = "../../tokenizer/tests/support/mod.rs"]
+mod variants;
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -179,6 +182,109 @@ fn the_engine_finds_in_the_file_what_the_trainer_finds_in_its_checkpoint() {
     }
 }
 
+fn described(folder: &Folder, model: &str) -> Value {
+    serde_json::from_slice(&fs::read(path(folder, &format!("{model}.json"))).unwrap()).unwrap()
+}
+
+#[test]
+fn a_converted_model_is_bound_to_its_tokenizer() {
+    for kind in ["byte", "bpe:320"] {
+        let folder = folder(kind);
+        folder.stdout(&format!("train --config {}", configure(&folder, "run", 3)));
+        folder.stdout("convert --checkpoint run/last.safetensors --out out/model.bits --name tiny");
+        let description = described(&folder, "out/model.bits");
+        assert_eq!((&description["name"], &description["end"]), (&json!("tiny"), &json!([0])));
+        // Nothing is wanted beside it.
+        folder.json::<Quality>("eval --model out/model.bits --text stories.txt --stories 2 --json");
+        folder.stdout("generate --model out/model.bits --prompt One+day --seed 1");
+        let json =
+            [&folder.path().join("run"), &folder.path().join("out")].map(|at| fs::read(at.join("tokenizer.json")).ok());
+        assert_eq!(json, [0, 1].map(|_| fs::read(path(&folder, "data/tokenizer.json")).ok()), "{kind}");
+        // In the place of the model of another run, with which the description changes; on a device there is none.
+        folder.stdout(&format!("train --config {}", configure(&folder, "longer", 4)));
+        folder.stdout("convert --checkpoint longer/last.safetensors --out out/model.bits --end 0 --end 65");
+        let again = described(&folder, "out/model.bits");
+        assert_eq!((&again["name"], &again["end"]), (&json!("model"), &json!([0, 65])));
+        assert_ne!(again["model"], description["model"]);
+        folder.stdout("generate --model out/model.bits --prompt One+day --seed 1");
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("/dev/null", path(&folder, "nowhere")).unwrap();
+            folder.stdout("convert --checkpoint longer/last.safetensors --out nowhere");
+            assert!(!path(&folder, "nowhere.json").exists());
+        }
+    }
+}
+
+/// The parameters of a checkpoint as a PyTorch model would be saved.
+fn as_pytorch(checkpoint: &[u8]) -> Vec<u8> {
+    let (length, rest) = checkpoint.split_first_chunk::<8>().unwrap();
+    let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let header: serde_json::Map<String, Value> = serde_json::from_slice(header).unwrap();
+    let (mut tensors, mut bytes) = (serde_json::Map::new(), Vec::new());
+    for (name, mut tensor) in header {
+        if name != "__metadata__" && !name.starts_with("adam.") {
+            let [from, to] = [0, 1].map(|i| tensor["data_offsets"][i].as_u64().unwrap() as usize);
+            tensor["data_offsets"] = json!([bytes.len(), bytes.len() + to - from]);
+            bytes.extend(&data[from..to]);
+            tensors.insert(name, tensor);
+        }
+    }
+    let header = Value::from(tensors).to_string().into_bytes();
+    [&(header.len() as u64).to_le_bytes()[..], &header, &bytes].concat()
+}
+
+/// Of a model from elsewhere it must be said what its tokens are, unless they are bytes.
+#[test]
+fn a_model_from_elsewhere_is_described_if_its_tokenizer_is_known() {
+    for (kind, known) in [("byte", true), ("bpe:320", false)] {
+        let folder = folder(kind);
+        folder.stdout(&format!("train --config {}", configure(&folder, "run", 2)));
+        let checkpoint = fs::read(path(&folder, "run/last.safetensors")).unwrap();
+        fs::write(path(&folder, "torch.safetensors"), as_pytorch(&checkpoint)).unwrap();
+        folder.stdout("convert --checkpoint run/last.safetensors --out model.bits");
+        let before = described(&folder, "model.bits");
+        let said = folder.stdout("convert --checkpoint torch.safetensors --out model.bits");
+        assert_eq!(path(&folder, "model.bits.json").exists(), known, "{said}");
+        assert_eq!(said.contains("without a description, for which --tokenizer"), !known, "{said}");
+        if !known {
+            folder.stdout("convert --checkpoint torch.safetensors --out model.bits --tokenizer data/tokenizer.json");
+        }
+        assert_eq!(described(&folder, "model.bits")["tokenizer"], before["tokenizer"]);
+        folder.stdout("generate --model model.bits --prompt One+day --seed 1");
+    }
+}
+
+/// Ids with gaps, and an end of a name that nobody knows, from the text to the model.
+#[test]
+fn a_tokenizer_from_elsewhere_is_trained_with() {
+    let folder = Folder::new();
+    folder.stdout("data smoke --stories 120 --seed 3 --out stories.txt");
+    let other = variants::changed(|json| {
+        let vocab = json["model"]["vocab"].as_object_mut().unwrap();
+        vocab.remove("<|endoftext|>");
+        vocab.insert("<|stop|>".into(), json!(4500));
+        vocab.insert("\u{120}the".into(), json!(5000));
+        json["added_tokens"] = json!([variants::added(4500, "<|stop|>", true)]);
+        json["truncation"] = json!({ "direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0 });
+    });
+    fs::write(path(&folder, "other.json"), other).unwrap();
+    let prepare = "data prepare --input stories.txt --tokenizer other.json --held-out 0.1 --out data";
+    let ran = folder.run(prepare);
+    assert!(!ran.success && ran.err.contains("--end"), "{ran:?}");
+    let said = folder.stdout(&format!("{prepare} --end <|stop|>"));
+    assert!(said.contains("5001 tokens in the vocabulary"), "{said}");
+    folder.stdout(&format!("train --config {}", configure(&folder, "run", 2)));
+    folder.stdout("convert --checkpoint run/last.safetensors --out model.bits");
+    assert_eq!(described(&folder, "model.bits")["end"], json!([4500]));
+    let of = |what: &str| -> Quality {
+        folder.json(&format!("eval {what} --text stories.txt --stories 5 --restart --json"))
+    };
+    let (engine, trainer) = (of("--model model.bits"), of("--checkpoint run/last.safetensors"));
+    assert!(engine.tokens > 300 && engine.tokens == trainer.tokens, "{engine:?}");
+    assert!((engine.bits_per_byte.unwrap() - trainer.bits_per_byte.unwrap()).abs() < 0.001);
+}
+
 #[test]
 fn a_trace_holds_every_token_and_adds_up() {
     let folder = folder("byte");
@@ -209,12 +315,19 @@ fn what_cannot_be_is_a_sentence() {
     )
     .unwrap();
     fs::write(path(&folder, "list.json"), "[]").unwrap();
+    fs::write(path(&folder, "list.jsonl"), "[]").unwrap();
     folder.stdout("train --config run.toml");
+    folder.stdout("synth --preset small --out model.bits");
+    fs::create_dir(path(&folder, "moved")).unwrap();
+    fs::copy(path(&folder, "run/last.safetensors"), path(&folder, "moved/last.safetensors")).unwrap();
+    let other = fs::read_to_string(path(&folder, "run/tokenizer.json")).unwrap() + "\n";
+    fs::write(path(&folder, "other.json"), &other).unwrap();
+    fs::write(path(&folder, "folder/tokenizer.json"), &other).unwrap();
     // A device stays one.
     #[cfg(unix)]
     std::os::unix::fs::symlink("/dev/full", path(&folder, "full")).unwrap();
     for (arguments, parts) in [
-        ("data prepare --input bad.txt --out x", ["bad.txt", "not UTF-8"]),
+        ("data prepare --input bad.txt --out x", ["bad.txt", "not UTF-8: the first wrong byte is at offset 4"]),
         ("data prepare --input none.txt --out x", ["no story in", "none.txt"]),
         ("data prepare --out x", ["--input", "required"]),
         ("data prepare --input stories.txt --mirror http://x --out x", ["--mirror", "--input"]),
@@ -227,10 +340,37 @@ fn what_cannot_be_is_a_sentence() {
         ("convert --checkpoint run/best.safetensors --out ./run/best.safetensors", ["--out is the checkpoint", "best"]),
         ("convert --checkpoint run/best.safetensors --out full", ["cannot write full", "No space left"]),
         ("synth --preset small --out full", ["cannot write full", "No space left"]),
-        ("eval --model small.bits --text list.json", ["list.json", "no JSON"]),
+        ("eval --model small.bits --text list.json", ["list.json", "there is no story"]),
+        ("data prepare --input list.json --out x", ["list.json", "there is no story"]),
+        ("eval --model small.bits --text list.jsonl", ["list.jsonl", "line 1 is not an object"]),
+        ("data prepare --input list.jsonl --out x", ["list.jsonl", "line 1 is not an object"]),
+        ("eval --model small.bits --text bad.txt", ["bad.txt", "not UTF-8: the first wrong byte is at offset 4"]),
+        ("data prepare --input stories.txt --end 0 --out x", ["end of a text", "only with a tokenizer.json"]),
+        (
+            "data prepare --input stories.txt --tokenizer other.json --end </s> --out x",
+            ["other.json", "no token \"</s>\""],
+        ),
         ("convert --checkpoint stories.txt --out x.bits", ["stories.txt", "not a safetensors file"]),
         ("eval --model small.bits --text stories.txt", ["64 tokens", "256"]),
-        ("eval --checkpoint run/last.safetensors --text stories.txt --restart", ["320 tokens", "--tokenizer"]),
+        ("eval --checkpoint moved/last.safetensors --text stories.txt --restart", ["not beside it", "--tokenizer"]),
+        (
+            "eval --checkpoint run/last.safetensors --text stories.txt --restart --tokenizer other.json",
+            ["other.json is not the tokenizer that run/last.safetensors was trained with", "XXH64"],
+        ),
+        (
+            "eval --checkpoint run/last.safetensors --text stories.txt --restart --tokenizer byte",
+            ["not on bytes", "run/"],
+        ),
+        ("convert --checkpoint moved/last.safetensors --out x.bits", ["not beside it", "--tokenizer"]),
+        (
+            "convert --checkpoint run/last.safetensors --tokenizer other.json --out x.bits",
+            ["other.json is not", "XXH64"],
+        ),
+        ("convert --checkpoint run/last.safetensors --end 320 --out x.bits", ["--end", "no token \"320\""]),
+        (
+            "convert --checkpoint run/last.safetensors --out folder/x.bits",
+            ["folder/tokenizer.json is another tokenizer than run/tokenizer.json", "another folder"],
+        ),
         ("eval --checkpoint run/last.safetensors --text stories.txt", ["--restart", "required"]),
         ("eval --text stories.txt", ["--model", "required"]),
     ] {

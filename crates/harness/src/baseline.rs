@@ -5,7 +5,7 @@ use crate::environment::command;
 use crate::error::{Error, nearest};
 use crate::provenance::{self, Provenance};
 use crate::records::COUNTERS;
-use crate::target::targets;
+use crate::target::{Cell, targets};
 use crate::tools::said;
 use crate::workspace::{Workspace, read_text, write_atomic};
 use serde::{Deserialize, Serialize};
@@ -101,7 +101,14 @@ impl Baseline {
 
     /// Puts counters in the place of the rows that `replaced` says, and tells what changed. The order is that of the
     /// names, so that it does not depend on the run.
-    fn accept(&mut self, counters: &[Counter], replaced: impl Fn(&Counter) -> bool) -> Vec<Change> {
+    ///
+    /// `lacking` says which rows are of variants that this machine cannot run.
+    fn accept(
+        &mut self,
+        counters: &[Counter],
+        replaced: impl Fn(&Counter) -> bool,
+        lacking: impl Fn(&Counter) -> bool,
+    ) -> Vec<Change> {
         let mut before: BTreeMap<String, (u64, BTreeMap<String, String>)> = BTreeMap::new();
         self.rows.retain(|row| {
             let goes = replaced(row) || counters.iter().any(|counter| counter.name() == row.name());
@@ -118,6 +125,19 @@ impl Baseline {
                 changes.push(Change { row, from, to, key: Some(counter.key.clone()) });
             }
             self.rows.push(counter.clone());
+        }
+        // What cannot be counted here may have moved with what was.
+        let moved = |row: &Counter| {
+            let same = |counter: &&Counter| {
+                counter.target == row.target && counter.variant != row.variant && counter.name()[2..] == row.name()[2..]
+            };
+            counters.iter().filter(same).any(|counter| {
+                let of = |change: &&Change| change.row == counter.to_string() && change.from.is_some();
+                changes.iter().find(of).is_some_and(|change| change.from != change.to)
+            })
+        };
+        for row in &mut self.rows {
+            row.unconfirmed |= lacking(row) && moved(row);
         }
         changes.extend(before.into_iter().map(|(row, (value, _))| Change {
             row,
@@ -194,7 +214,11 @@ pub fn accept(
         }
         let baseline = baselines.entry(target.to_string()).or_insert_with(Baseline::empty);
         let before = baseline.rows.clone();
-        let changes = baseline.accept(&new, &replaced);
+        let lacking = |row: &Counter| {
+            let cell = Cell::named(&row.target, &row.variant);
+            cell.is_some_and(|cell| !cell.missing_cpu(&provenance.cpu_features).is_empty())
+        };
+        let changes = baseline.accept(&new, &replaced, lacking);
         if baseline.rows == before {
             continue;
         }
@@ -240,6 +264,7 @@ mod tests {
             value,
             parts: Default::default(),
             key: [("rustc".to_string(), "1".to_string())].into(),
+            unconfirmed: false,
         }
     }
 
@@ -279,6 +304,26 @@ mod tests {
         accept(&workspace, &[counter("a", 1), counter("b", 2)], |_| true, "both", &Provenance::default()).unwrap();
         accept(&workspace, &[counter("a", 3)], |row| row.workload == "a", "one", &Provenance::default()).unwrap();
         assert_eq!(load(&workspace).unwrap()["native"].rows, [counter("a", 3), counter("b", 2)]);
+    }
+
+    #[test]
+    fn a_variant_that_the_accepting_machine_lacks_is_unconfirmed_until_one_that_has_it_accepts() {
+        let (_folder, workspace) = workspace();
+        let of = |variant: &str, workload: &str, value| Counter { variant: variant.into(), ..counter(workload, value) };
+        let take = |cpu_features: &str, counters: &[Counter]| {
+            let counted = |row: &Counter| counters.iter().any(|counter| counter.variant == row.variant);
+            let provenance = Provenance { cpu_features: cpu_features.into(), ..Provenance::default() };
+            accept(&workspace, counters, counted, "why", &provenance).unwrap();
+            let rows = load(&workspace).unwrap()["native"].rows.clone();
+            rows.into_iter().filter(|row| row.unconfirmed).map(|row| row.to_string()).collect::<Vec<_>>()
+        };
+        let (without, with) = ("avx2", "avx2 avx_vnni");
+        assert!(take(without, &[of("avx2", "a", 1), of("avx2", "b", 2)]).is_empty());
+        assert!(take(with, &[of("avx_vnni", "a", 1), of("avx_vnni", "b", 2)]).is_empty(), "new, not moved");
+        let one = ["native/avx_vnni a decode instructions"];
+        assert_eq!(take(without, &[of("avx2", "a", 9), of("avx2", "b", 2)]), one);
+        assert_eq!(take(without, &[of("avx2", "a", 9), of("avx2", "b", 2)]), one, "it stays so");
+        assert!(take(with, &[of("avx_vnni", "a", 8), of("avx_vnni", "b", 2)]).is_empty(), "it can run both");
     }
 
     #[test]

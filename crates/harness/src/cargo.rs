@@ -98,6 +98,15 @@ fn without_build_settings(home: &Path, copy: &Path) -> Result<Option<PathBuf>, E
     Ok(Some(copy.to_path_buf()))
 }
 
+/// The tables of a checkout's own `.cargo/config.toml` that change what is built; none where there are none.
+pub fn own_build_settings(workspace: &Workspace) -> Option<String> {
+    let text = std::fs::read_to_string(workspace.root.join(".cargo/config.toml")).ok()?;
+    // Where it is no TOML cargo says so, before anything is built.
+    let mut table: toml::Table = text.parse().ok()?;
+    table.retain(|name, _| !HARMLESS.contains(&name));
+    (!table.is_empty()).then(|| toml::to_string(&table).ok()).flatten()
+}
+
 /// What a build is to make.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {

@@ -50,8 +50,12 @@ pub struct Counter {
     /// judged by nobody.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<String, u64>,
-    /// What it must agree in to be compared: model, tokens, compiler, what counted.
+    /// Fields that must match for two counters to be comparable: model, tokens, compiler, what counted.
     pub key: BTreeMap<String, String>,
+    /// In a baseline: the same counter of other variants was accepted anew on a machine that cannot run this one, so
+    /// that a difference may be right.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unconfirmed: bool,
 }
 
 impl Counter {
@@ -269,6 +273,7 @@ impl Task<'_> {
             unit,
             value,
             key: key.clone(),
+            unconfirmed: false,
         };
         // Tokens are part of the key.
         let chosen = counts.clone().into_iter().filter(|((_, metric), _)| COUNTERS.contains(&metric.as_str()));
@@ -321,6 +326,7 @@ pub fn of_records(provenance: &Provenance, rows: &[Row]) -> Vec<Counter> {
             value: *value,
             parts: if phase == "decode" && is_tick(metric) { profiled(rows, row) } else { BTreeMap::new() },
             key,
+            unconfirmed: false,
         };
         if !counters.iter().any(|other| other.name() == counter.name()) {
             counters.push(counter);
@@ -394,6 +400,7 @@ fn size(row: &Row, provenance: &Provenance) -> Option<Counter> {
         value: *bytes,
         parts: BTreeMap::new(),
         key: key(target, provenance).into_iter().filter(|(name, _)| name.starts_with("rustc")).collect(),
+        unconfirmed: false,
     })
 }
 

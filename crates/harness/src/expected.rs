@@ -23,6 +23,8 @@ pub enum Cause {
     Unsupported,
     /// The two sides of a comparison do not answer the same question.
     NotComparable,
+    /// No machine that can run this variant has accepted its counters.
+    Unaccepted,
 }
 
 /// A cell or workload that did not run, and why.

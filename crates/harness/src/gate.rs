@@ -3,6 +3,7 @@
 
 use crate::counters::{Counter, is_tick};
 use crate::exit::Exit;
+use crate::target::Cell;
 use crate::thresholds::Thresholds;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,8 @@ pub enum Status {
     Stale,
     /// Counted with another model, compiler or counting tool.
     NotComparable,
+    /// Moved since its acceptance, as others did that were accepted on a machine which cannot run this variant.
+    Unconfirmed,
     /// Less by more than the threshold.
     Improvement,
     /// As accepted, within the threshold.
@@ -36,7 +39,7 @@ impl Status {
             Status::OverCap | Status::Regression => Exit::Regression,
             Status::Missing | Status::NoBaseline | Status::Stale => Exit::Harness,
             Status::NotComparable => Exit::NotMeasurable,
-            Status::Improvement | Status::Unchanged => Exit::Pass,
+            Status::Unconfirmed | Status::Improvement | Status::Unchanged => Exit::Pass,
         }
     }
 
@@ -49,6 +52,7 @@ impl Status {
             Status::NoBaseline => "no_baseline",
             Status::Stale => "stale",
             Status::NotComparable => "not_comparable",
+            Status::Unconfirmed => "unconfirmed",
             Status::Improvement => "improvement",
             Status::Unchanged => "unchanged",
         }
@@ -212,7 +216,11 @@ fn judge_counter(thresholds: &Thresholds, row: Option<&Counter>, counter: &Count
     }
     let allowed = thresholds.allowance(&counter.metric).of(row.value);
     let change = value as f64 - row.value as f64;
-    if change > allowed {
+    if row.unconfirmed && change.abs() > allowed {
+        let sentence =
+            "other variants were accepted since, on a machine without this one: accept it here if it is right";
+        finding(Status::Unconfirmed, sentence.into())
+    } else if change > allowed {
         finding(Status::Regression, format!("rose by {change:.0}, {allowed:.0} are allowed"))
     } else if -change > allowed {
         finding(Status::Improvement, format!("fell by {:.0}", -change))
@@ -245,6 +253,20 @@ pub fn differing_key(accepted: &Counter, now: &Counter) -> Option<String> {
     Some(format!("{name} was {}, is {} now", show(accepted), show(now)))
 }
 
+/// Takes the findings out that are about variants of which no counter was ever accepted, because no machine that
+/// accepted had such a CPU; returns those variants, by target. A variant that every CPU runs is none of them.
+pub fn take_unaccepted(findings: &mut Vec<Finding>, accepted: &[Counter]) -> BTreeSet<(String, String)> {
+    let known = |finding: &Finding| {
+        accepted.iter().any(|row| (&row.target, &row.variant) == (&finding.target, &finding.variant))
+    };
+    let some_cpus = |finding: &Finding| {
+        Cell::named(&finding.target, &finding.variant).is_some_and(|cell| !cell.variant.cpu.is_empty())
+    };
+    let unaccepted =
+        |finding: &mut Finding| finding.status == Status::NoBaseline && !known(finding) && some_cpus(finding);
+    findings.extract_if(.., unaccepted).map(|finding| (finding.target, finding.variant)).collect()
+}
+
 /// The code of all findings.
 pub fn exit(findings: &[Finding]) -> Exit {
     findings.iter().map(|finding| finding.status.exit()).fold(Exit::Pass, Exit::worst)
@@ -252,7 +274,7 @@ pub fn exit(findings: &[Finding]) -> Exit {
 
 #[cfg(test)]
 mod tests {
-    use super::{Finding, Scope, Status, exit, judge};
+    use super::{Finding, Scope, Status, exit, judge, take_unaccepted};
     use crate::counters::Counter;
     use crate::thresholds::Thresholds;
 
@@ -267,6 +289,7 @@ mod tests {
             value,
             parts: Default::default(),
             key: [("rustc".to_string(), "1.95".to_string())].into(),
+            unconfirmed: false,
         }
     }
 
@@ -316,6 +339,32 @@ mod tests {
         let findings = judge(&thresholds(), &[a.clone(), b], &[a], &scope);
         assert_eq!((findings[0].status, exit(&findings).code()), (Status::Stale, 2));
         assert_eq!(findings[0].sentence, "there is no workload `a`");
+    }
+
+    #[test]
+    fn what_a_gate_says_does_not_depend_on_the_cpu_that_accepted() {
+        // Accepted where there is no AVX-VNNI; gated where there is.
+        let accepted = [counter("avx2", "heap_peak", 5)];
+        let now = [counter("avx2", "heap_peak", 5), counter("avx_vnni", "heap_peak", 5)];
+        let mut findings = judged(&accepted, &now);
+        let unaccepted = take_unaccepted(&mut findings, &accepted);
+        assert_eq!(unaccepted, [("native".to_string(), "avx_vnni".to_string())].into());
+        assert_eq!(exit(&findings).code(), 0);
+        // A counter that is missing beside others of its variant, and a variant that any CPU runs, are errors.
+        for now in [
+            [counter("avx2", "heap_peak", 5), counter("avx2", "allocations", 0)],
+            [counter("avx2", "heap_peak", 5), counter("generic", "heap_peak", 5)],
+        ] {
+            let mut findings = judged(&accepted, &now);
+            assert!(take_unaccepted(&mut findings, &accepted).is_empty());
+            assert_eq!(exit(&findings).code(), 2);
+        }
+        // Others were accepted again since, elsewhere: no difference is a regression, and none is hidden.
+        let old = Counter { unconfirmed: true, ..counter("avx_vnni", "instructions", 1000) };
+        let moved = &judged(std::slice::from_ref(&old), &[counter("avx_vnni", "instructions", 1200)])[0];
+        assert_eq!((moved.status, moved.status.exit().code(), moved.moved()), (Status::Unconfirmed, 0, true));
+        let same = &judged(std::slice::from_ref(&old), &[counter("avx_vnni", "instructions", 1000)])[0];
+        assert_eq!(same.status, Status::Unchanged);
     }
 
     #[test]

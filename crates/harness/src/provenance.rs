@@ -1,5 +1,6 @@
 //! Where the numbers of a run come from: commit, tools, machine, load.
 
+use crate::cargo;
 use crate::checkout;
 use crate::environment::command;
 use crate::stats::verdict::TimeLimits;
@@ -36,6 +37,10 @@ pub struct Provenance {
     pub changes: Option<String>,
     /// Compilers, run-times and emulators, by name.
     pub tools: BTreeMap<String, String>,
+    /// Flags of the compiler for each target, those of a variant by `target/variant`, as `ci/targets.toml` and the
+    /// checkout's own `.cargo/config.toml` say; no others reach a build. Empty in records of before they were kept.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub flags: BTreeMap<String, String>,
     /// CPU model.
     pub cpu: String,
     /// Processors there are.
@@ -109,6 +114,7 @@ impl Provenance {
             dirty,
             changes: if dirty { checkout::changes(workspace).map(|digest| digest.to_string()) } else { None },
             tools,
+            flags: flags(workspace),
             cpu: cpu_field("model name"),
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             cpu_features: cpu_features(),
@@ -167,6 +173,22 @@ pub fn differences(then: &BTreeMap<String, String>, now: &BTreeMap<String, Strin
         }
     };
     differs.map(sentence).collect()
+}
+
+/// What the compiler is told beside the profiles in `Cargo.toml`.
+fn flags(workspace: &Workspace) -> BTreeMap<String, String> {
+    let mut flags = BTreeMap::new();
+    for target in target::targets() {
+        let shared = target.kind.rustflags();
+        flags.insert(target.name.to_string(), shared.to_string());
+        for variant in target.variants.iter().filter(|variant| !variant.rustflags.is_empty()) {
+            flags.insert(format!("{}/{}", target.name, variant.name), variant.rustflags.to_string());
+        }
+    }
+    if let Some(settings) = cargo::own_build_settings(workspace) {
+        flags.insert(".cargo/config.toml".into(), settings);
+    }
+    flags
 }
 
 /// The features of this machine's CPU, as `/proc/cpuinfo` lists them.

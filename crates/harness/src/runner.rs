@@ -219,7 +219,8 @@ fn converse(command: &mut Command, request: &str, timeout: Duration) -> Result<(
     let output = process::run(command, request.as_bytes(), Limits { time: timeout, output: OUTPUT_LIMIT })?;
     let all_succeeded = match output.status.code() {
         Some(0) => true,
-        Some(1) => false,
+        // Without a word of an answer it is not the runner that ended so, but what was to run it.
+        Some(1) if !output.stdout.is_empty() => false,
         _ => {
             let stderr = process::tail(&output.stderr, 5);
             return Err(RunError::Status { status: output.status.to_string(), stderr });

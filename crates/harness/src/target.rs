@@ -93,6 +93,15 @@ pub struct Board {
 }
 
 impl Kind {
+    /// Flags of the compiler, separated by spaces; those of a variant follow.
+    pub fn rustflags(&self) -> &'static str {
+        match self {
+            Kind::Process(process) => process.rustflags,
+            Kind::Wasmtime(wasmtime) => wasmtime.rustflags,
+            Kind::QemuXtensa(_) => crate::xtensa::RUST_FLAGS,
+        }
+    }
+
     /// What the runner of this kind calls its target in every answer.
     pub fn answers_as(&self) -> &'static str {
         match self {

@@ -122,6 +122,7 @@ fn baseline(folder: &Path) {
         unit: "instructions".into(),
         value: 5,
         key: Default::default(),
+        unconfirmed: false,
         parts: Default::default(),
     };
     let workspace = Workspace { root: folder.to_path_buf(), target: folder.join("target") };

@@ -164,6 +164,7 @@ fn accepted_instructions_are_a_history_too_and_say_what_they_depend_on() {
             value,
             parts: Default::default(),
             key: [("valgrind".to_string(), valgrind.to_string())].into(),
+            unconfirmed: false,
         };
         let why = format!("{value} under {valgrind}");
         bitstate_harness::baseline::accept(&workspace, &[counter], |_| true, &why, &Provenance::default()).unwrap();

@@ -19,14 +19,29 @@ impl ByteTokenizer {
     }
 }
 
+/// How many `U+FFFD` stand for bytes that are not UTF-8.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Invalid {
+    /// One for the beginning of a character, as the standard library has it.
+    #[default]
+    EachCharacter,
+    /// One for each byte.
+    EachByte,
+}
+
 /// Text token by token: a character of several bytes comes out whole, with its last byte.
 #[derive(Debug, Clone, Default)]
 pub struct ByteDecoder {
     /// Bytes of a character that is not complete.
     pending: Vec<u8>,
+    invalid: Invalid,
 }
 
 impl ByteDecoder {
+    pub(crate) fn new(invalid: Invalid) -> Self {
+        ByteDecoder { pending: Vec::new(), invalid }
+    }
+
     /// The text that `token` completes, perhaps none.
     pub fn push(&mut self, token: u32) -> String {
         let mut out = String::new();
@@ -52,7 +67,7 @@ impl ByteDecoder {
                         self.pending.drain(..valid);
                         return out;
                     };
-                    out.push(char::REPLACEMENT_CHARACTER);
+                    self.replace(bad, &mut out);
                     self.pending.drain(..valid + bad);
                 }
             }
@@ -61,8 +76,17 @@ impl ByteDecoder {
 
     /// What is left when no more tokens come.
     pub fn finish(&mut self) -> String {
-        let rest = String::from_utf8_lossy(&self.pending).into_owned();
-        self.pending.clear();
+        let mut rest = String::new();
+        // The beginning of one character at most: what is complete came out before.
+        if !self.pending.is_empty() {
+            self.replace(self.pending.len(), &mut rest);
+            self.pending.clear();
+        }
         rest
+    }
+
+    fn replace(&self, bytes: usize, out: &mut String) {
+        let count = if self.invalid == Invalid::EachByte { bytes } else { 1 };
+        out.extend(std::iter::repeat_n(char::REPLACEMENT_CHARACTER, count));
     }
 }

@@ -1,17 +1,30 @@
-//! Text to tokens and back: one token a byte, or the `tokenizer.json` that a model was trained with.
+//! Text to tokens and back: one token a byte, or the `tokenizer.json` that a model was trained with. Beside that, what
+//! belongs to texts and tokenizers as files: [`read_stories`], and the [`Description`] that binds a model to its
+//! tokenizer.
 #![forbid(unsafe_code)]
 
 mod byte;
+mod decode;
+mod description;
+mod ends;
+mod file;
+mod json;
+mod texts;
 
 pub use byte::{ByteDecoder, ByteTokenizer};
+pub use decode::Decoder;
+pub use description::{BYTES, Description, Sampling, sha256};
+pub use file::FileError;
+pub use texts::{read_stories, stories};
 
-use tokenizers::tokenizer::DecodeStream;
-use tokenizers::{
-    DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer as Json,
-};
+use json::Json;
+use std::path::Path;
 
-/// What ends a text, and stands between two in a file of several.
+/// The end of a text, as it is written between two texts of a file.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
+
+/// Largest `tokenizer.json` that is read, in bytes: those of public models have up to 35 MB.
+const LARGEST_JSON: u64 = 256 << 20;
 
 /// Why text and tokens do not come together.
 #[derive(Debug, thiserror::Error)]
@@ -19,131 +32,206 @@ pub enum TokenizeError {
     /// Not what the `tokenizers` library writes.
     #[error("not a tokenizer.json: {0}")]
     NotJson(tokenizers::Error),
+    /// The ids of the file contradict each other.
+    #[error("not a usable tokenizer.json: {0}")]
+    Ids(String),
     /// No token ends a text.
-    #[error("the tokenizer has no {END_OF_TEXT}")]
+    #[error("no token of the tokenizer is known to end a text; name it with --end")]
     NoEnd,
+    /// The tokenizer lacks a token.
+    #[error("the tokenizer has no token {0:?}; give a token of it, or an id below {1}")]
+    NoToken(String, usize),
     /// What the byte tokenizer ends a text with stands in it.
-    #[error("byte {0} is U+0000, which stands for the end of a text")]
+    #[error(
+        "byte {0} is U+0000, which stands for the end of a text; a text in UTF-16 must be converted to UTF-8 first"
+    )]
     Zero(usize),
+    /// Text that the tokenizer has no ordinary tokens for.
+    #[error("the text holds {0:?}, a special token that this tokenizer cannot spell with ordinary tokens")]
+    Special(String),
     /// A part of the tokenizer does not do what it says.
     #[error("the tokenizer fails: {0}")]
     Fails(tokenizers::Error),
 }
 
-/// The stories of a text, between which [`END_OF_TEXT`] stands. White space around a story is taken off, empty stories
-/// are left out.
+/// A tokenizer, ready.
 ///
-/// # Errors
-/// Where the text holds U+0000, with its place.
-pub fn stories(text: &str) -> Result<Vec<&str>, TokenizeError> {
-    if let Some(at) = text.find('\0') {
-        return Err(TokenizeError::Zero(at));
-    }
-    Ok(text.split(END_OF_TEXT).map(str::trim).filter(|story| !story.is_empty()).collect())
+/// Text is encoded with ordinary tokens: `<|endoftext|>` or `</s>` in it is spelt like any other word, unless
+/// [`parse_special`](Tokenizer::parse_special) says otherwise.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    kind: Kind,
+    ends: Vec<u32>,
+    parse_special: bool,
+    digest: String,
 }
 
-/// A tokenizer, ready.
 #[derive(Debug, Clone)]
-pub enum Tokenizer {
+enum Kind {
     /// A token a byte; 0 ends a text.
     Byte,
-    /// That of a `tokenizer.json`, and the token that ends a text.
-    Json(Box<Json>, u32),
+    /// Of a `tokenizer.json`.
+    Json(Box<Json>),
 }
 
 impl Tokenizer {
-    /// That of the bytes of a `tokenizer.json`.
+    /// A token a byte; 0 ends a text.
+    pub fn byte() -> Self {
+        Tokenizer { kind: Kind::Byte, ends: vec![0], parse_special: false, digest: BYTES.into() }
+    }
+
+    /// The tokenizer of the `tokenizer.json` at `path`; see [`from_json`](Tokenizer::from_json).
     ///
     /// # Errors
-    /// Where they are none, or no token of it is `<|endoftext|>`.
+    /// If the file cannot be read, or is no tokenizer.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let bytes = file::read(path, LARGEST_JSON)?;
+        Self::from_json(&bytes).map_err(|error| FileError::content(path, error))
+    }
+
+    /// The tokenizer of the bytes of a `tokenizer.json`. A text ends with the tokens whose names are known to end one, such as
+    /// `<|endoftext|>` or `</s>`; there may be none.
+    ///
+    /// Truncation, padding and dropout that the file stores are switched off: see [`ignored`](Tokenizer::ignored).
+    ///
+    /// # Errors
+    /// If the bytes are no tokenizer, or one whose ids the library reads differently.
     pub fn from_json(bytes: &[u8]) -> Result<Self, TokenizeError> {
-        let json = Json::from_bytes(bytes).map_err(TokenizeError::NotJson)?;
-        let end = json.token_to_id(END_OF_TEXT).ok_or(TokenizeError::NoEnd)?;
-        Ok(Tokenizer::Json(Box::new(json), end))
+        let json = Json::new(bytes)?;
+        let ends = ends::known(&json);
+        Ok(Tokenizer { kind: Kind::Json(Box::new(json)), ends, parse_special: false, digest: sha256(bytes) })
     }
 
-    /// How many tokens there are.
+    /// Replaces the ends of a text by what the usual files beside the `tokenizer.json` at `path` name:
+    /// `tokenizer_config.json`, `special_tokens_map.json` and `generation_config.json`. If none of them names one, the
+    /// ends stay.
+    ///
+    /// # Errors
+    /// If one of the files cannot be read, or names a token that the tokenizer lacks.
+    pub fn find_ends(&mut self, path: &Path) -> Result<(), FileError> {
+        if let Kind::Json(json) = &self.kind {
+            let named = ends::beside(json, path)?;
+            if !named.is_empty() {
+                self.ends = named;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the tokens that end a text; the first also begins one.
+    pub fn set_ends(&mut self, ends: Vec<u32>) {
+        self.ends = ends;
+    }
+
+    /// Whether special tokens that are spelt out in a text, such as `<|endoftext|>`, are encoded as these tokens.
+    /// The byte tokenizer has this one alone: token 0.
+    pub fn parse_special(&mut self, parse: bool) {
+        self.parse_special = parse;
+        if let Kind::Json(json) = &mut self.kind {
+            json.parse_special(parse);
+        }
+    }
+
+    /// Whether tokens are bytes.
+    pub fn is_byte(&self) -> bool {
+        matches!(self.kind, Kind::Byte)
+    }
+
+    /// SHA-256 of the `tokenizer.json` in hex; [`BYTES`] if tokens are bytes.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The settings of the file that were switched off because they would change what a text is encoded to.
+    pub fn ignored(&self) -> &[&'static str] {
+        match &self.kind {
+            Kind::Byte => &[],
+            Kind::Json(json) => json.ignored(),
+        }
+    }
+
+    /// Tokens that a model needs: the largest id and one. There may be gaps below it.
     pub fn vocab_size(&self) -> usize {
-        match self {
-            Tokenizer::Byte => 256,
-            Tokenizer::Json(json, _) => json.get_vocab_size(true),
+        self.largest().1 as usize + 1
+    }
+
+    /// The token with the largest id.
+    pub fn largest(&self) -> (&str, u32) {
+        match &self.kind {
+            Kind::Byte => ("\u{ff}", 255),
+            Kind::Json(json) => json.largest(),
         }
     }
 
-    /// The token that ends a text.
-    pub fn end(&self) -> u32 {
-        match self {
-            Tokenizer::Byte => 0,
-            Tokenizer::Json(_, end) => *end,
-        }
-    }
-
-    /// The tokens of `text`, its end not among them.
+    /// The id of a token that is given by its name, or by its id if it is a number.
     ///
     /// # Errors
-    /// Where a part of a `tokenizer.json` fails.
+    /// If the tokenizer lacks it.
+    pub fn id(&self, token: &str) -> Result<u32, TokenizeError> {
+        let id = match (token.parse(), &self.kind) {
+            (Ok(id), _) => Some(id).filter(|&id: &u32| (id as usize) < self.vocab_size()),
+            (Err(_), Kind::Byte) => (token == END_OF_TEXT).then_some(0),
+            (Err(_), Kind::Json(json)) => json.id(token),
+        };
+        id.ok_or_else(|| TokenizeError::NoToken(token.into(), self.vocab_size()))
+    }
+
+    /// The tokens that end a text.
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+
+    /// The token that begins a text, and ends one between two.
+    ///
+    /// # Errors
+    /// If no token is known to.
+    pub fn end(&self) -> Result<u32, TokenizeError> {
+        self.ends.first().copied().ok_or(TokenizeError::NoEnd)
+    }
+
+    /// The tokens of `text`, without one for its end.
+    ///
+    /// # Errors
+    /// If the text holds U+0000 and tokens are bytes, holds a special token that cannot be spelt, or a part of a
+    /// `tokenizer.json` fails.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizeError> {
-        match self {
-            Tokenizer::Byte => Ok(ByteTokenizer.encode(text)),
-            Tokenizer::Json(json, _) => {
-                let encoding = json.encode_fast(text, false).map_err(TokenizeError::Fails)?;
-                Ok(encoding.get_ids().to_vec())
+        match &self.kind {
+            Kind::Json(json) => json.encode(text),
+            Kind::Byte => {
+                if let Some(at) = text.find('\0') {
+                    return Err(TokenizeError::Zero(at));
+                }
+                let parts = text.split(if self.parse_special { END_OF_TEXT } else { "\0" });
+                let parts: Vec<Vec<u32>> = parts.map(|part| ByteTokenizer.encode(part)).collect();
+                Ok(parts.join(&0))
             }
         }
     }
 
-    /// The text of `tokens`; ends of texts have none. What is not UTF-8 becomes `U+FFFD`.
-    ///
-    /// # Errors
-    /// Where a part of a `tokenizer.json` fails.
-    pub fn decode(&self, tokens: &[u32]) -> Result<String, TokenizeError> {
-        match self {
-            Tokenizer::Byte => {
-                let tokens: Vec<u32> = tokens.iter().copied().filter(|&token| token != self.end()).collect();
-                Ok(ByteTokenizer.decode(&tokens))
-            }
-            Tokenizer::Json(json, _) => json.decode(tokens, true).map_err(TokenizeError::Fails),
-        }
+    /// The text of `tokens`; special tokens and ids without a token have none. What is not UTF-8 becomes `U+FFFD`.
+    pub fn decode(&self, tokens: &[u32]) -> String {
+        let mut decoder = self.decoder();
+        let mut text: String = tokens.iter().map(|&token| decoder.push(token)).collect();
+        text.push_str(&decoder.finish());
+        text
     }
 
-    /// For text as its tokens come.
+    /// Decodes token by token. The pieces together are what [`decode`](Tokenizer::decode) gives for all tokens.
     pub fn decoder(&self) -> Decoder<'_> {
-        match self {
-            Tokenizer::Byte => Decoder::Byte(ByteDecoder::default()),
-            Tokenizer::Json(json, _) => Decoder::Json(json.decode_stream(true)),
+        match &self.kind {
+            Kind::Byte => Decoder::bytes(),
+            Kind::Json(json) => Decoder::json(json),
         }
     }
-}
 
-type Stream<'a> =
-    DecodeStream<'a, ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
-
-/// Text token by token: a character of several tokens comes out whole, with its last one.
-#[allow(missing_debug_implementations, reason = "the library's stream has none")]
-#[allow(missing_docs, reason = "as the tokenizer's")]
-pub enum Decoder<'a> {
-    Byte(ByteDecoder),
-    Json(Stream<'a>),
-}
-
-impl Decoder<'_> {
-    /// The text that `token` completes, perhaps none.
+    /// The `tokenizer.json` without the settings that are [`ignored`](Tokenizer::ignored); `None` if tokens are bytes.
     ///
     /// # Errors
-    /// Where a part of a `tokenizer.json` fails.
-    pub fn push(&mut self, token: u32) -> Result<String, TokenizeError> {
-        match self {
-            Decoder::Byte(_) if token == Tokenizer::Byte.end() => Ok(String::new()),
-            Decoder::Byte(bytes) => Ok(bytes.push(token)),
-            Decoder::Json(stream) => Ok(stream.step(token).map_err(TokenizeError::Fails)?.unwrap_or_default()),
-        }
-    }
-
-    /// What is left when no more tokens come: of bytes a character's beginning, as `U+FFFD`.
-    pub fn finish(&mut self) -> String {
-        match self {
-            Decoder::Byte(bytes) => bytes.finish(),
-            Decoder::Json(_) => String::new(),
+    /// If the library cannot write it.
+    pub fn to_json(&self) -> Result<Option<String>, TokenizeError> {
+        match &self.kind {
+            Kind::Byte => Ok(None),
+            Kind::Json(json) => json.to_json().map(Some),
         }
     }
 }

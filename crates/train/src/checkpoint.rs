@@ -39,6 +39,9 @@ pub struct Position {
     pub bitnet: bool,
     /// XXH64 of the `tokenizer.json`, or `byte`.
     pub tokenizer: String,
+    /// The token that ends a text; `None` in checkpoints of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<u32>,
     /// XXH64 of the file of tokens that it is trained on.
     pub data: String,
     /// Steps done.
@@ -65,10 +68,15 @@ impl Position {
         const SIZES: [&str; 7] = ["vocab_size", "n_layer", "n_embd", "n_head", "head_size", "ff_mult", "seq_len"];
         let sizes = SIZES.iter().zip(self.shapes.iter().zip(&other.shapes));
         let size = |(name, (a, b)): (&&str, (&usize, &usize))| (a != b).then(|| format!("{name} {a}, not {b}"));
+        let end_of = |position: &Position| match (self.end, other.end, position.end) {
+            (Some(_), Some(_), Some(end)) => end.to_string(),
+            _ => "unknown".into(),
+        };
         sizes.filter_map(size).next().or_else(|| {
             let named = [
                 ("bitnet", self.bitnet.to_string(), other.bitnet.to_string()),
                 ("tokenizer", self.tokenizer.clone(), other.tokenizer.clone()),
+                ("end", end_of(self), end_of(other)),
                 ("data", self.data.clone(), other.data.clone()),
                 ("seed", self.seed.to_string(), other.seed.to_string()),
             ];

@@ -17,14 +17,9 @@ pub enum Error {
         /// Why.
         cause: io::Error,
     },
-    /// A text that is not UTF-8.
-    #[error("{} is not UTF-8: the first wrong byte is number {at}; convert it first, for example with iconv", path.display())]
-    NotUtf8 {
-        /// The file.
-        path: PathBuf,
-        /// Offset of the first wrong byte.
-        at: usize,
-    },
+    /// A text or a tokenizer could not be read, or is none.
+    #[error(transparent)]
+    Input(#[from] bitstate_tokenizer::FileError),
     /// The file's content is not what it should be.
     #[error("{}: {problem}", path.display())]
     Content {

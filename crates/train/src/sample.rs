@@ -17,21 +17,21 @@ const TEMPERATURE: f64 = 0.8;
 /// sample is short.
 ///
 /// # Errors
-/// Where the tokenizer cannot read the prompt or write the text.
+/// If the tokenizer cannot read the prompt, or knows no end of a text.
 pub fn sample(net: &Net, tokenizer: &Tokenizer, prompt: &str, count: usize, seed: u64) -> Result<String, Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut tokens = vec![tokenizer.end()];
+    let mut tokens = vec![tokenizer.end()?];
     tokens.extend(tokenizer.encode(prompt)?);
     for _ in 0..count {
         let logits = ops::values::<f32>(&net.logits(Batch { tokens: &tokens, seq_len: tokens.len() }));
         let last = &logits[logits.len() - logits.len() / tokens.len()..];
         let token = draw(last, rng.random());
-        if token == tokenizer.end() {
+        if tokenizer.ends().contains(&token) {
             break;
         }
         tokens.push(token);
     }
-    Ok(tokenizer.decode(&tokens[1..])?)
+    Ok(tokenizer.decode(&tokens[1..]))
 }
 
 /// The token at which the running sum of the probabilities passes `at`, a number in 0..1.

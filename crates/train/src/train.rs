@@ -3,9 +3,9 @@
 use crate::chart;
 use crate::checkpoint::{Checkpoint, Position};
 use crate::config::{BatchConfig, DistillConfig, TrainConfig};
-use crate::data::{Data, TokenFile, Windows};
+use crate::data::{Data, TOKENIZER, TokenFile, Windows};
 use crate::error::Error;
-use crate::file::sweep;
+use crate::file::{sweep, write_atomically};
 use crate::kernels::axpy;
 use crate::kernels::dropout::mixed;
 use crate::kernels::loss::Distill;
@@ -17,8 +17,8 @@ use crate::params::Params;
 use crate::sample::sample;
 use crate::workers::{Workers, shard_tokens};
 use bitstate_model::Config;
-use bitstate_tokenizer::Tokenizer;
 use std::fs;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -68,12 +68,14 @@ impl Trainer {
         if !path.exists() {
             return Err(Error::content(&path, "there is no checkpoint to go on from; without `--resume` a run begins"));
         }
-        let at = Checkpoint::load(&path)?;
+        let mut at = Checkpoint::load(&path)?;
         let data = Data::open(&config.data)?;
-        if let Some(difference) = at.position.difference(&beginning(&config, &data)?) {
+        let beginning = beginning(&config, &data)?;
+        if let Some(difference) = at.position.difference(&beginning) {
             let problem = format_args!("a checkpoint of another run than the configuration says: {difference}");
             return Err(Error::content(&path, problem));
         }
+        at.position.end = beginning.end;
         let step = at.position.step;
         if step > config.steps {
             let steps = config.steps;
@@ -122,6 +124,7 @@ impl Trainer {
         let out = self.config.out.clone();
         fs::create_dir_all(&out).map_err(Error::file("make", &out))?;
         sweep(&out)?;
+        self.keep_tokenizer(&out)?;
         let mut log = Log::open(out.join("log.jsonl"), self.at.position.step == 0)?;
         let watch = self.config.watch.clone();
         let due = |every: u64, step: u64, last: bool| every > 0 && (last || step.is_multiple_of(every));
@@ -164,6 +167,20 @@ impl Trainer {
             chart::draw(&log.path)?;
         }
         Ok(())
+    }
+
+    /// Puts the tokenizer beside the checkpoints, which are of no use without it.
+    fn keep_tokenizer(&self, out: &Path) -> Result<(), Error> {
+        let Some(json) = &self.data.json else { return Ok(()) };
+        let path = out.join(TOKENIZER);
+        match fs::read(&path) {
+            Ok(there) if there == *json => Ok(()),
+            Ok(_) => {
+                Err(Error::content(&path, "another tokenizer than the data's: move it away, or choose another `out`"))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => write_atomically(&path, |file| file.write_all(json)),
+            Err(error) => Err(Error::file("read", &path)(error)),
+        }
     }
 
     /// One step of the optimiser. None where `stop` is set before it is done: then nothing has happened.
@@ -333,7 +350,7 @@ fn windows(file: &TokenFile, seq_len: usize, seed: u64, position: [u64; 2]) -> R
 fn beginning(config: &TrainConfig, data: &Data) -> Result<Position, Error> {
     let tokens = data.tokenizer.vocab_size();
     let shapes = config.model.shapes(tokens, config.longest())?;
-    if matches!(data.tokenizer, Tokenizer::Byte) && shapes.vocab_size != tokens {
+    if data.tokenizer.is_byte() && shapes.vocab_size != tokens {
         return Err(Error::Refused(format!(
             "model.vocab_size is {}, and a model of bytes has {tokens}: leave it out",
             shapes.vocab_size
@@ -343,6 +360,7 @@ fn beginning(config: &TrainConfig, data: &Data) -> Result<Position, Error> {
         shapes: Position::shapes_of(&shapes),
         bitnet: config.model.bitnet,
         tokenizer: data.tokenizer_name(),
+        end: data.tokenizer.ends().first().copied(),
         data: format!("{:016x}", data.train.digest()),
         step: 0,
         tokens: 0,

@@ -1,16 +1,22 @@
 //! Texts to token files and back, and texts that cannot be.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use bitstate_train::data::{
-    Data, Prepare, TokenFile, TokenizerKind, Windows, load_tokenizer, prepare, smoke_corpus, stories,
-};
+use bitstate_tokenizer::read_stories;
+use bitstate_train::data::{Data, Prepare, TokenFile, TokenizerKind, Windows, load_tokenizer, prepare, smoke_corpus};
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 fn job(folder: &Path, inputs: Vec<PathBuf>, tokenizer: &str) -> Prepare {
-    Prepare { inputs, valid: vec![], held_out: 0.1, tokenizer: tokenizer.parse().unwrap(), out: folder.join("data") }
+    Prepare {
+        inputs,
+        valid: vec![],
+        held_out: 0.1,
+        tokenizer: tokenizer.parse().unwrap(),
+        end: None,
+        out: folder.join("data"),
+    }
 }
 
 fn tokens(path: PathBuf) -> Vec<u32> {
@@ -62,11 +68,11 @@ fn a_bpe_gives_its_text_back_and_reads_itself() {
     assert!((made.train.tokens as u64) < made.train.bytes / 2, "{made:?}");
     let path = job.out.join("tokenizer.json");
     let bpe = load_tokenizer(&path).unwrap();
-    let end = bpe.end();
+    let end = bpe.end().unwrap();
     let first = tokens(job.out.join("train.tokens"));
     assert_eq!(first[0], end);
     let story: Vec<u32> = first[1..].iter().copied().take_while(|&token| token != end).collect();
-    assert!(smoke_corpus(200, 1).contains(&bpe.decode(&story).unwrap()));
+    assert!(smoke_corpus(200, 1).contains(&bpe.decode(&story)));
     // The file is a tokenizer to prepare with, too.
     let mut again = job.clone();
     again.tokenizer = TokenizerKind::File(path);
@@ -83,19 +89,19 @@ fn wrong_texts_are_named() {
         prepare(&job(folder.path(), vec![path.clone()], tokenizer)).unwrap_err().to_string()
     };
     let said = error(b"good\xffbad", "byte");
-    assert!(said.contains("text.txt") && said.contains("not UTF-8") && said.contains("number 4"), "{said}");
+    assert!(said.contains("text.txt") && said.contains("not UTF-8") && said.contains("offset 4"), "{said}");
     let said = error(b" \n<|endoftext|>\n ", "byte");
     assert!(said.contains("there is no story in") && said.contains("text.txt"), "{said}");
     let said = error(b"a\0b", "byte");
     assert!(said.contains("U+0000"), "{said}");
     let json = folder.path().join("text.json");
     fs::write(&json, r#"[{"story": "a\u0000b"}]"#).unwrap();
-    let said = stories(&json).unwrap_err().to_string();
+    let said = read_stories(&json).unwrap_err().to_string();
     assert!(said.contains("text.json") && said.contains("U+0000"), "{said}");
     let many = smoke_corpus(30, 1).join("<|endoftext|>");
     let said = error(many.as_bytes(), "bpe:9000");
     assert!(said.contains("not 9000"), "{said}");
-    assert!(stories(Path::new("/nowhere.txt")).unwrap_err().to_string().contains("/nowhere.txt"));
+    assert!(read_stories(Path::new("/nowhere.txt")).unwrap_err().to_string().contains("/nowhere.txt"));
     for wrong in ["bpe:12", "bpe:99999999999999", "bpe:x", "words", "bpe"] {
         assert!(wrong.parse::<TokenizerKind>().is_err(), "{wrong}");
     }

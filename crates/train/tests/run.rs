@@ -22,6 +22,7 @@ fn data(folder: &Path) {
         valid: vec![],
         held_out: 0.2,
         tokenizer: TokenizerKind::Byte,
+        end: None,
         out: folder.join("data"),
     };
     prepare(&job).unwrap();

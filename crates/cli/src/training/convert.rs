@@ -1,18 +1,27 @@
-//! `bitstate convert`: a checkpoint as a model file.
+//! `bitstate convert`: a checkpoint as a model file, its description and its tokenizer.
 
-use anyhow::{Result, ensure};
-use bitstate_train::checkpoint::Checkpoint;
+use super::tokenizer_of;
+use crate::describe::describe;
+use crate::text::{Subject, fits};
+use anyhow::{Context, Result, ensure};
+use bitstate_model::Config;
+use bitstate_tokenizer::{BYTES, Description, Tokenizer};
+use bitstate_train::checkpoint::{Checkpoint, Position};
+use bitstate_train::data::TOKENIZER;
 use bitstate_train::export::export;
 use bitstate_train::import::import;
 use bitstate_train::write_atomically;
 use std::fs;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 
-/// Write a checkpoint as a BITS file.
+/// Write a checkpoint as a BITS file, with its description and its tokenizer beside it.
 ///
 /// The checkpoint is of `bitstate train`, or a safetensors file with the tensors of a PyTorch model under their names
 /// there, `blocks.0.tm.r_proj.weight` and so on: F32, or I8 with a `.scale` beside each `.weight`.
+///
+/// The description of OUT is OUT.json: it names model and tokenizer by their SHA-256, so that no other tokenizer is used
+/// with the model.
 #[derive(clap::Args)]
 pub struct Flags {
     /// The checkpoint.
@@ -21,28 +30,130 @@ pub struct Flags {
     /// The BITS file to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// `byte`, or the tokenizer.json that the model was trained with. If not given: the one beside the checkpoint of
+    /// `bitstate train`; bytes for other models of 256 tokens, and no description for the rest.
+    #[arg(long, value_name = "KIND")]
+    tokenizer: Option<String>,
+    /// A token that ends a text, by its name or id; give it again for several. If not given: the one that the
+    /// model was trained with, or what the tokenizer and the files beside it say.
+    #[arg(long, value_name = "TOKEN")]
+    end: Vec<String>,
+    /// What the model is called; the name of OUT without its extension if not given.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+/// A model to be written.
+struct Model {
+    config: Config,
+    bytes: Vec<u8>,
+    /// Where the training run was, if it was one of ours.
+    position: Option<Position>,
+    what: String,
 }
 
 pub fn run(flags: &Flags) -> Result<()> {
-    let Flags { checkpoint: from, out } = flags;
+    let Flags { checkpoint: from, out, .. } = flags;
     if let (Ok(a), Ok(b)) = (fs::canonicalize(from), fs::canonicalize(out)) {
         ensure!(a != b, "--out is the checkpoint, {}: the model would take its place", from.display());
     }
-    let (bytes, what) = if Checkpoint::is_one(from)? {
-        let checkpoint = Checkpoint::load(from)?;
-        ensure!(
-            checkpoint.position.bitnet,
-            "{} was trained with bitnet = false: a BITS file holds ternary weights only",
-            from.display()
-        );
-        let bytes = export(&checkpoint.position.config(), &checkpoint.params)?;
-        (bytes, format!("step {}", checkpoint.position.step))
+    let model = read(from)?;
+    let tokenizer = flags.tokenizer(&model)?;
+    let mut said = format!("{}: {} bytes, {}", out.display(), model.bytes.len(), model.what);
+    let write_model = || write_atomically(out, |file| file.write_all(&model.bytes));
+    // A device or a pipe has nothing beside it.
+    if fs::metadata(out).is_ok_and(|at| !at.is_file() && !at.is_dir()) {
+        write_model()?;
+    } else if let Some((tokenizer, file)) = tokenizer {
+        let name = flags.name.as_deref();
+        let description = describe(out, &model.bytes, name, &tokenizer, model.config.vocab_size)?;
+        if let Some(file) = file {
+            copy_tokenizer(&file, out)?;
+        }
+        // In this order a process that is killed between the two leaves a description that is refused.
+        write_model()?;
+        let json = description.to_json()?;
+        write_atomically(&Description::path(out), |file| file.write_all(json.as_bytes()))?;
     } else {
+        write_model()?;
+        remove_if_there(&Description::path(out))?;
+        said += "; without a description, for which --tokenizer is wanted";
+    }
+    println!("{said}");
+    Ok(())
+}
+
+fn read(from: &Path) -> Result<Model> {
+    if !Checkpoint::is_one(from)? {
         let (config, bytes) = import(from)?;
         let (v, l, d) = (config.vocab_size, config.n_layer, config.n_embd);
-        (bytes, format!("from tensors of PyTorch: V {v}, L {l}, D {d}"))
-    };
-    write_atomically(out, |file| file.write_all(&bytes))?;
-    println!("{}: {} bytes, {what}", out.display(), bytes.len());
+        return Ok(Model {
+            config,
+            bytes,
+            position: None,
+            what: format!("from tensors of PyTorch: V {v}, L {l}, D {d}"),
+        });
+    }
+    let Checkpoint { position, params, .. } = Checkpoint::load(from)?;
+    ensure!(
+        position.bitnet,
+        "{} was trained with bitnet = false: a BITS file holds ternary weights only",
+        from.display()
+    );
+    let config = position.config();
+    let (bytes, what) = (export(&config, &params)?, format!("step {}", position.step));
+    Ok(Model { config, bytes, position: Some(position), what })
+}
+
+impl Flags {
+    /// The tokenizer with the ends of a text, and its file; `None` if it is not known.
+    fn tokenizer(&self, model: &Model) -> Result<Option<(Tokenizer, Option<PathBuf>)>> {
+        let given = self.tokenizer.as_deref();
+        let file = match (&model.position, given) {
+            (Some(position), given) => tokenizer_of(&self.checkpoint, position, given)?,
+            (None, Some(path)) if path != BYTES => Some(PathBuf::from(path)),
+            (None, None) if model.config.vocab_size != 256 => return Ok(None),
+            (None, _) => None,
+        };
+        let mut tokenizer = file.as_deref().map_or_else(|| Ok(Tokenizer::byte()), Tokenizer::open)?;
+        let name = file.as_ref().map_or_else(|| "the tokenizer of bytes".into(), |file| file.display().to_string());
+        let subject = Subject { path: &self.checkpoint, vocab_size: model.config.vocab_size, description: None };
+        fits(&tokenizer, &name, subject, false)?;
+        let trained = model.position.as_ref().and_then(|position| position.end);
+        if !self.end.is_empty() {
+            let ids = self.end.iter().map(|end| tokenizer.id(end)).collect::<Result<_, _>>();
+            tokenizer.set_ends(ids.context("--end")?);
+        } else if let Some(end) = trained {
+            tokenizer.set_ends(vec![end]);
+        } else if let Some(file) = &file {
+            tokenizer.find_ends(file)?;
+        }
+        Ok(Some((tokenizer, file)))
+    }
+}
+
+/// Puts the tokenizer beside the model, where it is found.
+fn copy_tokenizer(file: &Path, out: &Path) -> Result<()> {
+    let to = out.with_file_name(TOKENIZER);
+    let json = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    match fs::read(&to) {
+        Ok(there) => ensure!(
+            there == json,
+            "{} is another tokenizer than {}: choose another folder for --out, or move it away",
+            to.display(),
+            file.display()
+        ),
+        Err(error) if error.kind() == ErrorKind::NotFound => write_atomically(&to, |file| file.write_all(&json))?,
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", to.display())),
+    }
     Ok(())
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }

@@ -22,7 +22,9 @@ enum Command {
 
 /// Turn texts into token files, part of the stories held out.
 ///
-/// Texts are UTF-8 with `<|endoftext|>` between two stories, or JSON lists of objects with a `story`.
+/// Texts are UTF-8 with `<|endoftext|>` between two stories; or .jsonl and .ndjson files, an object with a `text` or a
+/// `story` a line; or .json files, lists of such objects. A byte order mark is removed, CR LF becomes LF. Other special
+/// tokens that a text spells out are text.
 #[derive(clap::Args)]
 struct PrepareFlags {
     /// Texts to train on.
@@ -40,6 +42,11 @@ struct PrepareFlags {
     /// `byte`, `bpe:N` for N tokens trained on the texts, or a tokenizer.json.
     #[arg(long, value_name = "KIND", default_value = "byte")]
     tokenizer: TokenizerKind,
+    /// The token of a tokenizer.json that ends a text, by its name or id. If not given: what tokenizer_config.json,
+    /// special_tokens_map.json and generation_config.json beside it say, else a token with a usual name, such as
+    /// `<|endoftext|>` or `</s>`.
+    #[arg(long, value_name = "TOKEN")]
+    end: Option<String>,
     /// Share of the stories to hold out.
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     held_out: f64,
@@ -73,12 +80,13 @@ struct SmokeFlags {
 pub fn run(flags: &Flags) -> Result<()> {
     match &flags.command {
         Command::Prepare(flags) => {
-            let PrepareFlags { input, valid, tokenizer, held_out, out, .. } = flags;
+            let PrepareFlags { input, valid, tokenizer, end, held_out, out, .. } = flags;
             let (inputs, valid) = match flags.download {
                 None => (input.clone(), valid.clone()),
                 Some(Corpus::TinyStories) => tiny_stories(flags.mirror.as_deref(), out)?,
             };
-            let job = Prepare { inputs, valid, held_out: *held_out, tokenizer: tokenizer.clone(), out: out.clone() };
+            let (tokenizer, end) = (tokenizer.clone(), end.clone());
+            let job = Prepare { inputs, valid, held_out: *held_out, tokenizer, end, out: out.clone() };
             let made = prepare(&job)?;
             for (name, side) in [("train", made.train), ("valid", made.valid)] {
                 let Side { stories, tokens, bytes } = side;

@@ -4,3 +4,39 @@
 pub mod convert;
 pub mod data;
 pub mod train;
+
+use anyhow::{Context, Result, ensure};
+use bitstate_tokenizer::BYTES;
+use bitstate_train::checkpoint::Position;
+use bitstate_train::data::{TOKENIZER, tokenizer_name};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The tokenizer.json that the run at `position` was trained with, by `--tokenizer` or beside the checkpoint; `None`
+/// if it was trained on bytes.
+///
+/// # Errors
+/// If it is not there, or is another one.
+pub fn tokenizer_of(checkpoint: &Path, position: &Position, given: Option<&str>) -> Result<Option<PathBuf>> {
+    let run = checkpoint.display();
+    if position.tokenizer == BYTES {
+        ensure!(given.is_none_or(|kind| kind == BYTES), "{run} was trained on bytes: leave --tokenizer out");
+        return Ok(None);
+    }
+    ensure!(given != Some(BYTES), "{run} was trained with a tokenizer.json, not on bytes: give it as --tokenizer");
+    let path = given.map_or_else(|| checkpoint.with_file_name(TOKENIZER), PathBuf::from);
+    ensure!(
+        given.is_some() || path.exists(),
+        "{run} was trained with a tokenizer.json, which is not beside it: give it as --tokenizer; `data prepare` left it \
+         beside the token files"
+    );
+    let found = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let (found, wanted) = (tokenizer_name(Some(&found)), &position.tokenizer);
+    ensure!(
+        found == *wanted,
+        "{} is not the tokenizer that {run} was trained with: its XXH64 is {found} and not {wanted}; give the one that \
+         `data prepare` left beside the token files as --tokenizer",
+        path.display()
+    );
+    Ok(Some(path))
+}

@@ -15,6 +15,9 @@ use tempfile::TempDir;
 pub const SMALL: &str = "small.bits";
 pub const BYTE: &str = "byte.bits";
 
+/// The trained models, by their folders in `golden/models`.
+pub const TRAINED: [&str; 2] = ["stories-byte", "stories-bpe4k"];
+
 /// A folder with [`SMALL`] and [`BYTE`], and bad files beside them.
 pub struct Folder(TempDir);
 
@@ -37,6 +40,12 @@ impl Folder {
         fs::write(folder.path().join("empty.bits"), b"").unwrap();
         fs::create_dir(folder.path().join("folder")).unwrap();
         folder
+    }
+
+    /// Copies a file of a trained model into the folder.
+    pub fn copy(&self, model: &str, file: &str) {
+        let from = format!("{}/../../golden/models/{model}/{file}", env!("CARGO_MANIFEST_DIR"));
+        fs::copy(&from, self.path().join(file)).unwrap_or_else(|error| panic!("{from}: {error}"));
     }
 
     pub fn path(&self) -> &Path {

@@ -26,7 +26,7 @@ const DATA_LAYOUT: &str = "e-m:e-p:32:32-i8:8:32-i16:16:32-i64:64-n32";
 /// `-disable-lsr` leaves the addresses in loops as they are written. Loop strength reduction does not know that a load's
 /// offset is unsigned here: it counts pointers from the middle of what they reach, and pays an `addi` for each load
 /// below it.
-const RUST_FLAGS: &str = "-Cllvm-args=-inline-max-stacksize=64 -disable-lsr";
+pub const RUST_FLAGS: &str = "-Cllvm-args=-inline-max-stacksize=64 -disable-lsr";
 
 /// Stands between cargo and the compiler, to have assembly of `compiler_builtins` as well: it takes no part in
 /// link-time optimisation, and as one unit without float instructions it gets through the back end.

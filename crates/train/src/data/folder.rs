@@ -12,7 +12,8 @@ use twox_hash::XxHash64;
 /// Names of the files in a folder.
 pub(super) const TRAIN: &str = "train.tokens";
 pub(super) const VALID: &str = "valid.tokens";
-pub(super) const TOKENIZER: &str = "tokenizer.json";
+/// Name of the tokenizer of a folder.
+pub const TOKENIZER: &str = "tokenizer.json";
 
 /// The files of a folder, which belong together.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Data {
     pub valid: TokenFile,
     /// What both were made with.
     pub tokenizer: Tokenizer,
+    /// The bytes of its `tokenizer.json`; `None` if tokens are bytes.
+    pub json: Option<Vec<u8>>,
 }
 
 impl Data {
@@ -35,9 +38,12 @@ impl Data {
             return Err(Error::content(folder, format_args!("there is no {TRAIN}; `bitstate data prepare` makes it")));
         }
         let path = folder.join(TOKENIZER);
-        let (tokenizer, digest) = match fs::read(&path) {
-            Ok(json) => (Tokenizer::from_json(&json).map_err(|error| Error::content(&path, error))?, digest(&json)),
-            Err(error) if error.kind() == ErrorKind::NotFound => (Tokenizer::Byte, BYTES),
+        let (mut tokenizer, digest, json) = match fs::read(&path) {
+            Ok(json) => {
+                let tokenizer = Tokenizer::from_json(&json).map_err(|error| Error::content(&path, error))?;
+                (tokenizer, digest(&json), Some(json))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => (Tokenizer::byte(), BYTES, None),
             Err(error) => return Err(Error::file("read", &path)(error)),
         };
         let open = |name| {
@@ -51,16 +57,26 @@ impl Data {
             }
             Ok(file)
         };
-        Ok(Data { train: open(TRAIN)?, valid: open(VALID)?, tokenizer })
+        let (train, valid) = (open(TRAIN)?, open(VALID)?);
+        // The end of a text comes first in both: `data prepare` may have been given another than the tokenizer's own.
+        let [end, same] = [&train, &valid].map(|file| (!file.is_empty()).then(|| file.get(0)));
+        if end.is_none() || end != same {
+            let problem = "it does not begin with the end of a text; run `bitstate data prepare` again";
+            return Err(Error::content(if end.is_none() { train.path() } else { valid.path() }, problem));
+        }
+        tokenizer.set_ends(end.into_iter().collect());
+        Ok(Data { train, valid, tokenizer, json })
     }
 
-    /// `byte`, or the digest of the `tokenizer.json`.
+    /// `byte`, or the XXH64 of the `tokenizer.json`.
     pub fn tokenizer_name(&self) -> String {
-        match self.train.tokenizer() {
-            BYTES => "byte".into(),
-            digest => format!("{digest:016x}"),
-        }
+        tokenizer_name(self.json.as_deref())
     }
+}
+
+/// What checkpoints call the tokenizer of a `tokenizer.json`: its XXH64, or `byte` without one.
+pub fn tokenizer_name(json: Option<&[u8]>) -> String {
+    json.map_or_else(|| bitstate_tokenizer::BYTES.into(), |json| format!("{:016x}", digest(json)))
 }
 
 /// What stands for the tokenizer of bytes, where others have the digest of their file.

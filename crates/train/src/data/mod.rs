@@ -1,6 +1,5 @@
 //! From text to token files: stories, tokenizers, the split, and the windows that training sees.
 
-mod corpus;
 #[cfg(feature = "download")]
 pub mod download;
 mod folder;
@@ -10,8 +9,7 @@ mod tokenizer;
 mod tokens;
 mod windows;
 
-pub use corpus::stories;
-pub use folder::Data;
+pub use folder::{Data, TOKENIZER, tokenizer_name};
 pub use prepare::{Prepare, Prepared, Side, prepare};
 pub use smoke::smoke_corpus;
 pub use tokenizer::{TokenizerKind, load_tokenizer};

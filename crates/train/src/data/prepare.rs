@@ -1,11 +1,11 @@
 //! `data prepare`: texts in, a folder with `train.tokens`, `valid.tokens` and perhaps `tokenizer.json` out.
 
-use super::corpus::stories;
 use super::folder::{BYTES, TOKENIZER, TRAIN, VALID, digest};
-use super::tokenizer::{TokenizerKind, to_json};
+use super::tokenizer::TokenizerKind;
 use super::tokens::write_tokens;
 use crate::error::Error;
 use crate::file::write_atomically;
+use bitstate_tokenizer::{Tokenizer, read_stories};
 use std::collections::HashSet;
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// What to prepare.
 #[derive(Debug, Clone)]
 pub struct Prepare {
-    /// Texts; see [`stories`].
+    /// Texts; see [`read_stories`].
     pub inputs: Vec<PathBuf>,
     /// Texts that are held out whole. Where there is none, stories of the inputs are.
     pub valid: Vec<PathBuf>,
@@ -22,6 +22,8 @@ pub struct Prepare {
     pub held_out: f64,
     /// Which tokenizer.
     pub tokenizer: TokenizerKind,
+    /// The token that ends a text, by its name or id, if it is not the one that the tokenizer says.
+    pub end: Option<String>,
     /// The folder to write.
     pub out: PathBuf,
 }
@@ -56,7 +58,7 @@ pub struct Prepared {
 /// Where a text cannot be read, either side has no story or the two are the same, or a file cannot be written.
 pub fn prepare(job: &Prepare) -> Result<Prepared, Error> {
     let read = |paths: &[PathBuf]| -> Result<Vec<String>, Error> {
-        Ok(paths.iter().map(|path| stories(path)).collect::<Result<Vec<_>, _>>()?.concat())
+        Ok(paths.iter().map(|path| read_stories(path)).collect::<Result<Vec<_>, _>>()?.concat())
     };
     let all = read(&job.inputs)?;
     if all.is_empty() {
@@ -82,10 +84,11 @@ pub fn prepare(job: &Prepare) -> Result<Prepared, Error> {
     if in_both == valid.len() {
         return Err(Error::Refused("every story to hold out is in the text to train on, too".into()));
     }
-    let tokenizer = job.tokenizer.tokenizer(&train)?;
+    let tokenizer = tokenizer(job, &train)?;
+    let end = tokenizer.end()?;
     // First, so that what is left where something fails later does not fit it, and is refused.
     let path = job.out.join(TOKENIZER);
-    let name = match to_json(&tokenizer)? {
+    let name = match tokenizer.to_json()? {
         Some(json) => {
             write_atomically(&path, |file| file.write_all(json.as_bytes()))?;
             digest(json.as_bytes())
@@ -96,10 +99,14 @@ pub fn prepare(job: &Prepare) -> Result<Prepared, Error> {
         },
     };
     let side = |file, stories: &[String]| -> Result<Side, Error> {
-        let mut tokens = vec![tokenizer.end()];
+        let mut tokens = vec![end];
         for story in stories {
-            tokens.extend(tokenizer.encode(story)?);
-            tokens.push(tokenizer.end());
+            let of_story = tokenizer.encode(story).map_err(|error| {
+                let beginning: String = story.chars().take(40).collect();
+                Error::Refused(format!("the story that begins {beginning:?}: {error}"))
+            })?;
+            tokens.extend(of_story);
+            tokens.push(end);
         }
         let bytes = stories.iter().map(|story| story.len() as u64).sum();
         write_tokens(&job.out.join(file), (tokenizer.vocab_size(), name), bytes, &tokens)?;
@@ -111,6 +118,18 @@ pub fn prepare(job: &Prepare) -> Result<Prepared, Error> {
         in_both,
         vocab_size: tokenizer.vocab_size(),
     })
+}
+
+/// The tokenizer of the job, with the end that it wants.
+fn tokenizer(job: &Prepare, stories: &[String]) -> Result<Tokenizer, Error> {
+    let Some(end) = &job.end else { return job.tokenizer.tokenizer(stories) };
+    // Of what is trained here, token 0 ends a text.
+    let TokenizerKind::File(path) = &job.tokenizer else {
+        return Err(Error::Refused("an end of a text can be named only with a tokenizer.json".into()));
+    };
+    let mut tokenizer = Tokenizer::open(path)?;
+    tokenizer.set_ends(vec![tokenizer.id(end).map_err(|error| Error::content(path, error))?]);
+    Ok(tokenizer)
 }
 
 fn names(paths: &[PathBuf]) -> String {

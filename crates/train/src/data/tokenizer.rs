@@ -1,8 +1,7 @@
 //! Where a tokenizer comes from: bytes, a BPE of our own training, or a file.
 
 use crate::error::Error;
-use bitstate_tokenizer::{END_OF_TEXT, TokenizeError, Tokenizer};
-use std::fs;
+use bitstate_tokenizer::{END_OF_TEXT, Tokenizer};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use tokenizers::decoders::byte_level::ByteLevel;
@@ -22,7 +21,7 @@ pub enum TokenizerKind {
     Byte,
     /// A byte-level BPE of N tokens, to be trained on the text; token 0 ends a text.
     Bpe(usize),
-    /// A tokenizer that is there already; its `<|endoftext|>` ends a text.
+    /// A tokenizer that is there already.
     File(PathBuf),
 }
 
@@ -47,31 +46,25 @@ impl TokenizerKind {
     /// The tokenizer; a BPE to be trained is trained on `stories`.
     ///
     /// # Errors
-    /// Where a file is no tokenizer or has no end of a text, or the text is too small for so many tokens.
+    /// If a file is no tokenizer, or the text is too small for so many tokens.
     pub fn tokenizer(&self, stories: &[String]) -> Result<Tokenizer, Error> {
         match self {
-            TokenizerKind::Byte => Ok(Tokenizer::Byte),
+            TokenizerKind::Byte => Ok(Tokenizer::byte()),
             TokenizerKind::File(path) => load_tokenizer(path),
             TokenizerKind::Bpe(size) => train(*size, stories),
         }
     }
 }
 
-/// That of the `tokenizer.json` at `path`.
+/// The tokenizer of the `tokenizer.json` at `path`. What ends a text is said by the files beside it, or by the names
+/// of its tokens.
 ///
 /// # Errors
-/// Where it is none, or has no `<|endoftext|>`.
+/// If it is none, or a file beside it names an end that it lacks.
 pub fn load_tokenizer(path: &Path) -> Result<Tokenizer, Error> {
-    let bytes = fs::read(path).map_err(Error::file("read", path))?;
-    Tokenizer::from_json(&bytes).map_err(|error| Error::content(path, error))
-}
-
-/// What to write beside the token files; none for bytes.
-pub(super) fn to_json(tokenizer: &Tokenizer) -> Result<Option<String>, Error> {
-    match tokenizer {
-        Tokenizer::Byte => Ok(None),
-        Tokenizer::Json(json, _) => Ok(Some(json.to_string(true).map_err(TokenizeError::Fails)?)),
-    }
+    let mut tokenizer = Tokenizer::open(path)?;
+    tokenizer.find_ends(path)?;
+    Ok(tokenizer)
 }
 
 /// A byte-level BPE of `size` tokens.

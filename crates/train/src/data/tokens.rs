@@ -27,10 +27,13 @@ pub fn write_tokens(
     text_bytes: u64,
     tokens: &[u32],
 ) -> Result<(), Error> {
+    let vocab = u32::try_from(vocab_size).map_err(|_| {
+        Error::content(path, format_args!("a token file of {vocab_size} tokens in the vocabulary is beyond its format"))
+    })?;
     let width: usize = if vocab_size <= 1 << 16 { 2 } else { 4 };
     write_atomically(path, |file| {
         let mut out = BufWriter::new(file);
-        for word in [MAGIC, VERSION, width as u32, vocab_size as u32] {
+        for word in [MAGIC, VERSION, width as u32, vocab] {
             out.write_all(&word.to_le_bytes())?;
         }
         for count in [tokens.len() as u64, text_bytes, tokenizer] {

@@ -1,0 +1,55 @@
+//! `bitstate describe`: the description beside a model.
+
+use crate::load;
+use crate::synth::write_whole;
+use crate::text::{Subject, TextFlags, note};
+use anyhow::{Result, anyhow};
+use bitstate_tokenizer::{Description, Sampling, Tokenizer, sha256};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Write the description of a model, which binds it to its tokenizer.
+///
+/// The description of FILE is FILE.json: the SHA-256 of the model and of its tokenizer.json, the tokens that end a text,
+/// and the defaults of sampling, which can be changed there. A command that opens the model checks it and refuses
+/// another model or tokenizer. An older description is replaced. `convert` writes one with every model.
+#[derive(clap::Args)]
+pub struct Flags {
+    /// The BITS file.
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    #[command(flatten)]
+    text: TextFlags,
+    /// What the model is called; its file's name without the extension if not given.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+pub fn run(flags: &Flags) -> Result<()> {
+    let path = &flags.model;
+    let bytes = load::read(path)?;
+    let vocab_size = load::parse(path, &bytes)?.config.vocab_size;
+    let tokenizer = flags.text.for_text(Subject { path, vocab_size, description: None })?;
+    if tokenizer.ends().is_empty() {
+        note("no token is known to end a text; --end names one");
+    }
+    let description = describe(path, &bytes, flags.name.as_deref(), &tokenizer, vocab_size)?;
+    let out = Description::path(path);
+    write_whole(&out, description.to_json()?.as_bytes())?;
+    writeln!(io::stdout(), "{}: {}, tokenizer {}", out.display(), description.name, description.tokenizer)?;
+    Ok(())
+}
+
+/// The description of a model of `bytes` in the file `path`, with the ends that the tokenizer has been given.
+pub fn describe(
+    path: &Path,
+    bytes: &[u8],
+    name: Option<&str>,
+    tokenizer: &Tokenizer,
+    vocab_size: usize,
+) -> Result<Description> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let (digest, ends) = (tokenizer.digest().into(), tokenizer.ends().to_vec());
+    Description::new(name.unwrap_or(&stem), sha256(bytes), digest, ends, Sampling::of(vocab_size))
+        .map_err(|problem| anyhow!("cannot describe {}: {problem}", path.display()))
+}

@@ -1,0 +1,287 @@
+//! Tokens to text as they come. The pieces together are the text of all tokens, and a stream remembers a token at most.
+//!
+//! The library's own stream gives up where a token changes text that came before it, as bytes do that are no UTF-8.
+//! Here the decoder of a `tokenizer.json` is a chain of steps, each of which keeps what it needs to go on:
+//!
+//! ```text
+//! id → token → steps up to the join → bytes of UTF-8 → text → steps behind it → text
+//!      (Replace, Metaspace, WordPiece, Strip, CTC, BPE)       (Strip)
+//! ```
+//!
+//! The text is the library's, with one difference: of a run of tokens such as `<0xE2>` in which some bytes are not
+//! UTF-8, the library replaces all by U+FFFD, however long the run is. Here the characters in it stay.
+
+use crate::byte::{ByteDecoder, Invalid};
+use crate::json::Json;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+use tokenizers::Decoder as _;
+use tokenizers::DecoderWrapper;
+
+/// The steps of a `tokenizer.json`'s decoder.
+#[derive(Debug, Clone)]
+pub(crate) struct Steps {
+    /// On tokens.
+    before: Vec<Step>,
+    /// On text that was joined, a piece at a time.
+    behind: Vec<Step>,
+    invalid: Invalid,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// A token by itself, but for whether it is the first.
+    Each(DecoderWrapper),
+    /// At most `start` of a character from the front, and `stop` from the end.
+    Strip { content: char, start: usize, stop: usize },
+    /// The last token loses what the others have as the end of a word.
+    WordEnd(String),
+    /// A token that comes twice counts once.
+    Once(DecoderWrapper),
+    /// Without a decoder there is a space between two tokens.
+    Spaces,
+    /// `<0xE2>` is a byte.
+    ByteTokens,
+    /// Each letter is a byte, `Ġ` for a space.
+    ByteLetters,
+}
+
+impl Steps {
+    pub(crate) fn new(decoder: Option<&DecoderWrapper>) -> Self {
+        let mut steps = Steps { before: Vec::new(), behind: Vec::new(), invalid: Invalid::EachByte };
+        let mut joined = false;
+        match decoder {
+            None => steps.before.push(Step::Spaces),
+            Some(decoder) => steps.add(decoder, &mut joined),
+        }
+        steps
+    }
+
+    fn add(&mut self, decoder: &DecoderWrapper, joined: &mut bool) {
+        let step = match decoder {
+            DecoderWrapper::Sequence(steps) => {
+                steps.get_decoders().iter().for_each(|decoder| self.add(decoder, joined));
+                return;
+            }
+            DecoderWrapper::Fuse(_) => {
+                *joined = true;
+                return;
+            }
+            // They make bytes of tokens; there are none any more.
+            DecoderWrapper::ByteLevel(_) | DecoderWrapper::ByteFallback(_) if *joined => return,
+            DecoderWrapper::ByteLevel(_) => {
+                self.invalid = Invalid::EachCharacter;
+                self.before.push(Step::ByteLetters);
+                *joined = true;
+                return;
+            }
+            DecoderWrapper::ByteFallback(_) => Step::ByteTokens,
+            DecoderWrapper::BPE(bpe) => Step::WordEnd(bpe.suffix.clone()),
+            DecoderWrapper::CTC(_) => Step::Once(decoder.clone()),
+            DecoderWrapper::Strip(s) => Step::Strip { content: s.content, start: s.start, stop: s.stop },
+            DecoderWrapper::WordPiece(_) | DecoderWrapper::Metaspace(_) | DecoderWrapper::Replace(_) => {
+                Step::Each(decoder.clone())
+            }
+        };
+        if *joined { self.behind.push(step) } else { self.before.push(step) }
+    }
+}
+
+/// What goes from step to step.
+enum Piece {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+/// What a step remembers of the tokens that it has seen.
+#[derive(Debug, Clone, Default)]
+struct Memory {
+    /// Whether there was one.
+    started: bool,
+    /// A token held back, or the one before.
+    token: Option<String>,
+    /// Characters to strip from the front, so far, and held back at the end.
+    counts: [usize; 2],
+}
+
+impl Step {
+    /// What becomes of a token.
+    fn on_token(&self, piece: Piece, memory: &mut Memory) -> Option<Piece> {
+        let first = !std::mem::replace(&mut memory.started, true);
+        let Piece::Text(token) = piece else { return Some(piece) };
+        Some(Piece::Text(match self {
+            Step::Each(decoder) => each(decoder, token, first),
+            Step::Strip { content, start, stop } => strip(&token, *content, *start, *stop),
+            Step::WordEnd(suffix) => memory.token.replace(token)?.replace(suffix, " "),
+            Step::Once(decoder) => {
+                if memory.token.as_ref() == Some(&token) {
+                    return None;
+                }
+                memory.token = Some(token.clone());
+                each(decoder, token, true)
+            }
+            Step::Spaces if first => token,
+            Step::Spaces => format!(" {token}"),
+            Step::ByteTokens => match byte_token(&token) {
+                Some(byte) => return Some(Piece::Bytes(vec![byte])),
+                None => token,
+            },
+            Step::ByteLetters => return Some(Piece::Bytes(letters(&token))),
+        }))
+    }
+
+    /// What was held back, when no more tokens come.
+    fn last_token(&self, memory: &mut Memory) -> Option<Piece> {
+        match self {
+            Step::WordEnd(suffix) => memory.token.take().map(|token| Piece::Text(token.replace(suffix, ""))),
+            _ => None,
+        }
+    }
+
+    /// What becomes of a piece of joined text.
+    fn on_text(&self, text: String, memory: &mut Memory) -> String {
+        if text.is_empty() {
+            return text;
+        }
+        let first = !std::mem::replace(&mut memory.started, true);
+        match self {
+            Step::Each(decoder) => each(decoder, text, first),
+            Step::Strip { content, start, stop } => {
+                let [stripped, held] = &mut memory.counts;
+                let mut out = String::new();
+                for c in text.chars() {
+                    if c == *content && *stripped < *start {
+                        *stripped += 1;
+                    } else if c == *content {
+                        *held += 1;
+                        if *held > *stop {
+                            out.push(c);
+                            *held -= 1;
+                        }
+                    } else {
+                        *stripped = *start;
+                        out.extend(std::iter::repeat_n(*content, std::mem::take(held)));
+                        out.push(c);
+                    }
+                }
+                out
+            }
+            // On the whole of a text these have nothing to do.
+            Step::WordEnd(_) | Step::Once(_) | Step::Spaces | Step::ByteTokens | Step::ByteLetters => text,
+        }
+    }
+}
+
+/// A token by the library's own step; as it is if that fails.
+fn each(decoder: &DecoderWrapper, token: String, first: bool) -> String {
+    let tokens = if first { vec![token.clone()] } else { vec!["a".into(), token.clone()] };
+    match decoder.decode_chain(tokens) {
+        // One that was emptied may be left out.
+        Ok(mut tokens) if tokens.len() > usize::from(!first) => tokens.pop().unwrap_or_default(),
+        Ok(_) => String::new(),
+        Err(_) => token,
+    }
+}
+
+fn strip(token: &str, content: char, start: usize, stop: usize) -> String {
+    let front = token.chars().take(start).take_while(|&c| c == content).count();
+    let back = token.chars().rev().take(stop).take_while(|&c| c == content).count();
+    let left = token.chars().count().saturating_sub(front + back);
+    token.chars().skip(front).take(left).collect()
+}
+
+/// The byte of a token such as `<0xE2>`.
+fn byte_token(token: &str) -> Option<u8> {
+    let digits = token.strip_prefix("<0x")?.strip_suffix('>').filter(|digits| digits.len() == 2)?;
+    u8::from_str_radix(digits, 16).ok()
+}
+
+/// The letters that stand for bytes in a byte-level vocabulary: printable Latin-1 for itself, from U+0100 on the rest.
+static LETTERS: LazyLock<HashMap<char, u8>> = LazyLock::new(|| {
+    let mut rest = '\u{100}'..;
+    let mut letter = |byte: u8| match byte {
+        b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff => Some(char::from(byte)),
+        _ => rest.next(),
+    };
+    (0..=255).filter_map(|byte| Some((letter(byte)?, byte))).collect()
+});
+
+/// The bytes of a token of a byte-level vocabulary; of one that was added as it is, its UTF-8.
+fn letters(token: &str) -> Vec<u8> {
+    let bytes: Option<Vec<u8>> = token.chars().map(|letter| LETTERS.get(&letter).copied()).collect();
+    bytes.unwrap_or_else(|| token.as_bytes().to_vec())
+}
+
+/// Text token by token: a character of several tokens comes out whole, with its last one.
+///
+/// A stream remembers a token of text at most, whatever tokens come.
+#[derive(Debug, Clone)]
+pub struct Decoder<'a> {
+    json: Option<&'a Json>,
+    before: Vec<Memory>,
+    bytes: ByteDecoder,
+    behind: Vec<Memory>,
+}
+
+impl<'a> Decoder<'a> {
+    pub(crate) fn bytes() -> Self {
+        Decoder { json: None, before: Vec::new(), bytes: ByteDecoder::default(), behind: Vec::new() }
+    }
+
+    pub(crate) fn json(json: &'a Json) -> Self {
+        let steps = json.steps();
+        Decoder {
+            json: Some(json),
+            before: vec![Memory::default(); steps.before.len()],
+            bytes: ByteDecoder::new(steps.invalid),
+            behind: vec![Memory::default(); steps.behind.len()],
+        }
+    }
+
+    /// The text that `token` completes, perhaps none.
+    pub fn push(&mut self, token: u32) -> String {
+        let Some(json) = self.json else {
+            // The end of a text has no text.
+            return if token == 0 { String::new() } else { self.bytes.push(token) };
+        };
+        match json.ordinary(token) {
+            Some(token) => self.run(json.steps(), 0, Piece::Text(token)),
+            None => String::new(),
+        }
+    }
+
+    /// The text that is left when no more tokens come: the beginning of a character, as `U+FFFD`.
+    pub fn finish(&mut self) -> String {
+        let Some(json) = self.json else { return self.bytes.finish() };
+        let steps = json.steps();
+        let mut out = String::new();
+        for (i, step) in steps.before.iter().enumerate() {
+            if let Some(piece) = step.last_token(&mut self.before[i]) {
+                out.push_str(&self.run(steps, i + 1, piece));
+            }
+        }
+        let rest = self.bytes.finish();
+        out.push_str(&self.behind(steps, rest));
+        out
+    }
+
+    /// Takes a piece through the steps, the first of which is `from`, to text.
+    fn run(&mut self, steps: &Steps, from: usize, mut piece: Piece) -> String {
+        for (step, memory) in steps.before.iter().zip(&mut self.before).skip(from) {
+            match step.on_token(piece, memory) {
+                Some(next) => piece = next,
+                None => return String::new(),
+            }
+        }
+        let text = match piece {
+            Piece::Bytes(bytes) => bytes.iter().map(|&byte| self.bytes.push(byte.into())).collect(),
+            Piece::Text(text) => self.bytes.finish() + &text,
+        };
+        self.behind(steps, text)
+    }
+
+    fn behind(&mut self, steps: &Steps, text: String) -> String {
+        let pairs = steps.behind.iter().zip(&mut self.behind);
+        pairs.fold(text, |text, (step, memory)| step.on_text(text, memory))
+    }
+}
