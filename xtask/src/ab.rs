@@ -1,6 +1,6 @@
 //! `cargo xtask ab`.
 
-use crate::context::{Context, Ready, tell};
+use crate::context::{self, Context, Ready, tell};
 use crate::flags::{Cli, Command, Flags};
 use crate::resume::{self, Resumed};
 use anyhow::{Context as _, bail};
@@ -11,6 +11,7 @@ use bitstate_harness::gate::{self, Finding, Scope};
 use bitstate_harness::journal::Journal;
 use bitstate_harness::pairs::{self, Pairs, Settings, Side};
 use bitstate_harness::parts;
+use bitstate_harness::processor::Processor;
 use bitstate_harness::provenance::Provenance;
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::report::history::Published;
@@ -58,6 +59,9 @@ pub struct AbFlags {
     /// at most 25 seconds a case
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(20..=1000))]
     pub pairs: Option<u32>,
+    /// Pin timed runs to this processor; by default the last one of the fastest kind that no other run has
+    #[arg(long, value_name = "N")]
+    pub cpu: Option<usize>,
     /// Go on with the last comparison that was broken off: the pairs that it finished are not measured again
     #[arg(long)]
     pub resume: bool,
@@ -68,7 +72,8 @@ impl AbFlags {
     pub fn canonical(&self) -> Vec<String> {
         let commits = self.old.iter().chain(&self.new).cloned();
         let pairs = self.pairs.map(|pairs| format!("--pairs={pairs}"));
-        commits.chain(self.flags.canonical()).chain(pairs).collect()
+        let cpu = self.cpu.map(|cpu| format!("--cpu={cpu}"));
+        commits.chain(self.flags.canonical()).chain(pairs).chain(cpu).collect()
     }
 }
 
@@ -88,6 +93,7 @@ pub fn run(given: &AbFlags) -> anyhow::Result<Exit> {
 
 fn ab(ab: &AbFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
     let [Some(old), Some(new)] = [&ab.old, &ab.new] else { bail!("ab needs two commits") };
+    Processor::check(ab.cpu)?;
     let here = Context::new(&ab.flags)?;
     let thresholds = Thresholds::load(&here.workspace)?;
     if ab.flags.dry_run {
@@ -121,7 +127,9 @@ fn measure_and_report(
 ) -> anyhow::Result<Exit> {
     let default = if here.quick { Pairs::Fewest } else { Pairs::Steady };
     let count = ab.pairs.map_or(default, Pairs::Exactly);
-    let plans = [sides[0].plan()?, sides[1].plan()?];
+    let mut plans = [sides[0].plan()?, sides[1].plan()?];
+    let processor = context::processor(&plans[0], ab.cpu)?;
+    plans.iter_mut().for_each(|plan| plan.processor = processor.as_ref());
     // Times where there is a clock; counts where there is none.
     let of = |clock| here.cells.iter().copied().filter(move |cell: &Cell| cell.target.clock == clock);
     let pair = |cell: Cell| {
@@ -189,7 +197,7 @@ fn count_both(
     for (side, plan) in sides.iter().zip(plans) {
         let plan = Plan { cells, cases: plan.cases.clone(), ..*plan };
         let workspace = &side.context.workspace;
-        let counts = counters::count(&plan, &workspace.scratch().join("counts"), &Provenance::collect(workspace))?;
+        let counts = counters::count(&plan, &workspace.temporary(), &Provenance::collect(workspace))?;
         rows.extend(counts.rows.into_iter().filter(|row| !rows.contains(row)).collect::<Vec<_>>());
         let of_cells = |counter: &Counter| cells.iter().any(|cell| cell.target.name == counter.target);
         counted.push(counts.counters.into_iter().filter(of_cells).collect::<Vec<Counter>>());
@@ -203,7 +211,7 @@ fn count_both(
     for ((side, plan), counters) in sides.iter().zip(plans).zip(&mut counted) {
         let plan = Plan { cells, cases: plan.cases.clone(), ..*plan };
         let workspace = &side.context.workspace;
-        let failed = parts::attach(&plan, &workspace.scratch().join("counts"), counters, &wanted)?;
+        let failed = parts::attach(&plan, &workspace.temporary(), counters, &wanted)?;
         // A commit may be older than the counting of steps: what is known is the total then.
         for row in failed {
             if let Row::Failed { target, variant, workload, error, .. } = row {

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`.
 
-use crate::context::{Context, Ready, tell};
+use crate::context::{self, Context, Ready, tell};
 use crate::flags::{Cli, Command, Flags};
 use crate::resume::{self, Resumed};
 use anyhow::bail;
@@ -8,6 +8,7 @@ use bitstate_harness::golden::{Case, Golden};
 use bitstate_harness::journal::Journal;
 use bitstate_harness::measure;
 use bitstate_harness::pairs::{self, Pairs, Settings, Side};
+use bitstate_harness::processor::Processor;
 use bitstate_harness::provenance::Provenance;
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::report::history::Published;
@@ -50,6 +51,9 @@ pub struct BenchFlags {
     /// Write the report into reports/ under this name, to be committed
     #[arg(long, value_name = "NAME", conflicts_with = "name")]
     pub publish: Option<String>,
+    /// Pin timed runs to this processor; by default the last one of the fastest kind that no other run has
+    #[arg(long, value_name = "N")]
+    pub cpu: Option<usize>,
     /// Go on with the last run that was broken off: what it finished is not measured again
     #[arg(long)]
     pub resume: bool,
@@ -63,6 +67,7 @@ impl BenchFlags {
         if self.name != DEFAULT_NAME {
             flags.push(format!("--name={}", self.name));
         }
+        flags.extend(self.cpu.map(|cpu| format!("--cpu={cpu}")));
         flags.extend(self.publish.iter().map(|name| format!("--publish={name}")));
         flags
     }
@@ -91,6 +96,7 @@ fn bench(bench: &BenchFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
         bail!("`{name}` cannot name a run: letters, digits, `-`, `_` and `.` can");
     }
+    Processor::check(bench.cpu)?;
     let context = Context::new(flags)?;
     let golden = Golden::load(&context.workspace)?;
     let timed: Vec<&Case> = context.cases(&golden)?.into_iter().filter(|case| case.bench).collect();
@@ -116,12 +122,14 @@ fn bench(bench: &BenchFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
 /// Everything after the builds.
 fn measure_and_report(bench: &BenchFlags, ready: &Ready, limits: TimeLimits) -> anyhow::Result<Exit> {
     let flags = &bench.flags;
-    let plan = ready.plan()?;
+    let mut plan = ready.plan()?;
     let mut provenance = resume::provenance(ready);
     let folder = folder(&ready.context.workspace, bench.publish.is_some(), &provenance);
 
     // Correctness first: what is wrong is not worth timing, but what is right elsewhere still is.
     let mut rows = verify::verify(&plan)?;
+    let processor = context::processor(&plan, bench.cpu)?;
+    plan.processor = processor.as_ref();
     let measured = measure::survey(&plan, &ready.context.selection.metric, SHUFFLE_SEED)?;
     // What cannot run was met by both; it is told once.
     let met = |row: &Row| matches!(row, Row::Skipped { .. }) && rows.contains(row);

@@ -2,18 +2,21 @@
 //!
 //! Every part is made of the other verbs, run as a person would run them; `ci/run.sh` and the workflow call this.
 
-use crate::context::this_program;
+use crate::context::{this_program, waiting};
 use anyhow::{Context as _, bail};
 use bitstate_harness::ci::{Shard, Step, exit_of, gather, meaning, summary};
 use bitstate_harness::environment;
 use bitstate_harness::error::nearest;
+use bitstate_harness::process::{self, ProcessError};
 use bitstate_harness::target::{Clock, Target, targets};
 use bitstate_harness::workspace::{Workspace, make_folder, write_atomic};
-use bitstate_harness::{Error, Exit, process};
+use bitstate_harness::{Error, Exit};
 use clap::{Args, Subcommand};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+
+/// Most bytes that a verb may print.
+const SAID_LIMIT: usize = 64 << 20;
 
 /// Flags of `ci`.
 #[derive(Debug, Args)]
@@ -222,22 +225,17 @@ impl Ci<'_> {
     fn step(&self, arguments: &[&str]) -> anyhow::Result<(Step, String)> {
         println!("$ {}", command_line(arguments));
         let program = this_program()?;
-        let output = environment::this_program_again(program)
-            .args(arguments)
-            .current_dir(&self.workspace.root)
-            // A relative one is relative to the folder that this was started in.
-            .env("CARGO_TARGET_DIR", &self.workspace.target)
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output();
-        let output = output.with_context(|| format!("cannot run {}", command_line(arguments)))?;
-        // Ctrl-C reaches both.
-        if process::interrupted() {
-            return Err(Error::Interrupted.into());
-        }
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut verb = environment::this_program_again(program);
+        verb.args(arguments).args((!waiting()).then_some("--no-wait")).current_dir(&self.workspace.root);
+        // A relative one is relative to the folder that this was started in.
+        verb.env("CARGO_TARGET_DIR", &self.workspace.target);
+        let (status, said) = match process::run_verb(&mut verb, SAID_LIMIT) {
+            Err(ProcessError::Interrupted) => return Err(Error::Interrupted.into()),
+            ran => ran.with_context(|| format!("cannot run {}", command_line(arguments)))?,
+        };
+        let said = String::from_utf8_lossy(&said).into_owned();
         print!("{said}");
-        Ok((Step { command: command_line(arguments), exit: exit_of(output.status.code()).code() }, said))
+        Ok((Step { command: command_line(arguments), exit: exit_of(status.code()).code() }, said))
     }
 
     fn shards(&self) -> PathBuf {

@@ -6,18 +6,20 @@ use bitstate_harness::build::{self, Built};
 use bitstate_harness::counters::SIZE;
 use bitstate_harness::expected::Expected;
 use bitstate_harness::golden::{Case, Golden};
-use bitstate_harness::journal::Journal;
+use bitstate_harness::journal::{Done, Journal};
+use bitstate_harness::processor::Processor;
 use bitstate_harness::provenance;
 use bitstate_harness::records::{METRICS, Row, Tally};
 use bitstate_harness::runner::ModelFile;
 use bitstate_harness::select::Selection;
 use bitstate_harness::setup::{self, Setup};
-use bitstate_harness::target::{self, Cell};
+use bitstate_harness::target::{self, Cell, Clock};
 use bitstate_harness::tools::Tool;
 use bitstate_harness::verify::Plan;
 use bitstate_harness::workspace::Workspace;
 use bitstate_harness::{Error, Exit};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// The question, understood: nothing has been built yet.
 pub struct Context {
@@ -124,6 +126,7 @@ impl Ready {
             can_install: self.setup.can_install,
             quick: self.context.quick,
             journal: self.journal.as_ref(),
+            processor: None,
         })
     }
 }
@@ -169,6 +172,41 @@ pub fn tell_gaps(rows: &[Row]) {
             _ => {}
         }
     }
+}
+
+/// Whether another run is waited for.
+static WAITING: OnceLock<bool> = OnceLock::new();
+
+/// Says, once, whether another run is waited for.
+pub fn set_waiting(waits: bool) {
+    let _ = WAITING.set(waits);
+}
+
+/// Whether another run is waited for: without `--no-wait`.
+pub fn waiting() -> bool {
+    WAITING.get().copied().unwrap_or(true)
+}
+
+/// The command that this run was started by.
+pub fn command_line() -> String {
+    let arguments: Vec<String> = std::env::args_os().skip(1).map(|part| part.to_string_lossy().into_owned()).collect();
+    format!("cargo xtask {}", arguments.join(" "))
+}
+
+/// The processor for timed runs: the one wanted, or the one that a resumed run had, or one of the fastest kind. None
+/// where no cell of the plan is timed.
+pub fn processor(plan: &Plan, wanted: Option<usize>) -> Result<Option<Processor>, Error> {
+    const PIECE: &str = "processor";
+    if !plan.built.runnable(plan.cells).iter().any(|cell| cell.target.clock == Clock::Wall) {
+        return Ok(None);
+    }
+    let had = plan.journal.and_then(|journal| journal.done(PIECE)?.decided);
+    let processor = Processor::reserve(wanted.or(had.map(|number| number as usize)), waiting())?;
+    if let Some(journal) = plan.journal.filter(|_| had.is_none()) {
+        let decided = u32::try_from(processor.number()).ok();
+        journal.record(PIECE, &Done { decided, ..Done::default() })?;
+    }
+    Ok(Some(processor))
 }
 
 /// The file of this program. Where cargo has linked it anew since it began, as its own tests make cargo do, the system

@@ -66,6 +66,7 @@ pub fn run(flags: &EvalFlags) -> anyhow::Result<Exit> {
         can_install: setup.can_install,
         quick: false,
         journal: None,
+        processor: None,
     };
     let rows = quality::check(&plan, &model, &quality)?;
     let exit = tell(&rows);

@@ -2,7 +2,7 @@
 
 use crate::ab::AbFlags;
 use crate::bench::BenchFlags;
-use crate::ci::CiFlags;
+use crate::ci::{CiFlags, CiPart};
 use crate::compare::CompareFlags;
 use crate::eval::EvalFlags;
 use crate::gate::{self, BaselineCommand};
@@ -14,6 +14,7 @@ use crate::verify::VerifyFlags;
 use bitstate_harness::Error;
 use bitstate_harness::select::Selection;
 use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -41,6 +42,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// Where another run holds the target folder or the processor: end with 2 instead of waiting
+    #[arg(long, global = true)]
+    pub no_wait: bool,
 }
 
 /// The verbs.
@@ -78,6 +82,14 @@ pub enum Command {
     /// Run a runner with a planted fault; part of `selftest`
     #[command(hide = true)]
     Plant(PlantFlags),
+    /// End what a run leaves behind when it is killed; part of every run that starts programs
+    #[command(hide = true)]
+    Guard {
+        /// The run.
+        owner: String,
+        /// Where its temporary files are.
+        scratch: PathBuf,
+    },
     /// Make reports again from their records, or check that they and the README are current
     Report(ReportFlags),
     /// Make the golden streams anew from the reference, or check that they are what it gives
@@ -88,6 +100,26 @@ pub enum Command {
     Test(TestFlags),
     /// Train a tiny model on made-up stories and run it: the loss must fall
     TrainSmoke,
+}
+
+impl Command {
+    /// Whether it builds, measures or writes, so that another run must not do the same beside it.
+    pub fn writes(&self) -> bool {
+        match self {
+            Command::Setup(flags) | Command::Build(flags) | Command::Gate(flags) => !flags.dry_run,
+            Command::Verify(flags) => !flags.flags.dry_run,
+            Command::Bench(flags) => !flags.flags.dry_run,
+            Command::Ab(flags) => !flags.flags.dry_run,
+            Command::Baseline { command: BaselineCommand::Accept(flags) } => !flags.flags.dry_run,
+            Command::Report(flags) => !flags.check,
+            Command::Ci(flags) => !flags.dry_run && !matches!(flags.part, Some(CiPart::Matrix)),
+            Command::Eval(_) | Command::Selftest(_) | Command::Golden(_) => true,
+            Command::Test(_) | Command::TrainSmoke => true,
+            Command::Doctor(_) | Command::List(_) | Command::Compare(_) => false,
+            Command::Baseline { command: BaselineCommand::Show(_) } => false,
+            Command::Plant(_) | Command::Guard { .. } => false,
+        }
+    }
 }
 
 /// Which targets, variants, workloads and metrics.

@@ -14,16 +14,17 @@ use bitstate_harness::report::{markdown, tables};
 use bitstate_harness::select::Selection;
 use bitstate_harness::target::Cell;
 use bitstate_harness::thresholds::Thresholds;
-use bitstate_harness::workspace::write_atomic;
-use bitstate_harness::{Exit, baseline};
+use bitstate_harness::workspace::{Workspace, write_atomic};
+use bitstate_harness::{Error, Exit, baseline};
 use clap::{Args, Subcommand};
 use serde_json::json;
+use std::path::PathBuf;
 
 /// What `cargo xtask gate --help` says besides its flags, which are those of every verb.
 pub const HELP: &str = "\
 Every counter is taken twice and must agree: native instructions by callgrind around load, prefill and decode only,
 fuel under wasmtime, instructions under QEMU, allocations, memory, sizes. No clock is read. What moved is printed first;
-the whole verdict is in target/bitstate/gate/verdict.json. Thresholds and caps: ci/thresholds.toml.
+the whole verdict is in target/bitstate/gate/, in a file of its own and, the last one, in verdict.json. Thresholds and caps: ci/thresholds.toml.
 Of instructions and fuel that left their threshold the steps are counted too, and held against the accepted ones: which
 of ternary matrices, head, WKV, norms, other steps and sampling moved, and by how much.
 
@@ -77,20 +78,19 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     let mut findings = judge(&ready, &thresholds, &accepted, &counts);
     if findings.iter().any(Finding::wants_parts) {
         let wanted = |counter: &Counter| findings.iter().any(|finding| finding.wants_parts() && finding.is_of(counter));
-        let scratch = ready.context.workspace.scratch().join("counts");
+        let scratch = ready.context.workspace.temporary();
         counts.rows.extend(parts::attach(&ready.plan()?, &scratch, &mut counts.counters, &wanted)?);
         findings = judge(&ready, &thresholds, &accepted, &counts);
     }
     set_unaccepted_aside(&ready, &accepted, &mut findings, &mut counts.rows);
     let exit = Tally::of(&counts.rows).exit.worst(gate::exit(&findings));
 
-    let path = ready.context.workspace.scratch().join("gate/verdict.json");
     let verdict = json!({
         "schema": VERDICT_SCHEMA, "exit": exit.code(), "command": provenance.command, "commit": provenance.commit,
         "dirty": provenance.dirty, "started": provenance.started, "tools": provenance.tools,
         "counted": counts.counters.len(), "findings": findings, "failed_and_skipped": counts.rows,
     });
-    write_atomic(&path, format!("{verdict:#}\n").as_bytes())?;
+    let path = keep(&ready.context.workspace, &format!("{verdict:#}\n"), &provenance.started)?;
     if flags.json {
         println!("{verdict:#}");
         return Ok(exit);
@@ -117,6 +117,15 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     );
     println!("verdict: {}", ready.context.workspace.show(&path));
     Ok(exit)
+}
+
+/// Keeps a verdict under a name of its own, which is returned, and as the last one.
+fn keep(workspace: &Workspace, verdict: &str, started: &str) -> Result<PathBuf, Error> {
+    let folder = workspace.scratch().join("gate");
+    let path = folder.join(format!("{}-{}.json", started.replace(':', ""), std::process::id()));
+    write_atomic(&path, verdict.as_bytes())?;
+    write_atomic(&folder.join("verdict.json"), verdict.as_bytes())?;
+    Ok(path)
 }
 
 /// Puts a skip in the place of the counters of a variant that none was accepted of.
@@ -155,7 +164,7 @@ fn count(context: Context) -> anyhow::Result<(Ready, Counts, Provenance)> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let command = format!("cargo xtask {}", arguments.join(" "));
     let provenance = Provenance { command, ..Provenance::collect(&ready.context.workspace) };
-    let scratch = ready.context.workspace.scratch().join("counts");
+    let scratch = ready.context.workspace.temporary();
     let mut counts = counters::count(&ready.plan()?, &scratch, &provenance)?;
     counts.counters.retain(|counter| ready.context.selection.metric.matches(&counter.metric));
     if counts.counters.is_empty() && counts.rows.is_empty() {
@@ -276,7 +285,7 @@ fn accept(flags: &AcceptFlags) -> anyhow::Result<Exit> {
     }
     let (ready, mut counts, provenance) = count(context)?;
     // The steps are kept with the counters, so that a later gate can tell which of them moved.
-    let scratch = ready.context.workspace.scratch().join("counts");
+    let scratch = ready.context.workspace.temporary();
     let rows = parts::attach(&ready.plan()?, &scratch, &mut counts.counters, &|_| true)?;
     counts.rows.extend(rows);
     tell_gaps(&counts.rows);
@@ -312,4 +321,21 @@ fn accept(flags: &AcceptFlags) -> anyhow::Result<Exit> {
         println!("nothing changed: the accepted counters are those of this build");
     }
     Ok(tally.exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::keep;
+    use bitstate_harness::workspace::Workspace;
+
+    #[test]
+    fn the_verdicts_of_two_runs_are_both_kept_and_the_last_has_the_known_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace { root: folder.path().into(), target: folder.path().join("target") };
+        let first = keep(&workspace, "first", "2026-01-31T10:00:00Z").unwrap();
+        let second = keep(&workspace, "second", "2026-01-31T10:00:09Z").unwrap();
+        let read = |path| std::fs::read_to_string(path).unwrap();
+        assert_eq!([read(&first), read(&second)], ["first", "second"]);
+        assert_eq!(read(&folder.path().join("target/bitstate/gate/verdict.json")), "second");
+    }
 }

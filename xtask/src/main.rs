@@ -1,5 +1,11 @@
 //! `cargo xtask`: the commands of the workspace. Each is a page here; the work is in `bitstate-harness`.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+// First, so that its macros take the place of the standard library's everywhere.
+#[macro_use]
+mod print;
+
 mod ab;
 mod bench;
 mod build;
@@ -21,42 +27,70 @@ mod test;
 mod train_smoke;
 mod verify;
 
-use bitstate_harness::workspace::Workspace;
-use bitstate_harness::{Error, Exit, process, target, workloads};
+use bitstate_harness::process::guard;
+use bitstate_harness::workspace::{Workspace, lock::Lock};
+use bitstate_harness::{Error, Exit, output, process, target, workloads};
 use clap::Parser;
 use flags::{Cli, Command};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are what was asked for; anything else is a question that cannot be answered.
+    let exit = match Cli::try_parse() {
+        Ok(cli) => run(&cli).unwrap_or_else(|error| told(&error)),
+        // A question that cannot be answered.
+        Err(error) if error.use_stderr() => {
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { Exit::Harness.code() } else { 0 });
+            Exit::Harness
+        }
+        // Help and version are what was asked for.
+        Err(error) => {
+            let text = error.render();
+            if std::io::stdout().is_terminal() {
+                print!("{}", text.ansi())
+            } else {
+                print!("{text}")
+            }
+            Exit::Pass
         }
     };
-    if let Err(error) = ctrlc::set_handler(process::interrupt) {
-        eprintln!("warning: Ctrl-C will end this at once: {error}");
-    }
-    match run(&cli) {
-        Ok(exit) => ExitCode::from(exit.code()),
-        Err(error) => {
-            eprintln!("error: {}", sentence(&error));
-            let exit = error.downcast_ref::<Error>().map_or(Exit::Harness, Error::exit);
-            ExitCode::from(exit.code())
-        }
-    }
+    let exit = output::finish().map_or_else(|error| exit.worst(told(&error.into())), |()| exit);
+    ExitCode::from(exit.code())
+}
+
+/// Says what went wrong; returns the code for it.
+fn told(error: &anyhow::Error) -> Exit {
+    eprintln!("error: {}", sentence(error));
+    error.downcast_ref::<Error>().map_or(Exit::Harness, Error::exit)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Exit> {
-    // What is wrong with the definitions is told before anything else is done.
-    if !matches!(cli.command, Command::Plant(_)) {
-        let workspace = Workspace::find()?;
-        target::load(&workspace)?;
-        workloads::load(&workspace)?;
+    if let Err(error) = ctrlc::set_handler(process::interrupt) {
+        eprintln!("warning: Ctrl-C will end this at once: {error}");
     }
-    match &cli.command {
+    // Parts of a run that has done what follows.
+    if matches!(cli.command, Command::Plant(_) | Command::Guard { .. }) {
+        return verb(&cli.command);
+    }
+    // What is wrong with the definitions is told before anything else is done.
+    let workspace = Workspace::find()?;
+    target::load(&workspace)?;
+    workloads::load(&workspace)?;
+    context::set_waiting(!cli.no_wait);
+    guard::enable(workspace.scratch());
+    let lock = match cli.command.writes() {
+        true => Some(Lock::take(&workspace, &context::command_line(), context::waiting())?),
+        false => None,
+    };
+    let ended = verb(&cli.command);
+    // Before the lock goes, what was started has gone.
+    guard::end();
+    drop(lock);
+    ended
+}
+
+fn verb(command: &Command) -> anyhow::Result<Exit> {
+    match command {
         Command::Setup(flags) => setup::run(flags),
         Command::Doctor(flags) => doctor::run(flags),
         Command::List(flags) => list::run(flags),
@@ -69,6 +103,10 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Selftest(flags) => selftest::run(flags),
         // Its status is the runner's, whose codes are its own.
         Command::Plant(flags) => std::process::exit(i32::from(selftest::plant(flags)?)),
+        Command::Guard { owner, scratch } => {
+            guard::watch(owner, scratch);
+            Ok(Exit::Pass)
+        }
         Command::Compare(flags) => compare::run(flags),
         Command::Ab(flags) => ab::run(flags),
         Command::Report(flags) => report::run(flags),

@@ -1,10 +1,11 @@
 //! `cargo xtask selftest`, and `plant`, by which it makes runners with faults.
 
-use crate::context::{Context, Ready, this_program};
+use crate::context::{self, Context, Ready, this_program};
 use crate::flags::{Choice, Flags};
 use anyhow::{Context as _, anyhow, bail};
 use bitstate_harness::comparison::percent;
 use bitstate_harness::pairs::Pairs;
+use bitstate_harness::processor::Processor;
 use bitstate_harness::provenance::Provenance;
 use bitstate_harness::selftest::plant::{self, Plant};
 use bitstate_harness::selftest::{self, Bench, Outcome, Session};
@@ -35,6 +36,9 @@ pub struct SelftestFlags {
     /// Answer on standard output in JSON
     #[arg(long)]
     pub json: bool,
+    /// Pin timed runs to this processor; by default the last one of the fastest kind that no other run has
+    #[arg(long, value_name = "N")]
+    pub cpu: Option<usize>,
     /// Instead: how many of N planted slowdowns of 5 % are found, and how many of N sessions without a change are
     /// called one; ends with 2 where more than 1 in 20 of either is wrong
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -57,7 +61,7 @@ pub struct PlantFlags {
 pub fn run(flags: &SelftestFlags) -> anyhow::Result<Exit> {
     if let Some(sessions) = flags.sessions {
         let seed = provenance::steal() ^ u64::from(std::process::id());
-        let all = with_bench(flags.quick, |bench| selftest::sessions(bench, sessions, seed, tell_session))?;
+        let all = with_bench(flags.quick, flags.cpu, |bench| selftest::sessions(bench, sessions, seed, tell_session))?;
         let right = |planted| all.iter().filter(|s| s.planted == planted && s.right()).count() as u32;
         let (found, called) = (right(true), sessions - right(false));
         // 95 in 100 and 5 in 100, as promised; of a few sessions none may be wrong.
@@ -71,7 +75,7 @@ pub fn run(flags: &SelftestFlags) -> anyhow::Result<Exit> {
         println!("of {sessions} sessions without a change, {called} were called one");
         return Ok(exit);
     }
-    let outcomes = outcomes(flags.quick)?;
+    let outcomes = outcomes(flags.quick, flags.cpu)?;
     if flags.json {
         let rows = outcomes.iter().map(|outcome| {
             json!({"fault": outcome.name, "expected": outcome.expected.code(), "found": outcome.found.code(),
@@ -109,16 +113,19 @@ fn tell_session(session: &Session) {
 }
 
 /// What every planted fault came to.
-pub fn outcomes(quick: bool) -> anyhow::Result<Vec<Outcome>> {
-    with_bench(quick, selftest::run)
+pub fn outcomes(quick: bool, cpu: Option<usize>) -> anyhow::Result<Vec<Outcome>> {
+    with_bench(quick, cpu, selftest::run)
 }
 
 /// Sets up and builds what faults are planted into.
-fn with_bench<T>(quick: bool, act: impl FnOnce(&Bench) -> Result<T, Error>) -> anyhow::Result<T> {
+fn with_bench<T>(quick: bool, cpu: Option<usize>, act: impl FnOnce(&Bench) -> Result<T, Error>) -> anyhow::Result<T> {
+    Processor::check(cpu)?;
     let ready = prepare()?;
     let thresholds = Thresholds::load(&ready.context.workspace)?;
     let provenance = Provenance::collect(&ready.context.workspace);
-    let plan = plan(&ready)?;
+    let mut plan = plan(&ready)?;
+    let processor = context::processor(&plan, cpu)?;
+    plan.processor = processor.as_ref();
     let pairs = if quick { Pairs::Fewest } else { Pairs::Steady };
     let planter = this_program()?;
     let workspace = &ready.context.workspace;

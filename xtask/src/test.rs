@@ -66,7 +66,7 @@ pub fn run() -> anyhow::Result<Exit> {
     score.exit = score.exit.worst(tally.exit);
 
     // The last thing, because it takes times: nothing of ours runs beside it.
-    match crate::selftest::outcomes(true) {
+    match crate::selftest::outcomes(true, None) {
         Ok(outcomes) => score.faults(&outcomes),
         Err(error) => {
             println!("FAILED  self-test: {error:#}");

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 /// Runs `cargo xtask` and returns its code and what it said to whoever waits.
 fn xtask(arguments: &[&Path]) -> (i32, String) {
-    let output = command(env!("CARGO_BIN_EXE_xtask")).args(arguments).output().unwrap();
+    // A target folder of its own, where no other run is to be waited for.
+    let target = tempfile::tempdir().unwrap();
+    let mut command = command(env!("CARGO_BIN_EXE_xtask"));
+    let output = command.args(arguments).env("CARGO_TARGET_DIR", target.path()).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap(), String::from_utf8_lossy(&said).into_owned())
 }

@@ -116,3 +116,21 @@ fn merging_ends_with_3_where_runs_must_not_be_mixed_and_leaves_nothing_behind() 
         assert!(code == 2 && said.contains(sentence), "{arguments:?} {code} {said}");
     }
 }
+
+#[test]
+fn a_check_says_the_same_by_its_code_when_nobody_reads_it() {
+    let folder = workspace();
+    let root = folder.path();
+    records(&root.join("reports/run/records.jsonl"), "native", "c0ffee", 1_000_000);
+    let check = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = command(env!("CARGO_BIN_EXE_xtask"));
+        let output = command.current_dir(root).args(["report", "--check"]).stdout(writer).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(report(root, &["--readme"]).0, 0);
+    assert_eq!(check(), (0, String::new()));
+    std::fs::write(root.join("reports/run/report.md"), "edited").unwrap();
+    assert_eq!(check(), (2, String::new()));
+}

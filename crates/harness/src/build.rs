@@ -5,12 +5,12 @@ use crate::environment;
 use crate::error::Error;
 use crate::expected::{Cause, Skip};
 use crate::golden::{Model, Source};
-use crate::process::{Limits, ProcessError, run, tail};
+use crate::process::{Limits, ProcessError, interrupted, run, tail};
 use crate::progress::Progress;
 use crate::runner::{ModelFile, Runner, XtensaRunner, model_file};
 use crate::target::{Board, Cell, Kind, Process, Target, Wasmtime};
 use crate::tools::{Compiler, DEBIAN_CARGO, DEBIAN_RUSTC, compiler};
-use crate::workspace::{Workspace, make_folder, write_atomic};
+use crate::workspace::{Workspace, make_folder, temporary_file, write_atomic};
 use crate::xtensa;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -85,7 +85,7 @@ pub fn build(workspace: &Workspace, cells: &[Cell], cpu_features: &str) -> Resul
             Ok(runner) => {
                 built.runners.insert(target.name, runner);
             }
-            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            Err(_) if interrupted() => return Err(Error::Interrupted),
             Err(error) => {
                 let text = error.to_string();
                 let failed = of_target.into_iter().map(|cell| (cell, Error::Refused(text.clone())));
@@ -146,7 +146,7 @@ fn build_xtensa(workspace: &Workspace, name: &str, board: &'static Board) -> Res
     let tools = xtensa::Toolchain::find().map_err(|error| refused(&error))?;
     let folder = own_folder(workspace, name);
     let firmware = xtensa::build(&tools, board, workspace, &folder).map_err(|error| refused(&error))?;
-    let scratch = workspace.scratch().join("images");
+    let scratch = workspace.temporary();
     Ok(Runner::Xtensa(Box::new(XtensaRunner { tools, firmware, scratch })))
 }
 
@@ -244,14 +244,15 @@ pub fn models(workspace: &Workspace, models: &[Model], wanted: &[&str]) -> Resul
 fn synthesise(workspace: &Workspace, path: &Path, preset: &str, seed: u64, format: &str) -> Result<(), Error> {
     let program = host_program(workspace, "bitstate-cli")?;
     make_folder(&workspace.models())?;
-    let part = path.with_extension("tmp");
+    let part = temporary_file(&workspace.models())?;
     let mut command = environment::command(program);
     command
         .args(["synth", "--preset", preset, "--seed", &seed.to_string(), "--format", format])
         .arg("--out")
-        .arg(&part);
+        .arg(part.path());
     logged(workspace, &format!("make model {preset}"), &mut command)?;
-    std::fs::rename(&part, path).map_err(Error::io("rename", &part))
+    // The name, not the open file: `synth` puts another in its place.
+    part.into_temp_path().persist(path).map_err(|error| Error::io("rename", &error.path)(error.error))
 }
 
 #[cfg(test)]

@@ -177,7 +177,10 @@ fn parts(lines: impl Iterator<Item = Vec<u8>>) -> Result<BTreeMap<(String, Strin
 
 #[cfg(test)]
 mod tests {
-    use super::{parts, regions, unsupported};
+    use super::{Counted, parts, regions, unsupported};
+    use crate::environment::command;
+    use crate::process::{Limits, run};
+    use std::time::Duration;
 
     const COUNTS: &str = "# callgrind format\npositions: line\nevents: Ir\nsummary: 900\n\nfn=(1) main\n10 5\n\
         cfi=(7) regions.rs\ncfn=(2) bitstate_suite::regions::load_parse\ncalls=1 -4\n* 30\n\
@@ -239,5 +242,43 @@ mod tests {
     fn what_valgrind_does_not_know_is_named() {
         assert_eq!(unsupported(&["avx2", "avx512f"]).unwrap(), "unsupported: valgrind has no AVX-512");
         assert_eq!(unsupported(&["avx2"]), None);
+    }
+
+    /// A program with the regions that are counted, and the marks between its parts.
+    const REGIONS_ALONE: &str = "mod regions {
+        #[inline(never)] pub fn load_parse(n: u64) -> u64 { work(n) }
+        #[inline(never)] pub fn load_prepare(n: u64) -> u64 { work(n + 1) }
+        #[inline(never)] pub fn prefill(n: u64) -> u64 { work(n + 2) }
+        #[inline(never)] pub fn decode_choose(n: u64) -> u64 { work(n + 3) }
+        #[inline(never)] pub fn decode_advance(n: u64) -> u64 { work(n + 4) }
+        fn work(n: u64) -> u64 { (0..n).fold(n, |sum, i| std::hint::black_box(sum ^ i)) }
+        }
+        fn main() {
+            let all = [regions::load_parse, regions::load_prepare, regions::prefill, regions::decode_choose,
+                       regions::decode_advance];
+            std::process::exit(i32::from(all.iter().map(|region| std::hint::black_box(region)(1000)).sum::<u64>() == 0));
+        }";
+
+    #[test]
+    fn folders_of_any_name_are_counted_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let scratch = folder.path().join("100 %p of 'it' \"ü\"");
+        std::fs::create_dir(&scratch).unwrap();
+        // The linker has its own ideas of such names; cargo puts its programs below them all the same.
+        let [source, plain] = ["main.rs", "runner"].map(|name| folder.path().join(name));
+        std::fs::write(&source, REGIONS_ALONE).unwrap();
+        let program = scratch.join("runner %p 'ü'");
+        let mut compiler = command("rustc");
+        compiler.args(["--edition=2024", "--crate-name=bitstate_suite", "-Copt-level=1", "-o"]);
+        let limits = Limits { time: Duration::from_secs(300), output: 1 << 20 };
+        let compiled = run(compiler.arg(&plain).arg(&source), b"", limits).unwrap();
+        assert!(compiled.status.success(), "{}", compiled.stderr);
+        std::fs::rename(&plain, &program).unwrap();
+
+        let counted = Counted::new(&program, &scratch).unwrap();
+        let ran = run(&mut command(counted.program()), b"", limits).unwrap();
+        assert!(ran.status.success(), "{}", ran.stderr);
+        let counts: Vec<u64> = counted.instructions().unwrap().into_values().collect();
+        assert!(counts.len() == 5 && counts.iter().all(|count| *count > 1000), "{counts:?}");
     }
 }

@@ -6,6 +6,7 @@
 //! by a commit hook (`GIT_INDEX_FILE`), tools' own options (`VALGRIND_OPTS`), preloaded libraries (`LD_PRELOAD`) and
 //! whatever comes next.
 
+use crate::process::{guard, owner};
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
@@ -45,8 +46,10 @@ const PASSED_PREFIXES: [&str; 3] = ["CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTR"
 /// Whether a variable of the harness's own environment reaches the programs that it starts.
 pub fn is_passed(name: &OsStr) -> bool {
     // A name that is not UTF-8 is none of ours.
-    name.to_str()
-        .is_some_and(|name| PASSED.contains(&name) || PASSED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+    name.to_str().is_some_and(|name| {
+        let passed = PASSED.contains(&name) || PASSED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        passed || name == owner::VARIABLE
+    })
 }
 
 /// The declared environment, made from the harness's own: sorted, so that a child sees the same block each time.
@@ -62,14 +65,21 @@ pub fn declared(own: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<(OsS
 #[allow(clippy::disallowed_methods, reason = "the one place where a command is made")]
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
-    command.env_clear().envs(declared(std::env::vars_os()));
+    command.env_clear().envs(declared(std::env::vars_os())).envs(ownership());
     command
 }
 
 /// A command that runs this very program again, which declares what its own children get: it inherits everything.
 #[allow(clippy::disallowed_methods, reason = "the harness itself is no child that is measured")]
 pub fn this_program_again(program: impl AsRef<OsStr>) -> Command {
-    Command::new(program)
+    let mut command = Command::new(program);
+    command.envs(ownership());
+    command
+}
+
+/// By what a program is found again that this run started; see [`owner`].
+fn ownership() -> Option<(&'static str, String)> {
+    guard::owner().map(|owner| (owner::VARIABLE, owner))
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@
 //! ci/expected.toml ──┘                           └─ measure ─┴─ records ─ report
 //! ```
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod baseline;
 pub mod build;
 pub mod callgrind;
@@ -28,10 +30,12 @@ pub mod golden;
 pub mod journal;
 pub mod measure;
 pub mod merge;
+pub mod output;
 pub mod pairs;
 pub mod parts;
 pub mod probe;
 pub mod process;
+pub mod processor;
 pub mod progress;
 pub mod provenance;
 pub mod quality;

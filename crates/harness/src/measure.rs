@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::golden::Case;
 use crate::probe::Computed;
 use crate::process;
+use crate::processor::Processor;
 use crate::progress::Progress;
 use crate::random::SplitMix;
 use crate::records::{Direction, Row};
@@ -18,7 +19,6 @@ use crate::select::Patterns;
 use crate::target::Clock;
 use crate::verify::Plan;
 use crate::workloads;
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use subject::Run;
@@ -82,7 +82,7 @@ fn run(plan: &Plan, metrics: &Patterns, seed: u64, probes: bool) -> Result<Measu
     // A thread of its own, so that only what is timed is pinned.
     let (timed, pinned_to) = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            let pinned_to = pin();
+            let pinned_to = plan.processor.and_then(Processor::pin);
             (measure_timed(plan, &timed, seed, &computed), pinned_to)
         });
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -199,14 +199,4 @@ fn measure_timed(plan: &Plan, subjects: &[Subject], seed: u64, computed: &Comput
         }
     }
     Ok(rows)
-}
-
-/// Pins this thread, and so the processes that it starts, to the last processor it may use; tells which.
-pub(crate) fn pin() -> Option<usize> {
-    let allowed = sched_getaffinity(None).ok()?;
-    let last = (0..CpuSet::MAX_CPU).rev().find(|&cpu| allowed.is_set(cpu))?;
-    let mut one = CpuSet::new();
-    one.set(last);
-    sched_setaffinity(None, &one).ok()?;
-    Some(last)
 }

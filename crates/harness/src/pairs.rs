@@ -13,8 +13,9 @@ use crate::error::Error;
 use crate::expected::{Cause, Skip};
 use crate::golden::Case;
 use crate::journal::Done;
-use crate::measure::{Subject, What, pin};
+use crate::measure::{Subject, What};
 use crate::process;
+use crate::processor::Processor;
 use crate::progress::Progress;
 use crate::random::SplitMix;
 use crate::records::Row;
@@ -132,7 +133,8 @@ pub fn compare<'a>(sides: &[[Side<'a>; 2]], settings: &Settings) -> Result<Paire
     // A thread of its own, so that only what is timed is pinned.
     let (measured, pinned_to) = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            let pinned_to = pin();
+            let processor = sides.first().and_then(|[first, _]| first.plan.processor);
+            let pinned_to = processor.and_then(Processor::pin);
             (rounds(&mut contests, settings), pinned_to)
         });
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -1,6 +1,9 @@
 //! Running another program with limits: on time, on what it may say, and on Ctrl-C.
 
-use rustix::process::{Pid, Signal, kill_process_group};
+pub mod guard;
+pub mod owner;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,10 +16,17 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// How long the output of a program may stay open after its end.
 const GRACE: Duration = Duration::from_secs(3);
+/// The same where everything is to end at once.
+const SHORT_GRACE: Duration = Duration::from_millis(300);
 /// How long a program may be open for writing still when it is started.
 const BUSY: Duration = Duration::from_secs(3);
+/// How long a verb of this program may take to end when it is asked to.
+const CLEAN_END: Duration = Duration::from_secs(2);
+/// How often it is looked whether to go on waiting.
+const TURN: Duration = Duration::from_millis(50);
 
-/// Asks everything that runs to end: programs are killed, loops stop at their next turn.
+/// Asks everything that runs to end: programs are killed, verbs of this program that it runs are asked in turn, loops
+/// stop at their next turn.
 pub fn interrupt() {
     INTERRUPTED.store(true, Ordering::SeqCst);
 }
@@ -89,9 +99,8 @@ pub enum ProcessError {
 /// # Errors
 /// If it cannot be started, breaks a limit or is ended by a signal. An exit status other than 0 is no error here.
 pub fn run(command: &mut Command, input: &[u8], limits: Limits) -> Result<Output, ProcessError> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = start(command).map_err(|source| ProcessError::Start { program, source })?;
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = start(command)?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let overflow = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -108,12 +117,17 @@ pub fn run(command: &mut Command, input: &[u8], limits: Limits) -> Result<Output
         if ended.is_err() {
             end_group(&mut child);
         }
-        let stdout = out.recv_timeout(GRACE);
-        let stderr = err.recv_timeout(GRACE);
+        let grace = if interrupted() { SHORT_GRACE } else { GRACE };
+        let stdout = out.recv_timeout(grace);
+        let stderr = err.recv_timeout(grace);
         let left_behind = [&stdout, &stderr].into_iter().any(|text| text == &Err(mpsc::RecvTimeoutError::Timeout));
         if left_behind {
             // Also lets the threads go that still read.
             end_group(&mut child);
+        }
+        if left_behind && interrupted() {
+            // What is in another group too.
+            guard::owner().map(|owner| guard::kill_owned(&owner));
         }
         let (stdout, stderr) = (stdout.unwrap_or_default(), stderr.unwrap_or_default());
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
@@ -131,16 +145,45 @@ pub fn run(command: &mut Command, input: &[u8], limits: Limits) -> Result<Output
     })
 }
 
-/// Starts a program, which may have been written a moment ago: then the child that another thread is just starting may
-/// have it open for writing still, until it becomes its own program.
-fn start(command: &mut Command) -> io::Result<Child> {
+/// Runs a verb of this program to its end, with the standard error of this process; returns its status and its standard
+/// output.
+///
+/// It has a process group of its own, so that it is asked to end once, by this process, also where a terminal sends
+/// Ctrl-C to a whole group; what it runs is for it to end.
+///
+/// # Errors
+/// If it cannot be started, or on Ctrl-C.
+pub fn run_verb(command: &mut Command, output: usize) -> Result<(ExitStatus, Vec<u8>), ProcessError> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let mut child = start(command)?;
+    let stdout = child.stdout.take();
+    let overflow = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let said = scope.spawn(|| collect(stdout, output, &overflow));
+        let ended = wait(&mut child, Limits { time: Duration::MAX, output }, &overflow);
+        if ended.is_err() {
+            ask_to_end(&mut child);
+        }
+        let said = said.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok((ended?, said))
+    })
+}
+
+/// Starts a program in a process group of its own. It may have been written a moment ago: then the child that another
+/// thread is just starting may have it open for writing still, until it becomes its own program.
+fn start(command: &mut Command) -> Result<Child, ProcessError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let failed = |source| ProcessError::Start { program, source };
+    if let Err(source) = guard::start(None) {
+        return Err(failed(source));
+    }
     let begun = Instant::now();
     loop {
-        match command.spawn() {
+        match command.process_group(0).spawn() {
             Err(busy) if busy.kind() == io::ErrorKind::ExecutableFileBusy && begun.elapsed() < BUSY => {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            started => return started,
+            started => return started.map_err(failed),
         }
     }
 }
@@ -158,15 +201,30 @@ fn wait(child: &mut Child, limits: Limits, overflow: &AtomicBool) -> Result<Exit
         if left.is_zero() {
             return Err(ProcessError::TimedOut(limits.time.as_secs()));
         }
-        match child.wait_timeout(left.min(Duration::from_millis(100))).map_err(ProcessError::Wait)? {
+        match child.wait_timeout(left.min(TURN)).map_err(ProcessError::Wait)? {
             Some(status) => return Ok(status),
             None => continue,
         }
     }
 }
 
+/// Asks a verb of this program to end, and kills it if it does not.
+fn ask_to_end(child: &mut Child) {
+    if let Some(pid) = pid(child) {
+        // It may have ended by itself since.
+        let _ = kill_process(pid, Signal::TERM);
+    }
+    if !matches!(child.wait_timeout(CLEAN_END), Ok(Some(_))) {
+        end_group(child);
+    }
+}
+
+fn pid(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}
+
 fn end_group(child: &mut Child) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+    if let Some(group) = pid(child) {
         // It may have ended by itself since: then there is nothing to end.
         let _ = kill_process_group(group, Signal::KILL);
     }

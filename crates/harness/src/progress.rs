@@ -1,5 +1,6 @@
 //! What is shown while something takes longer than a second: bars on a terminal, plain lines elsewhere.
 
+use crate::output;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ impl Progress {
             bar.with_prefix(label.to_string())
         });
         if bar.is_none() {
-            eprintln!("{label} ...");
+            output::err(format_args!("{label} ...\n"));
         }
         Progress { bar, label: label.to_string(), started: Instant::now() }
     }
@@ -54,7 +55,8 @@ impl Drop for Progress {
         match &self.bar {
             Some(bar) => bar.finish_and_clear(),
             None if self.started.elapsed() >= Duration::from_secs(1) => {
-                eprintln!("{} done in {:.1} s", self.label, self.started.elapsed().as_secs_f64());
+                let seconds = self.started.elapsed().as_secs_f64();
+                output::err(format_args!("{} done in {seconds:.1} s\n", self.label));
             }
             None => {}
         }

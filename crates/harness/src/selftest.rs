@@ -23,7 +23,7 @@ use crate::stats::verdict::Verdict;
 use crate::target::Cell;
 use crate::thresholds::Thresholds;
 use crate::verify::{Plan, verify};
-use crate::workspace::{Workspace, make_folder, read_text, write_atomic};
+use crate::workspace::{Workspace, read_text, write_atomic};
 use plant::{Plant, STEPS, Spot, planted};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -155,7 +155,7 @@ fn one_cell(bench: &Bench) -> Result<(Cell, PathBuf), Error> {
 
 /// The gate on counters of this build, whole and with faults.
 fn on_counters(bench: &Bench) -> Result<Vec<Outcome>, Error> {
-    let scratch = bench.workspace.scratch().join("counts");
+    let scratch = bench.workspace.temporary();
     let count = || -> Result<Counts, Error> {
         let mut counts = counters::count(bench.plan, &scratch, bench.provenance)?;
         let rows = parts::attach(bench.plan, &scratch, &mut counts.counters, &|_| true)?;
@@ -253,7 +253,7 @@ fn on_answers(bench: &Bench) -> Result<Vec<Outcome>, Error> {
         let mut built = crate::build::Built::default();
         built.runners.insert(cell.target.name, runner);
         let plan = bench.plan_with(&built);
-        let counts = counters::count(&plan, &bench.workspace.scratch().join("counts"), bench.provenance)?;
+        let counts = counters::count(&plan, &bench.workspace.temporary(), bench.provenance)?;
         for (what, rows) in [("verify", verify(&plan)?), ("gate", counts.rows)] {
             outcomes.push(Outcome {
                 name: format!("{name}: {what}"),
@@ -314,9 +314,7 @@ fn layers(bench: &Bench, cell: Cell, case: &Case) -> Result<u32, Error> {
 
 /// Reading golden files of which one is cut short.
 fn on_golden(bench: &Bench) -> Result<Outcome, Error> {
-    let scratch = bench.workspace.scratch();
-    make_folder(&scratch)?;
-    let folder = tempfile::tempdir_in(&scratch).map_err(Error::io("make a folder in", &scratch))?;
+    let folder = bench.workspace.temporary_folder()?;
     let copy = Workspace { root: folder.path().into(), target: folder.path().join("target") };
     let golden = bench.workspace.root.join("golden");
     copy_file(&golden.join("cases.toml"), &copy.root.join("golden/cases.toml"))?;

@@ -1,8 +1,10 @@
 //! What the builds and runs need from the machine, and whether it is there.
 
 use crate::environment::command;
+use crate::process::{Limits, run};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 /// Something that must be installed, as a stanza of `ci/targets.toml` says.
 #[derive(Debug, PartialEq, Eq)]
@@ -139,6 +141,7 @@ pub fn program(name: &str, mark: &str) -> Option<Found> {
 
 /// What a short command prints, if it succeeds.
 pub(crate) fn said(command: &mut Command) -> Option<String> {
-    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let limits = Limits { time: Duration::from_secs(60), output: 16 << 20 };
+    let output = run(command, b"", limits).ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -8,6 +8,7 @@ use crate::expected::Expected;
 use crate::golden::{Case, Divergence, Golden};
 use crate::journal::{Done, Journal};
 use crate::process;
+use crate::processor::Processor;
 use crate::progress::Progress;
 use crate::records::Row;
 use crate::runner::{Ask, ModelFile, Reply, RunError, Runner};
@@ -42,6 +43,8 @@ pub struct Plan<'a> {
     pub quick: bool,
     /// Where finished pieces are written down and found again, for a run that can be resumed.
     pub journal: Option<&'a Journal>,
+    /// What timed runs are pinned to; without one they run where the system puts them.
+    pub processor: Option<&'a Processor>,
 }
 
 /// One run to make: some cases of one model, or the kernel checks, on one cell.

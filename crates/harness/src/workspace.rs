@@ -1,6 +1,10 @@
 //! Where things lie, and how a file is written so that it is never seen half-written.
 
+pub mod lock;
+pub mod sweep;
+
 use crate::error::Error;
+use crate::process::owner::Identity;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +40,21 @@ impl Workspace {
     /// Everything the harness makes that is not meant to be kept.
     pub fn scratch(&self) -> PathBuf {
         self.target.join("bitstate")
+    }
+
+    /// Where this run makes its temporary folders: one that is killed leaves nothing elsewhere.
+    pub fn temporary(&self) -> PathBuf {
+        self.scratch().join(sweep::FOLDER).join(Identity::own().to_string())
+    }
+
+    /// A new folder there, which goes away when dropped.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn temporary_folder(&self) -> Result<tempfile::TempDir, Error> {
+        let folder = self.temporary();
+        make_folder(&folder)?;
+        tempfile::tempdir_in(&folder).map_err(Error::io("make a folder in", &folder))
     }
 
     /// What the builds said.
@@ -79,8 +98,7 @@ pub fn make_folder(folder: &Path) -> Result<(), Error> {
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("."));
     make_folder(folder)?;
-    let mut file =
-        tempfile::Builder::new().suffix(".tmp").tempfile_in(folder).map_err(Error::io("write into", folder))?;
+    let mut file = temporary_file(folder)?;
     file.write_all(bytes).map_err(Error::io("write", path))?;
     // A temporary file is private to its owner; what it becomes is as readable as any other file.
     #[cfg(unix)]
@@ -91,6 +109,17 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     }
     file.persist(path).map_err(|error| Error::Io { action: "write", path: path.to_path_buf(), source: error.error })?;
     Ok(())
+}
+
+/// A file that is to take another's place in a folder. It goes away when dropped; one that a killed run left is found by
+/// its name.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn temporary_file(folder: &Path) -> Result<tempfile::NamedTempFile, Error> {
+    let prefix = format!("{}{}-", sweep::PREFIX, Identity::own());
+    let file = tempfile::Builder::new().prefix(&prefix).suffix(sweep::SUFFIX).tempfile_in(folder);
+    file.map_err(Error::io("write into", folder))
 }
 
 /// Reads a text file.

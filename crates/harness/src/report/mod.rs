@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::expected::Cause;
 use crate::merge;
 use crate::probe::PARTS;
+use crate::process;
 use crate::provenance::Provenance;
 use crate::records::{self, Part, Row, Tally};
 use crate::stats::Summary;
@@ -430,6 +431,9 @@ fn files(folder: &Path, published: &Published) -> Result<Files, Error> {
         ("report.html".to_string(), html::page(&report)?.into_bytes()),
     ];
     for chart in charts::all(&report) {
+        if process::interrupted() {
+            return Err(Error::Interrupted);
+        }
         files.push((format!("charts/{}.svg", chart.name), charts::svg(&chart, charts::PAGE)?.into_bytes()));
         files.push((format!("charts/{}.png", chart.name), charts::png(&chart, charts::PAGE)?));
     }

@@ -5,7 +5,6 @@ use crate::environment::command;
 use crate::error::Error;
 use crate::process::{Limits, run as run_process};
 use crate::runner::Runner;
-use crate::workspace::make_folder;
 use bitstate_protocol::{Answer, AnswerWriter, Event, Job, Request};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -84,9 +83,7 @@ impl Plant {
 
 /// A runner that is `program` with a fault, and the folder that it lies in.
 pub(super) fn planted(bench: &Bench, plant: Plant, program: &Path) -> Result<(tempfile::TempDir, Runner), Error> {
-    let scratch = bench.workspace.scratch();
-    make_folder(&scratch)?;
-    let folder = tempfile::tempdir_in(&scratch).map_err(Error::io("make a folder in", &scratch))?;
+    let folder = bench.workspace.temporary_folder()?;
     let path = folder.path().join("runner.sh");
     let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
     let (planter, program) = (quoted(&bench.planter), quoted(program));

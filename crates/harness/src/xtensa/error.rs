@@ -1,13 +1,16 @@
 //! What can go wrong on the way to an answer, and running a tool with its words kept.
 
 use super::toolchain::MissingTools;
-use crate::process::ProcessError;
+use crate::process::{Limits, ProcessError, run};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 /// How much of a failing tool's words an error repeats; the log has them all.
 const TAIL: usize = 4096;
+/// What a tool may take and say. Building takes minutes; listing an image's assembly says megabytes.
+const LIMITS: Limits = Limits { time: Duration::from_secs(3600), output: 256 << 20 };
 
 /// Why there is no firmware, no image or no run.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +56,7 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// The emulator did not come to its end.
+    /// A tool or the emulator did not come to its end.
     #[error(transparent)]
     Run(#[from] ProcessError),
     /// The harness could not do its own part.
@@ -77,8 +80,8 @@ impl Error {
 /// Runs a tool to its end, its standard error kept in `log`, and returns its standard output.
 pub(super) fn run_tool(command: &mut Command, log: &Path) -> Result<String, Error> {
     let program = PathBuf::from(command.get_program());
-    let output = command.stdin(Stdio::null()).output().map_err(Error::io("start", &program))?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let output = run(command, b"", LIMITS)?;
+    let said = output.stderr;
     std::fs::write(log, format!("{command:?}\n{said}")).map_err(Error::io("write", log))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());

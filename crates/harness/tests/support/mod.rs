@@ -123,6 +123,7 @@ impl Fake {
             can_install: true,
             quick: false,
             journal: None,
+            processor: None,
         };
         act(&plan)
     }

@@ -4,6 +4,7 @@
 
 use super::axis::Axis;
 use super::draw_trend::TrendLayout;
+use super::labels::{self, Label, below};
 use super::{Chart, Mark};
 use crate::error::Error;
 use plotters::backend::{BitMapBackend, SVGBackend};
@@ -210,6 +211,7 @@ impl<'a> Layout<'a> {
         let values =
             values.chain(marks().filter_map(|mark| mark.ring)).chain(marks().flat_map(|mark| mark.dots.clone()));
         let axis = Axis::over(values, self.chart.logarithmic, self.chart.reference);
+        let labels = below(&axis, self.plot, self.look.width as i32 * self.scale, font);
         let mut y = self.top;
         for panel in &self.chart.panels {
             let bold = ("sans-serif", font, FontStyle::Bold).into_font().color(&TEXT);
@@ -218,16 +220,15 @@ impl<'a> Layout<'a> {
             for (i, mark) in panel.rows.iter().enumerate() {
                 let top = rows + self.row * i as i32;
                 if mark.value.is_some() {
-                    self.grid(area, &axis, top)?;
+                    self.grid(area, &axis, &labels, top)?;
                 }
                 self.mark(area, &axis, mark, top + self.row / 2)?;
             }
             y += self.panel_height(panel.rows.len());
         }
         let y = y - self.row / 4;
-        for tick in axis.ticks(self.most_ticks()) {
-            let text = if self.chart.reference.is_some() { percent_text(tick) } else { tick_text(tick) };
-            self.text(area, &text, (self.x(&axis, tick), y), HPos::Center, VPos::Top)?;
+        for Label { text, ends, .. } in &labels {
+            self.text(area, text, ((ends.0 + ends.1) / 2, y), HPos::Center, VPos::Top)?;
         }
         let centre = (self.plot.0 + self.plot.1) / 2;
         self.text(area, &self.chart.axis, (centre, y + self.row), HPos::Center, VPos::Top)
@@ -268,11 +269,11 @@ impl<'a> Layout<'a> {
         &self,
         area: &DrawingArea<B, Shift>,
         axis: &Axis,
+        labels: &[Label],
         top: i32,
     ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
         let style = ShapeStyle { color: GRID.mix(0.45), filled: false, stroke_width: self.scale as u32 };
-        for tick in axis.ticks(self.most_ticks()) {
-            let x = self.x(axis, tick);
+        for &Label { at: x, .. } in labels {
             area.draw(&PathElement::new([(x, top), (x, top + self.row)], style))?;
         }
         if let Some(reference) = self.chart.reference {
@@ -348,12 +349,7 @@ impl<'a> Layout<'a> {
     }
 
     fn x(&self, axis: &Axis, value: f64) -> i32 {
-        self.plot.0 + (axis.place(value) * f64::from(self.plot.1 - self.plot.0)).round() as i32
-    }
-
-    /// Labels of the axis stand about five letters wide, with as much between them.
-    fn most_ticks(&self) -> usize {
-        ((self.plot.1 - self.plot.0) / (self.font() * 4)).max(2) as usize
+        labels::x(axis, self.plot, value)
     }
 }
 
@@ -378,25 +374,4 @@ pub(super) fn shortened(text: &str, size: i32, room: i32) -> String {
     let mut short = text.to_string();
     while short.pop().is_some() && text_width(&format!("{short}…"), size) > room {}
     format!("{}…", short.trim_end())
-}
-
-/// A label of an axis of ratios: the percentage from no difference.
-pub(super) fn percent_text(ratio: f64) -> String {
-    let percent = (ratio - 1.0) * 100.0;
-    let text = if percent.abs() < 0.95 { format!("{percent:+.1}") } else { format!("{percent:+.0}") };
-    if percent.abs() < 0.001 { "0 %".into() } else { format!("{text} %") }
-}
-
-/// A label of the axis: short, with its thousands as a letter.
-pub(super) fn tick_text(value: f64) -> String {
-    let (scaled, letter) = match value {
-        v if v >= 1e9 => (v / 1e9, " G"),
-        v if v >= 1e6 => (v / 1e6, " M"),
-        v if v >= 1e3 => (v / 1e3, " k"),
-        v => (v, ""),
-    };
-    let digits = if scaled >= 1.0 || scaled == 0.0 { 1 } else { 3 };
-    let text = format!("{scaled:.digits$}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    format!("{text}{letter}")
 }

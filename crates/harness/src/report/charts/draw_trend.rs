@@ -4,7 +4,7 @@
 
 use super::Chart;
 use super::axis::Axis;
-use super::draw::{GRID, Look, TEXT, header, percent_text, shortened, text_width, tick_text};
+use super::draw::{GRID, Look, TEXT, header, shortened, text_width};
 use super::trend::{Series, Trend, TrendPanel};
 use plotters::coord::Shift;
 use plotters::element::Polygon;
@@ -76,8 +76,8 @@ impl<'a> TrendLayout<'a> {
 
     /// Labels of a panel's axis, and where they stand.
     fn ticks(&self, placed: &Placed) -> Vec<(String, i32)> {
-        let text = |tick: f64| if self.trend.relative { percent_text(tick) } else { tick_text(tick) };
-        placed.axis.ticks(5).into_iter().map(|tick| (text(tick), y(placed, tick))).collect()
+        let apart = |ticks: &[f64]| ticks.windows(2).all(|two| y(placed, two[0]) - y(placed, two[1]) >= self.font());
+        placed.axis.ticks(5, apart).into_iter().map(|tick| (placed.axis.label(tick), y(placed, tick))).collect()
     }
 
     /// Where a run stands; the series of a panel beside each other, so that equal values do not hide one another.

@@ -4,6 +4,7 @@ mod axis;
 mod draw;
 mod draw_trend;
 mod forest;
+mod labels;
 mod noise;
 mod probes;
 mod trend;
@@ -32,7 +33,7 @@ pub struct Chart {
     pub logarithmic: bool,
     /// What the parts of stacked bars stand for, in their order; none where nothing is stacked.
     pub legend: Vec<&'static str>,
-    /// A value of no difference: a line is drawn there, values are near it, and labels are percentages from it.
+    /// A value of no difference: a line is drawn there, values are near it, and labels say how far from it they are.
     pub reference: Option<f64>,
     /// One panel a workload.
     pub panels: Vec<Panel>,
