@@ -7,8 +7,9 @@ use bitstate_harness::environment::command;
 use bitstate_harness::target::tools;
 use bitstate_harness::tools::Tool;
 use bitstate_harness::workspace::Workspace;
-use serde_json::Value;
 use spdx::{Expression, LicenseReq, ParseMode};
+use std::collections::BTreeSet;
+use std::path::Path;
 
 /// The spell checker, as `ci/targets.toml` has it.
 pub fn spell_checker() -> Option<&'static Tool> {
@@ -31,8 +32,6 @@ const ALLOWED: [&str; 13] = [
     "Unlicense",
     "Zlib",
 ];
-/// Where dependencies may come from.
-const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 /// Checks every text that people read; `.codespellrc` says which are none.
 pub fn spelling(workspace: &Workspace) -> anyhow::Result<()> {
@@ -65,28 +64,33 @@ fn is_output(path: &str) -> bool {
     folders.iter().enumerate().any(|(i, folder)| *folder == "target" && !folders[..i].contains(&"src"))
 }
 
-/// Checks licence and source of everything that is built.
+/// Checks licence and source of everything that is built, tests and optional features included.
 pub fn dependencies(workspace: &Workspace) -> anyhow::Result<()> {
-    let mut metadata = cargo(workspace, "metadata")?;
-    metadata.args(["--format-version", "1", "--locked"]);
-    // What is only for other systems is not built here, and need not be downloaded.
-    metadata.args(["--filter-platform", "x86_64-unknown-linux-gnu", "--filter-platform", "wasm32-unknown-unknown"]);
-    let text = logged(workspace, "dependencies", &mut metadata)?.stdout;
-    let metadata: Value = serde_json::from_str(&text).context("the answer of cargo metadata")?;
-    let packages = metadata["packages"].as_array().context("cargo metadata names no packages")?;
-    let wrong: Vec<String> = packages.iter().filter_map(objection).collect();
+    let mut tree = cargo(workspace, "tree")?;
+    tree.args(["--workspace", "--all-features", "--locked", "--prefix", "none", "--format", "{p}|{l}"]);
+    let text = logged(workspace, "dependencies", &mut tree)?.stdout;
+    let packages: BTreeSet<&str> = text.lines().map(|line| line.trim_end_matches(" (*)")).collect();
+    ensure!(packages.len() > 50, "`cargo tree` names {} packages, which cannot be all", packages.len());
+    let wrong: Vec<String> = packages.iter().filter_map(|line| objection(line, &workspace.root)).collect();
     ensure!(wrong.is_empty(), "{}", wrong.join("; "));
     Ok(())
 }
 
-/// Why a package may not be used, if so.
-fn objection(package: &Value) -> Option<String> {
-    let name = format!("{} {}", package["name"].as_str()?, package["version"].as_str()?);
-    let source = package["source"].as_str();
-    if source.is_some_and(|source| source != REGISTRY) {
-        return Some(format!("{name} comes from {}, not from crates.io", source.unwrap_or_default()));
+/// Why a package may not be used, if so. The line is `NAME vVERSION`, then what is special about it in parentheses, such
+/// as another source than crates.io; then the licence.
+fn objection(line: &str, root: &Path) -> Option<String> {
+    let (package, licence) = line.split_once('|')?;
+    let mut parts = package.split(" (");
+    let name = parts.next()?;
+    let foreign = parts
+        .map(|part| part.trim_end_matches(')'))
+        .find(|part| *part != "proc-macro" && !Path::new(part).starts_with(root));
+    if let Some(source) = foreign {
+        return Some(format!("{name} comes from {source}, not from crates.io"));
     }
-    let Some(licence) = package["license"].as_str() else { return Some(format!("{name} names no licence")) };
+    if licence.is_empty() {
+        return Some(format!("{name} names no licence"));
+    }
     // Old manifests separate alternatives by a slash.
     let expression = match Expression::parse_mode(licence, ParseMode::LAX) {
         Ok(expression) => expression,
@@ -99,8 +103,8 @@ fn objection(package: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{REGISTRY, is_output, objection};
-    use serde_json::json;
+    use super::{is_output, objection};
+    use std::path::Path;
 
     #[test]
     fn an_output_is_what_lies_in_cargos_folder() {
@@ -112,18 +116,16 @@ mod tests {
 
     #[test]
     fn a_licence_or_source_that_is_not_allowed_is_named() {
-        let of = |licence: Option<&str>, source: Option<&str>| {
-            objection(&json!({"name": "x", "version": "1.0.0", "license": licence, "source": source}))
-        };
+        let of = |line: &str| objection(line, Path::new("/work"));
         for good in ["MIT", "MIT OR Apache-2.0", "MIT/Apache-2.0", "GPL-3.0-only OR MIT", "(MIT OR ISC) AND Zlib"] {
-            assert_eq!(of(Some(good), Some(REGISTRY)), None);
+            assert_eq!(of(&format!("x v1.0.0|{good}")), None);
         }
-        assert!(of(Some("Apache-2.0 WITH LLVM-exception"), None).is_none());
-        for bad in ["GPL-3.0-only", "MIT AND GPL-2.0-or-later", "Nonsense-9"] {
-            assert!(of(Some(bad), Some(REGISTRY)).unwrap().contains("x 1.0.0"), "{bad}");
+        assert_eq!(of("x v1.0.0 (proc-macro)|Apache-2.0 WITH LLVM-exception"), None);
+        assert_eq!(of("x v1.0.0 (/work/crates/x)|MIT"), None);
+        for bad in ["GPL-3.0-only", "MIT AND GPL-2.0-or-later", "Nonsense-9", ""] {
+            assert!(of(&format!("x v1.0.0|{bad}")).unwrap().contains("x v1.0.0"), "{bad}");
         }
-        assert!(of(None, Some(REGISTRY)).unwrap().contains("names no licence"));
-        let git = "git+https://example.org/x";
-        assert!(of(Some("MIT"), Some(git)).unwrap().contains("comes from git+"));
+        assert!(of("x v1.0.0 (/elsewhere/x)|MIT").unwrap().contains("comes from /elsewhere/x"));
+        assert!(of("x v1.0.0 (https://example.org/x#1)|MIT").unwrap().contains("comes from https:"));
     }
 }
