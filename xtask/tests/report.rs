@@ -58,7 +58,7 @@ fn a_stale_readme_or_chart_ends_the_check_with_2() {
     assert_eq!(report(root, &["--readme"]).0, 0);
     assert_eq!(report(root, &["--check"]), (0, "1 published reports and README.md are current\n".into()));
     for (path, from, stale) in [
-        ("README.md", "1,000 tokens/s", "not current: README.md, whose newest report is reports/run\n"),
+        ("README.md", "1,000 tokens/s", "not current: README.md, whose results must be those of reports/run\n"),
         ("reports/run/charts/throughput.svg", "1,000", "not current: reports/run/charts/throughput.svg\n"),
         ("reports/run/report.md", "1,000", "not current: reports/run/report.md\n"),
     ] {
