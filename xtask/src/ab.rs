@@ -98,7 +98,7 @@ fn ab(ab: &AbFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
         }
         return Ok(Exit::Pass);
     }
-    // Accepted counters are in the report: what is wrong with them is told before anything is built.
+    // The report has the accepted counters, too: a fault in their files is an error before anything is built.
     let published = Published::load(&here.workspace)?;
     if let Some(journal) = &journal {
         resume::require_same_ground(journal, &here.workspace)?;

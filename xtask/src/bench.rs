@@ -4,6 +4,7 @@ use crate::context::{Context, Ready, tell};
 use crate::flags::{Cli, Command, Flags};
 use crate::resume::{self, Resumed};
 use anyhow::bail;
+use bitstate_harness::git;
 use bitstate_harness::golden::{Case, Golden};
 use bitstate_harness::journal::Journal;
 use bitstate_harness::measure;
@@ -96,6 +97,9 @@ fn bench(bench: &BenchFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
         bail!("`{name}` cannot name a run: letters, digits, `-`, `_` and `.` can");
     }
+    if git::is_leftover(name) {
+        bail!("`{name}` cannot name a run: it is the name of a hidden file or of a backup, which `report` passes over");
+    }
     let context = Context::new(flags)?;
     let golden = Golden::load(&context.workspace)?;
     let timed: Vec<&Case> = context.cases(&golden)?.into_iter().filter(|case| case.bench).collect();
@@ -106,7 +110,7 @@ fn bench(bench: &BenchFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
         return Ok(dry_run(&context, &timed));
     }
     let limits = Thresholds::load(&context.workspace)?.time;
-    // Before anything is built, so that it is not built in vain; accepted counters, too, are in the report.
+    // Before anything is built, so that it is not built in vain. The report has the accepted counters, too.
     let published = Published::load(&context.workspace)?;
     match &journal {
         Some(journal) => resume::require_same_ground(journal, &context.workspace)?,

@@ -22,8 +22,8 @@ Examples:
   cargo xtask report --merge native/ wasm.jsonl --out merged/
                                         one report of runs that several machines made of one commit
 
-README.md shows the run of the newest commit: not a quick one, not one whose tree had changes or in which something failed,
-and not one that lacks a number which another such run has. --readme says which runs it passes over, and why.
+README.md shows the run of the newest commit: not a quick one, not one whose tree had changes or in which something
+failed, and not one that lacks a number which another such run has. --readme says which runs it passes over, and why.
 
 Exit codes:
   0  made, or current

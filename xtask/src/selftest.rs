@@ -12,6 +12,7 @@ use bitstate_harness::stats::paired::Ratio;
 use bitstate_harness::stats::verdict::Verdict;
 use bitstate_harness::thresholds::Thresholds;
 use bitstate_harness::verify::Plan;
+use bitstate_harness::workspace::Workspace;
 use bitstate_harness::{Error, Exit, provenance};
 use clap::Args;
 use serde_json::json;
@@ -115,8 +116,8 @@ pub fn outcomes(quick: bool) -> anyhow::Result<Vec<Outcome>> {
 
 /// Sets up and builds what faults are planted into.
 fn with_bench<T>(quick: bool, act: impl FnOnce(&Bench) -> Result<T, Error>) -> anyhow::Result<T> {
+    let thresholds = Thresholds::load(&Workspace::find()?)?;
     let ready = prepare()?;
-    let thresholds = Thresholds::load(&ready.context.workspace)?;
     let provenance = Provenance::collect(&ready.context.workspace);
     let plan = plan(&ready)?;
     let pairs = if quick { Pairs::Fewest } else { Pairs::Steady };

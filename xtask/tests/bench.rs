@@ -41,7 +41,17 @@ fn a_name_that_was_published_today_is_refused_before_anything_is_built() {
 }
 
 #[test]
-fn accepted_counters_that_cannot_be_read_are_told_before_anything_is_built() {
+fn a_run_is_not_named_like_a_backup_which_reports_are_not_made_of() {
+    let folder = workspace();
+    for name in ["first.bak", ".first", "a/b", ""] {
+        let (code, said, built) = bench(folder.path(), &["--publish", name]);
+        assert_eq!((code, built), (2, false), "{said}");
+        assert!(said.contains(&format!("`{name}` cannot name a run")), "{said}");
+    }
+}
+
+#[test]
+fn accepted_counters_that_cannot_be_read_are_an_error_before_anything_is_built() {
     let folder = workspace();
     let root = folder.path();
     for (name, text) in [("native.json", "{"), ("natvie.json", "{}")] {

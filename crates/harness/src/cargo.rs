@@ -205,7 +205,7 @@ mod tests {
                 |path: &&PathBuf| path.strip_prefix(&workspace.target).unwrap().components().count() == depth;
             for lost in below(&workspace.target).iter().filter(of_depth) {
                 let removed = if lost.is_dir() { std::fs::remove_dir_all(lost) } else { std::fs::remove_file(lost) };
-                // What was built anew meanwhile may have another name.
+                // A rebuild since the list was made may have removed it.
                 if removed.is_ok() {
                     assert_eq!(said(&workspace), whole, "without {}", lost.display());
                 }

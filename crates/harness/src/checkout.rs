@@ -64,12 +64,12 @@ fn resolve(root: &Path, reference: &str) -> Result<String, Error> {
 
 /// Whether a folder holds this very commit, unchanged.
 fn holds(checkout: &Workspace, commit: &str) -> bool {
-    // A folder without a repository of its own would be answered for by the one around it.
+    // For a folder without a repository of its own the one around it would answer.
     let own = checkout.root.join(".git").is_dir();
     own && git::state(checkout).is_ok_and(|state| state.commit == commit && state.changes.is_none())
 }
 
-/// Makes a checkout, beside its place first, so that one that was interrupted is never taken for whole.
+/// Makes a checkout, in a temporary folder first, so that an interrupted one is never mistaken for a complete one.
 fn make(from: &Path, folder: &Path, checkout: &Workspace, commit: &str) -> Result<(), Error> {
     make_folder(folder)?;
     let text = |output: Output| String::from_utf8_lossy(&output.stdout).trim().to_string();
@@ -94,7 +94,7 @@ fn make(from: &Path, folder: &Path, checkout: &Workspace, commit: &str) -> Resul
     Err(Error::Refused(format!("git did not check {commit} out whole into {root}: remove that folder and try again")))
 }
 
-/// Earlier versions registered a worktree in the user's repository. Whether it goes is for the user to say.
+/// Says how to remove the worktree that earlier versions registered in the user's repository. Only the user does that.
 fn tell_of_earlier(worktree: &Path) {
     if worktree.join(".git").is_file() {
         let worktree = worktree.display();

@@ -1,9 +1,9 @@
-//! Git, asked about a workspace. Asking changes nothing: not the index, which `git status` would write, nor the list of
-//! worktrees, nor any file of the repository.
+//! Queries to git about a workspace. They write nothing into its repository: not the index, which `git status` would
+//! refresh, not the list of worktrees, nor any other file.
 //!
 //! Which repository answers depends on the folder alone. The variables by which a commit hook chooses another one do
-//! not reach git (see [`crate::environment`]), and what is changed is found with an index of our own, so that neither a
-//! commit under way nor a file marked as unchanged can hide a change.
+//! not reach git (see [`crate::environment`]), and changes are found with an index of our own, so that neither a commit
+//! in progress nor a file marked as unchanged can hide one.
 
 use crate::environment::command;
 use crate::error::Error;
@@ -63,7 +63,7 @@ impl State {
 /// The commit of a workspace and the changes beside it.
 ///
 /// A tracked file counts unless it is a report, which a run writes. A file that git does not know counts where a build,
-/// a run or a verdict can read it; an editor's swap file or a note does not: see [`can_be_read`].
+/// a run or a verdict can read it; an editor's swap file or a note in the top folder does not.
 ///
 /// # Errors
 /// If git is not installed, the folder is in no repository, git refuses to read it, or a changed file cannot be read.
@@ -130,7 +130,7 @@ fn git(folder: &Path) -> Command {
     command.arg("-C").arg(folder);
     command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
     command.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1").env("GIT_NO_REPLACE_OBJECTS", "1");
-    // A repository of its own answers or nobody does: one of which a part is missing is not mistaken for the one around.
+    // A repository of which a part is missing must not be mistaken for the one around it.
     if let Some(above) = folder.parent().filter(|_| folder.join(".git").symlink_metadata().is_ok()) {
         command.env("GIT_CEILING_DIRECTORIES", above);
     }
@@ -234,7 +234,7 @@ fn folders_with_manifest<'a>(names: &[&'a [u8]]) -> Vec<&'a str> {
 /// Whether a file's name says that an editor, a merge or a person's copy left it there: hidden, a backup, a swap file.
 /// Cargo looks for none of these, and neither does the harness.
 pub fn is_leftover(name: &str) -> bool {
-    const ENDINGS: [&str; 9] = ["bak", "old", "orig", "rej", "swp", "swo", "tmp", "save", "part"];
+    const ENDINGS: [&str; 8] = ["bak", "old", "orig", "rej", "swp", "swo", "tmp", "save"];
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     name.starts_with(['.', '#']) || name.ends_with('~') || ENDINGS.contains(&ending)
 }

@@ -1,5 +1,6 @@
 //! Where the numbers of a run come from: commit, tools, machine, load.
 
+use crate::error::Error;
 use crate::git;
 use crate::stats::verdict::TimeLimits;
 use crate::target;
@@ -86,9 +87,11 @@ pub struct Shard {
 impl Provenance {
     /// Looks around. Where git cannot tell the commit, it is unknown, and why is said once.
     pub fn collect(workspace: &Workspace) -> Self {
-        let state = git::state(workspace).map_err(|error| {
+        let state = git::state(workspace).inspect_err(|error| {
             static SAID: Once = Once::new();
-            SAID.call_once(|| eprintln!("warning: the commit is unknown: {error}"));
+            if !matches!(error, Error::Interrupted) {
+                SAID.call_once(|| eprintln!("warning: the commit is unknown: {error}"));
+            }
         });
         let state = state.ok();
         let dirty = state.as_ref().is_none_or(|state| state.changes.is_some());

@@ -67,7 +67,7 @@ fn claim(parent: &Path, provenance: &Provenance) -> Result<PathBuf, Error> {
     Err(Error::Refused(format!("every name after {name} is taken in {}", parent.display())))
 }
 
-/// Whether a folder has the report of this very run: one that was broken off while it wrote that, and was resumed.
+/// Whether a folder has the report of this very run, which was interrupted while it wrote that, and resumed.
 fn is_of(folder: &Path, provenance: &Provenance) -> bool {
     if provenance.resumed.is_empty() {
         return false;
@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(first, run(1), "the first is as it was");
         let resumed = Provenance { resumed: vec!["2026-01-31T11:00:00Z".into()], ..run(2) };
         assert_eq!(written(&parent, &resumed), "2026-01-31-local-2");
-        // What a person put there is nobody's report.
+        // A file of the user's that has the name.
         std::fs::write(parent.join("2026-01-31-local-4"), "a file").unwrap();
         assert_eq!(written(&parent, &run(5)), "2026-01-31-local-5");
     }

@@ -249,7 +249,7 @@ mod tests {
     fn tools(folder: &Path) -> Toolchain {
         let assembler = folder.join("as.sh");
         let script = r#"printf '#!/bin/sh\nfor last; do :; done\ncp "$4" "$last"\n' >"$0"; chmod 755 "$0""#;
-        // Written by another process: no child that is started meanwhile has it open for writing.
+        // Written by another process, so that no child of this one inherits it open for writing.
         let written = command("sh").args(["-c", script]).arg(&assembler).status().expect("a shell");
         assert!(written.success());
         let no = PathBuf::from("/nowhere");
