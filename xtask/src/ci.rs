@@ -4,7 +4,7 @@
 
 use crate::context::{this_program, waiting};
 use anyhow::{Context as _, bail};
-use bitstate_harness::ci::{Shard, Step, exit_of, gather, meaning, summary};
+use bitstate_harness::ci::{Shard, Step, exit_of, gaps, gather, meaning, summary};
 use bitstate_harness::environment;
 use bitstate_harness::error::nearest;
 use bitstate_harness::process::{self, ProcessError};
@@ -24,7 +24,8 @@ const SAID_LIMIT: usize = 64 << 20;
 Without a part: every shard one after the other, then the merge, on this machine.
 
 Exit code: the worst of all that ran, by the ranks of every verb: 4 outranks 2 outranks 3 outranks 1. A target without
-a shard, or a shard without records, is 2. `time` is advice: its code is its own, and counts for nothing in the whole.
+a shard, or a shard without records or a verdict, is 2. `time` is advice: its code is its own, and counts for nothing
+in the whole.
 
 Examples:
   ci/run.sh                            everything, as a machine that builds on a push does
@@ -154,8 +155,11 @@ impl Ci<'_> {
         copy(&verdict, &folder)?;
         let shard = Shard::new(target.name, steps.into());
         shard.write(&folder)?;
-        println!("shard {}: {}", self.workspace.show(&folder), meaning(shard.exit()));
-        Ok(shard.exit())
+        let gaps = gaps(&folder, target.name);
+        gaps.iter().for_each(|gap| println!("the shard of `{}` is not whole: {gap}", target.name));
+        let exit = shard.exit().worst(if gaps.is_empty() { Exit::Pass } else { Exit::Harness });
+        println!("shard {}: {}", self.workspace.show(&folder), meaning(exit));
+        Ok(exit)
     }
 
     /// Joins the shards into one report and says what all of them came to.

@@ -52,6 +52,7 @@ impl EvalFlags {
 
 pub fn run(flags: &EvalFlags) -> anyhow::Result<Exit> {
     let context = Context::new(&flags.flags)?;
+    let golden = Golden::load(&context.workspace)?;
     let setup = context.set_up()?;
     let quality = ask(&context.workspace, flags)?;
     let built = build::build(&context.workspace, &context.cells, &provenance::cpu_features())?;
@@ -59,7 +60,7 @@ pub fn run(flags: &EvalFlags) -> anyhow::Result<Exit> {
     let plan = Plan {
         cells: &context.cells,
         cases: Vec::new(),
-        golden: &Golden::load(&context.workspace)?,
+        golden: &golden,
         models: std::slice::from_ref(&model),
         built: &built,
         expected: &context.expected,

@@ -13,6 +13,7 @@ use bitstate_harness::stats::paired::Ratio;
 use bitstate_harness::stats::verdict::Verdict;
 use bitstate_harness::thresholds::Thresholds;
 use bitstate_harness::verify::Plan;
+use bitstate_harness::workspace::Workspace;
 use bitstate_harness::{Error, Exit, provenance};
 use clap::Args;
 use serde_json::json;
@@ -120,8 +121,8 @@ pub fn outcomes(quick: bool, cpu: Option<usize>) -> anyhow::Result<Vec<Outcome>>
 /// Sets up and builds what faults are planted into.
 fn with_bench<T>(quick: bool, cpu: Option<usize>, act: impl FnOnce(&Bench) -> Result<T, Error>) -> anyhow::Result<T> {
     Processor::check(cpu)?;
+    let thresholds = Thresholds::load(&Workspace::find()?)?;
     let ready = prepare()?;
-    let thresholds = Thresholds::load(&ready.context.workspace)?;
     let provenance = Provenance::collect(&ready.context.workspace);
     let mut plan = plan(&ready)?;
     let processor = context::processor(&plan, cpu)?;

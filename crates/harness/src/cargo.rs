@@ -89,8 +89,14 @@ fn without_build_settings(home: &Path, copy: &Path) -> Result<Option<PathBuf>, E
     for entry in std::fs::read_dir(home).map_err(Error::io("list", home))? {
         let entry = entry.map_err(Error::io("list", home))?;
         let (from, to) = (entry.path(), copy.join(entry.file_name()));
-        if from.ends_with("config") || from.ends_with("config.toml") || to.symlink_metadata().is_ok() {
+        if from.ends_with("config") || from.ends_with("config.toml") {
             continue;
+        }
+        match std::fs::read_link(&to) {
+            // A cache may have kept it from a machine whose home is another one.
+            Ok(linked) if linked != from => std::fs::remove_file(&to).map_err(Error::io("remove", &to))?,
+            _ if to.symlink_metadata().is_ok() => continue,
+            _ => {}
         }
         std::os::unix::fs::symlink(&from, &to).map_err(Error::io("link", &to))?;
     }
@@ -165,7 +171,7 @@ mod tests {
     use super::{Wanted, artifact, built, cargo, without_build_settings};
     use crate::environment;
     use crate::workspace::{Workspace, write_atomic};
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     const PROGRAM: Wanted = Wanted { name: "probe", ending: "" };
 
@@ -199,6 +205,31 @@ mod tests {
     }
 
     #[test]
+    fn a_target_folder_of_which_a_part_was_lost_repairs_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = workspace(folder.path());
+        let whole = said(&workspace);
+        // Folders first, then what lies in them.
+        for depth in 1..5 {
+            let of_depth =
+                |path: &&PathBuf| path.strip_prefix(&workspace.target).unwrap().components().count() == depth;
+            for lost in below(&workspace.target).iter().filter(of_depth) {
+                let removed = if lost.is_dir() { std::fs::remove_dir_all(lost) } else { std::fs::remove_file(lost) };
+                // A rebuild since the list was made may have removed it.
+                if removed.is_ok() {
+                    assert_eq!(said(&workspace), whole, "without {}", lost.display());
+                }
+            }
+        }
+    }
+
+    /// Everything in a folder, at any depth.
+    fn below(folder: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { [below(&path), vec![path]].concat() } else { vec![path] }).collect()
+    }
+
+    #[test]
     fn build_settings_of_the_home_are_left_out_and_the_way_to_registries_stays() {
         let folder = tempfile::tempdir().unwrap();
         let (home, copy) = (folder.path().join("home"), folder.path().join("copy"));
@@ -214,6 +245,11 @@ mod tests {
             assert_eq!(std::fs::read_to_string(copy.join("config.toml")).unwrap(), "[net]\noffline = true\n");
             assert_eq!(std::fs::read(copy.join("registry/index")).unwrap(), b"kept");
         }
+        // What another machine's home was linked to is not there.
+        std::fs::remove_file(copy.join("registry")).unwrap();
+        std::os::unix::fs::symlink("/nowhere/registry", copy.join("registry")).unwrap();
+        without();
+        assert_eq!(std::fs::read(copy.join("registry/index")).unwrap(), b"kept");
         write_atomic(&home.join("config.toml"), b"[net\n").unwrap();
         let error = without_build_settings(&home, &copy).unwrap_err().to_string();
         assert!(error.contains("home/config.toml: "), "{error}");

@@ -26,6 +26,7 @@ pub mod error;
 pub mod exit;
 pub mod expected;
 pub mod gate;
+pub mod git;
 pub mod golden;
 pub mod journal;
 pub mod measure;

@@ -219,6 +219,9 @@ fn make_executable(path: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::{Cell, Kind};
+    use crate::workspace::write_atomic;
+    use std::time::{Duration, SystemTime};
 
     #[test]
     fn the_target_keeps_what_the_compiler_says_but_for_four_fields() {
@@ -232,5 +235,91 @@ mod tests {
         assert_eq!(spec["features"], "+fp");
         assert!(adapt_spec("[]", "").is_err());
         assert!(adapt_spec("{", "").is_err());
+    }
+
+    /// A builder in a folder, whose assembler copies; it must not run anything else.
+    fn builder<'a>(folder: &'a Path, tools: &'a Toolchain) -> Builder<'a> {
+        let board = match &Cell::named("xtensa", "lut").expect("the target").target.kind {
+            Kind::QemuXtensa(board) => board,
+            kind => panic!("{kind:?}"),
+        };
+        Builder { tools, board, root: folder, dir: folder }
+    }
+
+    fn tools(folder: &Path) -> Toolchain {
+        let assembler = folder.join("as.sh");
+        let script = r#"printf '#!/bin/sh\nfor last; do :; done\ncp "$4" "$last"\n' >"$0"; chmod 755 "$0""#;
+        // Written by another process, so that no child of this one inherits it open for writing.
+        let written = command("sh").args(["-c", script]).arg(&assembler).status().expect("a shell");
+        assert!(written.success());
+        let no = PathBuf::from("/nowhere");
+        Toolchain {
+            cargo: no.clone(),
+            rustc: no.clone(),
+            llvm_mc: assembler,
+            ld: no.clone(),
+            size: no.clone(),
+            qemu: no,
+        }
+    }
+
+    /// What a cache restores, with its names from the target folder.
+    fn kept(folder: &Path, names: &[&str]) {
+        let _ = fs::remove_dir_all(folder.join("cargo"));
+        for name in names {
+            write_atomic(&folder.join(name), b"kept").expect("written");
+        }
+    }
+
+    #[test]
+    fn cargo_keeps_what_it_built_only_where_the_assembly_is_there_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (folder, tools) = (folder.path(), tools(folder.path()));
+        let builder = builder(folder, &tools);
+        let all = ["cargo/firmware.s", "cargo/builtins.s", "cargo/xtensa-bitstate/guest/deps/a.rlib"];
+        let left = |names: &[&str]| {
+            kept(folder, names);
+            builder.forget_other_builds().expect("forgotten");
+            names.iter().filter(|name| folder.join(name).is_file()).count()
+        };
+        assert_eq!(left(&all), 0, "of a workspace that is not known");
+        assert_eq!(left(&all), 3, "all of it, of this one");
+        for lost in 0..2 {
+            let some: Vec<&str> = all.iter().copied().filter(|name| *name != all[lost]).collect();
+            assert_eq!(left(&some), 0, "without {}", all[lost]);
+        }
+        // Without the crates cargo builds them, and the assembly with them.
+        assert_eq!(left(&all[..2]), 2);
+        fs::write(folder.join("workspace"), "/another").expect("written");
+        assert_eq!(left(&all), 0, "of another workspace");
+    }
+
+    #[test]
+    fn an_object_that_is_lost_or_older_than_its_source_is_made_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (folder, tools) = (folder.path(), tools(folder.path()));
+        let builder = builder(folder, &tools);
+        let (source, object) = (folder.join("a.s"), folder.join("a.o"));
+        fs::write(builder.spec(), "{}").expect("written");
+        fs::write(&source, "nop\n").expect("written");
+        let old = SystemTime::now() - Duration::from_secs(60);
+        let made = |lost: &dyn Fn()| {
+            lost();
+            let assembled = builder.assemble(&source, "a", "");
+            assembled.map(|object| fs::read_to_string(object).expect("an object")).expect("assembled")
+        };
+        let set =
+            |path: &Path, time| fs::File::options().write(true).open(path).and_then(|file| file.set_modified(time));
+        assert!(made(&|| {}).contains("nop"));
+        let wrong = |time: SystemTime| {
+            fs::write(&object, "wrong").expect("written");
+            set(&object, time).expect("dated");
+        };
+        let new = SystemTime::now() + Duration::from_secs(60);
+        assert_eq!(made(&|| wrong(new)), "wrong", "one that is newer is not looked into");
+        assert!(made(&|| wrong(old)).contains("nop"));
+        assert!(made(&|| fs::remove_file(&object).expect("removed")).contains("nop"));
+        fs::remove_file(folder.join("a.fixed.s")).expect("removed");
+        assert!(made(&|| wrong(old)).contains("nop"));
     }
 }
