@@ -3,11 +3,12 @@
 //! ```no_run
 //! # use bitstate_harness::target::{Kind, Target};
 //! # use bitstate_harness::xtensa::{Toolchain, build, run};
+//! # use bitstate_harness::workspace::Workspace;
 //! # use std::{path::Path, time::Duration};
 //! # fn main() -> Result<(), bitstate_harness::xtensa::Error> {
 //! # let Some(Kind::QemuXtensa(board)) = Target::named("xtensa").map(|target| &target.kind) else { return Ok(()) };
 //! let tools = Toolchain::find()?;
-//! let firmware = build(&tools, board, Path::new("."), Path::new("target/xtensa"))?;
+//! let firmware = build(&tools, board, &Workspace::find()?, Path::new("target/xtensa"))?;
 //! let image = firmware.link(Path::new("model.bits"), Path::new("request.txt"), Path::new("target/run.elf"))?;
 //! let output = run(&tools, &image, Duration::from_secs(60))?;
 //! # Ok(())
