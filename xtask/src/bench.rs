@@ -200,7 +200,7 @@ fn measure_and_report(
     tell_folder(workspace, &folder, &provenance);
     println!("report: {}/report.html (also report.md, report.json, records.jsonl, charts/)", workspace.show(&folder));
     if bench.publish.is_some() {
-        tell_readme(workspace, &folder)?;
+        tell_readme(workspace, &folder);
     }
     Ok(exit)
 }
@@ -215,13 +215,14 @@ pub fn tell_folder(workspace: &Workspace, folder: &Path, of: &Provenance) {
 }
 
 /// Says whether the README may show a run that was just published.
-fn tell_readme(workspace: &Workspace, folder: &Path) -> anyhow::Result<()> {
-    let shown = shown(workspace)?;
-    match shown.others.iter().find(|(other, _)| other == folder) {
-        Some((_, why)) => println!("README.md does not show this run: {why}"),
-        None => println!("`cargo xtask report --readme` writes these results into README.md"),
+fn tell_readme(workspace: &Workspace, folder: &Path) {
+    let others = shown(workspace).map(|shown| shown.others);
+    match others.as_ref().map(|others| others.iter().find(|(other, _)| other == folder)) {
+        Ok(Some((_, why))) => println!("README.md does not show this run: {why}"),
+        Ok(None) => println!("`cargo xtask report --readme` writes these results into README.md"),
+        // Another run's records are at fault: this one is published all the same.
+        Err(error) => println!("whether README.md shows this run is not known: {error}"),
     }
-    Ok(())
 }
 
 /// The two cells to compare: where `--variant` leaves exactly two variants of one target whose clock is time.

@@ -184,7 +184,7 @@ fn sentence(folder: &Path, arguments: &[&str], said: &str) -> String {
     if said.contains("dubious ownership") {
         return format!(
             "git does not read the repository of {folder}, because it belongs to another user: \
-             `git config --global --add safe.directory {folder}` allows it"
+             `git config --global --add safe.directory '{folder}'` allows it"
         );
     }
     if said.contains("not a git repository") {
@@ -339,7 +339,7 @@ mod tests {
         let empty = said("UNUSED");
         assert!(empty.contains("has no commit yet"), "{empty}");
         let foreign = said("GIT_TEST_ASSUME_DIFFERENT_OWNER");
-        let fix = format!("`git config --global --add safe.directory {}`", root.display());
+        let fix = format!("`git config --global --add safe.directory '{}'`", root.display());
         assert!(foreign.contains("belongs to another user") && foreign.contains(&fix), "{foreign}");
     }
 }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::process::owner::Identity;
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The folders of the workspace.
 #[derive(Debug, Clone)]
@@ -84,7 +84,10 @@ impl Workspace {
 /// Cargo's target folder, as an absolute path: a relative one is relative to the folder that cargo was started in.
 fn target(here: &Path, root: &Path, variable: Option<OsString>) -> PathBuf {
     let folder = variable.filter(|folder| !folder.is_empty());
-    folder.map_or_else(|| root.join("target"), |folder| here.join(folder))
+    let folder = folder.map_or_else(|| root.join("target"), |folder| here.join(folder));
+    // `crates/../target` is the same folder, but a longer name: programs that are given it count other bytes.
+    let indirect = folder.components().any(|part| part == Component::ParentDir);
+    folder.canonicalize().ok().filter(|_| indirect).unwrap_or(folder)
 }
 
 /// Makes a folder and those above it.
@@ -136,7 +139,7 @@ pub fn read_text(path: &Path) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{target, write_atomic};
+    use super::{make_folder, target, write_atomic};
     use std::path::Path;
 
     #[test]
@@ -145,6 +148,11 @@ mod tests {
         assert_eq!(of(None), Path::new("/w/target"));
         assert_eq!(of(Some("out")), Path::new("/w/crates/out"));
         assert_eq!(of(Some("/elsewhere")), Path::new("/elsewhere"));
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        make_folder(&root.join("crates")).unwrap();
+        make_folder(&root.join("target")).unwrap();
+        assert_eq!(target(&root.join("crates"), &root, Some("../target".into())), root.join("target"));
         // Not the current folder, which an empty name would give.
         assert_eq!(of(Some("")), Path::new("/w/target"));
     }

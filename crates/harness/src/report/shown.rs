@@ -146,7 +146,8 @@ impl Run {
 }
 
 impl Skip {
-    /// A skip that another machine, or no machine, would not have: one for want of a tool is a gap.
+    /// A skip that lies in the machine or the target: a CPU without the instructions, a memory that is too small. One
+    /// for a tool that is not installed leaves a gap.
     fn of(row: &Row) -> Option<Self> {
         match row {
             Row::Skipped { target, variant, workload, cause: Cause::Memory | Cause::Cpu, expected: true, .. } => {
