@@ -295,6 +295,14 @@ fn the_readme_block_is_replaced_and_nothing_else() {
             && new.ends_with("<!-- results:end -->\nafter\n")
     );
     assert!(!new.contains("old") && new.contains("reports/x/charts/throughput.svg"));
+    // Of each workload and target the fastest variant: the one of fewest instructions, where none is timed.
+    let rows: Vec<&str> = new.lines().filter(|line| line.starts_with("| `")).collect();
+    let of_xtensa: Vec<&&str> = rows.iter().filter(|row| row.contains("| xtensa |")).collect();
+    assert!(of_xtensa.iter().all(|row| row.contains("| lut |") || row.contains("skipped")), "{new}");
+    let mut places: Vec<Vec<&str>> = rows.iter().map(|row| row.split(" | ").take(2).collect()).collect();
+    let all = places.len();
+    places.dedup();
+    assert_eq!(places.len(), all, "a row for each workload and target");
     assert_eq!(markdown::readme(&new, &report, Path::new("reports/x")).unwrap(), new);
     let error = markdown::readme("no block", &report, Path::new("reports/x")).unwrap_err();
     assert!(error.to_string().contains("README.md has no block"));
