@@ -9,6 +9,7 @@ mod context;
 mod doctor;
 mod eval;
 mod flags;
+mod fuzz;
 mod gate;
 mod golden;
 mod list;
@@ -76,6 +77,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Test(flags) if flags.trainer => test::trainer(),
         Command::Test(_) => test::run(),
         Command::TrainSmoke => train_smoke::run(),
+        Command::Fuzz(flags) => fuzz::run(flags),
     }
 }
 

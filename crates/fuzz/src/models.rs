@@ -3,7 +3,7 @@
 use crate::input::bits;
 use bitstate_engine::{Engine, State, TopLogit};
 use bitstate_kernels::{Kernels, Variant};
-use bitstate_model::{Config, Model};
+use bitstate_model::Config;
 use bitstate_reference::{Canonical, CanonicalState};
 
 /// A model's shapes.
@@ -18,8 +18,7 @@ pub(crate) fn variants() -> impl Iterator<Item = Variant> {
 }
 
 /// The logits after each of `tokens` and what the state is then, worked out by the reference.
-pub(crate) fn by_reference(model: &Model<'_>, mut state: CanonicalState, tokens: &[u32]) -> Vec<Vec<u32>> {
-    let canonical = Canonical::new(model);
+pub(crate) fn by_reference(canonical: &Canonical, mut state: CanonicalState, tokens: &[u32]) -> Vec<Vec<u32>> {
     let mut steps: Vec<Vec<u32>> = tokens.iter().map(|&token| bits(&canonical.forward(token, &mut state))).collect();
     let layers = state.layers.iter();
     steps.push(

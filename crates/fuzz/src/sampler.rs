@@ -11,7 +11,7 @@ use bitstate_reference::sampling as reference;
 /// Bytes before the logits: seed u64; temperature, top-p and penalty f32; top-k u16; tokens seen before u8; repetitions u8.
 pub const PARAMETERS: usize = 24;
 /// Largest vocabulary.
-const MOST_LOGITS: usize = 4096;
+const MOST_LOGITS: usize = 1024;
 /// Tokens drawn one after the other.
 const DRAWS: usize = 3;
 

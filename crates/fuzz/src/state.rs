@@ -6,12 +6,11 @@
 
 use crate::models::{by_engine, by_reference, config, variants};
 use bitstate_engine::Engine;
-use bitstate_kernels::Variant;
 use bitstate_model::{Config, Model, Version, synthetic};
 use bitstate_protocol::Digest;
-use bitstate_reference::CanonicalState;
 use bitstate_reference::canonical::LayerState;
-use std::sync::OnceLock;
+use bitstate_reference::{Canonical, CanonicalState};
+use std::sync::LazyLock;
 
 /// What follows the first byte: a saved state.
 pub const AS_IT_IS: u8 = b's';
@@ -24,11 +23,18 @@ pub const VALUES: u8 = b'v';
 const HEADER: usize = 16;
 const TRAILER: usize = 8;
 
-/// The file of the model whose states these are.
-pub fn model() -> &'static [u8] {
-    static FILE: OnceLock<Vec<u8>> = OnceLock::new();
-    FILE.get_or_init(|| synthetic(&config([37, 2, 2, 17, 2]), 1, Version::V1_2))
+/// The model whose states these are, laid out for every variant that runs here, and for the reference.
+struct Engines {
+    all: Vec<Engine<'static>>,
+    reference: Canonical,
 }
+
+static ENGINES: LazyLock<Engines> = LazyLock::new(|| {
+    let file = synthetic(&config([37, 1, 2, 17, 1]), 1, Version::V1_2);
+    let model = Model::parse(file.leak()).expect("a synthetic model is one");
+    let engine = |variant| Engine::new(&model, variant).expect("the variant runs here");
+    Engines { all: variants().map(engine).collect(), reference: Canonical::new(&model) }
+});
 
 /// Reads one input.
 ///
@@ -36,9 +42,7 @@ pub fn model() -> &'static [u8] {
 /// Where two answers differ.
 pub fn run(data: &[u8]) {
     let Some((&kind, data)) = data.split_first() else { return };
-    let model = Model::parse(model()).expect("a synthetic model is one");
-    let engines: Vec<Engine<'_>> =
-        variants().map(|variant| Engine::new(&model, variant).expect("the variant runs here")).collect();
+    let Engines { all: engines, reference } = &*ENGINES;
     let saved = match kind {
         AS_IT_IS => data.to_vec(),
         DIGEST_MADE => with_digest(data),
@@ -48,15 +52,15 @@ pub fn run(data: &[u8]) {
     let Ok(first) = engines[0].restore_state(&saved) else {
         let error = engines[0].restore_state(&saved).err();
         assert!(kind != VALUES, "{error:?}");
-        for engine in &engines {
+        for engine in engines {
             assert_eq!(engine.restore_state(&saved).err(), error, "{:?}", engine.variant());
         }
         return;
     };
     assert_eq!(first.to_bytes(), saved, "a restored state is saved as it was");
     let tokens = [5, 36];
-    let expected = by_reference(&model, canonical(&model.config, &saved), &tokens);
-    for engine in &engines {
+    let expected = by_reference(reference, canonical(reference.config(), &saved), &tokens);
+    for engine in engines {
         let state = engine.restore_state(&saved).expect("the first variant restored it");
         assert_eq!(by_engine(engine, &state, &tokens), expected, "{:?}", engine.variant());
     }
@@ -94,8 +98,7 @@ fn canonical(config: &Config, saved: &[u8]) -> CanonicalState {
 
 /// A saved state of the model, some tokens into a text.
 pub fn saved(tokens: &[u32]) -> Vec<u8> {
-    let model = Model::parse(model()).expect("a synthetic model is one");
-    let engine = Engine::new(&model, Variant::Generic).expect("it runs everywhere");
+    let engine = &ENGINES.all[0];
     let mut state = engine.new_state();
     engine.advance(tokens, &mut state).expect("the tokens are the model's");
     state.to_bytes()

@@ -21,6 +21,7 @@ pub mod diagnose;
 pub mod error;
 pub mod exit;
 pub mod expected;
+pub mod fuzz;
 pub mod gate;
 pub mod golden;
 pub mod journal;

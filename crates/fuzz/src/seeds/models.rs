@@ -5,6 +5,9 @@ use crate::{Inputs, state};
 use bitstate_model::{Version, synthetic};
 use std::path::Path;
 
+/// Name; shape, version and seed; then changes: where, and a value.
+type Recipe = (&'static str, [u8; 7], &'static [(u16, u16, f32)]);
+
 /// The files are small ones of each version: those in `golden/` have some 100 kB, in which a change rarely meets a header.
 ///
 /// # Errors
@@ -17,12 +20,11 @@ pub fn bits(_: &Path) -> anyhow::Result<Inputs> {
             inputs.push((format!("{name}-{version}"), file));
         }
     }
-    // Shape, version, seed; then changes: where, and a value.
-    let recipes: [(&str, [u8; 7], &[(u16, u16, f32)]); 5] = [
+    let recipes: [Recipe; 5] = [
         ("recipe", [63, 1, 1, 31, 1, 2, 1], &[]),
-        ("recipe-one-weight", [10, 0, 2, 10, 1, 0, 2], &[(2, 3, f32::MAX)]),
-        ("recipe-tensors", [254, 2, 0, 39, 3, 1, 3], &[(3, 0, 3e38), (9, 0, -1e-40), (41, 0, 88.8)]),
-        ("recipe-norm", [100, 1, 1, 16, 2, 2, 4], &[(5, 0, 0.0), (7, 0, -0.0), (60, 2, 1e30), (30, 1, -1e30)]),
+        ("recipe-one-weight", [10, 0, 1, 10, 1, 0, 2], &[(2, 3, f32::MAX)]),
+        ("recipe-tensors", [79, 1, 0, 32, 1, 1, 3], &[(3, 0, 3e38), (9, 0, -1e-40), (41, 0, 88.8)]),
+        ("recipe-norm", [40, 1, 1, 16, 1, 2, 4], &[(5, 0, 0.0), (7, 0, -0.0), (60, 2, 1e30), (30, 1, -1e30)]),
         ("recipe-decay", [36, 0, 1, 15, 0, 2, 5], &[(51, 0, 200.0), (53, 0, -200.0), (55, 0, 1e10)]),
     ];
     for (name, head, changes) in recipes {
