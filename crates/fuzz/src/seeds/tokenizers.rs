@@ -103,6 +103,7 @@ fn normalizers() -> Vec<Value> {
         json!({"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null,
             "lowercase": true}),
         json!({"type": "Strip", "strip_left": true, "strip_right": true}),
+        json!({"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAABhAA=="}),
         json!({"type": "Prepend", "prepend": "\u{2581}"}),
         json!({"type": "Replace", "pattern": {"String": " "}, "content": "\u{2581}"}),
         json!({"type": "Replace", "pattern": {"Regex": "[aeiou]+"}, "content": "e"}),

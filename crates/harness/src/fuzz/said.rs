@@ -19,7 +19,8 @@ pub(super) fn stats(stderr: &str) -> Stats {
 /// The line that says why an input failed: the panic's with its place, or the sanitizer's.
 pub(super) fn reason(stderr: &str) -> String {
     let lines: Vec<&str> = stderr.lines().map(str::trim).collect();
-    if let Some(at) = lines.iter().position(|line| line.starts_with("thread '") && line.contains("panicked at ")) {
+    // The last one: a panic before it became an error.
+    if let Some(at) = lines.iter().rposition(|line| line.contains("panicked at ")) {
         let place = lines[at].split_once("panicked at ").map_or("", |(_, place)| place.trim_end_matches(':'));
         return format!("panicked at {place}: {}", lines.get(at + 1).unwrap_or(&""));
     }
@@ -47,6 +48,8 @@ mod tests {
         assert_eq!(reason(panic), "panicked at crates/model/src/parse.rs:1:2: index out of bounds");
         let hang = "ALARM: working on the last Unit for 21 seconds\n==7== ERROR: libFuzzer: timeout after 21 seconds\n";
         assert_eq!(reason(hang), "==7== ERROR: libFuzzer: timeout after 21 seconds");
+        let caught = format!("panicked at tokenizers/lib.rs:1:1:\nCaught\n{panic}");
+        assert_eq!(reason(&caught), reason(panic));
         assert_eq!(reason(""), "no reason given");
     }
 }
