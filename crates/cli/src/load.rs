@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, anyhow};
 use bitstate_engine::{Engine, EngineError};
 use bitstate_kernels::Variant;
-use bitstate_model::{AlignedBytes, Model};
+use bitstate_model::{AlignedBytes, Model, ReadError};
 use bitstate_tokenizer::Description;
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,10 @@ pub fn variant_help() -> String {
 
 /// The bytes of a file.
 pub fn read(path: &Path) -> Result<AlignedBytes> {
-    AlignedBytes::read_file(path).with_context(|| format!("cannot read {}", path.display()))
+    AlignedBytes::read_model(path).map_err(|error| match error {
+        ReadError::Io(error) => anyhow!("cannot read {}: {error}", path.display()),
+        error => anyhow!("{} is not a model file this program reads: {error}", path.display()),
+    })
 }
 
 /// The description beside the model at `path`, which must be of these bytes.

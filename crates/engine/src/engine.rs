@@ -5,7 +5,7 @@ use crate::observe::Observer;
 use crate::state::State;
 use crate::weights::{Embedding, Layer, Norm};
 use crate::workers::Workers;
-use bitstate_kernels::{HeadPath, Kernels, MAX_N_EMBD, TopLogit, Variant};
+use bitstate_kernels::{HeadPath, Kernels, MAX_N_EMBD, NotFinite, TopLogit, Variant};
 use bitstate_model::{Config, Model};
 use core::hash::Hasher;
 use twox_hash::XxHash64;
@@ -114,7 +114,8 @@ impl<'m> Engine<'m> {
     /// Writes the logits of the token after the last that `state` has seen: V values.
     ///
     /// # Errors
-    /// Where `state` has seen nothing, or it or `logits` are not made for this model; nothing has changed then.
+    /// Where `state` has seen nothing, or it or `logits` are not made for this model; nothing has changed then. Where a
+    /// logit is NaN or infinite: `logits` holds it.
     pub fn logits(&self, state: &mut State, logits: &mut [f32]) -> Result<(), ForwardError> {
         self.logits_observed(state, logits, &mut ())
     }
@@ -131,8 +132,7 @@ impl<'m> Engine<'m> {
     ) -> Result<(), ForwardError> {
         self.check_logits(logits)?;
         self.check_seen(state)?;
-        self.head(state, logits, observer);
-        Ok(())
+        Ok(self.head(state, logits, observer)?)
     }
 
     /// Writes the `top.len()` largest of the logits that [`logits`](Engine::logits) gives, with their tokens: the
@@ -141,8 +141,8 @@ impl<'m> Engine<'m> {
     /// for nothing.
     ///
     /// # Errors
-    /// Where `state` has seen nothing, more logits are asked for than there are, or `state` or `room` are not made for
-    /// this model; nothing has changed then.
+    /// Where `state` has seen nothing, more logits are asked for than there are, `state` or `room` are not made for this
+    /// model, or any logit, among the largest or not, is NaN or infinite; `top` has not changed then.
     pub fn top_logits(
         &self,
         state: &mut State,
@@ -168,14 +168,15 @@ impl<'m> Engine<'m> {
         if top.len() > room.len() {
             return Err(ForwardError::Top { asked: top.len(), vocab_size: room.len() });
         }
-        Ok(self.top_head(state, top, room, observer))
+        Ok(self.top_head(state, top, room, observer)?)
     }
 
     /// Takes `state` one token further and writes the logits of the next token, V values:
     /// [`advance`](Engine::advance), then [`logits`](Engine::logits).
     ///
     /// # Errors
-    /// Where the token is not the model's, or `state` or `logits` are not made for it; nothing has changed then.
+    /// Where the token is not the model's, or `state` or `logits` are not made for it; nothing has changed then. Where a
+    /// logit is NaN or infinite: the token has been taken in, `logits` holds it.
     pub fn forward(&self, token: u32, state: &mut State, logits: &mut [f32]) -> Result<(), ForwardError> {
         self.forward_observed(token, state, logits, &mut ())
     }
@@ -195,8 +196,7 @@ impl<'m> Engine<'m> {
         self.check_logits(logits)?;
         self.check_state(state)?;
         self.advance_checked(&[token], state, observer);
-        self.head(state, logits, observer);
-        Ok(())
+        Ok(self.head(state, logits, observer)?)
     }
 
     /// Takes `state` through a prompt and writes the logits after its last token, V values:
@@ -204,12 +204,11 @@ impl<'m> Engine<'m> {
     ///
     /// # Errors
     /// Where the prompt is empty, any of its tokens is not the model's, or `state` or `logits` are not made for it;
-    /// nothing has changed then.
+    /// nothing has changed then. Where a logit is NaN or infinite: the prompt has been taken in.
     pub fn prefill(&self, prompt: &[u32], state: &mut State, logits: &mut [f32]) -> Result<(), ForwardError> {
         self.check_logits(logits)?;
         self.advance(prompt, state)?;
-        self.head(state, logits, &mut ());
-        Ok(())
+        Ok(self.head(state, logits, &mut ())?)
     }
 
     /// Takes each of many sessions one token further, `tokens[i]` in `states[i]`. One pass over the weights serves many
@@ -243,7 +242,8 @@ impl<'m> Engine<'m> {
     /// values of `logits`.
     ///
     /// # Errors
-    /// As `advance_many`, and where `logits` does not have V values for each session.
+    /// As `advance_many`, and where `logits` does not have V values for each session. Where a logit is NaN or infinite:
+    /// the error names the first session that has one, and all tokens have been taken in.
     pub fn forward_many(&self, tokens: &[u32], states: &mut [State], logits: &mut [f32]) -> Result<(), ForwardError> {
         let vocab_size = self.config.vocab_size;
         if logits.len() != states.len() * vocab_size {
@@ -251,8 +251,9 @@ impl<'m> Engine<'m> {
         }
         self.advance_many(tokens, states)?;
         let rows = self.kernels.batch_rows();
-        for (states, logits) in states.chunks_mut(rows).zip(logits.chunks_mut(rows * vocab_size)) {
-            self.heads(states, logits);
+        let batches = states.chunks_mut(rows).zip(logits.chunks_mut(rows * vocab_size));
+        for (first, (states, logits)) in (0..).step_by(rows).zip(batches) {
+            self.heads(states, logits).map_err(not_finite(first))?;
         }
         Ok(())
     }
@@ -263,7 +264,8 @@ impl<'m> Engine<'m> {
     ///
     /// # Errors
     /// Where any state has seen nothing, more logits are asked for than there are, `top` cannot be divided among the
-    /// states, or any state or `room` is not made for this model; nothing has changed then.
+    /// states, or any state or `room` is not made for this model; nothing has changed then. Where any logit of a session is
+    /// NaN or infinite: the error names the first such session.
     pub fn top_logits_many(
         &self,
         states: &mut [State],
@@ -282,8 +284,8 @@ impl<'m> Engine<'m> {
         if k == 0 {
             return Ok(());
         }
-        for (states, top) in states.chunks_mut(rows).zip(top.chunks_mut(rows * k)) {
-            self.top_heads(states, top, room);
+        for (first, (states, top)) in (0..).step_by(rows).zip(states.chunks_mut(rows).zip(top.chunks_mut(rows * k))) {
+            self.top_heads(states, top, room).map_err(not_finite(first))?;
         }
         Ok(())
     }
@@ -326,6 +328,11 @@ impl<'m> Engine<'m> {
         self.check_state(state)?;
         if state.has_residual() { Ok(()) } else { Err(ForwardError::NothingSeen) }
     }
+}
+
+/// The error of a batch whose first session is the call's `first`.
+fn not_finite(first: usize) -> impl Fn((usize, NotFinite)) -> ForwardError {
+    move |(i, NotFinite { token })| ForwardError::NotFiniteMany { session: first + i, token }
 }
 
 /// The digest of a run of bytes, as the engine takes it of a model file.

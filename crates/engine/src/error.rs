@@ -1,6 +1,6 @@
 //! What can go wrong, by call.
 
-use bitstate_kernels::{MAX_N_EMBD, Unavailable};
+use bitstate_kernels::{MAX_N_EMBD, NotFinite, Unavailable};
 
 /// A model that this engine cannot run here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +16,8 @@ pub enum EngineError {
     },
 }
 
-/// A call that the engine refuses. The state is as it was before.
+/// A call that the engine refuses. The state is as it was before, except with the two variants for logits that are not
+/// finite: then the tokens of the call have been taken in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ForwardError {
     /// A token that the model does not have.
@@ -67,6 +68,17 @@ pub enum ForwardError {
         tokens: usize,
         /// Number of states given.
         states: usize,
+    },
+    /// A logit is NaN or infinite.
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
+    /// A logit of one of many sessions is NaN or infinite.
+    #[error("session {session}: {}", NotFinite { token: *token })]
+    NotFiniteMany {
+        /// Place of the session in the call.
+        session: usize,
+        /// The lowest token with such a logit.
+        token: u32,
     },
     /// A state that was made for another model, or for another variant's layout.
     #[error(

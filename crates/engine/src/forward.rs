@@ -10,7 +10,9 @@ use crate::state::{LayerMemory, State};
 use crate::weights::{BitLinear, Embedding};
 use alloc::vec;
 use alloc::vec::Vec;
-use bitstate_kernels::{HeadPath, Kernels, MatmulScratch, QuantisedRows, TopLogit, WhyFull, WkvInput};
+use bitstate_kernels::{
+    HeadPath, Int8Head, Kernels, MatmulScratch, NotFinite, QuantisedRows, TopLogit, WhyFull, WkvInput,
+};
 use bitstate_model::Config;
 
 /// What the rows of a batch remember: for each of them the memory of one layer of its session.
@@ -245,49 +247,78 @@ impl Engine<'_> {
         kernels.sigmoid_gate_add(x, r, v);
     }
 
-    /// `logits = E · layer_norm(x; ln_f)` of the last token that `state` has seen.
-    pub(crate) fn head(&self, state: &mut State, logits: &mut [f32], observer: &mut impl Observer) {
+    /// `logits = E · layer_norm(x; ln_f)` of the last token that `state` has seen, all of them finite.
+    pub(crate) fn head(
+        &self,
+        state: &mut State,
+        logits: &mut [f32],
+        observer: &mut impl Observer,
+    ) -> Result<(), NotFinite> {
         let (kernels, Activations { z, head, .. }) = (self.kernels, &mut state.activations);
         let head = &mut head[..z.len()];
         observer.part(Part::Norms);
         kernels.layer_norm(&state.residual, &self.ln_f.weight, &self.ln_f.bias, z);
         observer.part(Part::Head);
-        match &self.embedding {
-            Embedding::F32(rows) => self.head_f32(rows, z, logits),
+        let finite = match &self.embedding {
+            Embedding::F32(rows) => {
+                self.head_f32(rows, z, logits);
+                kernels.check_finite(logits)
+            }
             Embedding::Int8(rows) => {
                 let scale = kernels.quantise_15bit(z, head);
                 self.head_int8(rows, head, scale, logits);
+                check_int8(rows, scale, || kernels.check_finite(logits))
             }
-        }
+        };
         observer.step(self.layers.len(), Step::FinalNorm, z);
         observer.step(self.layers.len(), Step::Head, logits);
+        finite
     }
 
     /// The logits of each of `states`, no more than a batch of them, in the same order: an INT8 embedding is passed over
-    /// once for all where it is laid out for that.
-    pub(crate) fn heads(&self, states: &mut [State], logits: &mut [f32]) {
+    /// once for all where it is laid out for that. An error has the place of its session.
+    pub(crate) fn heads(&self, states: &mut [State], logits: &mut [f32]) -> Result<(), (usize, NotFinite)> {
+        let vocab_size = self.config.vocab_size;
         // Workers divide the head of one session.
         let (Embedding::Int8(rows), None) = (&self.embedding, self.workers) else {
-            for (state, logits) in states.iter_mut().zip(logits.chunks_exact_mut(self.config.vocab_size)) {
-                self.head(state, logits, &mut ());
-            }
-            return;
+            let mut sessions = states.iter_mut().zip(logits.chunks_exact_mut(vocab_size)).enumerate();
+            return sessions.try_for_each(|(i, (state, logits))| {
+                self.head(state, logits, &mut ()).map_err(|not_finite| (i, not_finite))
+            });
         };
         let (q, scales) = self.head_inputs(states);
         rows.logits_many(q, scales, logits);
+        let mut sessions = scales.iter().zip(logits.chunks_exact(vocab_size)).enumerate();
+        sessions.try_for_each(|(i, (&scale, logits))| {
+            check_int8(rows, scale, || self.kernels.check_finite(logits)).map_err(|not_finite| (i, not_finite))
+        })
     }
 
-    /// The `top.len() / states.len()` largest of them for each of `states`; `room` is V values.
-    pub(crate) fn top_heads(&self, states: &mut [State], top: &mut [TopLogit], room: &mut [f32]) {
+    /// The `top.len() / states.len()` largest of them for each of `states`; `room` is V values. An error has the place of
+    /// its session.
+    pub(crate) fn top_heads(
+        &self,
+        states: &mut [State],
+        top: &mut [TopLogit],
+        room: &mut [f32],
+    ) -> Result<(), (usize, NotFinite)> {
         let (Embedding::Int8(rows), None) = (&self.embedding, self.workers) else {
             let k = top.len() / states.len();
-            for (state, top) in states.iter_mut().zip(top.chunks_mut(k)) {
-                self.top_head(state, top, room, &mut ());
-            }
-            return;
+            let mut sessions = states.iter_mut().zip(top.chunks_mut(k)).enumerate();
+            return sessions.try_for_each(|(i, (state, top))| {
+                self.top_head(state, top, room, &mut ()).map(|_| ()).map_err(|not_finite| (i, not_finite))
+            });
         };
-        let (q, scales) = self.head_inputs(states);
+        let (d, (q, scales)) = (self.config.n_embd, self.head_inputs(states));
+        for (i, (q, &scale)) in q.chunks_exact(d).zip(scales).enumerate() {
+            check_int8(rows, scale, || {
+                rows.logits(q, scale, room);
+                self.kernels.check_finite(room)
+            })
+            .map_err(|not_finite| (i, not_finite))?;
+        }
         rows.top_many(q, scales, top, room);
+        Ok(())
     }
 
     /// What an INT8 head reads of each of `states`, no more than a batch of them and at least one: rows of D, and what
@@ -311,18 +342,28 @@ impl Engine<'_> {
         top: &mut [TopLogit],
         room: &mut [f32],
         observer: &mut impl Observer,
-    ) -> HeadPath {
+    ) -> Result<HeadPath, NotFinite> {
         let (kernels, Activations { z, head, .. }) = (self.kernels, &mut state.activations);
         let head = &mut head[..z.len()];
         let Embedding::Int8(rows) = &self.embedding else {
-            self.head(state, room, observer);
+            self.head(state, room, observer)?;
             kernels.top(room, top);
-            return HeadPath::Full(WhyFull::NotInt8);
+            return Ok(HeadPath::Full(WhyFull::NotInt8));
         };
         observer.part(Part::Norms);
         kernels.layer_norm(&state.residual, &self.ln_f.weight, &self.ln_f.bias, z);
         observer.part(Part::Head);
         let scale = kernels.quantise_15bit(z, head);
-        self.top_int8(rows, head, scale, top, room)
+        // Bounds would find the largest without a look at the others.
+        check_int8(rows, scale, || {
+            self.head_int8(rows, head, scale, room);
+            kernels.check_finite(room)
+        })?;
+        Ok(self.top_int8(rows, head, scale, top, room))
     }
+}
+
+/// The logits of an INT8 head are looked at by `check` only if the scale of the activations leaves any in doubt.
+fn check_int8(rows: &Int8Head<'_>, scale: f32, check: impl FnOnce() -> Result<(), NotFinite>) -> Result<(), NotFinite> {
+    if rows.keeps_finite(scale) { Ok(()) } else { check() }
 }

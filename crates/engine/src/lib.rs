@@ -35,7 +35,7 @@ mod state;
 mod weights;
 mod workers;
 
-pub use bitstate_kernels::{HeadPath, TopLogit, WhyFull};
+pub use bitstate_kernels::{HeadPath, NotFinite, TopLogit, WhyFull};
 pub use engine::Engine;
 pub use error::{EngineError, ForwardError, RestoreError};
 pub use layout::PathOf;

@@ -50,7 +50,7 @@ fn time(sampling: Sampling, kernels: Kernels, logits: &[Vec<f32>], seen: usize, 
     let new = || Sampler::new(sampling, vocab_size, kernels).expect("the parameters are in range");
     // A text's tokens: the likely ones come again and again.
     let mut writer = new();
-    let text: Vec<u32> = (0..seen).map(|i| writer.sample(&logits[i % LOGITS])).collect();
+    let text: Vec<u32> = (0..seen).map(|i| writer.sample(&logits[i % LOGITS]).expect("numbers")).collect();
     let mut near = logits[..ROW].to_vec();
     let (mut sampler, mut total) = (new(), Duration::ZERO);
     for done in (0..iters as usize).step_by(ROW) {
@@ -58,13 +58,13 @@ fn time(sampling: Sampling, kernels: Kernels, logits: &[Vec<f32>], seen: usize, 
             sampler = new();
             text.iter().for_each(|&token| sampler.observe(token));
             // The first touches the memory.
-            sampler.sample(&near[0]);
+            sampler.sample(&near[0]).expect("numbers");
         }
         let n = ROW.min(iters as usize - done);
         near.iter_mut().zip(&logits[done % LOGITS..]).for_each(|(near, logits)| near.copy_from_slice(logits));
         let clock = Instant::now();
         for logits in &near[..n] {
-            black_box(sampler.sample(black_box(logits)));
+            black_box(sampler.sample(black_box(logits)).expect("numbers"));
         }
         total += clock.elapsed();
     }

@@ -4,11 +4,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_kernels::Kernels;
 
-/// From a logit to what is ranked: steps 1 and 2 of the definition.
+/// From a finite logit to what is ranked: steps 1 and 2 of the definition.
 #[derive(Debug)]
 pub(crate) struct Adjust {
     /// The penalty for a token seen 0, 1, 2, 3 times.
     factors: [f32; 4],
+    temperature: f32,
+    /// Infinite if the temperature is below 2^-128.
     inverse: f32,
 }
 
@@ -17,25 +19,31 @@ impl Adjust {
     pub fn new(temperature: f32, penalty: f32) -> Self {
         let mut factors = [1.0; 4];
         for n in 1..4 {
-            factors[n] = factors[n - 1] * penalty;
+            let factor = factors[n - 1] * penalty;
+            factors[n] = if factor < f32::MAX { factor } else { f32::MAX };
         }
-        Adjust { factors, inverse: 1.0 / temperature }
+        Adjust { factors, temperature, inverse: 1.0 / temperature }
     }
 
-    /// `l` of a token that was seen `count` times.
-    fn apply(&self, logit: f32, count: u8) -> f32 {
+    /// The logit of a token that was seen `count` times; finite.
+    fn penalised(&self, logit: f32, count: u8) -> f32 {
         // What was never seen is spared a division by 1.
         if count == 0 {
-            return logit * self.inverse;
+            return logit;
         }
         let factor = self.factors[usize::from(count)];
-        let logit = if logit > 0.0 { logit / factor } else { logit * factor };
-        logit * self.inverse
+        let penalised = if logit > 0.0 { logit / factor } else { logit * factor };
+        if penalised > f32::MIN { penalised } else { f32::MIN }
+    }
+
+    /// `l` of a token that was seen `count` times, as long as that of the largest is finite.
+    fn apply(&self, logit: f32, count: u8) -> f32 {
+        self.penalised(logit, count) * self.inverse
     }
 }
 
-/// A token and its adjusted logit as one integer. Integers ascend as the definition ranks: by logit descending, a NaN
-/// after every number and +0 equal to -0, then by id ascending.
+/// A token and its adjusted logit, which is no NaN, as one integer. Integers ascend as the definition ranks: by logit
+/// descending, +0 equal to -0, then by id ascending.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate(u64);
 
@@ -44,8 +52,7 @@ impl Candidate {
         // -0 + 0 is +0.
         let bits = (logit + 0.0).to_bits();
         // The bits of negative numbers ascend as the numbers descend, above those of all positive ones.
-        let descending = if bits >> 31 == 0 { bits ^ 0x7fff_ffff } else { bits };
-        let rank = if logit.is_nan() { u32::MAX } else { descending };
+        let rank = if bits >> 31 == 0 { bits ^ 0x7fff_ffff } else { bits };
         Candidate(u64::from(rank) << 32 | u64::from(token))
     }
 
@@ -103,22 +110,39 @@ impl Candidates {
         self.ranked[i].token()
     }
 
-    /// Keeps the `k` largest of `logits` once adjusted, of tokens seen `counts` times, in order: step 3 of the
+    /// Keeps the `k` largest of `logits`, all finite, once adjusted, of tokens seen `counts` times, in order: step 3 of the
     /// definition. Where all are kept, some that can neither be drawn nor change what is drawn are left out. The rest
     /// has to be sorted, since the order in which the weights are added decides their bits: 0.43 ms for 32,011 flat
     /// logits. (A radix sort took 0.24 ms, and another 270 KB.)
     ///
-    /// A penalty never raises a logit (`P >= 1`, and rounding keeps the order), nor does it make a number of what is
-    /// none. So whatever [`Kernels::not_below`] leaves out for its product without a penalty is below the floor with
-    /// its penalty too, or no number.
+    /// A penalty never raises a logit (`P >= 1`, and rounding keeps the order). So whatever [`Kernels::not_below`] leaves
+    /// out for its product without a penalty is below the floor with its penalty too.
     pub fn select(&mut self, logits: &[f32], counts: &[u8], adjust: &Adjust) {
-        if self.k == logits.len() {
-            let floor = self.weightless(logits, counts, adjust);
-            self.rank_from(floor, logits, counts, adjust);
-        } else {
-            self.select_k(logits, counts, adjust);
+        // 0 times an infinite inverse would be NaN.
+        if adjust.inverse.is_finite() {
+            if self.k == logits.len() {
+                let floor = self.weightless(logits, counts, adjust);
+                self.rank_from(floor, logits, counts, adjust);
+            } else {
+                self.select_k(logits, counts, adjust);
+            }
+            self.ranked.sort_unstable();
+            if self.logits().next().is_none_or(f32::is_finite) {
+                return;
+            }
         }
+        self.select_by_difference(logits, counts, adjust);
+    }
+
+    /// [`select`](Self::select) at a temperature so low that the largest logit overflows: by the differences to it.
+    fn select_by_difference(&mut self, logits: &[f32], counts: &[u8], adjust: &Adjust) {
+        let penalised = || logits.iter().zip(counts).map(|(&logit, &count)| adjust.penalised(logit, count));
+        let largest = penalised().fold(f32::MIN, |largest, logit| if logit > largest { logit } else { largest });
+        self.ranked.clear();
+        let differences = penalised().map(|logit| (logit - largest) / adjust.temperature);
+        self.ranked.extend(differences.zip(0..).map(|(logit, token)| Candidate::new(logit, token)));
         self.ranked.sort_unstable();
+        self.ranked.truncate(self.k);
     }
 
     /// Ranks what is not below `floor` before its penalty, in any order.
@@ -144,7 +168,7 @@ impl Candidates {
             if kth >= floor || floor == f32::NEG_INFINITY {
                 return;
             }
-            floor = if kth.is_nan() { f32::NEG_INFINITY } else { kth };
+            floor = kth;
         }
     }
 
@@ -165,12 +189,11 @@ impl Candidates {
     /// of -18 or less is below 2^-25, so adding it changes nothing: the sums have reached their last value before it,
     /// and what is drawn is the first to reach some value that is not above the last.
     ///
-    /// None of this is so where the sums are NaN: where the largest logit is infinite, or one is no number. A NaN is
-    /// found whatever the floor, but for one that an infinite penalty makes of 0.
+    /// None of this is so if the largest logit overflows; then all are looked at again in any case.
     fn weightless(&self, logits: &[f32], counts: &[u8], adjust: &Adjust) -> f32 {
         let best = self.kernels.argmax(logits) as usize;
         let Some((&logit, &count)) = logits.get(best).zip(counts.get(best)) else { return f32::NEG_INFINITY };
-        if !(logit * adjust.inverse).is_finite() || !adjust.factors[3].is_finite() {
+        if !(logit * adjust.inverse).is_finite() {
             return f32::NEG_INFINITY;
         }
         // Penalties may have made another the largest; then the floor is only lower than it need be. A number below
@@ -180,6 +203,7 @@ impl Candidates {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use bitstate_kernels::Variant;
@@ -189,9 +213,10 @@ mod tests {
 
     /// Logits of one kind, most of them with ties.
     fn logits(n: usize) -> impl Strategy<Value = Vec<f32>> {
-        let special = vec![0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -f32::NAN, f32::MAX, f32::MIN];
+        let special = vec![0.0, -0.0, f32::MAX, f32::MIN, f32::MIN_POSITIVE];
         let (subnormal, few) = ((0..200u32).prop_map(f32::from_bits), (-3..3i8).prop_map(f32::from));
-        let mixed = prop_oneof![8 => -12.0f32..12.0, 1 => any::<u32>().prop_map(f32::from_bits), 1 => select(special)];
+        let arbitrary = any::<u32>().prop_map(f32::from_bits).prop_filter("finite", |logit| logit.is_finite());
+        let mixed = prop_oneof![8 => -12.0f32..12.0, 1 => arbitrary, 1 => select(special)];
         prop_oneof![
             vec(-12.0f32..12.0, n),
             vec(mixed, n),
@@ -199,14 +224,16 @@ mod tests {
             vec(few, n),
             Just((0..n).map(|i| i as f32 * 0.01 - 3.0).collect()),
             Just((0..n).map(|i| 3.0 - i as f32 * 0.01).collect()),
-            select(vec![1.0, -1.0, 0.0, f32::NAN, f32::NEG_INFINITY]).prop_map(move |same| vec![same; n]),
+            select(vec![1.0, -1.0, 0.0, f32::MAX, f32::MIN]).prop_map(move |same| vec![same; n]),
         ]
     }
 
     /// `k` below the number of logits, logits, how often each token was seen, and how that counts.
     fn call() -> impl Strategy<Value = (usize, Vec<f32>, Vec<u8>, Adjust)> {
-        // Temperatures whose inverse is infinite or makes ties of what it scales, and penalties whose powers overflow.
-        let temperature = prop_oneof![0.05f32..4.0, select(vec![1.0, 1e-45, f32::MIN_POSITIVE, 1e30, f32::MAX])];
+        // Temperatures whose inverse is infinite, makes the logits overflow, or makes ties of them, and penalties whose
+        // powers overflow.
+        let extreme = select(vec![1.0, 1e-45, 2.9e-39, 3e-39, f32::MIN_POSITIVE, 3e-38, 1e-37, 1e30, f32::MAX]);
+        let temperature = prop_oneof![0.05f32..4.0, extreme];
         let penalty = prop_oneof![1.0f32..1.3, select(vec![1.0, 10.0, 1e20, f32::MAX])];
         let of_length = |n: usize| {
             let k = prop_oneof![select(vec![1, 2, 3, 10, 49, 50, 51, n - 1]), 1..n].prop_map(move |k| k.min(n - 1));
@@ -221,15 +248,23 @@ mod tests {
 
     /// The `k` largest as the definition says it.
     fn expected(k: usize, logits: &[f32], counts: &[u8], adjust: &Adjust) -> Vec<(u32, u32)> {
-        let all = logits.iter().zip(counts).zip(0..);
-        let mut all: Vec<(f32, u32)> = all.map(|((&l, &n), token)| (adjust.apply(l, n), token)).collect();
-        all.sort_by(|(a, _), (b, _)| b.partial_cmp(a).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan())));
+        let penalised: Vec<f32> = logits.iter().zip(counts).map(|(&l, &n)| adjust.penalised(l, n)).collect();
+        let largest = penalised.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let l = |&logit: &f32| {
+            if (largest * adjust.inverse).is_finite() {
+                logit * adjust.inverse
+            } else {
+                (logit - largest) / adjust.temperature
+            }
+        };
+        let mut all: Vec<(f32, u32)> = penalised.iter().map(l).zip(0..).collect();
+        all.sort_by(|(a, _), (b, _)| b.partial_cmp(a).unwrap());
         all[..k].iter().map(|&(l, token)| (bits(l), token)).collect()
     }
 
-    /// The same for all NaNs and for both zeros.
+    /// The same for both zeros.
     fn bits(l: f32) -> u32 {
-        if l.is_nan() { f32::NAN.to_bits() } else { (l + 0.0).to_bits() }
+        (l + 0.0).to_bits()
     }
 
     proptest! {

@@ -8,8 +8,10 @@ extern crate alloc;
 extern crate std;
 
 mod candidates;
+mod error;
 mod sampler;
 mod session;
 
+pub use error::SessionError;
 pub use sampler::{Sampler, Sampling, SamplingError, SplitMix64};
 pub use session::Session;

@@ -3,7 +3,7 @@
 use crate::candidates::{Adjust, Candidates};
 use alloc::vec;
 use alloc::vec::Vec;
-use bitstate_kernels::Kernels;
+use bitstate_kernels::{Kernels, NotFinite};
 
 /// How a token is chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,7 +14,8 @@ pub enum Sampling {
     Seeded {
         /// Seed of the generator.
         seed: u64,
-        /// Divides the logits: below 1 the likely tokens gain, above 1 they lose.
+        /// Divides the logits: below 1 the likely tokens gain, above 1 they lose. 0 is [`Greedy`](Sampling::Greedy), without
+        /// a penalty.
         temperature: f32,
         /// How many of the largest are kept; 0 keeps all.
         top_k: u32,
@@ -28,10 +29,8 @@ pub enum Sampling {
 /// A sampling parameter out of its range.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum SamplingError {
-    /// Not above 0, or not finite.
-    #[error(
-        "the temperature is {0}: it must be a finite number above 0 (for the likeliest token always, sample greedily)"
-    )]
+    /// Below 0, or not finite.
+    #[error("the temperature is {0}: it must be a finite number from 0 on (0 is greedy)")]
     Temperature(f32),
     /// Not in (0, 1].
     #[error("top-p is {0}: it must be above 0 and at most 1")]
@@ -88,7 +87,7 @@ impl Sampler {
         let (seed, room, k) = match sampling {
             Sampling::Greedy => (0, 0, 0),
             Sampling::Seeded { seed, temperature, top_k, top_p, penalty } => {
-                if !(temperature > 0.0 && temperature.is_finite()) {
+                if !(temperature >= 0.0 && temperature.is_finite()) {
                     return Err(SamplingError::Temperature(temperature));
                 }
                 if !(top_p > 0.0 && top_p <= 1.0) {
@@ -96,6 +95,9 @@ impl Sampler {
                 }
                 if !(penalty >= 1.0 && penalty.is_finite()) {
                     return Err(SamplingError::Penalty(penalty));
+                }
+                if temperature == 0.0 {
+                    return Sampler::new(Sampling::Greedy, vocab_size, kernels);
                 }
                 (seed, vocab_size, top_k as usize)
             }
@@ -111,7 +113,7 @@ impl Sampler {
         })
     }
 
-    /// How it chooses.
+    /// How it chooses; [`Sampling::Greedy`] at a temperature of 0.
     pub fn sampling(&self) -> Sampling {
         self.sampling
     }
@@ -125,9 +127,18 @@ impl Sampler {
 
     /// Chooses the next token from `logits`, one for each token, and remembers it.
     ///
+    /// # Errors
+    /// Where a logit is NaN or infinite; the sampler is as before then.
+    pub fn sample(&mut self, logits: &[f32]) -> Result<u32, NotFinite> {
+        self.kernels.check_finite(logits)?;
+        Ok(self.sample_finite(logits))
+    }
+
+    /// [`sample`](Sampler::sample) of logits that are known to be finite.
+    ///
     /// Most logits are only compared, twice, except where all of them are kept (`top_k` 0): what is kept then is
     /// defined by the sum of all weights from the largest to the least, so all that have any weight are sorted.
-    pub fn sample(&mut self, logits: &[f32]) -> u32 {
+    pub(crate) fn sample_finite(&mut self, logits: &[f32]) -> u32 {
         let token = match self.sampling {
             Sampling::Greedy => self.kernels.argmax(logits),
             Sampling::Seeded { temperature, top_p, penalty, .. } => {

@@ -1,6 +1,6 @@
 //! A prompt continued token by token.
 
-use crate::{Sampler, Sampling, SamplingError};
+use crate::{Sampler, Sampling, SamplingError, SessionError};
 use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_engine::{Engine, ForwardError, Observer, Part, State, TopLogit};
@@ -14,6 +14,8 @@ pub struct Session<'e, 'm> {
     logits: Vec<f32>,
     has_logits: bool,
     sampler: Sampler,
+    /// Tokens taken in.
+    position: u64,
 }
 
 impl<'e, 'm> Session<'e, 'm> {
@@ -25,14 +27,14 @@ impl<'e, 'm> Session<'e, 'm> {
         let vocab_size = engine.config().vocab_size;
         let sampler = Sampler::new(sampling, vocab_size, engine.kernels())?;
         let logits = vec![0.0; vocab_size];
-        Ok(Session { engine, state: engine.new_state(), logits, has_logits: false, sampler })
+        Ok(Session { engine, state: engine.new_state(), logits, has_logits: false, sampler, position: 0 })
     }
 
     /// Takes in a prompt; more than one may follow each other.
     ///
     /// # Errors
     /// Where the prompt is empty or a token of it is not the model's; the session is as before then.
-    pub fn feed(&mut self, prompt: &[u32]) -> Result<(), ForwardError> {
+    pub fn feed(&mut self, prompt: &[u32]) -> Result<(), SessionError> {
         self.feed_observed(prompt, &mut ())
     }
 
@@ -40,9 +42,10 @@ impl<'e, 'm> Session<'e, 'm> {
     ///
     /// # Errors
     /// As `feed`.
-    pub fn feed_observed(&mut self, prompt: &[u32], observer: &mut impl Observer) -> Result<(), ForwardError> {
+    pub fn feed_observed(&mut self, prompt: &[u32], observer: &mut impl Observer) -> Result<(), SessionError> {
         self.engine.advance_observed(prompt, &mut self.state, observer)?;
         self.has_logits = false;
+        self.position += prompt.len() as u64;
         for &token in prompt {
             self.sampler.observe(token);
         }
@@ -52,26 +55,35 @@ impl<'e, 'm> Session<'e, 'm> {
     /// The logits of the next token, worked out where [`choose`](Session::choose) did not need them all.
     ///
     /// # Errors
-    /// Where the session has seen nothing to predict from.
-    pub fn logits(&mut self) -> Result<&[f32], ForwardError> {
+    /// Where the session has seen nothing to predict from, or a logit is NaN or infinite.
+    pub fn logits(&mut self) -> Result<&[f32], SessionError> {
         self.work_out_logits(&mut ())?;
         Ok(&self.logits)
     }
 
-    fn work_out_logits(&mut self, observer: &mut impl Observer) -> Result<(), ForwardError> {
+    fn work_out_logits(&mut self, observer: &mut impl Observer) -> Result<(), SessionError> {
         if !self.has_logits {
-            self.engine.logits_observed(&mut self.state, &mut self.logits, observer)?;
+            let done = self.engine.logits_observed(&mut self.state, &mut self.logits, observer);
+            done.map_err(|error| self.placed(error))?;
             self.has_logits = true;
         }
         Ok(())
+    }
+
+    /// Gives an error its place in the text.
+    fn placed(&self, error: ForwardError) -> SessionError {
+        match error {
+            ForwardError::NotFinite(not_finite) => SessionError::NotFinite { position: self.position, not_finite },
+            error => error.into(),
+        }
     }
 
     /// Chooses the next token; it is taken in by [`advance`](Session::advance) alone. A greedy choice asks the engine
     /// for the largest logit only, unless all are there already.
     ///
     /// # Errors
-    /// Where the session has seen nothing to predict from.
-    pub fn choose(&mut self) -> Result<u32, ForwardError> {
+    /// Where the session has seen nothing to predict from, or a logit is NaN or infinite.
+    pub fn choose(&mut self) -> Result<u32, SessionError> {
         self.choose_observed(&mut ())
     }
 
@@ -79,22 +91,24 @@ impl<'e, 'm> Session<'e, 'm> {
     ///
     /// # Errors
     /// As `choose`.
-    pub fn choose_observed(&mut self, observer: &mut impl Observer) -> Result<u32, ForwardError> {
+    pub fn choose_observed(&mut self, observer: &mut impl Observer) -> Result<u32, SessionError> {
         if self.sampler.sampling() == Sampling::Greedy && !self.has_logits {
             let mut largest = [TopLogit::default()];
-            self.engine.top_logits_observed(&mut self.state, &mut largest, &mut self.logits, observer)?;
+            let found = self.engine.top_logits_observed(&mut self.state, &mut largest, &mut self.logits, observer);
+            found.map_err(|error| self.placed(error))?;
             return Ok(largest[0].token);
         }
         self.work_out_logits(observer)?;
         observer.part(Part::Sampling);
-        Ok(self.sampler.sample(&self.logits))
+        // The engine gives no others.
+        Ok(self.sampler.sample_finite(&self.logits))
     }
 
     /// Takes in the token chosen.
     ///
     /// # Errors
     /// Where the token is not the model's; the session is as before then.
-    pub fn advance(&mut self, token: u32) -> Result<(), ForwardError> {
+    pub fn advance(&mut self, token: u32) -> Result<(), SessionError> {
         self.advance_observed(token, &mut ())
     }
 
@@ -102,10 +116,16 @@ impl<'e, 'm> Session<'e, 'm> {
     ///
     /// # Errors
     /// As `advance`.
-    pub fn advance_observed(&mut self, token: u32, observer: &mut impl Observer) -> Result<(), ForwardError> {
+    pub fn advance_observed(&mut self, token: u32, observer: &mut impl Observer) -> Result<(), SessionError> {
         self.engine.advance_observed(&[token], &mut self.state, observer)?;
         self.has_logits = false;
+        self.position += 1;
         Ok(())
+    }
+
+    /// Number of tokens that the session has taken in itself.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// What the session remembers of its text.

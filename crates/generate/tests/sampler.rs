@@ -1,8 +1,7 @@
 //! The sampler against the oracle's, whatever the logits; its parameters; the greedy choice.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../../kernels/tests/support/variants.rs"]
-mod variants;
+mod support;
 
 use bitstate_generate::{Sampler, Sampling, SamplingError, SplitMix64};
 use bitstate_kernels::{Kernels, Variant};
@@ -10,80 +9,7 @@ use bitstate_reference as reference;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use variants::variants;
-
-/// Logits with many ties, and with what is no number.
-fn logit() -> impl Strategy<Value = f32> {
-    prop_oneof![
-        4 => -12.0f32..12.0,
-        3 => (-4..4i8).prop_map(f32::from),
-        1 => any::<u32>().prop_map(f32::from_bits),
-        1 => select(vec![0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -f32::NAN, f32::MAX, f32::MIN]),
-    ]
-}
-
-/// All that a sampler can be asked for.
-#[derive(Debug, Clone, Copy)]
-struct Parameters {
-    seed: u64,
-    temperature: f32,
-    top_k: u32,
-    top_p: f32,
-    penalty: f32,
-}
-
-fn parameters() -> impl Strategy<Value = Parameters> {
-    let temperature = prop_oneof![3 => 0.05f32..4.0, 1 => select(vec![1.0, 1e-45, f32::MIN_POSITIVE, 1e-3, f32::MAX])];
-    let top_k = prop_oneof![3 => 0..40u32, 1 => select(vec![0, 1, u32::MAX])];
-    let top_p = prop_oneof![3 => 0.01f32..1.0, 1 => select(vec![1.0, f32::MIN_POSITIVE, 1.0f32.next_down()])];
-    let penalty = prop_oneof![3 => 1.0f32..2.0, 1 => select(vec![1.0, 1.1, 1e20, f32::MAX])];
-    // The first number at the edges of its range draws from the edges of the order.
-    let seed = prop_oneof![3 => any::<u64>(), 1 => select(vec![ZERO, HALF, LARGEST])];
-    (seed, temperature, top_k, top_p, penalty).prop_map(|(seed, temperature, top_k, top_p, penalty)| Parameters {
-        seed,
-        temperature,
-        top_k,
-        top_p,
-        penalty,
-    })
-}
-
-impl Parameters {
-    fn sampling(self) -> Sampling {
-        let Parameters { seed, temperature, top_k, top_p, penalty } = self;
-        Sampling::Seeded { seed, temperature, top_k, top_p, penalty }
-    }
-
-    fn reference(self) -> reference::Sampling {
-        let Parameters { seed, temperature, top_k, top_p, penalty } = self;
-        reference::Sampling::Seeded { seed, temperature, top_k: top_k as usize, top_p, penalty }
-    }
-}
-
-/// A prompt and the logits of some tokens, all for one vocabulary.
-fn session() -> impl Strategy<Value = (Vec<u32>, Vec<Vec<f32>>)> {
-    (1..70usize).prop_flat_map(|v| (vec(0..v as u32, 0..12), vec(vec(logit(), v), 1..6)))
-}
-
-/// Every variant draws the oracle's tokens.
-fn agree(prompt: &[u32], logits: &[Vec<f32>], parameters: Parameters) -> Result<(), TestCaseError> {
-    let vocab_size = logits[0].len();
-    let mut oracle = reference::Sampler::new(&parameters.reference(), vocab_size);
-    prompt.iter().for_each(|&token| oracle.observe(token));
-    let mut expect = |logits: &Vec<f32>| {
-        let token = oracle.sample(logits);
-        oracle.observe(token);
-        token
-    };
-    let expected: Vec<u32> = logits.iter().map(&mut expect).collect();
-    for kernels in variants() {
-        let mut sampler = Sampler::new(parameters.sampling(), vocab_size, kernels).unwrap();
-        prompt.iter().for_each(|&token| sampler.observe(token));
-        let found: Vec<u32> = logits.iter().map(|logits| sampler.sample(logits)).collect();
-        prop_assert_eq!(&found, &expected, "{:?}", kernels.variant());
-    }
-    Ok(())
-}
+use support::{HALF, LARGEST, Parameters, ZERO, agree, logit, parameters, session, variants};
 
 /// What the logits of a whole vocabulary are like.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +22,7 @@ enum Shape {
     Descending,
     /// Of eight values.
     Few,
-    /// Any bits.
+    /// Any bits of a number.
     Arbitrary,
     Nan,
     /// Numbers, every seventh a NaN.
@@ -141,7 +67,7 @@ impl Shape {
             Shape::Ascending => i as f32 * 0.001,
             Shape::Descending => i as f32 * -0.001,
             Shape::Few => (bits % 8) as f32 - 4.0,
-            Shape::Arbitrary => f32::from_bits(bits),
+            Shape::Arbitrary => Some(f32::from_bits(bits)).filter(|logit| logit.is_finite()).unwrap_or(normal),
             Shape::Nan => f32::NAN,
             Shape::SomeNan => {
                 if i % 7 == 3 {
@@ -178,7 +104,7 @@ proptest! {
             let mut sampler = Sampler::new(Sampling::Greedy, logits.len(), kernels).unwrap();
             for _ in 0..3 {
                 // No penalty, however often the token was chosen.
-                prop_assert_eq!(sampler.sample(&logits), expected, "{:?}", kernels.variant());
+                prop_assert_eq!(sampler.sample(&logits), Ok(expected), "{:?}", kernels.variant());
             }
         }
     }
@@ -247,7 +173,7 @@ fn parameters_out_of_range_are_refused() {
     let good = Parameters { seed: 1, temperature: 0.8, top_k: 50, top_p: 0.9, penalty: 1.1 };
     let (inf, nan) = (f32::INFINITY, f32::NAN);
     let temperatures =
-        [0.0, -0.0, -1.0, inf, -inf, nan].map(|t| (Parameters { temperature: t, ..good }, "temperature"));
+        [-f32::from_bits(1), -1.0, inf, -inf, nan].map(|t| (Parameters { temperature: t, ..good }, "temperature"));
     let top_ps = [0.0, -0.1, 1.0f32.next_up(), inf, nan].map(|p| (Parameters { top_p: p, ..good }, "top-p"));
     let penalties = [0.0, 1.0f32.next_down(), -1.0, inf, nan].map(|p| (Parameters { penalty: p, ..good }, "penalty"));
     let kernels = Kernels::new(Variant::Generic).unwrap();
@@ -262,12 +188,11 @@ fn parameters_out_of_range_are_refused() {
         assert!(error.to_string().contains(name), "{error}");
     }
     assert!(Sampler::new(good.sampling(), 64, kernels).is_ok());
+    let zero = Parameters { temperature: 0.0, ..good };
+    assert_eq!(Sampler::new(zero.sampling(), 64, kernels).unwrap().sampling(), Sampling::Greedy);
+    let both = Parameters { top_p: 2.0, ..zero };
+    assert_eq!(Sampler::new(both.sampling(), 64, kernels).err(), Some(SamplingError::TopP(2.0)));
 }
-
-/// Seeds whose first number is 0, exactly one half, and the largest below 1: SplitMix64 run backwards.
-const ZERO: u64 = 0x61c8_8646_80b5_83eb;
-const HALF: u64 = 0x2fed_f1ef_ce1d_5545;
-const LARGEST: u64 = 0x1161_223a_2713_2434;
 
 /// Of equal logits, so that the running sums are 1, 2, 3, 4.
 #[test]
@@ -282,14 +207,14 @@ fn edges_belong_to_the_next_token_and_the_nucleus_is_closed() {
         (LARGEST, 0.5f32.next_up(), [0.0; 4], 2),
         (HALF, 0.5, [0.0; 4], 1),
         // What has no weight is never drawn, wherever it stands.
-        (LARGEST, 1.0, [f32::NEG_INFINITY, 0.0, 0.0, f32::NEG_INFINITY], 2),
-        (ZERO, 1.0, [f32::NEG_INFINITY, 0.0, 0.0, f32::NEG_INFINITY], 1),
+        (LARGEST, 1.0, [f32::MIN, 0.0, 0.0, f32::MIN], 2),
+        (ZERO, 1.0, [f32::MIN, 0.0, 0.0, f32::MIN], 1),
     ];
     for kernels in variants() {
         for (seed, top_p, logits, token) in cases {
             let sampling = Sampling::Seeded { seed, temperature: 1.0, top_k: 0, top_p, penalty: 1.0 };
             let mut sampler = Sampler::new(sampling, 4, kernels).unwrap();
-            assert_eq!(sampler.sample(&logits), token, "{seed:x} {top_p} {logits:?}");
+            assert_eq!(sampler.sample(&logits), Ok(token), "{seed:x} {top_p} {logits:?}");
         }
     }
 }
@@ -303,33 +228,10 @@ fn what_moves_the_sums_counts() {
         logits[0] = 3.0;
         for kernels in variants() {
             let mut sampler = Sampler::new(parameters.sampling(), logits.len(), kernels).unwrap();
-            assert_eq!(sampler.sample(&logits), token, "{:?} {below}", kernels.variant());
+            assert_eq!(sampler.sample(&logits), Ok(token), "{:?} {below}", kernels.variant());
         }
         agree(&[], &[logits], parameters).unwrap();
     }
-}
-
-/// Where the sums are NaN, the last in order is drawn, however little it weighs.
-#[test]
-fn the_last_is_drawn_where_the_sums_are_no_numbers() {
-    let (inf, nan) = (f32::INFINITY, f32::NAN);
-    let base = Parameters { seed: 5, temperature: 1.0, top_k: 0, top_p: 0.9, penalty: 1.0 };
-    let hot = Parameters { temperature: 0.05, penalty: 2e12, ..base };
-    let infinite = Parameters { penalty: 1e20, ..base };
-    let check = |name: &str, prompt: &[u32], logits: &[f32], parameters: Parameters, token: u32| {
-        for kernels in variants() {
-            let mut sampler = Sampler::new(parameters.sampling(), logits.len(), kernels).unwrap();
-            prompt.iter().for_each(|&token| sampler.observe(token));
-            assert_eq!(sampler.sample(logits), token, "{:?} {name}", kernels.variant());
-        }
-        agree(prompt, &[logits.to_vec()], parameters).unwrap();
-    };
-    check("a NaN", &[], &[40.0, nan, 1.0, nan, 2.0], base, 3);
-    check("an infinite logit", &[], &[40.0, inf, 1.0, 2.0], base, 2);
-    check("a logit infinite once it is scaled", &[], &[3e38, 40.0, 1.0], Parameters { temperature: 0.5, ..base }, 2);
-    // Three times seen, the largest is 250; the next is infinite.
-    check("another than the largest is infinite", &[0, 0, 0], &[1e38, 9e37, 1.0], hot, 2);
-    check("0 times an infinite penalty", &[1, 1], &[40.0, 0.0, 30.0], infinite, 1);
 }
 
 /// The published first values of SplitMix64 from the seed 1234567.

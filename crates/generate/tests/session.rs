@@ -7,8 +7,9 @@ mod counting;
 mod variants;
 
 use bitstate_engine::{Engine, ForwardError};
-use bitstate_generate::{Sampling, Session};
-use bitstate_model::{Model, Preset, Version, synthetic};
+use bitstate_generate::{Sampling, Session, SessionError};
+use bitstate_kernels::NotFinite;
+use bitstate_model::{EmbeddingWeights, Model, Preset, Version, Weights, synthetic};
 use bitstate_reference as reference;
 use counting::calls_during;
 use variants::variants;
@@ -74,10 +75,10 @@ fn a_refused_prompt_leaves_the_session_as_it_was() {
             let mut undisturbed = Session::new(engine, sampling).unwrap();
             undisturbed.feed(&PROMPT).unwrap();
             let mut session = Session::new(engine, sampling).unwrap();
-            let out_of_range = ForwardError::Token { token: 64, vocab_size: 64 };
+            let out_of_range = SessionError::from(ForwardError::Token { token: 64, vocab_size: 64 });
             assert_eq!(session.feed(&[5, 5, 64]), Err(out_of_range.clone()));
             session.feed(&PROMPT).unwrap();
-            assert_eq!(session.feed(&[]), Err(ForwardError::EmptyPrompt));
+            assert_eq!(session.feed(&[]), Err(ForwardError::EmptyPrompt.into()));
             assert_eq!(session.feed(&[5, 5, 64]), Err(out_of_range.clone()));
             assert_eq!(session.advance(64), Err(out_of_range));
             assert_eq!(session.logits().unwrap(), undisturbed.logits().unwrap());
@@ -115,8 +116,8 @@ fn a_session_that_has_seen_nothing_chooses_nothing() {
     with_engines(|_, engine| {
         for (sampling, _) in samplings() {
             let mut session = Session::new(engine, sampling).unwrap();
-            assert_eq!(session.choose(), Err(ForwardError::NothingSeen));
-            assert_eq!(session.logits(), Err(ForwardError::NothingSeen));
+            assert_eq!(session.choose(), Err(ForwardError::NothingSeen.into()));
+            assert_eq!(session.logits(), Err(ForwardError::NothingSeen.into()));
             session.feed(&PROMPT).unwrap();
             session.choose().unwrap();
             // A state taken over brings its last token along, a restored one has none.
@@ -124,10 +125,63 @@ fn a_session_that_has_seen_nothing_chooses_nothing() {
             other.set_state(session.state().clone());
             assert_eq!(other.logits(), session.logits());
             session.set_state(engine.restore_state(&saved).unwrap());
-            assert_eq!(session.choose(), Err(ForwardError::NothingSeen));
+            assert_eq!(session.choose(), Err(ForwardError::NothingSeen.into()));
             session.advance(5).unwrap();
             other.advance(5).unwrap();
             assert_eq!(other.logits(), session.logits());
+        }
+    });
+}
+
+/// The weights are finite, the logits are not: of all tokens, or of one that is never the largest.
+#[test]
+fn logits_that_are_no_numbers_name_the_position() {
+    let config = Preset::by_name("small").unwrap().config();
+    let weights = Weights::synthetic(&config, 5).unwrap();
+    let int8 = Weights::from(&Model::parse(&weights.write(Version::V1_2).unwrap()).unwrap());
+    let (mut all, mut one) = (weights, int8);
+    all.ln_f.weight.fill(3e38);
+    let EmbeddingWeights::Int8 { scales, .. } = &mut one.embedding else { unreachable!() };
+    scales[9] = 3e38;
+    let files = [(&all, Version::V1_0, 0), (&all, Version::V1_2, 0), (&one, Version::V1_2, 9)];
+    for (weights, version, token) in files {
+        let file = weights.write(version).unwrap();
+        let model = Model::parse(&file).unwrap();
+        for kernels in variants() {
+            let engine = Engine::new(&model, kernels.variant()).unwrap();
+            for (sampling, _) in samplings() {
+                let mut session = Session::new(&engine, sampling).unwrap();
+                for (fed, position) in [(&PROMPT[..], 4), (&PROMPT[..1], 5)] {
+                    session.feed(fed).unwrap();
+                    let refused = SessionError::NotFinite { position, not_finite: NotFinite { token } };
+                    assert_eq!(session.choose(), Err(refused.clone()), "{version} {sampling:?}");
+                    assert_eq!(session.logits(), Err(refused.clone()), "{version} {sampling:?}");
+                    assert_eq!(session.choose(), Err(refused.clone()), "{version} {sampling:?}");
+                    let text = refused.to_string();
+                    assert!(text.contains(&format!("position {position}")) && text.contains(&format!("token {token}")));
+                }
+                session.advance(2).unwrap();
+                assert_eq!(session.position(), 6);
+            }
+        }
+    }
+}
+
+/// Whatever else is asked for.
+#[test]
+fn a_temperature_of_zero_is_greedy() {
+    with_engines(|_, engine| {
+        let mut greedy = Session::new(engine, Sampling::Greedy).unwrap();
+        greedy.feed(&PROMPT).unwrap();
+        let mut expected = Vec::with_capacity(TOKENS);
+        run(&mut greedy, &mut expected);
+        for (seed, top_k, top_p, penalty) in [(1, 50, 0.9, 1.1), (2, 0, 1.0, 5.0)] {
+            let sampling = Sampling::Seeded { seed, temperature: 0.0, top_k, top_p, penalty };
+            let mut session = Session::new(engine, sampling).unwrap();
+            session.feed(&PROMPT).unwrap();
+            let mut found = Vec::with_capacity(TOKENS);
+            run(&mut session, &mut found);
+            assert_eq!(found, expected, "{sampling:?}");
         }
     });
 }

@@ -95,6 +95,12 @@ impl Kernels {
         dispatch!(self.isa, vector::quantise_15bit(z, q))
     }
 
+    /// The largest magnitude among the values; NaN if any of them is.
+    #[inline]
+    pub(crate) fn largest_magnitude(&self, x: &[f32]) -> f32 {
+        dispatch!(self.isa, vector::largest_magnitude(x))
+    }
+
     /// One head of the WKV recurrence: reads and updates `state` (S × S, row `i` for key `i`), writes `y` (S).
     #[inline]
     pub fn wkv(&self, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {

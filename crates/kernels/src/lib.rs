@@ -9,6 +9,7 @@ extern crate alloc;
 #[cfg(target_arch = "x86_64")]
 extern crate std;
 
+mod finite;
 mod head;
 mod isa;
 mod kernels;
@@ -18,6 +19,7 @@ mod top;
 mod variant;
 mod vector;
 
+pub use finite::NotFinite;
 pub use head::{Divide, HeadPath, HeadRows, Int8Head, WhyFull};
 pub use isa::Unavailable;
 pub use kernels::{Kernels, WkvInput};

@@ -1,5 +1,7 @@
 //! Bytes where kernels read them fastest.
 
+#[cfg(feature = "std")]
+use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 use core::ops::Deref;
 
@@ -19,9 +21,11 @@ impl AlignedBytes {
 
     /// A copy of `bytes`.
     pub fn copy_of(bytes: &[u8]) -> Self {
-        let mut aligned = Self::with_room(bytes.len());
-        aligned.room.extend_from_slice(bytes);
-        aligned
+        let mut room = Vec::with_capacity(bytes.len() + Self::LINE - 1);
+        let start = Self::start_in(&room);
+        room.resize(start, 0);
+        room.extend_from_slice(bytes);
+        AlignedBytes { room, start }
     }
 
     /// A copy of INT8 values.
@@ -34,27 +38,31 @@ impl AlignedBytes {
         bytemuck::cast_slice(self)
     }
 
-    /// The whole of a file.
-    ///
-    /// # Errors
-    /// As [`std::fs::read`].
-    #[cfg(feature = "std")]
-    pub fn read_file(path: impl AsRef<std::path::Path>) -> std::io::Result<Self> {
-        use std::io::Read as _;
-        let mut file = std::fs::File::open(path)?;
-        // What grows or is no regular file, such as a pipe, may move while it is read: then it is aligned by chance.
-        let expected = usize::try_from(file.metadata()?.len()).unwrap_or(0);
-        let mut aligned = Self::with_room(expected);
-        file.read_to_end(&mut aligned.room)?;
-        Ok(aligned)
+    /// Where the first line in an empty vector begins.
+    fn start_in(room: &Vec<u8>) -> usize {
+        room.as_ptr().align_offset(Self::LINE).min(Self::LINE - 1)
+    }
+}
+
+#[cfg(feature = "std")]
+impl AlignedBytes {
+    /// None yet, with room for so many; an error where there is no memory for them.
+    pub(crate) fn with_room(len: usize) -> Result<Self, TryReserveError> {
+        let mut room = Vec::<u8>::new();
+        room.try_reserve_exact(len.saturating_add(Self::LINE - 1))?;
+        let start = Self::start_in(&room);
+        room.resize(start, 0);
+        Ok(AlignedBytes { room, start })
     }
 
-    /// None yet, with room for so many.
-    fn with_room(len: usize) -> Self {
-        let mut room = Vec::<u8>::with_capacity(len + Self::LINE - 1);
-        let start = room.as_ptr().align_offset(Self::LINE).min(Self::LINE - 1);
-        room.resize(start, 0);
-        AlignedBytes { room, start }
+    /// Adds some. What does not fit its room moves, and is then aligned by chance.
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
+        self.room.extend_from_slice(bytes);
+    }
+
+    /// Adds all that comes; returns how many came.
+    pub(crate) fn append_all(&mut self, mut source: impl std::io::Read) -> std::io::Result<usize> {
+        source.read_to_end(&mut self.room)
     }
 }
 
@@ -79,15 +87,5 @@ mod tests {
             assert_eq!(*copy, bytes);
             assert_eq!(copy.as_ptr().align_offset(AlignedBytes::LINE), 0, "{len} bytes");
         }
-    }
-
-    #[cfg(feature = "std")]
-    #[test]
-    fn a_file_is_read_whole() {
-        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-        let read = AlignedBytes::read_file(manifest).expect("this crate's manifest");
-        assert_eq!(*read, *std::fs::read(manifest).expect("the same file"));
-        assert_eq!(read.as_ptr().align_offset(AlignedBytes::LINE), 0);
-        assert!(AlignedBytes::read_file("no such file").is_err());
     }
 }

@@ -48,6 +48,10 @@ mod config;
 mod error;
 mod parse;
 mod preset;
+#[cfg(feature = "std")]
+mod read;
+#[cfg(feature = "std")]
+mod size;
 mod synthetic;
 mod view;
 mod weights;
@@ -57,6 +61,8 @@ pub use aligned::AlignedBytes;
 pub use config::{Config, Version};
 pub use error::{Field, ParseError, Problem, Shape, WriteError};
 pub use preset::{Preset, UnknownPreset};
+#[cfg(feature = "std")]
+pub use read::ReadError;
 pub use synthetic::synthetic;
 pub use view::{BitLinear, ChannelMix, Embedding, F32s, Layer, Matrix, MatrixData, Model, Norm, TimeMix};
 pub use weights::{

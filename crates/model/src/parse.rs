@@ -41,6 +41,19 @@ impl<'a> Model<'a> {
     }
 }
 
+/// Bytes from which [`start`] can tell a model: the header, and the shape of the embedding.
+#[cfg(feature = "std")]
+pub(crate) const START: usize = 64;
+
+/// Reads the header and the shape of the embedding, which zeros behind a good header do not have.
+#[cfg(feature = "std")]
+pub(crate) fn start(bytes: &[u8]) -> Result<(Version, Config), ParseError> {
+    let mut cursor = Cursor { bytes, at: 0 };
+    let (version, config) = cursor.header()?;
+    Reader { cursor, version, config }.embedding_shape()?;
+    Ok((version, config))
+}
+
 /// A place in the file.
 struct Cursor<'a> {
     bytes: &'a [u8],
@@ -168,6 +181,10 @@ impl<'a> Reader<'a> {
     /// An f32 tensor, all finite.
     fn floats(&mut self, field: Field, accepted: &[Shape]) -> Result<F32s<'a>, ParseError> {
         let count = self.shape(field, accepted)?;
+        self.float_values(field, count)
+    }
+
+    fn float_values(&mut self, field: Field, count: u64) -> Result<F32s<'a>, ParseError> {
         let at = self.cursor.at;
         let bytes = self.cursor.take(field, count.saturating_mul(4))?;
         match check::finite_bytes(bytes) {
@@ -226,15 +243,19 @@ impl<'a> Reader<'a> {
     }
 
     fn embedding(&mut self) -> Result<Embedding<'a>, ParseError> {
-        let Config { vocab_size, n_embd, .. } = self.config;
-        let (field, shape) = (Field::new("embedding"), [Shape::matrix(vocab_size, n_embd)]);
+        let (field, count) = (Field::new("embedding"), self.embedding_shape()?);
         if self.version < Version::V1_2 {
-            return Ok(Embedding::F32(self.floats(field, &shape)?));
+            return Ok(Embedding::F32(self.float_values(field, count)?));
         }
-        let count = self.shape(field, &shape)?;
         let rows = bytemuck::cast_slice(self.cursor.take(field, count)?);
-        let scales = self.vector(field.leaf("scales"), vocab_size)?;
+        let scales = self.vector(field.leaf("scales"), self.config.vocab_size)?;
         Ok(Embedding::Int8 { rows, scales })
+    }
+
+    /// Number of its values.
+    fn embedding_shape(&mut self) -> Result<u64, ParseError> {
+        let Config { vocab_size, n_embd, .. } = self.config;
+        self.shape(Field::new("embedding"), &[Shape::matrix(vocab_size, n_embd)])
     }
 
     /// A layer. The file holds all its BitLinears first, then the vectors.

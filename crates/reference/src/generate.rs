@@ -15,7 +15,8 @@ pub struct Generation {
 /// Feeds `prompt`, then chooses and feeds `max_tokens` tokens. No token ends it early.
 ///
 /// # Panics
-/// Where the prompt is empty or holds a token that is not below the vocabulary's size.
+/// Where the prompt is empty or holds a token that is not below the vocabulary's size, or a logit that a token is chosen
+/// from is NaN or infinite.
 pub fn generate(model: &Canonical, prompt: &[u32], sampling: &Sampling, max_tokens: usize) -> Generation {
     assert!(!prompt.is_empty(), "a prompt holds at least one token");
     let mut sampler = Sampler::new(sampling, model.config().vocab_size);
@@ -30,7 +31,10 @@ pub fn generate(model: &Canonical, prompt: &[u32], sampling: &Sampling, max_toke
     }
     let mut run = Generation { tokens: Vec::with_capacity(max_tokens), logits: Vec::with_capacity(max_tokens) };
     while run.tokens.len() < max_tokens {
-        let token = sampler.sample(&next);
+        let token = sampler.sample(&next).unwrap_or_else(|error| {
+            let position = prompt.len() + run.tokens.len();
+            panic!("no token can be chosen at position {position}: {error}")
+        });
         run.tokens.push(token);
         // The last token is not fed: nothing would be chosen from its logits.
         let following = if run.tokens.len() < max_tokens { feed(token, &mut sampler) } else { Vec::new() };

@@ -1,9 +1,8 @@
 //! "Sampling" of `crates/ARITHMETIC.md`: from logits to a token, the same on every target.
-//!
-//! What that page leaves open for logits that are no numbers is decided here: a NaN ranks below everything else.
 
 use crate::canonical::primitives::exp;
-use std::cmp::Ordering;
+use std::error::Error;
+use std::fmt;
 
 /// How a token is chosen from the logits.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,7 +13,7 @@ pub enum Sampling {
     Seeded {
         /// Where the generator starts.
         seed: u64,
-        /// Divides the logits; above 0.
+        /// Divides the logits; 0 is greedy.
         temperature: f32,
         /// How many of the largest are kept; 0 keeps all.
         top_k: usize,
@@ -24,6 +23,21 @@ pub enum Sampling {
         penalty: f32,
     },
 }
+
+/// Logits that nothing can be chosen from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotFinite {
+    /// The first token whose logit is NaN or infinite.
+    pub token: u32,
+}
+
+impl fmt::Display for NotFinite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the logit of token {} is NaN or infinite", self.token)
+    }
+}
+
+impl Error for NotFinite {}
 
 /// SplitMix64.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,17 +91,23 @@ impl Sampler {
     }
 
     /// Chooses a token; it counts only once [observed](Self::observe).
-    pub fn sample(&mut self, logits: &[f32]) -> u32 {
-        match self.sampling {
+    ///
+    /// # Errors
+    /// Where a logit is NaN or infinite; no random number is used up then.
+    pub fn sample(&mut self, logits: &[f32]) -> Result<u32, NotFinite> {
+        if let Some(token) = logits.iter().position(|logit| !logit.is_finite()) {
+            return Err(NotFinite { token: token as u32 });
+        }
+        Ok(match self.sampling {
             Sampling::Greedy => greedy(logits),
+            Sampling::Seeded { temperature: 0.0, .. } => greedy(logits),
             Sampling::Seeded { temperature, top_k, top_p, penalty, .. } => {
-                let l = penalise(logits, &self.counts, penalty);
-                let l: Vec<f32> = l.iter().map(|l| l * (1.0 / temperature)).collect();
+                let l = scaled(&penalise(logits, &self.counts, penalty), temperature);
                 let kept = top_k_of(&l, top_k);
                 let sums = running_sums(&l, &kept);
                 draw(&kept, &sums[..nucleus(&sums, top_p)], self.rng.next_f32())
             }
-        }
+        })
     }
 }
 
@@ -96,29 +116,38 @@ pub fn greedy(logits: &[f32]) -> u32 {
     top_k_of(logits, 1)[0]
 }
 
-/// Step 1: the penalty, once for each time the token has been, three times at most.
+/// Step 1: the penalty, once for each time the token has been, three times at most. What it gives is finite.
 fn penalise(logits: &[f32], counts: &[u32], penalty: f32) -> Vec<f32> {
     let penalised = logits.iter().zip(counts).map(|(&logit, &count)| {
         let mut f = 1.0;
         for _ in 0..count.min(3) {
-            f *= penalty;
+            f = f32::min(f * penalty, f32::MAX);
         }
-        if logit > 0.0 { logit / f } else { logit * f }
+        if logit > 0.0 { logit / f } else { f32::max(logit * f, -f32::MAX) }
     });
     penalised.collect()
+}
+
+/// Step 2. At a temperature so low that the largest logit overflows, so would the differences: all but those to logits
+/// that equal the largest, which weigh as much as it does.
+fn scaled(logits: &[f32], temperature: f32) -> Vec<f32> {
+    let largest = logits.iter().copied().fold(-f32::MAX, f32::max);
+    if (largest * (1.0 / temperature)).is_finite() {
+        logits.iter().map(|logit| logit * (1.0 / temperature)).collect()
+    } else {
+        logits.iter().map(|logit| (logit - largest) / temperature).collect()
+    }
 }
 
 /// Step 3: the ids of the `k` largest (0: all), largest first, equal ones in the order of their ids.
 fn top_k_of(l: &[f32], k: usize) -> Vec<u32> {
     let mut ids: Vec<u32> = (0..l.len() as u32).collect();
     // The sort is stable, which is what keeps ids ascending among equals (+0 and -0 are equal).
-    ids.sort_by(|&a, &b| descending(l[a as usize], l[b as usize]));
+    ids.sort_by(|&a, &b| {
+        l[b as usize].partial_cmp(&l[a as usize]).unwrap_or_else(|| unreachable!("step 2 gives no NaN"))
+    });
     ids.truncate(if k == 0 { l.len() } else { k });
     ids
-}
-
-fn descending(a: f32, b: f32) -> Ordering {
-    b.partial_cmp(&a).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
 }
 
 /// Step 4, first half: `C_i`, the sums of `exp(l_i - l_0)` from the left.
@@ -158,10 +187,39 @@ mod tests {
     }
 
     #[test]
-    fn greedy_takes_the_lowest_id_and_no_nan() {
+    fn greedy_takes_the_lowest_id() {
         assert_eq!(greedy(&[1.0, 3.0, 3.0, 2.0]), 1);
-        assert_eq!(greedy(&[f32::NAN, f32::NEG_INFINITY, -0.0, 0.0]), 2);
-        assert_eq!(greedy(&[f32::NAN, f32::NAN]), 0);
+        assert_eq!(greedy(&[-1.0, f32::MIN, -0.0, 0.0]), 2);
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_are_refused() {
+        let seeded = Sampling::Seeded { seed: 9, temperature: 1.0, top_k: 1, top_p: 1.0, penalty: 1.0 };
+        for sampling in [Sampling::Greedy, seeded] {
+            for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                let mut sampler = Sampler::new(&sampling, 4);
+                assert_eq!(sampler.sample(&[1.0, 9.0, bad, bad]), Err(NotFinite { token: 2 }));
+                assert_eq!(sampler.sample(&[1.0, 9.0, 2.0, 3.0]), Ok(1));
+            }
+        }
+    }
+
+    #[test]
+    fn a_penalty_of_any_size_leaves_numbers() {
+        let penalised = penalise(&[2.0, -2.0, 0.0, f32::MIN], &[9, 9, 9, 1], f32::MAX);
+        assert_eq!(penalised, [2.0 / f32::MAX, f32::MIN, 0.0, f32::MIN]);
+    }
+
+    #[test]
+    fn a_temperature_near_zero_keeps_the_largest_apart() {
+        let (inf, tiny) = (f32::INFINITY, f32::from_bits(1));
+        assert_eq!(scaled(&[1.0, 3.0, -1.0], 0.5), [2.0, 6.0, -2.0]);
+        assert_eq!(scaled(&[1.0, 3.0, 3.0], tiny), [-inf, 0.0, 0.0]);
+        assert_eq!(scaled(&[-0.0, -1.0, 0.0], tiny), [0.0, -inf, 0.0]);
+        assert_eq!(scaled(&[-3e38, -2e38, 0.0], 1e-3), [-inf, -inf, 0.0]);
+        assert_eq!(scaled(&[-3e38, -2e38], 0.5), [(2e38 - 3e38) / 0.5, 0.0]);
+        // Differences of the size of the temperature still count.
+        assert_eq!(scaled(&[0.0, -2.0 * tiny], tiny), [0.0, -2.0]);
     }
 
     #[test]
@@ -173,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_k_largest_come_in_order_of_value_then_id() {
-        let l = [0.0, 5.0, -0.0, 5.0, f32::NAN, -1.0];
+        let l = [0.0, 5.0, -0.0, 5.0, f32::NEG_INFINITY, -1.0];
         assert_eq!(top_k_of(&l, 4), [1, 3, 0, 2]);
         assert_eq!(top_k_of(&l, 0), [1, 3, 0, 2, 5, 4]);
         assert_eq!(top_k_of(&l, 99).len(), 6);
@@ -197,12 +255,12 @@ mod tests {
 
     #[test]
     fn shares_are_those_of_the_softmax() {
-        let logits = [0.0, 2.0_f32.ln(), 5.0_f32.ln(), f32::NEG_INFINITY];
+        let logits = [0.0, 2.0_f32.ln(), 5.0_f32.ln(), -200.0];
         let sampling = Sampling::Seeded { seed: 9, temperature: 1.0, top_k: 0, top_p: 1.0, penalty: 1.0 };
         let mut sampler = Sampler::new(&sampling, 4);
         let mut seen = [0_i32; 4];
         for _ in 0..80_000 {
-            seen[sampler.sample(&logits) as usize] += 1;
+            seen[sampler.sample(&logits).expect("numbers") as usize] += 1;
         }
         // Five standard deviations of a count of 80,000 draws are below 710.
         for (seen, expected) in seen.into_iter().zip([10_000, 20_000, 50_000, 0]) {

@@ -45,6 +45,12 @@ fn layer_norm_of_equal_values_is_its_bias() {
 }
 
 #[test]
+fn layer_norm_of_a_variance_that_overflows_is_no_number() {
+    assert!(layer_norm(&[1e25, -1e25, 3.0], &[2.0; 3], &[0.25; 3]).iter().all(|y| y.is_nan()));
+    assert!(layer_norm(&[1e18, -1e18, 3.0], &[2.0; 3], &[0.25; 3]).iter().all(|y| y.is_finite()));
+}
+
+#[test]
 fn layer_norm_divides_by_the_biased_deviation() {
     let y = layer_norm(&[1.0, -1.0, 3.0, -3.0], &[1.0, 1.0, 1.0, 2.0], &[0.0, 0.0, 1.0, 0.0]);
     let inv = 1.0 / 5.00001_f32.sqrt();

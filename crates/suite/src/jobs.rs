@@ -9,7 +9,7 @@ use crate::steps::Digests;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bitstate_engine::{Engine, EngineError, Part, PathOf, Workers};
-use bitstate_generate::{Sampling, Session};
+use bitstate_generate::{Sampling, Session, SessionError};
 use bitstate_kernels::{UnknownVariant, Variant};
 use bitstate_model::ParseError;
 use bitstate_protocol as protocol;
@@ -132,7 +132,7 @@ fn room(workload: &Workload) -> StreamAnswer {
 
 /// A stream, each token with the digest of its logits, and the session as it was when the last was chosen.
 fn stream<'e, 'm>(engine: &'e Engine<'m>, workload: &Workload) -> Result<(StreamAnswer, Session<'e, 'm>), Failure> {
-    let failed = |error: bitstate_engine::ForwardError| (workload.case.clone(), error.to_string());
+    let failed = |error: SessionError| (workload.case.clone(), error.to_string());
     let mut session = session(engine, workload)?;
     let mut answer = room(workload);
     session.feed(&workload.prompt).map_err(failed)?;
@@ -159,7 +159,7 @@ fn bench<H: Host>(
     host: &RefCell<&mut H>,
     emit: &mut impl FnMut(Event),
 ) -> Result<(), Failure> {
-    let failed = |error: bitstate_engine::ForwardError| (workload.case.clone(), error.to_string());
+    let failed = |error: SessionError| (workload.case.clone(), error.to_string());
     let ticks = || host.borrow_mut().ticks();
     let mut session = session(engine, workload)?;
     let mut tokens = Vec::with_capacity(workload.max_tokens as usize);
@@ -217,7 +217,7 @@ fn profile<'h, H: Host>(
     host: &'h RefCell<&'h mut H>,
     emit: &mut impl FnMut(Event),
 ) -> Result<(), Failure> {
-    let failed = |error: bitstate_engine::ForwardError| (workload.case.clone(), error.to_string());
+    let failed = |error: SessionError| (workload.case.clone(), error.to_string());
     let mut session = session(engine, workload)?;
     session.feed(&workload.prompt).map_err(failed)?;
     let mut profile = Profile::new(host);
@@ -243,7 +243,7 @@ fn continued<H: Host>(
     workload: &Workload,
     profile: &mut Profile<'_, H>,
 ) -> Result<StreamAnswer, Failure> {
-    let failed = |error: bitstate_engine::ForwardError| (workload.case.clone(), error.to_string());
+    let failed = |error: SessionError| (workload.case.clone(), error.to_string());
     let mut answer = room(workload);
     for _ in 0..workload.max_tokens {
         let token = session.choose_observed(&mut Shared(profile)).map_err(failed)?;
@@ -264,7 +264,7 @@ fn parts<'h, H: Host>(
     host: &'h RefCell<&'h mut H>,
     emit: &mut impl FnMut(Event),
 ) -> Result<(), Failure> {
-    let failed = |error: bitstate_engine::ForwardError| (workload.case.clone(), error.to_string());
+    let failed = |error: SessionError| (workload.case.clone(), error.to_string());
     let mut session = session(engine, workload)?;
     let mut prefill = Profile::marked(host);
     regions::mark_prefill();

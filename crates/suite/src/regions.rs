@@ -1,8 +1,8 @@
 //! The measured parts of a run, each a function of its own, so that a tool which counts instructions by function finds
 //! exactly them by name (`bitstate_suite::regions::prefill`). What they return is checked by their callers, outside.
 
-use bitstate_engine::{Engine, EngineError, ForwardError, Part};
-use bitstate_generate::Session;
+use bitstate_engine::{Engine, EngineError, Part};
+use bitstate_generate::{Session, SessionError};
 use bitstate_kernels::Variant;
 use bitstate_model::{Model, ParseError};
 
@@ -24,7 +24,7 @@ pub(crate) fn load_prepare<'m>(model: &Model<'m>, variant: Variant) -> Result<En
 
 /// The whole prompt.
 #[inline(never)]
-pub(crate) fn prefill(session: &mut Session<'_, '_>, prompt: &[u32]) -> Result<(), ForwardError> {
+pub(crate) fn prefill(session: &mut Session<'_, '_>, prompt: &[u32]) -> Result<(), SessionError> {
     let fed = session.feed(prompt);
     end_here();
     fed
@@ -32,7 +32,7 @@ pub(crate) fn prefill(session: &mut Session<'_, '_>, prompt: &[u32]) -> Result<(
 
 /// One token, first half: it is chosen.
 #[inline(never)]
-pub(crate) fn decode_choose(session: &mut Session<'_, '_>) -> Result<u32, ForwardError> {
+pub(crate) fn decode_choose(session: &mut Session<'_, '_>) -> Result<u32, SessionError> {
     let token = session.choose();
     end_here();
     token
@@ -40,7 +40,7 @@ pub(crate) fn decode_choose(session: &mut Session<'_, '_>) -> Result<u32, Forwar
 
 /// One token, second half: it is taken in.
 #[inline(never)]
-pub(crate) fn decode_advance(session: &mut Session<'_, '_>, token: u32) -> Result<(), ForwardError> {
+pub(crate) fn decode_advance(session: &mut Session<'_, '_>, token: u32) -> Result<(), SessionError> {
     let taken = session.advance(token);
     end_here();
     taken

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_kernels::{Kernels, Variant};
-use bitstate_model::{Preset, Version, synthetic};
+use bitstate_model::{Preset, Version, Weights, synthetic};
 use bitstate_protocol::{
     Answer, Budget, Digest, Event, Job, Metric, Phase, Request, Roof, Sampling, Shape, Steps, Throughput, Workload,
 };
@@ -48,9 +48,13 @@ fn variants() -> impl Iterator<Item = Variant> {
 }
 
 fn ask(variant: Variant, jobs: Vec<Job>) -> (Vec<Event>, bool) {
+    ask_of(&small(), variant, jobs)
+}
+
+fn ask_of(model: &[u8], variant: Variant, jobs: Vec<Job>) -> (Vec<Event>, bool) {
     let mut host = Counting::default();
     let request = Request { variant: variant.name().into(), jobs };
-    let good = run(&request.to_text(), &small(), &mut host).unwrap();
+    let good = run(&request.to_text(), model, &mut host).unwrap();
     (Answer::parse(&host.text).unwrap().events, good)
 }
 
@@ -225,4 +229,38 @@ fn a_variant_that_cannot_run_here_gives_no_answer_and_names_what_is_missing() {
     }
     // No target has the SIMD of both families.
     assert!(refused > 0);
+}
+
+/// A stream of tokens chosen from no numbers would look like any other.
+#[test]
+fn logits_that_are_no_numbers_are_an_error_and_no_stream() {
+    let mut weights = Weights::synthetic(&Preset::by_name("small").unwrap().config(), 1).unwrap();
+    weights.ln_f.weight.fill(3e38);
+    let seeded = Sampling::Seeded { seed: 1, temperature: 0.8, top_k: 50, top_p: 0.9, penalty: 1.1 };
+    for version in [Version::V1_1, Version::V1_2] {
+        let file = weights.write(version).unwrap();
+        for variant in variants() {
+            for sampling in [Sampling::Greedy, seeded] {
+                let workload = || Workload { sampling, ..workload() };
+                let steps = Steps { case: "a".into(), prompt: vec![3, 1, 4], tokens: vec![5] };
+                let jobs = vec![
+                    Job::Stream(workload()),
+                    Job::Bench(workload()),
+                    Job::Profile(workload()),
+                    Job::Parts(workload()),
+                    Job::Steps(steps),
+                ];
+                let (events, good) = ask_of(&file, variant, jobs);
+                let is_step = |event: &Event| matches!(event, Event::Step { .. });
+                let mut errors = 0;
+                for event in events.iter().filter(|event| !is_step(event)) {
+                    let Event::Error { case, message } = event else { panic!("{variant:?}: {event:?}") };
+                    let placed = errors == 4 || message.contains("position 3");
+                    assert!(case == "a" && placed && message.contains("NaN or infinite"), "{message}");
+                    errors += 1;
+                }
+                assert!(!good && errors == 5, "{variant:?}: {events:?}");
+            }
+        }
+    }
 }

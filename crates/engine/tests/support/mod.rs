@@ -4,7 +4,7 @@
 #[path = "../../../kernels/tests/support/variants.rs"]
 mod kernels;
 
-use bitstate_engine::{Engine, State};
+use bitstate_engine::{Engine, NotFinite, State};
 use bitstate_kernels::{Kernels, Variant};
 use bitstate_model::{Config, Model, Version, synthetic};
 
@@ -65,10 +65,14 @@ impl<'m> Run<'m> {
         Run { engine, state, logits }
     }
 
-    /// The bits of the logits after each of `tokens`.
+    /// The bits of the logits after each of `tokens`. Logits that are not finite are there to be looked at, beside an
+    /// error that names the first.
     pub fn feed(&mut self, tokens: &[u32]) -> Vec<Vec<u32>> {
         let step = |&token| {
-            self.engine.forward(token, &mut self.state, &mut self.logits).unwrap();
+            let given = self.engine.forward(token, &mut self.state, &mut self.logits);
+            let not_finite = (0..).zip(&self.logits).find(|(_, logit)| !logit.is_finite());
+            let expected = not_finite.map_or(Ok(()), |(token, _)| Err(NotFinite { token }.into()));
+            assert_eq!(given, expected);
             bits(&self.logits)
         };
         tokens.iter().map(step).collect()

@@ -80,6 +80,8 @@ pub struct Int8Head<'m> {
     rows: &'m [i8],
     scales: Vec<f32>,
     largest_scale: f32,
+    /// The largest magnitude among the scales; NaN if any of them is.
+    largest_factor: f32,
     coarse: Result<CoarseRows, WhyFull>,
     many: Option<HeadRows<'m>>,
 }
@@ -117,7 +119,8 @@ impl<'m> Int8Head<'m> {
             Ok(CoarseRows::new(rows, d))
         };
         let largest_scale = scales.iter().copied().fold(0.0, f32::max);
-        Int8Head { kernels, rows, scales, largest_scale, coarse, many: None }
+        let largest_factor = kernels.largest_magnitude(&scales);
+        Int8Head { kernels, rows, scales, largest_scale, largest_factor, coarse, many: None }
     }
 
     /// The row of a token, D values, and its scale.
@@ -148,6 +151,14 @@ impl<'m> Int8Head<'m> {
                 Path { kernel, ..self.kernels.head_int8_path(rows, cols) }
             }
         }
+    }
+
+    /// Whether activations of this scale leave every logit finite, whatever the rows: then none has to be looked at.
+    /// `false` says that some may not be.
+    pub fn keeps_finite(&self, scale: f32) -> bool {
+        // Above every |row · q|; f32 multiplication rounds monotonically.
+        const LARGEST_DOT: f32 = (1u32 << 31) as f32;
+        (LARGEST_DOT * (self.largest_factor * scale)).is_finite()
     }
 
     /// All logits, `(rows · q) · (row_scales · scale)`: `q` has D 15-bit values, `logits` V.

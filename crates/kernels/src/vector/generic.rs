@@ -95,7 +95,8 @@ pub(crate) fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32
         }),
         n,
     );
-    let inv = divide(1.0, libm::sqrtf(variance + EPS));
+    // A variance that overflows must not become an output of nothing but biases.
+    let inv = divide(1.0, libm::sqrtf(variance + EPS)) + variance * 0.0;
     each!(out, [x, weight, bias], |_, x, weight, bias| (x - mean) * inv * weight + bias);
 }
 
@@ -117,10 +118,13 @@ pub(crate) fn quantise_int8(y: &[f32], q: &mut [i8]) -> f32 {
     divide(t, INT8_MAX)
 }
 
+/// The largest `|x_i|`; 0 if there is none. Magnitudes compare as their bits do, and there a NaN is the largest.
+pub(crate) fn largest_magnitude(x: &[f32]) -> f32 {
+    f32::from_bits(x.iter().map(|x| x.abs().to_bits()).max().unwrap_or(0))
+}
+
 pub(crate) fn quantise_15bit(z: &[f32], q: &mut [i16]) -> f32 {
-    // Magnitudes compare as their bits do, and there a NaN is the largest.
-    let largest = z.iter().map(|z| z.abs().to_bits()).max().unwrap_or(0);
-    let t = max(TINY, f32::from_bits(largest));
+    let t = max(TINY, largest_magnitude(z));
     let s = divide(INT15_MAX, t);
     for (q, &z) in q.iter_mut().zip(z) {
         *q = round(min(max(z * s, -INT15_MAX), INT15_MAX)) as i16;

@@ -55,6 +55,7 @@ macro_rules! entries {
             fn mix(z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]);
             fn quantise_int8(y: &[f32], q: &mut [i8]) -> f32;
             fn quantise_15bit(z: &[f32], q: &mut [i16]) -> f32;
+            fn largest_magnitude(x: &[f32]) -> f32;
             fn wkv(input: crate::WkvInput<'_>, state: &mut [f32], y: &mut [f32]);
             fn silu_gate(o: &mut [f32], g: &[f32]);
             fn sigmoid_gate_add(x: &mut [f32], r: &[f32], v: &[f32]);
@@ -163,7 +164,7 @@ pub(crate) fn layer_norm<L: Lanes>(isa: L::Isa, x: &[f32], weight: &[f32], bias:
     let mean = L::splat(isa, sum16!(isa, L, x, |x| x) / n);
     zip_into!(isa, L, out, [x], |_, x| x.sub(mean));
     let variance = sum16!(isa, L, out, |d| d.mul(d)) / n;
-    let inv = L::splat(isa, 1.0 / libm::sqrtf(variance + EPS));
+    let inv = L::splat(isa, 1.0 / libm::sqrtf(variance + EPS) + variance * 0.0);
     zip_into!(isa, L, out, [weight, bias], |d, weight, bias| d.mul(inv).mul(weight).add(bias));
 }
 
@@ -190,18 +191,25 @@ pub(crate) fn quantise_int8<L: Lanes>(isa: L::Isa, y: &[f32], q: &mut [i8]) -> f
     t / INT8_MAX
 }
 
+/// The largest `|x_i|`, compared as bits: a NaN is the largest.
+#[inline(always)]
+pub(crate) fn largest_magnitude<L: Lanes>(isa: L::Isa, x: &[f32]) -> f32 {
+    let (chunks, tail) = split(x);
+    let mut largest = load_tail::<L>(isa, tail).abs();
+    for x in chunks {
+        largest = largest.max_magnitude(L::load(isa, x));
+    }
+    let mut bits = 0;
+    for x in to_array(largest) {
+        bits = bits.max(x.abs().to_bits());
+    }
+    f32::from_bits(bits)
+}
+
 #[inline(always)]
 pub(crate) fn quantise_15bit<L: Lanes>(isa: L::Isa, z: &[f32], q: &mut [i16]) -> f32 {
     let ((chunks, tail), (q_chunks, q_tail)) = (split(z), q.as_chunks_mut::<LANES>());
-    let mut largest = load_tail::<L>(isa, tail).abs();
-    for z in chunks {
-        largest = largest.max_magnitude(L::load(isa, z));
-    }
-    let mut bits = 0;
-    for z in to_array(largest) {
-        bits = bits.max(z.abs().to_bits());
-    }
-    let largest = f32::from_bits(bits);
+    let largest = largest_magnitude::<L>(isa, z);
     let t = if TINY > largest { TINY } else { largest };
     let (s, low, high) = (L::splat(isa, INT15_MAX / t), L::splat(isa, -INT15_MAX), L::splat(isa, INT15_MAX));
     for (z, q) in chunks.iter().zip(q_chunks) {

@@ -77,7 +77,7 @@ pub fn layer_norm(x: &[f32], gamma: &[f32], beta: &[f32]) -> Vec<f32> {
     let mean = sum16(x.iter().copied()) / n;
     let d: Vec<f32> = x.iter().map(|x| x - mean).collect();
     let var = sum16(d.iter().map(|d| d * d)) / n;
-    let inv = 1.0 / (var + f32::from_bits(0x3727c5ac)).sqrt();
+    let inv = 1.0 / (var + f32::from_bits(0x3727c5ac)).sqrt() + var * 0.0;
     d.iter().zip(gamma).zip(beta).map(|((d, gamma), beta)| ((d * inv) * gamma) + beta).collect()
 }
 

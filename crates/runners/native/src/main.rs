@@ -110,7 +110,7 @@ fn main() -> ExitCode {
 fn run(flags: &Flags) -> Result<bool> {
     let mut request = String::new();
     io::stdin().read_to_string(&mut request).context("cannot read the request from standard input")?;
-    let model = AlignedBytes::read_file(&flags.model)
+    let model = AlignedBytes::read_model(&flags.model)
         .with_context(|| format!("cannot read the model {}", flags.model.display()))?;
     let threads = flags.threads.get();
     let pool = (threads > 1).then(|| Pool::new(threads)).transpose();
