@@ -1,5 +1,6 @@
 //! `cargo xtask ab`.
 
+use crate::bench::tell_folder;
 use crate::context::{Context, Ready, tell};
 use crate::flags::{Cli, Command, Flags};
 use crate::resume::{self, Resumed};
@@ -14,6 +15,7 @@ use bitstate_harness::parts;
 use bitstate_harness::provenance::Provenance;
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::report::history::Published;
+use bitstate_harness::report::place;
 use bitstate_harness::target::{Cell, Clock};
 use bitstate_harness::thresholds::Thresholds;
 use bitstate_harness::verify::Plan;
@@ -96,6 +98,8 @@ fn ab(ab: &AbFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
         }
         return Ok(Exit::Pass);
     }
+    // Accepted counters are in the report: what is wrong with them is told before anything is built.
+    let published = Published::load(&here.workspace)?;
     if let Some(journal) = &journal {
         resume::require_same_ground(journal, &here.workspace)?;
     }
@@ -107,7 +111,7 @@ fn ab(ab: &AbFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
     let provenance = describe(&sides[1], &old, &new);
     let journal = resume::begin("ab", ab.canonical(), journal, &here.workspace, provenance)?;
     sides[0].journal = Some(journal);
-    let ended = measure_and_report(ab, &here, [&old, &new], &sides, &thresholds);
+    let ended = measure_and_report(ab, &here, [&old, &new], &sides, (&thresholds, &published));
     resume::end("ab", sides[0].journal.take(), ended)
 }
 
@@ -117,7 +121,7 @@ fn measure_and_report(
     here: &Context,
     [old, new]: [&Checkout; 2],
     sides: &[Ready; 2],
-    thresholds: &Thresholds,
+    (thresholds, published): (&Thresholds, &Published),
 ) -> anyhow::Result<Exit> {
     let default = if here.quick { Pairs::Fewest } else { Pairs::Steady };
     let count = ab.pairs.map_or(default, Pairs::Exactly);
@@ -141,9 +145,8 @@ fn measure_and_report(
     let findings = count_both(sides, &plans, &emulated, thresholds, &mut rows)?;
     provenance.time_limits = Some(thresholds.time);
     [provenance.seconds, provenance.steal] = sides[0].journal.as_ref().map_or([0; 2], Journal::spent);
-    let name = format!("{}-{}", provenance.started.get(..10).unwrap_or("undated"), provenance.name);
-    let folder = here.workspace.scratch().join("reports").join(name);
-    report::write(&folder, &provenance, &rows, &Published::load(&here.workspace)?)?;
+    let reports = here.workspace.scratch().join("reports");
+    let folder = place::write_into_free(&reports, &provenance, &rows, published)?;
 
     let made = report::read(&folder)?;
     let exit = exit(&rows, &made.comparisons, &findings);
@@ -162,6 +165,7 @@ fn measure_and_report(
         println!("{} counters of emulated targets compared, {moved} moved", findings.len());
     }
     tell(&rows);
+    tell_folder(&here.workspace, &folder, &provenance);
     println!("report: {}/report.html", here.workspace.show(&folder));
     Ok(exit)
 }

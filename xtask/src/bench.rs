@@ -8,9 +8,11 @@ use bitstate_harness::golden::{Case, Golden};
 use bitstate_harness::journal::Journal;
 use bitstate_harness::measure;
 use bitstate_harness::pairs::{self, Pairs, Settings, Side};
-use bitstate_harness::provenance::Provenance;
+use bitstate_harness::provenance::{self, Provenance};
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::report::history::Published;
+use bitstate_harness::report::place;
+use bitstate_harness::report::shown::shown;
 use bitstate_harness::stats::verdict::TimeLimits;
 use bitstate_harness::target::{Cell, Clock};
 use bitstate_harness::thresholds::Thresholds;
@@ -20,7 +22,7 @@ use bitstate_harness::workspace::Workspace;
 use bitstate_harness::{Exit, report, verify};
 use clap::{Args, Parser};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Flags of `bench`.
 #[derive(Debug, Args)]
@@ -32,6 +34,9 @@ Examples:
   cargo xtask bench --resume               go on with the last run that was broken off, with its flags
   cargo xtask bench --target native --metric time --dry-run
   cargo xtask bench --target native --variant '^(avx2|avx512_vnni)$'
+
+A run does not replace the report of another: a second one of a day goes to <date>-NAME-2, and --publish ends with 2,
+before anything is measured, where its folder is there already.
 
 Where --variant leaves exactly two variants of one target, they are also measured against each other, in pairs:
 the ratio of their times, with its interval, is in the terminal, the JSON and the report. That one is slower than
@@ -101,24 +106,50 @@ fn bench(bench: &BenchFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
         return Ok(dry_run(&context, &timed));
     }
     let limits = Thresholds::load(&context.workspace)?.time;
-    // Before anything is built, so that it is not built in vain.
-    if let Some(journal) = &journal {
-        resume::require_same_ground(journal, &context.workspace)?;
+    // Before anything is built, so that it is not built in vain; accepted counters, too, are in the report.
+    let published = Published::load(&context.workspace)?;
+    match &journal {
+        Some(journal) => resume::require_same_ground(journal, &context.workspace)?,
+        None => require_free(bench, &context.workspace, &named(name))?,
     }
     let mut ready = context.prepare()?;
     let provenance = describe(&ready, name);
     let journal = resume::begin("bench", bench.canonical(), journal, &ready.context.workspace, provenance)?;
     ready.journal = Some(journal);
-    let ended = measure_and_report(bench, &ready, limits);
+    // The day may be another one by now, or the run be one that was resumed.
+    let free = require_free(bench, &ready.context.workspace, &resume::provenance(&ready));
+    let ended = free.and_then(|()| measure_and_report(bench, &ready, limits, &published));
     resume::end("bench", ready.journal.take(), ended)
 }
 
+/// A run of this name that starts now, as far as its folder goes.
+fn named(name: &str) -> Provenance {
+    Provenance { name: name.into(), started: provenance::now(), ..Provenance::default() }
+}
+
+/// Where reports of this kind of run go.
+fn parent(bench: &BenchFlags, workspace: &Workspace) -> PathBuf {
+    if bench.publish.is_some() { workspace.reports() } else { workspace.scratch().join("reports") }
+}
+
+/// Refuses to publish a run in the place of another.
+fn require_free(bench: &BenchFlags, workspace: &Workspace, of: &Provenance) -> anyhow::Result<()> {
+    if bench.publish.is_some() {
+        place::require_free(&workspace.reports().join(place::name(of)), of)?;
+    }
+    Ok(())
+}
+
 /// Everything after the builds.
-fn measure_and_report(bench: &BenchFlags, ready: &Ready, limits: TimeLimits) -> anyhow::Result<Exit> {
+fn measure_and_report(
+    bench: &BenchFlags,
+    ready: &Ready,
+    limits: TimeLimits,
+    published: &Published,
+) -> anyhow::Result<Exit> {
     let flags = &bench.flags;
     let plan = ready.plan()?;
     let mut provenance = resume::provenance(ready);
-    let folder = folder(&ready.context.workspace, bench.publish.is_some(), &provenance);
 
     // Correctness first: what is wrong is not worth timing, but what is right elsewhere still is.
     let mut rows = verify::verify(&plan)?;
@@ -134,10 +165,10 @@ fn measure_and_report(bench: &BenchFlags, ready: &Ready, limits: TimeLimits) -> 
     }
     provenance.pinned_to = measured.pinned_to;
     [provenance.seconds, provenance.steal] = ready.journal.as_ref().map_or([0; 2], Journal::spent);
-    report::write(&folder, &provenance, &rows, &Published::load(&ready.context.workspace)?)?;
+    let workspace = &ready.context.workspace;
+    let folder = place::write_into_free(&parent(bench, workspace), &provenance, &rows, published)?;
 
     let tally = Tally::of(&rows);
-    let shown = ready.context.workspace.show(&folder);
     if flags.json {
         println!(
             "{:#}",
@@ -148,14 +179,37 @@ fn measure_and_report(bench: &BenchFlags, ready: &Ready, limits: TimeLimits) -> 
         return Ok(tally.exit);
     }
     let made = report::read(&folder)?;
-    print!("{}", report::markdown::plain(&report::tables::overview(&made)));
+    print!("{}", report::markdown::plain(&report::overview::table(&made)));
     if !made.comparisons.is_empty() {
         println!();
         print!("{}", report::markdown::plain(&report::tables::comparisons(&made)));
     }
     let exit = tell(&rows);
-    println!("report: {shown}/report.html (also report.md, report.json, records.jsonl, charts/)");
+    tell_folder(workspace, &folder, &provenance);
+    println!("report: {}/report.html (also report.md, report.json, records.jsonl, charts/)", workspace.show(&folder));
+    if bench.publish.is_some() {
+        tell_readme(workspace, &folder)?;
+    }
     Ok(exit)
+}
+
+/// Says where the report is, where that is not the place that its name and day say.
+pub fn tell_folder(workspace: &Workspace, folder: &Path, of: &Provenance) {
+    let name = place::name(of);
+    if !folder.ends_with(&name) {
+        let first = workspace.show(&folder.with_file_name(&name));
+        println!("{first} has the report of an earlier run, and keeps it");
+    }
+}
+
+/// Says whether the README may show a run that was just published.
+fn tell_readme(workspace: &Workspace, folder: &Path) -> anyhow::Result<()> {
+    let shown = shown(workspace)?;
+    match shown.others.iter().find(|(other, _)| other == folder) {
+        Some((_, why)) => println!("README.md does not show this run: {why}"),
+        None => println!("`cargo xtask report --readme` writes these results into README.md"),
+    }
+    Ok(())
 }
 
 /// The two cells to compare: where `--variant` leaves exactly two variants of one target whose clock is time.
@@ -171,11 +225,6 @@ fn compare(plan: &Plan, cells: [Cell; 2], limits: TimeLimits) -> anyhow::Result<
     let pairs = if plan.quick { Pairs::Fewest } else { Pairs::Steady };
     let sides = cells.map(|cell| Side { label: "", plan, cell });
     Ok(pairs::compare(&[sides], &Settings { pairs, seed: SHUFFLE_SEED, limits })?.rows)
-}
-
-fn folder(workspace: &Workspace, publish: bool, of: &Provenance) -> PathBuf {
-    let name = format!("{}-{}", of.started.get(..10).unwrap_or("undated"), of.name);
-    if publish { workspace.reports().join(name) } else { workspace.scratch().join("reports").join(name) }
 }
 
 fn describe(ready: &Ready, name: &str) -> Provenance {

@@ -4,7 +4,8 @@
 
 use crate::context::this_program;
 use anyhow::{Context as _, bail};
-use bitstate_harness::ci::{Shard, Step, exit_of, gather, meaning, summary};
+use bitstate_harness::ci::{Shard, Step, exit_of, gaps, gather, meaning, summary};
+use bitstate_harness::environment;
 use bitstate_harness::error::nearest;
 use bitstate_harness::target::{Clock, Target, targets};
 use bitstate_harness::workspace::{Workspace, make_folder, write_atomic};
@@ -12,7 +13,7 @@ use bitstate_harness::{Error, Exit, process};
 use clap::{Args, Subcommand};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// Flags of `ci`.
 #[derive(Debug, Args)]
@@ -20,7 +21,8 @@ use std::process::{Command, Stdio};
 Without a part: every shard one after the other, then the merge, on this machine.
 
 Exit code: the worst of all that ran, by the ranks of every verb: 4 outranks 2 outranks 3 outranks 1. A target without
-a shard, or a shard without records, is 2. `time` is advice: its code is its own, and counts for nothing in the whole.
+a shard, or a shard without records or a verdict, is 2. `time` is advice: its code is its own, and counts for nothing
+in the whole.
 
 Examples:
   ci/run.sh                            everything, as a machine that builds on a push does
@@ -150,8 +152,11 @@ impl Ci<'_> {
         copy(&verdict, &folder)?;
         let shard = Shard::new(target.name, steps.into());
         shard.write(&folder)?;
-        println!("shard {}: {}", self.workspace.show(&folder), meaning(shard.exit()));
-        Ok(shard.exit())
+        let gaps = gaps(&folder, target.name);
+        gaps.iter().for_each(|gap| println!("the shard of `{}` is not whole: {gap}", target.name));
+        let exit = shard.exit().worst(if gaps.is_empty() { Exit::Pass } else { Exit::Harness });
+        println!("shard {}: {}", self.workspace.show(&folder), meaning(exit));
+        Ok(exit)
     }
 
     /// Joins the shards into one report and says what all of them came to.
@@ -221,9 +226,11 @@ impl Ci<'_> {
     fn step(&self, arguments: &[&str]) -> anyhow::Result<(Step, String)> {
         println!("$ {}", command_line(arguments));
         let program = this_program()?;
-        let output = Command::new(program)
+        let output = environment::this_program_again(program)
             .args(arguments)
             .current_dir(&self.workspace.root)
+            // A relative one is relative to the folder that this was started in.
+            .env("CARGO_TARGET_DIR", &self.workspace.target)
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())
             .output();

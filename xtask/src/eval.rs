@@ -3,17 +3,16 @@
 use crate::context::{Context, tell};
 use crate::flags::Flags;
 use anyhow::anyhow;
-use bitstate_harness::build::{self, logged};
+use bitstate_harness::build::{self, host_program, logged};
+use bitstate_harness::environment;
 use bitstate_harness::golden::Golden;
 use bitstate_harness::quality::{self, Quality};
 use bitstate_harness::runner::model_file;
-use bitstate_harness::tools::cargo;
 use bitstate_harness::verify::Plan;
 use bitstate_harness::workspace::Workspace;
-use bitstate_harness::{Error, Exit, provenance};
+use bitstate_harness::{Exit, provenance};
 use clap::Args;
 use std::path::PathBuf;
-use std::process::Command;
 
 /// Flags of `eval`.
 #[derive(Debug, Args)]
@@ -80,21 +79,13 @@ pub fn run(flags: &EvalFlags) -> anyhow::Result<Exit> {
 
 /// The native answer.
 fn ask(workspace: &Workspace, flags: &EvalFlags) -> anyhow::Result<Quality> {
-    let mut command = Command::new(bitstate(workspace)?);
+    let mut command = environment::command(host_program(workspace, "bitstate-cli")?);
     command.args(["eval", "--json", "--trace", "--restart"]);
     if let Some(tokenizer) = &flags.tokenizer {
         command.args(["--tokenizer", tokenizer]);
     }
     command.arg("--model").arg(&flags.model).arg("--text").arg(&flags.text);
     command.args(["--stories", &flags.stories.to_string(), "--tokens", &flags.tokens.to_string()]);
-    let said = logged(workspace, "eval", &mut command)?;
-    Quality::parse(&said).map_err(|error| anyhow!("{error}"))
-}
-
-/// The command.
-fn bitstate(workspace: &Workspace) -> Result<PathBuf, Error> {
-    let mut command = cargo();
-    command.args(["build", "--release", "--package", "bitstate-cli"]);
-    logged(workspace, "the command", &mut command)?;
-    Ok(workspace.target.join("release").join(format!("bitstate{}", std::env::consts::EXE_SUFFIX)))
+    let log = logged(workspace, "eval", &mut command)?;
+    Quality::parse(&log.stdout).map_err(|error| anyhow!("{error}"))
 }

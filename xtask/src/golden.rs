@@ -1,7 +1,7 @@
 //! `cargo xtask golden`.
 
 use bitstate_harness::build::logged;
-use bitstate_harness::tools::cargo;
+use bitstate_harness::cargo::cargo;
 use bitstate_harness::workspace::Workspace;
 use bitstate_harness::{Error, Exit};
 use clap::Args;
@@ -23,14 +23,14 @@ pub struct GoldenFlags {
 
 pub fn run(flags: &GoldenFlags) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
-    let mut command = cargo();
-    command.args(["run", "--release", "--package", "bitstate-suite", "--example", "bless", "--"]);
+    let mut command = cargo(&workspace, "run")?;
+    command.args(["--release", "--package", "bitstate-suite", "--example", "bless", "--"]);
     command.arg("--golden").arg(workspace.root.join("golden"));
     if flags.check {
         command.arg("--check");
     }
     match logged(&workspace, "golden streams from the reference", &mut command) {
-        Ok(said) => print!("{said}"),
+        Ok(log) => print!("{}", log.stdout),
         Err(error @ Error::Build { .. }) if flags.check => {
             println!("{error}");
             println!("the golden streams are not what the reference gives, or it could not be asked");

@@ -4,8 +4,9 @@ use crate::context::tell;
 use anyhow::bail;
 use bitstate_harness::Exit;
 use bitstate_harness::merge;
-use bitstate_harness::records::Row;
-use bitstate_harness::report::{self, check, history::Published};
+use bitstate_harness::records::{self, Row};
+use bitstate_harness::report::check::{self, Readme};
+use bitstate_harness::report::{self, history::Published};
 use bitstate_harness::workspace::{Workspace, read_text, write_atomic};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -16,10 +17,13 @@ use std::path::{Path, PathBuf};
 Examples:
   cargo xtask report                    make every published report again from its records
   cargo xtask report reports/2026-01-31-first-light
-  cargo xtask report --readme           and write the newest one's table into README.md
+  cargo xtask report --readme           and write the table of the newest full one into README.md
   cargo xtask report --check            is everything what the records give?
   cargo xtask report --merge native/ wasm.jsonl --out merged/
                                         one report of runs that several machines made of one commit
+
+README.md shows the run of the newest commit: not a quick one, not one whose tree had changes or in which something failed,
+and not one that lacks a number which another such run has. --readme says which runs it passes over, and why.
 
 Exit codes:
   0  made, or current
@@ -36,7 +40,7 @@ pub struct ReportFlags {
     /// Where --merge writes its records and report
     #[arg(long, value_name = "DIR", requires = "merge")]
     pub out: Option<PathBuf>,
-    /// Write the newest published report's table and charts into README.md
+    /// Write the table and charts of the newest full report into README.md
     #[arg(long)]
     pub readme: bool,
     /// Change nothing; end with 2 if something is not current
@@ -59,16 +63,25 @@ pub fn run(flags: &ReportFlags) -> anyhow::Result<Exit> {
         println!("made {}", workspace.show(&folder.join("report.html")));
     }
     if flags.readme {
-        let Some((text, newest)) = check::readme(&workspace)? else {
-            bail!("reports/ has no run: `cargo xtask bench --publish NAME` makes one");
-        };
-        let path = workspace.root.join("README.md");
-        if read_text(&path)? != text {
-            write_atomic(&path, text.as_bytes())?;
-            println!("wrote the results of {} into README.md", workspace.show(&newest));
-        }
+        write_readme(&workspace)?;
     }
     Ok(Exit::Pass)
+}
+
+fn write_readme(workspace: &Workspace) -> anyhow::Result<()> {
+    let Readme { text, shown } = check::readme(workspace)?;
+    for (folder, why) in &shown.others {
+        println!("README.md does not show {}: {why}", workspace.show(folder));
+    }
+    let (Some(text), Some(folder)) = (text, shown.folder) else {
+        bail!("no published run may be shown in README.md: `cargo xtask bench --publish NAME` makes one");
+    };
+    let path = workspace.root.join("README.md");
+    if read_text(&path)? != text {
+        write_atomic(&path, text.as_bytes())?;
+        println!("wrote the results of {} into README.md", workspace.show(&folder));
+    }
+    Ok(())
 }
 
 /// Says what is not current; nothing is a pass.
@@ -90,6 +103,9 @@ fn join(workspace: &Workspace, shards: &[PathBuf], out: &Path) -> anyhow::Result
     let same = |a: &Path, b: &Path| a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b);
     if let Some(shard) = shards.iter().find(|shard| same(&merge::records_of(shard), &records)) {
         bail!("--out is {}, which is one of the runs to merge: name another folder", shard.display());
+    }
+    if records::read_parts(&records).is_ok_and(|parts| parts.iter().any(|part| part.provenance.shard.is_none())) {
+        bail!("--out is {}, which has the report of a run: name another folder", workspace.show(out));
     }
     let parts = merge::merge(shards, &records)?;
     report::render(out, &Published::load(workspace)?)?;
@@ -115,9 +131,5 @@ fn folders(workspace: &Workspace, flags: &ReportFlags) -> anyhow::Result<Vec<Pat
     if !flags.folders.is_empty() {
         return Ok(flags.folders.clone());
     }
-    let Ok(entries) = std::fs::read_dir(workspace.reports()) else { return Ok(Vec::new()) };
-    let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    folders.retain(|folder| folder.join("records.jsonl").is_file());
-    folders.sort();
-    Ok(folders)
+    Ok(report::published(workspace))
 }

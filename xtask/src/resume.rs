@@ -2,7 +2,7 @@
 
 use crate::context::Ready;
 use anyhow::bail;
-use bitstate_harness::checkout;
+use bitstate_harness::git;
 use bitstate_harness::journal::{self, Begun, Journal, Key};
 use bitstate_harness::provenance::Provenance;
 use bitstate_harness::workspace::Workspace;
@@ -31,10 +31,15 @@ pub fn find(verb: &str, given: &[String]) -> anyhow::Result<Resumed> {
     Ok(Resumed { journal, flags })
 }
 
-/// Source, tools and machine.
-fn ground(workspace: &Workspace, provenance: &Provenance) -> Key {
+/// Source, tools and machine: those of the working tree, whose harness measures, whatever commits it compares.
+fn ground(workspace: &Workspace) -> Key {
+    let provenance = Provenance::collect(workspace);
+    let changes = match (&provenance.changes, provenance.dirty) {
+        (Some(digest), _) => digest.clone(),
+        (None, false) => "none".into(),
+        (None, true) => UNKNOWN.into(),
+    };
     let mut key = provenance.key();
-    let changes = checkout::changes(workspace).map_or(UNKNOWN.into(), |digest| digest.to_string());
     key.insert("digest of the changes".into(), changes);
     key
 }
@@ -50,8 +55,17 @@ fn inputs(provenance: &Provenance) -> Key {
 
 /// Refuses to go on with a run on other ground.
 pub fn require_same_ground(journal: &Journal, workspace: &Workspace) -> anyhow::Result<()> {
-    let now = ground(workspace, &Provenance::collect(workspace));
-    journal.require(&journal.begun().key, &now)?;
+    let now = ground(workspace);
+    if let Err(error) = journal.require(&journal.begun().key, &now) {
+        let changed = git::state(workspace).map(|state| state.changed_in_words()).unwrap_or_default();
+        return match changed.as_str() {
+            "" => Err(error.into()),
+            names => {
+                let text = format!("{error} (changed beside the commit now: {names})");
+                Err(Error::NotComparable(text).into())
+            }
+        };
+    }
     if now.values().any(|value| value == UNKNOWN) {
         let text = "git cannot tell whether the source is still what the run began with: start anew without --resume";
         return Err(Error::NotComparable(text.into()).into());
@@ -69,7 +83,7 @@ pub fn begin(
 ) -> anyhow::Result<Journal> {
     let inputs = inputs(&provenance);
     let Some(mut journal) = journal else {
-        let begun = Begun { flags, key: ground(workspace, &provenance), inputs, provenance };
+        let begun = Begun { flags, key: ground(workspace), inputs, provenance };
         return Ok(Journal::begin(workspace, verb, begun)?);
     };
     journal.require(&journal.begun().inputs, &inputs)?;

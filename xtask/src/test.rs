@@ -5,10 +5,10 @@ use crate::eval::EvalFlags;
 use crate::flags::Flags;
 use crate::report::ReportFlags;
 use bitstate_harness::build::logged;
+use bitstate_harness::cargo::cargo;
 use bitstate_harness::process::tail;
 use bitstate_harness::records::Tally;
 use bitstate_harness::selftest::Outcome;
-use bitstate_harness::tools::cargo;
 use bitstate_harness::workspace::{Workspace, read_text};
 use bitstate_harness::{Error, Exit, verify};
 use clap::Args;
@@ -35,15 +35,15 @@ pub fn run() -> anyhow::Result<Exit> {
     let context = Context::new(&Flags::default())?;
     context.set_up()?;
 
-    score.step(&workspace, "format", &["fmt", "--all", "--check"])?;
-    let lints = ["clippy", "--workspace", "--exclude", "bitstate-train", "--all-targets", "--", "--deny", "warnings"];
-    score.step(&workspace, "lints", &lints)?;
+    score.step(&workspace, "format", "fmt", &["--all", "--check"])?;
+    let lints = ["--workspace", "--exclude", "bitstate-train", "--all-targets", "--", "--deny", "warnings"];
+    score.step(&workspace, "lints", "clippy", &lints)?;
     // The host of the WASM guest apart: with the same features as its build, so that wasmtime is compiled once.
     for (what, which) in [
         ("tests", ["--workspace", "--exclude", "bitstate-runner-wasmtime", "--exclude", "bitstate-train"].as_slice()),
         ("tests of the WASM host", &["--package", "bitstate-runner-wasmtime"]),
     ] {
-        let arguments = [&["test", "--release", "--no-fail-fast"], which].concat();
+        let arguments = [&["--release", "--no-fail-fast"], which].concat();
         score.tests(&workspace, what, &arguments)?;
     }
 
@@ -87,9 +87,9 @@ pub fn trainer() -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     let mut score = Score { passed: 0, failed: 0, skipped: 0, exit: Exit::Pass };
     let which = ["--package", "bitstate-train", "--package", "bitstate-cli", "--features", "bitstate-cli/download"];
-    let lints = [&["clippy"], which.as_slice(), &["--all-targets", "--", "--deny", "warnings"]].concat();
-    score.step(&workspace, "lints of the trainer", &lints)?;
-    let tests = [&["test", "--release", "--no-fail-fast"], which.as_slice()].concat();
+    let lints = [which.as_slice(), &["--all-targets", "--", "--deny", "warnings"]].concat();
+    score.step(&workspace, "lints of the trainer", "clippy", &lints)?;
+    let tests = [&["--release", "--no-fail-fast"], which.as_slice()].concat();
     score.tests(&workspace, "tests of the trainer", &tests)?;
     let smoke = crate::train_smoke::run()?;
     score.add(smoke);
@@ -128,9 +128,8 @@ impl Score {
     }
 
     /// Runs a cargo command; it counts as one check.
-    fn step(&mut self, workspace: &Workspace, what: &str, arguments: &[&str]) -> Result<(), Error> {
-        let mut command = cargo();
-        match logged(workspace, what, command.args(arguments)) {
+    fn step(&mut self, workspace: &Workspace, what: &str, verb: &str, flags: &[&str]) -> Result<(), Error> {
+        match logged(workspace, what, cargo(workspace, verb)?.args(flags)) {
             Ok(_) => {
                 println!("ok  {what}");
                 self.add(Exit::Pass);
@@ -145,10 +144,9 @@ impl Score {
     }
 
     /// Runs cargo's tests; every test counts.
-    fn tests(&mut self, workspace: &Workspace, what: &str, arguments: &[&str]) -> Result<(), Error> {
-        let mut command = cargo();
-        let (said, log) = match logged(workspace, what, command.args(arguments)) {
-            Ok(said) => (said, None),
+    fn tests(&mut self, workspace: &Workspace, what: &str, flags: &[&str]) -> Result<(), Error> {
+        let (said, log) = match logged(workspace, what, cargo(workspace, "test")?.args(flags)) {
+            Ok(log) => (log.stdout, None),
             Err(Error::Build { log, .. }) => (read_text(&log)?, Some(log)),
             Err(error) => return Err(error),
         };

@@ -1,14 +1,13 @@
 //! `cargo xtask train-smoke`: a tiny model, from made-up stories to a file that the engine runs.
 
 use anyhow::{Context, ensure};
-use bitstate_harness::build::logged;
-use bitstate_harness::tools::cargo;
+use bitstate_harness::build::{host_program_with, logged};
+use bitstate_harness::environment;
 use bitstate_harness::workspace::{Workspace, make_folder, read_text, write_atomic};
 use bitstate_harness::{Error, Exit};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Steps of the run: half a minute to a minute on two cores.
 const STEPS: u64 = 150;
@@ -53,11 +52,8 @@ pub fn run() -> anyhow::Result<Exit> {
 
 /// The command with its trainer.
 pub fn build(workspace: &Workspace) -> Result<PathBuf, Error> {
-    let mut command = cargo();
     // With the features that its tests have, so that it is compiled once.
-    command.args(["build", "--release", "--package", "bitstate-cli", "--features", "download"]);
-    logged(workspace, "the trainer", &mut command)?;
-    Ok(workspace.target.join("release").join(format!("bitstate{}", std::env::consts::EXE_SUFFIX)))
+    host_program_with(workspace, "bitstate-cli", &["--features", "download"])
 }
 
 struct Smoke {
@@ -68,7 +64,8 @@ struct Smoke {
 
 impl Smoke {
     fn run<S: AsRef<OsStr>>(&self, what: &str, arguments: impl IntoIterator<Item = S>) -> Result<String, Error> {
-        logged(&self.workspace, what, Command::new(&self.bitstate).args(arguments))
+        let mut command = environment::command(&self.bitstate);
+        Ok(logged(&self.workspace, what, command.args(arguments))?.stdout)
     }
 
     fn path(&self, name: &str) -> PathBuf {

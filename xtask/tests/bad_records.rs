@@ -1,12 +1,12 @@
 //! What `compare` and `report` say of records that are cut, mixed or made up, and the code that they end with.
 #![allow(clippy::unwrap_used)]
 
+use bitstate_harness::environment::command;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Runs `cargo xtask` and returns its code and what it said to whoever waits.
 fn xtask(arguments: &[&Path]) -> (i32, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).output().unwrap();
+    let output = command(env!("CARGO_BIN_EXE_xtask")).args(arguments).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap(), String::from_utf8_lossy(&said).into_owned())
 }
@@ -30,7 +30,7 @@ fn records_that_are_no_whole_run_are_refused_by_compare_and_report() {
         ("cut in a line", half, 2, "the file was cut off"),
         ("empty", String::new(), 2, "line 1: the file is empty"),
         ("without its head", rest.to_string(), 2, "line 1: it is not a `run` row"),
-        ("unknown version", text.replace("\"schema\":", "\"schema\":9"), 2, "this build reads 1 to 2"),
+        ("unknown version", text.replace("\"schema\":", "\"schema\":9"), 2, "this build reads 1 to 3"),
         ("mixed versions", text.clone() + &format!("{{\"schema\":{other}}}\n"), 2, "put together from two"),
         (
             "unknown metric",

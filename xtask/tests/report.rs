@@ -1,10 +1,10 @@
 //! `cargo xtask report` as a process: what it ends with, and what it says.
 #![allow(clippy::unwrap_used)]
 
+use bitstate_harness::environment::command;
 use bitstate_harness::provenance::Provenance;
 use bitstate_harness::records::{self, Direction, Row};
 use std::path::Path;
-use std::process::Command;
 
 /// Records of one cell that ran at `time` ns a token.
 fn records(path: &Path, target: &str, commit: &str, time: u64) {
@@ -44,7 +44,7 @@ fn workspace() -> tempfile::TempDir {
 
 /// Runs `report` there; its code, and all that it said.
 fn report(root: &Path, arguments: &[&str]) -> (i32, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let mut command = command(env!("CARGO_BIN_EXE_xtask"));
     let output = command.current_dir(root).arg("report").args(arguments).output().unwrap();
     let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
     (output.status.code().unwrap(), said)
@@ -58,7 +58,7 @@ fn a_stale_readme_or_chart_ends_the_check_with_2() {
     assert_eq!(report(root, &["--readme"]).0, 0);
     assert_eq!(report(root, &["--check"]), (0, "1 published reports and README.md are current\n".into()));
     for (path, from, stale) in [
-        ("README.md", "1,000 tokens/s", "not current: README.md, whose newest report is reports/run\n"),
+        ("README.md", "1,000 tokens/s", "not current: README.md, whose results must be those of reports/run\n"),
         ("reports/run/charts/throughput.svg", "1,000", "not current: reports/run/charts/throughput.svg\n"),
         ("reports/run/report.md", "1,000", "not current: reports/run/report.md\n"),
     ] {
@@ -81,6 +81,31 @@ fn a_stale_readme_or_chart_ends_the_check_with_2() {
     assert_eq!(report(root, &["reports/run"]).0, 0);
     assert!(!left_over.exists());
     assert_eq!(report(root, &["--check"]).0, 0);
+}
+
+#[test]
+fn what_the_readme_does_not_show_is_said_with_the_reason() {
+    let folder = workspace();
+    let root = folder.path();
+    records(&root.join("reports/run/records.jsonl"), "native", "c0ffee", 1_000_000);
+    assert_eq!(report(root, &["--readme"]).0, 0);
+    // One cell of a quick run, published later.
+    records(&root.join("reports/later/records.jsonl"), "wasm", "c0ffee", 9_000_000);
+    let path = root.join("reports/later/records.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let quick = text.replace("\"quick\":false", "\"quick\":true").replace("2026-01-31", "2026-02-01");
+    std::fs::write(&path, quick).unwrap();
+    let readme = std::fs::read(root.join("README.md")).unwrap();
+    let (code, said) = report(root, &["--readme"]);
+    assert!(code == 0 && said.contains("README.md does not show reports/later: it is a quick run\n"), "{said}");
+    assert_eq!(std::fs::read(root.join("README.md")).unwrap(), readme);
+    assert_eq!(report(root, &["--check"]), (0, "2 published reports and README.md are current\n".into()));
+    std::fs::remove_dir_all(root.join("reports/run")).unwrap();
+    let (code, said) = report(root, &["--readme"]);
+    assert!(code == 2 && said.contains("no published run may be shown in README.md"), "{code} {said}");
+    let stale = "not current: README.md, which shows results although no published run may be shown\n";
+    let (code, said) = report(root, &["--check"]);
+    assert!(code == 2 && said.starts_with(stale), "{code} {said}");
 }
 
 #[test]
@@ -108,6 +133,7 @@ fn merging_ends_with_3_where_runs_must_not_be_mixed_and_leaves_nothing_behind() 
 
     for (arguments, sentence) in [
         (&["--merge", "a.jsonl", "--out", "b", "b"][..], "cannot be used with"),
+        (&["--merge", "a.jsonl", "--out", "b"], "--out is b, which has the report of a run: name another folder"),
         (&["--merge", "b", "a.jsonl", "--out", "b"], "--out is b, which is one of the runs to merge"),
         (&["--merge", "gone.jsonl", "--out", "other"], "cannot read gone.jsonl"),
         (&["--merge", "a.jsonl"], "--out <DIR>"),

@@ -1,7 +1,9 @@
 //! Accepted counters: `ci/baselines/<target>.json`, with who accepted what, when and why.
 
 use crate::counters::{Counter, SIZE};
+use crate::environment::command;
 use crate::error::{Error, nearest};
+use crate::git::is_leftover;
 use crate::provenance::{self, Provenance};
 use crate::records::COUNTERS;
 use crate::target::targets;
@@ -10,7 +12,6 @@ use crate::workspace::{Workspace, read_text, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Version of the file's format.
 pub const SCHEMA: u64 = 1;
@@ -145,10 +146,11 @@ pub fn path(workspace: &Workspace, target: &str) -> PathBuf {
     workspace.root.join("ci/baselines").join(format!("{target}.json"))
 }
 
-/// Every committed baseline, by target.
+/// Every committed baseline, by target: what lies in `<target>.json`. What an editor or a person put beside it, such as
+/// `native.json~` or `native.bak`, is no baseline.
 ///
 /// # Errors
-/// For a file that cannot be read, or whose name is no target's.
+/// For a file that cannot be read, or whose name ends with `.json` and is no target's.
 pub fn load(workspace: &Workspace) -> Result<BTreeMap<String, Baseline>, Error> {
     load_folder(&workspace.root.join("ci/baselines"))
 }
@@ -158,7 +160,10 @@ fn load_folder(folder: &Path) -> Result<BTreeMap<String, Baseline>, Error> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(all) };
     for entry in entries {
         let path = entry.map_err(Error::io("list", folder))?.path();
-        let target = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some(target) = name.strip_suffix(".json").filter(|_| !is_leftover(&name)).map(str::to_string) else {
+            continue;
+        };
         let malformed = |message: String| Error::Malformed { path: path.clone(), message };
         if !targets().iter().any(|known| known.name == target) {
             return Err(malformed("no target has this name".into()));
@@ -216,7 +221,7 @@ pub fn accept(
 }
 
 fn who(workspace: &Workspace) -> String {
-    let ask = |key: &str| said(Command::new("git").current_dir(&workspace.root).args(["config", key]));
+    let ask = |key: &str| said(command("git").current_dir(&workspace.root).args(["config", key]));
     let name = ask("user.name").map(|name| name.trim().to_string()).filter(|name| !name.is_empty());
     let email = ask("user.email").map(|email| format!(" <{}>", email.trim())).unwrap_or_default();
     name.map_or("someone that git does not know".into(), |name| name + &email)
@@ -298,6 +303,31 @@ mod tests {
         let (_folder, workspace) = workspace();
         write_atomic(&path(&workspace, "natvie"), text.as_bytes()).unwrap();
         assert!(load(&workspace).unwrap_err().to_string().contains("no target has this name"));
+    }
+
+    #[test]
+    fn only_the_file_of_a_target_is_its_baseline() {
+        let (_folder, workspace) = workspace();
+        let text =
+            |value| Baseline { schema: 1, history: Vec::new(), rows: vec![counter("a", value)] }.to_text().unwrap();
+        let beside =
+            |name: &str, bytes: &[u8]| write_atomic(&path(&workspace, "x").with_file_name(name), bytes).unwrap();
+        beside("native.json", text(1).as_bytes());
+        for name in
+            ["native.json~", "native.bak", "native.old", "native.orig", "native", "native.json.orig", "zzz.json.swp"]
+        {
+            beside(name, text(9).as_bytes());
+        }
+        // What vim and emacs keep while a file is edited.
+        beside(".native.json.swp", b"b0VIM 9.0\0\xff");
+        beside("#native.json#", b"{");
+        std::os::unix::fs::symlink("me@here.1:2", path(&workspace, "x").with_file_name(".#native.json")).unwrap();
+        let baselines = load(&workspace).unwrap();
+        assert_eq!(baselines.keys().collect::<Vec<_>>(), ["native"]);
+        assert_eq!(baselines["native"].rows, [counter("a", 1)]);
+        beside("native (copy).json", text(9).as_bytes());
+        let error = load(&workspace).unwrap_err().to_string();
+        assert!(error.contains("native (copy).json: no target has this name"), "{error}");
     }
 
     #[test]

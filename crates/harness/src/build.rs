@@ -1,5 +1,7 @@
 //! Building what the chosen cells run, and making the models they run on.
 
+use crate::cargo::{Wanted, built, cargo, cargo_by};
+use crate::environment;
 use crate::error::Error;
 use crate::expected::{Cause, Skip};
 use crate::golden::{Model, Source};
@@ -7,7 +9,7 @@ use crate::process::{Limits, ProcessError, run, tail};
 use crate::progress::Progress;
 use crate::runner::{ModelFile, Runner, XtensaRunner, model_file};
 use crate::target::{Board, Cell, Kind, Process, Target, Wasmtime};
-use crate::tools::{Compiler, cargo, compiler, debian_cargo};
+use crate::tools::{Compiler, DEBIAN_CARGO, DEBIAN_RUSTC, compiler};
 use crate::workspace::{Workspace, make_folder, write_atomic};
 use crate::xtensa;
 use std::collections::BTreeMap;
@@ -99,14 +101,13 @@ fn build_native(workspace: &Workspace, name: &str, process: &Process) -> Result<
     if process.triple.is_none() && process.rustflags.is_empty() {
         return Ok(Runner::Native { program: host_program(workspace, PACKAGE)? });
     }
-    let target_dir = own_folder(workspace, name);
-    let mut command = cargo();
-    command.args(["build", "--release", "--package", PACKAGE, "--bin", PACKAGE, "--target-dir"]).arg(&target_dir);
+    let mut command = cargo(workspace, "build")?;
+    command.args(["--release", "--package", PACKAGE, "--bin", PACKAGE, "--target-dir"]);
+    command.arg(own_folder(workspace, name));
     command.args(process.triple.iter().flat_map(|triple| ["--target", triple]));
     command.env("CARGO_ENCODED_RUSTFLAGS", encoded(process.rustflags));
-    logged(workspace, &format!("build {name}"), &mut command)?;
-    let folder = process.triple.map_or(target_dir.clone(), |triple| target_dir.join(triple));
-    Ok(Runner::Native { program: folder.join("release").join(PACKAGE) })
+    let wanted = Wanted { name: PACKAGE, ending: "" };
+    Ok(Runner::Native { program: built(workspace, &format!("build {name}"), &mut command, wanted)? })
 }
 
 fn build_wasm(workspace: &Workspace, wasmtime: &Wasmtime, cells: &[Cell]) -> Result<Runner, Error> {
@@ -118,10 +119,10 @@ fn build_wasm(workspace: &Workspace, wasmtime: &Wasmtime, cells: &[Cell]) -> Res
     for cell in cells {
         let target_dir = own_folder(workspace, &format!("{}-{}", cell.target.name, cell.variant.name));
         let mut command = match compiler {
-            Compiler::Rustup => cargo(),
-            Compiler::Debian => debian_cargo(),
+            Compiler::Rustup => cargo(workspace, "build")?,
+            Compiler::Debian => debian_cargo(workspace, "build")?,
         };
-        command.args(["build", "--package", "bitstate-runner-wasm", "--profile", "guest"]);
+        command.args(["--package", "bitstate-runner-wasm", "--profile", "guest"]);
         command.args(["--target", triple]).arg("--target-dir").arg(&target_dir);
         command.args(["--features", cell.variant.features]);
         if compiler == Compiler::Debian {
@@ -132,9 +133,8 @@ fn build_wasm(workspace: &Workspace, wasmtime: &Wasmtime, cells: &[Cell]) -> Res
         // Set even where empty: flags from outside are for the host.
         let rustflags = format!("{} {}", wasmtime.rustflags, cell.variant.rustflags);
         command.env("CARGO_ENCODED_RUSTFLAGS", encoded(&rustflags));
-        logged(workspace, &format!("build {cell}"), &mut command)?;
-        let guest = target_dir.join(triple).join("guest/bitstate_runner_wasm.wasm");
-        guests.insert(cell.variant.name, guest);
+        let wanted = Wanted { name: "bitstate_runner_wasm", ending: "wasm" };
+        guests.insert(cell.variant.name, built(workspace, &format!("build {cell}"), &mut command, wanted)?);
     }
     let host = host_program(workspace, "bitstate-runner-wasmtime")?;
     Ok(Runner::Wasm { host, guests, memory_limit: wasmtime.memory_limit })
@@ -145,7 +145,7 @@ fn build_xtensa(workspace: &Workspace, name: &str, board: &'static Board) -> Res
     let refused = |error: &dyn std::fmt::Display| Error::Refused(error.to_string());
     let tools = xtensa::Toolchain::find().map_err(|error| refused(&error))?;
     let folder = own_folder(workspace, name);
-    let firmware = xtensa::build(&tools, board, &workspace.root, &folder).map_err(|error| refused(&error))?;
+    let firmware = xtensa::build(&tools, board, workspace, &folder).map_err(|error| refused(&error))?;
     let scratch = workspace.scratch().join("images");
     Ok(Runner::Xtensa(Box::new(XtensaRunner { tools, firmware, scratch })))
 }
@@ -165,24 +165,44 @@ fn encoded(rustflags: &str) -> String {
 /// # Errors
 /// If the build fails, with the place of its log.
 pub fn host_program(workspace: &Workspace, package: &str) -> Result<PathBuf, Error> {
-    let name = if package == "bitstate-cli" { "bitstate" } else { package };
-    let mut command = cargo();
-    command.args(["build", "--release", "--package", package, "--bin", name]);
-    logged(workspace, &format!("build {package}"), &mut command)?;
-    Ok(workspace.target.join("release").join(name))
+    host_program_with(workspace, package, &[])
 }
 
-/// Runs a command from the top folder with its output in a log of its own.
+/// The same with more of cargo's flags, such as `--features`.
+///
+/// # Errors
+/// As [`host_program`].
+pub fn host_program_with(workspace: &Workspace, package: &str, flags: &[&str]) -> Result<PathBuf, Error> {
+    let name = if package == "bitstate-cli" { "bitstate" } else { package };
+    let mut command = cargo(workspace, "build")?;
+    command.args(["--release", "--package", package, "--bin", name]).args(flags);
+    built(workspace, &format!("build {package}"), &mut command, Wanted { name, ending: "" })
+}
+
+/// A cargo command of Debian's toolchain, allowed to build the library for a foreign target.
+fn debian_cargo(workspace: &Workspace, verb: &str) -> Result<Command, Error> {
+    let mut command = cargo_by(DEBIAN_CARGO.as_ref(), workspace, verb)?;
+    command.env_remove("RUSTUP_TOOLCHAIN").env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
+    Ok(command)
+}
+
+/// What a logged command printed, and where all of it lies.
+#[derive(Debug)]
+pub struct Log {
+    /// Its standard output.
+    pub stdout: String,
+    /// The log, with its standard error too.
+    pub path: PathBuf,
+}
+
+/// Runs a command with its output in a log of its own.
 ///
 /// # Errors
 /// If it fails, with the place of the log and its end.
-pub fn logged(workspace: &Workspace, what: &str, command: &mut Command) -> Result<String, Error> {
+pub fn logged(workspace: &Workspace, what: &str, command: &mut Command) -> Result<Log, Error> {
     let _spinner = Progress::spinner(what);
     let log = workspace.logs().join(format!("{}.log", what.replace([' ', '/'], "-")));
     let limits = Limits { time: Duration::from_secs(3600), output: 64 << 20 };
-    // Another checkout builds into its own folder, whatever this one was told.
-    command.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
-    command.env("CARGO_TERM_COLOR", "never");
     let shown = format!("{command:?}");
     let output = match run(command, b"", limits) {
         Ok(output) => output,
@@ -192,7 +212,7 @@ pub fn logged(workspace: &Workspace, what: &str, command: &mut Command) -> Resul
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     write_atomic(&log, format!("$ {shown}\n{stdout}{}", output.stderr).as_bytes())?;
     if output.status.success() {
-        return Ok(format!("{stdout}{}", output.stderr));
+        return Ok(Log { stdout, path: log });
     }
     let said = if output.stderr.trim().is_empty() { &stdout } else { &output.stderr };
     Err(Error::Build { what: what.to_string(), log, tail: tail(said, 20) })
@@ -225,7 +245,7 @@ fn synthesise(workspace: &Workspace, path: &Path, preset: &str, seed: u64, forma
     let program = host_program(workspace, "bitstate-cli")?;
     make_folder(&workspace.models())?;
     let part = path.with_extension("tmp");
-    let mut command = Command::new(program);
+    let mut command = environment::command(program);
     command
         .args(["synth", "--preset", preset, "--seed", &seed.to_string(), "--format", format])
         .arg("--out")

@@ -59,11 +59,14 @@ impl Counted {
         let folder = tempfile::tempdir_in(scratch).map_err(Error::io("make a folder in", scratch))?;
         let counted = Counted { folder };
         let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
-        // Without address randomisation, where that is allowed: tables of pointers are hashed by address.
+        // Without address randomisation, where that is allowed: tables of pointers are hashed by address. And without
+        // the options of `.valgrindrc`, which would change what is counted.
         let script = format!(
             "#!/bin/sh\nsetarch -R true 2>/dev/null && fixed='setarch -R'\n\
-             exec $fixed valgrind --quiet --tool=callgrind {options} --callgrind-out-file={} {} \"$@\"\n",
-            quoted(&counted.counts()),
+             exec $fixed valgrind --command-line-only=yes --quiet --tool=callgrind {options} \
+             --callgrind-out-file={} {} \"$@\"\n",
+            // Valgrind reads `%` as the beginning of a pattern.
+            quoted(&counted.counts()).replace('%', "%%"),
             quoted(program)
         );
         let path = counted.program();

@@ -1,12 +1,10 @@
 //! Other commits of the workspace, each in a folder of its own with builds of its own.
 
 use crate::error::{Error, nearest};
-use crate::process::{Limits, run, tail};
-use crate::workspace::{Workspace, make_folder};
-use bitstate_protocol::Digest;
+use crate::git::{self, ask, ask_whether};
+use crate::process::Output;
+use crate::workspace::{Workspace, make_folder, write_atomic};
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
 
 /// A version of the workspace, ready to be built.
 #[derive(Debug, Clone)]
@@ -25,134 +23,84 @@ pub const WORKING_TREE: &str = ".";
 /// Checks a commit out under the scratch folder, or takes the working tree for `.`. A folder that is there already is
 /// used again: a commit never changes, so its builds stay good.
 ///
+/// A checkout is a repository of its own that borrows the objects of the user's, in which nothing is written: no
+/// worktree is registered there and none is pruned, and its index, branches and settings stay as they are.
+///
 /// # Errors
 /// If there is no such commit, or git cannot check it out.
 pub fn check_out(workspace: &Workspace, reference: &str) -> Result<Checkout, Error> {
     if reference == WORKING_TREE {
         return Ok(Checkout { label: "working tree".into(), commit: None, workspace: workspace.clone() });
     }
-    let root = &workspace.root;
-    let wanted = format!("{reference}^{{commit}}");
-    let Ok(commit) = git(root, &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]) else {
-        let known = git(root, &["for-each-ref", "--format=%(refname:short)"])?;
-        let nearest = nearest(reference, known.lines());
-        return Err(Error::Unknown { kind: "commit, branch or tag", name: reference.into(), nearest });
-    };
-    let commit = commit.trim().to_string();
-    let short: String = commit.chars().take(10).collect();
+    let commit = resolve(&workspace.root, reference)?;
     let folder = workspace.scratch().join("ab").join(&commit);
-    let source = folder.join("source");
-    if !is_checked_out(&source, &commit) {
-        make_folder(&folder)?;
-        if source.exists() {
-            std::fs::remove_dir_all(&source).map_err(Error::io("remove", &source))?;
-        }
-        // What git remembers of a folder that is gone would be in the way.
-        git(root, &["worktree", "prune"])?;
-        git(root, &["worktree", "add", "--detach", "--force", &source.to_string_lossy(), &commit])?;
+    let checkout = Workspace { root: folder.join("checkout"), target: folder.join("target") };
+    tell_of_earlier(&folder.join("source"));
+    if !holds(&checkout, &commit) {
+        make(&workspace.root, &folder, &checkout, &commit)?;
     }
+    let short: String = commit.chars().take(10).collect();
     let label = if commit.starts_with(reference) { short } else { format!("{reference} ({short})") };
-    Ok(Checkout { label, commit: Some(commit), workspace: Workspace { root: source, target: folder.join("target") } })
+    Ok(Checkout { label, commit: Some(commit), workspace: checkout })
 }
 
-/// Whether the folder holds this very commit, unchanged.
-fn is_checked_out(source: &Path, commit: &str) -> bool {
-    let head = git(source, &["rev-parse", "HEAD"]).unwrap_or_default();
-    let changes = git(source, &["status", "--porcelain"]);
-    // A folder without a checkout of its own answers for the one around it.
-    let own = source.join(".git").exists();
-    own && head.trim() == commit && changes.is_ok_and(|changes| changes.trim().is_empty())
+/// The commit that a person means.
+fn resolve(root: &Path, reference: &str) -> Result<String, Error> {
+    let wanted = format!("{reference}^{{commit}}");
+    if let Some(commit) = ask_whether(root, &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted])? {
+        return Ok(commit);
+    }
+    let known = ask(root, &["for-each-ref", "--format=%(refname:short)"])?;
+    let nearest = nearest(reference, String::from_utf8_lossy(&known.stdout).lines());
+    let unknown = Error::Unknown { kind: "commit, branch or tag", name: reference.into(), nearest };
+    if ask_whether(root, &["rev-parse", "--is-shallow-repository"])?.as_deref() != Some("true") {
+        return Err(unknown);
+    }
+    Err(Error::Refused(format!(
+        "{unknown}; the repository is a shallow clone, which has the newest commits alone: `git fetch --unshallow` gets \
+         the whole history, `git fetch --deepen=N` N more commits"
+    )))
 }
 
-/// A digest of all that the working tree has beside its commit: changes, and files that git does not know and does not
-/// ignore. Not of `reports/`, which a run writes into. None where git cannot say, or has more to say than is read.
-pub fn changes(workspace: &Workspace) -> Option<Digest> {
-    let root = &workspace.root;
-    let of = ["--", ".", ":(exclude)reports"];
-    let mut all = git(root, &[&["diff", "--binary", "--no-ext-diff", "HEAD"], &of[..]].concat()).ok()?.into_bytes();
-    let new = git(root, &[&["ls-files", "--others", "--exclude-standard", "-z"], &of[..]].concat()).ok()?;
-    for name in new.split('\0').filter(|name| !name.is_empty()) {
-        all.extend(name.as_bytes());
-        all.extend(std::fs::read(root.join(name)).ok()?);
-    }
-    Some(Digest::of(&all))
+/// Whether a folder holds this very commit, unchanged.
+fn holds(checkout: &Workspace, commit: &str) -> bool {
+    // A folder without a repository of its own would be answered for by the one around it.
+    let own = checkout.root.join(".git").is_dir();
+    own && git::state(checkout).is_ok_and(|state| state.commit == commit && state.changes.is_none())
 }
 
-fn git(folder: &Path, arguments: &[&str]) -> Result<String, Error> {
-    let what = format!("git {}", arguments.first().unwrap_or(&""));
-    let limits = Limits { time: Duration::from_secs(300), output: 16 << 20 };
-    let mut command = Command::new("git");
-    command.arg("-C").arg(folder).args(arguments);
-    let output = run(&mut command, b"", limits).map_err(|source| Error::Process { what: what.clone(), source })?;
-    if !output.status.success() {
-        return Err(Error::Refused(format!("`{what}` failed in {}: {}", folder.display(), tail(&output.stderr, 3))));
+/// Makes a checkout, beside its place first, so that one that was interrupted is never taken for whole.
+fn make(from: &Path, folder: &Path, checkout: &Workspace, commit: &str) -> Result<(), Error> {
+    make_folder(folder)?;
+    let text = |output: Output| String::from_utf8_lossy(&output.stdout).trim().to_string();
+    let format = text(ask(from, &["rev-parse", "--show-object-format"])?);
+    let objects = text(ask(from, &["rev-parse", "--path-format=absolute", "--git-path", "objects"])?);
+    let part = tempfile::tempdir_in(folder).map_err(Error::io("make a folder in", folder))?;
+    let root = part.path();
+    ask(root, &["init", "--quiet", "--template=", &format!("--object-format={format}")])?;
+    write_atomic(&root.join(".git/objects/info/alternates"), format!("{objects}\n").as_bytes())?;
+    // A shallow clone has no commits before it, and a checkout needs none.
+    write_atomic(&root.join(".git/shallow"), format!("{commit}\n").as_bytes())?;
+    ask(root, &["update-ref", "--no-deref", "HEAD", commit])?;
+    ask(root, &["read-tree", "--reset", "-u", commit])?;
+    if checkout.root.exists() {
+        std::fs::remove_dir_all(&checkout.root).map_err(Error::io("remove", &checkout.root))?;
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    std::fs::rename(root, &checkout.root).map_err(Error::io("rename", root))?;
+    if holds(checkout, commit) {
+        return Ok(());
+    }
+    let root = checkout.root.display();
+    Err(Error::Refused(format!("git did not check {commit} out whole into {root}: remove that folder and try again")))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{WORKING_TREE, changes, check_out, git};
-    use crate::workspace::Workspace;
-
-    /// A repository with two commits, and its first one's name.
-    fn repository() -> (tempfile::TempDir, Workspace, String) {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("root");
-        std::fs::create_dir(&root).unwrap();
-        git(&root, &["init", "--quiet", "--initial-branch=trunk"]).unwrap();
-        let commit = |text: &str| {
-            std::fs::write(root.join("file"), text).unwrap();
-            git(&root, &["add", "file"]).unwrap();
-            git(&root, &["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", text]).unwrap();
-        };
-        commit("first");
-        let first = git(&root, &["rev-parse", "HEAD"]).unwrap().trim().to_string();
-        commit("second");
-        let workspace = Workspace { target: folder.path().join("target"), root };
-        (folder, workspace, first)
-    }
-
-    #[test]
-    fn two_commits_lie_in_two_folders_and_are_used_again() {
-        let (_folder, workspace, first) = repository();
-        let old = check_out(&workspace, &first).unwrap();
-        let new = check_out(&workspace, "trunk").unwrap();
-        let text = |folder: &Workspace| std::fs::read_to_string(folder.root.join("file")).unwrap();
-        assert_eq!([text(&old.workspace), text(&new.workspace)], ["first", "second"]);
-        assert_ne!(old.workspace.target, new.workspace.target);
-        assert_eq!(old.label, first[..10]);
-        assert!(new.label.starts_with("trunk ("), "{}", new.label);
-        std::fs::create_dir(&old.workspace.target).unwrap();
-        std::fs::write(old.workspace.root.join("file"), "edited").unwrap();
-        let again = check_out(&workspace, &first).unwrap();
-        assert_eq!(text(&again.workspace), "first", "an edit does not stay");
-        assert!(again.workspace.target.is_dir(), "builds do");
-        std::fs::remove_dir_all(&workspace.target).unwrap();
-        assert_eq!(text(&check_out(&workspace, &first).unwrap().workspace), "first", "after a cleaning");
-    }
-
-    #[test]
-    fn the_working_tree_is_taken_as_it_is_and_a_misspelt_branch_names_the_nearest() {
-        let (_folder, workspace, _) = repository();
-        assert_eq!(check_out(&workspace, WORKING_TREE).unwrap().workspace.root, workspace.root);
-        let error = check_out(&workspace, "trnk").unwrap_err().to_string();
-        assert!(error.contains("no commit, branch or tag `trnk`; did you mean `trunk`?"), "{error}");
-        assert!(check_out(&workspace, "--help").is_err());
-    }
-
-    #[test]
-    fn every_change_of_the_working_tree_changes_its_digest() {
-        let (_folder, workspace, _) = repository();
-        let after = |name: &str, text: &str| {
-            std::fs::write(workspace.root.join(name), text).unwrap();
-            changes(&workspace)
-        };
-        let digests = [changes(&workspace), after("file", "edited"), after("new", "a"), after("new", "b")];
-        assert!(digests.iter().all(Option::is_some), "{digests:?}");
-        assert!((1..digests.len()).all(|i| !digests[..i].contains(&digests[i])), "{digests:?}");
-        assert_eq!(changes(&workspace), digests[3], "the same tree has the same digest");
-        let nowhere = tempfile::tempdir().unwrap();
-        assert_eq!(changes(&Workspace { root: nowhere.path().into(), target: nowhere.path().into() }), None);
+/// Earlier versions registered a worktree in the user's repository. Whether it goes is for the user to say.
+fn tell_of_earlier(worktree: &Path) {
+    if worktree.join(".git").is_file() {
+        let worktree = worktree.display();
+        eprintln!(
+            "{worktree} is a worktree that an earlier version made and nothing uses now: to remove it and its entry \
+                   in your repository, `git worktree remove --force {worktree}`"
+        );
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::records::{Row, read_parts};
 use crate::workspace::{read_text, write_atomic};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -68,6 +69,37 @@ impl Shard {
     }
 }
 
+/// What a shard's folder lacks of a whole shard, as sentences: records with something of the target in them, and the
+/// verdict of a gate that counted something. A step that ended with 0 and left nothing has proved nothing.
+pub fn gaps(folder: &Path, target: &str) -> Vec<String> {
+    let of_target = |row: &Row| match row {
+        Row::Sample { target: of, .. } | Row::Verified { target: of, .. } => of == target,
+        Row::Skipped { target: of, .. } | Row::Failed { target: of, .. } => of == target,
+        _ => false,
+    };
+    let records = match read_parts(&folder.join("records.jsonl")) {
+        Ok(parts) if parts.iter().flat_map(|part| &part.rows).any(of_target) => None,
+        Ok(_) => Some(format!("records.jsonl has nothing of `{target}`")),
+        Err(error) => Some(error.to_string()),
+    };
+    let verdict = match read_verdict(&folder.join("verdict.json")) {
+        Ok(verdict) if ["findings", "failed_and_skipped"].iter().any(|key| !rows(&verdict, key).is_empty()) => None,
+        Ok(_) => Some("verdict.json has no counter".into()),
+        Err(error) => Some(error.to_string()),
+    };
+    records.into_iter().chain(verdict).collect()
+}
+
+fn read_verdict(path: &Path) -> Result<Value, Error> {
+    serde_json::from_str(&read_text(path)?)
+        .map_err(|error| Error::Malformed { path: path.into(), message: error.to_string() })
+}
+
+/// The rows of a part of a verdict.
+fn rows<'a>(verdict: &'a Value, key: &str) -> &'a [Value] {
+    verdict[key].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
 /// What a command's status means: anything but the five codes is a failure of the harness, a signal too.
 pub fn exit_of(code: Option<i32>) -> Exit {
     let known = [Exit::Pass, Exit::Regression, Exit::NotMeasurable, Exit::WrongAnswer];
@@ -79,7 +111,8 @@ pub fn exit_of(code: Option<i32>) -> Exit {
 pub struct Gathered {
     /// Each with its folder, in the order of the targets.
     pub shards: Vec<(PathBuf, Shard)>,
-    /// What is wrong with them as a whole, as sentences: a target without a shard, two shards of one target.
+    /// What is wrong with them, as sentences: a target without a shard, two shards of one target, a shard without records
+    /// or without a verdict.
     pub wrong: Vec<String>,
 }
 
@@ -110,6 +143,10 @@ pub fn gather(folder: &Path, targets: &[&str]) -> Result<Gathered, Error> {
         let of_target: Vec<_> = found.extract_if(.., |(_, shard)| shard.target == *target).collect();
         if of_target.len() != 1 {
             gathered.wrong.push(format!("target `{target}` has {} shards, and must have one", of_target.len()));
+        }
+        for (folder, _) in &of_target {
+            let gaps = gaps(folder, target);
+            gathered.wrong.extend(gaps.iter().map(|gap| format!("the shard of `{target}` is not whole: {gap}")));
         }
         gathered.shards.extend(of_target);
     }
@@ -158,14 +195,14 @@ pub fn meaning(exit: Exit) -> &'static str {
 /// The counters of a verdict that are not what was accepted.
 fn moved(target: &str, verdict: &Path) -> String {
     let heading = format!("\n## Counters of {target} that moved\n\n");
-    let text = std::fs::read_to_string(verdict).ok();
-    let Some(verdict) = text.and_then(|text| serde_json::from_str::<Value>(&text).ok()) else {
+    let Ok(verdict) = read_verdict(verdict) else {
         return format!("{heading}The gate left no verdict.\n");
     };
-    let findings = verdict["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let findings = rows(&verdict, "findings");
     let moved: Vec<&Value> = findings.iter().filter(|finding| finding["status"] != "unchanged").collect();
-    let rows = verdict["failed_and_skipped"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let failed = rows.iter().filter_map(|row| Some((row, row["error"].as_str()?.lines().next()?)));
+    let failed = rows(&verdict, "failed_and_skipped")
+        .iter()
+        .filter_map(|row| Some((row, row["error"].as_str()?.lines().next()?)));
     let failed: String = failed
         .map(|(row, error)| {
             let [variant, workload] = ["variant", "workload"].map(|key| row[key].as_str().unwrap_or("everything"));
@@ -196,12 +233,48 @@ fn moved(target: &str, verdict: &Path) -> String {
 mod tests {
     use super::{Shard, Step, exit_of, gather, summary};
     use crate::exit::Exit;
+    use crate::records::{self, Row};
     use crate::workspace::write_atomic;
     use std::path::Path;
 
+    const VERDICT: &str = r#"{"findings": [{"status": "unchanged"}], "failed_and_skipped": []}"#;
+
+    /// A whole shard whose steps ended so.
     fn shard(folder: &Path, name: &str, target: &str, exits: &[u8]) {
         let step = |&exit: &u8| Step { command: format!("cargo xtask step {target}"), exit };
-        Shard::new(target, exits.iter().map(step).collect()).write(&folder.join(name)).unwrap();
+        let folder = folder.join(name);
+        Shard::new(target, exits.iter().map(step).collect()).write(&folder).unwrap();
+        let verified = Row::Verified { target: target.into(), variant: "lut".into(), workload: "w".into(), steps: 1 };
+        records::write(&folder.join("records.jsonl"), &[Row::Run(Box::default()), verified]).unwrap();
+        write_atomic(&folder.join("verdict.json"), VERDICT.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn a_shard_without_records_or_verdict_is_no_pass_whatever_its_steps_ended_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("a");
+        let (records, verdict) = (place.join("records.jsonl"), place.join("verdict.json"));
+        let wrong = || {
+            let gathered = gather(folder.path(), &["xtensa"]).unwrap();
+            assert_eq!(gathered.exit().code(), if gathered.wrong.is_empty() { 0 } else { 2 });
+            gathered.wrong.join("; ")
+        };
+        shard(folder.path(), "a", "xtensa", &[0, 0]);
+        assert_eq!(wrong(), "");
+        std::fs::remove_file(&records).unwrap();
+        assert!(
+            wrong().contains("the shard of `xtensa` is not whole: cannot read") && wrong().contains("records.jsonl")
+        );
+        shard(folder.path(), "a", "xtensa", &[0, 0]);
+        std::fs::remove_file(&verdict).unwrap();
+        assert!(wrong().contains("verdict.json"), "{}", wrong());
+        for nothing in ["", "{}", r#"{"findings": [], "failed_and_skipped": []}"#] {
+            std::fs::write(&verdict, nothing).unwrap();
+            assert!(wrong().contains("verdict.json"), "{nothing}");
+        }
+        shard(folder.path(), "a", "xtensa", &[0, 0]);
+        records::write(&records, &[Row::Run(Box::default())]).unwrap();
+        assert_eq!(wrong(), "the shard of `xtensa` is not whole: records.jsonl has nothing of `xtensa`");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The cases every target runs (`golden/cases.toml`) and the answers they must give (`golden/streams/*.json`).
 
 use crate::error::{Error, nearest};
+use crate::git::is_leftover;
 use crate::strict;
 use crate::workloads;
 use crate::workspace::{Workspace, read_text};
@@ -179,7 +180,8 @@ impl Golden {
         let folder = workspace.streams();
         for entry in std::fs::read_dir(&folder).map_err(Error::io("list", &folder))? {
             let path = entry.map_err(Error::io("list", &folder))?.path();
-            if path.extension().is_some_and(|extension| extension == "json") && !known.contains(&path) {
+            let ours = !is_leftover(&path.file_name().unwrap_or_default().to_string_lossy());
+            if ours && path.extension().is_some_and(|extension| extension == "json") && !known.contains(&path) {
                 return Err(Error::Malformed { path, message: "no case in golden/cases.toml has this name".into() });
             }
         }

@@ -1,16 +1,16 @@
 //! Where the numbers of a run come from: commit, tools, machine, load.
 
-use crate::checkout;
+use crate::git;
 use crate::stats::verdict::TimeLimits;
 use crate::target;
-use crate::tools::said;
+use crate::tools;
 use crate::workspace::Workspace;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
-use time::OffsetDateTime;
+use std::sync::Once;
 use time::macros::format_description;
+use time::{OffsetDateTime, UtcOffset};
 
 /// Everything a reader needs to tell whether two runs may be compared.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,7 +29,10 @@ pub struct Provenance {
     pub seconds: u64,
     /// Git commit.
     pub commit: String,
-    /// Whether the working tree had changes beside it.
+    /// When that was committed, UTC, ISO 8601; none in records before version 3, or where git could not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed: Option<String>,
+    /// Whether the working tree had changes beside it, or git could not tell.
     pub dirty: bool,
     /// Digest of those changes, new files included; none where there were none, or git could not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,16 +84,17 @@ pub struct Shard {
 }
 
 impl Provenance {
-    /// Looks around.
+    /// Looks around. Where git cannot tell the commit, it is unknown, and why is said once.
     pub fn collect(workspace: &Workspace) -> Self {
-        let git = |arguments: &[&str]| said(Command::new("git").current_dir(&workspace.root).args(arguments));
-        let commit = git(&["rev-parse", "HEAD"]).map(|text| text.trim().to_string());
-        let status = git(&["status", "--porcelain"]);
-        let dirty = status.is_none_or(|text| !text.trim().is_empty());
+        let state = git::state(workspace).map_err(|error| {
+            static SAID: Once = Once::new();
+            SAID.call_once(|| eprintln!("warning: the commit is unknown: {error}"));
+        });
+        let state = state.ok();
+        let dirty = state.as_ref().is_none_or(|state| state.changes.is_some());
         let mut tools = BTreeMap::new();
-        if let Some(version) = said(Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into())).arg("--version"))
-        {
-            tools.insert("rustc".to_string(), version.trim().to_string());
+        if let Some(version) = tools::rustc_version() {
+            tools.insert("rustc".to_string(), version);
         }
         for tool in target::tools() {
             if let Some((name, found)) = tool.record.zip(tool.find()) {
@@ -106,9 +110,10 @@ impl Provenance {
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
         Provenance {
             started: now(),
-            commit: commit.unwrap_or_else(|| "unknown".into()),
+            commit: state.as_ref().map_or("unknown".into(), |state| state.commit.clone()),
+            committed: state.as_ref().map(|state| state.committed.clone()),
             dirty,
-            changes: if dirty { checkout::changes(workspace).map(|digest| digest.to_string()) } else { None },
+            changes: state.and_then(|state| state.changes).map(|digest| digest.to_string()),
             tools,
             cpu: cpu_field("model name"),
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
@@ -190,8 +195,13 @@ pub fn steal() -> u64 {
 
 /// The time now, UTC, ISO 8601 to the second.
 pub fn now() -> String {
+    in_utc(OffsetDateTime::now_utc())
+}
+
+/// A time in UTC, ISO 8601 to the second.
+pub(crate) fn in_utc(time: OffsetDateTime) -> String {
     let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-    OffsetDateTime::now_utc().format(&format).unwrap_or_default()
+    time.to_offset(UtcOffset::UTC).format(&format).unwrap_or_default()
 }
 
 /// A package's version in a lock file.

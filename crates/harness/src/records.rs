@@ -25,7 +25,8 @@ use std::path::Path;
 /// 1: the first. Rows `layout` and `pair` were added to it without raising it.
 /// 2: the last row is `end`, so that a file cut between two rows is not read as a whole one; `run` may say when the run
 ///    was resumed.
-pub const SCHEMA: u64 = 2;
+/// 3: `run` says when its commit was made.
+pub const SCHEMA: u64 = 3;
 /// The oldest version that is read: everything in it still means the same.
 pub const OLDEST_SCHEMA: u64 = 1;
 
@@ -413,7 +414,7 @@ mod tests {
         write(&path, &rows()).unwrap();
         assert_eq!(read(&path).unwrap().1, rows()[1..]);
         // The first version had no closing row.
-        let text = std::fs::read_to_string(&path).unwrap().replace("\"schema\":2", "\"schema\":1");
+        let text = std::fs::read_to_string(&path).unwrap().replace("\"schema\":3", "\"schema\":1");
         let kept: Vec<&str> = text.lines().filter(|line| !line.contains("\"end\"")).collect();
         std::fs::write(&path, kept.join("\n") + "\n").unwrap();
         assert_eq!(read(&path).unwrap().1, rows()[1..]);

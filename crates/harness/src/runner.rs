@@ -1,6 +1,7 @@
 //! Asking a target: the request goes in, and what comes out is checked before anyone reads a number in it.
 
 use crate::diagnose::StepDigest;
+use crate::environment::command;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::expected::{Cause, Skip};
@@ -178,7 +179,7 @@ impl Runner {
         let text = request.to_text();
         let (answer, all_succeeded, extra) = match self {
             Runner::Native { program } => {
-                let mut command = Command::new(program);
+                let mut command = command(program);
                 command.arg("--model").arg(&ask.model.path);
                 let (answer, all) = converse(&mut command, &text, ask.timeout)?;
                 (answer, all, Vec::new())
@@ -190,7 +191,7 @@ impl Runner {
                         cell.variant.name
                     )))
                 })?;
-                let mut command = Command::new(host);
+                let mut command = command(host);
                 command.arg("--guest").arg(guest).arg("--model").arg(&ask.model.path);
                 command.args(["--memory-limit", &memory_limit.to_string()]);
                 command.args(["--timeout", &ask.timeout.as_secs().to_string()]);

@@ -1,11 +1,11 @@
 //! Installing what is missing where that is possible, and saying exactly what to do where it is not.
 
+use crate::environment::command;
 use crate::error::Error;
 use crate::process::{Limits, run};
 use crate::progress::Progress;
 use crate::tools::{Tool, said};
 use crate::workspace::{Workspace, write_atomic};
-use std::process::Command;
 use std::time::Duration;
 
 /// What setting up found and did.
@@ -64,12 +64,12 @@ pub fn set_up(workspace: &Workspace, needed: &[&'static Tool]) -> Result<Setup, 
     }
     // What packages did not bring may come from rustup, which needs no root, only a network.
     for triple in missing().iter().filter_map(|tool| tool.rustup_target()) {
-        if said(Command::new("rustup").arg("--version")).is_none() {
+        if said(command("rustup").arg("--version")).is_none() {
             break;
         }
         let _spinner = Progress::spinner(&format!("rustup target add {triple}"));
         let limits = Limits { time: Duration::from_secs(120), output: 1 << 20 };
-        let ran = run(Command::new("rustup").args(["target", "add", triple]), b"", limits);
+        let ran = run(command("rustup").args(["target", "add", triple]), b"", limits);
         if ran.is_ok_and(|output| output.status.success()) {
             setup.installed.push(format!("rustup target {triple}"));
         }
@@ -89,7 +89,7 @@ fn install(workspace: &Workspace, packages: &[&str]) -> Result<Option<String>, E
         [("apt-get update".to_string(), vec!["update"]), (format!("apt-get install {}", packages.join(" ")), install)]
     {
         let _spinner = Progress::spinner(&label);
-        let mut command = Command::new("apt-get");
+        let mut command = command("apt-get");
         command.args(&arguments).env("DEBIAN_FRONTEND", "noninteractive").env("LC_ALL", "C");
         match run(&mut command, b"", limits) {
             Ok(output) => {

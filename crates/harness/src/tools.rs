@@ -1,5 +1,6 @@
 //! What the builds and runs need from the machine, and whether it is there.
 
+use crate::environment::command;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -59,8 +60,12 @@ pub enum Compiler {
     Debian,
 }
 
-const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
-const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+/// The compiler that cargo takes in the declared environment.
+const RUSTC: &str = "rustc";
+/// Debian's compiler.
+pub const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+/// Debian's cargo.
+pub const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 /// Oldest compiler that builds the workspace, as in `Cargo.toml`.
 const OLDEST_RUST: (u32, u32) = (1, 95);
 
@@ -98,16 +103,19 @@ pub fn compiler(triple: &str) -> Option<(Compiler, Found)> {
 
 /// The toolchain that runs this harness, if it has the library of a triple.
 fn library(triple: &str) -> Option<Found> {
-    let rustc = std::env::var_os("RUSTC").map_or(PathBuf::from("rustc"), PathBuf::from);
-    let sysroot = said(Command::new(&rustc).args(["--print", "sysroot"]))?;
+    let sysroot = said(command(RUSTC).args(["--print", "sysroot"]))?;
     Path::new(sysroot.trim()).join("lib/rustlib").join(triple).join("lib").is_dir().then_some(())?;
-    let version = said(Command::new(&rustc).arg("--version"))?;
-    Some(Found { path: rustc, version: version.trim().to_string() })
+    Some(Found { path: RUSTC.into(), version: rustc_version()? })
+}
+
+/// The version of the compiler that builds for this machine.
+pub fn rustc_version() -> Option<String> {
+    said(command(RUSTC).arg("--version")).map(|version| version.trim().to_string())
 }
 
 fn debian_rust() -> Option<Found> {
     Path::new(DEBIAN_CARGO).is_file().then_some(())?;
-    let version = said(Command::new(DEBIAN_RUSTC).arg("--version"))?;
+    let version = said(command(DEBIAN_RUSTC).arg("--version"))?;
     let number = version.split_whitespace().nth(1)?;
     let mut parts = number.split('.').map(|part| part.parse::<u32>().ok());
     let found = (parts.next()??, parts.next()??);
@@ -115,7 +123,7 @@ fn debian_rust() -> Option<Found> {
 }
 
 fn rust_source() -> Option<Found> {
-    let sysroot = said(Command::new(DEBIAN_RUSTC).args(["--print", "sysroot"]))?;
+    let sysroot = said(command(DEBIAN_RUSTC).args(["--print", "sysroot"]))?;
     let path = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library");
     path.join("core/src/lib.rs").is_file().then(|| Found { path, version: "matches rustc-web".into() })
 }
@@ -124,28 +132,13 @@ fn rust_source() -> Option<Found> {
 pub fn program(name: &str, mark: &str) -> Option<Found> {
     let folders = std::env::var_os("PATH")?;
     let path = std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())?;
-    let text = said(Command::new(&path).arg("--version"))?;
+    let text = said(command(&path).arg("--version"))?;
     let line = text.lines().find(|line| line.contains(mark)).or_else(|| text.lines().next()).unwrap_or("");
     Some(Found { path, version: line.trim().to_string() })
 }
 
-/// What a short command prints, if it succeeds. It is run outside any chosen rustup toolchain of ours.
+/// What a short command prints, if it succeeds.
 pub(crate) fn said(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// A cargo command of Debian's toolchain, allowed to build the library for a foreign target.
-pub fn debian_cargo() -> Command {
-    let mut command = Command::new(DEBIAN_CARGO);
-    for name in ["RUSTUP_TOOLCHAIN", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTDOC", "CARGO"] {
-        command.env_remove(name);
-    }
-    command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
-    command
-}
-
-/// A cargo command of the toolchain that runs this harness.
-pub fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }

@@ -1,6 +1,7 @@
 //! Where things lie, and how a file is written so that it is never seen half-written.
 
 use crate::error::Error;
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -26,10 +27,7 @@ impl Workspace {
         let root = root.ok_or_else(|| {
             Error::Refused(format!("{} is not inside the BitState workspace: go there and try again", here.display()))
         })?;
-        let target = match std::env::var_os("CARGO_TARGET_DIR") {
-            Some(folder) => here.join(folder),
-            None => root.join("target"),
-        };
+        let target = target(&here, root, std::env::var_os("CARGO_TARGET_DIR"));
         Ok(Workspace { root: root.to_path_buf(), target })
     }
 
@@ -62,6 +60,12 @@ impl Workspace {
     pub fn show(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }
+}
+
+/// Cargo's target folder, as an absolute path: a relative one is relative to the folder that cargo was started in.
+fn target(here: &Path, root: &Path, variable: Option<OsString>) -> PathBuf {
+    let folder = variable.filter(|folder| !folder.is_empty());
+    folder.map_or_else(|| root.join("target"), |folder| here.join(folder))
 }
 
 /// Makes a folder and those above it.
@@ -103,7 +107,18 @@ pub fn read_text(path: &Path) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::write_atomic;
+    use super::{target, write_atomic};
+    use std::path::Path;
+
+    #[test]
+    fn the_target_folder_is_absolute_and_from_where_cargo_was_started() {
+        let of = |variable: Option<&str>| target(Path::new("/w/crates"), Path::new("/w"), variable.map(Into::into));
+        assert_eq!(of(None), Path::new("/w/target"));
+        assert_eq!(of(Some("out")), Path::new("/w/crates/out"));
+        assert_eq!(of(Some("/elsewhere")), Path::new("/elsewhere"));
+        // Not the current folder, which an empty name would give.
+        assert_eq!(of(Some("")), Path::new("/w/target"));
+    }
 
     #[test]
     fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {

@@ -3,6 +3,7 @@
 
 mod support;
 
+use bitstate_harness::environment::command;
 use bitstate_harness::measure::{measure, survey};
 use bitstate_harness::probe::{Computed, kernel_jobs};
 use bitstate_harness::process::{Limits, ProcessError, run};
@@ -13,7 +14,6 @@ use bitstate_harness::target::Cell;
 use bitstate_harness::verify::verify;
 use bitstate_harness::workloads::settings;
 use bitstate_protocol::{Digest, Event, Header, Job, Metric, Phase};
-use std::process::Command;
 use std::time::{Duration, Instant};
 use support::Fake;
 
@@ -176,14 +176,14 @@ fn a_runner_that_hangs_is_ended_with_all_it_started() {
 #[test]
 fn a_runner_that_says_too_much_is_ended() {
     let limits = Limits { time: Duration::from_secs(60), output: 1000 };
-    let error = run(Command::new("/bin/sh").args(["-c", "exec yes"]), b"", limits).unwrap_err();
+    let error = run(command("/bin/sh").args(["-c", "exec yes"]), b"", limits).unwrap_err();
     assert!(matches!(error, ProcessError::TooMuch(1000)), "{error}");
 }
 
 #[test]
 fn a_missing_runner_is_named() {
     let limits = Limits { time: Duration::from_secs(60), output: 1000 };
-    let error = run(&mut Command::new("/nowhere/runner"), b"", limits).unwrap_err();
+    let error = run(&mut command("/nowhere/runner"), b"", limits).unwrap_err();
     assert!(error.to_string().contains("cannot start /nowhere/runner"), "{error}");
 }
 

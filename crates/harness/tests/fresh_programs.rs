@@ -1,10 +1,10 @@
 //! Programs that were written a moment ago, by many threads that start them at once.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use bitstate_harness::environment::command;
 use bitstate_harness::process::{Limits, run};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 use std::time::Duration;
 
 /// While a thread writes a script, the child that another one is just starting has the script open for writing, until it
@@ -18,7 +18,7 @@ fn a_program_that_another_threads_child_still_has_open_is_run() {
             fs::write(&path, "#!/bin/sh\necho well\n").unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
             let limits = Limits { time: Duration::from_secs(60), output: 100 };
-            let output = run(&mut Command::new(&path), b"", limits).unwrap();
+            let output = run(&mut command(&path), b"", limits).unwrap();
             assert_eq!(output.stdout, b"well\n");
         }
     };

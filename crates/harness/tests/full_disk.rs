@@ -4,13 +4,14 @@
 use bitstate_harness::Error;
 use bitstate_harness::baseline::accept;
 use bitstate_harness::counters::Counter;
+use bitstate_harness::environment;
 use bitstate_harness::journal::{Begun, Done, Journal, Key, last};
 use bitstate_harness::provenance::Provenance;
 use bitstate_harness::records::{Row, read, write};
 use bitstate_harness::report::{self, history::Published};
 use bitstate_harness::workspace::Workspace;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 /// The cramped folder; set for this test again, which then works in it.
 const FOLDER: &str = "BITSTATE_TEST_FOLDER";
@@ -30,7 +31,7 @@ fn a_full_disk_leaves_what_was_there_and_nothing_half_written() {
         let folder = tempfile::tempdir().unwrap();
         let mut all = unshare.to_vec();
         all.extend(["sh", "-c", script]);
-        let mut run = Command::new(all[0]);
+        let mut run = environment::command(all[0]);
         run.args(&all[1..]).arg(folder.path()).args(command).env(FOLDER, folder.path());
         run.output().unwrap()
     };

@@ -5,8 +5,9 @@ use bitstate_harness::counters::Counter;
 use bitstate_harness::provenance::Provenance;
 use bitstate_harness::records::{Direction, Row, read_parts};
 use bitstate_harness::report::charts::{self, Chart};
+use bitstate_harness::report::check::{self, Readme};
 use bitstate_harness::report::history::{Published, Quantity};
-use bitstate_harness::report::{self, Report, check, tables};
+use bitstate_harness::report::{self, Report, tables};
 use bitstate_harness::workspace::{Workspace, write_atomic};
 use std::path::PathBuf;
 
@@ -190,10 +191,11 @@ fn a_stale_readme_table_or_chart_is_named() {
     let folders = [folder.clone()];
     let stale = || check::stale(&workspace, &folders, &Published::load(&workspace).unwrap()).unwrap();
     let readme = workspace.root.join("README.md");
-    let sentence = "README.md, whose newest report is reports/first";
+    let sentence = "README.md, whose results must be those of reports/first";
     assert_eq!(stale(), [sentence], "no result is in it yet");
-    let (text, newest) = check::readme(&workspace).unwrap().unwrap();
-    assert_eq!(newest, folder);
+    let Readme { text, shown } = check::readme(&workspace).unwrap();
+    let text = text.unwrap();
+    assert_eq!(shown.folder.unwrap(), folder);
     write_atomic(&readme, text.as_bytes()).unwrap();
     assert_eq!(stale(), Vec::<String>::new());
 
@@ -217,5 +219,5 @@ fn a_stale_readme_table_or_chart_is_named() {
 
     // A newer report, which it does not show.
     publish(&workspace, Run { name: "second", day: 2, ..FIRST });
-    assert_eq!(stale(), ["README.md, whose newest report is reports/second"]);
+    assert_eq!(stale(), ["README.md, whose results must be those of reports/second"]);
 }

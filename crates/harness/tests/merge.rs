@@ -5,7 +5,7 @@ use bitstate_harness::merge::merge;
 use bitstate_harness::provenance::Provenance;
 use bitstate_harness::records::{self, Direction, Row, read, read_parts};
 use bitstate_harness::report::history::Published;
-use bitstate_harness::report::{self, Report, markdown, tables};
+use bitstate_harness::report::{self, Report, markdown, overview, tables};
 use bitstate_harness::stats::verdict::TimeLimits;
 use bitstate_harness::{Error, Exit};
 use std::path::{Path, PathBuf};
@@ -116,7 +116,7 @@ fn the_report_says_where_each_target_was_measured_and_divides_nothing_across() {
     let html = std::fs::read_to_string(out.join("report.html")).unwrap();
     assert!(html.contains("wasm/simd128 (2)") && html.contains("shards do not say which machine"));
     let read = report::read(&out).unwrap();
-    let overview = tables::overview(&read);
+    let overview = overview::table(&read);
     assert_eq!(overview.columns[0], "shard");
     assert_eq!(overview.rows.len(), 2);
     let text = "<!-- results:begin --><!-- results:end -->";

@@ -14,6 +14,7 @@ fn provenance() -> Provenance {
     let time_limits = Some(TimeLimits { floor: 0.01, ceiling: 0.05 });
     Provenance {
         commit: "0123456789ab".into(),
+        committed: Some("2026-01-30T00:00:00Z".into()),
         cpu: "AMD EPYC".into(),
         cpu_features: "fpu avx2 ".repeat(12) + "avx512f",
         pinned_to: Some(1),
@@ -182,8 +183,8 @@ fn versions_that_are_unknown_or_mixed_are_told_with_what_is_known() {
     let records = Records::new();
     let of = |version: &str| format!("\"schema\":{version}");
     let ours = of(&SCHEMA.to_string());
-    for version in ["3", "0", "-1", "2.0", "\"2\"", "null"] {
-        let words = [format!("line 1: its `schema` is {version}"), "this build reads 1 to 2".into()];
+    for version in ["4", "0", "-1", "2.0", "\"2\"", "null"] {
+        let words = [format!("line 1: its `schema` is {version}"), "this build reads 1 to 3".into()];
         records.refused(records.text.replace(&ours, &of(version)), 2, &words.each_ref().map(String::as_str));
     }
     let mixed: String = records
@@ -195,7 +196,7 @@ fn versions_that_are_unknown_or_mixed_are_told_with_what_is_known() {
     records.refused(
         mixed,
         2,
-        &["line 5: its `schema` is 1, that of the lines before it is 2", "put together from two"],
+        &["line 5: its `schema` is 1, that of the lines before it is 3", "put together from two"],
     );
     let none = records.text.replacen(&format!(",{ours}"), "", 1);
     records.refused(none, 2, &["line 1: it has no `schema`"]);
@@ -283,7 +284,7 @@ fn every_row_satisfies_the_schema_and_what_is_no_row_does_not() {
         let mut more = row.clone();
         more["more"] = 1.into();
         assert!(!valid(&more.to_string()), "{line}");
-        for (was, is) in [("\"schema\":2", "\"schema\":3"), ("\"time\"", "\"tiem\""), (":7,", ":-7,"), ("[0,", "[-1,")]
+        for (was, is) in [("\"schema\":3", "\"schema\":4"), ("\"time\"", "\"tiem\""), (":7,", ":-7,"), ("[0,", "[-1,")]
         {
             assert!(!line.contains(was) || !valid(&line.replace(was, is)), "{is} in {line}");
         }

@@ -208,7 +208,7 @@ fn a_run_without_probes_has_no_roof_and_says_so_with_a_dash() {
     for title in ["Decode against", "What memory", "Kernels", "Where a token's", "How shapes"] {
         assert!(!page.contains(&format!("## {title}")), "{title}");
     }
-    let overview = report::tables::overview(&report);
+    let overview = report::overview::table(&report);
     assert!(overview.rows.iter().all(|row| row[4] == "–"), "{overview:?}");
     let names: Vec<&str> = report::charts::all(&report).iter().map(|chart| chart.name).collect();
     assert_eq!(names, ["throughput", "xtensa", "memory", "phases-time", "phases-instructions"]);

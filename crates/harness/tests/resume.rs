@@ -4,6 +4,7 @@
 mod support;
 
 use bitstate_harness::build::Built;
+use bitstate_harness::environment::command;
 use bitstate_harness::journal::{Begun, Journal, Key, last};
 use bitstate_harness::measure::measure;
 use bitstate_harness::pairs::{self, Pairs, Settings, Side};
@@ -19,7 +20,6 @@ use bitstate_protocol::{Event, Header, Phase};
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Command;
 use std::sync::{Mutex, MutexGuard};
 use support::Fake;
 
@@ -68,9 +68,11 @@ fn target(name: &str, tick: &str, folder: &Path) -> (Fake, Built) {
         "case $(cat) in *'#1'*) answer=$ANSWER.takes;; *bench*) answer=$ANSWER;; *) answer=$ANSWER.verify;; esac\n\
          case \"$*\" in *--count-fuel*) answer=$ANSWER.fuel;; esac\n\
          mktemp -p '{0}/marks' >/dev/null\n\
-         [ -n \"${KILL_AT}\" ] && [ $(ls '{0}/marks' | wc -l) -ge \"${KILL_AT}\" ] && kill -KILL $(cat '{0}/pid')\n\
+         [ -n '{1}' ] && [ $(ls '{0}/marks' | wc -l) -ge '{1}' ] && kill -KILL $(cat '{0}/pid')\n\
          cat $answer",
-        folder.display()
+        folder.display(),
+        // A runner does not inherit the variable.
+        std::env::var(KILL_AT).unwrap_or_default()
     );
     let mut runner = fake.runner(&Fake::answer(&header, &events), &script);
     if let (Runner::Native { program }, "wasm") = (&runner, name) {
@@ -144,7 +146,7 @@ fn a_run_that_is_killed_loses_nothing_but_the_piece_under_way() {
     for (kill_at, again) in [(1, threads), (4, threads), (15, 1), (24, 1), (60, 4), (runs, 3)] {
         let folder = tempfile::tempdir().unwrap();
         let this = "a_run_that_is_killed_loses_nothing_but_the_piece_under_way";
-        let mut child = Command::new(std::env::current_exe().unwrap());
+        let mut child = command(std::env::current_exe().unwrap());
         child.args(["--exact", this]).env(FOLDER, folder.path()).env(KILL_AT, kill_at.to_string());
         let output = child.output().unwrap();
         assert_eq!(output.status.signal(), Some(9), "{kill_at}: {output:?}");
@@ -210,7 +212,7 @@ fn a_journal_that_a_crash_did_not_leave_is_refused_with_its_line() {
     drop(journal);
     let begun = std::fs::read_to_string(&path).unwrap();
     let done =
-        "{\"line\":\"done\",\"task\":\"a\",\"rows\":[],\"checks\":{},\"decided\":null,\"spent\":[7,1],\"schema\":2}\n";
+        "{\"line\":\"done\",\"task\":\"a\",\"rows\":[],\"checks\":{},\"decided\":null,\"spent\":[7,1],\"schema\":3}\n";
     for (text, words) in [
         (String::new(), "it broke off before the run began"),
         (begun[..20].to_string(), "it broke off before the run began"),
@@ -218,7 +220,7 @@ fn a_journal_that_a_crash_did_not_leave_is_refused_with_its_line() {
         (begun.repeat(2), "line 2: it is no line that a journal has there"),
         (begun.clone() + "{\"line\":\"do\n" + done, "line 2: it ends in the middle of a row"),
         (begun.clone() + &done.replace("[7,1]", "[7,-1]"), "line 2: "),
-        (begun.clone() + &done.replace("\"schema\":2", "\"schema\":7"), "line 2: its `schema` is 7"),
+        (begun.clone() + &done.replace("\"schema\":3", "\"schema\":7"), "line 2: its `schema` is 7"),
     ] {
         std::fs::write(&path, &text).unwrap();
         let error = Journal::open(&path).unwrap_err();

@@ -1,24 +1,35 @@
 //! Whether everything that is made from published records is what they give.
 
 use super::history::Published;
-use super::{markdown, newest, outdated, read};
+use super::shown::{Shown, shown};
+use super::{markdown, outdated, read};
 use crate::error::Error;
 use crate::workspace::{Workspace, read_text};
 use std::path::{Path, PathBuf};
 
-/// The README as the newest published report gives it, and that report's folder; none where nothing is published.
+/// The README as the published runs give it.
+#[derive(Debug)]
+pub struct Readme {
+    /// Its text; none where no published run may be shown.
+    pub text: Option<String>,
+    /// Which run it shows, and why not the others.
+    pub shown: Shown,
+}
+
+/// Makes the README from the run that it must show.
 ///
 /// # Errors
 /// If the README has no block for the results, or a report cannot be read.
-pub fn readme(workspace: &Workspace) -> Result<Option<(String, PathBuf)>, Error> {
-    let Some(newest) = newest(workspace)? else { return Ok(None) };
+pub fn readme(workspace: &Workspace) -> Result<Readme, Error> {
+    let shown = shown(workspace)?;
+    let Some(folder) = &shown.folder else { return Ok(Readme { text: None, shown }) };
     let text = read_text(&workspace.root.join("README.md"))?;
-    let shown = PathBuf::from(workspace.show(&newest));
-    Ok(Some((markdown::readme(&text, &read(&newest)?, &shown)?, newest)))
+    let place = PathBuf::from(workspace.show(folder));
+    Ok(Readme { text: Some(markdown::readme(&text, &read(folder)?, &place)?), shown })
 }
 
-/// What is not current, in words: files of the folders, and the README whose table and charts are the newest report's.
-/// With none, everything is.
+/// What is not current, in words: files of the folders, and the README whose table and charts are those of the newest
+/// full report. With none, everything is.
 ///
 /// # Errors
 /// If records cannot be read or a chart not be drawn.
@@ -28,15 +39,21 @@ pub fn stale(workspace: &Workspace, folders: &[PathBuf], published: &Published) 
         let show = |words: String| format!("{}/{words}", workspace.show(folder));
         stale.extend(outdated(folder, published)?.into_iter().map(show));
     }
-    if let Some((current, newest)) = readme(workspace)? {
-        let text = read_text(&workspace.root.join("README.md"))?;
-        let newest = workspace.show(&newest);
-        if current != text {
-            stale.push(format!("README.md, whose newest report is {newest}"));
+    let Readme { text, shown } = readme(workspace)?;
+    match (text, shown.folder) {
+        (Some(current), Some(folder)) => {
+            if current != read_text(&workspace.root.join("README.md"))? {
+                stale.push(format!("README.md, whose results must be those of {}", workspace.show(&folder)));
+            }
+            // The charts that a reader of the README sees are files of that folder.
+            let missing = |link: &str| !workspace.root.join(link).is_file();
+            let missing = links(&current).filter(|link| missing(link));
+            stale.extend(missing.map(|link| format!("{link}, which README.md shows")));
         }
-        // The charts that a reader of the README sees are files of that folder.
-        let missing = |link: &str| !workspace.root.join(link).is_file();
-        stale.extend(links(&current).filter(|link| missing(link)).map(|link| format!("{link}, which README.md shows")));
+        _ if !shown.others.is_empty() && markdown::has_results(&read_text(&workspace.root.join("README.md"))?)? => {
+            stale.push("README.md, which shows results although no published run may be shown".into());
+        }
+        _ => {}
     }
     stale.sort();
     stale.dedup();

@@ -246,8 +246,7 @@ impl Published {
     /// If a baseline cannot be read.
     pub fn load(workspace: &Workspace) -> Result<Self, Error> {
         let mut published = Published { accepted: accepted(workspace)?, ..Published::default() };
-        let folders = std::fs::read_dir(workspace.reports()).into_iter().flatten().flatten().map(|entry| entry.path());
-        for folder in folders.filter(|folder| folder.join("records.jsonl").is_file()) {
+        for folder in super::published(workspace) {
             match read_parts(&folder.join("records.jsonl")) {
                 Ok(parts) => published.runs.push(PastRun::of(&parts)),
                 Err(error) => {

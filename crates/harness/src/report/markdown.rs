@@ -1,7 +1,7 @@
 //! The report as Markdown, and the README's block.
 
-use super::Report;
 use super::tables::{self, Table};
+use super::{Report, overview};
 use crate::error::Error;
 use std::path::Path;
 
@@ -159,11 +159,8 @@ const END: &str = "<!-- results:end -->";
 /// # Errors
 /// If the README has no such block.
 pub fn readme(text: &str, report: &Report, folder: &Path) -> Result<String, Error> {
-    let marks = text.find(BEGIN).zip(text.find(END)).filter(|(begin, end)| begin < end);
-    let (begin, end) = marks.ok_or_else(|| {
-        Error::Refused(format!("README.md has no block between `{BEGIN}` and `{END}` for the results"))
-    })?;
-    let table = tables::overview(report);
+    let (before, after) = around_results(text)?;
+    let table = overview::table(report);
     let folder = folder.display();
     let p = &report.provenance;
     let mut block = format!("{BEGIN}\n{}\n{}", grid(&table), table.note);
@@ -178,7 +175,26 @@ pub fn readme(text: &str, report: &Report, folder: &Path) -> Result<String, Erro
     for chart in super::charts::all(report).iter().filter(|chart| ["throughput", "memory"].contains(&chart.name)) {
         block += &format!("\n![{}]({folder}/charts/{}.svg)\n", chart.title, chart.name);
     }
-    Ok(format!("{}{block}{}", &text[..begin], &text[end..]))
+    Ok(format!("{before}{block}{after}"))
+}
+
+/// Whether the README shows any results.
+///
+/// # Errors
+/// As [`readme`].
+pub fn has_results(text: &str) -> Result<bool, Error> {
+    let (before, after) = around_results(text)?;
+    let block = text.strip_prefix(before).and_then(|text| text.strip_suffix(after)).unwrap_or_default();
+    Ok(!block.trim_start_matches(BEGIN).trim().is_empty())
+}
+
+/// The README before and after its results.
+fn around_results(text: &str) -> Result<(&str, &str), Error> {
+    let marks = text.find(BEGIN).zip(text.find(END)).filter(|(begin, end)| begin < end);
+    let (begin, end) = marks.ok_or_else(|| {
+        Error::Refused(format!("README.md has no block between `{BEGIN}` and `{END}` for the results"))
+    })?;
+    Ok((&text[..begin], &text[end..]))
 }
 
 /// A table for a terminal: columns lined up.

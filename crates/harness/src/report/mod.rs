@@ -8,12 +8,16 @@ mod join;
 mod kernels;
 mod leftover;
 pub mod markdown;
+pub mod overview;
+pub mod place;
 mod roof;
+pub mod shown;
 pub mod tables;
 
 use crate::comparison::{self, Comparison};
 use crate::error::Error;
 use crate::expected::Cause;
+use crate::git;
 use crate::merge;
 use crate::probe::PARTS;
 use crate::provenance::Provenance;
@@ -460,19 +464,14 @@ pub fn read(folder: &Path) -> Result<Report, Error> {
     serde_json::from_str(&text).map_err(|error| Error::Malformed { path, message: error.to_string() })
 }
 
-/// The newest published run: the one that started last.
-///
-/// # Errors
-/// If a report there cannot be read.
-pub fn newest(workspace: &Workspace) -> Result<Option<PathBuf>, Error> {
-    let mut newest: Option<(String, PathBuf)> = None;
-    let Ok(entries) = std::fs::read_dir(workspace.reports()) else { return Ok(None) };
-    for folder in entries.flatten().map(|entry| entry.path()).filter(|path| path.join("records.jsonl").is_file()) {
-        let parts = records::read_parts(&folder.join("records.jsonl"))?;
-        let started = history::started(&parts).to_string();
-        if newest.as_ref().is_none_or(|(other, _)| *other < started) {
-            newest = Some((started, folder));
-        }
-    }
-    Ok(newest.map(|(_, folder)| folder))
+/// The folders of the published runs, by name. A copy that an editor or a person put aside is none of them.
+pub fn published(workspace: &Workspace) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(workspace.reports()).into_iter().flatten().flatten();
+    let ours = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        !git::is_leftover(&name) && path.join("records.jsonl").is_file()
+    };
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(ours).collect();
+    folders.sort();
+    folders
 }

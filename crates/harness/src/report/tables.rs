@@ -67,7 +67,7 @@ fn of_one(report: &Report) -> Vec<Table> {
 }
 
 /// Cells by workload, those without numbers included where the reason is known.
-fn cells(report: &Report, keep: impl Fn(Cell) -> bool) -> Vec<(String, Cell)> {
+pub(super) fn cells(report: &Report, keep: impl Fn(Cell) -> bool) -> Vec<(String, Cell)> {
     let mut out = Vec::new();
     for workload in report.workloads() {
         for cell in Cell::all().filter(|cell| keep(*cell)) {
@@ -295,43 +295,6 @@ fn everything(report: &Report) -> Table {
     let columns = ["workload", "cell", "phase", "metric", "unit", "median", "min", "q1", "q3", "max", "MAD", "samples"];
     let note = "MAD: median absolute deviation from the median.";
     Table { folded: true, ..Table::new("Every number", note, &columns, rows) }
-}
-
-/// The one table of the README: a line for every cell and workload.
-pub fn overview(report: &Report) -> Table {
-    let mut tables = join::tables(report, |part| vec![overview_of_one(part)]);
-    if tables.is_empty() { overview_of_one(report) } else { tables.remove(0) }
-}
-
-fn overview_of_one(report: &Report) -> Table {
-    let mut rows = Vec::new();
-    for (workload, cell) in cells(report, |_| true) {
-        let names = (cell.target.name, cell.variant.name);
-        let get = |phase, metric| report.find(names, &workload, phase, metric);
-        let speed = match (get("decode", "throughput"), get("decode", "instructions per token")) {
-            (Some(speed), _) => format!("{} tokens/s", number(speed.median)),
-            (None, Some(count)) => format!(
-                "{} instructions/token, modelled {} tokens/s",
-                number(count.median),
-                middle(get("decode", "modelled throughput"), number)
-            ),
-            (None, None) => report.gap(names, &workload).unwrap_or_else(|| "–".into()),
-        };
-        let share = report.share(names, &workload).map_or("–".into(), percent);
-        let memory = middle(get("run", "memory"), bytes);
-        let allocations = middle(get("decode", "allocations per token"), number);
-        rows.push(vec![format!("`{workload}`"), names.0.into(), names.1.into(), speed, share, memory, allocations]);
-    }
-    let modelled = rows.iter().any(|row: &Vec<String>| row[3].contains("modelled"));
-    let mut notes = Vec::new();
-    if rows.iter().any(|row| row[4] != "–") {
-        notes.push("The roof is what memory delivers for a model of this size, measured in the same run.".to_string());
-    }
-    if modelled {
-        notes.push(format!("Xtensa tokens/s are {}.", report.assumption()));
-    }
-    let columns = ["workload", "target", "variant", "decode", "share of roof", "peak memory", "allocations/token"];
-    Table::new("Results", &notes.join(" "), &columns, rows)
 }
 
 fn gap_cells(report: &Report, cell: (&str, &str), workload: &str, columns: usize) -> Vec<String> {

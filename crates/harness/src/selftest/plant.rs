@@ -1,6 +1,7 @@
 //! A runner with a fault: it asks the real one and changes what that says.
 
 use super::Bench;
+use crate::environment::command;
 use crate::error::Error;
 use crate::process::{Limits, run as run_process};
 use crate::runner::Runner;
@@ -8,7 +9,6 @@ use crate::workspace::make_folder;
 use bitstate_protocol::{Answer, AnswerWriter, Event, Job, Request};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 /// What is planted.
@@ -108,7 +108,7 @@ pub fn run(plant: Plant, program: &str, arguments: &[String], request: &str) -> 
         request = Request { variant: "generic".into(), ..asked.clone() }.to_text();
     }
     let limits = Limits { time: Duration::from_secs(600), output: 256 << 20 };
-    let output = run_process(Command::new(program).args(arguments), request.as_bytes(), limits);
+    let output = run_process(command(program).args(arguments), request.as_bytes(), limits);
     let output = output.map_err(|error| error.to_string())?;
     let text = String::from_utf8(output.stdout).map_err(|error| error.to_string())?;
     let answer = Answer::parse(&text).map_err(|error| format!("{error}; {}", output.stderr))?;

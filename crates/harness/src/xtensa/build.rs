@@ -3,12 +3,14 @@
 use super::error::{Error, run_tool};
 use super::literals::move_literals;
 use super::toolchain::Toolchain;
+use crate::cargo::cargo_by;
+use crate::environment::command;
 use crate::target::Board;
+use crate::workspace::Workspace;
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// What `start.S` needs beside the features of the board, for its special registers.
 const START_FEATURES: &str = "+exception,+rvector,+coprocessor,+timers1";
@@ -46,18 +48,23 @@ pub struct Firmware {
     pub(super) dir: PathBuf,
 }
 
-/// Builds the firmware of the workspace at `root` for a board into `out_dir`; what is up to date is not built again.
+/// Builds the firmware of a workspace for a board into `out_dir`; what is up to date is not built again.
 ///
 /// # Errors
 /// The failing tool's last words and where the rest of them is.
-pub fn build(tools: &Toolchain, board: &'static Board, root: &Path, out_dir: &Path) -> Result<Firmware, Error> {
+pub fn build(
+    tools: &Toolchain,
+    board: &'static Board,
+    workspace: &Workspace,
+    out_dir: &Path,
+) -> Result<Firmware, Error> {
     fs::create_dir_all(out_dir).map_err(Error::io("create", out_dir))?;
-    let root = root.canonicalize().map_err(Error::io("find", root))?;
+    let root = workspace.root.canonicalize().map_err(Error::io("find", &workspace.root))?;
     let dir = out_dir.canonicalize().map_err(Error::io("find", out_dir))?;
     let source = root.join("crates/runners/xtensa");
     let builder = Builder { tools, board, root: &root, dir: &dir };
-    builder.forget_other_workspace()?;
-    builder.compile()?;
+    builder.forget_other_builds()?;
+    builder.compile(workspace)?;
     let start = builder.assemble(&source.join("start.S"), "start", &format!("{},{START_FEATURES}", board.features))?;
     let firmware = builder.assemble(&builder.asm("firmware"), "firmware", board.features)?;
     let builtins = builder.assemble(&builder.asm("builtins"), "builtins", board.features)?;
@@ -86,19 +93,21 @@ impl Builder<'_> {
         self.target_dir().join(format!("{name}.s"))
     }
 
-    /// Starts afresh where the folder was used for another workspace, such as a second checkout: cargo would call
-    /// that one's crates up to date while the assembly is of this one.
-    fn forget_other_workspace(&self) -> Result<(), Error> {
+    /// Removes cargo's folder if it was used for another workspace, such as a second checkout, or if a cache kept only
+    /// a part of it: cargo does not know of the assembly, and would call its crates up to date without it.
+    fn forget_other_builds(&self) -> Result<(), Error> {
         let mark = self.dir.join("workspace");
         let root = self.root.to_string_lossy();
         let target_dir = self.target_dir();
-        if target_dir.exists() && fs::read_to_string(&mark).ok().as_deref() != Some(&*root) {
+        let same_workspace = fs::read_to_string(&mark).ok().as_deref() == Some(&*root);
+        let complete = ["firmware", "builtins"].iter().all(|name| self.asm(name).is_file());
+        if target_dir.exists() && !(same_workspace && complete) {
             fs::remove_dir_all(&target_dir).map_err(Error::io("remove", &target_dir))?;
         }
         write_if_changed(&mark, &root)
     }
 
-    fn compile(&self) -> Result<(), Error> {
+    fn compile(&self, workspace: &Workspace) -> Result<(), Error> {
         let target_dir = self.target_dir();
         fs::create_dir_all(&target_dir).map_err(Error::io("create", &target_dir))?;
         let spec = self.spec();
@@ -107,18 +116,18 @@ impl Builder<'_> {
         write_if_changed(&wrapper, WRAPPER)?;
         make_executable(&wrapper)?;
 
-        let mut command = Command::new(&self.tools.cargo);
-        clean_environment(&mut command);
+        let mut command = cargo_by(&self.tools.cargo, workspace, "rustc")?;
         command
-            .current_dir(self.root)
+            .env_remove("RUSTUP_TOOLCHAIN")
+            .env("PATH", path_of_debian_tools())
             .env("RUSTC", &self.tools.rustc)
             .env("RUSTC_BOOTSTRAP", "1")
             .env("RUSTC_WRAPPER", &wrapper)
             .env("BITSTATE_BUILTINS_ASM", self.asm("builtins"))
-            // Goes before any flags of configuration files, which are for the host.
+            // Takes precedence over the flags of the checkout's configuration, which are for the host.
             .env("CARGO_ENCODED_RUSTFLAGS", RUST_FLAGS)
             .env("CARGO_TARGET_DIR", &target_dir)
-            .args(["rustc", "--package", "bitstate-runner-xtensa", "--lib", "--profile", "guest"])
+            .args(["--package", "bitstate-runner-xtensa", "--lib", "--profile", "guest"])
             .arg("--target")
             .arg(&spec)
             .args(["-Zjson-target-spec", "-Zbuild-std=core,alloc"])
@@ -131,8 +140,7 @@ impl Builder<'_> {
 
     /// The compiler's own description of an ESP32 target, with what has to be different.
     fn target_spec(&self) -> Result<String, Error> {
-        let mut command = Command::new(&self.tools.rustc);
-        clean_environment(&mut command);
+        let mut command = command(&self.tools.rustc);
         command.env("RUSTC_BOOTSTRAP", "1").args(["-Zunstable-options", "--print", "target-spec-json"]);
         command.args(["--target", "xtensa-esp32-none-elf"]);
         adapt_spec(&run_tool(&mut command, &self.dir.join("target-spec.log"))?, self.board.features)
@@ -157,7 +165,7 @@ impl Builder<'_> {
 /// Assembles a file as it is. A failure leaves no object behind.
 pub(super) fn assemble(tools: &Toolchain, source: &Path, object: &Path, features: &str) -> Result<(), Error> {
     let part = object.with_extension("o.part");
-    let mut command = Command::new(&tools.llvm_mc);
+    let mut command = command(&tools.llvm_mc);
     command.args(["-triple=xtensa-none-elf", "-filetype=obj"]).arg(format!("-mattr={features}"));
     command.arg(source).arg("-o").arg(&part);
     run_tool(&mut command, &object.with_extension("log"))?;
@@ -176,22 +184,14 @@ fn adapt_spec(printed: &str, features: &str) -> Result<String, Error> {
     Ok(format!("{spec:#}\n"))
 }
 
-/// Takes away what an outer cargo or rustup says to the processes below it, which is about another compiler.
-fn clean_environment(command: &mut Command) {
-    const KEPT: [&str; 4] = ["CARGO_HOME", "CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTR"];
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        let concerns = text.starts_with("CARGO") || text.starts_with("RUST");
-        if concerns && !KEPT.iter().any(|kept| text.starts_with(kept)) {
-            command.env_remove(&name);
-        }
-    }
+/// Debian's tools first: a rustup shim may come before them.
+fn path_of_debian_tools() -> OsString {
     let mut path = OsString::from("/usr/bin:/bin");
     if let Some(rest) = std::env::var_os("PATH") {
         path.push(":");
         path.push(rest);
     }
-    command.env("PATH", path);
+    path
 }
 
 fn is_newer(object: &Path, source: &Path) -> bool {
@@ -219,6 +219,9 @@ fn make_executable(path: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::{Cell, Kind};
+    use crate::workspace::write_atomic;
+    use std::time::{Duration, SystemTime};
 
     #[test]
     fn the_target_keeps_what_the_compiler_says_but_for_four_fields() {
@@ -232,5 +235,91 @@ mod tests {
         assert_eq!(spec["features"], "+fp");
         assert!(adapt_spec("[]", "").is_err());
         assert!(adapt_spec("{", "").is_err());
+    }
+
+    /// A builder in a folder, whose assembler copies; it must not run anything else.
+    fn builder<'a>(folder: &'a Path, tools: &'a Toolchain) -> Builder<'a> {
+        let board = match &Cell::named("xtensa", "lut").expect("the target").target.kind {
+            Kind::QemuXtensa(board) => board,
+            kind => panic!("{kind:?}"),
+        };
+        Builder { tools, board, root: folder, dir: folder }
+    }
+
+    fn tools(folder: &Path) -> Toolchain {
+        let assembler = folder.join("as.sh");
+        let script = r#"printf '#!/bin/sh\nfor last; do :; done\ncp "$4" "$last"\n' >"$0"; chmod 755 "$0""#;
+        // Written by another process: no child that is started meanwhile has it open for writing.
+        let written = command("sh").args(["-c", script]).arg(&assembler).status().expect("a shell");
+        assert!(written.success());
+        let no = PathBuf::from("/nowhere");
+        Toolchain {
+            cargo: no.clone(),
+            rustc: no.clone(),
+            llvm_mc: assembler,
+            ld: no.clone(),
+            size: no.clone(),
+            qemu: no,
+        }
+    }
+
+    /// What a cache restores, with its names from the target folder.
+    fn kept(folder: &Path, names: &[&str]) {
+        let _ = fs::remove_dir_all(folder.join("cargo"));
+        for name in names {
+            write_atomic(&folder.join(name), b"kept").expect("written");
+        }
+    }
+
+    #[test]
+    fn cargo_keeps_what_it_built_only_where_the_assembly_is_there_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (folder, tools) = (folder.path(), tools(folder.path()));
+        let builder = builder(folder, &tools);
+        let all = ["cargo/firmware.s", "cargo/builtins.s", "cargo/xtensa-bitstate/guest/deps/a.rlib"];
+        let left = |names: &[&str]| {
+            kept(folder, names);
+            builder.forget_other_builds().expect("forgotten");
+            names.iter().filter(|name| folder.join(name).is_file()).count()
+        };
+        assert_eq!(left(&all), 0, "of a workspace that is not known");
+        assert_eq!(left(&all), 3, "all of it, of this one");
+        for lost in 0..2 {
+            let some: Vec<&str> = all.iter().copied().filter(|name| *name != all[lost]).collect();
+            assert_eq!(left(&some), 0, "without {}", all[lost]);
+        }
+        // Without the crates cargo builds them, and the assembly with them.
+        assert_eq!(left(&all[..2]), 2);
+        fs::write(folder.join("workspace"), "/another").expect("written");
+        assert_eq!(left(&all), 0, "of another workspace");
+    }
+
+    #[test]
+    fn an_object_that_is_lost_or_older_than_its_source_is_made_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (folder, tools) = (folder.path(), tools(folder.path()));
+        let builder = builder(folder, &tools);
+        let (source, object) = (folder.join("a.s"), folder.join("a.o"));
+        fs::write(builder.spec(), "{}").expect("written");
+        fs::write(&source, "nop\n").expect("written");
+        let old = SystemTime::now() - Duration::from_secs(60);
+        let made = |lost: &dyn Fn()| {
+            lost();
+            let assembled = builder.assemble(&source, "a", "");
+            assembled.map(|object| fs::read_to_string(object).expect("an object")).expect("assembled")
+        };
+        let set =
+            |path: &Path, time| fs::File::options().write(true).open(path).and_then(|file| file.set_modified(time));
+        assert!(made(&|| {}).contains("nop"));
+        let wrong = |time: SystemTime| {
+            fs::write(&object, "wrong").expect("written");
+            set(&object, time).expect("dated");
+        };
+        let new = SystemTime::now() + Duration::from_secs(60);
+        assert_eq!(made(&|| wrong(new)), "wrong", "one that is newer is not looked into");
+        assert!(made(&|| wrong(old)).contains("nop"));
+        assert!(made(&|| fs::remove_file(&object).expect("removed")).contains("nop"));
+        fs::remove_file(folder.join("a.fixed.s")).expect("removed");
+        assert!(made(&|| wrong(old)).contains("nop"));
     }
 }

@@ -56,6 +56,15 @@ pub enum Error {
     /// The emulator did not come to its end.
     #[error(transparent)]
     Run(#[from] ProcessError),
+    /// The harness could not do its own part.
+    #[error(transparent)]
+    Harness(#[from] Box<crate::error::Error>),
+}
+
+impl From<crate::error::Error> for Error {
+    fn from(error: crate::error::Error) -> Self {
+        Error::Harness(Box::new(error))
+    }
 }
 
 impl Error {

@@ -3,10 +3,10 @@
 use super::build::{Firmware, assemble};
 use super::error::{Error, run_tool};
 use super::toolchain::Toolchain;
+use crate::environment::command;
 use crate::target::Board;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// How full a memory region is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Firmware {
         let blobs_object = out.with_extension("blobs.o");
         assemble(&self.tools, &blobs, &blobs_object, "")?;
 
-        let mut command = Command::new(&self.tools.ld);
+        let mut command = command(&self.tools.ld);
         // Relaxation would undo where the literals were put.
         command.args(["--no-relax", "--gc-sections", "--print-memory-usage", "--no-warn-rwx-segments"]);
         command.arg("-T").arg(&self.script).arg("-Map").arg(out.with_extension("map"));
@@ -128,7 +128,7 @@ fn does_not_fit(error: Error) -> Error {
 }
 
 fn sections(tools: &Toolchain, image: &Path, usage: &str, log: &Path) -> Result<Sections, Error> {
-    let table = run_tool(Command::new(&tools.size).arg("-A").arg("-d").arg(image), &log.with_extension("size.log"))?;
+    let table = run_tool(command(&tools.size).arg("-A").arg("-d").arg(image), &log.with_extension("size.log"))?;
     let regions = parse_usage(usage)?;
     let sram = regions.iter().find(|region| region.name == "sram");
     let left = sram.map_or(0, |sram| sram.length - sram.used.min(sram.length));

@@ -3,6 +3,7 @@
 use super::error::Error;
 use super::link::Image;
 use super::toolchain::Toolchain;
+use crate::environment::command;
 use crate::process::{self, Limits};
 use std::process::Command;
 use std::time::Duration;
@@ -51,7 +52,7 @@ impl RunOutput {
 /// # Errors
 /// [`Error::Run`] if the emulator could not be started or was stopped: at a limit, by a signal, on Ctrl-C.
 pub fn run(tools: &Toolchain, image: &Image, timeout: Duration) -> Result<RunOutput, Error> {
-    let mut command = Command::new(&tools.qemu);
+    let mut command = command(&tools.qemu);
     command.args(["-M", image.board.machine, "-cpu", image.board.cpu, "-m", image.board.memory]);
     command.args(["-icount", "shift=0,sleep=off"]);
     command.args(["-semihosting", "-nographic", "-monitor", "none", "-serial", "none", "-no-reboot", "-kernel"]);
@@ -79,7 +80,7 @@ mod tests {
 
     fn shell(script: &str, timeout_ms: u64, limit: usize) -> Result<RunOutput, Error> {
         let limits = Limits { time: Duration::from_millis(timeout_ms), output: limit };
-        supervise(Command::new("/bin/sh").args(["-c", script]), limits)
+        supervise(command("/bin/sh").args(["-c", script]), limits)
     }
 
     #[test]
