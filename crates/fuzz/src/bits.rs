@@ -4,12 +4,12 @@
 //! An input that starts as a file does is one. Any other is a recipe, so that all of a model can be made up and not only
 //! its header: shapes, version and seed of a synthetic model in 7 bytes, then changes of its weights in 8 bytes each.
 
-use crate::input::Input;
+use crate::input::{Input, with_file};
 use crate::models::{by_engine, by_reference, config, variants};
 use bitstate_engine::Engine;
 use bitstate_model::{
-    BitLinearWeights, ChannelMixWeights, EmbeddingWeights, LayerWeights, Model, NormWeights, TimeMixWeights, Version,
-    Weights,
+    AlignedBytes, BitLinearWeights, ChannelMixWeights, EmbeddingWeights, LayerWeights, Model, NormWeights,
+    TimeMixWeights, Version, Weights,
 };
 use bitstate_reference::{Canonical, CanonicalState};
 
@@ -19,7 +19,9 @@ use bitstate_reference::{Canonical, CanonicalState};
 /// Where two answers differ, or a file that the writer made is not read.
 pub fn run(data: &[u8]) {
     if data.starts_with(b"STIB") {
+        let read = with_file(data, |path| AlignedBytes::read_model(path));
         if let Ok(model) = Model::parse(data) {
+            assert_eq!(*read.expect("a file that is a model is read"), *data);
             check(&model);
         }
         return;

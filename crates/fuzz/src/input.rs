@@ -1,5 +1,9 @@
 //! Values out of a run of bytes, as fuzzers make them.
 
+use std::cell::RefCell;
+use std::path::Path;
+use tempfile::{NamedTempFile, TempPath};
+
 /// What is left of an input. Where it ends, everything is 0.
 pub(crate) struct Input<'a>(pub &'a [u8]);
 
@@ -47,4 +51,19 @@ pub(crate) fn kind(data: &[u8]) -> Option<(&str, &str)> {
 /// The bits of values, every NaN alike: targets differ in the NaN that an operation makes.
 pub(crate) fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| if value.is_nan() { 0x7fc0_0000 } else { value.to_bits() }).collect()
+}
+
+thread_local! {
+    /// One file serves all inputs of a thread, because making one takes longer than reading it.
+    static FILE: RefCell<Option<TempPath>> = const { RefCell::new(None) };
+}
+
+/// Calls `look` with the path of a file that holds `data`.
+pub(crate) fn with_file<T>(data: &[u8], look: impl FnOnce(&Path) -> T) -> T {
+    FILE.with_borrow_mut(|file| {
+        let make = || NamedTempFile::new().expect("a temporary file can be made").into_temp_path();
+        let path: &Path = file.get_or_insert_with(make);
+        std::fs::write(path, data).expect("a temporary file can be written");
+        look(path)
+    })
 }

@@ -4,7 +4,7 @@
 //! The first line of an input says which kind of file the rest is: `records`, `journal`, `baseline`, `stream`, `kernels` or
 //! `quality`.
 
-use crate::input::kind;
+use crate::input::{kind, with_file};
 use bitstate_harness::baseline::Baseline;
 use bitstate_harness::golden::{parse_kernels, parse_stream};
 use bitstate_harness::journal::Journal;
@@ -13,9 +13,8 @@ use bitstate_harness::quality::Quality;
 use bitstate_harness::records::lines::Lines;
 use bitstate_harness::records::{Row, Tally, parts_of, to_text};
 use bitstate_protocol::{Sampling, Workload};
-use std::cell::RefCell;
 use std::io::Cursor;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Reads one input.
 ///
@@ -65,28 +64,17 @@ fn baseline(text: &str) {
     assert_eq!(Baseline::parse("native", &written), Ok(baseline));
 }
 
-thread_local! {
-    /// Journals are read where they lie: a half line at their end is cut off there. One file serves all inputs of a thread,
-    /// because making one takes longer than reading it.
-    static JOURNAL: RefCell<Option<tempfile::TempPath>> = const { RefCell::new(None) };
-}
-
+/// Journals are read where they lie: a half line at their end is cut off there.
 fn journal(file: &[u8]) {
-    JOURNAL.with_borrow_mut(|place| {
-        let path: PathBuf = place.get_or_insert_with(new_file).to_path_buf();
-        std::fs::write(&path, file).expect("a temporary file can be written");
-        let Ok((journal, torn)) = Journal::open(&path) else { return };
+    with_file(file, |path| {
+        let Ok((journal, torn)) = Journal::open(path) else { return };
         let state = (journal.begun().clone(), journal.finished(), journal.spent());
         // It holds a lock.
         drop(journal);
-        let (again, torn_again) = Journal::open(&path).expect("a journal that was opened is opened again");
+        let (again, torn_again) = Journal::open(path).expect("a journal that was opened is opened again");
         assert!(!torn_again, "the half line is cut off");
         assert_eq!((again.begun().clone(), again.finished(), again.spent()), state);
-        let length = std::fs::metadata(&path).expect("the file is there").len();
+        let length = std::fs::metadata(path).expect("the file is there").len();
         assert_eq!(torn, length < file.len() as u64, "only a half line is cut off");
     });
-}
-
-fn new_file() -> tempfile::TempPath {
-    tempfile::NamedTempFile::new().expect("a temporary file can be made").into_temp_path()
 }

@@ -5,7 +5,7 @@
 use crate::input::Input;
 use crate::models::variants;
 use bitstate_generate::{Sampler, Sampling};
-use bitstate_kernels::Kernels;
+use bitstate_kernels::{Kernels, NotFinite};
 use bitstate_reference::sampling as reference;
 
 /// Bytes before the logits: seed u64; temperature, top-p and penalty f32; top-k u16; tokens seen before u8; repetitions u8.
@@ -75,12 +75,15 @@ pub fn run(data: &[u8]) {
     assert!(refused.iter().all(|&is| is == refused[0]), "the variants take other parameters: {refused:?}");
 }
 
-fn chosen(mut sampler: Sampler, question: &Question) -> Vec<u32> {
+/// The tokens chosen, one after the other; or the first whose logit is NaN or infinite.
+type Chosen = Result<Vec<u32>, u32>;
+
+fn chosen(mut sampler: Sampler, question: &Question) -> Chosen {
     question.seen().for_each(|token| sampler.observe(token));
-    (0..DRAWS).map(|_| sampler.sample(&question.logits)).collect()
+    (0..DRAWS).map(|_| sampler.sample(&question.logits).map_err(|NotFinite { token }| token)).collect()
 }
 
-fn expected(question: &Question) -> Vec<u32> {
+fn expected(question: &Question) -> Chosen {
     let sampling = question.seeded.map_or(reference::Sampling::Greedy, |seeded| {
         let Seeded { seed, temperature, top_k, top_p, penalty } = seeded;
         reference::Sampling::Seeded { seed, temperature, top_k: top_k as usize, top_p, penalty }
@@ -88,9 +91,9 @@ fn expected(question: &Question) -> Vec<u32> {
     let mut sampler = reference::Sampler::new(&sampling, question.logits.len());
     question.seen().for_each(|token| sampler.observe(token));
     let draw = |_| {
-        let token = sampler.sample(&question.logits);
+        let token = sampler.sample(&question.logits).map_err(|not_finite| not_finite.token)?;
         sampler.observe(token);
-        token
+        Ok(token)
     };
     (0..DRAWS).map(draw).collect()
 }

@@ -14,9 +14,11 @@
 mod said;
 
 use crate::build::logged;
+use crate::cargo::{Wanted, built, cargo};
+use crate::environment;
 use crate::error::{Error, nearest};
 use crate::process::{self, Limits, Output, ProcessError, tail};
-use crate::tools::{cargo, program};
+use crate::tools::program;
 use crate::workspace::{Workspace, make_folder, write_atomic};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -134,22 +136,18 @@ pub fn build(workspace: &Workspace) -> Result<Fuzzers<'_>, Error> {
     }
     let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let folder = workspace.scratch().join("build/fuzz");
-    let mut command = cargo();
-    command.args(["build", "--profile", "fuzz", "--package", "bitstate-fuzz", "--features", "libfuzzer", "--bins"]);
+    let mut command = cargo(workspace, "build")?;
+    command.args(["--profile", "fuzz", "--package", "bitstate-fuzz", "--features", "libfuzzer", "--bins"]);
     // With a triple the flags are for the programs alone, and not for build scripts and macros.
     command.args(["--target", &triple, "--target-dir"]).arg(&folder);
     command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\x1f"));
-    logged(workspace, "build fuzz", &mut command)?;
-    let fuzzers = Fuzzers {
-        workspace,
-        programs: folder.join(triple).join("fuzz"),
-        seeds: workspace.scratch().join("fuzz/seeds"),
-    };
-    empty(&fuzzers.seeds)?;
-    let mut command = Command::new(fuzzers.programs.join("fuzz-seeds"));
-    sanitized(&mut command).arg(&workspace.root).arg(&fuzzers.seeds);
-    logged(workspace, "fuzz seeds", &mut command)?;
-    Ok(fuzzers)
+    // All of them lie beside each other.
+    let program = built(workspace, "build fuzz", &mut command, Wanted { name: "fuzz-seeds", ending: "" })?;
+    let seeds = workspace.scratch().join("fuzz/seeds");
+    empty(&seeds)?;
+    logged(workspace, "fuzz seeds", sanitized(&program).arg(&workspace.root).arg(&seeds))?;
+    let programs = program.parent().unwrap_or(Path::new(".")).to_path_buf();
+    Ok(Fuzzers { workspace, programs, seeds })
 }
 
 impl Fuzzers<'_> {
@@ -300,8 +298,8 @@ impl Fuzzers<'_> {
 
     /// A target's program with its limits; failing inputs go to `artifacts`.
     fn program(&self, target: &Target, artifacts: &Path) -> Command {
-        let mut command = Command::new(self.programs.join(format!("fuzz-{}", target.name)));
-        sanitized(&mut command).current_dir(&self.workspace.root).env("TMPDIR", artifacts);
+        let mut command = sanitized(&self.programs.join(format!("fuzz-{}", target.name)));
+        command.current_dir(&self.workspace.root).env("TMPDIR", artifacts);
         // The text of a path must end with a separator: what follows it is the beginning of a name.
         let mut prefix = std::ffi::OsString::from("-artifact_prefix=");
         prefix.push(artifacts.join(""));
@@ -324,9 +322,11 @@ impl Fuzzers<'_> {
     }
 }
 
-/// What is not freed is no finding: definitions live as long as the process.
-fn sanitized(command: &mut Command) -> &mut Command {
-    command.env("ASAN_OPTIONS", "detect_leaks=0").env("RUST_BACKTRACE", "1")
+/// A command of an instrumented program. What it does not free is no finding: definitions live as long as the process.
+fn sanitized(program: &Path) -> Command {
+    let mut command = environment::command(program);
+    command.env("ASAN_OPTIONS", "detect_leaks=0").env("RUST_BACKTRACE", "1");
+    command
 }
 
 /// What libFuzzer calls the kind of a finding: `crash-…`, `timeout-…`, `oom-…`, `slow-unit-…`.

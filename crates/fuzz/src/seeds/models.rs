@@ -64,8 +64,9 @@ pub fn state(_: &Path) -> anyhow::Result<Inputs> {
 /// # Errors
 /// None: nothing is read.
 pub fn sampler(_: &Path) -> anyhow::Result<Inputs> {
-    let parameters: [(u64, [f32; 3], u16); 6] = [
+    let parameters: [(u64, [f32; 3], u16); 7] = [
         (0, [1.0, 1.0, 1.0], 0),
+        (6, [0.0, 1.0, 1.0], 0),
         (42, [0.8, 0.9, 1.1], 50),
         (7, [1.0, 1.0, 1.0], 0),
         (8, [1e-38, 0.5, 1.5], 3),
