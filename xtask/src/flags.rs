@@ -5,6 +5,7 @@ use crate::bench::BenchFlags;
 use crate::ci::{CiFlags, CiPart};
 use crate::compare::CompareFlags;
 use crate::eval::EvalFlags;
+use crate::fuzz::FuzzFlags;
 use crate::gate::{self, BaselineCommand};
 use crate::golden::GoldenFlags;
 use crate::report::ReportFlags;
@@ -100,6 +101,8 @@ pub enum Command {
     Test(TestFlags),
     /// Train a tiny model on made-up stories and run it: the loss must fall
     TrainSmoke,
+    /// Make up inputs for every parser and for the sampler, guided by coverage: each that fails is a finding
+    Fuzz(FuzzFlags),
 }
 
 impl Command {

@@ -15,6 +15,7 @@ mod context;
 mod doctor;
 mod eval;
 mod flags;
+mod fuzz;
 mod gate;
 mod golden;
 mod house;
@@ -115,6 +116,7 @@ fn verb(command: &Command) -> anyhow::Result<Exit> {
         Command::Test(flags) if flags.trainer => test::trainer(),
         Command::Test(_) => test::run(),
         Command::TrainSmoke => train_smoke::run(),
+        Command::Fuzz(flags) => fuzz::run(flags),
     }
 }
 

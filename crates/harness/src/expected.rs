@@ -75,7 +75,11 @@ impl Expected {
         Expected::parse(&read_text(&path)?).map_err(|message| Error::Malformed { path, message })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    /// As a sentence, without the file's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let expected: Expected = strict::parse(text)?;
         for rule in &expected.skip {
             let target = targets().iter().find(|target| target.name == rule.target);

@@ -211,9 +211,14 @@ pub fn stream_path(folder: &Path, case: &str) -> PathBuf {
     folder.join(format!("{}.json", case.replace('/', "__")))
 }
 
-type Questions = Vec<(String, Workload, bool)>;
+/// Of each case its model's name, what is asked, and whether it was marked as timed.
+pub type Questions = Vec<(String, Workload, bool)>;
 
-fn parse_cases(text: &str) -> Result<(Vec<Model>, Questions), String> {
+/// Reads the text of `golden/cases.toml`.
+///
+/// # Errors
+/// As a sentence, without the file's name.
+pub fn parse_cases(text: &str) -> Result<(Vec<Model>, Questions), String> {
     let file: CasesFile = strict::parse(text)?;
     let mut models: Vec<Model> = Vec::new();
     for entry in file.model {
@@ -270,7 +275,11 @@ fn case_sampling(entry: &CaseEntry) -> Result<Sampling, String> {
     }
 }
 
-fn parse_stream(text: &str, model: &str, workload: &Workload) -> Result<Stream, String> {
+/// Reads the text of a golden stream, which is to answer `workload` on the model of that name.
+///
+/// # Errors
+/// As a sentence, without the file's name.
+pub fn parse_stream(text: &str, model: &str, workload: &Workload) -> Result<Stream, String> {
     let file: StreamFile = serde_json::from_str(text).map_err(|error| error.to_string())?;
     if file.tokens.len() != file.digests.len() {
         return Err(format!("{} tokens but {} digests", file.tokens.len(), file.digests.len()));
@@ -292,7 +301,11 @@ fn parse_stream(text: &str, model: &str, workload: &Workload) -> Result<Stream, 
     })
 }
 
-fn parse_kernels(text: &str) -> Result<BTreeMap<String, Digest>, String> {
+/// Reads the text of `golden/kernels.json`: the digest of each kernel check.
+///
+/// # Errors
+/// As a sentence, without the file's name.
+pub fn parse_kernels(text: &str) -> Result<BTreeMap<String, Digest>, String> {
     let file: BTreeMap<String, String> = serde_json::from_str(text).map_err(|error| error.to_string())?;
     if file.is_empty() {
         return Err("there is no kernel check".into());

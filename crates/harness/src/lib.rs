@@ -25,6 +25,7 @@ pub mod environment;
 pub mod error;
 pub mod exit;
 pub mod expected;
+pub mod fuzz;
 pub mod gate;
 pub mod git;
 pub mod golden;

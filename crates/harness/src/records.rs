@@ -272,15 +272,23 @@ impl Tally {
 pub fn write(path: &Path, rows: &[Row]) -> Result<(), Error> {
     let malformed =
         |error: serde_json::Error| Error::Malformed { path: path.to_path_buf(), message: error.to_string() };
+    write_atomic(path, to_text(rows).map_err(malformed)?.as_bytes())
+}
+
+/// Rows as JSON Lines, with the closing row.
+///
+/// # Errors
+/// If a row has no JSON form.
+pub fn to_text(rows: &[Row]) -> Result<String, serde_json::Error> {
     let mut text = String::new();
     let rows = rows.iter().map(serde_json::to_value).chain([Ok(json!({"row": END, "rows": rows.len()}))]);
     for row in rows {
-        let mut row = row.map_err(malformed)?;
+        let mut row = row?;
         row["schema"] = SCHEMA.into();
         text += &row.to_string();
         text.push('\n');
     }
-    write_atomic(path, text.as_bytes())
+    Ok(text)
 }
 
 /// A run: where it comes from, and its rows without that one.
@@ -315,9 +323,16 @@ pub fn read(path: &Path) -> Result<(Provenance, Vec<Row>), Error> {
 /// # Errors
 /// As [`read`], and for a merged file of which a part is missing or out of its place.
 pub fn read_parts(path: &Path) -> Result<Vec<Part>, Error> {
+    parts_of(Lines::open(path)?)
+}
+
+/// [`read_parts`] of the lines of a file.
+///
+/// # Errors
+/// As [`read_parts`].
+pub fn parts_of(mut lines: Lines) -> Result<Vec<Part>, Error> {
     let mut parts: Vec<Part> = Vec::new();
     let (mut version, mut ended) = (None, false);
-    let mut lines = Lines::open(path)?;
     while let Some(line) = lines.next().transpose()? {
         let wrong = |message: String| lines.malformed(&message);
         if !line.whole {

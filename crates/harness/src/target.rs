@@ -146,6 +146,15 @@ pub fn load(workspace: &Workspace) -> Result<(), Error> {
     Ok(())
 }
 
+/// Checks the text of a `ci/targets.toml` without taking it for this process's targets. What it names stays in memory to
+/// the process's end, as targets do.
+///
+/// # Errors
+/// As a sentence, without the file's name.
+pub fn check(text: &str) -> Result<(), String> {
+    file::parse(text).map(|_| ())
+}
+
 fn read(workspace: &Workspace) -> Result<Defined, Error> {
     let path = workspace.root.join("ci/targets.toml");
     let malformed = |message: String| Error::Malformed { path: path.clone(), message };

@@ -2,6 +2,7 @@
 
 use crate::TokenizeError;
 use crate::decode::Steps;
+use crate::hostile::{check_character_maps, guarded};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use tokenizers::Tokenizer;
@@ -70,7 +71,7 @@ impl Json {
     }
 
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizeError> {
-        let encoding = self.tokenizer.encode_fast(text, false).map_err(TokenizeError::Fails)?;
+        let encoding = guarded(|| self.tokenizer.encode_fast(text, false).map_err(TokenizeError::Fails))?;
         let ids = encoding.get_ids();
         if self.tokenizer.get_encode_special_tokens() {
             // Some models have special tokens in the vocabulary that they spell text with.
@@ -113,7 +114,8 @@ impl File {
     }
 
     fn read(self) -> Result<Tokenizer, TokenizeError> {
-        serde_json::from_value(self.0).map_err(|error| TokenizeError::NotJson(error.into()))
+        check_character_maps(&self.0)?;
+        guarded(|| serde_json::from_value(self.0).map_err(|error| TokenizeError::NotJson(error.into())))
     }
 
     /// Switches off what would shorten, lengthen or vary the tokens of a text, and says what that was.

@@ -8,6 +8,7 @@ mod decode;
 mod description;
 mod ends;
 mod file;
+mod hostile;
 mod json;
 mod texts;
 

@@ -180,3 +180,27 @@ fn a_token_is_named_or_numbered() {
 fn u_0000_stays_the_end_of_a_text_of_bytes() {
     assert!(matches!(Tokenizer::byte().encode("a\0b"), Err(TokenizeError::Zero(1))));
 }
+
+/// Normalizers of the SentencePiece kind hold a table in base64: its length, the table, and the characters.
+#[test]
+fn a_character_map_that_cannot_be_is_refused() {
+    let with = |map: serde_json::Value| {
+        changed(|file| {
+            let normalizer = json!({ "type": "Precompiled", "precompiled_charsmap": map });
+            file["normalizer"] = json!({ "type": "Sequence", "normalizers": [{ "type": "NFC" }, normalizer] });
+        })
+    };
+    // No base64, no table, no text; a length of 4 GiB, for which the library reserves 8; and characters that are no UTF-8.
+    for map in
+        [json!("!!!"), json!(""), json!(null), json!("/////w=="), json!("/////wAAAABhAA=="), json!("BAAAAAAAAAD/")]
+    {
+        let error = Tokenizer::from_json(&with(map.clone())).unwrap_err();
+        assert!(matches!(error, TokenizeError::NotJson(_)), "{map}: {error}");
+        assert!(error.to_string().contains("precompiled_charsmap"), "{map}: {error}");
+    }
+    // One that can be read, and that points behind its end for every character.
+    let tokenizer = Tokenizer::from_json(&with(json!("BAAAAAAAAABhAA=="))).unwrap();
+    let error = tokenizer.encode(TEXT).unwrap_err();
+    assert!(error.to_string().contains("the parts of the file contradict each other: index out of bounds"), "{error}");
+    assert!(tokenizer.encode("").unwrap().is_empty());
+}

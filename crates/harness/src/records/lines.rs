@@ -3,6 +3,7 @@
 use super::{METRICS, OLDEST_SCHEMA, Row, SCHEMA};
 use crate::error::{Error, nearest};
 use serde_json::Value;
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -22,11 +23,16 @@ pub struct Line {
 }
 
 /// The lines of a file, of which one at a time is in memory.
-#[derive(Debug)]
 pub struct Lines {
     path: PathBuf,
-    reader: BufReader<File>,
+    reader: BufReader<Box<dyn Read>>,
     number: usize,
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").field("path", &self.path).field("number", &self.number).finish_non_exhaustive()
+    }
 }
 
 impl Lines {
@@ -36,7 +42,12 @@ impl Lines {
     /// If it cannot be read.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let file = File::open(path).map_err(Error::io("read", path))?;
-        Ok(Lines { path: path.to_path_buf(), reader: BufReader::new(file), number: 0 })
+        Ok(Lines::of(path, file))
+    }
+
+    /// The lines of what is read elsewhere; errors name it `path`.
+    pub fn of(path: &Path, reader: impl Read + 'static) -> Self {
+        Lines { path: path.to_path_buf(), reader: BufReader::new(Box::new(reader)), number: 0 }
     }
 
     /// An error about the line that was read last.

@@ -1,0 +1,30 @@
+//! What a runner answers, as lines of text: refused with a line's number, or the same when written and read again.
+//!
+//! The closing line holds a digest, which made-up text never has: an input is read as it is, and with a closing line.
+
+use bitstate_protocol::{Answer, AnswerWriter, Digest};
+
+/// Reads one input.
+///
+/// # Panics
+/// Where what is written of an answer is not read as the same.
+pub fn run(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    check(text);
+    check(&closed(text));
+}
+
+/// The text with the closing line that belongs to it.
+fn closed(text: &str) -> String {
+    let lines = text.bytes().filter(|&byte| byte == b'\n').count();
+    format!("{text}end lines={lines} digest={}\n", Digest::of(text.as_bytes()))
+}
+
+fn check(text: &str) {
+    let Ok(answer) = Answer::parse(text) else { return };
+    let mut written = String::new();
+    let mut writer = AnswerWriter::new(|line: &str| written.push_str(line), &answer.header);
+    answer.events.iter().for_each(|event| writer.event(event));
+    writer.finish();
+    assert_eq!(Answer::parse(&written).as_ref(), Ok(&answer));
+}

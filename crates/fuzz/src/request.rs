@@ -1,0 +1,19 @@
+//! What a runner is asked, as lines of text: refused with a line's number, or the same when written and read again.
+
+use bitstate_protocol::Request;
+
+/// Reads one input.
+///
+/// # Panics
+/// Where what is written of a request is not read as the same.
+pub fn run(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(request) = Request::parse(text) else { return };
+    let written = request.to_text();
+    let again = Request::parse(&written).expect("a written request is read");
+    // As text, because a NaN is not equal to itself.
+    assert_eq!(again.to_text(), written);
+    for (job, same) in request.jobs.iter().zip(&again.jobs) {
+        assert_eq!(job.cases(), same.cases());
+    }
+}

@@ -1,0 +1,95 @@
+//! Models, states and logits.
+
+use crate::models::config;
+use crate::{Inputs, state};
+use bitstate_model::{Version, synthetic};
+use std::path::Path;
+
+/// Name; shape, version and seed; then changes: where, and a value.
+type Recipe = (&'static str, [u8; 7], &'static [(u16, u16, f32)]);
+
+/// The files are small ones of each version: those in `golden/` have some 100 kB, in which a change rarely meets a header.
+///
+/// # Errors
+/// None: nothing is read.
+pub fn bits(_: &Path) -> anyhow::Result<Inputs> {
+    let mut inputs = Inputs::new();
+    for version in Version::ALL {
+        for (name, shape) in [("least", [1, 1, 1, 1, 1]), ("small", [9, 2, 2, 3, 2]), ("block", [33, 1, 1, 16, 4])] {
+            let file = synthetic(&config(shape), 1, version);
+            inputs.push((format!("{name}-{version}"), file));
+        }
+    }
+    let recipes: [Recipe; 5] = [
+        ("recipe", [63, 1, 1, 31, 1, 2, 1], &[]),
+        ("recipe-one-weight", [10, 0, 1, 10, 1, 0, 2], &[(2, 3, f32::MAX)]),
+        ("recipe-tensors", [79, 1, 0, 32, 1, 1, 3], &[(3, 0, 3e38), (9, 0, -1e-40), (41, 0, 88.8)]),
+        ("recipe-norm", [40, 1, 1, 16, 1, 2, 4], &[(5, 0, 0.0), (7, 0, -0.0), (60, 2, 1e30), (30, 1, -1e30)]),
+        ("recipe-decay", [36, 0, 1, 15, 0, 2, 5], &[(51, 0, 200.0), (53, 0, -200.0), (55, 0, 1e10)]),
+    ];
+    for (name, head, changes) in recipes {
+        let mut bytes = head.to_vec();
+        for (part, at, value) in changes {
+            bytes.extend(part.to_le_bytes().into_iter().chain(at.to_le_bytes()).chain(value.to_le_bytes()));
+        }
+        inputs.push((name.into(), bytes));
+    }
+    Ok(inputs)
+}
+
+/// States at the start, and some tokens into a text; and values that no text gives.
+///
+/// # Errors
+/// None: nothing is read.
+pub fn state(_: &Path) -> anyhow::Result<Inputs> {
+    let kinds = [("as-it-is", state::AS_IT_IS), ("digest-made", state::DIGEST_MADE), ("values", state::VALUES)];
+    let saved = state::saved(&[3, 1, 4, 1, 5]);
+    let mut inputs: Inputs =
+        kinds.iter().map(|(name, kind)| (name.to_string(), [&[*kind], saved.as_slice()].concat())).collect();
+    let values: [(&str, &[f32]); 4] = [
+        ("numbers", &[0.5, -2.0, 1e-3]),
+        ("huge", &[3e38, -3e38, 1.0]),
+        ("none", &[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0]),
+        ("tiny", &[1e-45, -1e-40, 0.0, -0.0, 1e-20]),
+    ];
+    for (name, values) in values {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+        inputs.push((name.into(), std::iter::once(state::VALUES).chain(bytes).collect()));
+    }
+    Ok(inputs)
+}
+
+/// Parameters at their edges, with numbers and with what are none.
+///
+/// # Errors
+/// None: nothing is read.
+pub fn sampler(_: &Path) -> anyhow::Result<Inputs> {
+    let parameters: [(u64, [f32; 3], u16); 7] = [
+        (0, [1.0, 1.0, 1.0], 0),
+        (6, [0.0, 1.0, 1.0], 0),
+        (42, [0.8, 0.9, 1.1], 50),
+        (7, [1.0, 1.0, 1.0], 0),
+        (8, [1e-38, 0.5, 1.5], 3),
+        (9, [100.0, 1e-9, 3e38], 1),
+        (10, [-1.0, 2.0, 0.5], 2),
+    ];
+    let logits: [&[f32]; 5] = [
+        &[1.0, 3.0, 3.0, -2.0, 0.0, -0.0, 0.5],
+        &[f32::NAN, 1.0, f32::INFINITY, f32::NEG_INFINITY, -f32::NAN],
+        &[f32::NAN; 3],
+        &[3e38, -3e38, 1e-45, -1e-45],
+        &[0.25; 33],
+    ];
+    let mut inputs = Inputs::new();
+    for (i, (seed, [temperature, top_p, penalty], top_k)) in parameters.into_iter().enumerate() {
+        for (j, logits) in logits.iter().enumerate() {
+            let mut bytes = seed.to_le_bytes().to_vec();
+            bytes.extend([temperature, top_p, penalty].iter().flat_map(|value| value.to_le_bytes()));
+            bytes.extend(top_k.to_le_bytes());
+            bytes.extend([5, [0, 40][j % 2]]);
+            bytes.extend(logits.iter().flat_map(|value| value.to_le_bytes()));
+            inputs.push((format!("{i}-{j}"), bytes));
+        }
+    }
+    Ok(inputs)
+}

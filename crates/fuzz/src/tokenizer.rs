@@ -1,0 +1,47 @@
+//! A `tokenizer.json` and a text for it: refused, or the text becomes tokens and the tokens text.
+//!
+//! An input is the file, U+0000, and the text.
+
+use bitstate_tokenizer::{ByteTokenizer, Tokenizer};
+
+/// Longest text, in bytes. A normalizer may make it longer.
+const LONGEST_TEXT: usize = 1024;
+/// Most tokens that are decoded.
+const MOST_TOKENS: usize = 4096;
+
+/// Reads one input.
+///
+/// # Panics
+/// Where two answers differ.
+pub fn run(data: &[u8]) {
+    let end = data.iter().rposition(|&byte| byte == 0).unwrap_or(data.len());
+    let text = String::from_utf8_lossy(data.get(end + 1..).unwrap_or_default());
+    let text: String = text.chars().take(LONGEST_TEXT / 4).collect();
+    assert_eq!(ByteTokenizer.decode(&ByteTokenizer.encode(&text)), text, "bytes are their own tokens");
+    check(Tokenizer::byte(), &text);
+    if let Ok(tokenizer) = Tokenizer::from_json(&data[..end]) {
+        check(tokenizer, &text);
+    }
+}
+
+fn check(mut tokenizer: Tokenizer, text: &str) {
+    for parse_special in [false, true] {
+        tokenizer.parse_special(parse_special);
+        let Ok(mut tokens) = tokenizer.encode(text) else { continue };
+        assert_eq!(tokenizer.encode(text).ok().as_ref(), Some(&tokens), "a text has one encoding");
+        let vocab_size = tokenizer.vocab_size() as u32;
+        assert!(tokens.iter().all(|&token| token < vocab_size), "every token is below {vocab_size}");
+        tokens.truncate(MOST_TOKENS);
+        decode(&tokenizer, &tokens);
+        // What a model may come up with beside: the first and the last token, ends, and ids that there are not.
+        tokens.extend([0, vocab_size - 1, vocab_size, u32::MAX].iter().chain(tokenizer.ends()));
+        decode(&tokenizer, &tokens);
+    }
+}
+
+fn decode(tokenizer: &Tokenizer, tokens: &[u32]) {
+    let mut decoder = tokenizer.decoder();
+    let mut text: String = tokens.iter().map(|&token| decoder.push(token)).collect();
+    text.push_str(&decoder.finish());
+    assert_eq!(text, tokenizer.decode(tokens), "the pieces of a stream are the text");
+}
