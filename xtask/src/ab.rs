@@ -61,7 +61,7 @@ pub struct AbFlags {
     /// at most 25 seconds a case
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(20..=1000))]
     pub pairs: Option<u32>,
-    /// Pin timed runs to this processor; by default the last one of the fastest kind that no other run has
+    /// Pin timed runs to processor N; by default the last free one of the fastest kind
     #[arg(long, value_name = "N")]
     pub cpu: Option<usize>,
     /// Go on with the last comparison that was broken off: the pairs that it finished are not measured again

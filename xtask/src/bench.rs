@@ -57,7 +57,7 @@ pub struct BenchFlags {
     /// Write the report into reports/ under this name, to be committed
     #[arg(long, value_name = "NAME", conflicts_with = "name")]
     pub publish: Option<String>,
-    /// Pin timed runs to this processor; by default the last one of the fastest kind that no other run has
+    /// Pin timed runs to processor N; by default the last free one of the fastest kind
     #[arg(long, value_name = "N")]
     pub cpu: Option<usize>,
     /// Go on with the last run that was broken off: what it finished is not measured again

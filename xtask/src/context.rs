@@ -174,15 +174,15 @@ pub fn tell_gaps(rows: &[Row]) {
     }
 }
 
-/// Whether another run is waited for.
+/// See [`waiting`].
 static WAITING: OnceLock<bool> = OnceLock::new();
 
-/// Says, once, whether another run is waited for.
+/// Sets, once, whether to wait for other runs.
 pub fn set_waiting(waits: bool) {
     let _ = WAITING.set(waits);
 }
 
-/// Whether another run is waited for: without `--no-wait`.
+/// Whether to wait for other runs: without `--no-wait`.
 pub fn waiting() -> bool {
     WAITING.get().copied().unwrap_or(true)
 }
@@ -193,8 +193,8 @@ pub fn command_line() -> String {
     format!("cargo xtask {}", arguments.join(" "))
 }
 
-/// The processor for timed runs: the one wanted, or the one that a resumed run had, or one of the fastest kind. None
-/// where no cell of the plan is timed.
+/// Reserves the processor for timed runs: `wanted`, or the one that a resumed run used, or one of the fastest kind.
+/// `None` if no cell of the plan is timed.
 pub fn processor(plan: &Plan, wanted: Option<usize>) -> Result<Option<Processor>, Error> {
     const PIECE: &str = "processor";
     if !plan.built.runnable(plan.cells).iter().any(|cell| cell.target.clock == Clock::Wall) {

@@ -43,7 +43,7 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// Where another run holds the target folder or the processor: end with 2 instead of waiting
+    /// If another run uses the target folder or the processor, end with 2 instead of waiting
     #[arg(long, global = true)]
     pub no_wait: bool,
 }
@@ -83,7 +83,7 @@ pub enum Command {
     /// Run a runner with a planted fault; part of `selftest`
     #[command(hide = true)]
     Plant(PlantFlags),
-    /// End what a run leaves behind when it is killed; part of every run that starts programs
+    /// End what a killed run leaves running; part of every run that starts programs
     #[command(hide = true)]
     Guard {
         /// The run.
@@ -106,7 +106,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it builds, measures or writes, so that another run must not do the same beside it.
+    /// Whether it builds, measures or writes, so that no other run may do so in the same target folder.
     pub fn writes(&self) -> bool {
         match self {
             Command::Setup(flags) | Command::Build(flags) | Command::Gate(flags) => !flags.dry_run,

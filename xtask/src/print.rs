@@ -1,5 +1,5 @@
-//! `println!`, `print!` and `eprintln!` for this program: under their usual names, so that none is forgotten, but without
-//! the panic where a reader has gone or a disk is full. See [`bitstate_harness::output`].
+//! `println!`, `print!` and `eprintln!` of this program. They have the usual names, so that no call is missed, but do not
+//! panic if the reader is gone or the disk is full: see [`bitstate_harness::output`].
 
 macro_rules! println {
     () => { bitstate_harness::output::out(format_args!("\n")) };

@@ -37,7 +37,7 @@ pub struct SelftestFlags {
     /// Answer on standard output in JSON
     #[arg(long)]
     pub json: bool,
-    /// Pin timed runs to this processor; by default the last one of the fastest kind that no other run has
+    /// Pin timed runs to processor N; by default the last free one of the fastest kind
     #[arg(long, value_name = "N")]
     pub cpu: Option<usize>,
     /// Instead: how many of N planted slowdowns of 5 % are found, and how many of N sessions without a change are

@@ -19,7 +19,7 @@ fn the_second_says_what_it_waits_for_waits_and_hears_ctrl_c() {
     let mut refused = place.xtask(&["golden", "--bless", "--no-wait"]).spawn().unwrap();
     assert_eq!(ended(&mut refused).0.code(), Some(2));
     let said_by = said(refused);
-    assert!(said_by.starts_with("error: another run works in ") && said_by.contains(&told), "{said_by}");
+    assert!(said_by.starts_with("error: another run uses ") && said_by.contains(&told), "{said_by}");
 
     // Every verb that builds, measures or writes, before it does anything.
     for verb in [
@@ -52,7 +52,7 @@ fn the_second_says_what_it_waits_for_waits_and_hears_ctrl_c() {
     let mut line = String::new();
     let mut stderr = BufReader::new(waits.stderr.take().unwrap());
     stderr.read_line(&mut line).unwrap();
-    assert!(line.contains(&told) && line.contains("waiting for its end"), "{line}");
+    assert!(line.contains(&told) && line.contains("waiting for it to end"), "{line}");
     kill_process(pid(&waits), Signal::INT).unwrap();
     let (status, took) = ended(&mut waits);
     assert!(status.code() == Some(2) && took < Duration::from_secs(3), "{status} {took:?}");

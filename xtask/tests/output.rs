@@ -1,4 +1,4 @@
-//! Standard output whose reader has gone, and one on a full disk.
+//! Standard output with a closed pipe, and on a full disk.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -60,7 +60,7 @@ fn a_reader_that_has_gone_changes_no_code_and_a_full_disk_ends_with_2() {
         assert_eq!(found, 2, "{arguments:?}: {said}");
         let sentence = "error: cannot write standard output: No space left on device";
         assert!(said.starts_with(sentence), "{arguments:?}: {said}");
-        // Nobody can be told.
+        // No stream is left for a message.
         let mut command = place.xtask(arguments);
         command.stdout(full()).stderr(full());
         assert_eq!(end(&mut command).0, 2, "{arguments:?}");

@@ -1,8 +1,8 @@
-//! What is printed, also where nobody reads it any more.
+//! Printing that does not panic.
 //!
-//! `println!` panics where the reader has gone, as in `cargo xtask list | head -1`, and where a disk is full. Here a
-//! reader who has seen enough is no error, and what else goes wrong is kept for the end of the command, which has its
-//! own code for it. The work goes on either way: what a command ends with does not depend on who reads along.
+//! `println!` panics if the reader is gone, as in `cargo xtask list | head -1`, or if the disk is full. Here a closed pipe
+//! is no error, and any other failure is kept until the command ends, with a code of its own. The command does its work
+//! either way: its exit code does not depend on who reads its output.
 
 use crate::error::Error;
 use std::fmt::Arguments;
@@ -18,7 +18,7 @@ pub fn out(text: Arguments) {
     attempt(|stdout| stdout.write_fmt(text));
 }
 
-/// Writes to standard error. Nobody could be told that this went wrong.
+/// Writes to standard error. A failure is ignored: there is nowhere left to report it.
 pub fn err(text: Arguments) {
     let _ = io::stderr().lock().write_fmt(text);
 }

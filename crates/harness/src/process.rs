@@ -16,13 +16,13 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// How long the output of a program may stay open after its end.
 const GRACE: Duration = Duration::from_secs(3);
-/// The same where everything is to end at once.
+/// The same after an interrupt.
 const SHORT_GRACE: Duration = Duration::from_millis(300);
 /// How long a program may be open for writing still when it is started.
 const BUSY: Duration = Duration::from_secs(3);
 /// How long a verb of this program may take to end when it is asked to.
 const CLEAN_END: Duration = Duration::from_secs(2);
-/// How often it is looked whether to go on waiting.
+/// Interval at which a wait checks for an interrupt.
 const TURN: Duration = Duration::from_millis(50);
 
 /// Asks everything that runs to end: programs are killed, verbs of this program that it runs are asked in turn, loops
@@ -126,7 +126,7 @@ pub fn run(command: &mut Command, input: &[u8], limits: Limits) -> Result<Output
             end_group(&mut child);
         }
         if left_behind && interrupted() {
-            // What is in another group too.
+            // Also what is in another group.
             guard::owner().map(|owner| guard::kill_owned(&owner));
         }
         let (stdout, stderr) = (stdout.unwrap_or_default(), stderr.unwrap_or_default());
@@ -148,8 +148,8 @@ pub fn run(command: &mut Command, input: &[u8], limits: Limits) -> Result<Output
 /// Runs a verb of this program to its end, with the standard error of this process; returns its status and its standard
 /// output.
 ///
-/// It has a process group of its own, so that it is asked to end once, by this process, also where a terminal sends
-/// Ctrl-C to a whole group; what it runs is for it to end.
+/// It has a process group of its own, so that Ctrl-C in a terminal reaches this process alone, which passes it on once.
+/// The verb itself ends what it started.
 ///
 /// # Errors
 /// If it cannot be started, or on Ctrl-C.
@@ -169,18 +169,18 @@ pub fn run_verb(command: &mut Command, output: usize) -> Result<(ExitStatus, Vec
     })
 }
 
-/// Starts a program in a process group of its own. It may have been written a moment ago: then the child that another
-/// thread is just starting may have it open for writing still, until it becomes its own program.
+/// Starts a program in a process group of its own. A program that was just written may be busy for a moment: a child that
+/// another thread is starting has it open for writing until it executes its own program.
 fn start(command: &mut Command) -> Result<Child, ProcessError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let failed = |source| ProcessError::Start { program, source };
     if let Err(source) = guard::start(None) {
         return Err(failed(source));
     }
-    let begun = Instant::now();
+    let since = Instant::now();
     loop {
         match command.process_group(0).spawn() {
-            Err(busy) if busy.kind() == io::ErrorKind::ExecutableFileBusy && begun.elapsed() < BUSY => {
+            Err(busy) if busy.kind() == io::ErrorKind::ExecutableFileBusy && since.elapsed() < BUSY => {
                 std::thread::sleep(Duration::from_millis(1));
             }
             started => return started.map_err(failed),

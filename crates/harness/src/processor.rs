@@ -1,8 +1,8 @@
 //! The processor that timed runs are pinned to: one of the fastest kind, and no other run's.
 //!
-//! Two checkouts have two target folders and two locks, but one machine. So a core is reserved in the abstract namespace
-//! of Unix sockets (unix(7)), which belongs to no file system and no user, and which the kernel clears when the process
-//! ends. Containers with networks of their own do not see each other there.
+//! Two checkouts have two target folders and two locks, but share one machine. So a core is reserved by a name in the
+//! abstract namespace of Unix sockets (unix(7)), which needs no file and no rights, and which the kernel releases when the
+//! process ends. Containers with network namespaces of their own do not see each other's names.
 
 use crate::error::Error;
 use crate::output;
@@ -17,14 +17,14 @@ use std::time::Duration;
 
 /// Where Linux describes its processors.
 const SYSTEM: &str = "/sys/devices/system/cpu";
-/// Between two tries to reserve one.
+/// Pause between two attempts to reserve one.
 const TURN: Duration = Duration::from_millis(100);
 
-/// A processor that this process has to itself, as far as runs of this harness go, until it is dropped.
+/// A processor that no other run of this harness uses for timed measurements, until it is dropped.
 #[derive(Debug)]
 pub struct Processor {
     number: usize,
-    /// None where the system has no such sockets.
+    /// `None` if the system has no such sockets.
     _reserved: Option<UnixListener>,
 }
 
@@ -39,9 +39,9 @@ struct Known {
 }
 
 impl Processor {
-    /// Reserves the processor `wanted`, or the last one of the fastest kind; says which it is on standard error. Where
-    /// other runs time something, another core of that kind is taken as long as one core is left for everything else;
-    /// otherwise this waits, or without `wait` refuses.
+    /// Reserves the processor `wanted`, or the last one of the fastest kind, and prints which one to standard error. If
+    /// other runs use it for timed measurements, another core of that kind is taken, as long as one core is left for
+    /// everything else; otherwise this waits, or refuses without `wait`.
     ///
     /// # Errors
     /// On Ctrl-C, if this process may not run on `wanted`, or if it is taken and not to be waited for.
@@ -50,7 +50,7 @@ impl Processor {
         Processor::claim(&candidates(&known, wanted)?, &known, wait)
     }
 
-    /// Whether [`reserve`](Processor::reserve) can have the processor `wanted` at all: for when there is work to do first.
+    /// Checks that [`reserve`](Processor::reserve) can have the processor `wanted` at all, before any work is done.
     ///
     /// # Errors
     /// If this process may not run on it.
@@ -70,9 +70,11 @@ impl Processor {
             if !told {
                 let text = busy(candidates);
                 if !wait {
-                    return Err(Error::Refused(format!("{text}; leave out --no-wait to wait for its end")));
+                    return Err(Error::Refused(format!("{text}; without --no-wait this command waits for it")));
                 }
-                output::err(format_args!("{text}; waiting for its end (Ctrl-C gives up, --no-wait refuses)\n"));
+                output::err(format_args!(
+                    "{text}; waiting for it to end (Ctrl-C stops waiting, --no-wait refuses instead)\n"
+                ));
                 told = true;
             }
             if process::interrupted() {
@@ -107,7 +109,7 @@ fn allowed() -> Result<Vec<usize>, Error> {
     Ok((0..CpuSet::MAX_CPU).filter(|&number| set.is_set(number)).collect())
 }
 
-/// Those to try, in order.
+/// The processors to try, in order.
 fn candidates(known: &[Known], wanted: Option<usize>) -> Result<Vec<Known>, Error> {
     if let Some(wanted) = wanted {
         let found: Vec<Known> = known.iter().filter(|cpu| cpu.number == wanted).cloned().collect();
@@ -132,7 +134,7 @@ fn candidates(known: &[Known], wanted: Option<usize>) -> Result<Vec<Known>, Erro
     Ok(candidates)
 }
 
-/// Which processor is taken and, where there are several kinds, why.
+/// Which processor was chosen and, if there are several kinds, why.
 fn said(chosen: &Known, known: &[Known]) -> String {
     let number = chosen.number;
     let of_kind = |faster: bool| -> Vec<usize> {
@@ -172,7 +174,7 @@ fn address(core: usize) -> io::Result<SocketAddr> {
     SocketAddr::from_abstract_name(format!("bitstate-core-{core}"))
 }
 
-/// Reserves a core: none if another process has it. A system without such sockets cannot reserve anything.
+/// Reserves a core; `None` if another process has it. On a system without such sockets nothing is reserved.
 fn reserve(core: usize) -> Option<Option<UnixListener>> {
     match address(core).and_then(|address| UnixListener::bind_addr(&address)) {
         Ok(listener) => Some(Some(listener)),
@@ -181,7 +183,7 @@ fn reserve(core: usize) -> Option<Option<UnixListener>> {
     }
 }
 
-/// The sentence for processors that other runs have, with who has the first.
+/// Says that processors are in use, and by whom the first one is.
 fn busy(candidates: &[Known]) -> String {
     let numbers: Vec<usize> = candidates.iter().rev().map(|cpu| cpu.number).collect();
     let holder = candidates.first().and_then(|cpu| {
@@ -192,7 +194,7 @@ fn busy(candidates: &[Known]) -> String {
         Some(format!("process {pid} (`{line}`)"))
     });
     let holder = holder.unwrap_or_else(|| "another run".into());
-    format!("processor {} is taken: {holder} times something there", ranges(&numbers))
+    format!("processor {} is in use: {holder} takes timed measurements on it", ranges(&numbers))
 }
 
 #[cfg(test)]
@@ -262,8 +264,11 @@ mod tests {
         let error = Processor::claim(&known, &known, false).unwrap_err();
         assert_eq!(error.exit().code(), 2);
         let (said, pid) = (error.to_string(), std::process::id());
-        assert!(said.starts_with(&format!("processor 7 is taken: process {pid} (`")), "{said}");
-        assert!(said.ends_with("times something there; leave out --no-wait to wait for its end"), "{said}");
+        assert!(said.starts_with(&format!("processor 7 is in use: process {pid} (`")), "{said}");
+        assert!(
+            said.ends_with("takes timed measurements on it; without --no-wait this command waits for it"),
+            "{said}"
+        );
 
         let two = machine(&[(7, core, 0), (5, core | 1 << 29, 0)]);
         assert_eq!(Processor::claim(&two, &two, false).unwrap().number(), 5);

@@ -40,7 +40,7 @@ impl Workspace {
         self.target.join("bitstate")
     }
 
-    /// Where this run makes its temporary folders: one that is killed leaves nothing elsewhere.
+    /// Where this run makes its temporary folders, and where they are found if it is killed.
     pub fn temporary(&self) -> PathBuf {
         self.scratch().join(sweep::FOLDER).join(Identity::own().to_string())
     }
@@ -118,8 +118,8 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// A file that is to take another's place in a folder. It goes away when dropped; one that a killed run left is found by
-/// its name.
+/// A file that is to replace another one in a folder. It is removed when dropped; its name shows whether a killed run left
+/// it.
 ///
 /// # Errors
 /// If it cannot be made.

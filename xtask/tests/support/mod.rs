@@ -62,10 +62,10 @@ impl Place {
     /// Starts a verb, in a process group of its own, and waits until its cargo runs.
     pub fn start(&self, arguments: &[&str]) -> Child {
         let mut child = self.xtask(arguments).process_group(0).spawn().unwrap();
-        let begun = Instant::now();
+        let since = Instant::now();
         while !self.path("started").exists() || self.left().len() < 3 {
             assert!(child.try_wait().unwrap().is_none(), "{arguments:?} ended");
-            assert!(begun.elapsed() < SOON, "{arguments:?} runs no cargo");
+            assert!(since.elapsed() < SOON, "{arguments:?} runs no cargo");
             std::thread::sleep(Duration::from_millis(10));
         }
         std::fs::remove_file(self.path("started")).unwrap();
@@ -82,12 +82,12 @@ impl Place {
 
     /// Waits until nothing of that is left, and says how long that took.
     pub fn until_nothing_is_left(&self) -> Duration {
-        let begun = Instant::now();
+        let since = Instant::now();
         while !self.left().is_empty() {
-            assert!(begun.elapsed() < SOON, "left: {:?}", self.left());
+            assert!(since.elapsed() < SOON, "left: {:?}", self.left());
             std::thread::sleep(Duration::from_millis(5));
         }
-        begun.elapsed()
+        since.elapsed()
     }
 }
 
@@ -124,12 +124,12 @@ pub fn child(of: &Child, argument: &str) -> Pid {
 
 /// Waits for the end of a verb: its status, and how long that took.
 pub fn ended(child: &mut Child) -> (ExitStatus, Duration) {
-    let begun = Instant::now();
+    let since = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
-            return (status, begun.elapsed());
+            return (status, since.elapsed());
         }
-        assert!(begun.elapsed() < SOON, "it does not end");
+        assert!(since.elapsed() < SOON, "it does not end");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

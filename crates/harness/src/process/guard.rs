@@ -22,9 +22,9 @@ use std::time::{Duration, Instant};
 pub const VERB: &str = "guard";
 /// What a run that ends by itself writes before it closes the pipe.
 const ENDED: &[u8] = b"ended";
-/// Between two looks for processes that are left.
+/// Pause between two searches for processes that are left.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Longest look: what cannot be killed by then waits for a device, and ends when that answers.
+/// Longest search: a process that is not gone by then waits for a device, and ends when that answers.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where the run's temporary files are, if it is to be guarded.
@@ -69,7 +69,7 @@ pub fn end() {
     let guard = GUARD.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
     if let Some(mut guard) = guard {
         if let Some(mut pipe) = guard.stdin.take() {
-            // A guard that is gone has nothing to hear.
+            // Fails only if the guard is gone.
             let _ = pipe.write_all(ENDED);
         }
         let _ = guard.wait();
@@ -78,7 +78,8 @@ pub fn end() {
 
 /// The guard itself: waits for the end of the run `owner` and ends what is left of it.
 pub fn watch(owner: &str, scratch: &Path) {
-    // Another name, so that who kills this program by name kills the run; and no signals of its terminal.
+    // Another name, so that killing `xtask` by name does not kill the guard too; another session, for signals from the
+    // terminal.
     let _ = set_name(c"bitstate-guard");
     let _ = setsid();
     let mut said = Vec::new();
@@ -89,16 +90,16 @@ pub fn watch(owner: &str, scratch: &Path) {
     }
 }
 
-/// Kills everything that carries the identity. A run that ended by itself starts nothing any more; what one that was
-/// killed had just started may not be there yet, so two looks in a row must find nothing.
+/// Kills everything that carries the identity. A run that ended by itself starts nothing any more. A run that was killed
+/// may have been starting a program, so two searches must find nothing.
 fn end_all(owner: &str, ended: bool) {
     let started = Instant::now();
-    let mut looks = if ended { 1 } else { 2 };
-    while looks > 0 && started.elapsed() < PATIENCE {
+    let mut searches = if ended { 1 } else { 2 };
+    while searches > 0 && started.elapsed() < PATIENCE {
         if kill_owned(owner) == 0 {
-            looks -= 1;
+            searches -= 1;
         }
-        if looks > 0 {
+        if searches > 0 {
             std::thread::sleep(PAUSE);
         }
     }

@@ -1,8 +1,8 @@
 //! Which run of the harness a process belongs to.
 //!
-//! Every program that a guarded run starts carries that run's identity in its environment, and so does what it starts in
-//! turn, whatever process group or session that is in. The variable is as long for one run as for another, so that it
-//! moves nothing on the stack of what is counted.
+//! Every program that a guarded run starts has that run's identity in its environment, and so has what that program
+//! starts in turn, in any process group or session. The variable's length is constant, so that it does not shift the stack
+//! of a program whose instructions are counted.
 
 use std::fmt;
 use std::path::Path;
@@ -30,7 +30,7 @@ impl Identity {
         })
     }
 
-    /// The one that [`Display`](fmt::Display) wrote.
+    /// Reads what [`Display`](fmt::Display) writes.
     pub fn parse(text: &str) -> Option<Self> {
         let (pid, started) = text.split_once('-')?;
         Some(Identity { pid: pid.parse().ok()?, started: started.parse().ok()? })
@@ -44,7 +44,7 @@ impl Identity {
     /// Whether it started this process, or what started this process, and so on.
     pub fn is_ancestor(self) -> bool {
         let mut pid = std::process::id();
-        // No chain of processes is this long: a number that was given anew in between must not make a ring.
+        // Longer than any chain of processes: a number that is reused meanwhile must not make a loop.
         for _ in 0..1000 {
             let Some(parent) = Stat::of(pid).map(|stat| stat.parent) else { return false };
             if parent == self.pid {

@@ -1,8 +1,8 @@
 //! One run at a time in a target folder: what builds, measures or writes holds a lock.
 //!
 //! Two runs would otherwise share model files, verdicts, shards, logs and builds. The lock is on an open file, so the
-//! kernel gives it back however the run ends. The file says who holds it, for those who wait. A run that another one
-//! started, as `ci` starts its steps, is part of that one and has its lock.
+//! kernel releases it however the run ends. The file says who holds it. A run that the holder started, such as a step of
+//! `ci`, works under the holder's lock.
 
 use super::{Workspace, make_folder, sweep};
 use crate::error::Error;
@@ -16,16 +16,16 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Between two tries.
+/// Pause between two attempts.
 const TURN: Duration = Duration::from_millis(50);
-/// How long a holder may be without a name: it writes that first of all; or what is left of one that was killed may
-/// hold the lock.
-const NAMELESS: Duration = Duration::from_secs(2);
+/// How long a holder may be unknown before that is reported: a new holder is about to write its entry, and the guard of a
+/// killed one is about to end.
+const UNKNOWN: Duration = Duration::from_secs(2);
 
 /// The lock, until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    /// None where the run around this one holds it.
+    /// `None` if the run that started this one holds it.
     file: Option<File>,
 }
 
@@ -38,8 +38,8 @@ struct Holder {
 }
 
 impl Lock {
-    /// Takes the lock of a target folder for `command`, and removes what runs that were killed left there. Where another
-    /// run holds it, says so on standard error and waits; without `wait` refuses.
+    /// Takes the lock of a target folder for `command`, and removes what killed runs left there. If another run holds it,
+    /// says so on standard error and waits, or refuses without `wait`.
     ///
     /// # Errors
     /// On Ctrl-C, if the file cannot be used, or if another run holds the lock and is not to be waited for.
@@ -61,8 +61,8 @@ impl Lock {
             if holder.as_ref().and_then(Holder::identity).is_some_and(Identity::is_ancestor) {
                 return Ok(Lock { file: None });
             }
-            let nameless = holder.is_none() && started.elapsed() >= NAMELESS && told.is_none();
-            if holder.is_some() && holder != told || nameless {
+            let unknown = holder.is_none() && started.elapsed() >= UNKNOWN && told.is_none();
+            if holder.is_some() && holder != told || unknown {
                 let holder = holder.unwrap_or_else(Holder::unknown);
                 tell(&holder, workspace, &path, wait)?;
                 told = Some(holder);
@@ -84,25 +84,25 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         if let Some(file) = &self.file {
-            // Whoever comes next writes its own name.
+            // The next holder writes its own entry.
             let _ = file.set_len(0);
-            // Closing would not do where a process that is just being started has a copy.
+            // Closing the file is not enough: a process that is being started may have a copy of it.
             let _ = file.unlock();
         }
     }
 }
 
-/// Says who is waited for, or refuses to wait.
+/// Reports who holds the lock, as an error if it is not to be waited for.
 fn tell(holder: &Holder, workspace: &Workspace, path: &Path, wait: bool) -> Result<(), Error> {
     let Holder { command, since, .. } = holder;
     let pid = holder.identity().map_or("unknown".into(), |identity| identity.pid.to_string());
     let folder = workspace.show(&workspace.target);
     let text =
-        format!("another run works in {folder}: process {pid}, `{command}`, since {since} ({})", workspace.show(path));
+        format!("another run uses {folder}: process {pid}, `{command}`, since {since} ({})", workspace.show(path));
     if !wait {
-        return Err(Error::Refused(format!("{text}; leave out --no-wait to wait for its end")));
+        return Err(Error::Refused(format!("{text}; without --no-wait this command waits for it")));
     }
-    output::err(format_args!("{text}; waiting for its end (Ctrl-C gives up, --no-wait refuses)\n"));
+    output::err(format_args!("{text}; waiting for it to end (Ctrl-C stops waiting, --no-wait refuses instead)\n"));
     Ok(())
 }
 
@@ -115,7 +115,7 @@ impl Holder {
         Identity::parse(&self.process)
     }
 
-    /// None while it is being written, or where it says something else.
+    /// `None` while the entry is being written, or if the file holds something else.
     fn read(file: &mut File) -> Option<Self> {
         let mut text = String::new();
         file.rewind().ok()?;
@@ -167,9 +167,8 @@ mod tests {
         assert_eq!(error.exit().code(), 2);
         let pid = std::process::id();
         assert!(
-            said.starts_with(&format!(
-                "another run works in target: process {pid}, `cargo xtask bench --quick`, since 2"
-            )) && said.contains("Z (target/bitstate/lock)"),
+            said.starts_with(&format!("another run uses target: process {pid}, `cargo xtask bench --quick`, since 2"))
+                && said.contains("Z (target/bitstate/lock)"),
             "{said}"
         );
         std::thread::scope(|scope| {

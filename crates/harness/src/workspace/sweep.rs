@@ -1,7 +1,7 @@
 //! Removing what runs that were killed left behind: temporary folders, and files that were still being written.
 //!
-//! Who sweeps holds the [lock](super::lock), so nobody else works in the same target folder. In the checkout itself a
-//! run with another target folder may write just now: there only files of runs that have ended are removed.
+//! The caller holds the [lock](super::lock), so nobody else works in the same target folder. In the checkout itself a run
+//! with another target folder may be writing: there only files of runs that have ended are removed.
 //!
 //! What cannot be removed stays, for the next run: nothing here is an error.
 
@@ -10,9 +10,9 @@ use crate::process::owner::Identity;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What the name of a file begins with that is still being written; its run's identity follows.
+/// Prefix of a file that is still being written; its run's identity follows.
 pub(super) const PREFIX: &str = ".bitstate-";
-/// What such a name ends with.
+/// Suffix of such a file.
 pub(super) const SUFFIX: &str = ".tmp";
 
 /// The folder for temporary folders, below the scratch folder; one for each run in it.
@@ -31,7 +31,7 @@ pub fn all(workspace: &Workspace) {
     for old in ["counts", "images"] {
         remove(&scratch.join(old));
     }
-    // And what their models were called until they were made.
+    // And unfinished models of those versions.
     entries(&workspace.models())
         .filter(|file| file.extension().is_some_and(|end| end == "tmp"))
         .for_each(|file| remove(&file));
@@ -67,7 +67,7 @@ fn unfinished(path: &Path) {
         return;
     }
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    // As versions before this one named them.
+    // The names that versions before this one used.
     let old = name.len() == ".tmpAbCdEf.tmp".len() && name.starts_with(".tmp") && name.ends_with(".tmp");
     if old || writer(name).is_some_and(|writer| !writer.is_alive()) {
         remove(path);
