@@ -29,10 +29,11 @@ pub mod optim;
 pub mod params;
 pub mod quality;
 mod sample;
+mod tensors;
 mod train;
 mod workers;
 
 pub use error::Error;
-pub use file::write_atomically;
+pub use file::{TOKENIZER_LIMIT, write_atomically};
 pub use log::Event;
 pub use train::Trainer;
