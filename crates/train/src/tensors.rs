@@ -37,7 +37,9 @@ impl Tensors {
         more(&mut head, LENGTH)?;
         let length = head.iter().rev().fold(0, |length, &byte| length << 8 | u64::from(byte));
         if length > LONGEST_HEADER {
-            return Err(wrong(format!("it begins with a length of {length}, and a header has at most {LONGEST_HEADER}")));
+            return Err(wrong(format!(
+                "it begins with a length of {length}, and a header has at most {LONGEST_HEADER}"
+            )));
         }
         more(&mut head, length)?;
         let metadata: Metadata =
