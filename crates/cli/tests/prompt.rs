@@ -3,6 +3,7 @@
 
 mod support;
 
+use bitstate_model::{Config, Preset, Version, synthetic};
 use serde::Deserialize;
 use std::fs;
 use std::io::Write;
@@ -90,7 +91,11 @@ fn a_prompt_may_be_longer_than_an_argument() {
     let text = "Once upon a time there was a dog. ".repeat(4_200);
     assert!(text.len() > 128 << 10);
     fs::write(folder.path().join("long.txt"), &text).unwrap();
-    let flags = format!("generate --model {BYTE} --max-tokens 8 --seed 1 --json");
+    // One that is quick to read it.
+    let (n_embd, head_size) = (16, 8);
+    let tiny = Config { n_layer: 1, n_embd, n_head: 2, head_size, ..Preset::by_name("byte").unwrap().config() };
+    fs::write(folder.path().join("tiny.bits"), synthetic(&tiny, 1, Version::V1_2)).unwrap();
+    let flags = "generate --model tiny.bits --max-tokens 8 --seed 1 --json";
     let from_file = tokens(&folder.run(&format!("{flags} --prompt-file long.txt")));
     assert_eq!(tokens(&run(&folder, &format!("{flags} --prompt -"), text.as_bytes())), from_file);
     assert_eq!(tokens(&run(&folder, &format!("{flags} --tokens -"), ids(&text).as_bytes())), from_file);
