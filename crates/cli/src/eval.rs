@@ -30,7 +30,8 @@ pub struct Flags {
     #[arg(long, value_name = "NAME", value_parser = Variant::by_name, help = crate::load::variant_help())]
     variant: Option<Variant>,
     /// UTF-8 text with `<|endoftext|>` between two stories; or a .jsonl or .ndjson file, an object with a `text` or a
-    /// `story` a line; or a .json file, a list of such objects. A byte order mark is removed, CR LF becomes LF.
+    /// `story` a line; or a .json file, a list of such objects. A byte order mark is removed, CR LF becomes LF. At
+    /// most 4 GiB.
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
     #[command(flatten)]
@@ -156,7 +157,8 @@ fn hear(flags: &Flags, stories: &[String]) -> Result<Heard> {
         }
         let mut trace = Trace::default();
         for (pair, position) in story.windows(2).zip(1..) {
-            let place = || format!("{}: story {number}, position {position}", flags.text.display());
+            let (of, on) = (model.model.display(), flags.text.display());
+            let place = || format!("{of} on {on}: story {number}, position {position}");
             trace.nats += listener.surprise(pair[0], pair[1]).with_context(place)?;
             if flags.trace {
                 trace.digests.push(Digest::of_f32s(&listener.logits).to_string());
@@ -188,8 +190,8 @@ fn by_trainer(flags: &Flags, path: &std::path::Path, stories: &[String]) -> Resu
     for (story, number) in tokens.iter().zip(1..) {
         let surprises = surprises(&net, story);
         if let Some(at) = surprises.iter().position(|nats| !nats.is_finite()) {
-            let (text, position) = (flags.text.display(), at + 1);
-            anyhow::bail!("{text}: story {number}, position {position}: the checkpoint's logits are NaN or infinite");
+            let (of, on, position) = (path.display(), flags.text.display(), at + 1);
+            anyhow::bail!("{of} on {on}: story {number}, position {position}: a logit is NaN or infinite");
         }
         nats += surprises.iter().sum::<f64>();
     }

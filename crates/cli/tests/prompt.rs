@@ -131,7 +131,7 @@ fn what_cannot_be_a_prompt_is_a_sentence() {
 
 /// Readers of JSON with no other numbers than f64 keep 53 bits.
 #[test]
-fn a_drawn_seed_is_told_to_the_last_bit() {
+fn a_drawn_seed_is_reported_exactly() {
     let folder = Folder::new();
     let flags = format!("generate --model {BYTE} --prompt a --max-tokens 30");
     let mut seeds = Vec::new();

@@ -66,7 +66,7 @@ impl Tensors {
         let Tensors { file, head: mut bytes, .. } = self;
         let rest = described - bytes.len() as u64;
         usize::try_from(rest).ok().and_then(|rest| bytes.try_reserve_exact(rest).ok()).ok_or_else(|| {
-            Error::content(path, format_args!("it has {described} bytes, and so much memory is not to be had"))
+            Error::content(path, format_args!("there is not enough memory for its {described} bytes"))
         })?;
         file.take(rest.saturating_add(1)).read_to_end(&mut bytes).map_err(Error::file("read", path))?;
         let found = bytes.len() as u64;

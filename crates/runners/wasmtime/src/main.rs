@@ -69,9 +69,8 @@ fn main() -> ExitCode {
 
 fn run(flags: &Flags) -> Result<u8> {
     let request = read(io::stdin(), REQUEST_LIMIT).context("cannot read the request from standard input")?;
-    // What is larger would not fit the guest.
     let model = read_file(&flags.model, flags.memory_limit as u64)
-        .with_context(|| format!("cannot read the model {}", flags.model.display()))?;
+        .with_context(|| format!("cannot read the model {}, which must fit --memory-limit", flags.model.display()))?;
 
     let metered = flags.count_fuel || flags.fuel.is_some();
     let mut config = Config::new();
