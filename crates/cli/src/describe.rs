@@ -1,11 +1,10 @@
 //! `bitstate describe`: the description beside a model.
 
 use crate::load;
-use crate::synth::write_whole;
+use crate::output::{summarise, write_out};
 use crate::text::{Subject, TextFlags, note};
 use anyhow::{Result, anyhow};
 use bitstate_tokenizer::{Description, Sampling, Tokenizer, sha256};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Write the description of a model, which binds it to its tokenizer.
@@ -35,9 +34,8 @@ pub fn run(flags: &Flags) -> Result<()> {
     }
     let description = describe(path, &bytes, flags.name.as_deref(), &tokenizer, vocab_size)?;
     let out = Description::path(path);
-    write_whole(&out, description.to_json()?.as_bytes())?;
-    writeln!(io::stdout(), "{}: {}, tokenizer {}", out.display(), description.name, description.tokenizer)?;
-    Ok(())
+    write_out(&out, description.to_json()?.as_bytes())?;
+    summarise(&out, &format!("{}: {}, tokenizer {}", out.display(), description.name, description.tokenizer))
 }
 
 /// The description of a model of `bytes` in the file `path`, with the ends that the tokenizer has been given.

@@ -2,13 +2,14 @@
 
 use crate::load::ModelFlags;
 use crate::text::{Subject, TextFlags};
+use crate::{numbers, output};
 use anyhow::{Context, Result, ensure};
 use bitstate_engine::{Engine, State};
 use bitstate_kernels::Variant;
 use bitstate_protocol::Digest;
 use bitstate_tokenizer::{Tokenizer, read_stories};
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -29,7 +30,8 @@ pub struct Flags {
     #[arg(long, value_name = "NAME", value_parser = Variant::by_name, help = crate::load::variant_help())]
     variant: Option<Variant>,
     /// UTF-8 text with `<|endoftext|>` between two stories; or a .jsonl or .ndjson file, an object with a `text` or a
-    /// `story` a line; or a .json file, a list of such objects. A byte order mark is removed, CR LF becomes LF.
+    /// `story` a line; or a .json file, a list of such objects. A byte order mark is removed, CR LF becomes LF. At
+    /// most 4 GiB.
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
     #[command(flatten)]
@@ -38,10 +40,10 @@ pub struct Flags {
     #[arg(long)]
     restart: bool,
     /// Only the first N stories.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = numbers::positive, allow_negative_numbers = true)]
     stories: Option<u32>,
     /// Only the first N tokens of each story; there are no bits a byte then.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = numbers::positive, allow_negative_numbers = true)]
     tokens: Option<u32>,
     /// Print JSON.
     #[arg(long)]
@@ -59,7 +61,8 @@ struct Quality {
     nats_per_token: f64,
     /// None where stories were cut short: their bytes are not those of their tokens.
     bits_per_byte: Option<f64>,
-    perplexity: f64,
+    /// None where no f64 is so large.
+    perplexity: Option<f64>,
     tokens_per_second: f64,
     variant: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,8 +94,8 @@ pub fn run(flags: &Flags) -> Result<()> {
         bytes,
         nats_per_token,
         bits_per_byte: flags.tokens.is_none().then(|| nats / std::f64::consts::LN_2 / bytes as f64),
-        perplexity: nats_per_token.exp(),
-        tokens_per_second: count as f64 / seconds,
+        perplexity: Some(nats_per_token.exp()).filter(|perplexity| perplexity.is_finite()),
+        tokens_per_second: per_second(count, seconds),
         variant,
         trace: flags.trace.then_some(trace),
     };
@@ -100,7 +103,7 @@ pub fn run(flags: &Flags) -> Result<()> {
 }
 
 fn tell(quality: &Quality, json: bool) -> Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = output::stdout();
     if json {
         writeln!(out, "{}", serde_json::to_string(quality)?)?;
         return Ok(());
@@ -109,9 +112,15 @@ fn tell(quality: &Quality, json: bool) -> Result<()> {
     if let Some(bits) = quality.bits_per_byte {
         write!(out, "{bits:.4} bits a byte, ")?;
     }
-    writeln!(out, "{nats_per_token:.4} nats a token, perplexity {perplexity:.3}")?;
+    let perplexity = perplexity.map_or_else(|| "above 1e308".into(), |perplexity| format!("{perplexity:.3}"));
+    writeln!(out, "{nats_per_token:.4} nats a token, perplexity {perplexity}")?;
     writeln!(out, "{stories} stories, {bytes} bytes, {tokens} tokens; {tokens_per_second:.0} tokens/s, {variant}")?;
     Ok(())
+}
+
+/// The speed of what took no time that the clock could see is no number.
+pub fn per_second(count: usize, seconds: f64) -> f64 {
+    count as f64 / seconds.max(1e-9)
 }
 
 /// What came of listening to all stories.
@@ -142,13 +151,15 @@ fn hear(flags: &Flags, stories: &[String]) -> Result<Heard> {
     let start = Instant::now();
     let mut listener = Listener { engine: &engine, state: engine.new_state(), logits: vec![0.0; vocab_size] };
     let (mut nats, mut traces) = (0.0, Vec::new());
-    for story in &tokens {
+    for (story, number) in tokens.iter().zip(1..) {
         if flags.restart {
             listener.state = engine.new_state();
         }
         let mut trace = Trace::default();
-        for pair in story.windows(2) {
-            trace.nats += listener.surprise(pair[0], pair[1])?;
+        for (pair, position) in story.windows(2).zip(1..) {
+            let (of, on) = (model.model.display(), flags.text.display());
+            let place = || format!("{of} on {on}: story {number}, position {position}");
+            trace.nats += listener.surprise(pair[0], pair[1]).with_context(place)?;
             if flags.trace {
                 trace.digests.push(Digest::of_f32s(&listener.logits).to_string());
             }
@@ -175,7 +186,15 @@ fn by_trainer(flags: &Flags, path: &std::path::Path, stories: &[String]) -> Resu
     let tokens = flags.encode(stories, &flags.tokenizer.for_checkpoint(subject, &position)?)?;
     let start = Instant::now();
     let net = Net::new(&config, &params, position.bitnet, false);
-    let nats = tokens.iter().flat_map(|story| surprises(&net, story)).sum();
+    let mut nats = 0.0;
+    for (story, number) in tokens.iter().zip(1..) {
+        let surprises = surprises(&net, story);
+        if let Some(at) = surprises.iter().position(|nats| !nats.is_finite()) {
+            let (of, on, position) = (path.display(), flags.text.display(), at + 1);
+            anyhow::bail!("{of} on {on}: story {number}, position {position}: a logit is NaN or infinite");
+        }
+        nats += surprises.iter().sum::<f64>();
+    }
     let variant = if position.bitnet { "the trainer, ternary" } else { "the trainer, f32" };
     Ok(Heard { tokens, seconds: start.elapsed().as_secs_f64(), nats, variant, trace: Vec::new() })
 }

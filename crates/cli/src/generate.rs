@@ -1,15 +1,19 @@
 //! `bitstate generate`: a prompt continued.
 
+use crate::eval::per_second;
 use crate::load::ModelFlags;
+use crate::prompt::{Given, Prompt};
 use crate::text::{Subject, Text, TextFlags, note};
 use crate::threads::Threads;
-use anyhow::{Context, Result, anyhow};
+use crate::{numbers, output};
+use anyhow::{Context, Result, anyhow, ensure};
 use bitstate_generate::{Sampling, Session};
 use bitstate_threads::{Pool, Workers};
 use bitstate_tokenizer::{self as tokenizer, Tokenizer};
 use serde::Serialize;
-use std::io::{self, Write};
-use std::time::{Instant, SystemTime};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::Write;
+use std::time::Instant;
 
 /// Continue a prompt.
 ///
@@ -33,7 +37,7 @@ pub struct Flags {
     #[arg(long, conflicts_with = "tokens")]
     parse_special: bool,
     /// How many tokens to generate at most.
-    #[arg(long, value_name = "N", default_value_t = 64)]
+    #[arg(long, value_name = "N", default_value = "64", value_parser = numbers::count, allow_negative_numbers = true)]
     max_tokens: u32,
     /// Go on where the text ends.
     #[arg(long, conflicts_with = "end")]
@@ -41,39 +45,29 @@ pub struct Flags {
     /// Always take the likeliest token.
     #[arg(long, conflicts_with_all = ["seed", "temperature", "top_k", "top_p", "penalty"])]
     greedy: bool,
-    /// Seed of the sampler; drawn from the clock, and reported, if not given.
-    #[arg(long)]
+    /// Seed of the sampler, a whole number below 2^64; drawn at random below 2^53, and reported, if not given.
+    #[arg(long, value_name = "N", value_parser = numbers::seed, allow_negative_numbers = true)]
     seed: Option<u64>,
-    /// Below 1 likely tokens gain, above 1 they lose; 0.8 if neither this nor the model's description says it.
-    #[arg(long)]
+    /// Below 1 likely tokens gain, above 1 they lose, 0 is --greedy; 0.8 if neither this nor the model's description says
+    /// it.
+    #[arg(long, value_name = "T", value_parser = numbers::temperature, allow_negative_numbers = true)]
     temperature: Option<f32>,
     /// Keep this many of the likeliest tokens; 0 keeps all; 50 if neither this nor the model's description says it.
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = numbers::count, allow_negative_numbers = true)]
     top_k: Option<u32>,
     /// Keep this share of the probability; 0.9 if neither this nor the model's description says it.
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", value_parser = numbers::share, allow_negative_numbers = true)]
     top_p: Option<f32>,
     /// Penalty on tokens seen before, 1 for none; if neither this nor the model's description says it, 1.1, and none
     /// for a model of 256 tokens, which are taken for bytes: letters come back in any text.
-    #[arg(long)]
+    #[arg(long, value_name = "F", value_parser = numbers::penalty, allow_negative_numbers = true)]
     penalty: Option<f32>,
     /// Threads that share the head of a large model: a number, or `auto` for every core; the tokens are the same.
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true)]
     threads: Threads,
     /// Print one JSON object at the end instead of text as it comes.
     #[arg(long)]
     json: bool,
-}
-
-#[derive(clap::Args)]
-#[group(required = true, multiple = false)]
-struct Prompt {
-    /// Text to continue.
-    #[arg(long, value_name = "TEXT")]
-    prompt: Option<String>,
-    /// Token ids to continue, separated by commas.
-    #[arg(long, value_name = "IDS", value_delimiter = ',')]
-    tokens: Vec<u32>,
 }
 
 #[derive(Serialize)]
@@ -104,10 +98,16 @@ pub fn run(flags: &Flags) -> Result<()> {
         note("no token is known to end a text, so that all of --max-tokens is generated; --end names one");
     }
     let defaults = description.map_or_else(|| tokenizer::Sampling::of(vocab_size), |described| described.sampling);
-    let seed = (!flags.greedy).then(|| flags.seed.unwrap_or_else(clock_seed));
+    let temperature = flags.temperature.unwrap_or(defaults.temperature);
+    let greedy = flags.greedy || temperature == 0.0;
+    ensure!(
+        !greedy || flags.penalty.is_none_or(|penalty| penalty == 1.0),
+        "a temperature of 0 is --greedy, which has no penalty: leave --penalty out, or give a --temperature above 0"
+    );
+    let seed = (!greedy).then(|| flags.seed.unwrap_or_else(drawn_seed));
     let sampling = seed.map_or(Sampling::Greedy, |seed| Sampling::Seeded {
         seed,
-        temperature: flags.temperature.unwrap_or(defaults.temperature),
+        temperature,
         top_k: flags.top_k.unwrap_or(defaults.top_k),
         top_p: flags.top_p.unwrap_or(defaults.top_p),
         penalty: flags.penalty.unwrap_or(defaults.penalty),
@@ -116,11 +116,11 @@ pub fn run(flags: &Flags) -> Result<()> {
     let mut session = Session::new(&engine, sampling)?;
     session.feed(&prompt)?;
     let mut tokens = Vec::new();
-    let mut out = io::stdout().lock();
+    let mut out = output::stdout();
     let mut decoder = tokenizer.as_ref().map(Tokenizer::decoder);
     let start = Instant::now();
     for i in 1..=flags.max_tokens {
-        let token = session.choose()?;
+        let token = session.choose().with_context(|| flags.model.model.display().to_string())?;
         if ends.contains(&token) {
             break;
         }
@@ -137,7 +137,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         }
     }
     let seconds = start.elapsed().as_secs_f64();
-    let tokens_per_second = if tokens.is_empty() { 0.0 } else { tokens.len() as f64 / seconds };
+    let tokens_per_second = per_second(tokens.len(), seconds);
 
     if flags.json {
         let text = tokenizer.as_ref().map(|tokenizer| tokenizer.decode(&tokens));
@@ -150,15 +150,16 @@ pub fn run(flags: &Flags) -> Result<()> {
     let seed = seed.map_or(String::new(), |seed| format!(", --seed {seed}"));
     let (n, variant) = (tokens.len(), engine.variant().name());
     let threads = flags.threads.used(threads);
-    eprintln!("{n} tokens, {tokens_per_second:.0} a second, --variant {variant}{threads}{seed}");
+    output::say(format_args!("{n} tokens, {tokens_per_second:.0} a second, --variant {variant}{threads}{seed}"));
     Ok(())
 }
 
 impl Flags {
     /// The tokens of the prompt, and what text is to the model.
     fn read_prompt(&self, model: Subject<'_>) -> Result<(Vec<u32>, Text)> {
-        let Some(prompt) = &self.prompt.prompt else {
-            return Ok((self.prompt.tokens.clone(), self.text.for_ids(model)?));
+        let prompt = match self.prompt.read()? {
+            Given::Text(text) => text,
+            Given::Tokens(tokens) => return Ok((tokens, self.text.for_ids(model)?)),
         };
         let mut tokenizer = self.text.for_text(model).map_err(|error| match model.description {
             // Ids need none of what may be wrong here.
@@ -168,12 +169,14 @@ impl Flags {
         tokenizer.parse_special(self.parse_special);
         let tokens = match prompt.is_empty() {
             true => vec![tokenizer.end().context("an empty prompt begins a text")?],
-            false => tokenizer.encode(prompt).context("the prompt")?,
+            false => tokenizer.encode(&prompt).context("the prompt")?,
         };
         Ok((tokens, Text { ends: tokenizer.ends().to_vec(), tokenizer: Some(tokenizer) }))
     }
 }
 
-fn clock_seed() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+/// 53 bits, which every reader of JSON keeps: many have no other numbers than f64.
+fn drawn_seed() -> u64 {
+    // The standard library has the system's random numbers for its hash tables.
+    RandomState::new().build_hasher().finish() >> 11
 }

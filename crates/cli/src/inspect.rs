@@ -1,12 +1,12 @@
 //! `bitstate inspect`: what a model file holds.
 
-use crate::load;
+use crate::{load, output};
 use anyhow::Result;
 use bitstate_model::{Embedding, Version};
 use bitstate_protocol::Digest;
 use bitstate_tokenizer::Description;
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Check a model file and print what it holds.
@@ -92,7 +92,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         state_bytes: c.n_layer * c.n_embd * (2 + c.head_size) * size_of::<f32>(),
         description: load::described(&flags.model, &bytes)?,
     };
-    let mut out = io::stdout().lock();
+    let mut out = output::stdout();
     if flags.json {
         writeln!(out, "{}", serde_json::to_string(&summary)?)?;
         return Ok(());

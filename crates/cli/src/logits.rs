@@ -1,19 +1,21 @@
 //! `bitstate logits`: what the model expects after some tokens.
 
 use crate::load::ModelFlags;
-use anyhow::Result;
+use crate::output;
+use crate::prompt::{Ids, ids};
+use anyhow::{Result, anyhow};
+use bitstate_engine::ForwardError;
 use bitstate_protocol::Digest;
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// Print the logits after the last of some tokens.
 #[derive(clap::Args)]
 pub struct Flags {
     #[command(flatten)]
     model: ModelFlags,
-    /// Token ids, separated by commas.
-    #[arg(long, value_name = "IDS", value_delimiter = ',', required = true)]
-    tokens: Vec<u32>,
+    #[arg(long, value_name = "IDS", value_parser = ids, allow_negative_numbers = true, help = Ids::HELP)]
+    tokens: Ids,
     /// Print all of them as JSON.
     #[arg(long)]
     json: bool,
@@ -34,7 +36,14 @@ pub fn run(flags: &Flags) -> Result<()> {
     flags.model.described(&bytes)?;
     let mut state = engine.new_state();
     let mut logits = vec![0.0; engine.config().vocab_size];
-    engine.prefill(&flags.tokens, &mut state, &mut logits)?;
+    let tokens = flags.tokens.read()?;
+    let done = engine.prefill(&tokens, &mut state, &mut logits);
+    done.map_err(|error| match error {
+        ForwardError::NotFinite(problem) => {
+            anyhow!("{}: no logits at position {}: {problem}", flags.model.model.display(), tokens.len())
+        }
+        error => error.into(),
+    })?;
 
     let answer = Logits {
         logits: &logits,
@@ -42,7 +51,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         digest: Digest::of_f32s(&logits).to_string(),
         variant: engine.variant().name(),
     };
-    let mut out = io::stdout().lock();
+    let mut out = output::stdout();
     if flags.json {
         writeln!(out, "{}", serde_json::to_string(&answer)?)?;
         return Ok(());

@@ -1,4 +1,5 @@
 //! The `bitstate` command. Each subcommand is a file of its own.
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where it cannot be written: use `output`")]
 
 mod describe;
 mod eval;
@@ -6,6 +7,9 @@ mod generate;
 mod inspect;
 mod load;
 mod logits;
+mod numbers;
+mod output;
+mod prompt;
 mod synth;
 mod text;
 mod threads;
@@ -14,6 +18,9 @@ mod training;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+
+/// The exit code for arguments that are wrong, as clap has it.
+const USAGE: u8 = 2;
 
 /// Run ternary RWKV models (BITS files): exact, small and fast.
 ///
@@ -60,7 +67,27 @@ fn after_help() -> String {
 }
 
 fn main() -> ExitCode {
-    let done = match Flags::parse().command {
+    let done = match Flags::try_parse_from(prompt::joined::<Flags>(std::env::args_os())) {
+        Ok(flags) => run(flags.command),
+        // What was asked for, help or the version, is an answer; what was wrong goes to standard error, if it can.
+        Err(error) if error.use_stderr() => {
+            let _ = error.print();
+            return ExitCode::from(USAGE);
+        }
+        Err(answer) => output::printed(answer.print()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::reader_went_away(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::say(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Generate(flags) => generate::run(&flags),
         Command::Logits(flags) => logits::run(&flags),
         Command::Inspect(flags) => inspect::run(&flags),
@@ -77,19 +104,5 @@ fn main() -> ExitCode {
         Command::Absent { .. } => Err(anyhow::anyhow!(
             "this build of bitstate does not train; one that does: cargo build --release -p bitstate-cli --features train"
         )),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        // The reader of a pipe went away: that is its right, and no error.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
-    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

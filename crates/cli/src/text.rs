@@ -1,8 +1,8 @@
 //! What text is to a model: its tokenizer, what ends a text, and whether they belong together.
 
+use crate::output;
 use anyhow::{Context, Result, bail, ensure};
 use bitstate_tokenizer::{BYTES, Description, Tokenizer};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Tokens of a model whose tokens are bytes.
@@ -198,7 +198,7 @@ fn not_bytes(model: Subject<'_>) -> anyhow::Error {
     )
 }
 
-/// Says something beside the results. A stderr that cannot be written changes nothing.
+/// Says something beside the results.
 pub fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "note: {text}");
+    output::say(format_args!("note: {text}"));
 }

@@ -22,7 +22,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("logits --model small.bits --tokens 3,64", &["token 64", "tokens 0 to 63"]),
     ("generate --model small.bits --tokens 64 --json", &["token 64", "tokens 0 to 63"]),
     ("logits --model small.bits --tokens 4294967296", &["4294967296", "--tokens"]),
-    ("logits --model small.bits --tokens -1", &["-1"]),
+    ("logits --model small.bits --tokens -1", &["`-1` is no token id", "--tokens"]),
     ("logits --model small.bits --tokens=", &["--tokens"]),
     ("logits --model small.bits --tokens 1,,2", &["--tokens"]),
     ("logits --model small.bits --tokens", &["--tokens"]),
@@ -31,12 +31,28 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("generate --model small.bits --prompt hello", &["64 tokens", "give token ids"]),
     ("generate --model small.bits", &["--prompt", "--tokens"]),
     ("generate --model byte.bits --prompt a --tokens 1", &["--prompt", "--tokens"]),
-    ("generate --model small.bits --tokens 1 --temperature 0", &["temperature is 0", "above 0"]),
-    ("generate --model small.bits --tokens 1 --temperature nan", &["temperature is NaN", "above 0"]),
-    ("generate --model small.bits --tokens 1 --top-p 2", &["top-p is 2", "at most 1"]),
-    ("generate --model small.bits --tokens 1 --top-p 0", &["top-p is 0", "above 0"]),
-    ("generate --model small.bits --tokens 1 --penalty 0.5", &["penalty is 0.5", "at least 1"]),
-    ("generate --model small.bits --tokens 1 --top-k -1", &["-1"]),
+    ("generate --model small.bits --tokens 1 --temperature nan", &["'nan'", "--temperature", "a number from 0"]),
+    ("generate --model small.bits --tokens 1 --temperature inf", &["'inf'", "--temperature", "a number from 0"]),
+    ("generate --model small.bits --tokens 1 --temperature 1e39", &["'1e39'", "--temperature", "a number from 0"]),
+    ("generate --model small.bits --tokens 1 --temperature -0.5", &["'-0.5'", "--temperature", "a number from 0"]),
+    (
+        "generate --model small.bits --tokens 1 --temperature 0 --penalty 1.5",
+        &["temperature of 0", "--penalty", "above 0"],
+    ),
+    ("generate --model small.bits --tokens 1 --top-p 2", &["'2'", "--top-p", "above 0 and at most 1"]),
+    ("generate --model small.bits --tokens 1 --top-p 0", &["'0'", "--top-p", "above 0 and at most 1"]),
+    ("generate --model small.bits --tokens 1 --top-p -1", &["'-1'", "--top-p", "above 0 and at most 1"]),
+    ("generate --model small.bits --tokens 1 --penalty 0.5", &["'0.5'", "--penalty", "from 1"]),
+    ("generate --model small.bits --tokens 1 --penalty -1", &["'-1'", "--penalty", "from 1"]),
+    ("generate --model small.bits --tokens 1 --top-k -1", &["'-1'", "--top-k", "from 0 to 4294967295"]),
+    ("generate --model small.bits --tokens 1 --max-tokens -1", &["'-1'", "--max-tokens", "from 0 to 4294967295"]),
+    ("generate --model small.bits --tokens 1 --max-tokens 4294967296", &["--max-tokens", "from 0 to 4294967295"]),
+    ("generate --model small.bits --tokens 1 --seed -1", &["'-1'", "--seed", "from 0 to 18446744073709551615"]),
+    ("generate --model small.bits --tokens 1 --seed 1.5", &["'1.5'", "--seed", "from 0 to 18446744073709551615"]),
+    ("generate --model small.bits --tokens 1 --threads -1", &["'-1'", "--threads", "or auto"]),
+    ("eval --model byte.bits --text x --stories 0", &["'0'", "--stories", "from 1 to 4294967295"]),
+    ("eval --model byte.bits --text x --tokens -1", &["'-1'", "--tokens", "from 1 to 4294967295"]),
+    ("synth --preset small --seed -1 --out x.bits", &["'-1'", "--seed", "from 0 to 18446744073709551615"]),
     ("generate --model small.bits --tokens 1 --threads 0", &["--threads", "give 1 or more, or auto"]),
     ("generate --model small.bits --tokens 1 --threads two", &["two", "--threads", "or auto"]),
     ("generate --model small.bits --tokens 1 --threads 4097", &["--threads 4097", "cores", "give at most"]),
@@ -137,16 +153,50 @@ fn a_broken_pipe_is_quiet() {
 #[test]
 fn a_full_device_is_told() {
     let folder = Folder::new();
+    std::fs::write(folder.path().join("text.txt"), "Once upon a time.").unwrap();
     for arguments in [
         "logits --model small.bits --tokens 1 --json",
         "inspect small.bits",
         "generate --model small.bits --tokens 1",
         "generate --model small.bits --tokens 1 --json",
         "synth --preset small --out made.bits",
+        "eval --model byte.bits --text text.txt",
+        "describe --model byte.bits",
+        "--help",
+        "generate --help",
+        "--version",
     ] {
         let full = std::fs::File::create("/dev/full").unwrap();
-        let ran = Ran::new(folder.command(arguments).stdout(full).stderr(Stdio::piped()).output().unwrap());
-        assert!(!ran.success, "{arguments}");
-        assert!(ran.err.starts_with("error: ") && ran.err.contains("No space left"), "{arguments}: {}", ran.err);
+        let output = folder.command(arguments).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments}");
+        let err = Ran::new(output).err;
+        assert!(err.starts_with("error: cannot write to standard output: No space left"), "{arguments}: {err}");
+    }
+}
+
+/// What was done stays done, and so does the answer of the exit code, where nobody can be told anything beside it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_standard_error_that_cannot_be_written_changes_nothing() {
+    let folder = Folder::new();
+    for (arguments, code) in [
+        ("generate --model small.bits --tokens 1 --seed 1", 0),
+        ("generate --model byte.bits --prompt a --max-tokens 3 --seed 1", 0),
+        ("synth --preset small --out -", 0),
+        ("logits --model nowhere.bits --tokens 1", 1),
+        ("generate --model small.bits --tokens 64", 1),
+        ("generate --nonsense", 2),
+        ("nonsense", 2),
+        ("", 2),
+    ] {
+        let said = folder.command(arguments).output().unwrap();
+        let full = || std::fs::File::create("/dev/full").unwrap();
+        let unsaid = folder.command(arguments).stderr(full()).stdout(Stdio::piped()).output().unwrap();
+        assert_eq!((said.status.code(), unsaid.status.code()), (Some(code), Some(code)), "{arguments}");
+        assert_eq!(said.stdout, unsaid.stdout, "{arguments}");
+        assert!(!said.stderr.is_empty(), "{arguments}: nothing was to be said");
+        // Neither of the two.
+        let nothing = folder.command(arguments).stderr(full()).stdout(full()).status().unwrap();
+        assert_eq!(nothing.code(), Some(code.max(1)), "{arguments}");
     }
 }

@@ -64,8 +64,6 @@ fn target(name: &str, tick: &str, folder: &Path) -> (Fake, Built) {
     std::fs::write(fake.folder.path().join("answer.txt.verify"), other).unwrap();
     let takes = (0..3).flat_map(|take| Fake::of_take(take, events.to_vec())).collect::<Vec<_>>();
     std::fs::write(fake.folder.path().join("answer.txt.takes"), Fake::answer(&header, &takes)).unwrap();
-    // A runner does not get this process's variables.
-    let kill_at = std::env::var(KILL_AT).unwrap_or_default();
     let script = format!(
         "case $(cat) in *'#1'*) answer=$ANSWER.takes;; *bench*) answer=$ANSWER;; *) answer=$ANSWER.verify;; esac\n\
          case \"$*\" in *--count-fuel*) answer=$ANSWER.fuel;; esac\n\

@@ -39,7 +39,7 @@ impl AlignedBytes {
     }
 
     /// Where the first line in an empty vector begins.
-    fn start_in(room: &Vec<u8>) -> usize {
+    fn start_in(room: &[u8]) -> usize {
         room.as_ptr().align_offset(Self::LINE).min(Self::LINE - 1)
     }
 }

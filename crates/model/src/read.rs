@@ -17,7 +17,7 @@ const PIPE_ROOM: u64 = 1 << 26;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The operating system says no.
+    /// It cannot be opened or read.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The beginning is not that of a BITS file.
@@ -40,8 +40,8 @@ pub enum ReadError {
         /// Bytes that the header describes at most.
         most: u64,
     },
-    /// There is not so much memory.
-    #[error("it has {bytes} bytes, and so much memory is not to be had")]
+    /// There is not enough memory.
+    #[error("there is not enough memory for its {bytes} bytes")]
     Memory {
         /// Bytes that were asked for.
         bytes: u64,

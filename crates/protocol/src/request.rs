@@ -92,7 +92,7 @@ pub enum Sampling {
     Seeded {
         /// Seed of the generator.
         seed: u64,
-        /// Divides the logits; above 0.
+        /// Divides the logits; 0 is greedy.
         temperature: f32,
         /// How many of the largest are kept; 0 keeps all.
         top_k: u32,

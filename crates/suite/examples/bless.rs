@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 
 /// Make the golden streams and kernel digests from the reference oracle.
 #[derive(Parser)]
@@ -162,8 +161,5 @@ fn stream<'a>(case: &'a Case, oracle: &Canonical, model: Digest) -> Result<Strea
 fn write_whole(path: &Path, text: &str) -> Result<()> {
     let folder = path.parent().context("a golden file lies in a folder")?;
     fs::create_dir_all(folder)?;
-    let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.persist(path).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(())
+    Ok(bitstate_files::write_whole(path, |file| file.write_all(text.as_bytes()))?)
 }

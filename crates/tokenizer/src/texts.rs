@@ -31,11 +31,11 @@ pub fn stories(text: &str) -> Result<Vec<&str>, TokenizeError> {
 /// however it was saved. Then as [`stories`].
 ///
 /// # Errors
-/// If the file cannot be read, is not UTF-8 (with the offset of the first wrong byte), is not what its name says, or
+/// If the file cannot be read, is larger than 4 GiB, is not UTF-8 (with the offset of the first wrong byte), is not what its name says, or
 /// holds U+0000, which the byte tokenizer uses for the end of a text.
 pub fn read_stories(path: &Path) -> Result<Vec<String>, FileError> {
     let file = File::open(path).map_err(FileError::read(path))?;
-    let text = String::from_utf8(read_utf8(path, file)?)
+    let text = String::from_utf8(read_utf8(path, file, LARGEST)?)
         .map_err(|error| not_utf8(path, &[], error.utf8_error().valid_up_to()))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut all = Vec::new();
@@ -103,9 +103,11 @@ impl JsonStory {
 
 /// Bytes read before they are looked at: what is no text is refused early, whatever the size of the file.
 const CHUNK: u64 = 1 << 20;
+/// Largest text that is read, in bytes: it is held in memory.
+const LARGEST: u64 = 4 << 30;
 
-/// All of `file`, which is UTF-8 without U+0000.
-fn read_utf8(path: &Path, mut file: impl Read) -> Result<Vec<u8>, FileError> {
+/// All of `file`, which is UTF-8 without U+0000 and at most `limit` bytes.
+fn read_utf8(path: &Path, mut file: impl Read, limit: u64) -> Result<Vec<u8>, FileError> {
     let (mut bytes, mut checked) = (Vec::new(), 0);
     loop {
         let read = file.by_ref().take(CHUNK).read_to_end(&mut bytes).map_err(FileError::read(path))?;
@@ -123,6 +125,10 @@ fn read_utf8(path: &Path, mut file: impl Read) -> Result<Vec<u8>, FileError> {
         }
         if read == 0 {
             return Ok(bytes);
+        }
+        if bytes.len() as u64 > limit {
+            let problem = format_args!("larger than {} MiB, the most that is read of a text: split it", limit >> 20);
+            return Err(FileError::content(path, problem));
         }
     }
 }

@@ -1,13 +1,12 @@
 //! The loss of a run over the tokens it has seen, as `loss.svg` and `loss.png` beside its log.
 
 use crate::error::Error;
-use crate::file::write_atomically;
+use crate::file::{LOG_LIMIT, read, write_atomically};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Once;
@@ -28,7 +27,7 @@ type Curve = Vec<(f64, f64)>;
 /// # Errors
 /// Where the log cannot be read or a chart cannot be written.
 pub fn draw(path: &Path) -> Result<(), Error> {
-    let text = fs::read(path).map_err(Error::file("read", path))?;
+    let text = read(path, LOG_LIMIT)?;
     let text = String::from_utf8_lossy(&text);
     let (training, held_out) = (thinned(&curve(&text, "step")), curve(&text, "validated"));
     if training.is_empty() && held_out.is_empty() {

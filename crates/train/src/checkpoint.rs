@@ -7,12 +7,12 @@ use crate::error::Error;
 use crate::file::write_atomically;
 use crate::optim::AdamW;
 use crate::params::Params;
+use crate::tensors::Tensors;
 use bitstate_model::Config;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 
@@ -129,9 +129,7 @@ impl Checkpoint {
     /// # Errors
     /// Where it cannot be read or is no safetensors file.
     pub fn is_one(path: &Path) -> Result<bool, Error> {
-        let bytes = fs::read(path).map_err(Error::file("read", path))?;
-        let header = SafeTensors::read_metadata(&bytes);
-        let (_, header) = header.map_err(|error| Error::content(path, format!("not a safetensors file: {error}")))?;
+        let header = Tensors::open(path)?.metadata;
         Ok(header.metadata().as_ref().is_some_and(|metadata| metadata.contains_key(KEY)))
     }
 
@@ -140,14 +138,13 @@ impl Checkpoint {
     /// # Errors
     /// Where the file cannot be read or is no checkpoint, with the tensor that is missing or of another shape.
     pub fn load(path: &Path) -> Result<Checkpoint, Error> {
-        let bytes = fs::read(path).map_err(Error::file("read", path))?;
+        let file = Tensors::open(path)?;
         let wrong = |problem: String| Error::content(path, problem);
-        let (_, header) =
-            SafeTensors::read_metadata(&bytes).map_err(|error| wrong(format!("not a safetensors file: {error}")))?;
-        let position = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+        let position = file.metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
         let position =
             position.ok_or_else(|| wrong("a safetensors file, but no checkpoint of a training run".into()))?;
         let position: Position = serde_json::from_str(position).map_err(|error| wrong(error.to_string()))?;
+        let bytes = file.read(path)?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
         let config = position.config();
         config.validate().map_err(|error| wrong(error.to_string()))?;

@@ -2,9 +2,9 @@
 
 use crate::curriculum::{self, Stage};
 use crate::error::{Error, nearest};
+use crate::file::{CONFIG_LIMIT, read};
 use bitstate_model::{Config, Preset};
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A training run.
@@ -181,7 +181,8 @@ impl TrainConfig {
     /// # Errors
     /// Names the key that is wrong, and the nearest right one where it is misspelt.
     pub fn load(path: &Path) -> Result<TrainConfig, Error> {
-        let text = fs::read_to_string(path).map_err(Error::file("read", path))?;
+        let text = String::from_utf8(read(path, CONFIG_LIMIT)?)
+            .map_err(|error| Error::content(path, format_args!("not UTF-8: {}", error.utf8_error())))?;
         let mut config =
             TrainConfig::parse(&text).map_err(|problem| Error::Config { path: path.to_path_buf(), problem })?;
         let base = path.parent().unwrap_or(Path::new("."));

@@ -20,6 +20,9 @@ pub enum Error {
     /// A text or a tokenizer could not be read, or is none.
     #[error(transparent)]
     Input(#[from] bitstate_tokenizer::FileError),
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] bitstate_files::WriteError),
     /// The file's content is not what it should be.
     #[error("{}: {problem}", path.display())]
     Content {

@@ -16,13 +16,13 @@
 
 use crate::error::Error;
 use crate::kernels::bit_linear::ternary;
+use crate::tensors::Tensors;
 use bitstate_model::{
     BitLinearWeights, ChannelMixWeights, Config, EmbeddingWeights, LayerWeights, NormWeights, TimeMixWeights, Version,
     Weights,
 };
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
-use std::fs;
 use std::path::Path;
 
 /// A file's header holds the longest sequence of training, which such a checkpoint does not tell; no engine is bound by
@@ -34,7 +34,7 @@ const MAX_SEQ_LEN: usize = 1024;
 /// # Errors
 /// Names the file, the tensor, and what shape and type it has and must have.
 pub fn import(path: &Path) -> Result<(Config, Vec<u8>), Error> {
-    let bytes = fs::read(path).map_err(Error::file("read", path))?;
+    let bytes = Tensors::open(path)?.read(path)?;
     let (config, weights) = read(&bytes).map_err(|problem| Error::content(path, problem))?;
     Ok((config, weights.write(Version::V1_2).map_err(Error::Export)?))
 }

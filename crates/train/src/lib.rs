@@ -11,6 +11,7 @@
 //! backward pass of its own ([`kernels`]). The optimiser and the checkpoints work on plain numbers ([`params`]).
 //! [`import`] makes the same BITS files of checkpoints in PyTorch's manner; [`quality`] says what a text costs a model.
 #![deny(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "whoever runs the trainer prints")]
 
 mod chart;
 pub mod checkpoint;
@@ -29,10 +30,11 @@ pub mod optim;
 pub mod params;
 pub mod quality;
 mod sample;
+mod tensors;
 mod train;
 mod workers;
 
 pub use error::Error;
-pub use file::write_atomically;
+pub use file::{TOKENIZER_LIMIT, write_atomically};
 pub use log::Event;
 pub use train::Trainer;

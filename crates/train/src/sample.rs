@@ -17,7 +17,7 @@ const TEMPERATURE: f64 = 0.8;
 /// sample is short.
 ///
 /// # Errors
-/// If the tokenizer cannot read the prompt, or knows no end of a text.
+/// If the tokenizer cannot read the prompt, knows no end of a text, or a logit is NaN or infinite.
 pub fn sample(net: &Net, tokenizer: &Tokenizer, prompt: &str, count: usize, seed: u64) -> Result<String, Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut tokens = vec![tokenizer.end()?];
@@ -25,6 +25,13 @@ pub fn sample(net: &Net, tokenizer: &Tokenizer, prompt: &str, count: usize, seed
     for _ in 0..count {
         let logits = ops::values::<f32>(&net.logits(Batch { tokens: &tokens, seq_len: tokens.len() }));
         let last = &logits[logits.len() - logits.len() / tokens.len()..];
+        if let Some(token) = last.iter().position(|logit| !logit.is_finite()) {
+            let position = tokens.len();
+            return Err(Error::Refused(format!(
+                "no sample can be drawn: at position {position} the logit of token {token} is NaN or infinite; a lower lr \
+                 or a longer warmup may help"
+            )));
+        }
         let token = draw(last, rng.random());
         if tokenizer.ends().contains(&token) {
             break;

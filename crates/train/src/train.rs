@@ -5,7 +5,7 @@ use crate::checkpoint::{Checkpoint, Position};
 use crate::config::{BatchConfig, DistillConfig, TrainConfig};
 use crate::data::{Data, TOKENIZER, TokenFile, Windows};
 use crate::error::Error;
-use crate::file::{sweep, write_atomically};
+use crate::file::{TOKENIZER_LIMIT, sweep, write_atomically};
 use crate::kernels::axpy;
 use crate::kernels::dropout::mixed;
 use crate::kernels::loss::Distill;
@@ -173,7 +173,7 @@ impl Trainer {
     fn keep_tokenizer(&self, out: &Path) -> Result<(), Error> {
         let Some(json) = &self.data.json else { return Ok(()) };
         let path = out.join(TOKENIZER);
-        match fs::read(&path) {
+        match bitstate_files::read(&path, TOKENIZER_LIMIT) {
             Ok(there) if there == *json => Ok(()),
             Ok(_) => {
                 Err(Error::content(&path, "another tokenizer than the data's: move it away, or choose another `out`"))
@@ -286,6 +286,10 @@ impl Trainer {
             |loss| nats += loss,
         );
         let cross_entropy = nats / count as f64;
+        if !cross_entropy.is_finite() {
+            let step = self.at.position.step;
+            return Err(Error::NotFinite { step, loss: cross_entropy as f32, kept: self.kept });
+        }
         let bits_per_byte = cross_entropy / std::f64::consts::LN_2 / self.data.valid.bytes_per_token();
         let position = &mut self.at.position;
         let best = position.best.is_none_or(|best| bits_per_byte < best);

@@ -216,6 +216,25 @@ fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint() {
     assert_eq!(fs::read(folder.path().join("nan/last.safetensors")).unwrap(), kept);
 }
 
+/// What is looked at between two steps is no number before the next loss is: it is an error, and nothing in the log.
+#[test]
+fn held_out_text_and_samples_that_are_no_numbers_stop_the_run() {
+    let folder = TempDir::new().unwrap();
+    data(folder.path());
+    for (name, validate, sample) in [("validated", 1, 0), ("sampled", 0, 1)] {
+        let mut config = config(folder.path(), name, 18);
+        config.optimizer.lr = 1e30;
+        config.optimizer.warmup = 0;
+        (config.watch.validate, config.watch.sample) = (validate, sample);
+        let mut trainer = Trainer::new(config).unwrap();
+        let error = trainer.run(&AtomicBool::new(false), &mut |_| ()).unwrap_err();
+        let told = matches!(error, Error::NotFinite { .. }) || error.to_string().contains("no sample can be drawn");
+        assert!(told, "{name}: {error}");
+        let log = fs::read_to_string(folder.path().join(name).join("log.jsonl")).unwrap();
+        assert!(!log.contains("null"), "{name}: {log}");
+    }
+}
+
 #[test]
 fn a_checkpoint_of_another_model_is_not_resumed() {
     let folder = TempDir::new().unwrap();

@@ -1,18 +1,19 @@
 //! `bitstate convert`: a checkpoint as a model file, its description and its tokenizer.
 
-use super::tokenizer_of;
+use super::{tokenizer_of, write_out_in_folder};
 use crate::describe::describe;
+use crate::output::{has_place, summarise};
 use crate::text::{Subject, fits};
 use anyhow::{Context, Result, ensure};
 use bitstate_model::Config;
 use bitstate_tokenizer::{BYTES, Description, Tokenizer};
+use bitstate_train::TOKENIZER_LIMIT;
 use bitstate_train::checkpoint::{Checkpoint, Position};
 use bitstate_train::data::TOKENIZER;
 use bitstate_train::export::export;
 use bitstate_train::import::import;
-use bitstate_train::write_atomically;
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Write a checkpoint as a BITS file, with its description and its tokenizer beside it.
@@ -27,7 +28,7 @@ pub struct Flags {
     /// The checkpoint.
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// The BITS file to write.
+    /// The BITS file to write; `-` is standard output, beside which there is no description.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// `byte`, or the tokenizer.json that the model was trained with. If not given: the one beside the checkpoint of
@@ -60,9 +61,8 @@ pub fn run(flags: &Flags) -> Result<()> {
     let model = read(from)?;
     let tokenizer = flags.tokenizer(&model)?;
     let mut said = format!("{}: {} bytes, {}", out.display(), model.bytes.len(), model.what);
-    let write_model = || write_atomically(out, |file| file.write_all(&model.bytes));
-    // A device or a pipe has nothing beside it.
-    if fs::metadata(out).is_ok_and(|at| !at.is_file() && !at.is_dir()) {
+    let write_model = || write_out_in_folder(out, &model.bytes);
+    if !has_place(out) {
         write_model()?;
     } else if let Some((tokenizer, file)) = tokenizer {
         let name = flags.name.as_deref();
@@ -73,14 +73,13 @@ pub fn run(flags: &Flags) -> Result<()> {
         // In this order a process that is killed between the two leaves a description that is refused.
         write_model()?;
         let json = description.to_json()?;
-        write_atomically(&Description::path(out), |file| file.write_all(json.as_bytes()))?;
+        write_out_in_folder(&Description::path(out), json.as_bytes())?;
     } else {
         write_model()?;
         remove_if_there(&Description::path(out))?;
         said += "; without a description, for which --tokenizer is wanted";
     }
-    println!("{said}");
-    Ok(())
+    summarise(out, &said)
 }
 
 fn read(from: &Path) -> Result<Model> {
@@ -135,15 +134,16 @@ impl Flags {
 /// Puts the tokenizer beside the model, where it is found.
 fn copy_tokenizer(file: &Path, out: &Path) -> Result<()> {
     let to = out.with_file_name(TOKENIZER);
-    let json = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    match fs::read(&to) {
+    let json =
+        bitstate_files::read(file, TOKENIZER_LIMIT).with_context(|| format!("cannot read {}", file.display()))?;
+    match bitstate_files::read(&to, TOKENIZER_LIMIT) {
         Ok(there) => ensure!(
             there == json,
             "{} is another tokenizer than {}: choose another folder for --out, or move it away",
             to.display(),
             file.display()
         ),
-        Err(error) if error.kind() == ErrorKind::NotFound => write_atomically(&to, |file| file.write_all(&json))?,
+        Err(error) if error.kind() == ErrorKind::NotFound => write_out_in_folder(&to, &json)?,
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", to.display())),
     }
     Ok(())

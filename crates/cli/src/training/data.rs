@@ -1,9 +1,10 @@
 //! `bitstate data`: texts made ready for training.
 
+use super::write_out_in_folder;
+use crate::{numbers, output};
 use anyhow::Result;
 use bitstate_tokenizer::END_OF_TEXT;
 use bitstate_train::data::{Prepare, Side, TokenizerKind, prepare, smoke_corpus};
-use bitstate_train::write_atomically;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -48,7 +49,7 @@ struct PrepareFlags {
     #[arg(long, value_name = "TOKEN")]
     end: Option<String>,
     /// Share of the stories to hold out.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05, allow_negative_numbers = true)]
     held_out: f64,
     /// The folder to write.
     #[arg(long, value_name = "DIR")]
@@ -67,12 +68,12 @@ enum Corpus {
 #[derive(clap::Args)]
 struct SmokeFlags {
     /// How many.
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = numbers::positive, allow_negative_numbers = true)]
     stories: u32,
     /// The same seed gives the same stories.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = numbers::seed, allow_negative_numbers = true)]
     seed: u64,
-    /// The file to write.
+    /// The file to write; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
@@ -88,19 +89,20 @@ pub fn run(flags: &Flags) -> Result<()> {
             let (tokenizer, end) = (tokenizer.clone(), end.clone());
             let job = Prepare { inputs, valid, held_out: *held_out, tokenizer, end, out: out.clone() };
             let made = prepare(&job)?;
+            let mut said = output::stdout();
             for (name, side) in [("train", made.train), ("valid", made.valid)] {
                 let Side { stories, tokens, bytes } = side;
-                println!("{name}: {stories} stories, {bytes} bytes, {tokens} tokens");
+                writeln!(said, "{name}: {stories} stories, {bytes} bytes, {tokens} tokens")?;
             }
             if made.in_both > 0 {
-                println!("{} of the stories held out are in the text to train on, too", made.in_both);
+                writeln!(said, "{} of the stories held out are in the text to train on, too", made.in_both)?;
             }
-            println!("{} tokens in the vocabulary; written to {}", made.vocab_size, out.display());
+            writeln!(said, "{} tokens in the vocabulary; written to {}", made.vocab_size, out.display())?;
             Ok(())
         }
         Command::Smoke(SmokeFlags { stories, seed, out }) => {
             let text = smoke_corpus(*stories as usize, *seed).join(&format!("\n{END_OF_TEXT}\n"));
-            Ok(write_atomically(out, |file| writeln!(file, "{text}"))?)
+            write_out_in_folder(out, format!("{text}\n").as_bytes())
         }
     }
 }

@@ -5,12 +5,19 @@ pub mod convert;
 pub mod data;
 pub mod train;
 
+use crate::output::{has_place, write_out};
 use anyhow::{Context, Result, ensure};
 use bitstate_tokenizer::BYTES;
 use bitstate_train::checkpoint::Position;
 use bitstate_train::data::{TOKENIZER, tokenizer_name};
-use std::fs;
+use bitstate_train::{TOKENIZER_LIMIT, write_atomically};
+use std::io::Write;
 use std::path::{Path, PathBuf};
+
+/// Writes the file that `--out` names, as [`write_out`], and its folder if there is none.
+fn write_out_in_folder(out: &Path, bytes: &[u8]) -> Result<()> {
+    if has_place(out) { Ok(write_atomically(out, |file| file.write_all(bytes))?) } else { write_out(out, bytes) }
+}
 
 /// The tokenizer.json that the run at `position` was trained with, by `--tokenizer` or beside the checkpoint; `None`
 /// if it was trained on bytes.
@@ -30,7 +37,8 @@ pub fn tokenizer_of(checkpoint: &Path, position: &Position, given: Option<&str>)
         "{run} was trained with a tokenizer.json, which is not beside it: give it as --tokenizer; `data prepare` left it \
          beside the token files"
     );
-    let found = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let found =
+        bitstate_files::read(&path, TOKENIZER_LIMIT).with_context(|| format!("cannot read {}", path.display()))?;
     let (found, wanted) = (tokenizer_name(Some(&found)), &position.tokenizer);
     ensure!(
         found == *wanted,

@@ -1,9 +1,12 @@
 //! `bitstate train`: a training run, with a bar.
 
+use crate::output;
 use anyhow::{Context, Result, bail, ensure};
 use bitstate_train::config::TrainConfig;
 use bitstate_train::{Event, Trainer};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::fmt;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::exit;
 use std::sync::OnceLock;
@@ -32,9 +35,10 @@ pub fn run(flags: &Flags) -> Result<()> {
     let steps = config.steps;
     let mut trainer = if flags.resume { Trainer::resume(config)? } else { Trainer::new(config)? };
     ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;
-    println!("{} parameters, {:?}", trainer.params().count(), trainer.shapes());
+    let mut lines = Lines(Ok(()));
+    lines.say(format_args!("{} parameters, {:?}", trainer.params().count(), trainer.shapes()));
     if trainer.position().step == steps {
-        println!("the run has done its {steps} steps; a larger `steps` goes on with it");
+        lines.say(format_args!("the run has done its {steps} steps; a larger `steps` goes on with it"));
     }
 
     let bar = ProgressBar::new(steps);
@@ -47,9 +51,10 @@ pub fn run(flags: &Flags) -> Result<()> {
         }
         Event::Validated { step, bits_per_byte, best, .. } => {
             let best = if *best { ", the best so far" } else { "" };
-            bar.suspend(|| println!("step {step}: {bits_per_byte:.4} bits a byte on held-out text{best}"));
+            let line = format_args!("step {step}: {bits_per_byte:.4} bits a byte on held-out text{best}");
+            bar.suspend(|| lines.say(line));
         }
-        Event::Sampled { step, text, .. } => bar.suspend(|| println!("step {step} writes: {text}")),
+        Event::Sampled { step, text, .. } => bar.suspend(|| lines.say(format_args!("step {step} writes: {text}"))),
         Event::Saved { .. } => {}
     })?;
     let done = trainer.position().step;
@@ -59,7 +64,19 @@ pub fn run(flags: &Flags) -> Result<()> {
         bail!("stopped after {done} of {steps} steps, which are saved; `--resume` goes on");
     }
     bar.finish();
-    Ok(())
+    lines.0
+}
+
+/// Lines on standard output. One that cannot be written does not end the run, which is worth more: the error is kept, and
+/// nothing more is written.
+struct Lines(Result<()>);
+
+impl Lines {
+    fn say(&mut self, line: fmt::Arguments<'_>) {
+        if self.0.is_ok() {
+            self.0 = writeln!(output::stdout(), "{line}").map_err(Into::into);
+        }
+    }
 }
 
 /// On Ctrl-C: the first lets the run save what it has.
@@ -67,7 +84,7 @@ fn stop() {
     static FIRST: OnceLock<Instant> = OnceLock::new();
     let first = FIRST.get_or_init(Instant::now);
     if !STOP.swap(true, Ordering::SeqCst) {
-        eprintln!("stopping; once more to stop at once and without a checkpoint");
+        output::say(format_args!("stopping; once more to stop at once and without a checkpoint"));
     } else if first.elapsed() > Duration::from_secs(1) {
         // Not at once: `timeout` and others send a signal to the process and to its group.
         exit(130);

@@ -2,8 +2,9 @@
 //!
 //! Exit status 0: every job succeeded; 1: a job failed, as the answer says; 2: nothing could be run, and standard
 //! error says why.
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where it cannot be written")]
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bitstate_model::AlignedBytes;
 use bitstate_suite::{HeapCounter, HeapUse, Host};
 use bitstate_threads::{Pool, Workers};
@@ -15,6 +16,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
+
+/// Largest request that is read, in bytes.
+const REQUEST_LIMIT: u64 = 64 << 20;
 
 /// Run the suite's jobs on this machine.
 ///
@@ -101,7 +105,8 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // A standard error that cannot be written changes nothing.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
             ExitCode::from(2)
         }
     }
@@ -109,7 +114,9 @@ fn main() -> ExitCode {
 
 fn run(flags: &Flags) -> Result<bool> {
     let mut request = String::new();
-    io::stdin().read_to_string(&mut request).context("cannot read the request from standard input")?;
+    let read = io::stdin().take(REQUEST_LIMIT + 1).read_to_string(&mut request);
+    read.context("cannot read the request from standard input")?;
+    ensure!(request.len() as u64 <= REQUEST_LIMIT, "the request is larger than {} MiB", REQUEST_LIMIT >> 20);
     let model = AlignedBytes::read_model(&flags.model)
         .with_context(|| format!("cannot read the model {}", flags.model.display()))?;
     let threads = flags.threads.get();

@@ -2,18 +2,23 @@
 //!
 //! Exit status 0: every job succeeded; 1: a job failed, as the answer says; 2: nothing could be run, the guest
 //! trapped or ran into a limit, and standard error says which.
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where it cannot be written")]
 
 mod determinism;
 
 use clap::Parser;
-use std::fs;
-use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use wasmtime::error::Context;
 use wasmtime::{Caller, Config, Engine, Extern, Linker, Module, Store, StoreLimits, StoreLimitsBuilder, Trap};
 use wasmtime::{Result, format_err};
+
+/// Largest request and largest guest that are read, in bytes.
+const REQUEST_LIMIT: u64 = 64 << 20;
+const GUEST_LIMIT: u64 = 256 << 20;
 
 /// Run the suite's jobs in a WebAssembly guest.
 ///
@@ -55,22 +60,24 @@ fn main() -> ExitCode {
     match run(&Flags::parse()) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // A standard error that cannot be written changes nothing.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
             ExitCode::from(2)
         }
     }
 }
 
 fn run(flags: &Flags) -> Result<u8> {
-    let mut request = Vec::new();
-    io::stdin().read_to_end(&mut request).context("cannot read the request from standard input")?;
-    let model = fs::read(&flags.model).with_context(|| format!("cannot read the model {}", flags.model.display()))?;
+    let request = read(io::stdin(), REQUEST_LIMIT).context("cannot read the request from standard input")?;
+    let model = read_file(&flags.model, flags.memory_limit as u64)
+        .with_context(|| format!("cannot read the model {}, which must fit --memory-limit", flags.model.display()))?;
 
     let metered = flags.count_fuel || flags.fuel.is_some();
     let mut config = Config::new();
     config.consume_fuel(metered).epoch_interruption(true);
     let engine = Engine::new(&config)?;
-    let guest = fs::read(&flags.guest).with_context(|| format!("cannot read the guest {}", flags.guest.display()))?;
+    let guest = read_file(&flags.guest, GUEST_LIMIT)
+        .with_context(|| format!("cannot read the guest {}", flags.guest.display()))?;
     let module = determinism::check(&guest)
         .and_then(|()| Module::new(&engine, &guest))
         .with_context(|| format!("cannot load the guest {}", flags.guest.display()))?;
@@ -103,6 +110,20 @@ fn run(flags: &Flags) -> Result<u8> {
         .ok()
         .filter(|&status| status <= 2)
         .ok_or(format_err!("the guest answered with status {status}"))
+}
+
+/// The bytes of a file of at most `limit` bytes.
+fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read(File::open(path)?, limit)
+}
+
+fn read(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("larger than {limit} bytes")));
+    }
+    Ok(bytes)
 }
 
 /// Instantiates the guest, hands it its inputs and calls it.
@@ -146,7 +167,9 @@ fn text(mut caller: Caller<'_, Host>, kind: u32, address: u32, length: u32) -> R
     };
     match kind {
         0 => host.out.write_all(bytes)?,
-        _ => eprintln!("guest: {}", String::from_utf8_lossy(bytes)),
+        _ => {
+            let _ = writeln!(io::stderr(), "guest: {}", String::from_utf8_lossy(bytes));
+        }
     }
     Ok(())
 }

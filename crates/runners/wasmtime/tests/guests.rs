@@ -137,3 +137,23 @@ fn a_file_that_is_not_there_is_named() {
         &["cannot read the guest nowhere.wasm"],
     );
 }
+
+/// What is read is limited before there is a guest that could be limited.
+#[test]
+fn files_without_an_end_are_read_no_further() {
+    let ran = host(&guest("(i32.const 0)"), "--memory-limit 4");
+    refused(&ran, &["model.bits", "larger than 4 bytes", "--memory-limit"]);
+    #[cfg(target_os = "linux")]
+    {
+        let program = env!("CARGO_BIN_EXE_bitstate-runner-wasmtime");
+        let run = |guest: &str, model: &str| {
+            let mut command = Command::new("sh");
+            let line = format!("ulimit -v 4194304; exec {program} --guest {guest} --model {model} < /dev/null");
+            let output = command.args(["-c", &line]).output().unwrap();
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+        };
+        refused(&run("/dev/zero", "/dev/null"), &["/dev/zero", "larger than"]);
+        refused(&run("/dev/null", "/dev/zero"), &["/dev/zero", "larger than"]);
+    }
+}

@@ -2,8 +2,8 @@
 
 use super::tokens::TokenFile;
 use crate::error::Error;
+use crate::file::TOKENIZER_LIMIT;
 use bitstate_tokenizer::Tokenizer;
-use std::fs;
 use std::hash::Hasher;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -38,7 +38,7 @@ impl Data {
             return Err(Error::content(folder, format_args!("there is no {TRAIN}; `bitstate data prepare` makes it")));
         }
         let path = folder.join(TOKENIZER);
-        let (mut tokenizer, digest, json) = match fs::read(&path) {
+        let (mut tokenizer, digest, json) = match bitstate_files::read(&path, TOKENIZER_LIMIT) {
             Ok(json) => {
                 let tokenizer = Tokenizer::from_json(&json).map_err(|error| Error::content(&path, error))?;
                 (tokenizer, digest(&json), Some(json))

@@ -1,0 +1,34 @@
+//! Reading up to a limit: a file may be a device that has no end.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+
+/// Reads a file of at most `limit` bytes.
+///
+/// # Errors
+/// If it cannot be read, or is larger.
+pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    // Said at once; what grows, or has no length, is limited as it is read.
+    if file.metadata()?.len() > limit {
+        return Err(too_large(limit));
+    }
+    read_from(file, limit)
+}
+
+/// Reads what comes from `source`, at most `limit` bytes.
+///
+/// # Errors
+/// If it cannot be read, or more comes.
+pub fn read_from(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
+}
+
+fn too_large(limit: u64) -> io::Error {
+    let (mib, kib) = (limit >> 20, limit >> 10);
+    let limit = if mib > 0 { format!("{mib} MiB") } else { format!("{kib} KiB") };
+    io::Error::new(ErrorKind::FileTooLarge, format!("larger than {limit}, the most that is read of a file of its kind"))
+}
