@@ -11,15 +11,19 @@
 //! The programs are built by the toolchain that runs this harness. Instrumentation for coverage and AddressSanitizer are
 //! flags that a stable compiler takes only with `RUSTC_BOOTSTRAP=1`.
 
+mod cover;
+mod folders;
 mod said;
 
+use self::folders::{empty, files, kind_of, new_artifact};
 use crate::build::logged;
 use crate::cargo::{Wanted, built, cargo};
 use crate::environment;
 use crate::error::{Error, nearest};
 use crate::process::{self, Limits, Output, ProcessError, tail};
 use crate::tools::program;
-use crate::workspace::{Workspace, make_folder, write_atomic};
+use crate::workspace::{Workspace, make_folder, read_text, write_atomic};
+use bitstate_protocol::Digest;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -62,8 +66,10 @@ const INPUT_SECONDS: u32 = 20;
 const GRACE: Duration = Duration::from_secs(120);
 /// What a program may say: a line for each input that is kept.
 const OUTPUT: usize = 256 << 20;
-/// Most bytes of a corpus that is committed, and most files.
-const COMMITTED: (u64, usize) = (100 << 10, 60);
+/// Most files of a committed corpus.
+const COMMITTED_FILES: usize = 60;
+/// Most bytes of them together.
+const COMMITTED_BYTES: u64 = 100 << 10;
 
 /// Flags of the compiler: edges counted in place, compared values traced, and AddressSanitizer.
 const RUSTFLAGS: [&str; 6] = [
@@ -175,34 +181,48 @@ impl Fuzzers<'_> {
         for input in self.stored(target)? {
             findings.extend(self.replay(target, &input)?);
         }
-        let running = self.folder(target, "running");
-        let corpus = self.folder(target, "corpus");
+        let mut total = said::Stats::default();
+        let end = Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(Instant::now()).as_secs();
+            // 0 would be no limit for libFuzzer.
+            if left == 0 {
+                break;
+            }
+            let (stats, finding) = self.fuzz_once(target, Duration::from_secs(left))?;
+            total.executions += stats.executions;
+            total.coverage = total.coverage.max(stats.coverage);
+            if finding.is_some() {
+                findings.extend(finding);
+                break;
+            }
+        }
+        let (seconds, corpus) = (started.elapsed().as_secs(), self.kept(target));
+        let said::Stats { executions, coverage } = total;
+        Ok(Outcome { target: target.name, executions, coverage, corpus, seconds, findings })
+    }
+
+    /// Runs a target's program until it finds something or the time is up. A hang that does not hang again is none: what
+    /// took long was this machine.
+    fn fuzz_once(&self, target: &Target, time: Duration) -> Result<(said::Stats, Option<Finding>), Error> {
+        let (running, corpus) = (self.folder(target, "running"), self.folder(target, "corpus"));
         make_folder(&corpus)?;
         empty(&running)?;
         let mut command = self.program(target, &running);
         command.arg(format!("-max_total_time={}", time.as_secs())).arg("-print_final_stats=1");
         command.arg(&corpus).args(self.starts(target));
         let output = self.run(target, &mut command, time + GRACE)?;
-        let stats = said::stats(&output.stderr);
-        match new_artifact(&running)? {
-            Some(artifact) => findings.push(self.store(target, &artifact, &output.stderr)?),
+        let finding = match new_artifact(&running)? {
+            Some(artifact) if kind_of(&artifact) == "timeout" && self.replay(target, &artifact)?.is_none() => None,
+            Some(artifact) => Some(self.store(target, &artifact, &output.stderr)?),
             None if !output.status.success() => {
-                let (log, status) = (self.folder(target, "log"), output.status);
-                write_atomic(&log, output.stderr.as_bytes())?;
-                let what = format!("fuzz-{} ended with {status} and left no input", target.name);
-                return Err(Error::Build { what, log, tail: tail(&output.stderr, 20) });
+                let what = format!("fuzz-{} ended with {} and left no input", target.name, output.status);
+                return Err(self.failed(target, &what, &output));
             }
-            None => {}
-        }
+            None => None,
+        };
         empty(&running)?;
-        Ok(Outcome {
-            target: target.name,
-            executions: stats.executions,
-            coverage: stats.coverage,
-            corpus: self.kept(target),
-            seconds: started.elapsed().as_secs(),
-            findings,
-        })
+        Ok((said::stats(&output.stderr), finding))
     }
 
     /// Gives a target one input; what it finds, if it fails.
@@ -227,51 +247,52 @@ impl Fuzzers<'_> {
         Ok((!output.status.success()).then_some(finding))
     }
 
-    /// Makes the committed corpus of a target anew: the smallest inputs of all that are known which together reach the same
-    /// edges, as far as there is room for them. Returns how many files it has.
+    /// Makes the committed corpus of a target anew: of all inputs that are known a few that together reach most of what
+    /// they all reach. Returns how many.
     ///
     /// # Errors
     /// On Ctrl-C, and if the program fails or a file cannot be written.
     pub fn minimise(&self, target: &Target) -> Result<usize, Error> {
-        let (running, merged) = (self.folder(target, "running"), self.folder(target, "merged"));
+        let running = self.folder(target, "running");
+        let (merged, control) = (running.join("merged"), running.join("control"));
         empty(&running)?;
         empty(&merged)?;
         let mut command = self.program(target, &running);
         // Edges alone: how often each is taken tells many more inputs apart than need to be kept.
-        command.args(["-merge=1", "-use_counters=0"]).arg(&merged).arg(self.folder(target, "corpus"));
-        command.args(self.starts(target));
+        command.args(["-set_cover_merge=1", "-use_counters=0"]);
+        let mut flag = std::ffi::OsString::from("-merge_control_file=");
+        flag.push(&control);
+        command.arg(flag).arg(&merged).arg(self.folder(target, "corpus")).args(self.starts(target));
         let output = self.run(target, &mut command, Duration::from_secs(3600))?;
         if !output.status.success() {
-            let what = format!("minimising the corpus of {}", target.name);
-            let log = self.folder(target, "log");
-            write_atomic(&log, output.stderr.as_bytes())?;
-            return Err(Error::Build { what, log, tail: tail(&output.stderr, 20) });
+            return Err(self.failed(target, &format!("minimising the corpus of {}", target.name), &output));
         }
-        let mut kept: Vec<(u64, PathBuf)> = Vec::new();
-        for path in files(&merged)? {
-            kept.push((std::fs::metadata(&path).map_err(Error::io("read", &path))?.len(), path));
-        }
-        kept.sort();
+        let inputs = cover::parse(&read_text(&control)?);
+        let inputs = inputs.map_err(|message| Error::Malformed { path: control, message })?;
         let folder = self.committed(target, "corpus");
         make_folder(&folder)?;
-        let before = files(&folder)?;
-        let mut names = Vec::new();
-        let mut total = 0;
-        for (size, path) in kept.into_iter().take(COMMITTED.1) {
-            total += size;
-            if total > COMMITTED.0 {
-                break;
-            }
+        let mut kept = Vec::new();
+        for path in cover::choose(inputs, COMMITTED_FILES, COMMITTED_BYTES) {
             let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
-            let to = folder.join(path.file_name().unwrap_or_default());
-            write_atomic(&to, &bytes)?;
-            names.push(to);
+            // By what they hold, so that what stays is not renamed.
+            let name = folder.join(Digest::of(&bytes).to_string());
+            write_atomic(&name, &bytes)?;
+            kept.push(name);
         }
-        for old in before.iter().filter(|old| !names.contains(old)) {
+        for old in files(&folder)?.iter().filter(|old| !kept.contains(old)) {
             std::fs::remove_file(old).map_err(Error::io("remove", old))?;
         }
-        empty(&merged)?;
-        Ok(names.len())
+        empty(&running)?;
+        Ok(kept.len())
+    }
+
+    /// A program that ended in another way than it should; all that it said is in a log.
+    fn failed(&self, target: &Target, what: &str, output: &Output) -> Error {
+        let log = self.folder(target, "log");
+        match write_atomic(&log, output.stderr.as_bytes()) {
+            Ok(()) => Error::Build { what: what.into(), log, tail: tail(&output.stderr, 20) },
+            Err(error) => error,
+        }
     }
 
     /// Findings of earlier runs.
@@ -329,62 +350,14 @@ fn sanitized(program: &Path) -> Command {
     command
 }
 
-/// What libFuzzer calls the kind of a finding: `crash-…`, `timeout-…`, `oom-…`, `slow-unit-…`.
-fn kind_of(artifact: &Path) -> String {
-    let name = artifact.file_name().unwrap_or_default().to_string_lossy();
-    name.rsplit_once('-').map_or("crash", |(kind, _)| kind).to_string()
-}
-
-/// The input that a program failed for, if it left one. One that was only slow is none.
-fn new_artifact(folder: &Path) -> Result<Option<PathBuf>, Error> {
-    let failed = |path: &PathBuf| ["crash", "timeout", "oom", "leak"].contains(&kind_of(path).as_str());
-    Ok(files(folder)?.into_iter().find(failed))
-}
-
-/// The files of a folder in the order of their names; none where there is no folder.
-fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(Error::io("list", folder))?,
-    };
-    let paths = entries.map(|entry| entry.map(|entry| entry.path()).map_err(Error::io("list", folder)));
-    let mut paths = paths.collect::<Result<Vec<_>, _>>()?;
-    paths.retain(|path| path.is_file());
-    paths.sort();
-    Ok(paths)
-}
-
-/// Makes a folder that holds nothing.
-fn empty(folder: &Path) -> Result<(), Error> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("empty", folder)(error)),
-        _ => make_folder(folder),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{TARGETS, Target, kind_of, new_artifact};
-    use std::path::Path;
+    use super::{TARGETS, Target};
 
     #[test]
     fn a_misspelt_target_names_the_nearest() {
         let error = Target::named("tokeniser").unwrap_err().to_string();
         assert_eq!(error, "there is no fuzz target `tokeniser`; did you mean `tokenizer`?");
         assert_eq!(Target::named("bits").unwrap(), &TARGETS[0]);
-    }
-
-    #[test]
-    fn an_input_that_failed_is_told_from_one_that_was_slow() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str| std::fs::write(folder.path().join(name), b"x").unwrap();
-        assert_eq!(new_artifact(folder.path()).unwrap(), None);
-        file("slow-unit-0a");
-        file(".tmp1234");
-        assert_eq!(new_artifact(folder.path()).unwrap(), None);
-        file("timeout-0b");
-        assert_eq!(new_artifact(folder.path()).unwrap(), Some(folder.path().join("timeout-0b")));
-        assert_eq!(kind_of(Path::new("a/oom-0c")), "oom");
-        assert_eq!(kind_of(Path::new("minimized-from-0c")), "minimized-from");
     }
 }
