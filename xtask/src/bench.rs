@@ -4,24 +4,23 @@ use crate::context::{self, Context, Ready, tell};
 use crate::flags::{Cli, Command, Flags};
 use crate::resume::{self, Resumed};
 use anyhow::bail;
-use bitstate_harness::git;
-use bitstate_harness::golden::{Case, Golden};
-use bitstate_harness::journal::Journal;
-use bitstate_harness::measure;
-use bitstate_harness::pairs::{self, Pairs, Settings, Side};
-use bitstate_harness::processor::Processor;
-use bitstate_harness::provenance::{self, Provenance};
+use bitstate_harness::Exit;
+use bitstate_harness::definitions::golden::{Case, Golden};
+use bitstate_harness::definitions::thresholds::{Thresholds, TimeLimits};
+use bitstate_harness::definitions::workloads;
+use bitstate_harness::records::journal::Journal;
+use bitstate_harness::records::provenance::Provenance;
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::report::history::Published;
-use bitstate_harness::report::place;
 use bitstate_harness::report::shown::shown;
-use bitstate_harness::stats::verdict::TimeLimits;
-use bitstate_harness::target::{Cell, Clock};
-use bitstate_harness::thresholds::Thresholds;
-use bitstate_harness::verify::Plan;
-use bitstate_harness::workloads;
-use bitstate_harness::workspace::Workspace;
-use bitstate_harness::{Exit, report, verify};
+use bitstate_harness::report::{self, place};
+use bitstate_harness::runs::pairs::{self, Pairs, Settings, Side};
+use bitstate_harness::runs::plan::Plan;
+use bitstate_harness::runs::{measure, verify};
+use bitstate_harness::targets::{Cell, Clock};
+use bitstate_harness::workspace::processor::Processor;
+use bitstate_harness::workspace::time::now;
+use bitstate_harness::workspace::{Workspace, git};
 use clap::{Args, Parser};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -134,7 +133,7 @@ fn bench(bench: &BenchFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
 
 /// A run of this name that starts now, as far as its folder goes.
 fn named(name: &str) -> Provenance {
-    Provenance { name: name.into(), started: provenance::now(), ..Provenance::default() }
+    Provenance { name: name.into(), started: now(), ..Provenance::default() }
 }
 
 /// Where reports of this kind of run go.

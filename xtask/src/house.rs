@@ -1,12 +1,12 @@
 //! What a commit must satisfy beside its tests: spelling, licences and sources of dependencies, no build outputs.
 
 use anyhow::{Context as _, ensure};
-use bitstate_harness::build::logged;
-use bitstate_harness::cargo::cargo;
-use bitstate_harness::environment::command;
-use bitstate_harness::target::tools;
-use bitstate_harness::tools::Tool;
+use bitstate_harness::targets::tools;
 use bitstate_harness::workspace::Workspace;
+use bitstate_harness::workspace::cargo::cargo;
+use bitstate_harness::workspace::environment::command;
+use bitstate_harness::workspace::log::logged;
+use bitstate_harness::workspace::tools::Tool;
 use spdx::{Expression, LicenseReq, ParseMode};
 use std::collections::BTreeSet;
 use std::path::Path;

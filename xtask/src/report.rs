@@ -3,10 +3,10 @@
 use crate::context::tell;
 use anyhow::bail;
 use bitstate_harness::Exit;
-use bitstate_harness::merge;
-use bitstate_harness::records::{self, Row};
+use bitstate_harness::records::{self, Row, merge};
+use bitstate_harness::report;
 use bitstate_harness::report::check::{self, Readme};
-use bitstate_harness::report::{self, history::Published};
+use bitstate_harness::report::history::Published;
 use bitstate_harness::workspace::{Workspace, read_text, write_atomic};
 use clap::Args;
 use std::path::{Path, PathBuf};

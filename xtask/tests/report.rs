@@ -1,9 +1,10 @@
 //! `cargo xtask report` as a process: what it ends with, and what it says.
 #![allow(clippy::unwrap_used)]
 
-use bitstate_harness::environment::command;
-use bitstate_harness::provenance::Provenance;
-use bitstate_harness::records::{self, Direction, Row};
+use bitstate_harness::definitions::metrics::Direction;
+use bitstate_harness::records::provenance::Provenance;
+use bitstate_harness::records::{self, Row};
+use bitstate_harness::workspace::environment::command;
 use std::path::Path;
 
 /// Records of one cell that ran at `time` ns a token.

@@ -1,9 +1,10 @@
 //! What a page says of the runs published before it, and whether pages and the README are current.
 #![allow(clippy::unwrap_used)]
 
-use bitstate_harness::counters::Counter;
-use bitstate_harness::provenance::Provenance;
-use bitstate_harness::records::{Direction, Row, read_parts};
+use bitstate_harness::definitions::metrics::Direction;
+use bitstate_harness::records::counter::Counter;
+use bitstate_harness::records::provenance::Provenance;
+use bitstate_harness::records::{Row, read_parts};
 use bitstate_harness::report::charts::{self, Chart};
 use bitstate_harness::report::check::{self, Readme};
 use bitstate_harness::report::history::{Published, Quantity};
@@ -168,7 +169,8 @@ fn accepted_instructions_are_a_history_too_and_say_what_they_depend_on() {
             unconfirmed: false,
         };
         let why = format!("{value} under {valgrind}");
-        bitstate_harness::baseline::accept(&workspace, &[counter], |_| true, &why, &Provenance::default()).unwrap();
+        bitstate_harness::verdicts::baseline::accept(&workspace, &[counter], |_| true, &why, &Provenance::default())
+            .unwrap();
     };
     accept(100, "3.19");
     accept(90, "3.19");

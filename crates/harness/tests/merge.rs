@@ -1,12 +1,13 @@
 //! Shards of one commit joined into one file and report; what must not be joined; how a merged file is read.
 #![allow(clippy::unwrap_used)]
 
-use bitstate_harness::merge::merge;
-use bitstate_harness::provenance::Provenance;
-use bitstate_harness::records::{self, Direction, Row, read, read_parts};
+use bitstate_harness::definitions::metrics::Direction;
+use bitstate_harness::definitions::thresholds::TimeLimits;
+use bitstate_harness::records::merge::merge;
+use bitstate_harness::records::provenance::Provenance;
+use bitstate_harness::records::{self, Row, read, read_parts};
 use bitstate_harness::report::history::Published;
 use bitstate_harness::report::{self, Report, markdown, overview, tables};
-use bitstate_harness::stats::verdict::TimeLimits;
 use bitstate_harness::{Error, Exit};
 use std::path::{Path, PathBuf};
 

@@ -2,12 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 use bitstate_harness::Exit;
-use bitstate_harness::expected::{Cause, Skip};
-use bitstate_harness::provenance::Provenance;
-use bitstate_harness::records::{Direction, Row};
+use bitstate_harness::definitions::metrics::Direction;
+use bitstate_harness::records::Row;
+use bitstate_harness::records::provenance::Provenance;
 use bitstate_harness::report::history::Published;
 use bitstate_harness::report::{self, Report, markdown};
-use bitstate_harness::target::{Cell, Clock};
+use bitstate_harness::targets::skip::{Cause, Skip};
+use bitstate_harness::targets::{Cell, Clock};
 use std::path::Path;
 
 fn sample(cell: Cell, workload: &str, sample: u32, phase: &str, metric: &str, value: f64) -> Row {

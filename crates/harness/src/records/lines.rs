@@ -1,7 +1,8 @@
 //! Reading JSON Lines from a file that may be cut, mixed or made up: what is wrong is a sentence about its line.
 
-use super::{METRICS, OLDEST_SCHEMA, Row, SCHEMA};
-use crate::error::{Error, nearest};
+use super::rows::{OLDEST_SCHEMA, Row, SCHEMA};
+use crate::definitions::metrics::METRICS;
+use crate::workspace::error::{Error, nearest};
 use serde_json::Value;
 use std::fmt;
 use std::fs::File;

@@ -3,7 +3,7 @@
 use super::history::Published;
 use super::shown::{Shown, shown};
 use super::{markdown, outdated, read};
-use crate::error::Error;
+use crate::workspace::error::Error;
 use crate::workspace::{Workspace, read_text};
 use std::path::{Path, PathBuf};
 

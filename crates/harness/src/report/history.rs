@@ -2,17 +2,17 @@
 //!
 //! A page knows the runs that started before it and no later ones, so publishing another changes no page but the new
 //! one's. Times of two sessions are never compared, not even on one machine: they stand in a chart as points without a
-//! line. Counters are compared where everything that they depend on is the same: see [`crate::counters`].
+//! line. Counters are compared where everything that they depend on is the same: see [`crate::records::counter`].
 
 use super::Report;
 use super::tables::{Table, bytes, number, percent};
-use crate::baseline;
-use crate::comparison;
-use crate::counters::{self, EVERY_VARIANT, SIZE};
-use crate::error::Error;
+use crate::definitions::metrics::{EVERY_VARIANT, SIZE};
+use crate::records::counter::{Counter, of_records};
 use crate::records::{Part, read_parts};
-use crate::target::{Cell, Clock};
+use crate::targets::Cell;
+use crate::verdicts::{baseline, comparison};
 use crate::workspace::Workspace;
+use crate::workspace::error::Error;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -157,7 +157,7 @@ pub(super) fn started(parts: &[Part]) -> &str {
 
 fn points_of(part: &Part) -> Vec<Point> {
     let report = Report::of(part.provenance.clone(), &part.rows);
-    let counters = counters::of_records(&part.provenance, &part.rows);
+    let counters = of_records(&part.provenance, &part.rows);
     let key = |cell: Cell, workload: &str, metric: &str, phase: &str| {
         let name = [cell.target.name, cell.variant.name, workload, phase, metric];
         let counter = counters.iter().find(|counter| counter.name() == name)?;
@@ -177,16 +177,12 @@ fn points_of(part: &Part) -> Vec<Point> {
             let count = get("decode", "instructions per token");
             push(Quantity::Instructions, count, key(cell, workload, "instructions", "decode"));
             push(Quantity::Fuel, get("decode", "fuel per token"), key(cell, workload, "fuel", "decode"));
-            let exact = match cell.target.clock {
-                Clock::Instructions => Some("heap_peak"),
-                Clock::Wall => (cell.target.name == "wasm").then_some("linear_memory"),
-            };
-            if let Some(metric) = exact {
+            if let Some(metric) = cell.target.kind.exact_memory() {
                 push(Quantity::Memory, get("run", "memory"), key(cell, workload, metric, "run"));
             }
         }
     }
-    let code = |counter: &&counters::Counter| counter.metric == SIZE && ["text", "code"].contains(&&*counter.phase);
+    let code = |counter: &&Counter| counter.metric == SIZE && ["text", "code"].contains(&&*counter.phase);
     points.extend(counters.iter().filter(code).map(|counter| Point {
         quantity: Quantity::Code,
         target: counter.target.clone(),

@@ -4,7 +4,7 @@ use super::Report;
 use super::charts;
 use super::markdown::{self, Section};
 use super::tables::{self, Table};
-use crate::error::Error;
+use crate::workspace::error::Error;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, context};
 use serde::Serialize;

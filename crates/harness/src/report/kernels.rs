@@ -2,8 +2,8 @@
 
 use super::tables::{Table, middle, number, percent};
 use super::{Measurement, Report};
-use crate::probe::PARTS;
-use crate::target::{Cell, Clock};
+use crate::definitions::metrics::PARTS;
+use crate::targets::{Cell, Clock};
 use std::collections::BTreeMap;
 
 /// A measured kernel, by the name that its rows have.

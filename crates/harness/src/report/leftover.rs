@@ -2,7 +2,7 @@
 //! this run's.
 
 use super::Files;
-use crate::error::Error;
+use crate::workspace::error::Error;
 use std::io::ErrorKind;
 use std::path::Path;
 

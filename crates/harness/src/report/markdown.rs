@@ -2,7 +2,7 @@
 
 use super::tables::{self, Table};
 use super::{Report, overview};
-use crate::error::Error;
+use crate::workspace::error::Error;
 use std::path::Path;
 
 /// What a reader should not take from the numbers.

@@ -14,18 +14,15 @@ mod roof;
 pub mod shown;
 pub mod tables;
 
-use crate::comparison::{self, Comparison};
-use crate::error::Error;
-use crate::expected::Cause;
-use crate::git;
-use crate::merge;
-use crate::probe::PARTS;
-use crate::process;
-use crate::provenance::Provenance;
-use crate::records::{self, Part, Row, Tally};
-use crate::stats::Summary;
-use crate::target::{self, Target};
-use crate::workspace::{Workspace, read_text, write_atomic};
+use crate::definitions::metrics::PARTS;
+use crate::records::provenance::Provenance;
+use crate::records::{self, Part, Row, Tally, merge};
+use crate::targets::skip::Cause;
+use crate::targets::{Target, assumption};
+use crate::verdicts::comparison::{self, Comparison};
+use crate::verdicts::stats::Summary;
+use crate::workspace::error::Error;
+use crate::workspace::{Workspace, git, process, read_text, write_atomic};
 use history::{History, Published};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -262,7 +259,7 @@ impl Report {
 
     /// The model that turned its counted instructions into time, in words.
     pub fn assumption(&self) -> String {
-        target::assumption(&|name| self.has(name))
+        assumption(&|name| self.has(name))
     }
 
     /// Why a cell has no number for a workload, if that is known.

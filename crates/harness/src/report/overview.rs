@@ -2,7 +2,7 @@
 
 use super::tables::{Table, bytes, cells, middle, number, percent};
 use super::{Report, join};
-use crate::target::Cell;
+use crate::targets::Cell;
 
 /// What the table says of one cell on one workload.
 #[derive(Debug, Clone)]

@@ -2,9 +2,9 @@
 
 use super::history::Published;
 use super::write;
-use crate::error::Error;
-use crate::provenance::Provenance;
+use crate::records::provenance::Provenance;
 use crate::records::{Row, read_parts};
+use crate::workspace::error::Error;
 use crate::workspace::make_folder;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ fn is_of(folder: &Path, provenance: &Provenance) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{require_free, write_into_free};
-    use crate::provenance::Provenance;
+    use crate::records::provenance::Provenance;
     use crate::records::read;
     use crate::report::history::Published;
     use std::path::Path;

@@ -2,7 +2,7 @@
 
 use super::Report;
 use super::tables::{Table, bytes, middle, number, percent};
-use crate::target::{Cell, targets};
+use crate::targets::{Cell, targets};
 
 /// What a target's memory delivers for reads of one size, in the same run.
 #[derive(Debug, Clone, Copy, PartialEq)]

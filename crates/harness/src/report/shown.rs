@@ -6,12 +6,12 @@
 
 use super::overview::{Line, lines};
 use super::{Report, history};
-use crate::error::Error;
-use crate::expected::Cause;
+use crate::definitions::workloads;
 use crate::records::{Part, Row, read_parts};
-use crate::target::Cell;
-use crate::workloads;
+use crate::targets::Cell;
+use crate::targets::skip::Cause;
 use crate::workspace::Workspace;
+use crate::workspace::error::Error;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 

@@ -1,9 +1,9 @@
 //! The tables of a report, already in words: Markdown, HTML and the README only set them.
 
 use super::{Report, history, join, kernels, roof};
-use crate::comparison::{self, Comparison};
-use crate::stats::Summary;
-use crate::target::{Cell, Clock, targets};
+use crate::targets::{Cell, Clock, targets};
+use crate::verdicts::comparison::{self, Comparison};
+use crate::verdicts::stats::Summary;
 use serde::Serialize;
 
 /// A table.

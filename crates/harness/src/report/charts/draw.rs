@@ -6,7 +6,7 @@ use super::axis::Axis;
 use super::draw_trend::TrendLayout;
 use super::labels::{self, Label, below};
 use super::{Chart, Mark};
-use crate::error::Error;
+use crate::workspace::error::Error;
 use plotters::backend::{BitMapBackend, SVGBackend};
 use plotters::coord::Shift;
 use plotters::prelude::*;

@@ -2,10 +2,10 @@
 
 use super::super::Report;
 use super::{Chart, Mark, Panel};
-use crate::comparison::{Comparison, percent};
-use crate::stats::paired::Ratio;
-use crate::stats::verdict::Verdict;
-use crate::target::Target;
+use crate::targets::Target;
+use crate::verdicts::comparison::{Comparison, percent};
+use crate::verdicts::stats::paired::Ratio;
+use crate::verdicts::stats::verdict::Verdict;
 
 pub(super) const GREY: (u8, u8, u8) = (0x77, 0x77, 0x77);
 

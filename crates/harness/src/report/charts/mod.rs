@@ -14,9 +14,9 @@ pub use trend::Trend;
 
 use super::tables::{bytes, number};
 use super::{Report, join};
-use crate::probe::PARTS;
-use crate::stats::Summary;
-use crate::target::{Cell, Clock};
+use crate::definitions::metrics::PARTS;
+use crate::targets::{Cell, Clock};
+use crate::verdicts::stats::Summary;
 
 /// A chart: panels of rows on one axis.
 #[derive(Debug, Clone)]

@@ -4,8 +4,8 @@
 use super::super::Report;
 use super::forest::{GREY, value};
 use super::{Chart, Mark, Panel};
-use crate::comparison::{Comparison, percent};
-use crate::target::Target;
+use crate::targets::Target;
+use crate::verdicts::comparison::{Comparison, percent};
 
 /// Most dots of a row: more are a blot, and a page of megabytes.
 const MOST_DOTS: usize = 120;

@@ -4,8 +4,8 @@ use super::{Mark, Panel};
 use crate::report::Report;
 use crate::report::kernels::{self, Kernel, Kind};
 use crate::report::tables::{number, percent};
-use crate::target::{Cell, Clock};
-use crate::verify::KERNELS;
+use crate::runs::plan::KERNELS;
+use crate::targets::{Cell, Clock};
 
 /// A panel for every shape, a row for every cell: a dot for one token, a ring for many at once.
 pub(super) fn rates(report: &Report) -> Vec<Panel> {

@@ -1,9 +1,9 @@
 //! The charts of the history: what is in them. How they are drawn is in `draw_trend`.
 
 use super::Chart;
-use crate::counters::EVERY_VARIANT;
+use crate::definitions::metrics::EVERY_VARIANT;
 use crate::report::history::{History, PastRun, Point, Quantity};
-use crate::target::{Cell, targets};
+use crate::targets::{Cell, targets};
 
 /// How values moved from run to run: panels of series over the same runs.
 #[derive(Debug, Clone)]
