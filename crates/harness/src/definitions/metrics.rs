@@ -61,3 +61,6 @@ pub const PARTS: [(&str, &str); 6] = [
 pub fn is_tick(metric: &str) -> bool {
     matches!(metric, "instructions" | "fuel")
 }
+
+/// What the kernel checks are called where a case's name stands.
+pub const KERNELS: &str = "kernels";

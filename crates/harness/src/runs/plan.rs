@@ -11,8 +11,6 @@ use crate::workspace::processor::Processor;
 use bitstate_protocol::Workload;
 use std::time::Duration;
 
-/// What the kernel checks are called where a case's name stands.
-pub const KERNELS: &str = "kernels";
 /// Steps compared by a quick run; all by a full one.
 pub const QUICK_STEPS: u32 = 16;
 

@@ -1,7 +1,10 @@
 //! The harness against planted faults: each must end with its own exit code, and no fault with 0.
 //!
-//! The faults are planted in what a real runner of this build answers, in the golden files or in the accepted counters.
-//! What judges them is what judges a real run.
+//! In: a runner of this build, golden files and accepted counters, with a fault planted in one of them. Out: for each
+//! fault the exit code that it ended with, beside the one that it must end with. What judges it is what judges a real
+//! run.
+//!
+//! It uses runs, verdicts, records, definitions, targets and workspace.
 
 pub mod plant;
 

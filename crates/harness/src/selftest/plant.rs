@@ -67,7 +67,7 @@ impl Plant {
         }
     }
 
-    /// Reads what [`planted`] writes.
+    /// Reads what a planted runner is started with.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "flipped-token" => Some(Plant::FlippedToken),

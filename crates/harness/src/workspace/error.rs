@@ -1,6 +1,7 @@
 //! What can go wrong in the harness itself, each with the sentence a person reads and the code a script reads.
 
 use crate::workspace::exit::Exit;
+use crate::workspace::programs::process::error::ProcessError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -71,7 +72,7 @@ pub enum Error {
         /// What was run.
         what: String,
         /// What went wrong.
-        source: crate::workspace::programs::process::ProcessError,
+        source: ProcessError,
     },
     /// A chart or a page could not be drawn.
     #[error("cannot draw {what}: {message}")]

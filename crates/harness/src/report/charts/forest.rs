@@ -1,7 +1,7 @@
 //! The forest chart: every comparison as a ratio with its interval, and under it what the first side against itself gave.
 
-use super::super::Report;
-use super::{Chart, Mark, Panel};
+use super::chart::{Chart, Mark, Panel};
+use crate::report::summary::report::Report;
 use crate::targets::Target;
 use crate::verdicts::comparison::{Comparison, percent};
 use crate::verdicts::stats::paired::Ratio;

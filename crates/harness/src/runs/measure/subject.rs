@@ -1,12 +1,12 @@
 //! One thing to measure: a run of it in a process of its own, whether its answer is right, and the rows that it gives.
 
 use crate::definitions::golden::{Case, Divergence};
-use crate::definitions::metrics::METRICS;
+use crate::definitions::metrics::{KERNELS, METRICS};
 use crate::definitions::workloads;
 use crate::records::Row;
 use crate::records::journal::Done;
 use crate::runs::measure::probe::{self, Computed};
-use crate::runs::plan::{KERNELS, Plan, stale, time_limit};
+use crate::runs::plan::{Plan, stale, time_limit};
 use crate::targets::runner::{Reply, Runner};
 use crate::targets::{Ask, Cell, Clock, ModelFile};
 use crate::workspace::error::Error;

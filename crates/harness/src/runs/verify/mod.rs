@@ -2,8 +2,9 @@
 
 pub mod diagnose;
 
-use super::plan::{KERNELS, Plan, QUICK_STEPS, shortened, stale, time_limit};
+use super::plan::{Plan, QUICK_STEPS, shortened, stale, time_limit};
 use crate::definitions::golden::{Case, Divergence};
+use crate::definitions::metrics::KERNELS;
 use crate::records::Row;
 use crate::records::journal::Done;
 use crate::targets::runner::{Reply, Runner};

@@ -1,9 +1,9 @@
 //! The report as one HTML page that needs nothing else: charts are in it, and so is its style.
 
-use super::Report;
-use super::charts;
 use super::markdown::{self, Section};
-use super::tables::{self, Table};
+use crate::report::charts;
+use crate::report::summary::report::Report;
+use crate::report::tables::{self, Table};
 use crate::workspace::error::Error;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, context};

@@ -1,15 +1,15 @@
 //! The tables and charts of merged runs: those of every part, put together where they are alike, with the part beside
 //! every row.
 
-use super::Report;
-use super::charts::{Chart, Panel};
-use super::tables::Table;
+use super::table::Table;
+use crate::report::charts::chart::{Chart, Panel};
+use crate::report::summary::report::Report;
 
 /// Head of the column that says which part a row is of.
 const SHARD: &str = "shard";
 
 /// Tables of every part. Those with the same columns become one; others stay apart and are named after their part.
-pub(super) fn tables(report: &Report, of: impl Fn(&Report) -> Vec<Table>) -> Vec<Table> {
+pub(in crate::report) fn tables(report: &Report, of: impl Fn(&Report) -> Vec<Table>) -> Vec<Table> {
     if report.parts.is_empty() {
         return of(report);
     }
@@ -59,7 +59,7 @@ fn join(tables: Vec<(usize, Table)>) -> Vec<Table> {
 }
 
 /// Charts of every part; a panel has the rows of all, each with the number of its part.
-pub(super) fn charts(report: &Report, of: impl Fn(&Report) -> Vec<Chart>) -> Vec<Chart> {
+pub(in crate::report) fn charts(report: &Report, of: impl Fn(&Report) -> Vec<Chart>) -> Vec<Chart> {
     if report.parts.is_empty() {
         return of(report);
     }
@@ -93,7 +93,7 @@ fn add_panels(chart: &mut Chart, panels: Vec<Panel>) {
 }
 
 /// Which part was measured where, and what: none where there are no parts.
-pub(super) fn shards(report: &Report) -> Table {
+pub(in crate::report) fn shards(report: &Report) -> Table {
     let row = |part: &Report| {
         let p = &part.provenance;
         let (index, name) = p.shard.as_ref().map_or((0, ""), |shard| (shard.index, shard.name.as_str()));

@@ -1,12 +1,15 @@
 //! The one table of the README: a row for every workload and target, with its fastest variant.
 
-use super::tables::{Table, bytes, cells, middle, number, percent};
-use super::{Report, join};
+use super::cells::{cells, middle};
+use super::join;
+use super::numbers::{bytes, number, percent};
+use super::table::Table;
+use crate::report::summary::report::Report;
 use crate::targets::Cell;
 
 /// What the table says of one cell on one workload.
 #[derive(Debug, Clone)]
-pub(super) struct Line {
+pub(in crate::report) struct Line {
     /// Case.
     pub workload: String,
     /// Where it ran.
@@ -16,7 +19,7 @@ pub(super) struct Line {
 }
 
 /// The lines of one run.
-pub(super) fn lines(report: &Report) -> Vec<Line> {
+pub(in crate::report) fn lines(report: &Report) -> Vec<Line> {
     let line = |(workload, cell): (String, Cell)| {
         let names = (cell.target.name, cell.variant.name);
         let get = |phase, metric| report.find(names, &workload, phase, metric);

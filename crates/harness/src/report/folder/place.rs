@@ -1,9 +1,9 @@
 //! The folder of a run's report. Every run has one of its own: no results replace those of another run.
 
-use super::history::Published;
-use super::write;
+use super::files::write;
 use crate::records::provenance::Provenance;
 use crate::records::{Row, read_parts};
+use crate::report::history::published::Published;
 use crate::workspace::error::Error;
 use crate::workspace::make_folder;
 use std::io::ErrorKind;
@@ -33,7 +33,7 @@ pub fn require_free(folder: &Path, provenance: &Provenance) -> Result<(), Error>
 /// where that is taken. Returns the folder.
 ///
 /// # Errors
-/// As [`write`], and if the folder cannot be made.
+/// As [`write()`], and if the folder cannot be made.
 pub fn write_into_free(
     parent: &Path,
     provenance: &Provenance,

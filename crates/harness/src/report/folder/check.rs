@@ -1,8 +1,9 @@
 //! Whether everything that is made from published records is what they give.
 
-use super::history::Published;
+use super::files::{outdated, read};
 use super::shown::{Shown, shown};
-use super::{markdown, outdated, read};
+use crate::report::history::published::Published;
+use crate::report::pages::markdown;
 use crate::workspace::error::Error;
 use crate::workspace::{Workspace, read_text};
 use std::path::{Path, PathBuf};

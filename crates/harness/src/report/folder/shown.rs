@@ -4,10 +4,11 @@
 //! again. So a run is not shown if it was quick, if its tree had changes, if something failed in it, or if it lacks a
 //! number that another run has which may be shown, of a target, variant and workload that there still are.
 
-use super::overview::{Line, lines};
-use super::{Report, history};
+use super::stored::{folders, started};
 use crate::definitions::workloads;
 use crate::records::{Part, Row, read_parts};
+use crate::report::summary::report::Report;
+use crate::report::tables::overview::{Line, lines};
 use crate::targets::Cell;
 use crate::targets::skip::Cause;
 use crate::workspace::Workspace;
@@ -50,8 +51,7 @@ struct Skip {
 /// # Errors
 /// If the records of one cannot be read.
 pub fn shown(workspace: &Workspace) -> Result<Shown, Error> {
-    let folders = super::published(workspace);
-    let mut runs = folders.into_iter().map(Run::read).collect::<Result<Vec<Run>, Error>>()?;
+    let mut runs = folders(workspace).into_iter().map(Run::read).collect::<Result<Vec<Run>, Error>>()?;
     runs.sort_by(|a, b| b.order().cmp(&a.order()));
     let workloads = defined(workspace)?;
     let is_there = |(target, variant, workload, _): &&Number| {
@@ -85,7 +85,7 @@ impl Run {
         let parts = read_parts(&folder.join("records.jsonl"))?;
         let mut run = Run {
             committed: parts.iter().find_map(|part| part.provenance.committed.clone()).unwrap_or_default(),
-            started: history::started(&parts).to_string(),
+            started: started(&parts).to_string(),
             unfit: unfit(&parts),
             folder,
             numbers: BTreeSet::new(),

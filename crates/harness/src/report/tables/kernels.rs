@@ -1,14 +1,17 @@
 //! Kernels by themselves, the parts of a token, and the ways taken for a model's shapes.
 
-use super::tables::{Table, middle, number, percent};
-use super::{Measurement, Report};
+use super::cells::middle;
+use super::numbers::{number, percent};
+use super::table::Table;
 use crate::definitions::metrics::PARTS;
+use crate::report::summary::measurements::Measurement;
+use crate::report::summary::report::Report;
 use crate::targets::{Cell, Clock};
 use std::collections::BTreeMap;
 
 /// A measured kernel, by the name that its rows have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Kernel {
+pub(in crate::report) struct Kernel {
     pub workload: String,
     pub kind: Kind,
     rows: u64,
@@ -18,7 +21,7 @@ pub(super) struct Kernel {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::report) enum Kind {
     /// A ternary matrix, with as many rows of activations.
     Ternary(u32),
     Head,
@@ -44,7 +47,7 @@ fn shape_text(rows: u64, cols: u64) -> String {
 }
 
 /// The kernels that the report has numbers of: those of one token first, small ones first.
-pub(super) fn all(report: &Report) -> Vec<Kernel> {
+pub(in crate::report) fn all(report: &Report) -> Vec<Kernel> {
     let mut kernels: Vec<Kernel> = Vec::new();
     for kernel in report.measurements.iter().filter_map(|m| Kernel::named(&m.workload)) {
         if !kernels.contains(&kernel) {
@@ -62,7 +65,7 @@ pub(super) fn all(report: &Report) -> Vec<Kernel> {
 }
 
 /// Cells that have numbers of this phase.
-pub(super) fn cells_with(report: &Report, phase: &str, clock: Clock) -> Vec<Cell> {
+pub(in crate::report) fn cells_with(report: &Report, phase: &str, clock: Clock) -> Vec<Cell> {
     let has = |cell: &Cell| {
         let of_cell = |m: &Measurement| m.target == cell.target.name && m.variant == cell.variant.name;
         report.measurements.iter().any(|m| m.phase == phase && of_cell(m))
@@ -71,7 +74,7 @@ pub(super) fn cells_with(report: &Report, phase: &str, clock: Clock) -> Vec<Cell
 }
 
 /// Rates of kernels, a column for each cell.
-pub(super) fn rates(report: &Report) -> Table {
+pub(in crate::report) fn rates(report: &Report) -> Table {
     let cells = cells_with(report, "kernel", Clock::Wall);
     let mut rows = Vec::new();
     for kernel in all(report) {
@@ -104,7 +107,7 @@ pub(super) fn rates(report: &Report) -> Table {
 }
 
 /// Instructions of kernels on emulated targets.
-pub(super) fn costs(report: &Report) -> Table {
+pub(in crate::report) fn costs(report: &Report) -> Table {
     let cells = cells_with(report, "kernel", Clock::Instructions);
     let mut rows = Vec::new();
     for kernel in all(report) {
@@ -128,14 +131,14 @@ pub(super) fn costs(report: &Report) -> Table {
 }
 
 /// The parts of a generated token, in the order of [`PARTS`], and the cost of the clock; per token.
-pub(super) fn parts(report: &Report, cell: Cell, workload: &str) -> Option<(Vec<f64>, f64)> {
+pub(in crate::report) fn parts(report: &Report, cell: Cell, workload: &str) -> Option<(Vec<f64>, f64)> {
     let get = |name| Some(report.find((cell.target.name, cell.variant.name), workload, "profile", name)?.median);
     let parts: Option<Vec<f64>> = PARTS.iter().map(|(name, _)| get(name)).collect();
     Some((parts?, get("clock")?))
 }
 
 /// A quantity of a profile in words.
-pub(super) fn quantity(cell: Cell, value: f64) -> String {
+pub(in crate::report) fn quantity(cell: Cell, value: f64) -> String {
     match cell.target.clock {
         Clock::Wall => format!("{} µs", number(value)),
         Clock::Instructions => number(value),
@@ -143,7 +146,7 @@ pub(super) fn quantity(cell: Cell, value: f64) -> String {
 }
 
 /// Where a token's time or instructions go.
-pub(super) fn profile(report: &Report, clock: Clock) -> Table {
+pub(in crate::report) fn profile(report: &Report, clock: Clock) -> Table {
     let mut rows = Vec::new();
     for workload in report.workloads() {
         for cell in Cell::all().filter(|cell| cell.target.clock == clock) {
@@ -169,7 +172,7 @@ pub(super) fn profile(report: &Report, clock: Clock) -> Table {
 
 /// Which way the kernels take for the models' shapes: what falls back comes first; cells and matrices that agree share
 /// a line.
-pub(super) fn layouts(report: &Report) -> Table {
+pub(in crate::report) fn layouts(report: &Report) -> Table {
     /// Whether whole blocks are all there is, the model, rows, columns, what becomes of what is left over.
     type Way<'a> = (bool, &'a str, u64, u64, &'a str, &'a str);
     /// Cells by algorithm.

@@ -1,7 +1,9 @@
 //! How near a decode and a head come to what memory delivers.
 
-use super::Report;
-use super::tables::{Table, bytes, middle, number, percent};
+use super::cells::middle;
+use super::numbers::{bytes, number, percent};
+use super::table::Table;
+use crate::report::summary::report::Report;
 use crate::targets::{Cell, targets};
 
 /// What a target's memory delivers for reads of one size, in the same run.
@@ -64,7 +66,7 @@ impl Report {
 }
 
 /// Decode against the roof.
-pub(super) fn shares(report: &Report) -> Table {
+pub(in crate::report) fn shares(report: &Report) -> Table {
     let mut rows = Vec::new();
     for workload in report.workloads() {
         for cell in Cell::all() {
@@ -102,7 +104,7 @@ pub(super) fn shares(report: &Report) -> Table {
 }
 
 /// What memory delivers, by size and variant.
-pub(super) fn bandwidth(report: &Report) -> Table {
+pub(in crate::report) fn bandwidth(report: &Report) -> Table {
     let mut sizes: Vec<u32> = targets().iter().flat_map(|target| report.roof_sizes(target.name)).collect();
     sizes.sort_unstable();
     sizes.dedup();

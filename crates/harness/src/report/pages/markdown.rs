@@ -1,7 +1,8 @@
 //! The report as Markdown, and the README's block.
 
-use super::tables::{self, Table};
-use super::{Report, overview};
+use crate::report::charts;
+use crate::report::summary::report::Report;
+use crate::report::tables::{self, Table, overview};
 use crate::workspace::error::Error;
 use std::path::Path;
 
@@ -37,7 +38,7 @@ pub fn page(report: &Report) -> String {
     for table in tables::first(report) {
         out += &section(&table);
     }
-    for chart in super::charts::all(report) {
+    for chart in charts::all(report) {
         out += &format!("![{}](charts/{}.svg)\n\n", chart.title, chart.name);
     }
     for table in tables::all(report) {
@@ -172,7 +173,7 @@ pub fn readme(text: &str, report: &Report, folder: &Path) -> Result<String, Erro
     let (date, machines) = (p.started.get(..10).unwrap_or(""), machines.join(" and "));
     block += &format!("Measured {date} on {machines} at commit {}; ", p.short_commit());
     block += &format!("the whole report is [{folder}/report.md]({folder}/report.md).\n");
-    for chart in super::charts::all(report).iter().filter(|chart| ["throughput", "memory"].contains(&chart.name)) {
+    for chart in charts::all(report).iter().filter(|chart| ["throughput", "memory"].contains(&chart.name)) {
         block += &format!("\n![{}]({folder}/charts/{}.svg)\n", chart.title, chart.name);
     }
     Ok(format!("{before}{block}{after}"))

@@ -1,32 +1,14 @@
-//! The tables of a report, already in words: Markdown, HTML and the README only set them.
+//! The tables of a report, in the order of a page.
 
-use super::{Report, history, join, kernels, roof};
+use super::cells::{cells, middle};
+use super::numbers::{bytes, number};
+use super::table::Table;
+use super::{join, kernels, roof};
+use crate::report::history::tables as history;
+use crate::report::summary::measurements::Measurement;
+use crate::report::summary::report::{Artifact, Report};
 use crate::targets::{Cell, Clock, targets};
 use crate::verdicts::comparison::{self, Comparison};
-use crate::verdicts::stats::Summary;
-use serde::Serialize;
-
-/// A table.
-#[derive(Debug, Clone, Serialize)]
-pub struct Table {
-    /// Heading.
-    pub title: String,
-    /// What a reader must know to read it.
-    pub note: String,
-    /// Heads of the columns.
-    pub columns: Vec<String>,
-    /// Cells, row by row.
-    pub rows: Vec<Vec<String>>,
-    /// Whether it is long and shown only on request.
-    pub folded: bool,
-}
-
-impl Table {
-    pub(super) fn new(title: &str, note: &str, columns: &[&str], rows: Vec<Vec<String>>) -> Self {
-        let columns = columns.iter().map(|column| column.to_string()).collect();
-        Table { title: title.into(), note: note.into(), columns, rows, folded: false }
-    }
-}
 
 /// What a reader looks for first: what moved, by itself or against the other side; and where it was measured, if not
 /// all in one place.
@@ -64,22 +46,6 @@ fn of_one(report: &Report) -> Vec<Table> {
         kernels::layouts(report),
         everything(report),
     ]
-}
-
-/// Cells by workload, those without numbers included where the reason is known.
-pub(super) fn cells(report: &Report, keep: impl Fn(Cell) -> bool) -> Vec<(String, Cell)> {
-    let mut out = Vec::new();
-    for workload in report.workloads() {
-        for cell in Cell::all().filter(|cell| keep(*cell)) {
-            let names = (cell.target.name, cell.variant.name);
-            let known =
-                |m: &super::Measurement| (m.target.as_str(), m.variant.as_str()) == names && m.workload == workload;
-            if report.measurements.iter().any(known) || report.gap(names, workload).is_some() {
-                out.push((workload.to_string(), cell));
-            }
-        }
-    }
-    out
 }
 
 fn emulated(cell: Cell) -> bool {
@@ -232,7 +198,7 @@ fn memory(report: &Report) -> Table {
 }
 
 fn artifacts(report: &Report) -> Table {
-    let row = |a: &super::Artifact| {
+    let row = |a: &Artifact| {
         vec![
             a.target.clone(),
             a.variant.clone().unwrap_or_else(|| "all".into()),
@@ -273,7 +239,7 @@ fn gaps(report: &Report) -> Table {
 }
 
 fn everything(report: &Report) -> Table {
-    let row = |m: &super::Measurement| {
+    let row = |m: &Measurement| {
         let show = |value: f64| number(value);
         let s = &m.summary;
         vec![
@@ -301,74 +267,4 @@ fn gap_cells(report: &Report, cell: (&str, &str), workload: &str, columns: usize
     let mut cells = vec!["–".to_string(); columns];
     cells[0] = report.gap(cell, workload).unwrap_or_else(|| "not selected".into());
     cells
-}
-
-pub(super) fn middle(summary: Option<&Summary>, show: impl Fn(f64) -> String) -> String {
-    summary.map_or("–".into(), |summary| show(summary.median))
-}
-
-/// A number as a person reads it: three digits, or all of the integer part with its thousands apart.
-pub fn number(value: f64) -> String {
-    let size = value.abs();
-    if value == 0.0 {
-        return "0".into();
-    }
-    if size < 100.0 {
-        let digits = (2 - size.log10().floor() as i32).clamp(0, 9) as usize;
-        return format!("{value:.digits$}");
-    }
-    let digits = format!("{:.0}", size);
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    if value < 0.0 { format!("-{out}") } else { out }
-}
-
-/// A share as a person reads it.
-pub fn percent(share: f64) -> String {
-    let value = 100.0 * share;
-    match value {
-        v if v > 0.0 && v < 0.05 => "< 0.1 %".into(),
-        v if v > 0.0 && v < 9.95 => format!("{v:.1} %"),
-        v => format!("{v:.0} %"),
-    }
-}
-
-/// A number of bytes, in decimal units.
-pub fn bytes(value: f64) -> String {
-    match value {
-        v if v >= 1e6 => format!("{} MB", number(v / 1e6)),
-        v if v >= 1e3 => format!("{} kB", number(v / 1e3)),
-        v => format!("{v:.0} B"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{bytes, number, percent};
-
-    #[test]
-    fn numbers_read_well() {
-        let cases = [
-            (0.0, "0"),
-            (0.01234, "0.0123"),
-            (1.5, "1.50"),
-            (99.95, "100.0"),
-            (1234.6, "1,235"),
-            (3_950_000.0, "3,950,000"),
-        ];
-        for (value, text) in cases {
-            assert_eq!(number(value), text);
-        }
-        assert_eq!(bytes(9_123_456.0), "9.12 MB");
-        assert_eq!(bytes(512.0), "512 B");
-        assert_eq!(
-            [0.0, 0.0002, 0.0123, 0.0994, 0.58, 1.043].map(percent),
-            ["0 %", "< 0.1 %", "1.2 %", "9.9 %", "58 %", "104 %"]
-        );
-    }
 }

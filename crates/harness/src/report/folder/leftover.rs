@@ -1,10 +1,12 @@
 //! Charts of an earlier report in the same folder, which the present rows no longer give: a reader would take them for
 //! this run's.
 
-use super::Files;
 use crate::workspace::error::Error;
 use std::io::ErrorKind;
 use std::path::Path;
+
+/// Names within a run's folder, and what is in the files.
+pub(super) type Files = Vec<(String, Vec<u8>)>;
 
 /// Where a report's charts lie in its folder.
 const CHARTS: &str = "charts";

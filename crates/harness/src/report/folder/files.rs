@@ -1,0 +1,84 @@
+//! What a run's folder holds: its rows, and everything that is made from them.
+
+use super::leftover::{self, Files};
+use crate::records::provenance::Provenance;
+use crate::records::{self, Row, merge};
+use crate::report::charts;
+use crate::report::history::published::Published;
+use crate::report::pages::{html, markdown};
+use crate::report::summary::report::Report;
+use crate::workspace::error::Error;
+use crate::workspace::{process, read_text, write_atomic};
+use std::path::Path;
+
+/// Writes a run's folder: rows, JSON, Markdown, HTML and charts.
+///
+/// # Errors
+/// If a file cannot be written or a chart not be drawn.
+pub fn write(folder: &Path, provenance: &Provenance, rows: &[Row], published: &Published) -> Result<(), Error> {
+    let mut all = vec![Row::Run(Box::new(provenance.clone()))];
+    all.extend_from_slice(rows);
+    records::write(&folder.join("records.jsonl"), &all)?;
+    render(folder, published)
+}
+
+/// Makes everything else in a run's folder from its rows again, and removes the charts that they no longer give.
+///
+/// # Errors
+/// If the rows cannot be read, a file not be written or a chart not be removed.
+pub fn render(folder: &Path, published: &Published) -> Result<(), Error> {
+    let files = files(folder, published)?;
+    for (name, bytes) in &files {
+        write_atomic(&folder.join(name), bytes)?;
+    }
+    leftover::remove(folder, &files)
+}
+
+/// Everything that a run's rows, and those of the runs published before it, give by name: JSON, Markdown, HTML and
+/// charts.
+fn files(folder: &Path, published: &Published) -> Result<Files, Error> {
+    let path = folder.join("records.jsonl");
+    let parts = records::read_parts(&path)?;
+    merge::check_parts(&path, &parts)?;
+    let mut report = Report::of_parts(&parts);
+    report.history = published.until(&parts);
+    let malformed = |error: serde_json::Error| Error::Malformed { path, message: error.to_string() };
+    let json = serde_json::to_string_pretty(&report).map_err(malformed)? + "\n";
+    let mut files = vec![
+        ("report.json".to_string(), json.into_bytes()),
+        ("report.md".to_string(), markdown::page(&report).into_bytes()),
+        ("report.html".to_string(), html::page(&report)?.into_bytes()),
+    ];
+    for chart in charts::all(&report) {
+        if process::interrupted() {
+            return Err(Error::Interrupted);
+        }
+        files.push((format!("charts/{}.svg", chart.name), charts::svg(&chart, charts::PAGE)?.into_bytes()));
+        files.push((format!("charts/{}.png", chart.name), charts::png(&chart, charts::PAGE)?));
+    }
+    Ok(files)
+}
+
+/// What is not current in a run's folder, in words that begin with the file's name in it: files that are not what its
+/// rows give now, and charts that they do not give at all.
+///
+/// # Errors
+/// If the rows or the folder of charts cannot be read, or a chart not be drawn.
+pub fn outdated(folder: &Path, published: &Published) -> Result<Vec<String>, Error> {
+    let same = |name: &str, bytes: &[u8]| std::fs::read(folder.join(name)).is_ok_and(|found| found == bytes);
+    let files = files(folder, published)?;
+    let left_over = leftover::charts(folder, &files)?.into_iter();
+    let left_over = left_over.map(|name| format!("{name}, which the records do not give"));
+    let changed = files.into_iter().filter(|(name, bytes)| !same(name, bytes)).map(|(name, _)| name);
+    Ok(changed.chain(left_over).collect())
+}
+
+/// Reads a run's report.
+///
+/// # Errors
+/// If it is missing or not one.
+pub fn read(folder: &Path) -> Result<Report, Error> {
+    let path = folder.join("report.json");
+    let text = read_text(&path)?;
+    serde_json::from_str(&text).map_err(|error| Error::Malformed { path, message: error.to_string() })
+}
