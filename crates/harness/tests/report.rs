@@ -6,7 +6,7 @@ use bitstate_harness::definitions::metrics::Direction;
 use bitstate_harness::records::Row;
 use bitstate_harness::records::provenance::Provenance;
 use bitstate_harness::report::history::Published;
-use bitstate_harness::report::{self, Report, markdown};
+use bitstate_harness::report::{self, Holds, Report, markdown};
 use bitstate_harness::targets::skip::{Cause, Skip};
 use bitstate_harness::targets::{Cell, Clock};
 use std::path::Path;
@@ -261,9 +261,9 @@ fn a_report_is_whole_and_the_same_when_made_again() {
         assert!(png.starts_with(b"\x89PNG") && png.len() > 10_000, "{name}: {} bytes", png.len());
         assert!(read("report.md").contains(&format!("charts/{name}.svg")));
     }
-    assert_eq!(report::outdated(&folder, &Published::default()).unwrap(), Vec::<String>::new());
+    assert_eq!(report::outdated(&folder, &Published::default(), Holds::Everything).unwrap(), Vec::<String>::new());
     std::fs::write(folder.join("report.md"), "edited").unwrap();
-    assert_eq!(report::outdated(&folder, &Published::default()).unwrap(), ["report.md"]);
+    assert_eq!(report::outdated(&folder, &Published::default(), Holds::Everything).unwrap(), ["report.md"]);
 }
 
 #[test]

@@ -5,8 +5,11 @@ use super::provenance::{self, Provenance};
 use super::rows::{END, Row, SCHEMA};
 use crate::workspace::error::Error;
 use crate::workspace::write_atomic;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::json;
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 /// Writes rows as JSON Lines, whole or not at all.
 ///
@@ -32,6 +35,50 @@ pub fn to_text(rows: &[Row]) -> Result<String, serde_json::Error> {
         text.push('\n');
     }
     Ok(text)
+}
+
+/// Name of the records in a run's folder.
+pub const RECORDS: &str = "records.jsonl";
+/// The same where they are packed.
+pub const PACKED: &str = "records.jsonl.gz";
+
+/// The records that a person means by a file or a folder of a run.
+pub fn records_of(path: &Path) -> PathBuf {
+    let in_folder = |name: &str| Some(path.join(name)).filter(|file| file.is_file());
+    match path.is_dir() {
+        true => in_folder(RECORDS).or_else(|| in_folder(PACKED)).unwrap_or_else(|| path.join(RECORDS)),
+        false => path.to_path_buf(),
+    }
+}
+
+/// Packs the records in a run's folder with gzip, if they are not packed yet.
+///
+/// # Errors
+/// If they cannot be read, or the packed file cannot be written.
+pub fn pack(folder: &Path) -> Result<(), Error> {
+    let (plain, packed) = (folder.join(RECORDS), folder.join(PACKED));
+    if !plain.is_file() {
+        return Ok(());
+    }
+    let text = std::fs::read(&plain).map_err(Error::io("read", &plain))?;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let bytes = encoder.write_all(&text).and_then(|()| encoder.finish()).map_err(Error::io("pack", &plain))?;
+    write_atomic(&packed, &bytes)?;
+    std::fs::remove_file(&plain).map_err(Error::io("remove", &plain))
+}
+
+/// Writes a run's records into another folder, unpacked.
+///
+/// # Errors
+/// If they cannot be read, or the file cannot be written.
+pub fn unpack(folder: &Path, into: &Path) -> Result<(), Error> {
+    let mut text = String::new();
+    for line in Lines::open(&records_of(folder))? {
+        let line = line?;
+        text += &line.text;
+        text.push_str(if line.whole { "\n" } else { "" });
+    }
+    write_atomic(&into.join(RECORDS), text.as_bytes())
 }
 
 /// A run: where it comes from, and its rows without that one.
@@ -151,7 +198,7 @@ fn in_turn(before: Option<&Provenance>, run: &Provenance) -> Result<(), String> 
 
 #[cfg(test)]
 mod tests {
-    use super::{read, write};
+    use super::{PACKED, RECORDS, pack, read, records_of, write};
     use crate::records::rows::Row;
     use crate::targets::Cell;
     use crate::targets::skip::{Cause, Skip};
@@ -177,5 +224,26 @@ mod tests {
         let kept: Vec<&str> = text.lines().filter(|line| !line.contains("\"end\"")).collect();
         std::fs::write(&path, kept.join("\n") + "\n").unwrap();
         assert_eq!(read(&path).unwrap().1, rows()[1..]);
+    }
+
+    #[test]
+    fn packed_records_come_back_and_cut_ones_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        assert_eq!(records_of(folder), folder.join(RECORDS), "the name that an error tells");
+        write(&folder.join(RECORDS), &rows()).unwrap();
+        pack(folder).unwrap();
+        assert_eq!(records_of(folder), folder.join(PACKED));
+        assert!(!folder.join(RECORDS).exists());
+        assert_eq!(read(&folder.join(PACKED)).unwrap().1, rows()[1..]);
+        pack(folder).unwrap();
+        let packed = std::fs::read(folder.join(PACKED)).unwrap();
+        let after = [&packed[..], b"more"].concat();
+        for bad in [&packed[..packed.len() / 2], &packed[..packed.len() - 1], &after, b"", b"plain"] {
+            std::fs::write(folder.join(PACKED), bad).unwrap();
+            let error = read(&folder.join(PACKED)).unwrap_err();
+            assert_eq!(error.exit().code(), 2);
+            assert!(error.to_string().contains("records.jsonl.gz"), "{error}");
+        }
     }
 }

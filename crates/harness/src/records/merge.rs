@@ -10,12 +10,12 @@
 //! share of the roof is taken within a part. Everything else that was measured or verified is in one part only.
 
 use super::counter::key_tools;
-use super::file::{self, Part, read_parts};
+use super::file::{self, PACKED, Part, RECORDS, read_parts, records_of};
+use super::lines::Lines;
 use super::provenance::{Provenance, Shard};
 use super::rows::Row;
 use crate::targets::targets;
 use crate::workspace::error::Error;
-use crate::workspace::read_text;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -56,17 +56,12 @@ pub fn merge(paths: &[PathBuf], out: &Path) -> Result<Vec<Part>, Error> {
     Ok(parts)
 }
 
-/// The records that a person means by a file or a folder.
-pub fn records_of(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join("records.jsonl") } else { path.to_path_buf() }
-}
-
 /// A shard's name: its folder's where the file has the usual name, else the file's.
 fn name_of(path: &Path) -> String {
-    let usual = path.file_name().is_some_and(|name| name == "records.jsonl");
+    let usual = path.file_name().is_some_and(|name| name == RECORDS || name == PACKED);
     let named = if usual { path.parent().and_then(Path::file_name) } else { path.file_name() };
     let name = named.unwrap_or(path.as_os_str()).to_string_lossy();
-    name.trim_end_matches(".jsonl").to_string()
+    name.trim_end_matches(".gz").trim_end_matches(".jsonl").to_string()
 }
 
 /// Whether parts may stand in one file.
@@ -173,9 +168,8 @@ fn differing(a: &Part, b: &Part) -> Option<(String, String, String)> {
 fn same_schema(files: &[PathBuf]) -> Result<(), Error> {
     let mut first: Option<(u64, &Path)> = None;
     for file in files {
-        let text = read_text(file)?;
-        let line = text.lines().next().unwrap_or_default();
-        let value: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+        let Some(line) = Lines::open(file)?.next().transpose()? else { continue };
+        let value: serde_json::Value = serde_json::from_str(&line.text).unwrap_or_default();
         // A line without one is told by whoever reads the file.
         let Some(schema) = value.get("schema").and_then(serde_json::Value::as_u64) else { continue };
         match first {

@@ -15,6 +15,6 @@ mod rows;
 pub mod schema;
 mod tally;
 
-pub use file::{Part, parts_of, read, read_parts, to_text, write};
+pub use file::{PACKED, Part, RECORDS, pack, parts_of, read, read_parts, records_of, to_text, unpack, write};
 pub use rows::{OLDEST_SCHEMA, Row, SCHEMA};
 pub use tally::Tally;

@@ -1,9 +1,11 @@
 //! Whether everything that is made from published records is what they give.
 
-use super::files::{outdated, read};
+use super::kept::Kept;
 use super::shown::{Shown, shown};
+use crate::records::{read_parts, records_of};
 use crate::report::history::published::Published;
 use crate::report::pages::markdown;
+use crate::report::summary::report::Report;
 use crate::workspace::error::Error;
 use crate::workspace::{Workspace, read_text};
 use std::path::{Path, PathBuf};
@@ -20,13 +22,14 @@ pub struct Readme {
 /// Makes the README from the run that it must show.
 ///
 /// # Errors
-/// If the README has no block for the results, or a report cannot be read.
+/// If the README has no block for the results, or the records of a run cannot be read.
 pub fn readme(workspace: &Workspace) -> Result<Readme, Error> {
     let shown = shown(workspace)?;
     let Some(folder) = &shown.folder else { return Ok(Readme { text: None, shown }) };
     let text = read_text(&workspace.root.join("README.md"))?;
     let place = PathBuf::from(workspace.show(folder));
-    Ok(Readme { text: Some(markdown::readme(&text, &read(folder)?, &place)?), shown })
+    let report = Report::of_parts(&read_parts(&records_of(folder))?);
+    Ok(Readme { text: Some(markdown::readme(&text, &report, &place)?), shown })
 }
 
 /// What is not current, in words: files of the folders, and the README whose table and charts are those of the newest
@@ -36,9 +39,10 @@ pub fn readme(workspace: &Workspace) -> Result<Readme, Error> {
 /// If records cannot be read or a chart not be drawn.
 pub fn stale(workspace: &Workspace, folders: &[PathBuf], published: &Published) -> Result<Vec<String>, Error> {
     let mut stale = Vec::new();
+    let kept = Kept::load(workspace)?;
     for folder in folders {
         let show = |words: String| format!("{}/{words}", workspace.show(folder));
-        stale.extend(outdated(folder, published)?.into_iter().map(show));
+        stale.extend(kept.outdated(folder, published)?.into_iter().map(show));
     }
     let Readme { text, shown } = readme(workspace)?;
     match (text, shown.folder) {

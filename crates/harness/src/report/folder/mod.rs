@@ -2,10 +2,12 @@
 
 pub mod check;
 mod files;
+pub mod kept;
 mod leftover;
 pub mod place;
 pub mod shown;
 pub(in crate::report) mod stored;
 
 pub use files::{outdated, read, render, write};
+pub use leftover::Holds;
 pub use stored::folders as published;

@@ -2,7 +2,7 @@
 
 use super::files::write;
 use crate::records::provenance::Provenance;
-use crate::records::{Row, read_parts};
+use crate::records::{Row, read_parts, records_of};
 use crate::report::history::published::Published;
 use crate::workspace::error::Error;
 use crate::workspace::make_folder;
@@ -73,7 +73,7 @@ fn is_of(folder: &Path, provenance: &Provenance) -> bool {
         return false;
     }
     let of_run = |run: &Provenance| (run.started.clone(), run.name.clone(), run.command.clone());
-    let parts = read_parts(&folder.join("records.jsonl")).unwrap_or_default();
+    let parts = read_parts(&records_of(folder)).unwrap_or_default();
     parts.first().is_some_and(|part| of_run(&part.provenance) == of_run(provenance))
 }
 

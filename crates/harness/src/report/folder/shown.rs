@@ -6,7 +6,7 @@
 
 use super::stored::{folders, started};
 use crate::definitions::workloads;
-use crate::records::{Part, Row, read_parts};
+use crate::records::{Part, Row, read_parts, records_of};
 use crate::report::summary::report::Report;
 use crate::report::tables::overview::{Line, lines};
 use crate::targets::Cell;
@@ -82,7 +82,7 @@ fn defined(workspace: &Workspace) -> Result<Vec<String>, Error> {
 
 impl Run {
     fn read(folder: PathBuf) -> Result<Self, Error> {
-        let parts = read_parts(&folder.join("records.jsonl"))?;
+        let parts = read_parts(&records_of(&folder))?;
         let mut run = Run {
             committed: parts.iter().find_map(|part| part.provenance.committed.clone()).unwrap_or_default(),
             started: started(&parts).to_string(),

@@ -1,6 +1,6 @@
 //! The runs that are stored in `reports/`.
 
-use crate::records::Part;
+use crate::records::{Part, records_of};
 use crate::workspace::{Workspace, git};
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ pub fn folders(workspace: &Workspace) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(workspace.reports()).into_iter().flatten().flatten();
     let ours = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        !git::is_leftover(&name) && path.join("records.jsonl").is_file()
+        !git::is_leftover(&name) && records_of(path).is_file()
     };
     let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(ours).collect();
     folders.sort();

@@ -3,7 +3,7 @@
 use super::points::{History, LeftOut, PastRun, Point, Quantity};
 use crate::definitions::metrics::SIZE;
 use crate::records::counter::{Counter, of_records};
-use crate::records::{Part, read_parts};
+use crate::records::{Part, read_parts, records_of};
 use crate::report::folder::stored::{folders, started};
 use crate::report::summary::report::Report;
 use crate::targets::Cell;
@@ -94,7 +94,7 @@ impl Published {
     pub fn load(workspace: &Workspace) -> Result<Self, Error> {
         let mut published = Published { accepted: accepted(workspace)?, ..Published::default() };
         for folder in folders(workspace) {
-            match read_parts(&folder.join("records.jsonl")) {
+            match read_parts(&records_of(&folder)) {
                 Ok(parts) => published.runs.push(past_run(&parts)),
                 Err(error) => {
                     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -1,6 +1,6 @@
 //! The report as Markdown, and the README's block.
 
-use crate::report::charts;
+use crate::report::charts::{self, Chart};
 use crate::report::summary::report::Report;
 use crate::report::tables::{self, Table, overview};
 use crate::workspace::error::Error;
@@ -31,16 +31,24 @@ pub fn not_shown(report: &Report) -> Vec<String> {
     ]
 }
 
-/// The whole page.
+/// The whole page, with its charts from the folder `charts` beside it.
 pub fn page(report: &Report) -> String {
+    let chart = |chart: &Chart| format!("![{}](charts/{}.svg)\n\n", chart.title, chart.name);
+    page_with(report, &charts::all(report).iter().map(chart).collect::<String>())
+}
+
+/// The page without charts, for a run in `folder` that keeps none.
+pub fn page_without_charts(report: &Report, folder: &str) -> String {
+    page_with(report, &format!("`cargo xtask report {folder}` draws the charts and makes the page in HTML.\n\n"))
+}
+
+fn page_with(report: &Report, charts: &str) -> String {
     let mut out = format!("# Benchmark: {}\n\n", title(report));
     out += &format!("{}\n\n", summary(report));
     for table in tables::first(report) {
         out += &section(&table);
     }
-    for chart in charts::all(report) {
-        out += &format!("![{}](charts/{}.svg)\n\n", chart.title, chart.name);
-    }
+    out += charts;
     for table in tables::all(report) {
         out += &section(&table);
     }
@@ -69,7 +77,7 @@ pub fn title(report: &Report) -> String {
 /// What a page is made from, with `mark` around what a person types.
 pub fn made_from(report: &Report, mark: &str) -> String {
     let history = if report.history.is_empty() { "" } else { ", and its history from the runs published before it" };
-    format!("This page is made from {mark}records.jsonl{mark} beside it{history}, by {mark}cargo xtask report{mark}.")
+    format!("This page is made from the records beside it{history}, by {mark}cargo xtask report{mark}.")
 }
 
 /// What happened, in a sentence or two.
