@@ -110,8 +110,8 @@ mod tests {
     fn an_output_is_what_lies_in_cargos_folder() {
         assert!(is_output("crates/engine/target/criterion/base/sample.json"));
         assert!(is_output("target/release/x"));
-        assert!(!is_output("crates/harness/src/target/file.rs"));
-        assert!(!is_output("crates/harness/src/target.rs"));
+        assert!(!is_output("crates/x/src/target/file.rs"));
+        assert!(!is_output("crates/harness/src/targets/target.rs"));
     }
 
     #[test]

@@ -264,7 +264,8 @@ fn an_older_run_keeps_its_records_and_one_page_and_what_is_more_or_less_is_named
     let after = published();
     let small = ["records.jsonl.gz", "report.md"];
     assert_eq!(files(&first), small);
-    let charts = ["history-counters", "history-speed", "phases-time", "throughput"].map(|name| format!("charts/{name}.svg"));
+    let charts =
+        ["history-counters", "history-speed", "phases-time", "throughput"].map(|name| format!("charts/{name}.svg"));
     let pages = [&charts[..], &["records.jsonl.gz", "report.html", "report.md"].map(str::to_string)].concat();
     assert_eq!(files(&second), pages);
     let page = std::fs::read_to_string(first.join("report.md")).unwrap();

@@ -223,6 +223,17 @@ fn a_room_uses_the_rooms_that_the_table_says_and_no_others() {
     assert!(unused.is_empty(), "the table allows what nobody uses: {unused:?}");
 }
 
+/// A kind of target is a folder in `targets/kinds/` and its lines in the registry there: no other room names one. Only
+/// the self-test does, which plants its faults in a native program.
+#[test]
+fn no_room_names_a_kind_of_target() {
+    for source in sources().iter().filter(|source| source.module.first().is_some_and(|room| room != "targets")) {
+        let named = paths(source).into_iter().find(|path| path.starts_with(&["targets", "kinds"].map(str::to_string)));
+        let plants = source.module == ["selftest", "plant"];
+        assert!(named.is_none() || plants, "{} uses `{}`", source.path.display(), named.unwrap().join("::"));
+    }
+}
+
 #[test]
 fn the_table_has_every_room_and_no_circle() {
     let src = crate_folder().join("src");

@@ -2,7 +2,7 @@
 //!
 //! In: `ci/targets.toml`, a request and a model. Out: cells (a target with a variant), what was built or why not, and an
 //! answer that was checked to be about what was asked; sizes of what was built. A kind of target is one folder in
-//! `kinds/`, and nothing outside that folder and its registry knows which kinds there are.
+//! `kinds/`, and no other room knows which kinds there are.
 //!
 //! It uses workspace.
 
@@ -19,4 +19,5 @@ mod target;
 pub use ask::{Ask, ModelFile, RunError, model_file};
 pub use defined::{assumption, check, load, targets, tools};
 pub use kind::{Answered, Artifact, Clock, Kind, Launch, Variant};
+pub use kinds::native::callgrind;
 pub use target::{Cell, Target};

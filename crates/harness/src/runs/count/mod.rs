@@ -14,9 +14,8 @@ use crate::records::counter::{Counter, counter_name, key, size};
 use crate::records::provenance::Provenance;
 use crate::targets::Cell;
 use crate::targets::build::Built;
-use crate::targets::kinds::native::Program;
-use crate::targets::kinds::native::callgrind::{Counted, unsupported};
-use crate::targets::runner::{Reply, Runner};
+use crate::targets::callgrind::{Counted, unsupported};
+use crate::targets::runner::Reply;
 use crate::targets::skip::{Cause, Skip};
 use crate::workspace::error::Error;
 use crate::workspace::exit::Exit;
@@ -177,7 +176,7 @@ impl Task<'_> {
                 // Memory and allocations are those of a run of its own: valgrind has an allocator too.
                 let mut counts = plain(false)?;
                 let counted = Counted::new(program, scratch).map_err(failed)?;
-                let runner = Runner::new(Program(counted.program()));
+                let runner = counted.runner();
                 Subject { runner: &runner, ..self.subject }.sample(plan, false, &Computed::default())?;
                 for ((phase, part), count) in counted.instructions().map_err(failed)? {
                     let unit = "instructions".to_string();

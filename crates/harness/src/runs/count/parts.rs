@@ -10,9 +10,8 @@ use crate::records::Row;
 use crate::records::counter::Counter;
 use crate::runs::measure::{Subject, What};
 use crate::runs::plan::Plan;
-use crate::targets::kinds::native::Program;
-use crate::targets::kinds::native::callgrind::Counted;
-use crate::targets::runner::{Reply, Runner};
+use crate::targets::callgrind::Counted;
+use crate::targets::runner::Reply;
 use crate::workspace::error::Error;
 use crate::workspace::exit::Exit;
 use crate::workspace::process;
@@ -116,7 +115,7 @@ fn parts_of(plan: &Plan, scratch: &Path, subject: &Subject, case: &Case) -> Resu
     match subject.runner.program() {
         Some(program) => {
             let counted = Counted::by_mark(program, scratch).map_err(failed)?;
-            let runner = Runner::new(Program(counted.program()));
+            let runner = counted.runner();
             Subject { runner: &runner, ..*subject }.parts(plan, case, false)?;
             counted.parts().map_err(failed)
         }

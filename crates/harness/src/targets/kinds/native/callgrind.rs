@@ -3,6 +3,8 @@
 //! Callgrind runs the runner as it is and writes, for every call, the instructions spent in it and below. The calls of
 //! the suite's regions are what is read; nothing else of the run is in the numbers, and no clock either.
 
+use super::Program;
+use crate::targets::runner::Runner;
 use crate::workspace::error::Error;
 use crate::workspace::{make_folder, read_text};
 use std::collections::BTreeMap;
@@ -76,7 +78,12 @@ impl Counted {
         Ok(counted)
     }
 
-    /// What to run in place of the program.
+    /// What to ask in place of the program.
+    pub fn runner(&self) -> Runner {
+        Runner::new(Program(self.program()))
+    }
+
+    /// The program that [`runner`](Counted::runner) asks.
     pub fn program(&self) -> PathBuf {
         self.folder.path().join("runner.sh")
     }
