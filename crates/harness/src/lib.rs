@@ -7,7 +7,9 @@
 //! to its right; `tests/rooms.rs` holds that.
 //!
 //! ```text
-//! selftest → report, runs → verdicts → records → definitions → targets → workspace
+//! selftest ─→ runs ───┐
+//!                     ├─→ verdicts ─→ records ─→ definitions ─→ targets ─→ workspace
+//!           report ───┘
 //! ```
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]

@@ -22,7 +22,7 @@ const MOST_ENTRIES: usize = 9;
 /// Most lines of a file.
 const MOST_LINES: usize = 400;
 /// Most circles of files in a room.
-const MOST_CIRCLES: usize = 2;
+const MOST_CIRCLES: usize = 1;
 
 /// A source file: its path below `src/`, the module that it is, and its text without comments and literals.
 #[derive(Clone)]
