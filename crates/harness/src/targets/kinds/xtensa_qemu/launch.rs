@@ -70,7 +70,7 @@ struct Emulated {
 
 impl Emulated {
     /// Sizes of the firmware's sections with this model and an empty request; none if it does not link.
-    pub fn sections(&self, model: &ModelFile) -> Option<Vec<(&'static str, u64)>> {
+    fn sections(&self, model: &ModelFile) -> Option<Vec<(&'static str, u64)>> {
         make_folder(&self.scratch).ok()?;
         let folder = tempfile::tempdir_in(&self.scratch).ok()?;
         let request = folder.path().join("request.txt");
