@@ -28,6 +28,8 @@ const ALLOWED: [&str; 13] = [
     "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
+    // Of LLVM, before it had its exception.
+    "NCSA",
     "Unicode-3.0",
     "Unlicense",
     "Zlib",
