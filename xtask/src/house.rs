@@ -17,7 +17,7 @@ pub fn spell_checker() -> Option<&'static Tool> {
 }
 
 /// Licences that may be used together with MIT and Apache-2.0 in a program that is given away in either form.
-const ALLOWED: [&str; 13] = [
+const ALLOWED: [&str; 14] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
