@@ -35,9 +35,8 @@ pub(crate) struct Inputs {
     pub k: QuantisedRows,
     pub v: QuantisedRows,
     pub g: QuantisedRows,
-    /// What one input is before it is normed, D, and before it is quantised, F.
-    pub mixed: Vec<f32>,
-    pub normed: Vec<f32>,
+    /// Working room for the inputs of a mix, four of D, or for one of F; in whole vectors.
+    pub room: Vec<f32>,
     pub scratch: MatmulScratch,
 }
 
@@ -67,8 +66,7 @@ impl Activations {
                 k: input(f),
                 v: input(d),
                 g: input(d),
-                mixed: zeros(d),
-                normed: zeros(f),
+                room: zeros((4 * d.next_multiple_of(16)).max(f.next_multiple_of(16))),
                 scratch: MatmulScratch::new(kernels, f),
             },
             z: zeros(d),

@@ -2,7 +2,7 @@
 //! and the bonus of the recurrence worked out.
 
 use alloc::vec::Vec;
-use bitstate_kernels::{Int8Head, Kernels, TernaryMatrix};
+use bitstate_kernels::{Int8Head, Kernels, MixInput, NormInput, TernaryMatrix};
 use bitstate_model as model;
 use bitstate_model::F32s;
 
@@ -63,6 +63,10 @@ impl Norm {
     pub fn new(norm: model::Norm<'_>) -> Self {
         Norm { weight: vector(norm.weight), bias: vector(norm.bias) }
     }
+
+    pub fn input(&self) -> NormInput<'_> {
+        NormInput { weight: &self.weight, bias: &self.bias }
+    }
 }
 
 impl<'m> BitLinear<'m> {
@@ -72,6 +76,11 @@ impl<'m> BitLinear<'m> {
             scale: linear.scale,
             norm: Norm::new(linear.norm),
         }
+    }
+
+    /// The matrix's input, out of a token and, by `mu`, the one before it.
+    pub fn mix<'a>(&'a self, mu: &'a [f32]) -> MixInput<'a> {
+        MixInput { mu, norm: self.norm.input() }
     }
 }
 

@@ -73,7 +73,7 @@ impl Dpbusd for Half {
 pub(super) fn matmul(isa: AvxVnni, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
     #[target_feature(enable = "avx2,avxvnni")]
     fn compiled(isa: AvxVnni, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
-        dpbusd::matmul::<Half, 2, 4>(isa, blocks, x, scale, y);
+        dpbusd::matmul::<Half, 2, 2, 4>(isa, blocks, x, scale, y);
     }
     vnni!(compiled(isa, blocks, x, scale, y))
 }

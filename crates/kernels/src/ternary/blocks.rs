@@ -46,7 +46,7 @@ impl Blocks<'_> {
     }
 
     /// The blocks of each `groups` row groups together, then the row groups that are left, one by one.
-    pub fn passes(&self, groups: usize) -> (impl Iterator<Item = &[Block]>, impl Iterator<Item = &[Block]>) {
+    pub fn passes(&self, groups: usize) -> (impl ExactSizeIterator<Item = &[Block]>, impl Iterator<Item = &[Block]>) {
         let whole = self.blocks.chunks_exact(groups * self.per_row_group);
         let rest = whole.remainder().chunks_exact(self.per_row_group);
         (whole, rest)

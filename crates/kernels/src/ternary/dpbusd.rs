@@ -35,9 +35,10 @@ pub(super) trait Dpbusd: Copy {
     fn scale_into(self, scale: f32, y: &mut [f32]);
 }
 
-/// `y_t = (W · q_t) · (scale · a_t)` for the rows of `x`, `TOKENS` at a time, then one by one.
+/// `y_t = (W · q_t) · (scale · a_t)` for the rows of `x`: `TOKENS` at a time with the sums of `VECTORS` vectors each, then
+/// one by one with those of `ALONE`.
 #[inline(always)]
-pub(super) fn matmul<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
+pub(super) fn matmul<M: Dpbusd, const ALONE: usize, const VECTORS: usize, const TOKENS: usize>(
     isa: M::Isa,
     blocks: &Blocks,
     x: &QuantisedRows,
@@ -50,12 +51,34 @@ pub(super) fn matmul<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
         tokens::<M, VECTORS, TOKENS>(isa, blocks, x, t, scale, &mut y[t * rows..][..TOKENS * rows]);
     }
     for t in whole..x.rows() {
-        tokens::<M, VECTORS, 1>(isa, blocks, x, t, scale, &mut y[t * rows..][..rows]);
+        alone::<M, ALONE>(isa, blocks, x.padded(t), scale * x.scale(t), &mut y[t * rows..][..rows]);
     }
 }
 
-/// The product with rows `start .. start + TOKENS` of `x`, `16 · groups` rows of the matrix a pass, which `VECTORS`
-/// hold.
+/// What each sum starts at: the codes are `weight + 1`.
+#[inline(always)]
+fn surplus<M: Dpbusd>(isa: M::Isa, q: &[i8]) -> M {
+    M::splat(isa, -q.iter().map(|&q| i32::from(q)).sum::<i32>())
+}
+
+/// The product with one row of activations, as many row groups of the matrix a pass as `VECTORS` hold.
+#[inline(always)]
+fn alone<M: Dpbusd, const VECTORS: usize>(isa: M::Isa, blocks: &Blocks, q: &[i8], scale: f32, y: &mut [f32]) {
+    let (surplus, per_row_group) = (surplus::<M>(isa, q), blocks.per_row_group());
+    let (passes, rest) = blocks.passes(VECTORS / M::PER_BLOCK);
+    let (whole, y_rest) = y.split_at_mut(y.len().min(passes.len() * VECTORS * (16 / M::PER_BLOCK)));
+    for (pass, y) in passes.zip(whole.chunks_mut(VECTORS * (16 / M::PER_BLOCK))) {
+        write(one::<M, VECTORS>(isa, pass, per_row_group, q, surplus), scale, y);
+    }
+    for (group, y) in rest.zip(y_rest.chunks_mut(16)) {
+        match M::PER_BLOCK {
+            1 => write(one::<M, 1>(isa, group, per_row_group, q, surplus), scale, y),
+            _ => write(one::<M, 2>(isa, group, per_row_group, q, surplus), scale, y),
+        }
+    }
+}
+
+/// The product with rows `start .. start + TOKENS` of `x`, as many row groups of the matrix a pass as `VECTORS` hold.
 #[inline(always)]
 fn tokens<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
     isa: M::Isa,
@@ -67,18 +90,18 @@ fn tokens<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
 ) {
     let rows = y.len() / TOKENS;
     let mut q = [x.padded(start); TOKENS];
-    let mut surplus = [M::splat(isa, 0); TOKENS];
+    let mut surpluses = [M::splat(isa, 0); TOKENS];
     let mut scales = [0.0; TOKENS];
     for t in 0..TOKENS {
         q[t] = x.padded(start + t);
-        surplus[t] = M::splat(isa, -q[t].iter().map(|&q| i32::from(q)).sum::<i32>());
+        surpluses[t] = surplus::<M>(isa, q[t]);
         scales[t] = scale * x.scale(start + t);
     }
-    let groups = VECTORS / M::PER_BLOCK;
+    let (groups, per_row_group) = (VECTORS / M::PER_BLOCK, blocks.per_row_group());
     let (passes, rest) = blocks.passes(groups);
     let mut first = 0;
     for pass in passes {
-        let sums = sums::<M, VECTORS, TOKENS>(isa, pass, blocks.per_row_group(), q, surplus);
+        let sums = many::<M, VECTORS, TOKENS>(isa, pass, per_row_group, q, surpluses);
         for t in 0..TOKENS {
             write(sums[t], scales[t], &mut y[t * rows..][first..rows.min(first + 16 * groups)]);
         }
@@ -89,31 +112,16 @@ fn tokens<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
         for t in 0..TOKENS {
             let y = &mut y[t * rows..][first..last];
             match M::PER_BLOCK {
-                1 => write(one::<M, 1>(isa, group, blocks.per_row_group(), q[t], surplus[t]), scales[t], y),
-                _ => write(one::<M, 2>(isa, group, blocks.per_row_group(), q[t], surplus[t]), scales[t], y),
+                1 => write(one::<M, 1>(isa, group, per_row_group, q[t], surpluses[t]), scales[t], y),
+                _ => write(one::<M, 2>(isa, group, per_row_group, q[t], surpluses[t]), scales[t], y),
             }
         }
         first = last;
     }
 }
 
-/// The sums of the rows of as many row groups as `VECTORS` hold, for each row of activations; `pass` is their blocks.
-#[inline(always)]
-fn sums<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
-    isa: M::Isa,
-    pass: &[Block],
-    per_row_group: usize,
-    q: [&[i8]; TOKENS],
-    surplus: [M; TOKENS],
-) -> [[M; VECTORS]; TOKENS] {
-    if TOKENS == 1 {
-        return [one(isa, pass, per_row_group, q[0], surplus[0]); TOKENS];
-    }
-    many(isa, pass, per_row_group, q, surplus)
-}
-
-/// [`sums`] with the codes shifted once for all rows of activations. A sum may wrap on its way; the product itself fits
-/// 32 bits, so it comes out right.
+/// The sums of the rows that `pass` holds, for each row of activations, with the codes shifted once for all of them. A sum
+/// may wrap on its way; the product itself fits 32 bits, so it comes out right.
 #[inline(always)]
 fn many<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
     isa: M::Isa,
@@ -153,7 +161,7 @@ fn write<M: Dpbusd, const VECTORS: usize>(sums: [M; VECTORS], scale: f32, y: &mu
     }
 }
 
-/// [`sums`] for one row of activations, a sum for each plane. A shift does not undo a wrap, so they are joined in time.
+/// The same for one row of activations, a sum for each plane. A shift does not undo a wrap, so they are joined in time.
 #[inline(always)]
 fn one<M: Dpbusd, const VECTORS: usize>(
     isa: M::Isa,
@@ -164,18 +172,22 @@ fn one<M: Dpbusd, const VECTORS: usize>(
 ) -> [M; VECTORS] {
     let (quads, _) = q.as_chunks::<4>();
     let (columns, _) = quads.as_chunks::<4>();
+    let columns = &columns[..per_row_group];
+    let mut groups = [pass; VECTORS];
+    for (v, group) in groups.iter_mut().enumerate() {
+        *group = &pass[v / M::PER_BLOCK * per_row_group..][..per_row_group];
+    }
     let mask = M::splat(isa, 0x0303_0303);
     let masks = [mask, M::splat(isa, 0x0c0c_0c0c), M::splat(isa, 0x3030_3030), M::splat(isa, 0xc0c0_c0c0u32 as i32)];
     let mut sums = [surplus; VECTORS];
-    for (part, columns) in columns.chunks(JOIN).enumerate() {
+    for from in (0..per_row_group).step_by(JOIN) {
         let mut planes = [[M::splat(isa, 0); 4]; VECTORS];
-        for (i, activations) in columns.iter().enumerate() {
-            let [a0, a1, a2, a3] = *activations;
+        for i in from..per_row_group.min(from + JOIN) {
+            let [a0, a1, a2, a3] = columns[i];
             let (x0, x1) = (M::splat(isa, dword(a0)), M::splat(isa, dword(a1)));
             let x = [x0, x1, M::splat(isa, dword(a2)), M::splat(isa, dword(a3))];
             for (v, planes) in planes.iter_mut().enumerate() {
-                let block = &pass[v / M::PER_BLOCK * per_row_group + part * JOIN + i];
-                let codes = M::load(isa, block, v % M::PER_BLOCK);
+                let codes = M::load(isa, &groups[v][i], v % M::PER_BLOCK);
                 for p in 0..4 {
                     planes[p] = planes[p].dot(codes.and(masks[p]), x[p]);
                 }

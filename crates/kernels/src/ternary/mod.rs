@@ -224,8 +224,8 @@ impl QuantisedRows {
     /// Where `y` does not have the length of a row, or there is no room for it.
     pub fn push(&mut self, y: &[f32]) {
         let kernels = self.kernels;
-        let (values, scale) = self.next_row();
-        *scale = kernels.quantise_int8(y, values);
+        let scale = kernels.quantise_int8(y, self.next_row(y.len()));
+        self.set_scale(scale);
     }
 
     /// Adds a row of INT8 values as they are.
@@ -233,18 +233,25 @@ impl QuantisedRows {
     /// # Panics
     /// As [`push`](Self::push).
     pub fn push_int8(&mut self, q: &[i8], scale: f32) {
-        let (values, room) = self.next_row();
-        values.copy_from_slice(q);
-        *room = scale;
+        self.next_row(q.len()).copy_from_slice(q);
+        self.set_scale(scale);
     }
 
-    fn next_row(&mut self) -> (&mut [i8], &mut f32) {
+    /// Adds a row of `len` values, for the caller to write; its scale is set when they are.
+    #[track_caller]
+    pub(crate) fn next_row(&mut self, len: usize) -> &mut [i8] {
+        same_length(self.len, &[len]);
         assert!(self.rows < self.scales.len(), "there is no room for another row");
         let row = &mut self.values[self.rows * self.stride..][..self.stride];
-        let (values, padding) = row.split_at_mut(self.len);
-        padding[..self.len.next_multiple_of(16) - self.len].fill(0);
+        let (values, padding) = row.split_at_mut(len);
+        padding[..len.next_multiple_of(16) - len].fill(0);
         self.rows += 1;
-        (values, &mut self.scales[self.rows - 1])
+        values
+    }
+
+    /// Sets the scale of the last row.
+    pub(crate) fn set_scale(&mut self, scale: f32) {
+        self.scales[self.rows - 1] = scale;
     }
 
     /// Number of rows.
