@@ -125,7 +125,8 @@ mod tests {
         let mut state = 1u64;
         for i in 0..2_000_000usize {
             state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-            let (sum, n) = (f32::from_bits((state >> 32) as u32), if i % 2 == 0 { 1 << (i % 30) } else { i % 5000 + 1 });
+            let (sum, n) =
+                (f32::from_bits((state >> 32) as u32), if i % 2 == 0 { 1 << (i % 30) } else { i % 5000 + 1 });
             let (ours, exact) = (super::mean(sum, n), sum / n as f32);
             let same = ours.to_bits() == exact.to_bits() || (ours.is_nan() && exact.is_nan());
             assert!(same, "{sum:e} / {n} = {ours:e}, not {exact:e}");

@@ -5,7 +5,7 @@
 
 use super::constants::LANES;
 use super::divide::mean;
-use super::lanes::{self, Lanes, inverse_deviation, int8_scale, load_tail, quantise_lanes, split};
+use super::lanes::{self, Lanes, int8_scale, inverse_deviation, load_tail, quantise_lanes, split};
 use super::operands::{MixInput, NormInput};
 
 /// Sixteen values of one input.
