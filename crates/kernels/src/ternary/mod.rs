@@ -254,7 +254,9 @@ impl QuantisedRows {
         assert!(self.rows < self.scales.len(), "there is no room for another row");
         let row = &mut self.values[self.rows * self.stride..][..self.stride];
         let (values, padding) = row.split_at_mut(len);
-        padding[..len.next_multiple_of(16) - len].fill(0);
+        if !len.is_multiple_of(16) {
+            padding[..len.next_multiple_of(16) - len].fill(0);
+        }
         self.rows += 1;
         values
     }

@@ -224,7 +224,7 @@ pub(crate) fn wkv(input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
 
 /// `Σ_i (r_i · b_i) · k_i`: how much of `v` the current token adds.
 #[inline(always)]
-pub(crate) fn bonus_sum(r: &[f32], k: &[f32], bonus: &[f32]) -> f32 {
+fn bonus_sum(r: &[f32], k: &[f32], bonus: &[f32]) -> f32 {
     sum16!([r, bonus, k], |r, bonus, k| r * bonus * k)
 }
 

@@ -97,11 +97,7 @@ pub(crate) fn gated_input<L: Lanes>(
     room: &mut [f32],
     q: &mut [i8],
 ) -> f32 {
-    let heads = x.chunks_exact(head_size).zip(y.chunks_exact_mut(head_size));
-    let parameters = group_norm.weight.chunks_exact(head_size).zip(group_norm.bias.chunks_exact(head_size));
-    for ((x, y), (weight, bias)) in heads.zip(parameters) {
-        lanes::layer_norm::<L>(isa, x, weight, bias, y);
-    }
+    group_norms::<L>(isa, x, head_size, group_norm, y);
     let chunks = chunks_of::<1>(room, y.len());
     let mut sum = L::splat(isa, 0.0);
     let ((y, y_tail), (g, g_tail)) = (y.as_chunks_mut::<LANES>(), split(g));
@@ -119,6 +115,58 @@ pub(crate) fn gated_input<L: Lanes>(
     }
     let [scale] = norm_inputs::<L, 1>(isa, chunks, [sum], [norm], [q]);
     scale
+}
+
+/// The norm of each head of `head_size` values: four heads at once, if they are whole vectors.
+#[inline(always)]
+fn group_norms<L: Lanes>(isa: L::Isa, x: &[f32], head_size: usize, group_norm: NormInput<'_>, y: &mut [f32]) {
+    const HEADS: usize = 4;
+    let NormInput { weight, bias } = group_norm;
+    let mut from = 0;
+    while head_size.is_multiple_of(LANES) && from + HEADS * head_size <= x.len() {
+        let some = from..from + HEADS * head_size;
+        norms_at_once::<L, HEADS>(isa, &x[some.clone()], &weight[some.clone()], &bias[some.clone()], &mut y[some]);
+        from += HEADS * head_size;
+    }
+    let heads = x[from..].chunks_exact(head_size).zip(y[from..].chunks_exact_mut(head_size));
+    let parameters = weight[from..].chunks_exact(head_size).zip(bias[from..].chunks_exact(head_size));
+    for ((x, y), (weight, bias)) in heads.zip(parameters) {
+        lanes::layer_norm::<L>(isa, x, weight, bias, y);
+    }
+}
+
+/// The norms of `N` heads of whole vectors.
+#[inline(always)]
+fn norms_at_once<L: Lanes, const N: usize>(isa: L::Isa, x: &[f32], weight: &[f32], bias: &[f32], y: &mut [f32]) {
+    let (x, weight, bias, (y, _)) = (split(x).0, split(weight).0, split(bias).0, y.as_chunks_mut::<LANES>());
+    let n = y.len() / N;
+    let (x, weight, bias) = (&x[..N * n], &weight[..N * n], &bias[..N * n]);
+    let zero = L::splat(isa, 0.0);
+    let (mut sums, mut squares, mut means, mut inverses) = ([zero; N], [zero; N], [zero; N], [zero; N]);
+    for i in 0..n {
+        for c in 0..N {
+            sums[c] = sums[c].add(L::load(isa, &x[c * n + i]));
+        }
+    }
+    for c in 0..N {
+        means[c] = L::splat(isa, mean(sums[c].sum(), n * LANES));
+    }
+    for i in 0..n {
+        for c in 0..N {
+            let deviation = L::load(isa, &x[c * n + i]).sub(means[c]);
+            squares[c] = squares[c].add(deviation.mul(deviation));
+        }
+    }
+    for c in 0..N {
+        inverses[c] = L::splat(isa, inverse_deviation::<L>(isa, mean(squares[c].sum(), n * LANES)));
+    }
+    for i in 0..n {
+        for c in 0..N {
+            let deviation = L::load(isa, &x[c * n + i]).sub(means[c]);
+            let normed = deviation.mul(inverses[c]).mul(L::load(isa, &weight[c * n + i]));
+            normed.add(L::load(isa, &bias[c * n + i])).store(&mut y[c * n + i]);
+        }
+    }
 }
 
 /// Quantises the norms of `N` inputs into `q`, from their values and the sums of their lanes; returns the scales.

@@ -6,7 +6,6 @@
 
 use super::constants::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, TINY};
 use super::divide::mean;
-use super::generic;
 use super::operands::WkvInput;
 
 // These have files of their own.
@@ -264,12 +263,13 @@ pub(crate) fn quantise_15bit<L: Lanes>(isa: L::Isa, z: &[f32], q: &mut [i16]) ->
 #[inline(always)]
 pub(crate) fn wkv<L: Lanes>(isa: L::Isa, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
     let s = y.len();
-    let now = generic::bonus_sum(input.r, input.k, input.bonus);
+    let now = bonus_sum::<L>(isa, input.r, input.k, input.bonus);
     let mut from = 0;
-    match L::REGISTERS {
-        1 => from = wkv_columns::<L, 4>(isa, input, now, from, state, y),
-        2 => from = wkv_columns::<L, 2>(isa, input, now, from, state, y),
-        _ => {}
+    if L::REGISTERS == 1 {
+        from = wkv_columns::<L, 4>(isa, input, now, from, state, y);
+    }
+    if L::REGISTERS <= 2 {
+        from = wkv_columns::<L, 2>(isa, input, now, from, state, y);
     }
     let WkvInput { r, k, v, decay, .. } = input;
     for j in wkv_columns::<L, 1>(isa, input, now, from, state, y)..s {
@@ -280,6 +280,21 @@ pub(crate) fn wkv<L: Lanes>(isa: L::Isa, input: WkvInput<'_>, state: &mut [f32],
         }
         y[j] = sum + now * v[j];
     }
+}
+
+/// `Σ_i (r_i · b_i) · k_i`: how much of `v` the current token adds.
+#[inline(always)]
+fn bonus_sum<L: Lanes>(isa: L::Isa, r: &[f32], k: &[f32], bonus: &[f32]) -> f32 {
+    let ((r, r_tail), (k, k_tail), (bonus, bonus_tail)) = (split(r), split(k), split(bonus));
+    let mut sums = L::splat(isa, 0.0);
+    for ((r, k), bonus) in r.iter().zip(k).zip(bonus) {
+        sums = sums.add(L::load(isa, r).mul(L::load(isa, bonus)).mul(L::load(isa, k)));
+    }
+    if !r_tail.is_empty() {
+        let product = load_tail::<L>(isa, r_tail).mul(load_tail(isa, bonus_tail)).mul(load_tail(isa, k_tail));
+        sums = sums.add(product);
+    }
+    sums.sum()
 }
 
 /// As many times `16 · N` columns of the recurrence as there are, from column `from` on; returns the first one left.
