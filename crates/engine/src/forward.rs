@@ -72,13 +72,9 @@ impl Engine<'_> {
         inputs.r.clear(d);
         for row in 0..n {
             observer.part(Part::Wkv);
-            let wkv = sessions.layer_mut(row, l).wkv;
-            for (h, state) in wkv.chunks_exact_mut(s * s).enumerate() {
-                let (head, at) = (h * s..(h + 1) * s, row * d + h * s..row * d + (h + 1) * s);
-                let (decay, bonus) = (&tm.decay[head.clone()], &tm.bonus[head.clone()]);
-                let input = WkvInput { r: &r[at.clone()], k: &k[at.clone()], v: &v[at.clone()], decay, bonus };
-                kernels.wkv(input, state, &mut z[head]);
-            }
+            let (at, decay, bonus) = (row * d..(row + 1) * d, &tm.decay, &tm.bonus);
+            let input = WkvInput { r: &r[at.clone()], k: &k[at.clone()], v: &v[at], decay, bonus };
+            kernels.wkv(s, input, sessions.layer_mut(row, l).wkv, z);
             observer.step(l, Step::Wkv, z);
             observer.part(Part::Norms);
             let (g, y, Inputs { r, room, .. }) = (&g[row * d..][..d], &mut y[row * d..][..d], &mut *inputs);

@@ -191,8 +191,15 @@ pub(crate) fn quantise_15bit(z: &[f32], q: &mut [i16]) -> f32 {
     divide(t, INT15_MAX)
 }
 
+pub(crate) fn wkv(head_size: usize, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
+    let states = state.chunks_exact_mut(head_size * head_size);
+    for (h, (state, y)) in states.zip(y.chunks_exact_mut(head_size)).enumerate() {
+        wkv_head(input.head(h * head_size, head_size), state, y);
+    }
+}
+
 /// Four columns of the state at a time: their sums and values stay in registers while `i` runs down the rows.
-pub(crate) fn wkv(input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
+fn wkv_head(input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
     let WkvInput { r, k, v, decay, bonus } = input;
     let s = y.len();
     let now = bonus_sum(r, k, bonus);

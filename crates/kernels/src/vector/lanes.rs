@@ -63,7 +63,7 @@ macro_rules! entries {
             fn quantise_int8(y: &[f32], q: &mut [i8]) -> f32;
             fn quantise_15bit(z: &[f32], q: &mut [i16]) -> f32;
             fn largest_magnitude(x: &[f32]) -> f32;
-            fn wkv(input: crate::WkvInput<'_>, state: &mut [f32], y: &mut [f32]);
+            fn wkv(head_size: usize, input: crate::WkvInput<'_>, state: &mut [f32], y: &mut [f32]);
             fn silu_gate(o: &mut [f32], g: &[f32]);
             fn sigmoid_gate_add(x: &mut [f32], r: &[f32], v: &[f32]);
             fn relu_squared(k: &mut [f32]);
@@ -258,10 +258,18 @@ pub(crate) fn quantise_15bit<L: Lanes>(isa: L::Isa, z: &[f32], q: &mut [i16]) ->
     t / INT15_MAX
 }
 
+#[inline(always)]
+pub(crate) fn wkv<L: Lanes>(isa: L::Isa, head_size: usize, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
+    let states = state.chunks_exact_mut(head_size * head_size);
+    for (h, (state, y)) in states.zip(y.chunks_exact_mut(head_size)).enumerate() {
+        wkv_head::<L>(isa, input.head(h * head_size, head_size), state, y);
+    }
+}
+
 /// Some columns of the state at a time, so that their sums stay in registers while `i` runs down the rows; so many that
 /// their sums do not wait for themselves, and no more than there are registers for.
 #[inline(always)]
-pub(crate) fn wkv<L: Lanes>(isa: L::Isa, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
+fn wkv_head<L: Lanes>(isa: L::Isa, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
     let s = y.len();
     let now = bonus_sum::<L>(isa, input.r, input.k, input.bonus);
     let mut from = 0;

@@ -146,13 +146,20 @@ impl Kernels {
         dispatch!(self.isa, vector::largest_magnitude(x))
     }
 
-    /// One head of the WKV recurrence: reads and updates `state` (S × S, row `i` for key `i`), writes `y` (S).
+    /// The WKV recurrence of heads of `head_size` values: reads and updates `state` (H × S × S, row `i` of a head for its
+    /// key `i`), writes `y` (H × S).
+    ///
+    /// # Panics
+    /// If the lengths are not these.
     #[inline]
-    pub fn wkv(&self, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
+    pub fn wkv(&self, head_size: usize, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
         let WkvInput { r, k, v, decay, bonus } = input;
-        same_length(y.len(), &[r.len(), k.len(), v.len(), decay.len(), bonus.len()]);
-        same_length(y.len() * y.len(), &[state.len()]);
-        dispatch!(self.isa, vector::wkv(input, state, y));
+        same_length(
+            y.len(),
+            &[r.len(), k.len(), v.len(), decay.len(), bonus.len(), y.len().next_multiple_of(head_size)],
+        );
+        same_length(y.len() * head_size, &[state.len()]);
+        dispatch!(self.isa, vector::wkv(head_size, input, state, y));
     }
 
     /// `o = o · silu(g)`.

@@ -1,6 +1,6 @@
 //! What the steps with many operands read.
 
-/// What one head of the WKV recurrence reads, S values each.
+/// What the WKV recurrence reads, H × S values each.
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs, reason = "r, k, v are the names of the definition")]
 pub struct WkvInput<'a> {
@@ -11,6 +11,20 @@ pub struct WkvInput<'a> {
     pub decay: &'a [f32],
     /// `exp(u)`: how much the current token counts.
     pub bonus: &'a [f32],
+}
+
+impl<'a> WkvInput<'a> {
+    /// Of the head that begins at value `at` and has `size` of them.
+    #[inline(always)]
+    pub(super) fn head(&self, at: usize, size: usize) -> WkvInput<'a> {
+        WkvInput {
+            r: &self.r[at..][..size],
+            k: &self.k[at..][..size],
+            v: &self.v[at..][..size],
+            decay: &self.decay[at..][..size],
+            bonus: &self.bonus[at..][..size],
+        }
+    }
 }
 
 /// The parameters of a norm, one value each for every value that is normed.

@@ -208,7 +208,7 @@ impl Call {
             Call::Wkv { r, k, v, decay, bonus, state } => {
                 let mut moved = Buffer::new(place, state);
                 let y = inputs.write(r.len(), [r, k, v, decay, bonus], |y, [r, k, v, decay, bonus]| {
-                    kernels.wkv(WkvInput { r, k, v, decay, bonus }, &mut moved, y);
+                    kernels.wkv(y.len(), WkvInput { r, k, v, decay, bonus }, &mut moved, y);
                 });
                 [y, bits(&moved.finish())].concat()
             }
