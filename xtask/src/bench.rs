@@ -4,24 +4,24 @@ use crate::context::{self, Context, Ready, tell};
 use crate::flags::{Cli, Command, Flags};
 use crate::resume::{self, Resumed};
 use anyhow::bail;
-use bitstate_harness::git;
-use bitstate_harness::golden::{Case, Golden};
-use bitstate_harness::journal::Journal;
-use bitstate_harness::measure;
-use bitstate_harness::pairs::{self, Pairs, Settings, Side};
-use bitstate_harness::processor::Processor;
-use bitstate_harness::provenance::{self, Provenance};
+use bitstate_harness::Exit;
+use bitstate_harness::definitions::golden::{Case, Golden};
+use bitstate_harness::definitions::thresholds::{Thresholds, TimeLimits};
+use bitstate_harness::definitions::workloads;
+use bitstate_harness::records::journal::Journal;
+use bitstate_harness::records::provenance::Provenance;
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::report::history::Published;
-use bitstate_harness::report::place;
+use bitstate_harness::report::kept::keep;
 use bitstate_harness::report::shown::shown;
-use bitstate_harness::stats::verdict::TimeLimits;
-use bitstate_harness::target::{Cell, Clock};
-use bitstate_harness::thresholds::Thresholds;
-use bitstate_harness::verify::Plan;
-use bitstate_harness::workloads;
-use bitstate_harness::workspace::Workspace;
-use bitstate_harness::{Exit, report, verify};
+use bitstate_harness::report::{self, place};
+use bitstate_harness::runs::pairs::{self, Pairs, Settings, Side};
+use bitstate_harness::runs::plan::Plan;
+use bitstate_harness::runs::{measure, verify};
+use bitstate_harness::targets::{Cell, Clock};
+use bitstate_harness::workspace::processor::Processor;
+use bitstate_harness::workspace::time::now;
+use bitstate_harness::workspace::{Workspace, git};
 use clap::{Args, Parser};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -134,7 +134,7 @@ fn bench(bench: &BenchFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
 
 /// A run of this name that starts now, as far as its folder goes.
 fn named(name: &str) -> Provenance {
-    Provenance { name: name.into(), started: provenance::now(), ..Provenance::default() }
+    Provenance { name: name.into(), started: now(), ..Provenance::default() }
 }
 
 /// Where reports of this kind of run go.
@@ -180,17 +180,20 @@ fn measure_and_report(
     let workspace = &ready.context.workspace;
     let folder = place::write_into_free(&parent(bench, workspace), &provenance, &rows, published)?;
 
+    let made = report::read(&folder)?;
+    if bench.publish.is_some() {
+        keep_less(workspace);
+    }
     let tally = Tally::of(&rows);
     if flags.json {
         println!(
             "{:#}",
             json!({"report": folder, "passed": tally.passed, "failed": tally.failed,
                                 "skipped": tally.skipped, "exit": tally.exit.code(),
-                                "comparisons": report::read(&folder)?.comparisons})
+                                "comparisons": made.comparisons})
         );
         return Ok(tally.exit);
     }
-    let made = report::read(&folder)?;
     print!("{}", report::markdown::plain(&report::overview::table(&made)));
     if !made.comparisons.is_empty() {
         println!();
@@ -198,9 +201,14 @@ fn measure_and_report(
     }
     let exit = tell(&rows);
     tell_folder(workspace, &folder, &provenance);
-    println!("report: {}/report.html (also report.md, report.json, records.jsonl, charts/)", workspace.show(&folder));
     if bench.publish.is_some() {
+        println!("report: {}/report.html (also report.md, records.jsonl.gz, charts/)", workspace.show(&folder));
         tell_readme(workspace, &folder);
+    } else {
+        println!(
+            "report: {}/report.html (also report.md, report.json, records.jsonl, charts/)",
+            workspace.show(&folder)
+        );
     }
     Ok(exit)
 }
@@ -211,6 +219,15 @@ pub fn tell_folder(workspace: &Workspace, folder: &Path, of: &Provenance) {
     if !folder.ends_with(&name) {
         let first = workspace.show(&folder.with_file_name(&name));
         println!("{first} has the report of an earlier run, and keeps it");
+    }
+}
+
+/// Packs the run that was just published, and takes the pages of the runs before it away: their records give them.
+fn keep_less(workspace: &Workspace) {
+    let kept = Published::load(workspace).and_then(|published| keep(workspace, &published));
+    // Another run's records may be at fault: this one is published all the same.
+    if let Err(error) = kept {
+        eprintln!("reports/ keeps all of this run: {error}; `cargo xtask report` tries again");
     }
 }
 

@@ -3,9 +3,9 @@
 use crate::context::{Context, tell};
 use crate::flags::Flags;
 use bitstate_harness::Exit;
-use bitstate_harness::build;
-use bitstate_harness::provenance::cpu_features;
 use bitstate_harness::records::Row;
+use bitstate_harness::records::provenance::cpu_features;
+use bitstate_harness::targets::build;
 
 pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     let context = Context::new(flags)?;

@@ -4,12 +4,11 @@
 
 use crate::context::{this_program, waiting};
 use anyhow::{Context as _, bail};
-use bitstate_harness::ci::{Shard, Step, exit_of, gaps, gather, meaning, summary};
-use bitstate_harness::environment;
-use bitstate_harness::error::nearest;
-use bitstate_harness::process::{self, ProcessError};
-use bitstate_harness::target::{Clock, Target, targets};
-use bitstate_harness::workspace::{Workspace, make_folder, write_atomic};
+use bitstate_harness::runs::ci::{Shard, Step, exit_of, gaps, gather, meaning, summary};
+use bitstate_harness::targets::{Clock, Target, targets};
+use bitstate_harness::workspace::error::nearest;
+use bitstate_harness::workspace::process::{self, ProcessError};
+use bitstate_harness::workspace::{Workspace, environment, make_folder, write_atomic};
 use bitstate_harness::{Error, Exit};
 use clap::{Args, Subcommand};
 use std::io::Write;
@@ -285,7 +284,7 @@ fn publish(text: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::{names, runs_named};
-    use bitstate_harness::baseline;
+    use bitstate_harness::verdicts::baseline;
     use bitstate_harness::workspace::Workspace;
 
     const WORKFLOW: &str = include_str!("../../.github/workflows/ci.yml");

@@ -4,11 +4,10 @@ use crate::context::tell_gaps;
 use crate::flags::Choice;
 use anyhow::bail;
 use bitstate_harness::Exit;
-use bitstate_harness::counters::{Counter, of_records};
-use bitstate_harness::gate::{self, Scope};
-use bitstate_harness::merge;
+use bitstate_harness::definitions::thresholds::Thresholds;
+use bitstate_harness::records::counter::{Counter, of_records};
 use bitstate_harness::records::{self, Row, Tally};
-use bitstate_harness::thresholds::Thresholds;
+use bitstate_harness::verdicts::gate::{self, Scope};
 use bitstate_harness::workspace::Workspace;
 use clap::Args;
 use serde_json::json;
@@ -82,7 +81,7 @@ pub fn run(flags: &CompareFlags) -> anyhow::Result<Exit> {
 /// The counters of a run, and its rows; of a folder or of its records. A merged run has those of all its parts, each
 /// with the tools of its own.
 fn read(path: &Path) -> anyhow::Result<(Vec<Counter>, Vec<Row>)> {
-    let parts = records::read_parts(&merge::records_of(path))?;
+    let parts = records::read_parts(&records::records_of(path))?;
     let counters = parts.iter().flat_map(|part| of_records(&part.provenance, &part.rows)).collect();
     Ok((counters, parts.into_iter().flat_map(|part| part.rows).collect()))
 }

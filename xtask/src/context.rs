@@ -2,21 +2,20 @@
 
 use crate::flags::Flags;
 use anyhow::Context as _;
-use bitstate_harness::build::{self, Built};
-use bitstate_harness::counters::SIZE;
-use bitstate_harness::expected::Expected;
-use bitstate_harness::golden::{Case, Golden};
-use bitstate_harness::journal::{Done, Journal};
-use bitstate_harness::processor::Processor;
-use bitstate_harness::provenance;
-use bitstate_harness::records::{METRICS, Row, Tally};
-use bitstate_harness::runner::ModelFile;
-use bitstate_harness::select::Selection;
-use bitstate_harness::setup::{self, Setup};
-use bitstate_harness::target::{self, Cell, Clock};
-use bitstate_harness::tools::Tool;
-use bitstate_harness::verify::Plan;
+use bitstate_harness::definitions::expected::Expected;
+use bitstate_harness::definitions::golden::{Case, Golden};
+use bitstate_harness::definitions::metrics::{METRICS, SIZE};
+use bitstate_harness::definitions::select::Selection;
+use bitstate_harness::records::journal::{Done, Journal};
+use bitstate_harness::records::{Row, Tally, provenance};
+use bitstate_harness::runs::models::models;
+use bitstate_harness::runs::plan::Plan;
+use bitstate_harness::targets::build::{self, Built};
+use bitstate_harness::targets::{self, Cell, Clock, ModelFile};
 use bitstate_harness::workspace::Workspace;
+use bitstate_harness::workspace::processor::Processor;
+use bitstate_harness::workspace::setup::{self, Setup};
+use bitstate_harness::workspace::tools::Tool;
 use bitstate_harness::{Error, Exit};
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -56,7 +55,7 @@ impl Context {
     /// Tools that the chosen cells need.
     pub fn needed_tools(&self) -> Vec<&'static Tool> {
         let needed = |tool: &&'static Tool| self.cells.iter().any(|cell| cell.target.needs.contains(tool));
-        target::tools().iter().copied().filter(needed).collect()
+        targets::tools().iter().copied().filter(needed).collect()
     }
 
     /// Tools that the chosen cells need, and what counts their instructions.
@@ -66,7 +65,7 @@ impl Context {
                 .iter()
                 .any(|Cell { target, .. }| target.needs.contains(tool) || target.count_needs.contains(tool))
         };
-        target::tools().iter().copied().filter(of).collect()
+        targets::tools().iter().copied().filter(of).collect()
     }
 
     /// Installs what is missing, what counts included, and prints what happened.
@@ -109,7 +108,7 @@ impl Context {
         let setup = self.set_up_tools(needed)?;
         let built = build::build(&self.workspace, &self.cells, &provenance::cpu_features())?;
         let wanted: Vec<&str> = cases.iter().map(|case| case.model.as_str()).collect();
-        let models = build::models(&self.workspace, &golden.models, &wanted)?;
+        let models = models(&self.workspace, &golden.models, &wanted)?;
         Ok(Ready { context: self, golden, built, models, setup, journal: None })
     }
 }

@@ -2,17 +2,16 @@
 
 use crate::context::Context;
 use crate::flags::Flags;
-use bitstate_harness::Exit;
-use bitstate_harness::build::obstacle;
-use bitstate_harness::provenance::{Provenance, cpu_features};
-use bitstate_harness::setup::can_install;
-use bitstate_harness::target;
+use bitstate_harness::records::provenance::{Provenance, cpu_features};
+use bitstate_harness::targets::build::obstacle;
+use bitstate_harness::workspace::setup::can_install;
+use bitstate_harness::{Exit, targets};
 use serde_json::json;
 
 pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     let context = Context::new(flags)?;
     let features = cpu_features();
-    let tools: Vec<_> = target::tools().iter().map(|tool| (tool, tool.find())).collect();
+    let tools: Vec<_> = targets::tools().iter().map(|tool| (tool, tool.find())).collect();
     let cells: Vec<_> = context.cells.iter().map(|cell| (cell, obstacle(*cell, &features))).collect();
     let here = Provenance::collect(&context.workspace);
     if flags.json {

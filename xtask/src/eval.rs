@@ -3,14 +3,15 @@
 use crate::context::{Context, tell};
 use crate::flags::Flags;
 use anyhow::anyhow;
-use bitstate_harness::build::{self, host_program, logged};
-use bitstate_harness::environment;
-use bitstate_harness::golden::Golden;
-use bitstate_harness::quality::{self, Quality};
-use bitstate_harness::runner::model_file;
-use bitstate_harness::verify::Plan;
-use bitstate_harness::workspace::Workspace;
-use bitstate_harness::{Exit, provenance};
+use bitstate_harness::Exit;
+use bitstate_harness::definitions::golden::Golden;
+use bitstate_harness::records::provenance;
+use bitstate_harness::runs::plan::Plan;
+use bitstate_harness::runs::quality::{self, Quality};
+use bitstate_harness::targets::{build, model_file};
+use bitstate_harness::workspace::cargo::host_program;
+use bitstate_harness::workspace::log::logged;
+use bitstate_harness::workspace::{Workspace, environment};
 use clap::Args;
 use std::path::PathBuf;
 

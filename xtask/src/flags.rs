@@ -13,7 +13,7 @@ use crate::selftest::{PlantFlags, SelftestFlags};
 use crate::test::TestFlags;
 use crate::verify::VerifyFlags;
 use bitstate_harness::Error;
-use bitstate_harness::select::Selection;
+use bitstate_harness::definitions::select::Selection;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 

@@ -1,9 +1,9 @@
 //! `cargo xtask fuzz`.
 
 use anyhow::{Context, bail};
-use bitstate_harness::fuzz::{self, Finding, Fuzzers, Outcome, TARGETS, Target};
-use bitstate_harness::progress::Progress;
+use bitstate_harness::runs::fuzz::{self, Finding, Fuzzers, Outcome, TARGETS, Target};
 use bitstate_harness::workspace::Workspace;
+use bitstate_harness::workspace::progress::Progress;
 use bitstate_harness::{Error, Exit};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
@@ -215,7 +215,7 @@ fn table(workspace: &Workspace, outcomes: &[Outcome]) -> String {
 #[cfg(test)]
 mod tests {
     use super::{table, take};
-    use bitstate_harness::fuzz::{Finding, Outcome, TARGETS};
+    use bitstate_harness::runs::fuzz::{Finding, Outcome, TARGETS};
     use bitstate_harness::workspace::Workspace;
     use std::sync::atomic::AtomicUsize;
 

@@ -1,8 +1,8 @@
 //! `cargo xtask golden`.
 
-use bitstate_harness::build::logged;
-use bitstate_harness::cargo::cargo;
 use bitstate_harness::workspace::Workspace;
+use bitstate_harness::workspace::cargo::cargo;
+use bitstate_harness::workspace::log::logged;
 use bitstate_harness::{Error, Exit};
 use clap::Args;
 

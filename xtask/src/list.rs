@@ -3,10 +3,10 @@
 use crate::context::Context;
 use crate::flags::Flags;
 use bitstate_harness::Exit;
-use bitstate_harness::golden::{Case, Golden};
-use bitstate_harness::records::METRICS;
-use bitstate_harness::target::{Kind, Target};
-use bitstate_harness::workloads::{self, Named};
+use bitstate_harness::definitions::golden::{Case, Golden};
+use bitstate_harness::definitions::metrics::METRICS;
+use bitstate_harness::definitions::workloads::{self, Named};
+use bitstate_harness::targets::Target;
 use serde_json::json;
 
 pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
@@ -22,7 +22,7 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     }
     println!("targets (ci/targets.toml), their variants with the CPU features that each needs, and their tools");
     for target in targets {
-        println!("  {:<10} {}; {}", target.name, target.title, how(&target.kind));
+        println!("  {:<10} {}; {}", target.name, target.title, target.kind.in_words());
         for cell in context.cells.iter().filter(|cell| cell.target == target) {
             println!("{}", format!("    {:<14} {}", cell.variant.name, cell.variant.cpu.join(" ")).trim_end());
         }
@@ -46,28 +46,15 @@ fn size(case: &Case) -> String {
     format!("model {}, {prompt} prompt tokens, {tokens} generated", case.model)
 }
 
-fn how(kind: &Kind) -> String {
-    match kind {
-        Kind::Process(process) => {
-            let own = process.triple.iter().chain(Some(&process.rustflags).filter(|flags| !flags.is_empty()));
-            let own: Vec<&str> = own.copied().collect();
-            format!("a process{}{}", if own.is_empty() { "" } else { ", built with " }, own.join(" "))
-        }
-        Kind::Wasmtime(guest) => format!("{} {}", guest.triple, guest.rustflags).trim_end().to_string(),
-        Kind::QemuXtensa(board) => {
-            format!("machine {}, core {}, {} MHz", board.machine, board.cpu, board.hz as f64 / 1e6)
-        }
-    }
-}
-
 fn as_json(context: &Context, targets: &[&Target], cases: &[&Case], workloads: &[Named]) -> serde_json::Value {
     let targets = targets.iter().map(|target| {
         let of_target = context.cells.iter().filter(|cell| cell.target == *target);
         let variants: Vec<_> =
             of_target.map(|cell| json!({"variant": cell.variant.name, "cpu": cell.variant.cpu})).collect();
-        let tools =
-            |tools: &[&'static bitstate_harness::tools::Tool]| tools.iter().map(|tool| tool.name).collect::<Vec<_>>();
-        json!({"target": target.name, "title": target.title, "how": how(&target.kind), "variants": variants,
+        let tools = |tools: &[&'static bitstate_harness::workspace::tools::Tool]| {
+            tools.iter().map(|tool| tool.name).collect::<Vec<_>>()
+        };
+        json!({"target": target.name, "title": target.title, "how": target.kind.in_words(), "variants": variants,
                "tools": tools(&target.needs), "count_tools": tools(&target.count_needs)})
     });
     let cells = context.cells.iter().map(|cell| json!({"target": cell.target.name, "variant": cell.variant.name}));

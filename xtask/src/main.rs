@@ -28,9 +28,11 @@ mod test;
 mod train_smoke;
 mod verify;
 
-use bitstate_harness::process::guard;
-use bitstate_harness::workspace::{Workspace, lock::Lock};
-use bitstate_harness::{Error, Exit, output, process, target, workloads};
+use bitstate_harness::definitions::workloads;
+use bitstate_harness::workspace::lock::Lock;
+use bitstate_harness::workspace::process::{self, guard};
+use bitstate_harness::workspace::{Workspace, output};
+use bitstate_harness::{Error, Exit, targets};
 use clap::Parser;
 use flags::{Cli, Command};
 use std::io::IsTerminal;
@@ -75,7 +77,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     }
     // What is wrong with the definitions is told before anything else is done.
     let workspace = Workspace::find()?;
-    target::load(&workspace)?;
+    targets::load(&workspace)?;
     workloads::load(&workspace)?;
     context::set_waiting(!cli.no_wait);
     guard::enable(workspace.scratch());

@@ -3,10 +3,11 @@
 use crate::context::tell;
 use anyhow::bail;
 use bitstate_harness::Exit;
-use bitstate_harness::merge;
-use bitstate_harness::records::{self, Row};
+use bitstate_harness::records::{self, Row, merge};
 use bitstate_harness::report::check::{self, Readme};
-use bitstate_harness::report::{self, history::Published};
+use bitstate_harness::report::history::Published;
+use bitstate_harness::report::kept::Kept;
+use bitstate_harness::report::{self, Holds};
 use bitstate_harness::workspace::{Workspace, read_text, write_atomic};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -17,10 +18,14 @@ use std::path::{Path, PathBuf};
 Examples:
   cargo xtask report                    make every published report again from its records
   cargo xtask report reports/2026-01-31-first-light
+                                        all pages and charts of one, in target/bitstate/published/
   cargo xtask report --readme           and write the table of the newest full one into README.md
   cargo xtask report --check            is everything what the records give?
   cargo xtask report --merge native/ wasm.jsonl --out merged/
                                         one report of runs that several machines made of one commit
+
+Of a published run the records are kept, packed, and report.md; of the newest, and of the one that README.md shows,
+report.html and the charts as SVG too. Without a folder this command removes the rest; --check names it.
 
 README.md shows the run of the newest commit: not a quick one, not one whose tree had changes or in which something
 failed, and not one that lacks a number which another such run has. --readme says which runs it passes over, and why.
@@ -58,14 +63,30 @@ pub fn run(flags: &ReportFlags) -> anyhow::Result<Exit> {
     if flags.check {
         return told(&check::stale(&workspace, &folders, &published)?, folders.len());
     }
+    let kept = Kept::load(&workspace)?;
     for folder in &folders {
-        report::render(folder, &published)?;
-        println!("made {}", workspace.show(&folder.join("report.html")));
+        match kept.of(folder) {
+            holds if flags.folders.is_empty() || holds == Holds::Everything => {
+                report::render(folder, &published, holds)?;
+                println!("made {}", workspace.show(&folder.join("report.md")));
+            }
+            // A published run keeps less than somebody wants to see who names it.
+            _ => make_apart(&workspace, folder, &published)?,
+        }
     }
     if flags.readme {
         write_readme(&workspace)?;
     }
     Ok(Exit::Pass)
+}
+
+/// Makes everything of a published run outside `reports/`.
+fn make_apart(workspace: &Workspace, folder: &Path, published: &Published) -> anyhow::Result<()> {
+    let apart = workspace.scratch().join("published").join(folder.canonicalize()?.file_name().unwrap_or_default());
+    records::unpack(folder, &apart)?;
+    report::render(&apart, published, Holds::Everything)?;
+    println!("made {}", workspace.show(&apart.join("report.html")));
+    Ok(())
 }
 
 fn write_readme(workspace: &Workspace) -> anyhow::Result<()> {
@@ -101,14 +122,14 @@ fn told(stale: &[String], folders: usize) -> anyhow::Result<Exit> {
 fn join(workspace: &Workspace, shards: &[PathBuf], out: &Path) -> anyhow::Result<Exit> {
     let records = out.join("records.jsonl");
     let same = |a: &Path, b: &Path| a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b);
-    if let Some(shard) = shards.iter().find(|shard| same(&merge::records_of(shard), &records)) {
+    if let Some(shard) = shards.iter().find(|shard| same(&records::records_of(shard), &records)) {
         bail!("--out is {}, which is one of the runs to merge: name another folder", shard.display());
     }
     if records::read_parts(&records).is_ok_and(|parts| parts.iter().any(|part| part.provenance.shard.is_none())) {
         bail!("--out is {}, which has the report of a run: name another folder", workspace.show(out));
     }
     let parts = merge::merge(shards, &records)?;
-    report::render(out, &Published::load(workspace)?)?;
+    report::render(out, &Published::load(workspace)?, Holds::Everything)?;
     for part in &parts {
         let p = &part.provenance;
         let shard =
@@ -124,7 +145,7 @@ fn join(workspace: &Workspace, shards: &[PathBuf], out: &Path) -> anyhow::Result
 /// The folders that were named, or all published ones.
 fn folders(workspace: &Workspace, flags: &ReportFlags) -> anyhow::Result<Vec<PathBuf>> {
     for folder in &flags.folders {
-        if !folder.join("records.jsonl").is_file() {
+        if !records::records_of(folder).is_file() {
             bail!("{} is not the folder of a run: it has no records.jsonl", folder.display());
         }
     }

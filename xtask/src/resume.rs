@@ -2,10 +2,9 @@
 
 use crate::context::Ready;
 use anyhow::bail;
-use bitstate_harness::git;
-use bitstate_harness::journal::{self, Begun, Journal, Key};
-use bitstate_harness::provenance::Provenance;
-use bitstate_harness::workspace::Workspace;
+use bitstate_harness::records::journal::{self, Begun, Journal, Key};
+use bitstate_harness::records::provenance::Provenance;
+use bitstate_harness::workspace::{Workspace, git};
 use bitstate_harness::{Error, Exit};
 
 /// A run that was broken off.

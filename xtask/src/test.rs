@@ -5,13 +5,14 @@ use crate::eval::EvalFlags;
 use crate::flags::Flags;
 use crate::house;
 use crate::report::ReportFlags;
-use bitstate_harness::build::logged;
-use bitstate_harness::cargo::cargo;
-use bitstate_harness::process::tail;
 use bitstate_harness::records::Tally;
+use bitstate_harness::runs::verify;
 use bitstate_harness::selftest::Outcome;
+use bitstate_harness::workspace::cargo::cargo;
+use bitstate_harness::workspace::log::logged;
+use bitstate_harness::workspace::process::tail;
 use bitstate_harness::workspace::{Workspace, read_text};
-use bitstate_harness::{Error, Exit, verify};
+use bitstate_harness::{Error, Exit};
 use clap::Args;
 
 /// Flags of `test`.

@@ -1,9 +1,9 @@
 //! `cargo xtask train-smoke`: a tiny model, from made-up stories to a file that the engine runs.
 
 use anyhow::{Context, ensure};
-use bitstate_harness::build::{host_program_with, logged};
-use bitstate_harness::environment;
-use bitstate_harness::workspace::{Workspace, make_folder, read_text, write_atomic};
+use bitstate_harness::workspace::cargo::host_program_with;
+use bitstate_harness::workspace::log::logged;
+use bitstate_harness::workspace::{Workspace, environment, make_folder, read_text, write_atomic};
 use bitstate_harness::{Error, Exit};
 use serde_json::Value;
 use std::ffi::OsStr;

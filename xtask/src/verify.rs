@@ -2,12 +2,12 @@
 
 use crate::context::{Context, tell};
 use crate::flags::Flags;
-use bitstate_harness::error::nearest;
-use bitstate_harness::golden::Golden;
+use bitstate_harness::definitions::golden::Golden;
 use bitstate_harness::records::Tally;
-use bitstate_harness::target::Cell;
-use bitstate_harness::verify::Compared;
-use bitstate_harness::{Error, Exit, verify};
+use bitstate_harness::runs::verify::{self, Compared};
+use bitstate_harness::targets::Cell;
+use bitstate_harness::workspace::error::nearest;
+use bitstate_harness::{Error, Exit};
 use clap::Args;
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! What `compare` and `report` say of records that are cut, mixed or made up, and the code that they end with.
 #![allow(clippy::unwrap_used)]
 
-use bitstate_harness::environment::command;
+use bitstate_harness::workspace::environment::command;
 use std::path::{Path, PathBuf};
 
 /// Runs `cargo xtask` and returns its code and what it said to whoever waits.

@@ -1,8 +1,8 @@
 //! What `cargo xtask bench` refuses before anything is built.
 #![allow(clippy::unwrap_used)]
 
-use bitstate_harness::environment::command;
-use bitstate_harness::provenance::now;
+use bitstate_harness::workspace::environment::command;
+use bitstate_harness::workspace::time::now;
 use bitstate_harness::workspace::write_atomic;
 use std::path::Path;
 

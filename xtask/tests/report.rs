@@ -1,9 +1,10 @@
 //! `cargo xtask report` as a process: what it ends with, and what it says.
 #![allow(clippy::unwrap_used)]
 
-use bitstate_harness::environment::command;
-use bitstate_harness::provenance::Provenance;
-use bitstate_harness::records::{self, Direction, Row};
+use bitstate_harness::definitions::metrics::Direction;
+use bitstate_harness::records::provenance::Provenance;
+use bitstate_harness::records::{self, Row};
+use bitstate_harness::workspace::environment::command;
 use std::path::Path;
 
 /// Records of one cell that ran at `time` ns a token.
@@ -106,6 +107,41 @@ fn what_the_readme_does_not_show_is_said_with_the_reason() {
     let stale = "not current: README.md, which shows results although no published run may be shown\n";
     let (code, said) = report(root, &["--check"]);
     assert!(code == 2 && said.starts_with(stale), "{code} {said}");
+}
+
+#[test]
+fn an_older_run_keeps_little_and_all_of_it_is_made_again_elsewhere() {
+    let folder = workspace();
+    let root = folder.path();
+    records(&root.join("reports/2026-01-31-run/records.jsonl"), "native", "c0ffee", 1_000_000);
+    assert_eq!(report(root, &["--readme"]).0, 0);
+    let later = root.join("reports/2026-02-01-run/records.jsonl");
+    records(&later, "native", "decade", 500_000);
+    let text = std::fs::read_to_string(&later).unwrap().replace("2026-01-31", "2026-02-01");
+    std::fs::write(&later, text).unwrap();
+    let (code, said) = report(root, &["--check"]);
+    let stale = "not current: reports/2026-01-31-run/report.html, which a published run does not keep once there is a newer \
+                 one\n";
+    assert!(code == 2 && said.contains(stale), "{code} {said}");
+    assert!(said.contains("not current: reports/2026-02-01-run/records.jsonl, which a published run does not keep\n"));
+    assert_eq!(report(root, &["--readme"]).0, 0);
+    assert_eq!(report(root, &["--check"]), (0, "2 published reports and README.md are current\n".into()));
+    let old = root.join("reports/2026-01-31-run");
+    assert_eq!(std::fs::read_dir(&old).unwrap().count(), 2);
+
+    let (code, said) = report(root, &["reports/2026-01-31-run"]);
+    assert_eq!((code, said.as_str()), (0, "made target/bitstate/published/2026-01-31-run/report.html\n"));
+    let apart = root.join("target/bitstate/published/2026-01-31-run");
+    for name in ["records.jsonl", "report.json", "report.html", "charts/throughput.svg", "charts/throughput.png"] {
+        assert!(apart.join(name).is_file(), "{name}");
+    }
+    assert_eq!(report(root, &["--check"]).0, 0, "nothing was added to the run");
+
+    // Cut, as by a full disk while it was copied.
+    let packed = std::fs::read(old.join("records.jsonl.gz")).unwrap();
+    std::fs::write(old.join("records.jsonl.gz"), &packed[..packed.len() / 2]).unwrap();
+    let (code, said) = report(root, &["--check"]);
+    assert!(code == 2 && said.contains("2026-01-31-run/records.jsonl.gz"), "{code} {said}");
 }
 
 #[test]

@@ -3,9 +3,10 @@
 //! The first line of an input says which of them the rest is: `targets`, `workloads`, `thresholds`, `expected` or `cases`.
 
 use crate::input::kind;
-use bitstate_harness::expected::Expected;
-use bitstate_harness::thresholds::Thresholds;
-use bitstate_harness::{golden, target, workloads};
+use bitstate_harness::definitions::expected::Expected;
+use bitstate_harness::definitions::thresholds::Thresholds;
+use bitstate_harness::definitions::{golden, workloads};
+use bitstate_harness::targets as target;
 
 /// Reads one input.
 ///

@@ -5,13 +5,13 @@
 //! `quality`.
 
 use crate::input::{kind, with_file};
-use bitstate_harness::baseline::Baseline;
-use bitstate_harness::golden::{parse_kernels, parse_stream};
-use bitstate_harness::journal::Journal;
-use bitstate_harness::merge::check_parts;
-use bitstate_harness::quality::Quality;
+use bitstate_harness::definitions::golden::{parse_kernels, parse_stream};
+use bitstate_harness::records::journal::Journal;
 use bitstate_harness::records::lines::Lines;
+use bitstate_harness::records::merge::check_parts;
 use bitstate_harness::records::{Row, Tally, parts_of, to_text};
+use bitstate_harness::runs::quality::Quality;
+use bitstate_harness::verdicts::baseline::Baseline;
 use bitstate_protocol::{Sampling, Workload};
 use std::io::Cursor;
 use std::path::Path;

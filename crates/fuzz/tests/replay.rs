@@ -76,7 +76,7 @@ fn sampler() {
 
 #[test]
 fn the_command_knows_every_target() {
-    let known = bitstate_harness::fuzz::TARGETS.map(|target| target.name);
+    let known = bitstate_harness::runs::fuzz::TARGETS.map(|target| target.name);
     assert_eq!(TARGETS.map(|target| target.name), known);
 }
 

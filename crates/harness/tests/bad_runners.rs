@@ -3,16 +3,15 @@
 
 mod support;
 
-use bitstate_harness::environment::command;
-use bitstate_harness::measure::{measure, survey};
-use bitstate_harness::probe::{Computed, kernel_jobs};
-use bitstate_harness::process::{Limits, ProcessError, run};
+use bitstate_harness::definitions::select::Patterns;
+use bitstate_harness::definitions::workloads::settings;
 use bitstate_harness::records::{Row, Tally};
-use bitstate_harness::runner::Ask;
-use bitstate_harness::select::Patterns;
-use bitstate_harness::target::Cell;
-use bitstate_harness::verify::verify;
-use bitstate_harness::workloads::settings;
+use bitstate_harness::runs::measure::probe::{Computed, kernel_jobs};
+use bitstate_harness::runs::measure::{measure, survey};
+use bitstate_harness::runs::verify::verify;
+use bitstate_harness::targets::{Ask, Cell};
+use bitstate_harness::workspace::environment::command;
+use bitstate_harness::workspace::process::{Limits, ProcessError, run};
 use bitstate_protocol::{Digest, Event, Header, Job, Metric, Phase};
 use std::time::{Duration, Instant};
 use support::Fake;

@@ -2,10 +2,10 @@
 //! repository being written: in commit hooks, beside worktrees that are away, in shallow and partial clones.
 #![allow(clippy::unwrap_used)]
 
-use bitstate_harness::checkout::{WORKING_TREE, check_out};
-use bitstate_harness::environment::command;
-use bitstate_harness::git::state;
-use bitstate_harness::provenance::Provenance;
+use bitstate_harness::records::provenance::Provenance;
+use bitstate_harness::workspace::checkout::{WORKING_TREE, check_out};
+use bitstate_harness::workspace::environment::command;
+use bitstate_harness::workspace::git::state;
 use bitstate_harness::workspace::{Workspace, write_atomic};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! Programs that were written a moment ago, by many threads that start them at once.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use bitstate_harness::environment::command;
-use bitstate_harness::process::{Limits, run};
+use bitstate_harness::workspace::environment::command;
+use bitstate_harness::workspace::process::{Limits, run};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;

@@ -1,15 +1,14 @@
 //! A disk that is full in the middle of a file: what was there stays, and nothing half-written does.
 #![allow(clippy::unwrap_used)]
 
-use bitstate_harness::Error;
-use bitstate_harness::baseline::accept;
-use bitstate_harness::counters::Counter;
-use bitstate_harness::environment;
-use bitstate_harness::journal::{Begun, Done, Journal, Key, last};
-use bitstate_harness::provenance::Provenance;
+use bitstate_harness::records::counter::Counter;
+use bitstate_harness::records::journal::{Begun, Done, Journal, Key, last};
+use bitstate_harness::records::provenance::Provenance;
 use bitstate_harness::records::{Row, read, write};
-use bitstate_harness::report::{self, history::Published};
-use bitstate_harness::workspace::Workspace;
+use bitstate_harness::report::history::Published;
+use bitstate_harness::verdicts::baseline::accept;
+use bitstate_harness::workspace::{Workspace, environment};
+use bitstate_harness::{Error, report};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 

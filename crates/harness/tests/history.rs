@@ -1,13 +1,15 @@
 //! What a page says of the runs published before it, and whether pages and the README are current.
 #![allow(clippy::unwrap_used)]
 
-use bitstate_harness::counters::Counter;
-use bitstate_harness::provenance::Provenance;
-use bitstate_harness::records::{Direction, Row, read_parts};
+use bitstate_harness::definitions::metrics::Direction;
+use bitstate_harness::records::counter::Counter;
+use bitstate_harness::records::provenance::Provenance;
+use bitstate_harness::records::{Row, read_parts, records_of};
 use bitstate_harness::report::charts::{self, Chart};
 use bitstate_harness::report::check::{self, Readme};
 use bitstate_harness::report::history::{Published, Quantity};
-use bitstate_harness::report::{self, Report, tables};
+use bitstate_harness::report::kept::{Kept, keep};
+use bitstate_harness::report::{self, Holds, Report, tables};
 use bitstate_harness::workspace::{Workspace, write_atomic};
 use std::path::PathBuf;
 
@@ -74,7 +76,7 @@ fn chart<'a>(charts: &'a [Chart], name: &str) -> &'a charts::Trend {
 
 /// The report of a folder as the published runs give it now.
 fn now(workspace: &Workspace, folder: &std::path::Path) -> Report {
-    let parts = read_parts(&folder.join("records.jsonl")).unwrap();
+    let parts = read_parts(&records_of(folder)).unwrap();
     let mut report = Report::of_parts(&parts);
     report.history = Published::load(workspace).unwrap().until(&parts);
     report
@@ -126,11 +128,14 @@ fn a_page_knows_no_later_run_so_publishing_one_changes_no_other() {
     let page = std::fs::read(second.join("report.md")).unwrap();
     assert!(now(&workspace, &second).history.is_empty());
     publish(&workspace, Run { name: "third", day: 3, fuel: 7, ..FIRST });
-    assert_eq!(report::outdated(&second, &Published::load(&workspace).unwrap()).unwrap(), Vec::<String>::new());
+    assert_eq!(
+        report::outdated(&second, &Published::load(&workspace).unwrap(), Holds::Everything).unwrap(),
+        Vec::<String>::new()
+    );
     assert_eq!(std::fs::read(second.join("report.md")).unwrap(), page);
     // One from before it does, and the check finds that.
     publish(&workspace, FIRST);
-    let outdated = report::outdated(&second, &Published::load(&workspace).unwrap()).unwrap();
+    let outdated = report::outdated(&second, &Published::load(&workspace).unwrap(), Holds::Everything).unwrap();
     assert!(outdated.contains(&"report.md".to_string()), "{outdated:?}");
     assert_eq!(now(&workspace, &second).history.runs.len(), 2);
 }
@@ -168,7 +173,8 @@ fn accepted_instructions_are_a_history_too_and_say_what_they_depend_on() {
             unconfirmed: false,
         };
         let why = format!("{value} under {valgrind}");
-        bitstate_harness::baseline::accept(&workspace, &[counter], |_| true, &why, &Provenance::default()).unwrap();
+        bitstate_harness::verdicts::baseline::accept(&workspace, &[counter], |_| true, &why, &Provenance::default())
+            .unwrap();
     };
     accept(100, "3.19");
     accept(90, "3.19");
@@ -189,6 +195,7 @@ fn accepted_instructions_are_a_history_too_and_say_what_they_depend_on() {
 fn a_stale_readme_table_or_chart_is_named() {
     let (_folder, workspace) = workspace();
     let folder = publish(&workspace, FIRST);
+    keep(&workspace, &Published::load(&workspace).unwrap()).unwrap();
     let folders = [folder.clone()];
     let stale = || check::stale(&workspace, &folders, &Published::load(&workspace).unwrap()).unwrap();
     let readme = workspace.root.join("README.md");
@@ -220,5 +227,92 @@ fn a_stale_readme_table_or_chart_is_named() {
 
     // A newer report, which it does not show.
     publish(&workspace, Run { name: "second", day: 2, ..FIRST });
+    keep(&workspace, &Published::load(&workspace).unwrap()).unwrap();
     assert_eq!(stale(), ["README.md, whose results must be those of reports/second"]);
+}
+
+/// Files at and below a folder, by name.
+fn files(folder: &std::path::Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_string();
+        match path.is_dir() {
+            true => names.extend(files(&path).into_iter().map(|inner| format!("{name}/{inner}"))),
+            false => names.push(name),
+        }
+    }
+    names.sort();
+    names
+}
+
+#[test]
+fn an_older_run_keeps_its_records_and_one_page_and_what_is_more_or_less_is_named() {
+    let (_folder, workspace) = workspace();
+    let published = || Published::load(&workspace).unwrap();
+    let first = publish(&workspace, FIRST);
+    let records = std::fs::read(first.join("records.jsonl")).unwrap();
+    let second = publish(&workspace, Run { name: "second", day: 2, fuel: 900, ..FIRST });
+    let before = published();
+    // As runs were stored before anything was left out, and as an interrupted publication leaves them.
+    let stale = Kept::load(&workspace).unwrap().outdated(&first, &before).unwrap();
+    let why = "which a published run does not keep once there is a newer one";
+    for name in ["records.jsonl", "report.html", "report.json", "charts/throughput.svg", "charts/throughput.png"] {
+        assert!(stale.contains(&format!("{name}, {why}")), "{name}: {stale:?}");
+    }
+    keep(&workspace, &before).unwrap();
+    let after = published();
+    let small = ["records.jsonl.gz", "report.md"];
+    assert_eq!(files(&first), small);
+    let charts =
+        ["history-counters", "history-speed", "phases-time", "throughput"].map(|name| format!("charts/{name}.svg"));
+    let pages = [&charts[..], &["records.jsonl.gz", "report.html", "report.md"].map(str::to_string)].concat();
+    assert_eq!(files(&second), pages);
+    let page = std::fs::read_to_string(first.join("report.md")).unwrap();
+    assert!(
+        !page.contains("](charts/") && page.contains("`cargo xtask report reports/first` draws the charts"),
+        "{page}"
+    );
+    // Packing loses nothing, and the history reads what is packed.
+    assert_eq!(read_parts(&first.join("records.jsonl.gz")).unwrap()[0].provenance.name, "first");
+    bitstate_harness::records::unpack(&first, &workspace.target).unwrap();
+    assert_eq!(std::fs::read(workspace.target.join("records.jsonl")).unwrap(), records);
+    assert_eq!(now(&workspace, &second).history.runs.len(), 2);
+    let kept = Kept::load(&workspace).unwrap();
+    for folder in [&first, &second] {
+        assert_eq!(kept.outdated(folder, &after).unwrap(), Vec::<String>::new());
+    }
+
+    // Less than there must be, and more.
+    std::fs::remove_file(first.join("report.md")).unwrap();
+    assert_eq!(kept.outdated(&first, &after).unwrap(), ["report.md"]);
+    write_atomic(&first.join("report.html"), b"").unwrap();
+    write_atomic(&second.join("charts/throughput.png"), b"").unwrap();
+    assert_eq!(kept.outdated(&first, &after).unwrap(), ["report.md".to_string(), format!("report.html, {why}")]);
+    let more = "charts/throughput.png, which a published run does not keep";
+    assert_eq!(kept.outdated(&second, &after).unwrap(), [more]);
+    keep(&workspace, &after).unwrap();
+    assert_eq!((files(&first), files(&second)), (small.map(str::to_string).to_vec(), pages));
+
+    // The run that README.md shows keeps its pages, although one that it does not show is newer.
+    let third = publish(&workspace, Run { name: "third", day: 3, ..FIRST });
+    let path = third.join("records.jsonl");
+    let quick = std::fs::read_to_string(&path).unwrap().replace("\"quick\":false", "\"quick\":true");
+    write_atomic(&path, quick.as_bytes()).unwrap();
+    keep(&workspace, &published()).unwrap();
+    assert_eq!(files(&first), small);
+    assert!([&second, &third].iter().all(|folder| folder.join("report.html").is_file()));
+}
+
+/// The committed runs: a new one, with the pages of the one before it gone, adds at most 1.5 MB.
+#[test]
+fn what_is_committed_is_small() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let workspace = Workspace { target: root.join("target"), root };
+    let kept = Kept::load(&workspace).unwrap();
+    for folder in report::published(&workspace) {
+        let bytes: u64 = files(&folder).iter().map(|name| std::fs::metadata(folder.join(name)).unwrap().len()).sum();
+        let most = if kept.of(&folder) == Holds::Pages { 1_500_000 } else { 300_000 };
+        assert!(bytes <= most, "{} has {bytes} bytes, more than {most}", folder.display());
+    }
 }

@@ -1,10 +1,10 @@
 //! The shell, the home and the folders above a checkout change nothing that is built or counted.
 #![allow(clippy::unwrap_used)]
 
-use bitstate_harness::callgrind::Counted;
-use bitstate_harness::cargo::{Wanted, built, cargo};
-use bitstate_harness::environment::{command, this_program_again};
-use bitstate_harness::tools::program;
+use bitstate_harness::targets::kinds::native::callgrind::Counted;
+use bitstate_harness::workspace::cargo::{Wanted, built, cargo};
+use bitstate_harness::workspace::environment::{command, this_program_again};
+use bitstate_harness::workspace::tools::program;
 use bitstate_harness::workspace::{Workspace, write_atomic};
 use std::path::Path;
 

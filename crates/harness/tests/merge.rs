@@ -1,12 +1,13 @@
 //! Shards of one commit joined into one file and report; what must not be joined; how a merged file is read.
 #![allow(clippy::unwrap_used)]
 
-use bitstate_harness::merge::merge;
-use bitstate_harness::provenance::Provenance;
-use bitstate_harness::records::{self, Direction, Row, read, read_parts};
+use bitstate_harness::definitions::metrics::Direction;
+use bitstate_harness::definitions::thresholds::TimeLimits;
+use bitstate_harness::records::merge::merge;
+use bitstate_harness::records::provenance::Provenance;
+use bitstate_harness::records::{self, Row, read, read_parts};
 use bitstate_harness::report::history::Published;
-use bitstate_harness::report::{self, Report, markdown, overview, tables};
-use bitstate_harness::stats::verdict::TimeLimits;
+use bitstate_harness::report::{self, Holds, Report, markdown, overview, tables};
 use bitstate_harness::{Error, Exit};
 use std::path::{Path, PathBuf};
 
@@ -99,8 +100,8 @@ fn the_report_says_where_each_target_was_measured_and_divides_nothing_across() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("merged");
     merge(&shards(folder.path()), &out.join("records.jsonl")).unwrap();
-    report::render(&out, &Published::default()).unwrap();
-    assert_eq!(report::outdated(&out, &Published::default()).unwrap(), Vec::<String>::new());
+    report::render(&out, &Published::default(), Holds::Everything).unwrap();
+    assert_eq!(report::outdated(&out, &Published::default(), Holds::Everything).unwrap(), Vec::<String>::new());
     let page = std::fs::read_to_string(out.join("report.md")).unwrap();
     for line in [
         "2 runs of one commit, merged, commit c0ffee: 2 answers checked and right, 0 failed, 0 skipped.",
@@ -248,7 +249,7 @@ fn runs_that_were_only_appended_and_parts_that_are_missing_are_errors() {
     let twice = merged.replace("wasm", "native").replace("simd128", "avx2");
     std::fs::create_dir(folder.path().join("twice")).unwrap();
     std::fs::write(folder.path().join("twice/records.jsonl"), twice).unwrap();
-    let error = report::render(&folder.path().join("twice"), &Published::default()).unwrap_err();
+    let error = report::render(&folder.path().join("twice"), &Published::default(), Holds::Everything).unwrap_err();
     assert!(error.to_string().contains("is in both part 1 of") && error.exit() == Exit::NotMeasurable, "{error}");
 }
 
@@ -300,7 +301,7 @@ fn comparisons_keep_their_shard() {
     };
     let out = folder.path().join("merged");
     merge(&[of("native"), of("wasm")], &out.join("records.jsonl")).unwrap();
-    report::render(&out, &Published::default()).unwrap();
+    report::render(&out, &Published::default(), Holds::Everything).unwrap();
     let read = report::read(&out).unwrap();
     let table = tables::first(&read).into_iter().find(|table| table.title == "Comparison").unwrap();
     let found: Vec<(&str, &str)> = table.rows.iter().map(|row| (row[0].as_str(), row[7].as_str())).collect();

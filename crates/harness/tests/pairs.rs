@@ -3,10 +3,11 @@
 
 mod support;
 
-use bitstate_harness::comparison::{self, Comparison};
-use bitstate_harness::pairs::{Pairs, Settings, Side, compare};
+use bitstate_harness::definitions::thresholds::TimeLimits;
 use bitstate_harness::records::{Row, Tally};
-use bitstate_harness::stats::verdict::{TimeLimits, Verdict};
+use bitstate_harness::runs::pairs::{Pairs, Settings, Side, compare};
+use bitstate_harness::verdicts::comparison::{self, Comparison};
+use bitstate_harness::verdicts::stats::verdict::Verdict;
 use bitstate_protocol::Phase;
 use support::Fake;
 

@@ -2,10 +2,11 @@
 //! Schema of the rows, which every row that is written must satisfy.
 #![allow(clippy::unwrap_used)]
 
-use bitstate_harness::expected::Cause;
-use bitstate_harness::provenance::Provenance;
-use bitstate_harness::records::{Direction, Row, SCHEMA, read, schema, write};
-use bitstate_harness::stats::verdict::TimeLimits;
+use bitstate_harness::definitions::metrics::Direction;
+use bitstate_harness::definitions::thresholds::TimeLimits;
+use bitstate_harness::records::provenance::Provenance;
+use bitstate_harness::records::{Row, SCHEMA, read, schema, write};
+use bitstate_harness::targets::skip::Cause;
 use bitstate_harness::workspace::Workspace;
 use serde_json::Value;
 use std::path::PathBuf;

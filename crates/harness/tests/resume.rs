@@ -3,19 +3,21 @@
 
 mod support;
 
-use bitstate_harness::build::Built;
-use bitstate_harness::environment::command;
-use bitstate_harness::journal::{Begun, Journal, Key, last};
-use bitstate_harness::measure::measure;
-use bitstate_harness::pairs::{self, Pairs, Settings, Side};
-use bitstate_harness::provenance::Provenance;
+use bitstate_harness::definitions::select::Patterns;
+use bitstate_harness::definitions::thresholds::TimeLimits;
+use bitstate_harness::records::journal::{Begun, Journal, Key, last};
+use bitstate_harness::records::provenance::Provenance;
 use bitstate_harness::records::{Row, Tally};
-use bitstate_harness::runner::Runner;
-use bitstate_harness::select::Patterns;
-use bitstate_harness::stats::verdict::TimeLimits;
-use bitstate_harness::target::Cell;
-use bitstate_harness::verify::{Plan, verify};
+use bitstate_harness::runs::measure::measure;
+use bitstate_harness::runs::pairs::{self, Pairs, Settings, Side};
+use bitstate_harness::runs::plan::Plan;
+use bitstate_harness::runs::verify::verify;
+use bitstate_harness::targets::Cell;
+use bitstate_harness::targets::build::Built;
+use bitstate_harness::targets::kinds::wasmtime::Guests;
+use bitstate_harness::targets::runner::Runner;
 use bitstate_harness::workspace::Workspace;
+use bitstate_harness::workspace::environment::command;
 use bitstate_protocol::{Event, Header, Phase};
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -75,9 +77,9 @@ fn target(name: &str, tick: &str, folder: &Path) -> (Fake, Built) {
         std::env::var(KILL_AT).unwrap_or_default()
     );
     let mut runner = fake.runner(&Fake::answer(&header, &events), &script);
-    if let (Runner::Native { program }, "wasm") = (&runner, name) {
-        let guests = [(fake.cell.variant.name, program.clone())].into();
-        runner = Runner::Wasm { host: program.clone(), guests, memory_limit: 1 };
+    if let (Some(program), "wasm") = (runner.program(), name) {
+        let guests = [(fake.cell.variant.name, program.to_path_buf())].into();
+        runner = Runner::new(Guests { host: program.to_path_buf(), guests, memory_limit: 1 });
     }
     let mut built = Built::default();
     built.runners.insert(fake.cell.target.name, runner);

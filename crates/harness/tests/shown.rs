@@ -1,15 +1,16 @@
 //! Which published run the README shows: the newest full one by its commit, whatever is published after it.
 #![allow(clippy::unwrap_used)]
 
-use bitstate_harness::exit::Exit;
-use bitstate_harness::expected::{Cause, Skip};
-use bitstate_harness::provenance::Provenance;
-use bitstate_harness::records::{Direction, Row};
+use bitstate_harness::definitions::metrics::Direction;
+use bitstate_harness::definitions::workloads;
+use bitstate_harness::records::Row;
+use bitstate_harness::records::provenance::Provenance;
 use bitstate_harness::report::check::{self, Readme};
 use bitstate_harness::report::history::Published;
 use bitstate_harness::report::{self, shown};
-use bitstate_harness::target::Cell;
-use bitstate_harness::workloads;
+use bitstate_harness::targets::Cell;
+use bitstate_harness::targets::skip::{Cause, Skip};
+use bitstate_harness::workspace::exit::Exit;
 use bitstate_harness::workspace::{Workspace, write_atomic};
 use std::path::PathBuf;
 

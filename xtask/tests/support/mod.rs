@@ -1,7 +1,7 @@
 //! `cargo xtask` in a target folder of its own, with a cargo that never ends.
 #![allow(dead_code, clippy::unwrap_used)]
 
-use bitstate_harness::environment::command;
+use bitstate_harness::workspace::environment::command;
 use rustix::process::{Pid, Signal};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;

@@ -2,7 +2,7 @@
 
 use super::text;
 use crate::Inputs;
-use bitstate_harness::golden::{parse_cases, parse_stream};
+use bitstate_harness::definitions::golden::{parse_cases, parse_stream};
 use bitstate_protocol::{
     AnswerWriter, Budget, Digest, Event, Header, Job, Layout, Metric, Phase, Request, Roof, Shape, Steps, StreamAnswer,
     Throughput, Workload,

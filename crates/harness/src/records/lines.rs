@@ -1,7 +1,9 @@
 //! Reading JSON Lines from a file that may be cut, mixed or made up: what is wrong is a sentence about its line.
 
-use super::{METRICS, OLDEST_SCHEMA, Row, SCHEMA};
-use crate::error::{Error, nearest};
+use super::rows::{OLDEST_SCHEMA, Row, SCHEMA};
+use crate::definitions::metrics::METRICS;
+use crate::workspace::error::{Error, nearest};
+use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 use std::fmt;
 use std::fs::File;
@@ -36,12 +38,15 @@ impl fmt::Debug for Lines {
 }
 
 impl Lines {
-    /// Opens a file.
+    /// Opens a file; one whose name ends with `.gz` is unpacked as it is read.
     ///
     /// # Errors
     /// If it cannot be read.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let file = File::open(path).map_err(Error::io("read", path))?;
+        if path.extension().is_some_and(|ending| ending == "gz") {
+            return Ok(Lines::of(path, MultiGzDecoder::new(file)));
+        }
         Ok(Lines::of(path, file))
     }
 

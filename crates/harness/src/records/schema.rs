@@ -1,8 +1,9 @@
 //! The JSON Schema of a line of records, made from the types of the rows, so that it cannot say anything else.
 
-use super::{END, METRICS, OLDEST_SCHEMA, Row, SCHEMA};
-use crate::error::Error;
+use super::rows::{END, OLDEST_SCHEMA, Row, SCHEMA};
+use crate::definitions::metrics::METRICS;
 use crate::workspace::Workspace;
+use crate::workspace::error::Error;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 use std::path::PathBuf;

@@ -1,10 +1,11 @@
 //! A runner with a fault: it asks the real one and changes what that says.
 
 use super::Bench;
-use crate::environment::command;
-use crate::error::Error;
-use crate::process::{Limits, run as run_process};
-use crate::runner::Runner;
+use crate::targets::kinds::native::Program;
+use crate::targets::runner::Runner;
+use crate::workspace::environment::command;
+use crate::workspace::error::Error;
+use crate::workspace::process::{Limits, run as run_process};
 use bitstate_protocol::{Answer, AnswerWriter, Event, Job, Request};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -66,7 +67,7 @@ impl Plant {
         }
     }
 
-    /// Reads what [`planted`] writes.
+    /// Reads what a planted runner is started with.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "flipped-token" => Some(Plant::FlippedToken),
@@ -91,7 +92,7 @@ pub(super) fn planted(bench: &Bench, plant: Plant, program: &Path) -> Result<(te
     std::fs::write(&path, script).map_err(Error::io("write", &path))?;
     let mode = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(&path, mode).map_err(Error::io("make executable", &path))?;
-    Ok((folder, Runner::Native { program: path }))
+    Ok((folder, Runner::new(Program(path))))
 }
 
 /// Runs the real program on a request and returns its answer with the fault, and its exit status.

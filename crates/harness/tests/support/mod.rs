@@ -1,13 +1,14 @@
 //! A runner that is a shell script, and the golden data that it is asked about.
 #![allow(dead_code, clippy::unwrap_used)]
 
-use bitstate_harness::build::Built;
-use bitstate_harness::expected::Expected;
-use bitstate_harness::golden::{Case, Golden, Stream};
+use bitstate_harness::definitions::expected::Expected;
+use bitstate_harness::definitions::golden::{Case, Golden, Stream};
 use bitstate_harness::records::{Row, Tally};
-use bitstate_harness::runner::{ModelFile, Runner, model_file};
-use bitstate_harness::target::Cell;
-use bitstate_harness::verify::Plan;
+use bitstate_harness::runs::plan::Plan;
+use bitstate_harness::targets::build::Built;
+use bitstate_harness::targets::kinds::native::Program;
+use bitstate_harness::targets::runner::Runner;
+use bitstate_harness::targets::{Cell, ModelFile, model_file};
 use bitstate_protocol::{AnswerWriter, Digest, Event, Header, Layout, Metric, Phase, Sampling, StreamAnswer, Workload};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -97,7 +98,7 @@ impl Fake {
         );
         std::fs::write(&program, text).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        Runner::Native { program }
+        Runner::new(Program(program))
     }
 
     /// What the runner answers where a case is taken once.

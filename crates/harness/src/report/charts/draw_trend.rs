@@ -2,10 +2,9 @@
 //!
 //! One colour means one target, so variants are told apart by signs, and named beside them.
 
-use super::Chart;
 use super::axis::Axis;
-use super::draw::{GRID, Look, TEXT, header, shortened, text_width};
-use super::trend::{Series, Trend, TrendPanel};
+use super::chart::{Chart, Series, Trend, TrendPanel};
+use super::look::{GRID, Look, TEXT, header, shortened, text_width};
 use plotters::coord::Shift;
 use plotters::element::Polygon;
 use plotters::prelude::*;

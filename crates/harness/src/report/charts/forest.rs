@@ -1,11 +1,11 @@
 //! The forest chart: every comparison as a ratio with its interval, and under it what the first side against itself gave.
 
-use super::super::Report;
-use super::{Chart, Mark, Panel};
-use crate::comparison::{Comparison, percent};
-use crate::stats::paired::Ratio;
-use crate::stats::verdict::Verdict;
-use crate::target::Target;
+use super::chart::{Chart, Mark, Panel};
+use crate::report::summary::report::Report;
+use crate::targets::Target;
+use crate::verdicts::comparison::{Comparison, percent};
+use crate::verdicts::stats::paired::Ratio;
+use crate::verdicts::stats::verdict::Verdict;
 
 pub(super) const GREY: (u8, u8, u8) = (0x77, 0x77, 0x77);
 

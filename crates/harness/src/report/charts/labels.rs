@@ -1,7 +1,7 @@
 //! The labels below an axis: as many as stand apart from each other, all of them inside the picture.
 
 use super::axis::Axis;
-use super::draw::text_width;
+use super::look::text_width;
 
 /// A labelled value of a horizontal axis. Lengths are in pixels of the result.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,11 +1,11 @@
 //! The A/A strip: the first side against itself, pair by pair, with the median and its interval. What a pair of this
 //! session differs by when nothing changed.
 
-use super::super::Report;
+use super::chart::{Chart, Mark, Panel};
 use super::forest::{GREY, value};
-use super::{Chart, Mark, Panel};
-use crate::comparison::{Comparison, percent};
-use crate::target::Target;
+use crate::report::summary::report::Report;
+use crate::targets::Target;
+use crate::verdicts::comparison::{Comparison, percent};
 
 /// Most dots of a row: more are a blot, and a page of megabytes.
 const MOST_DOTS: usize = 120;

@@ -1,11 +1,11 @@
 //! The charts of what is measured beside the workloads: kernels by shape, shares of the roof, the parts of a token.
 
-use super::{Mark, Panel};
-use crate::report::Report;
-use crate::report::kernels::{self, Kernel, Kind};
-use crate::report::tables::{number, percent};
-use crate::target::{Cell, Clock};
-use crate::verify::KERNELS;
+use super::chart::{Mark, Panel, short};
+use crate::definitions::metrics::KERNELS;
+use crate::report::summary::report::Report;
+use crate::report::tables::kernels::{self, Kernel, Kind};
+use crate::report::tables::numbers::{number, percent};
+use crate::targets::{Cell, Clock};
 
 /// A panel for every shape, a row for every cell: a dot for one token, a ring for many at once.
 pub(super) fn rates(report: &Report) -> Vec<Panel> {
@@ -69,7 +69,7 @@ pub(super) fn parts(report: &Report, clock: Clock) -> Vec<Panel> {
             let parts = parts.iter().map(|part| 100.0 * part / sum).collect();
             let text = match clock {
                 Clock::Wall => kernels::quantity(cell, sum),
-                Clock::Instructions => super::short(sum),
+                Clock::Instructions => short(sum),
             };
             Some(Mark { parts, value: Some((100.0, 100.0, 100.0)), ..Mark::new(cell, "", text) })
         });

@@ -1,44 +1,9 @@
 //! The charts of the history: what is in them. How they are drawn is in `draw_trend`.
 
-use super::Chart;
-use crate::counters::EVERY_VARIANT;
-use crate::report::history::{History, PastRun, Point, Quantity};
-use crate::target::{Cell, targets};
-
-/// How values moved from run to run: panels of series over the same runs.
-#[derive(Debug, Clone)]
-pub struct Trend {
-    /// The runs, in words; charts number them from 1.
-    pub runs: Vec<String>,
-    /// Runs that another machine than that of the run before made.
-    pub moves: Vec<usize>,
-    /// Whether values are changes: ratios to the first that may be compared.
-    pub relative: bool,
-    /// One panel for a target and workload.
-    pub panels: Vec<TrendPanel>,
-}
-
-/// The series of one panel, on an axis of their own.
-#[derive(Debug, Clone)]
-pub struct TrendPanel {
-    /// What they are of, with the unit.
-    pub title: String,
-    /// The target's colour.
-    pub colour: (u8, u8, u8),
-    /// One for each variant, told apart by their signs.
-    pub series: Vec<Series>,
-}
-
-/// Values over the runs.
-#[derive(Debug, Clone)]
-pub struct Series {
-    /// The variant, and the last value in words.
-    pub label: String,
-    /// Which sign stands for it: the variant's place among those of its target.
-    pub sign: usize,
-    /// For each run its value, and whether it may be compared with the one before it, to which a line then leads.
-    pub points: Vec<Option<(f64, bool)>>,
-}
+use super::chart::{Chart, Series, Trend, TrendPanel};
+use crate::definitions::metrics::EVERY_VARIANT;
+use crate::report::history::points::{History, PastRun, Point, Quantity};
+use crate::targets::{Cell, targets};
 
 /// The charts that the history has two runs for.
 pub(super) fn charts(history: &History) -> Vec<Chart> {

@@ -1,0 +1,102 @@
+//! The cases of a checkout, each with the stream that it must give.
+
+use super::cases::{Model, Questions, parse_cases};
+use super::stream::{Stream, parse_kernels, parse_stream, stream_path};
+use crate::definitions::workloads;
+use crate::workspace::error::Error;
+use crate::workspace::git::is_leftover;
+use crate::workspace::{Workspace, read_text};
+use bitstate_protocol::{Digest, Workload};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A prompt with its sampler on a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// Name of its model.
+    pub model: String,
+    /// What a runner is asked.
+    pub workload: Workload,
+    /// Whether it is a workload of `ci/workloads.toml`: timed and counted as well.
+    pub bench: bool,
+    /// What it must answer.
+    pub golden: Stream,
+}
+
+impl Case {
+    /// The case's name.
+    pub fn name(&self) -> &str {
+        &self.workload.case
+    }
+}
+
+/// All cases and their models, checked against each other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Golden {
+    /// The models, in the file's order.
+    pub models: Vec<Model>,
+    /// The cases, in the file's order.
+    pub cases: Vec<Case>,
+    /// What the kernel checks must give, by name.
+    pub kernels: BTreeMap<String, Digest>,
+    /// Digest over all golden files.
+    pub digest: Digest,
+}
+
+impl Golden {
+    /// Reads `golden/cases.toml` and the stream of every case.
+    ///
+    /// # Errors
+    /// For a file that is missing, malformed or about something that is not there.
+    pub fn load(workspace: &Workspace) -> Result<Self, Error> {
+        let path = workspace.root.join("golden/cases.toml");
+        let (models, questions) =
+            parse_cases(&read_text(&path)?).map_err(|message| Error::Malformed { path: path.clone(), message })?;
+        let timed = timed(workspace, &questions)?;
+        let mut all = String::new();
+        let mut cases = Vec::new();
+        for (model, workload, _) in questions {
+            let bench = timed.contains(&workload.case);
+            let path = stream_path(&workspace.streams(), &workload.case);
+            if !path.is_file() {
+                return Err(Error::Refused(format!(
+                    "{} is missing: case `{}` has no golden stream yet; `cargo xtask golden --bless` makes it",
+                    workspace.show(&path),
+                    workload.case
+                )));
+            }
+            let text = read_text(&path)?;
+            let golden = parse_stream(&text, &model, &workload)
+                .map_err(|message| Error::Malformed { path: path.clone(), message })?;
+            all.push_str(&text);
+            cases.push(Case { model, workload, bench, golden });
+        }
+        let known: Vec<PathBuf> = cases.iter().map(|case| stream_path(&workspace.streams(), case.name())).collect();
+        let folder = workspace.streams();
+        for entry in std::fs::read_dir(&folder).map_err(Error::io("list", &folder))? {
+            let path = entry.map_err(Error::io("list", &folder))?.path();
+            let ours = !is_leftover(&path.file_name().unwrap_or_default().to_string_lossy());
+            if ours && path.extension().is_some_and(|extension| extension == "json") && !known.contains(&path) {
+                return Err(Error::Malformed { path, message: "no case in golden/cases.toml has this name".into() });
+            }
+        }
+        let path = workspace.root.join("golden/kernels.json");
+        let text = read_text(&path)?;
+        let kernels = parse_kernels(&text).map_err(|message| Error::Malformed { path, message })?;
+        all.push_str(&text);
+        Ok(Golden { models, cases, kernels, digest: Digest::of(all.as_bytes()) })
+    }
+}
+
+/// Names of the timed cases.
+pub(super) fn timed(workspace: &Workspace, questions: &Questions) -> Result<Vec<String>, Error> {
+    let mut marked = questions.iter().filter(|(_, _, bench)| *bench).map(|(_, workload, _)| workload.case.clone());
+    if !workspace.root.join(workloads::FILE).is_file() {
+        return Ok(marked.collect());
+    }
+    if let Some(case) = marked.next() {
+        let message = format!("case `{case}`: `bench` means nothing here; a stanza in {} does", workloads::FILE);
+        return Err(Error::Malformed { path: workspace.root.join("golden/cases.toml"), message });
+    }
+    workloads::check(workspace, questions.iter().map(|(_, workload, _)| workload))
+}

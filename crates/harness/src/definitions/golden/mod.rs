@@ -1,0 +1,13 @@
+//! The cases every target runs (`golden/cases.toml`) and the answers they must give (`golden/streams/*.json`).
+
+mod cases;
+mod divergence;
+mod load;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use cases::{Model, Questions, Source, parse_cases};
+pub use divergence::Divergence;
+pub use load::{Case, Golden};
+pub use stream::{Stream, parse_kernels, parse_stream, stream_path};

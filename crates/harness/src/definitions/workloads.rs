@@ -1,0 +1,255 @@
+//! What is measured, and how often, as `ci/workloads.toml` defines it.
+
+use crate::workspace::error::Error;
+use crate::workspace::strict::{self, at, repeated, unknown};
+use crate::workspace::{Workspace, read_text};
+use bitstate_protocol::{Sampling, Shape, Workload};
+use serde::Deserialize;
+use std::sync::OnceLock;
+use toml::Spanned;
+
+/// The file, from the top folder.
+pub const FILE: &str = "ci/workloads.toml";
+
+/// How often a timed quantity is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Samples {
+    /// By a quick run.
+    pub quick: u32,
+    /// By a full one.
+    pub full: u32,
+}
+
+impl Samples {
+    /// How often by a run that is quick or not.
+    pub fn of(self, quick: bool) -> u32 {
+        if quick { self.quick } else { self.full }
+    }
+}
+
+/// What kernels by themselves are asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shapes {
+    /// Ternary matrices.
+    pub ternary: Vec<Shape>,
+    /// Rows of activations at once.
+    pub tokens: Vec<u32>,
+    /// Heads.
+    pub heads: Vec<Shape>,
+}
+
+/// How everything is measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Samples of a timed workload.
+    pub samples: Samples,
+    /// Samples of kernels by themselves and of the parts of a token.
+    pub probe_samples: Samples,
+    /// Tokens that are generated where instructions are counted, by the gate and by a quick run of an emulated target:
+    /// counts differ little from token to token.
+    pub counted_tokens: u32,
+    /// Kernels where they are timed.
+    pub timed: Shapes,
+    /// Kernels where instructions are counted, by an emulator that has little memory and time.
+    pub counted: Shapes,
+}
+
+/// A golden case that is measured as well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Name of the case, and of the workload.
+    pub case: String,
+    /// What it is.
+    pub title: String,
+    line: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    samples: Spanned<Samples>,
+    probe_samples: Spanned<Samples>,
+    counted_tokens: std::num::NonZeroU32,
+    workload: Vec<Entry>,
+    kernels: Kernels,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    case: Spanned<String>,
+    title: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kernels {
+    timed: Spanned<ShapesEntry>,
+    counted: Spanned<ShapesEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShapesEntry {
+    ternary: Vec<(u32, u32)>,
+    tokens: Vec<u32>,
+    heads: Vec<(u32, u32)>,
+}
+
+/// Reads the file's text.
+///
+/// # Errors
+/// As a sentence, without the file's name.
+pub fn parse(text: &str) -> Result<(Settings, Vec<Named>), String> {
+    let file: File = strict::parse(text)?;
+    repeated(text, "the case", file.workload.iter().map(|entry| &entry.case))?;
+    if file.workload.is_empty() {
+        return Err("there is no [[workload]]: nothing would be measured".into());
+    }
+    for samples in [&file.samples, &file.probe_samples] {
+        let Samples { quick, full } = *samples.get_ref();
+        // Fewer have no quartiles.
+        if !(3..=full).contains(&quick) {
+            let message = format!("quick = {quick} and full = {full}: at least 3, and full at least as many as quick");
+            return Err(at(text, &samples.span(), &message));
+        }
+    }
+    let settings = Settings {
+        samples: file.samples.into_inner(),
+        probe_samples: file.probe_samples.into_inner(),
+        counted_tokens: file.counted_tokens.get(),
+        timed: shapes(text, file.kernels.timed)?,
+        counted: shapes(text, file.kernels.counted)?,
+    };
+    let line = |entry: &Entry| text[..entry.case.span().start].lines().count();
+    let named = |entry: Entry| Named { line: line(&entry), case: entry.case.into_inner(), title: entry.title };
+    Ok((settings, file.workload.into_iter().map(named).collect()))
+}
+
+fn shapes(text: &str, entry: Spanned<ShapesEntry>) -> Result<Shapes, String> {
+    let span = entry.span();
+    let ShapesEntry { ternary, tokens, heads } = entry.into_inner();
+    let all = |list: &[(u32, u32)]| list.iter().map(|&(rows, cols)| Shape { rows, cols }).collect::<Vec<_>>();
+    let (ternary, heads) = (all(&ternary), all(&heads));
+    let nothing = |shape: &Shape| shape.rows == 0 || shape.cols == 0;
+    if ternary.is_empty() || heads.is_empty() || tokens.is_empty() {
+        return Err(at(text, &span, "`ternary`, `tokens` and `heads` must not be empty"));
+    }
+    if ternary.iter().chain(&heads).any(nothing) || tokens.contains(&0) {
+        return Err(at(text, &span, "a shape without rows or columns, or 0 tokens, cannot be measured"));
+    }
+    Ok(Shapes { ternary, tokens, heads })
+}
+
+/// Reads the workloads of a workspace.
+///
+/// # Errors
+/// If the file is missing or wrong; the sentence names the line.
+pub fn read(workspace: &Workspace) -> Result<(Settings, Vec<Named>), Error> {
+    let path = workspace.root.join(FILE);
+    parse(&read_text(&path)?).map_err(|message| Error::Malformed { path, message })
+}
+
+/// Names of a workspace's workloads, each of which is one of these cases and can be measured.
+///
+/// # Errors
+/// As [`read`], for a workload of a case that is not there, and for one that is not greedy.
+pub fn check<'a>(
+    workspace: &Workspace,
+    cases: impl Iterator<Item = &'a Workload> + Clone,
+) -> Result<Vec<String>, Error> {
+    let (_, named) = read(workspace)?;
+    for workload in &named {
+        let malformed = |what: String| {
+            let message = format!("line {}: {what}", workload.line);
+            Err(Error::Malformed { path: workspace.root.join(FILE), message })
+        };
+        match cases.clone().find(|case| case.case == workload.case) {
+            None => {
+                let what = unknown("case in golden/cases.toml", &workload.case, cases.map(|case| case.case.as_str()));
+                return malformed(what);
+            }
+            Some(case) if case.sampling != Sampling::Greedy => {
+                return malformed(format!("case `{}` is not greedy: what is timed must be", workload.case));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(named.into_iter().map(|workload| workload.case).collect())
+}
+
+static SETTINGS: OnceLock<Settings> = OnceLock::new();
+
+/// Reads the settings, once for the process.
+///
+/// # Errors
+/// As [`read`].
+pub fn load(workspace: &Workspace) -> Result<(), Error> {
+    if SETTINGS.get().is_none() {
+        let (settings, _) = read(workspace)?;
+        SETTINGS.get_or_init(|| settings);
+    }
+    Ok(())
+}
+
+/// How everything is measured.
+///
+/// # Panics
+/// If the file is wrong and [`load`], whose error says how, was not called before.
+pub fn settings() -> &'static Settings {
+    let read = || Workspace::find().and_then(|workspace| read(&workspace));
+    SETTINGS.get_or_init(|| read().unwrap_or_else(|error| panic!("{error}")).0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check, parse};
+    use crate::definitions::golden::Golden;
+    use crate::workspace::{Workspace, write_atomic};
+
+    const COMMITTED: &str = include_str!("../../../../ci/workloads.toml");
+
+    fn refuse(from: &str, to: &str) -> String {
+        let changed = COMMITTED.replacen(from, to, 1);
+        assert_ne!(changed, COMMITTED);
+        parse(&changed).unwrap_err()
+    }
+
+    #[test]
+    fn the_file_is_strict_and_errors_name_the_line() {
+        let (settings, named) = parse(COMMITTED).unwrap();
+        assert_eq!(
+            (settings.samples.of(true), settings.samples.of(false)),
+            (settings.samples.quick, settings.samples.full)
+        );
+        assert!(COMMITTED.lines().nth(named[0].line - 1).unwrap().contains(&named[0].case));
+        assert!(refuse("\ntitle", "\ntitel").contains("there is no key `titel`; did you mean `title`?"));
+        assert!(refuse("[kernels.timed]", "[kernels.tmied]").contains("did you mean `timed`?"));
+        assert!(refuse("samples = { quick = 10", "samples = { quick = 2").contains("quick = 2 and full = 20"));
+        assert!(refuse("counted_tokens = 8", "counted_tokens = 0").contains("nonzero"));
+        assert!(refuse("[256, 256]", "[0, 256]").contains("without rows"));
+        let repeated = COMMITTED.replace(&named[1].case, &named[0].case);
+        assert!(parse(&repeated).unwrap_err().contains("is there twice"));
+    }
+
+    #[test]
+    fn a_workload_is_a_greedy_case_that_is_there() {
+        let workspace = Workspace::find().unwrap();
+        let golden = Golden::load(&workspace).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let copy = Workspace { root: folder.path().into(), target: folder.path().into() };
+        let refused = |from: &str, to: &str| {
+            let text = COMMITTED.replacen(from, to, 1);
+            write_atomic(&copy.root.join(super::FILE), text.as_bytes()).unwrap();
+            check(&copy, golden.cases.iter().map(|case| &case.workload)).map_err(|error| error.to_string())
+        };
+        assert_eq!(refused("", "").unwrap().len(), COMMITTED.matches("\n[[workload]]").count());
+        assert!(
+            refused("16-tokens-greedy", "16-tokens-greddy")
+                .unwrap_err()
+                .contains("did you mean `default/16-tokens-greedy`?")
+        );
+        assert!(refused("16-tokens-greedy", "16-tokens-seeded").unwrap_err().contains("is not greedy"));
+    }
+}

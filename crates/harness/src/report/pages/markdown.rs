@@ -1,0 +1,223 @@
+//! The report as Markdown, and the README's block.
+
+use crate::report::charts::{self, Chart};
+use crate::report::summary::report::Report;
+use crate::report::tables::{self, Table, overview};
+use crate::workspace::error::Error;
+use std::path::Path;
+
+/// What a reader should not take from the numbers.
+pub fn not_shown(report: &Report) -> Vec<String> {
+    let compared = report.each().iter().any(|part| !part.comparisons.is_empty());
+    let machines = if report.parts.is_empty() {
+        "One machine, one thread: nothing is said about other CPUs, about several streams at once or about a warm server."
+    } else {
+        "One thread, and each shard on one machine: shards do not say which machine, target or variant of another is \
+         faster, and nothing is said about several streams at once or about a warm server."
+    };
+    let intervals = if compared {
+        "Intervals are those of one session: they say what this machine did then. Numbers without one are medians and \
+         quartiles; two sessions, or two machines, differ by more than the quartiles show."
+    } else {
+        "No intervals: medians and quartiles of one session. Two sessions, or two machines, differ by more than the \
+         quartiles show."
+    };
+    vec![
+        machines.to_string(),
+        intervals.to_string(),
+        format!("Xtensa was emulated, not owned: tokens/s are {}. Real flash and PSRAM are slower.", report.assumption()),
+        "Synthetic models have the shapes of real ones, not their knowledge: speed and memory carry over, text does not."
+            .to_string(),
+    ]
+}
+
+/// The whole page, with its charts from the folder `charts` beside it.
+pub fn page(report: &Report) -> String {
+    let chart = |chart: &Chart| format!("![{}](charts/{}.svg)\n\n", chart.title, chart.name);
+    page_with(report, &charts::all(report).iter().map(chart).collect::<String>())
+}
+
+/// The page without charts, for a run in `folder` that keeps none.
+pub fn page_without_charts(report: &Report, folder: &str) -> String {
+    page_with(report, &format!("`cargo xtask report {folder}` draws the charts and makes the page in HTML.\n\n"))
+}
+
+fn page_with(report: &Report, charts: &str) -> String {
+    let mut out = format!("# Benchmark: {}\n\n", title(report));
+    out += &format!("{}\n\n", summary(report));
+    for table in tables::first(report) {
+        out += &section(&table);
+    }
+    out += charts;
+    for table in tables::all(report) {
+        out += &section(&table);
+    }
+    for (title, rows) in provenance(report) {
+        out += &format!("## {title}\n\n| what | value |\n|---|---|\n");
+        for (name, value) in rows {
+            out += &format!("| {name} | {} |\n", escape(&value));
+        }
+        out.push('\n');
+    }
+    out += "## What this does not show\n\n";
+    for line in not_shown(report) {
+        out += &format!("- {line}\n");
+    }
+    out += &format!("\n{}\n", made_from(report, "`"));
+    out
+}
+
+/// The name of the run, or the names of all parts.
+pub fn title(report: &Report) -> String {
+    let mut names: Vec<&str> = report.each().iter().map(|part| part.provenance.name.as_str()).collect();
+    names.dedup();
+    names.join(" + ")
+}
+
+/// What a page is made from, with `mark` around what a person types.
+pub fn made_from(report: &Report, mark: &str) -> String {
+    let history = if report.history.is_empty() { "" } else { ", and its history from the runs published before it" };
+    format!("This page is made from the records beside it{history}, by {mark}cargo xtask report{mark}.")
+}
+
+/// What happened, in a sentence or two.
+pub fn summary(report: &Report) -> String {
+    let p = &report.provenance;
+    let quick = if p.quick { ", quick" } else { "" };
+    let what = match report.parts.len() {
+        0 => format!("`{}`", p.command),
+        parts => format!("{parts} runs of one commit, merged"),
+    };
+    format!(
+        "{what}{quick}, commit {}: {} answers checked and right, {} failed, {} skipped.",
+        p.short_commit(),
+        report.passed,
+        report.failed,
+        report.skipped
+    )
+}
+
+/// Names and values, under a title.
+pub type Section = (String, Vec<(String, String)>);
+
+/// Where the numbers come from: a section for each run.
+pub fn provenance(report: &Report) -> Vec<Section> {
+    let title = |part: &Report| match &part.provenance.shard {
+        Some(shard) if !report.parts.is_empty() => {
+            format!("Where this comes from, shard {}: {}", shard.index, shard.name)
+        }
+        _ => "Where this comes from".to_string(),
+    };
+    report.each().iter().map(|part| (title(part), provenance_of_one(part))).collect()
+}
+
+fn provenance_of_one(report: &Report) -> Vec<(String, String)> {
+    let p = &report.provenance;
+    let mut rows: Vec<(String, String)> = vec![
+        ("command".into(), p.command.clone()),
+        ("started".into(), format!("{}, took {} s without builds", p.started, p.seconds)),
+        ("commit".into(), p.short_commit()),
+        ("CPU".into(), format!("{}, {} processors", p.cpu, p.cpus)),
+        ("timed runs pinned to".into(), p.pinned_to.map_or("nothing".into(), |cpu| format!("processor {cpu}"))),
+        ("system".into(), format!("{}, kernel {}", p.system, p.kernel)),
+        ("load average at the start".into(), p.load_average.clone()),
+        ("time stolen by the hypervisor".into(), format!("{:.2} s", p.steal as f64 / 100.0)),
+        ("golden streams".into(), p.golden.clone()),
+    ];
+    if !p.resumed.is_empty() {
+        // Its times are of more than one session.
+        rows.insert(2, ("broken off, and resumed".into(), p.resumed.join(", ")));
+    }
+    rows.extend(p.tools.iter().map(|(name, version)| (name.clone(), version.clone())));
+    rows.extend(p.models.iter().map(|(name, digest)| (format!("model `{name}`"), digest.clone())));
+    rows.push(("CPU features".into(), p.cpu_features.clone()));
+    rows
+}
+
+fn section(table: &Table) -> String {
+    let mut out = format!("## {}\n\n", table.title);
+    if !table.note.is_empty() {
+        out += &format!("{}\n\n", table.note);
+    }
+    if table.folded {
+        out += &format!("<details><summary>{} rows</summary>\n\n{}\n</details>\n\n", table.rows.len(), grid(table));
+    } else {
+        out += &format!("{}\n", grid(table));
+    }
+    out
+}
+
+fn grid(table: &Table) -> String {
+    let mut out = format!("| {} |\n|{}\n", table.columns.join(" | "), "---|".repeat(table.columns.len()));
+    for row in &table.rows {
+        let cells: Vec<String> = row.iter().map(|cell| escape(cell)).collect();
+        out += &format!("| {} |\n", cells.join(" | "));
+    }
+    out
+}
+
+fn escape(cell: &str) -> String {
+    cell.replace('|', "\\|").replace('\n', "<br>")
+}
+
+const BEGIN: &str = "<!-- results:begin -->";
+const END: &str = "<!-- results:end -->";
+
+/// The README with its results block made from a report; `folder` is the report's, relative to the README.
+///
+/// # Errors
+/// If the README has no such block.
+pub fn readme(text: &str, report: &Report, folder: &Path) -> Result<String, Error> {
+    let (before, after) = around_results(text)?;
+    let table = overview::table(report);
+    let folder = folder.display();
+    let p = &report.provenance;
+    let mut block = format!("{BEGIN}\n{}\n{}", grid(&table), table.note);
+    if !table.note.is_empty() {
+        block.push(' ');
+    }
+    let mut machines: Vec<&str> = report.each().iter().map(|part| part.provenance.cpu.as_str()).collect();
+    machines.dedup();
+    let (date, machines) = (p.started.get(..10).unwrap_or(""), machines.join(" and "));
+    block += &format!("Measured {date} on {machines} at commit {}; ", p.short_commit());
+    block += &format!("the whole report is [{folder}/report.md]({folder}/report.md).\n");
+    for chart in charts::all(report).iter().filter(|chart| ["throughput", "memory"].contains(&chart.name)) {
+        block += &format!("\n![{}]({folder}/charts/{}.svg)\n", chart.title, chart.name);
+    }
+    Ok(format!("{before}{block}{after}"))
+}
+
+/// Whether the README shows any results.
+///
+/// # Errors
+/// As [`readme`].
+pub fn has_results(text: &str) -> Result<bool, Error> {
+    let (before, after) = around_results(text)?;
+    let block = text.strip_prefix(before).and_then(|text| text.strip_suffix(after)).unwrap_or_default();
+    Ok(!block.trim_start_matches(BEGIN).trim().is_empty())
+}
+
+/// The README before and after its results.
+fn around_results(text: &str) -> Result<(&str, &str), Error> {
+    let marks = text.find(BEGIN).zip(text.find(END)).filter(|(begin, end)| begin < end);
+    let (begin, end) = marks.ok_or_else(|| {
+        Error::Refused(format!("README.md has no block between `{BEGIN}` and `{END}` for the results"))
+    })?;
+    Ok((&text[..begin], &text[end..]))
+}
+
+/// A table for a terminal: columns lined up.
+pub fn plain(table: &Table) -> String {
+    let clean = |cell: &String| cell.replace('`', "");
+    let lines: Vec<Vec<String>> =
+        std::iter::once(&table.columns).chain(&table.rows).map(|row| row.iter().map(clean).collect()).collect();
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
+    let mut out = String::new();
+    for line in &lines {
+        let cells = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
+        out += cells.collect::<Vec<_>>().join("  ").trim_end();
+        out.push('\n');
+    }
+    if table.note.is_empty() { out } else { out + &table.note + "\n" }
+}

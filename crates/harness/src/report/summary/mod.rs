@@ -1,0 +1,7 @@
+//! The numbers of a run's rows, summarised.
+
+pub(in crate::report) mod measurements;
+pub(in crate::report) mod report;
+
+pub use measurements::Measurement;
+pub use report::{Artifact, Failure, Layout, Report, SCHEMA, Skipped};

@@ -1,0 +1,236 @@
+//! Everything that a report says, in one structure: pages, tables and charts are made from it alone.
+
+use super::measurements::{Measurement, summarise};
+use crate::records::provenance::Provenance;
+use crate::records::{Part, Row, Tally};
+use crate::report::history::points::History;
+use crate::targets::assumption;
+use crate::targets::skip::Cause;
+use crate::verdicts::comparison::{self, Comparison};
+use crate::verdicts::stats::Summary;
+use serde::{Deserialize, Serialize};
+
+/// Version of the JSON's format. The rows that it is made from have their own.
+pub const SCHEMA: u64 = 1;
+
+/// Everything that a report says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// See [`SCHEMA`].
+    pub schema: u64,
+    /// Where it comes from; the first part, where it was merged.
+    pub provenance: Provenance,
+    /// The reports of the runs that it was merged from, which then hold everything that was measured; else none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Report>,
+    /// Published runs before this one, and this one.
+    #[serde(default, skip_serializing_if = "History::is_empty")]
+    pub history: History,
+    /// Verified cases.
+    pub passed: usize,
+    /// Failures.
+    pub failed: usize,
+    /// Skips.
+    pub skipped: usize,
+    /// What was measured, summarised.
+    pub measurements: Vec<Measurement>,
+    /// Sides that were measured against each other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comparisons: Vec<Comparison>,
+    /// Sizes of what was built.
+    pub artifacts: Vec<Artifact>,
+    /// Which way the kernels take for the models' shapes.
+    #[serde(default)]
+    pub layouts: Vec<Layout>,
+    /// What did not run.
+    pub skips: Vec<Skipped>,
+    /// What went wrong.
+    pub failures: Vec<Failure>,
+}
+
+/// A size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Artifact {
+    /// Target.
+    pub target: String,
+    /// Variant, where each has its own artifact.
+    pub variant: Option<String>,
+    /// File or image.
+    pub name: String,
+    /// Section, or `file` for the whole.
+    pub section: String,
+    /// Size.
+    pub bytes: u64,
+}
+
+/// Which way the kernels of a cell take for a shape of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layout {
+    /// Target.
+    pub target: String,
+    /// Variant.
+    pub variant: String,
+    /// Name of the model.
+    pub model: String,
+    /// The step whose matrix it is.
+    pub matrix: String,
+    /// Outputs.
+    pub rows: u64,
+    /// Inputs.
+    pub cols: u64,
+    /// The algorithm.
+    pub kernel: String,
+    /// What becomes of the rows that do not fill a block.
+    pub row_tail: String,
+    /// What becomes of the columns that do not.
+    pub col_tail: String,
+}
+
+/// Something that did not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Skipped {
+    /// Target.
+    pub target: String,
+    /// Variant.
+    pub variant: String,
+    /// Case; none for all of them.
+    pub workload: Option<String>,
+    /// Kind of reason.
+    pub cause: Cause,
+    /// Reason.
+    pub reason: String,
+    /// Whether `ci/expected.toml` lists it.
+    pub expected: bool,
+}
+
+/// Something that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// Target.
+    pub target: String,
+    /// Variant.
+    pub variant: String,
+    /// Case; none for all of them.
+    pub workload: Option<String>,
+    /// During what.
+    pub during: String,
+    /// What happened.
+    pub error: String,
+}
+
+impl Report {
+    /// Summarises rows.
+    pub fn of(provenance: Provenance, rows: &[Row]) -> Self {
+        let tally = Tally::of(rows);
+        let comparisons = provenance.time_limits.map_or(Vec::new(), |limits| comparison::of(rows, limits));
+        let mut report = Report {
+            schema: SCHEMA,
+            provenance,
+            parts: Vec::new(),
+            history: History::default(),
+            passed: tally.passed,
+            failed: tally.failed,
+            skipped: tally.skipped,
+            measurements: summarise(rows),
+            comparisons,
+            artifacts: Vec::new(),
+            layouts: Vec::new(),
+            skips: Vec::new(),
+            failures: Vec::new(),
+        };
+        for row in rows.iter().cloned() {
+            match row {
+                Row::Artifact { target, variant, name, section, bytes } => {
+                    report.artifacts.push(Artifact { target, variant, name, section, bytes });
+                }
+                Row::Layout { target, variant, model, matrix, rows, cols, kernel, row_tail, col_tail } => {
+                    let layout = Layout { target, variant, model, matrix, rows, cols, kernel, row_tail, col_tail };
+                    report.layouts.push(layout);
+                }
+                Row::Skipped { target, variant, workload, cause, reason, expected } => {
+                    let skip = Skipped { target, variant, workload, cause, reason, expected };
+                    // Verifying and measuring both meet the same obstacle.
+                    if !report.skips.contains(&skip) {
+                        report.skips.push(skip);
+                    }
+                }
+                Row::Failed { target, variant, workload, during, error, .. } => {
+                    report.failures.push(Failure { target, variant, workload, during, error });
+                }
+                Row::Run(_) | Row::Sample { .. } | Row::Pair { .. } | Row::Verified { .. } => {}
+            }
+        }
+        report
+    }
+
+    /// Summarises runs: one by itself, or several that were merged, each by itself.
+    pub fn of_parts(parts: &[Part]) -> Self {
+        let mut reports: Vec<Report> =
+            parts.iter().map(|part| Report::of(part.provenance.clone(), &part.rows)).collect();
+        if reports.len() == 1 {
+            return reports.remove(0);
+        }
+        let sum = |count: fn(&Report) -> usize| reports.iter().map(count).sum();
+        let first = reports.first().map(|report| report.provenance.clone()).unwrap_or_default();
+        Report {
+            passed: sum(|report| report.passed),
+            failed: sum(|report| report.failed),
+            skipped: sum(|report| report.skipped),
+            parts: reports,
+            ..Report::of(first, &[])
+        }
+    }
+
+    /// The runs that it says something about: itself, or its parts.
+    pub fn each(&self) -> &[Report] {
+        if self.parts.is_empty() { std::slice::from_ref(self) } else { &self.parts }
+    }
+
+    /// The summary of one quantity.
+    pub fn find(&self, cell: (&str, &str), workload: &str, phase: &str, metric: &str) -> Option<&Summary> {
+        let found = self.measurements.iter().find(|m| {
+            (m.target.as_str(), m.variant.as_str()) == cell
+                && (m.workload.as_str(), m.phase.as_str(), m.metric.as_str()) == (workload, phase, metric)
+        });
+        found.map(|measurement| &measurement.summary)
+    }
+
+    /// The workloads measured, in order of first mention; a kernel by itself is none.
+    pub fn workloads(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for measurement in self.measurements.iter().filter(|measurement| measurement.phase != "kernel") {
+            if !names.contains(&measurement.workload.as_str()) {
+                names.push(&measurement.workload);
+            }
+        }
+        names
+    }
+
+    /// Whether a target has anything in it: numbers, sizes, or the reason why there are none.
+    pub fn has(&self, target: &str) -> bool {
+        self.measurements.iter().any(|m| m.target == target)
+            || self.artifacts.iter().any(|artifact| artifact.target == target)
+            || self.skips.iter().any(|skip| skip.target == target)
+            || self.failures.iter().any(|failure| failure.target == target)
+    }
+
+    /// The model that turned its counted instructions into time, in words.
+    pub fn assumption(&self) -> String {
+        assumption(&|name| self.has(name))
+    }
+
+    /// Why a cell has no number for a workload, if that is known.
+    pub fn gap(&self, cell: (&str, &str), workload: &str) -> Option<String> {
+        let about = |target: &str, variant: &str, of: &Option<String>| {
+            (target, variant) == cell && of.as_deref().is_none_or(|name| name == workload)
+        };
+        let skip = self.skips.iter().find(|skip| about(&skip.target, &skip.variant, &skip.workload));
+        let failure = self.failures.iter().find(|failure| about(&failure.target, &failure.variant, &failure.workload));
+        skip.map(|skip| format!("skipped: {}", skip.reason)).or_else(|| failure.map(|_| "failed: see below".into()))
+    }
+}

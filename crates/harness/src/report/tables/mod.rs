@@ -1,0 +1,15 @@
+//! The tables of a report, already in words: Markdown, HTML and the README only set them.
+
+mod all;
+mod cells;
+pub(in crate::report) mod join;
+pub(in crate::report) mod kernels;
+pub(in crate::report) mod numbers;
+pub mod overview;
+mod roof;
+pub(in crate::report) mod table;
+
+pub use all::{all, comparisons, first};
+pub use numbers::{bytes, number, percent};
+pub use roof::{DEFINITION, Roof};
+pub use table::Table;

@@ -1,0 +1,245 @@
+//! Deterministic counters of every cell: instructions, fuel, allocations, memory and sizes, with all that they depend
+//! on beside them. They gate, because two runs of the same build agree.
+
+pub mod parts;
+
+use super::measure::probe::Computed;
+use super::measure::{Subject, What, artifacts};
+use super::plan::Plan;
+use crate::definitions::golden::Case;
+use crate::definitions::metrics::{COUNTERS, is_tick};
+use crate::definitions::workloads;
+use crate::records::Row;
+use crate::records::counter::{Counter, counter_name, key, size};
+use crate::records::provenance::Provenance;
+use crate::targets::Cell;
+use crate::targets::build::Built;
+use crate::targets::callgrind::{Counted, unsupported};
+use crate::targets::runner::Reply;
+use crate::targets::skip::{Cause, Skip};
+use crate::workspace::error::Error;
+use crate::workspace::exit::Exit;
+use crate::workspace::process;
+use crate::workspace::progress::Progress;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What counting gave.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// The counters.
+    pub counters: Vec<Counter>,
+    /// Failures and skips.
+    pub rows: Vec<Row>,
+}
+
+/// How a cell's tick is counted.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    /// Under callgrind.
+    Callgrind,
+    /// By the target itself: fuel, or instructions of the emulator.
+    Itself,
+    /// Not at all, but its memory and allocations are.
+    MemoryOnly,
+}
+
+struct Task<'a> {
+    case: &'a Case,
+    subject: Subject<'a>,
+    way: Way,
+}
+
+/// Counts on every cell that can run, each run twice; where the two differ there is a failure in place of a number.
+///
+/// # Errors
+/// On Ctrl-C, if no chosen case is a timed one, or if something built cannot be read.
+pub fn count(plan: &Plan, scratch: &Path, provenance: &Provenance) -> Result<Counts, Error> {
+    let mut counts = Counts { rows: plan.obstacles(), ..Counts::default() };
+    let cases: Vec<&Case> = plan.cases.iter().copied().filter(|case| case.bench).collect();
+    if cases.is_empty() {
+        let text = "no chosen workload is a timed one: `cargo xtask list` shows which are";
+        return Err(Error::Refused(text.into()));
+    }
+    let tasks = tasks(plan, &cases, &mut counts.rows);
+    let progress = Progress::bar("count, twice each", 2 * tasks.len() as u64);
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, Run)>> = Mutex::new(Vec::new());
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(2 * tasks.len());
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::SeqCst);
+                    let Some(task) = tasks.get(index / 2) else { break };
+                    let measured = task.run(plan, scratch);
+                    progress.step(&task.subject.to_string());
+                    // A poisoned lock means that another worker panicked, which the scope reports.
+                    if let Ok(mut done) = done.lock() {
+                        done.push((index / 2, measured));
+                    }
+                }
+            });
+        }
+    });
+    if process::interrupted() {
+        return Err(Error::Interrupted);
+    }
+    let mut done = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    for (index, task) in tasks.iter().enumerate() {
+        let mut twice = done.extract_if(.., |(of, _)| *of == index).map(|(_, measured)| measured);
+        match (twice.next(), twice.next()) {
+            (Some(Ok(first)), Some(Ok(second))) => match task.agree(&first, &second) {
+                None => counts.counters.extend(task.counters(first, provenance)),
+                Some(differing) => {
+                    let error = format!("two runs of the same build differ: {differing}");
+                    counts.rows.push(task.failed(error));
+                }
+            },
+            (Some(Err(row)), _) | (_, Some(Err(row))) => {
+                // A model that does not fit is met by both runs.
+                if !counts.rows.contains(&row) {
+                    counts.rows.push(*row);
+                }
+            }
+            _ => counts.rows.push(task.failed("it was not run".into())),
+        }
+    }
+    counts.counters.extend(sizes(plan, provenance)?);
+    Ok(counts)
+}
+
+/// Every run to make, those that take longest first, and a row for each cell that callgrind cannot run.
+fn tasks<'a>(plan: &'a Plan<'a>, cases: &[&'a Case], rows: &mut Vec<Row>) -> Vec<Task<'a>> {
+    let built: &Built = plan.built;
+    let mut tasks = Vec::new();
+    for cell in built.runnable(plan.cells) {
+        let Some(runner) = built.runners.get(cell.target.name) else { continue };
+        let way = match runner.program().map(|_| why_not_callgrind(cell)) {
+            None => Way::Itself,
+            Some(None) => Way::Callgrind,
+            Some(Some(skip)) => {
+                let expected = plan.expected.exit(cell, None, skip.cause, plan.can_install) == Exit::Pass;
+                rows.push(Row::skipped(cell, None, &skip, expected));
+                Way::MemoryOnly
+            }
+        };
+        for &case in cases {
+            let Some(model) = plan.model(case) else { continue };
+            let subject = Subject {
+                cell,
+                runner,
+                what: What::Workload(case),
+                model,
+                most_tokens: workloads::settings().counted_tokens,
+            };
+            tasks.push(Task { case, subject, way });
+        }
+    }
+    let slow = |task: &Task| (task.way == Way::MemoryOnly, task.subject.cell.variant.name != "generic");
+    tasks.sort_by_key(slow);
+    tasks
+}
+
+fn why_not_callgrind(cell: Cell) -> Option<Skip> {
+    if let Some(reason) = unsupported(&cell.variant.cpu) {
+        return Some(Skip { cause: Cause::Unsupported, reason });
+    }
+    let missing = cell.target.count_needs.iter().find(|tool| tool.find().is_none())?;
+    Some(Skip { cause: Cause::Tools, reason: format!("not installed: {}", missing.title) })
+}
+
+/// What one run counted, by phase and metric, with its unit.
+type Measured = BTreeMap<(String, String), (String, u64)>;
+/// The same, or the row that says why there is nothing.
+type Run = Result<Measured, Box<Row>>;
+
+/// Metrics that are the same in every run of a build. The resident set is not: it has a threshold that knows.
+const EXACT: [&str; 8] =
+    ["instructions", "fuel", "tokens", "allocations", "linear_memory", "heap_peak", "stack_high_water", "static"];
+/// Callgrind's own loader may differ by this share from run to run.
+const CALLGRIND_AGREES: f64 = 1e-4;
+
+impl Task<'_> {
+    fn failed(&self, error: String) -> Row {
+        let subject = &self.subject;
+        Row::failed(subject.cell, Some(subject.workload()), "count", error, Exit::Harness)
+    }
+
+    fn run(&self, plan: &Plan, scratch: &Path) -> Run {
+        let failed = |error: Error| Box::new(self.failed(error.to_string()));
+        let plain = |fuel| self.subject.sample(plan, fuel, &Computed::default()).map(|reply| measured(&reply));
+        match (self.way, self.subject.runner.program()) {
+            (Way::Callgrind, Some(program)) => {
+                // Memory and allocations are those of a run of its own: valgrind has an allocator too.
+                let mut counts = plain(false)?;
+                let counted = Counted::new(program, scratch).map_err(failed)?;
+                let runner = counted.runner();
+                Subject { runner: &runner, ..self.subject }.sample(plan, false, &Computed::default())?;
+                for ((phase, part), count) in counted.instructions().map_err(failed)? {
+                    let unit = "instructions".to_string();
+                    let whole = counts.entry((phase.into(), unit.clone())).or_insert((unit.clone(), 0));
+                    whole.1 += count;
+                    counts.insert((phase.into(), part.into()), (unit, count));
+                }
+                Ok(counts)
+            }
+            (Way::Itself, _) => plain(self.subject.runner.counts_fuel()),
+            _ => plain(false),
+        }
+    }
+
+    /// What two runs differ in, if they do.
+    fn agree(&self, first: &Measured, second: &Measured) -> Option<String> {
+        let differs = |(name, (_, a)): (&(String, String), &(String, u64))| {
+            if !EXACT.contains(&name.1.as_str()) {
+                return None;
+            }
+            let b = second.get(name).map(|(_, value)| *value);
+            let tolerance = if self.way == Way::Callgrind && name.1 == "instructions" { CALLGRIND_AGREES } else { 0.0 };
+            let same = b.is_some_and(|b| a.abs_diff(b) as f64 <= *a as f64 * tolerance);
+            let b = b.map_or("nothing".to_string(), |b| b.to_string());
+            (!same).then(|| format!("{} {} {a} and {b}", name.0, name.1))
+        };
+        let differing: Vec<String> = first.iter().filter_map(differs).collect();
+        (!differing.is_empty()).then(|| differing.join(", "))
+    }
+
+    fn counters(&self, counts: Measured, provenance: &Provenance) -> Vec<Counter> {
+        let subject = &self.subject;
+        let mut key = key(subject.cell.target.name, provenance);
+        key.insert("model".into(), subject.model.digest.to_string());
+        let tokens = self.case.workload.max_tokens.min(workloads::settings().counted_tokens);
+        key.insert("tokens".into(), format!("{}+{tokens}", self.case.workload.prompt.len()));
+        // The parts of prefill and decode are counted apart, where they are asked for.
+        let part = |phase: &str, part: &str| counts.get(&(phase.into(), part.into())).map(|(_, n)| (part.into(), *n));
+        let load: BTreeMap<String, u64> = ["parse", "prepare"].iter().filter_map(|name| part("load", name)).collect();
+        let counter = |((phase, metric), (unit, value)): ((String, String), (String, u64))| Counter {
+            parts: if phase == "load" && is_tick(&metric) { load.clone() } else { BTreeMap::new() },
+            target: subject.cell.target.name.into(),
+            variant: subject.cell.variant.name.into(),
+            workload: subject.workload().into(),
+            phase,
+            metric: counter_name(subject.cell.target.name, &metric).into(),
+            unit,
+            value,
+            key: key.clone(),
+            unconfirmed: false,
+        };
+        // Tokens are part of the key.
+        let chosen = counts.clone().into_iter().filter(|((_, metric), _)| COUNTERS.contains(&metric.as_str()));
+        chosen.map(counter).collect()
+    }
+}
+
+fn measured(reply: &Reply) -> Measured {
+    let entry =
+        |m: &bitstate_protocol::Metric| ((m.phase.name().to_string(), m.name.clone()), (m.unit.clone(), m.value));
+    reply.metrics.iter().map(entry).collect()
+}
+
+fn sizes(plan: &Plan, provenance: &Provenance) -> Result<Vec<Counter>, Error> {
+    Ok(artifacts(plan)?.iter().filter_map(|row| size(row, provenance)).collect())
+}

@@ -1,0 +1,284 @@
+//! One thing to measure: a run of it in a process of its own, whether its answer is right, and the rows that it gives.
+
+use crate::definitions::golden::{Case, Divergence};
+use crate::definitions::metrics::{KERNELS, METRICS};
+use crate::definitions::workloads;
+use crate::records::Row;
+use crate::records::journal::Done;
+use crate::runs::measure::probe::{self, Computed};
+use crate::runs::plan::{Plan, stale, time_limit};
+use crate::targets::runner::{Reply, Runner};
+use crate::targets::{Ask, Cell, Clock, ModelFile};
+use crate::workspace::error::Error;
+use crate::workspace::exit::Exit;
+use crate::workspace::process;
+use bitstate_protocol::{Job, Metric, Phase, Workload};
+
+/// What the runner never counts of a workload: the harness does, or only of what is measured beside it.
+const PROBED: [&str; 9] = ["bytes", "weights", "ternary", "head", "wkv", "norms", "steps", "sampling", "clock"];
+
+/// An answer whose numbers count, or the row that says why there is none.
+pub(crate) type Sampled = Result<Reply, Box<Row>>;
+
+/// One thing to measure.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub cell: Cell,
+    pub runner: &'a Runner,
+    pub what: What<'a>,
+    pub model: &'a ModelFile,
+    /// A case is cut to so many tokens.
+    pub most_tokens: u32,
+}
+
+/// What is measured of it.
+#[derive(Clone, Copy)]
+pub(crate) enum What<'a> {
+    /// Load, prefill and decode of a case.
+    Workload(&'a Case),
+    /// The parts of its decode.
+    Parts(&'a Case),
+    /// Kernels by shape, and reads of memory.
+    Kernels,
+}
+
+/// Which run of a subject.
+#[derive(Clone, Copy)]
+pub(super) enum Run {
+    /// Of so many, from 0.
+    Sample(u32),
+    /// The one that counts fuel.
+    Fuel,
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn has_fuel(&self) -> bool {
+        self.runner.counts_fuel() && matches!(self.what, What::Workload(_))
+    }
+
+    /// Samples of a wall-clock quantity.
+    pub(super) fn rounds(&self, quick: bool) -> u32 {
+        let settings = workloads::settings();
+        let samples = if matches!(self.what, What::Workload(_)) { settings.samples } else { settings.probe_samples };
+        samples.of(quick)
+    }
+
+    /// What a row's `workload` says where the run as a whole is meant.
+    pub fn workload(&self) -> &'a str {
+        match self.what {
+            What::Workload(case) | What::Parts(case) => case.name(),
+            What::Kernels => KERNELS,
+        }
+    }
+
+    /// What a row's `during` says.
+    fn during(&self) -> &'static str {
+        match self.what {
+            What::Workload(_) => "bench",
+            What::Parts(_) => "profile",
+            What::Kernels => "throughput",
+        }
+    }
+
+    pub(super) fn failed(&self, error: String, exit: Exit) -> Row {
+        Row::failed(self.cell, Some(self.workload()), self.during(), error, exit)
+    }
+
+    fn void(&self, error: String, exit: Exit) -> Box<Row> {
+        Box::new(self.failed(error, exit))
+    }
+
+    /// The rows of a run: those of the journal, or of one that is made now and then written down there.
+    pub(super) fn once(&self, plan: &Plan, run: Run, computed: &Computed) -> Result<Vec<Row>, Error> {
+        let (name, sample, fuel) = match run {
+            Run::Sample(sample) => (format!("{self}, sample {sample}"), sample, false),
+            Run::Fuel => (format!("{self}, fuel"), 0, true),
+        };
+        if let Some(done) = plan.journal.and_then(|journal| journal.done(&name)) {
+            let differing = computed.differing(self.cell, &done.checks);
+            let void = |error| vec![self.failed(format!("the sample is void: {error}"), Exit::WrongAnswer)];
+            return Ok(differing.map_or_else(|| done.rows.clone(), void));
+        }
+        let done = match self.sample(plan, fuel, computed) {
+            Ok(reply) => {
+                let counts = |metric: &Metric| !fuel || metric.name == "fuel";
+                let metrics: Vec<Metric> = reply.metrics.into_iter().filter(counts).collect();
+                Done { rows: self.rows(sample, &metrics), checks: reply.checks, decided: None }
+            }
+            Err(_) if process::interrupted() => return Err(Error::Interrupted),
+            Err(row) => Done { rows: vec![*row], ..Done::default() },
+        };
+        if let Some(journal) = plan.journal {
+            journal.record(&name, &done)?;
+        }
+        Ok(done.rows)
+    }
+
+    /// One run; its numbers count only if what it computed is right.
+    pub fn sample(&self, plan: &Plan, fuel: bool, computed: &Computed) -> Sampled {
+        match self.what {
+            What::Workload(case) => self.sample_workload(plan, case, fuel),
+            What::Parts(case) => {
+                let workload = self.shortened(case);
+                let tokens = u64::from(workload.max_tokens);
+                let reply = self.ask(plan, vec![Job::Profile(workload)], false)?;
+                self.check_stream(case, case.name(), tokens as usize, &reply)?;
+                match probe::check_parts(tokens, self.cell.target.clock, &reply.metrics) {
+                    Some(error) => Err(self.void(error, Exit::Harness)),
+                    None => Ok(reply),
+                }
+            }
+            What::Kernels => {
+                let jobs = probe::kernel_jobs(self.cell);
+                let reply = self.ask(plan, jobs.clone(), false)?;
+                if let Some((case, message)) = reply.failures.first_key_value() {
+                    return Err(self.void(format!("the runner says of {case}: {message}"), Exit::Harness));
+                }
+                if let Some(error) = computed.differing(self.cell, &reply.checks) {
+                    return Err(self.void(format!("the sample is void: {error}"), Exit::WrongAnswer));
+                }
+                match probe::check_kernels(&jobs, self.cell.target.clock, &reply.metrics) {
+                    Some(error) => Err(self.void(error, Exit::Harness)),
+                    None => Ok(reply),
+                }
+            }
+        }
+    }
+
+    /// Runs the jobs in a process of their own.
+    fn ask(&self, plan: &Plan, jobs: Vec<Job>, fuel: bool) -> Sampled {
+        let ask = Ask { model: self.model, jobs, fuel, timeout: time_limit(self.cell) };
+        let reply = self.runner.run(self.cell, &ask);
+        let failure =
+            |error| Box::new(plan.failure(self.cell, self.workload(), &self.model.name, self.during(), &error));
+        reply.map_err(failure)
+    }
+
+    /// The case as this cell is asked it.
+    fn shortened(&self, case: &Case) -> Workload {
+        let mut workload = case.workload.clone();
+        workload.max_tokens = workload.max_tokens.min(self.most_tokens);
+        workload
+    }
+
+    /// That the stream is the golden one, as far as `steps` go; `name` is what the case was asked by.
+    fn check_stream(&self, case: &Case, name: &str, steps: usize, reply: &Reply) -> Result<(), Box<Row>> {
+        if let Some(message) = reply.failures.get(name) {
+            return Err(self.void(format!("the runner says: {message}"), Exit::Harness));
+        }
+        let limit = (steps < case.workload.max_tokens as usize).then_some(steps);
+        let divergence = reply.streams.get(name).and_then(|stream| Divergence::find(&case.golden, stream, limit));
+        if let Some(divergence) = divergence {
+            let error = format!("the sample is void, its answer is wrong: {divergence}");
+            return Err(self.void(error, Exit::WrongAnswer));
+        }
+        match stale(case, self.model) {
+            Some(text) => Err(self.void(text, Exit::Harness)),
+            None => Ok(()),
+        }
+    }
+
+    fn sample_workload(&self, plan: &Plan, case: &Case, fuel: bool) -> Sampled {
+        let workload = self.shortened(case);
+        let tokens = workload.max_tokens;
+        let mut reply = self.ask(plan, vec![Job::Bench(workload)], fuel)?;
+        self.check_stream(case, case.name(), tokens as usize, &reply)?;
+        self.check_counts(case.name(), fuel, &reply)?;
+        // What a token must read: the model, once. The head is the embedding, so that is read whole as well.
+        reply.metrics.push(Metric {
+            case: case.name().to_string(),
+            phase: Phase::Decode,
+            name: "bytes".into(),
+            unit: "bytes".into(),
+            value: self.model.bytes * u64::from(tokens),
+        });
+        Ok(reply)
+    }
+
+    /// The least time of each of `phases` over some takes of a case in one process, each with its answer checked: what
+    /// disturbs a take only makes it slower.
+    pub fn least_times<const N: usize>(
+        &self,
+        plan: &Plan,
+        case: &Case,
+        takes: u32,
+        phases: &[&str; N],
+    ) -> Result<[u64; N], Box<Row>> {
+        let workload = self.shortened(case);
+        let steps = workload.max_tokens as usize;
+        let name = |take: u32| if take == 0 { case.name().to_string() } else { format!("{}#{take}", case.name()) };
+        let names: Vec<String> = (0..takes).map(name).collect();
+        let job = |name: &String| Job::Bench(Workload { case: name.clone(), ..workload.clone() });
+        let reply = self.ask(plan, names.iter().map(job).collect(), false)?;
+        for name in &names {
+            self.check_stream(case, name, steps, &reply)?;
+            self.check_counts(name, false, &reply)?;
+        }
+        let times = |phase: &str| {
+            reply.metrics.iter().filter(|m| m.phase.name() == phase && m.name == "time").map(|m| m.value).min()
+        };
+        // Each take was found to have them.
+        Ok(phases.map(|phase| times(phase).unwrap_or(0)))
+    }
+
+    /// What each part of a case's prompt and of its tokens takes, counted by the target; natively only the answer
+    /// means something, and who counts from outside knows the rest.
+    pub fn parts(&self, plan: &Plan, case: &Case, fuel: bool) -> Sampled {
+        let workload = self.shortened(case);
+        let steps = workload.max_tokens as usize;
+        let reply = self.ask(plan, vec![Job::Parts(workload)], fuel)?;
+        self.check_stream(case, case.name(), steps, &reply)?;
+        Ok(reply)
+    }
+
+    /// That a measured run of the case asked as `asked` has the counts that it must have, and no unknown ones.
+    fn check_counts(&self, asked: &str, fuel: bool, reply: &Reply) -> Result<(), Box<Row>> {
+        let known = |metric: &&Metric| {
+            let of_parts = matches!(metric.phase, Phase::Profile | Phase::Kernel);
+            !of_parts && !PROBED.contains(&metric.name.as_str()) && METRICS.iter().any(|(name, _)| *name == metric.name)
+        };
+        if let Some(metric) = reply.metrics.iter().find(|metric| !known(metric)) {
+            let error = format!("the runner counts `{}`, which the harness does not know", metric.name);
+            return Err(self.void(error, Exit::Harness));
+        }
+        let tick = match (self.cell.target.clock, fuel) {
+            (Clock::Instructions, _) => "instructions",
+            (Clock::Wall, true) => "fuel",
+            (Clock::Wall, false) => "time",
+        };
+        for (phase, name) in
+            [("load", tick), ("prefill", tick), ("prefill", "tokens"), ("decode", tick), ("decode", "tokens")]
+        {
+            let is_it = |m: &Metric| m.case == asked && m.phase.name() == phase && m.name == name;
+            if !reply.metrics.iter().any(is_it) {
+                return Err(self.void(format!("the answer has no {name} of {phase}"), Exit::Harness));
+            }
+        }
+        Ok(())
+    }
+
+    fn rows(&self, sample: u32, metrics: &[Metric]) -> Vec<Row> {
+        let row = |metric: &Metric| {
+            let known = METRICS.iter().find(|(name, _)| *name == metric.name)?;
+            Some(Row::Sample {
+                target: self.cell.target.name.into(),
+                variant: self.cell.variant.name.into(),
+                workload: metric.case.clone(),
+                model: self.model.digest.to_string(),
+                sample,
+                phase: metric.phase.name().into(),
+                metric: metric.name.clone(),
+                unit: metric.unit.clone(),
+                direction: known.1,
+                value: metric.value,
+            })
+        };
+        metrics.iter().filter_map(row).collect()
+    }
+}
+
+impl std::fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}", self.cell, self.during(), self.workload())
+    }
+}

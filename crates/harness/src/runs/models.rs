@@ -1,0 +1,46 @@
+//! The models that cases run on: found, or made.
+
+use crate::definitions::golden::{Model, Source};
+use crate::targets::{ModelFile, model_file};
+use crate::workspace::cargo::host_program;
+use crate::workspace::error::Error;
+use crate::workspace::log::logged;
+use crate::workspace::{Workspace, environment, make_folder, temporary_file};
+use std::path::Path;
+
+/// Makes or finds the models of these names.
+///
+/// A model made from a preset is always made anew: it takes a moment, and an old file would hide a change of
+/// the generator.
+///
+/// # Errors
+/// If a stored file is not there or making one fails.
+pub fn models(workspace: &Workspace, models: &[Model], wanted: &[&str]) -> Result<Vec<ModelFile>, Error> {
+    let mut files = Vec::new();
+    for model in models.iter().filter(|model| wanted.contains(&model.name.as_str())) {
+        let path = match &model.source {
+            Source::File(path) => workspace.root.join(path),
+            Source::Synthetic { preset, seed, format } => {
+                let path = workspace.models().join(format!("{}.bits", model.name));
+                synthesise(workspace, &path, preset, *seed, format)?;
+                path
+            }
+        };
+        files.push(model_file(&model.name, &path)?);
+    }
+    Ok(files)
+}
+
+fn synthesise(workspace: &Workspace, path: &Path, preset: &str, seed: u64, format: &str) -> Result<(), Error> {
+    let program = host_program(workspace, "bitstate-cli")?;
+    make_folder(&workspace.models())?;
+    let part = temporary_file(&workspace.models())?;
+    let mut command = environment::command(program);
+    command
+        .args(["synth", "--preset", preset, "--seed", &seed.to_string(), "--format", format])
+        .arg("--out")
+        .arg(part.path());
+    logged(workspace, &format!("make model {preset}"), &mut command)?;
+    // The name, not the open file: `synth` puts another in its place.
+    part.into_temp_path().persist(path).map_err(|error| Error::io("rename", &error.path)(error.error))
+}

@@ -1,0 +1,94 @@
+//! What is to be run: cells, cases and models, with all that every run needs to know.
+
+use crate::definitions::expected::Expected;
+use crate::definitions::golden::{Case, Golden};
+use crate::records::Row;
+use crate::records::journal::Journal;
+use crate::targets::build::Built;
+use crate::targets::{Cell, Clock, ModelFile, RunError};
+use crate::workspace::exit::Exit;
+use crate::workspace::processor::Processor;
+use bitstate_protocol::Workload;
+use std::time::Duration;
+
+/// Steps compared by a quick run; all by a full one.
+pub const QUICK_STEPS: u32 = 16;
+
+/// Everything that verifying and measuring need to know.
+pub struct Plan<'a> {
+    /// The chosen cells.
+    pub cells: &'a [Cell],
+    /// The chosen cases.
+    pub cases: Vec<&'a Case>,
+    /// All golden data.
+    pub golden: &'a Golden,
+    /// The models of the chosen cases.
+    pub models: &'a [ModelFile],
+    /// The runners, and what could not be built.
+    pub built: &'a Built,
+    /// Which skips may happen.
+    pub expected: &'a Expected,
+    /// Whether set-up can install tools here.
+    pub can_install: bool,
+    /// Fewer steps or samples.
+    pub quick: bool,
+    /// Where finished pieces are written down and found again, for a run that can be resumed.
+    pub journal: Option<&'a Journal>,
+    /// What timed runs are pinned to; without one they run where the system puts them.
+    pub processor: Option<&'a Processor>,
+}
+
+impl<'a> Plan<'a> {
+    /// The model file of a case.
+    pub fn model(&self, case: &Case) -> Option<&'a ModelFile> {
+        self.models.iter().find(|model| model.name == case.model)
+    }
+
+    /// Rows for the cells that do not run at all, and for golden files that are stale.
+    pub fn obstacles(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for (cell, skip) in &self.built.skips {
+            let exit = self.expected.exit(*cell, None, skip.cause, self.can_install);
+            rows.push(Row::skipped(*cell, None, skip, exit == Exit::Pass));
+        }
+        for (cell, error) in &self.built.failures {
+            rows.push(Row::failed(*cell, None, "build", error.to_string(), error.exit()));
+        }
+        rows
+    }
+
+    /// The row for a run without a usable answer.
+    pub fn failure(&self, cell: Cell, case: &str, model: &str, during: &str, error: &RunError) -> Row {
+        match error {
+            RunError::Skipped(skip) => {
+                let exit = self.expected.exit(cell, Some(model), skip.cause, self.can_install);
+                Row::skipped(cell, Some(case), skip, exit == Exit::Pass)
+            }
+            error => Row::failed(cell, Some(case), during, error.to_string(), error.exit()),
+        }
+    }
+}
+
+/// Longest run of a cell: emulated targets take their time.
+pub fn time_limit(cell: Cell) -> Duration {
+    Duration::from_secs(match cell.target.clock {
+        Clock::Wall => 300,
+        Clock::Instructions => 1500,
+    })
+}
+
+/// A case as a quick run asks it.
+pub fn shortened(workload: &Workload, quick: bool) -> Workload {
+    let limit = if quick { QUICK_STEPS } else { u32::MAX };
+    Workload { max_tokens: workload.max_tokens.min(limit), ..workload.clone() }
+}
+
+/// Why a golden file is not about the question that is asked now, if so.
+pub fn stale(case: &Case, model: &ModelFile) -> Option<String> {
+    let advice = "`cargo xtask golden --bless` makes it anew";
+    if case.golden.model != model.digest {
+        let (made, file) = (case.golden.model, model.digest);
+        return Some(format!("stale golden file: made with model {made}, the file is {file} now; {advice}"));
+    }
+    case.golden.stale.as_ref().map(|text| format!("stale golden file: {text}; {advice}"))
+}

@@ -1,0 +1,68 @@
+//! The kinds of targets: a folder each, and here its name as a module and the key of its table.
+//!
+//! A kind's folder has the keys of its table in `ci/targets.toml`, its build, its run and its sizes, behind
+//! [`Kind`] and [`Launch`](super::Launch).
+
+pub mod native;
+mod process;
+mod sections;
+pub mod wasmtime;
+pub mod xtensa_qemu;
+
+use super::kind::Kind;
+use serde::Deserialize;
+use toml::Spanned;
+
+/// A `[[target.variant]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VariantEntry {
+    pub name: Spanned<String>,
+    #[serde(default)]
+    pub cpu: Vec<String>,
+    #[serde(default)]
+    pub rustflags: String,
+    #[serde(default)]
+    pub features: String,
+}
+
+/// A macro, because serde finds an unknown key, and its line, only where all known ones are fields of one struct.
+macro_rules! kinds {
+    ($($key:ident: $kind:ty,)+) => {
+        /// A `[[target]]`, with the table of its kind.
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct TargetEntry {
+            pub name: Spanned<String>,
+            pub title: String,
+            pub colour: Spanned<String>,
+            pub memory: String,
+            pub tools: Vec<Spanned<String>>,
+            pub count_tools: Vec<Spanned<String>>,
+            pub versions: Vec<Spanned<String>>,
+            pub reads: Vec<u32>,
+            $($key: Option<$kind>,)+
+            pub variant: Vec<VariantEntry>,
+        }
+
+        /// The keys of the kinds' tables.
+        pub(super) const NAMES: &[&str] = &[$(stringify!($key)),+];
+
+        impl TargetEntry {
+            /// Its kind, if there is exactly one.
+            pub(super) fn take_kind(&mut self) -> Option<Box<dyn Kind>> {
+                let mut kinds: Vec<Box<dyn Kind>> = Vec::new();
+                $(if let Some(kind) = self.$key.take() {
+                    kinds.push(Box::new(kind));
+                })+
+                kinds.pop().filter(|_| kinds.is_empty())
+            }
+        }
+    };
+}
+
+kinds! {
+    process: native::Process,
+    wasmtime: wasmtime::Wasmtime,
+    qemu_xtensa: xtensa_qemu::Board,
+}

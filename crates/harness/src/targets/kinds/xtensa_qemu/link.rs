@@ -1,0 +1,224 @@
+//! From the firmware's objects, a model and a request to an image.
+
+use super::board::Board;
+use super::build::{Firmware, assemble};
+use super::error::{Error, run_tool};
+use super::toolchain::Toolchain;
+use crate::workspace::environment::command;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// How full a memory region is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionUse {
+    /// Name in the linker script: `sram`, `psram`.
+    pub name: String,
+    /// Bytes taken, the stack included, the heap not.
+    pub used: u64,
+    /// Bytes there are.
+    pub length: u64,
+}
+
+/// Sizes of an image, in bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sections {
+    /// Code and its literals, vectors included.
+    pub text: u64,
+    /// Read-only data.
+    pub rodata: u64,
+    /// Initialised data.
+    pub data: u64,
+    /// Zeroed data.
+    pub bss: u64,
+    /// What the stack may take.
+    pub stack: u64,
+    /// What the heap may take: all that the SRAM has left.
+    pub heap: u64,
+    /// The model.
+    pub model: u64,
+    /// The request.
+    pub request: u64,
+    /// The memory regions.
+    pub regions: Vec<RegionUse>,
+}
+
+/// A program that QEMU runs.
+#[derive(Debug, Clone)]
+pub struct Image {
+    pub(super) path: PathBuf,
+    pub(super) board: &'static Board,
+    sections: Sections,
+}
+
+impl Image {
+    /// The ELF file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its sizes.
+    pub fn sections(&self) -> &Sections {
+        &self.sections
+    }
+}
+
+impl Firmware {
+    /// Bytes of a memory region, as the linker script has it.
+    pub fn region(&self, name: &str) -> Option<u64> {
+        region_length(&fs::read_to_string(&self.script).ok()?, name)
+    }
+
+    /// Links the firmware with a model and a request into `out`; the files beside it take its name.
+    ///
+    /// # Errors
+    /// [`Error::DoesNotFit`] where the memory of the target is too small for them.
+    pub fn link(&self, model: &Path, request: &Path, out: &Path) -> Result<Image, Error> {
+        let blobs = out.with_extension("blobs.s");
+        let text = blob("model", model)? + &blob("request", request)?;
+        fs::write(&blobs, text).map_err(Error::io("write", &blobs))?;
+        let blobs_object = out.with_extension("blobs.o");
+        assemble(&self.tools, &blobs, &blobs_object, "")?;
+
+        let mut command = command(&self.tools.ld);
+        // Relaxation would undo where the literals were put.
+        command.args(["--no-relax", "--gc-sections", "--print-memory-usage", "--no-warn-rwx-segments"]);
+        command.arg("-T").arg(&self.script).arg("-Map").arg(out.with_extension("map"));
+        command.arg("-o").arg(out).args(&self.objects).arg(&blobs_object);
+        let log = out.with_extension("link.log");
+        let usage = run_tool(command.current_dir(&self.dir), &log).map_err(does_not_fit)?;
+        let sections = sections(&self.tools, out, &usage, &log)?;
+        Ok(Image { path: out.into(), board: self.board, sections })
+    }
+}
+
+/// The length in a linker script's line `name (rwx) : ORIGIN = address, LENGTH = 8M`.
+fn region_length(script: &str, name: &str) -> Option<u64> {
+    let line = script.lines().find(|line| line.split_whitespace().next() == Some(name) && line.contains("LENGTH"))?;
+    let length = line.split_once("LENGTH")?.1.trim_start_matches([' ', '=']).trim_end();
+    let digits = length.trim_end_matches(['K', 'M']);
+    let unit = match &length[digits.len()..] {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// A section with a file's bytes.
+fn blob(name: &str, file: &Path) -> Result<String, Error> {
+    let file = file.canonicalize().map_err(Error::io("find", file))?;
+    let quoted = file.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
+    Ok(format!(".section .blob.{name},\"a\"\n.incbin \"{quoted}\"\n"))
+}
+
+/// Recognises the linker's way of saying that a region is full.
+fn does_not_fit(error: Error) -> Error {
+    let Error::Tool { tail, .. } = &error else { return error };
+    let found = tail.lines().find_map(|line| {
+        let (_, rest) = line.split_once("region `")?;
+        let (region, rest) = rest.split_once("' overflowed by ")?;
+        let by = rest.split(' ').next()?.parse().ok()?;
+        Some((region.to_string(), by))
+    });
+    match found {
+        Some((region, by)) => Error::DoesNotFit { region, by },
+        None => error,
+    }
+}
+
+fn sections(tools: &Toolchain, image: &Path, usage: &str, log: &Path) -> Result<Sections, Error> {
+    let table = run_tool(command(&tools.size).arg("-A").arg("-d").arg(image), &log.with_extension("size.log"))?;
+    let regions = parse_usage(usage)?;
+    let sram = regions.iter().find(|region| region.name == "sram");
+    let left = sram.map_or(0, |sram| sram.length - sram.used.min(sram.length));
+    let size = |name: &str| {
+        let line = table
+            .lines()
+            .map(str::split_whitespace)
+            .find_map(|mut words| if words.next() == Some(name) { words.next()?.parse::<u64>().ok() } else { None });
+        // The linker leaves empty sections out.
+        line.unwrap_or(0)
+    };
+    let floor = size(".heap_floor");
+    let regions = regions.into_iter().map(|mut region| {
+        if region.name == "sram" {
+            region.used -= floor.min(region.used);
+        }
+        region
+    });
+    Ok(Sections {
+        text: size(".text"),
+        rodata: size(".rodata"),
+        data: size(".data"),
+        bss: size(".bss"),
+        stack: size(".stack"),
+        heap: floor + left,
+        model: size(".model"),
+        request: size(".request"),
+        regions: regions.collect(),
+    })
+}
+
+/// Reads the linker's table: `name:  used unit  length unit  share%`, after one line of heads.
+fn parse_usage(table: &str) -> Result<Vec<RegionUse>, Error> {
+    let rows = table.lines().filter(|line| line.contains('%') && line.contains(':'));
+    let regions: Option<Vec<_>> = rows.map(parse_region).collect();
+    match regions {
+        Some(regions) if !regions.is_empty() => Ok(regions),
+        _ => Err(Error::Unreadable { tool: "ld --print-memory-usage", what: table.to_string() }),
+    }
+}
+
+fn parse_region(line: &str) -> Option<RegionUse> {
+    let (name, rest) = line.split_once(':')?;
+    let mut words = rest.split_whitespace();
+    let mut bytes = || {
+        let count: u64 = words.next()?.parse().ok()?;
+        let unit = match words.next()? {
+            "B" => 1,
+            "KB" => 1 << 10,
+            "MB" => 1 << 20,
+            "GB" => 1 << 30,
+            _ => return None,
+        };
+        count.checked_mul(unit)
+    };
+    Some(RegionUse { name: name.trim().to_string(), used: bytes()?, length: bytes()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(tail: &str) -> Error {
+        Error::Tool { tool: "ld".into(), status: "exit status: 1".into(), log: "l".into(), tail: tail.into() }
+    }
+
+    #[test]
+    fn a_full_region_is_recognised() {
+        let error = does_not_fit(refused(
+            "ld: out.elf section `.model' will not fit in region `psram'\nld: region `psram' overflowed by 1048576 bytes",
+        ));
+        assert!(matches!(error, Error::DoesNotFit { region, by: 1_048_576 } if region == "psram"));
+        assert!(matches!(does_not_fit(refused("undefined reference to `x'")), Error::Tool { .. }));
+    }
+
+    #[test]
+    fn a_region_has_the_length_that_the_script_gives_it() {
+        let script = include_str!("../../../../../runners/xtensa/link.ld");
+        assert_eq!(region_length(script, "psram"), Some(8 << 20));
+        assert_eq!(region_length(script, "sram"), Some(512 << 10));
+        assert_eq!(region_length(script, "flash"), None);
+    }
+
+    #[test]
+    fn the_table_of_regions_is_read_in_any_unit() {
+        let table = "Memory region         Used Size  Region Size  %age Used\n             rom:           9 B        64 KB      0.01%\n           psram:          2 MB         8 MB     25.00%\n";
+        let regions = parse_usage(table).expect("a table");
+        assert_eq!(regions[0], RegionUse { name: "rom".into(), used: 9, length: 64 << 10 });
+        assert_eq!(regions[1], RegionUse { name: "psram".into(), used: 2 << 20, length: 8 << 20 });
+        assert!(parse_usage("nothing").is_err());
+        assert!(parse_usage("rom: x B 1 KB 0%").is_err());
+    }
+}

@@ -1,0 +1,38 @@
+//! Why a cell did not run.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The kinds of reasons for not running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The model does not fit the target's memory.
+    Memory,
+    /// This CPU lacks what the variant needs.
+    Cpu,
+    /// A tool is not installed.
+    Tools,
+    /// What counts or measures cannot run this variant.
+    Unsupported,
+    /// The two sides of a comparison do not answer the same question.
+    NotComparable,
+    /// No machine that can run this variant has accepted its counters.
+    Unaccepted,
+}
+
+/// A cell or workload that did not run, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skip {
+    /// The kind of reason.
+    pub cause: Cause,
+    /// The reason as a sentence.
+    pub reason: String,
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "skipped({})", self.reason)
+    }
+}

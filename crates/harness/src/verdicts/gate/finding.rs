@@ -1,0 +1,170 @@
+//! What the gate says of one counter.
+
+use crate::definitions::metrics::is_tick;
+use crate::records::counter::Counter;
+use crate::workspace::exit::Exit;
+use serde::{Deserialize, Serialize};
+
+/// What became of one counter. The order is that of the table: what matters comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Above a cap that no acceptance lifts.
+    OverCap,
+    /// More than the threshold allows.
+    Regression,
+    /// Accepted once, not counted now.
+    Missing,
+    /// Counted, but never accepted.
+    NoBaseline,
+    /// About a workload or cell that there is no more.
+    Stale,
+    /// Counted with another model, compiler or counting tool.
+    NotComparable,
+    /// Moved since its acceptance, as others did that were accepted on a machine which cannot run this variant.
+    Unconfirmed,
+    /// Less by more than the threshold.
+    Improvement,
+    /// As accepted, within the threshold.
+    Unchanged,
+}
+
+impl Status {
+    /// What it means for the command.
+    pub fn exit(self) -> Exit {
+        match self {
+            Status::OverCap | Status::Regression => Exit::Regression,
+            Status::Missing | Status::NoBaseline | Status::Stale => Exit::Harness,
+            Status::NotComparable => Exit::NotMeasurable,
+            Status::Unconfirmed | Status::Improvement | Status::Unchanged => Exit::Pass,
+        }
+    }
+
+    /// Its name, as the verdict file has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::OverCap => "over_cap",
+            Status::Regression => "regression",
+            Status::Missing => "missing",
+            Status::NoBaseline => "no_baseline",
+            Status::Stale => "stale",
+            Status::NotComparable => "not_comparable",
+            Status::Unconfirmed => "unconfirmed",
+            Status::Improvement => "improvement",
+            Status::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// One counter, judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// Target.
+    pub target: String,
+    /// Variant, or `all`.
+    pub variant: String,
+    /// Case or artifact.
+    pub workload: String,
+    /// Phase or section.
+    pub phase: String,
+    /// What was counted.
+    pub metric: String,
+    /// In what.
+    pub unit: String,
+    /// The accepted value.
+    pub baseline: Option<u64>,
+    /// The value now.
+    pub value: Option<u64>,
+    /// What became of it.
+    pub status: Status,
+    /// Why, as a sentence.
+    pub sentence: String,
+    /// What became of each step that it is made of, the farthest moved first; none where a side does not know them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartChange>,
+}
+
+/// One step of what was counted, on both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartChange {
+    /// Its name.
+    pub part: String,
+    /// The accepted value.
+    pub baseline: u64,
+    /// The value now.
+    pub value: u64,
+}
+
+impl PartChange {
+    pub(super) fn moved_by(&self) -> u64 {
+        self.value.abs_diff(self.baseline)
+    }
+}
+
+impl std::fmt::Display for PartChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (part, moved) = (&self.part, self.value as f64 - self.baseline as f64);
+        match (self.moved_by(), self.baseline) {
+            (0, _) => write!(f, "{part} 0"),
+            (_, 0) => write!(f, "{part} {moved:+} from nothing"),
+            _ => write!(f, "{part} {:+.2} % ({moved:+})", moved / self.baseline as f64 * 100.0),
+        }
+    }
+}
+
+impl Finding {
+    /// The change as a share; none where a side is missing or the accepted value is 0.
+    pub fn change(&self) -> Option<f64> {
+        let (baseline, value) = self.baseline.zip(self.value)?;
+        (baseline > 0).then(|| value as f64 / baseline as f64 - 1.0)
+    }
+
+    /// Whether there is something to tell: the value is not the accepted one. The resident set never quite is, so it
+    /// has to leave its threshold first.
+    pub fn moved(&self) -> bool {
+        (self.baseline != self.value && self.metric != "peak_memory") || self.status != Status::Unchanged
+    }
+
+    /// Whether it is a count that left its threshold, so that one wants to know which steps did.
+    pub fn wants_parts(&self) -> bool {
+        let left = matches!(self.status, Status::OverCap | Status::Regression | Status::Improvement);
+        left && self.baseline.is_some() && is_tick(&self.metric)
+    }
+
+    /// Whether it is about this counter.
+    pub fn is_of(&self, counter: &Counter) -> bool {
+        [&self.target, &self.variant, &self.workload, &self.phase, &self.metric] == counter.name()
+    }
+
+    /// The steps in words, the farthest moved first: `ternary +2.30 % (+45155), head 0`.
+    pub fn parts_in_words(&self) -> String {
+        if self.parts.is_empty() {
+            return "its steps are not known, only the total".into();
+        }
+        self.parts.iter().map(PartChange::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    pub(super) fn of(
+        counter: &Counter,
+        baseline: Option<u64>,
+        value: Option<u64>,
+        status: Status,
+        sentence: String,
+    ) -> Self {
+        Finding {
+            target: counter.target.clone(),
+            variant: counter.variant.clone(),
+            workload: counter.workload.clone(),
+            phase: counter.phase.clone(),
+            metric: counter.metric.clone(),
+            unit: counter.unit.clone(),
+            baseline,
+            value,
+            status,
+            sentence,
+            parts: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Running another program with limits: on time, on what it may say, and on Ctrl-C.
+
+pub(in crate::workspace) mod error;
+pub mod guard;
+pub mod owner;
+
+pub use error::ProcessError;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use std::io::{self, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use wait_timeout::ChildExt;
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// How long the output of a program may stay open after its end.
+const GRACE: Duration = Duration::from_secs(3);
+/// The same after an interrupt.
+const SHORT_GRACE: Duration = Duration::from_millis(300);
+/// How long a program may be open for writing still when it is started.
+const BUSY: Duration = Duration::from_secs(3);
+/// How long a verb of this program may take to end when it is asked to.
+const CLEAN_END: Duration = Duration::from_secs(2);
+/// Interval at which a wait checks for an interrupt.
+const TURN: Duration = Duration::from_millis(50);
+
+/// Asks everything that runs to end: programs are killed, verbs of this program that it runs are asked in turn, loops
+/// stop at their next turn.
+pub fn interrupt() {
+    INTERRUPTED.store(true, Ordering::SeqCst);
+}
+
+/// Whether [`interrupt`] was called.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
+
+/// What a program may use.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Longest run.
+    pub time: Duration,
+    /// Most bytes on its standard output, and on its standard error.
+    pub output: usize,
+}
+
+/// What a program left.
+#[derive(Debug)]
+pub struct Output {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error, garbled bytes replaced.
+    pub stderr: String,
+}
+
+/// Runs a program to its end, feeding it `input`.
+///
+/// The program gets a process group of its own, so that a time-out also ends what it started.
+///
+/// # Errors
+/// If it cannot be started, breaks a limit or is ended by a signal. An exit status other than 0 is no error here.
+pub fn run(command: &mut Command, input: &[u8], limits: Limits) -> Result<Output, ProcessError> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = start(command)?;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let overflow = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // A program that does not read its input says so by its answer.
+            stdin.map(|mut stdin| stdin.write_all(input))
+        });
+        let (out_sender, out) = mpsc::channel();
+        let (err_sender, err) = mpsc::channel();
+        let overflow = &overflow;
+        scope.spawn(move || out_sender.send(collect(stdout, limits.output, overflow)));
+        scope.spawn(move || err_sender.send(collect(stderr, limits.output, overflow)));
+        let ended = wait(&mut child, limits, overflow);
+        if ended.is_err() {
+            end_group(&mut child);
+        }
+        let grace = if interrupted() { SHORT_GRACE } else { GRACE };
+        let stdout = out.recv_timeout(grace);
+        let stderr = err.recv_timeout(grace);
+        let left_behind = [&stdout, &stderr].into_iter().any(|text| text == &Err(mpsc::RecvTimeoutError::Timeout));
+        if left_behind {
+            // Also lets the threads go that still read.
+            end_group(&mut child);
+        }
+        if left_behind && interrupted() {
+            // Also what is in another group.
+            guard::owner().map(|owner| guard::kill_owned(&owner));
+        }
+        let (stdout, stderr) = (stdout.unwrap_or_default(), stderr.unwrap_or_default());
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
+        let status = ended?;
+        if left_behind {
+            return Err(ProcessError::LeftBehind);
+        }
+        if overflow.load(Ordering::SeqCst) {
+            return Err(ProcessError::TooMuch(limits.output));
+        }
+        match status.signal() {
+            Some(signal) => Err(ProcessError::Signal { signal, stderr: tail(&stderr, 5) }),
+            None => Ok(Output { status, stdout, stderr }),
+        }
+    })
+}
+
+/// Runs a verb of this program to its end, with the standard error of this process; returns its status and its standard
+/// output.
+///
+/// It has a process group of its own, so that Ctrl-C in a terminal reaches this process alone, which passes it on once.
+/// The verb itself ends what it started.
+///
+/// # Errors
+/// If it cannot be started, or on Ctrl-C.
+pub fn run_verb(command: &mut Command, output: usize) -> Result<(ExitStatus, Vec<u8>), ProcessError> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let mut child = start(command)?;
+    let stdout = child.stdout.take();
+    let overflow = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let said = scope.spawn(|| collect(stdout, output, &overflow));
+        let ended = wait(&mut child, Limits { time: Duration::MAX, output }, &overflow);
+        if ended.is_err() {
+            ask_to_end(&mut child);
+        }
+        let said = said.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok((ended?, said))
+    })
+}
+
+/// Starts a program in a process group of its own. A program that was just written may be busy for a moment: a child that
+/// another thread is starting has it open for writing until it executes its own program.
+fn start(command: &mut Command) -> Result<Child, ProcessError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let failed = |source| ProcessError::Start { program, source };
+    if let Err(source) = guard::start(None) {
+        return Err(failed(source));
+    }
+    let since = Instant::now();
+    loop {
+        match command.process_group(0).spawn() {
+            Err(busy) if busy.kind() == io::ErrorKind::ExecutableFileBusy && since.elapsed() < BUSY => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            started => return started.map_err(failed),
+        }
+    }
+}
+
+fn wait(child: &mut Child, limits: Limits, overflow: &AtomicBool) -> Result<ExitStatus, ProcessError> {
+    let started = Instant::now();
+    loop {
+        if interrupted() {
+            return Err(ProcessError::Interrupted);
+        }
+        if overflow.load(Ordering::SeqCst) {
+            return Err(ProcessError::TooMuch(limits.output));
+        }
+        let left = limits.time.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            return Err(ProcessError::TimedOut(limits.time.as_secs()));
+        }
+        match child.wait_timeout(left.min(TURN)).map_err(ProcessError::Wait)? {
+            Some(status) => return Ok(status),
+            None => continue,
+        }
+    }
+}
+
+/// Asks a verb of this program to end, and kills it if it does not.
+fn ask_to_end(child: &mut Child) {
+    if let Some(pid) = pid(child) {
+        // It may have ended by itself since.
+        let _ = kill_process(pid, Signal::TERM);
+    }
+    if !matches!(child.wait_timeout(CLEAN_END), Ok(Some(_))) {
+        end_group(child);
+    }
+}
+
+fn pid(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}
+
+fn end_group(child: &mut Child) {
+    if let Some(group) = pid(child) {
+        // It may have ended by itself since: then there is nothing to end.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    let _ = child.wait();
+}
+
+fn collect(pipe: Option<impl Read>, limit: usize, overflow: &AtomicBool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        // A pipe that breaks gives a text that is cut, which its reader finds out.
+        let _ = pipe.take(limit as u64 + 1).read_to_end(&mut bytes);
+    }
+    if bytes.len() > limit {
+        overflow.store(true, Ordering::SeqCst);
+        bytes.truncate(limit);
+    }
+    bytes
+}
+
+/// The last lines of a text.
+pub fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.trim_end().lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}

@@ -1,0 +1,147 @@
+//! What the builds and runs need from the machine, and whether it is there.
+
+use crate::workspace::programs::environment::command;
+use crate::workspace::programs::process::{Limits, run};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Something that must be installed, as a stanza of `ci/targets.toml` says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// How targets refer to it.
+    pub name: &'static str,
+    /// What it is, for people.
+    pub title: &'static str,
+    /// Debian packages that bring it; none where only rustup has it.
+    pub packages: Vec<&'static str>,
+    /// The name under which its version stands in records, where something depends on it.
+    pub record: Option<&'static str>,
+    /// How it is found.
+    pub probe: Probe,
+}
+
+/// How a tool is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// A program on the path; its version is the line of `--version` that holds `mark`.
+    Program {
+        /// The file's name.
+        name: &'static str,
+        /// See above.
+        mark: &'static str,
+    },
+    /// The library of a triple, with the toolchain that runs this harness.
+    Library {
+        /// The triple.
+        triple: &'static str,
+        /// Or Debian's compiler, which builds the library of a WebAssembly triple itself.
+        or_debian: bool,
+    },
+    /// Debian's `rustc-web` and `cargo-web`, whose LLVM has the Xtensa back end.
+    DebianRust,
+    /// The library source that matches it.
+    RustSource,
+}
+
+/// A tool that is there.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Where.
+    pub path: PathBuf,
+    /// What it says about itself.
+    pub version: String,
+}
+
+/// Which compiler builds for a triple.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compiler {
+    /// The toolchain that runs this harness; it has the target's library.
+    Rustup,
+    /// Debian's, which builds the library itself.
+    Debian,
+}
+
+/// The compiler that cargo takes in the declared environment.
+const RUSTC: &str = "rustc";
+/// Debian's compiler.
+pub const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+/// Debian's cargo.
+pub const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+/// Oldest compiler that builds the workspace, as in `Cargo.toml`.
+const OLDEST_RUST: (u32, u32) = (1, 95);
+
+impl Tool {
+    /// Looks for it.
+    pub fn find(&self) -> Option<Found> {
+        match self.probe {
+            Probe::Program { name, mark } => program(name, mark),
+            Probe::Library { triple, or_debian: false } => library(triple),
+            Probe::Library { triple, or_debian: true } => compiler(triple).map(|(_, found)| found),
+            Probe::DebianRust => debian_rust(),
+            Probe::RustSource => rust_source(),
+        }
+    }
+
+    /// The triple whose library `rustup target add` brings, if that is what is missing.
+    pub fn rustup_target(&self) -> Option<&'static str> {
+        match self.probe {
+            Probe::Library { triple, .. } => Some(triple),
+            _ => None,
+        }
+    }
+}
+
+/// The compiler for a WebAssembly triple and what is known about it: rustup's if it has the library, else Debian's.
+pub fn compiler(triple: &str) -> Option<(Compiler, Found)> {
+    if let Some(found) = library(triple) {
+        return Some((Compiler::Rustup, found));
+    }
+    let rust = debian_rust()?;
+    rust_source()?;
+    program("wasm-ld-22", "LLD")?;
+    Some((Compiler::Debian, rust))
+}
+
+/// The toolchain that runs this harness, if it has the library of a triple.
+fn library(triple: &str) -> Option<Found> {
+    let sysroot = said(command(RUSTC).args(["--print", "sysroot"]))?;
+    Path::new(sysroot.trim()).join("lib/rustlib").join(triple).join("lib").is_dir().then_some(())?;
+    Some(Found { path: RUSTC.into(), version: rustc_version()? })
+}
+
+/// The version of the compiler that builds for this machine.
+pub fn rustc_version() -> Option<String> {
+    said(command(RUSTC).arg("--version")).map(|version| version.trim().to_string())
+}
+
+fn debian_rust() -> Option<Found> {
+    Path::new(DEBIAN_CARGO).is_file().then_some(())?;
+    let version = said(command(DEBIAN_RUSTC).arg("--version"))?;
+    let number = version.split_whitespace().nth(1)?;
+    let mut parts = number.split('.').map(|part| part.parse::<u32>().ok());
+    let found = (parts.next()??, parts.next()??);
+    (found >= OLDEST_RUST).then(|| Found { path: DEBIAN_RUSTC.into(), version: version.trim().to_string() })
+}
+
+fn rust_source() -> Option<Found> {
+    let sysroot = said(command(DEBIAN_RUSTC).args(["--print", "sysroot"]))?;
+    let path = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library");
+    path.join("core/src/lib.rs").is_file().then(|| Found { path, version: "matches rustc-web".into() })
+}
+
+/// A program on the path; its version is the first line of `--version` that holds `mark`.
+pub fn program(name: &str, mark: &str) -> Option<Found> {
+    let folders = std::env::var_os("PATH")?;
+    let path = std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())?;
+    let text = said(command(&path).arg("--version"))?;
+    let line = text.lines().find(|line| line.contains(mark)).or_else(|| text.lines().next()).unwrap_or("");
+    Some(Found { path, version: line.trim().to_string() })
+}
+
+/// What a short command prints, if it succeeds.
+pub(crate) fn said(command: &mut Command) -> Option<String> {
+    let limits = Limits { time: Duration::from_secs(60), output: 16 << 20 };
+    let output = run(command, b"", limits).ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}

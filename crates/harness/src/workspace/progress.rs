@@ -1,0 +1,64 @@
+//! What is shown while something takes longer than a second: bars on a terminal, plain lines elsewhere.
+
+use crate::workspace::output;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// A bar or spinner on standard error. It goes away when dropped.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    label: String,
+    started: Instant,
+}
+
+impl Progress {
+    /// For work whose length is not known.
+    pub fn spinner(label: &str) -> Self {
+        Progress::new(label, None)
+    }
+
+    /// For `steps` pieces of work.
+    pub fn bar(label: &str, steps: u64) -> Self {
+        Progress::new(label, Some(steps))
+    }
+
+    fn new(label: &str, steps: Option<u64>) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let (bar, template) = match steps {
+                Some(steps) => (ProgressBar::new(steps), "{prefix} [{bar:30}] {pos}/{len} {elapsed} {wide_msg}"),
+                None => (ProgressBar::new_spinner(), "{spinner} {prefix} {elapsed}"),
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar.with_prefix(label.to_string())
+        });
+        if bar.is_none() {
+            output::err(format_args!("{label} ...\n"));
+        }
+        Progress { bar, label: label.to_string(), started: Instant::now() }
+    }
+
+    /// One piece done; `next` says what it was or what comes.
+    pub fn step(&self, next: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(next.to_string());
+            bar.inc(1);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        match &self.bar {
+            Some(bar) => bar.finish_and_clear(),
+            None if self.started.elapsed() >= Duration::from_secs(1) => {
+                let seconds = self.started.elapsed().as_secs_f64();
+                output::err(format_args!("{} done in {seconds:.1} s\n", self.label));
+            }
+            None => {}
+        }
+    }
+}
