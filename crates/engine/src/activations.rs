@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows};
-use bitstate_model::Config;
+use bitstate_model::{AlignedFloats, Config};
 
 /// The activations of a batch. They live in a state so that a token allocates nothing and an engine can serve many
 /// sessions, but they are no part of what a session remembers. Of what is marked `rows` there is one for each row of
@@ -11,17 +11,17 @@ use bitstate_model::Config;
 #[derive(Clone)]
 pub(crate) struct Activations {
     /// The residual stream, rows of D.
-    pub x: Vec<f32>,
+    pub x: AlignedFloats,
     /// The outputs of the matrices, rows of D; of k rows of F.
-    pub r: Vec<f32>,
-    pub k: Vec<f32>,
-    pub v: Vec<f32>,
-    pub g: Vec<f32>,
-    pub y: Vec<f32>,
+    pub r: AlignedFloats,
+    pub k: AlignedFloats,
+    pub v: AlignedFloats,
+    pub g: AlignedFloats,
+    pub y: AlignedFloats,
     /// The inputs of the matrices, rows.
     pub inputs: Inputs,
     /// The normed input of a mix, D.
-    pub z: Vec<f32>,
+    pub z: AlignedFloats,
     /// The head's 15-bit inputs, rows of D, and what one unit of each row is worth.
     pub head: Vec<i16>,
     pub head_scales: Vec<f32>,
@@ -35,9 +35,8 @@ pub(crate) struct Inputs {
     pub k: QuantisedRows,
     pub v: QuantisedRows,
     pub g: QuantisedRows,
-    /// What one input is before it is normed, D, and before it is quantised, F.
-    pub mixed: Vec<f32>,
-    pub normed: Vec<f32>,
+    /// Working room for the inputs of a mix, four of D, or for one of F; in whole vectors.
+    pub room: AlignedFloats,
     pub scratch: MatmulScratch,
 }
 
@@ -53,7 +52,7 @@ impl Inputs {
 impl Activations {
     pub fn new(config: &Config, kernels: Kernels) -> Self {
         let (d, f, rows) = (config.n_embd, config.ff_dim(), kernels.batch_rows());
-        let zeros = |n: usize| vec![0.0; n];
+        let zeros = AlignedFloats::zeros;
         let input = |width| QuantisedRows::new(kernels, width, rows);
         Activations {
             x: zeros(rows * d),
@@ -67,13 +66,12 @@ impl Activations {
                 k: input(f),
                 v: input(d),
                 g: input(d),
-                mixed: zeros(d),
-                normed: zeros(f),
+                room: zeros((4 * d.next_multiple_of(16)).max(f.next_multiple_of(16))),
                 scratch: MatmulScratch::new(kernels, f),
             },
             z: zeros(d),
             head: vec![0; rows * d],
-            head_scales: zeros(rows),
+            head_scales: vec![0.0; rows],
         }
     }
 

@@ -7,7 +7,7 @@ use crate::weights::{BitLinear, Embedding};
 use crate::workers::Workers;
 #[cfg(doc)]
 use bitstate_kernels::Kernels;
-use bitstate_kernels::{HeadPath, Int8Head, MatmulScratch, QuantisedRows, TopLogit};
+use bitstate_kernels::{HeadPath, Int8Head, MatmulScratch, QuantisedRows, TernaryMatrix, TopLogit};
 
 /// Bytes of a head from which on it is divided. Two threads gain a fifth at half of this, and nothing at a quarter (the
 /// head of `byte` is an eighth).
@@ -22,7 +22,8 @@ const CHUNKS: usize = 16;
 const HEAD_CHUNK: usize = 64 << 10;
 const TERNARY_CHUNK: usize = 16 << 10;
 /// A chunk has a multiple of as many rows as any kernel takes at once.
-const CHUNK_ROWS: usize = Int8Head::SPLIT;
+const CHUNK_ROWS: usize = if Int8Head::SPLIT > TernaryMatrix::SPLIT { Int8Head::SPLIT } else { TernaryMatrix::SPLIT };
+const _: () = assert!(CHUNK_ROWS.is_multiple_of(Int8Head::SPLIT) && CHUNK_ROWS.is_multiple_of(TernaryMatrix::SPLIT));
 
 /// Rows in a chunk of a matrix of `rows` rows of `row_bytes` bytes, where a chunk has at least `least` bytes.
 fn chunk_rows(rows: usize, row_bytes: usize, least: usize) -> usize {

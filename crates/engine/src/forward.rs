@@ -9,17 +9,8 @@ use crate::engine::Engine;
 use crate::memory::Sessions;
 use crate::observe::{Observer, Part, Step};
 use crate::state::State;
-use crate::weights::{BitLinear, Embedding};
-use bitstate_kernels::{HeadPath, Int8Head, Kernels, NotFinite, QuantisedRows, TopLogit, WhyFull, WkvInput};
-
-impl BitLinear<'_> {
-    /// Adds a row to the matrix's input: `quantise(layer_norm(x))`.
-    fn push(&self, kernels: Kernels, x: &[f32], normed: &mut [f32], input: &mut QuantisedRows) {
-        let normed = &mut normed[..x.len()];
-        kernels.layer_norm(x, &self.norm.weight, &self.norm.bias, normed);
-        input.push(normed);
-    }
-}
+use crate::weights::Embedding;
+use bitstate_kernels::{HeadPath, Int8Head, NotFinite, TopLogit, WhyFull, WkvInput};
 
 impl Engine<'_> {
     /// One token for each row through all layers; leaves their residual streams in `a`.
@@ -62,13 +53,9 @@ impl Engine<'_> {
         for (row, x) in x.chunks_exact(d).enumerate() {
             let shift = sessions.layer_mut(row, l).time_shift;
             kernels.layer_norm(x, &layer.ln1.weight, &layer.ln1.bias, z);
-            let Inputs { r, k, v, g, mixed, normed, .. } = inputs;
-            for (mu, linear, input) in
-                [(&tm.mu_r, &tm.r, r), (&tm.mu_k, &tm.k, k), (&tm.mu_v, &tm.v, v), (&tm.mu_g, &tm.g, g)]
-            {
-                kernels.mix(z, shift, mu, mixed);
-                linear.push(kernels, mixed, normed, input);
-            }
+            let Inputs { r, k, v, g, room, .. } = inputs;
+            let mixes = [tm.r.mix(&tm.mu_r), tm.k.mix(&tm.mu_k), tm.v.mix(&tm.mu_v), tm.g.mix(&tm.mu_g)];
+            kernels.mix_inputs(z, shift, mixes, room, [r, k, v, g]);
             shift.copy_from_slice(z);
         }
         observer.part(Part::Ternary);
@@ -81,32 +68,19 @@ impl Engine<'_> {
         observer.step(l, Step::TimeMixV, v);
         observer.step(l, Step::TimeMixG, g);
 
+        // The input of `r` is used up, and that of `o` takes its place.
+        inputs.r.clear(d);
         for row in 0..n {
             observer.part(Part::Wkv);
-            let wkv = sessions.layer_mut(row, l).wkv;
-            for (h, state) in wkv.chunks_exact_mut(s * s).enumerate() {
-                let (head, at) = (h * s..(h + 1) * s, row * d + h * s..row * d + (h + 1) * s);
-                let (decay, bonus) = (&tm.decay[head.clone()], &tm.bonus[head.clone()]);
-                let input = WkvInput { r: &r[at.clone()], k: &k[at.clone()], v: &v[at.clone()], decay, bonus };
-                kernels.wkv(input, state, &mut z[head]);
-            }
+            let (at, decay, bonus) = (row * d..(row + 1) * d, &tm.decay, &tm.bonus);
+            let input = WkvInput { r: &r[at.clone()], k: &k[at.clone()], v: &v[at], decay, bonus };
+            kernels.wkv(s, input, sessions.layer_mut(row, l).wkv, z);
             observer.step(l, Step::Wkv, z);
             observer.part(Part::Norms);
-            let (weight, bias) = (tm.group_norm.weight.chunks_exact(s), tm.group_norm.bias.chunks_exact(s));
-            let heads = z.chunks_exact(s).zip(y[row * d..][..d].chunks_exact_mut(s));
-            for ((z, y), (weight, bias)) in heads.zip(weight.zip(bias)) {
-                kernels.layer_norm(z, weight, bias, y);
-            }
+            let (g, y, Inputs { r, room, .. }) = (&g[row * d..][..d], &mut y[row * d..][..d], &mut *inputs);
+            kernels.gated_input(z, s, tm.group_norm.input(), g, y, tm.o.norm.input(), room, r);
         }
-        observer.part(Part::Steps);
-        kernels.silu_gate(y, g);
         observer.step(l, Step::GroupNorm, y);
-
-        observer.part(Part::Norms);
-        inputs.clear(d);
-        for y in y.chunks_exact(d) {
-            tm.o.push(kernels, y, &mut inputs.normed, &mut inputs.r);
-        }
         observer.part(Part::Ternary);
         self.apply(&tm.o, &inputs.r, &mut inputs.scratch, y);
         observer.step(l, Step::TimeMixOutput, y);
@@ -133,27 +107,22 @@ impl Engine<'_> {
         for (row, x) in x.chunks_exact(d).enumerate() {
             let shift = sessions.layer_mut(row, l).channel_shift;
             kernels.layer_norm(x, &layer.ln2.weight, &layer.ln2.bias, z);
-            let Inputs { r, k, mixed, normed, .. } = inputs;
-            for (mu, linear, input) in [(&cm.mu_k, &cm.k, k), (&cm.mu_r, &cm.r, r)] {
-                kernels.mix(z, shift, mu, mixed);
-                linear.push(kernels, mixed, normed, input);
-            }
+            let Inputs { r, k, room, .. } = inputs;
+            kernels.mix_inputs(z, shift, [cm.k.mix(&cm.mu_k), cm.r.mix(&cm.mu_r)], room, [k, r]);
             shift.copy_from_slice(z);
         }
         observer.part(Part::Ternary);
         self.apply(&cm.k, &inputs.k, &mut inputs.scratch, k);
-        self.apply(&cm.r, &inputs.r, &mut inputs.scratch, r);
         observer.step(l, Step::ChannelMixK, k);
-        observer.step(l, Step::ChannelMixR, r);
-
-        observer.part(Part::Steps);
-        kernels.relu_squared(k);
         observer.part(Part::Norms);
         inputs.k.clear(f);
         for k in k.chunks_exact(f) {
-            cm.v.push(kernels, k, &mut inputs.normed, &mut inputs.k);
+            kernels.relu_squared_input(k, cm.v.norm.input(), &mut inputs.room, &mut inputs.k);
         }
+        // Between the norm and what waits for it, so that it has something to do meanwhile.
         observer.part(Part::Ternary);
+        self.apply(&cm.r, &inputs.r, &mut inputs.scratch, r);
+        observer.step(l, Step::ChannelMixR, r);
         self.apply(&cm.v, &inputs.k, &mut inputs.scratch, v);
         observer.step(l, Step::ChannelMixV, v);
         observer.part(Part::Steps);

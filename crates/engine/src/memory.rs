@@ -1,14 +1,12 @@
 //! The memory of a session, layer by layer.
 
-use alloc::vec;
-use alloc::vec::Vec;
-use bitstate_model::Config;
+use bitstate_model::{AlignedFloats, Config};
 
 /// The values that are remembered.
 #[derive(Clone)]
 pub(crate) struct Memory {
     /// L × (D + D + H·S·S): time shift, channel shift, WKV.
-    pub values: Vec<f32>,
+    pub values: AlignedFloats,
     /// How a layer's values are divided.
     n_embd: usize,
     per_layer: usize,
@@ -24,7 +22,7 @@ pub(crate) struct LayerMemory<'s> {
 impl Memory {
     pub fn new(config: &Config) -> Self {
         let per_layer = config.n_embd * (2 + config.head_size);
-        Memory { values: vec![0.0; config.n_layer * per_layer], n_embd: config.n_embd, per_layer }
+        Memory { values: AlignedFloats::zeros(config.n_layer * per_layer), n_embd: config.n_embd, per_layer }
     }
 
     pub fn layer_mut(&mut self, layer: usize) -> LayerMemory<'_> {

@@ -1,14 +1,13 @@
 //! A model's weights as the forward pass reads them: matrices laid out for the variant, vectors aligned, the decay
 //! and the bonus of the recurrence worked out.
 
-use alloc::vec::Vec;
-use bitstate_kernels::{Int8Head, Kernels, TernaryMatrix};
+use bitstate_kernels::{Int8Head, Kernels, MixInput, NormInput, TernaryMatrix};
 use bitstate_model as model;
-use bitstate_model::F32s;
+use bitstate_model::{AlignedFloats, F32s};
 
 pub(crate) struct Norm {
-    pub weight: Vec<f32>,
-    pub bias: Vec<f32>,
+    pub weight: AlignedFloats,
+    pub bias: AlignedFloats,
 }
 
 pub(crate) struct BitLinear<'m> {
@@ -24,13 +23,13 @@ pub(crate) struct TimeMix<'m> {
     pub g: BitLinear<'m>,
     pub o: BitLinear<'m>,
     /// H × S, `exp(-exp(log_decay))`.
-    pub decay: Vec<f32>,
+    pub decay: AlignedFloats,
     /// H × S, `exp(u)`.
-    pub bonus: Vec<f32>,
-    pub mu_r: Vec<f32>,
-    pub mu_k: Vec<f32>,
-    pub mu_v: Vec<f32>,
-    pub mu_g: Vec<f32>,
+    pub bonus: AlignedFloats,
+    pub mu_r: AlignedFloats,
+    pub mu_k: AlignedFloats,
+    pub mu_v: AlignedFloats,
+    pub mu_g: AlignedFloats,
     pub group_norm: Norm,
 }
 
@@ -38,8 +37,8 @@ pub(crate) struct ChannelMix<'m> {
     pub k: BitLinear<'m>,
     pub r: BitLinear<'m>,
     pub v: BitLinear<'m>,
-    pub mu_k: Vec<f32>,
-    pub mu_r: Vec<f32>,
+    pub mu_k: AlignedFloats,
+    pub mu_r: AlignedFloats,
 }
 
 pub(crate) struct Layer<'m> {
@@ -55,13 +54,17 @@ pub(crate) enum Embedding<'m> {
     Int8(Int8Head<'m>),
 }
 
-fn vector(values: F32s<'_>) -> Vec<f32> {
+fn vector(values: F32s<'_>) -> AlignedFloats {
     values.iter().collect()
 }
 
 impl Norm {
     pub fn new(norm: model::Norm<'_>) -> Self {
         Norm { weight: vector(norm.weight), bias: vector(norm.bias) }
+    }
+
+    pub fn input(&self) -> NormInput<'_> {
+        NormInput { weight: &self.weight, bias: &self.bias }
     }
 }
 
@@ -73,6 +76,11 @@ impl<'m> BitLinear<'m> {
             norm: Norm::new(linear.norm),
         }
     }
+
+    /// The matrix's input, out of a token and, by `mu`, the one before it.
+    pub fn mix<'a>(&'a self, mu: &'a [f32]) -> MixInput<'a> {
+        MixInput { mu, norm: self.norm.input() }
+    }
 }
 
 impl<'m> Layer<'m> {
@@ -81,7 +89,7 @@ impl<'m> Layer<'m> {
         let (tm, cm) = (&layer.time_mix, &layer.channel_mix);
         let mut decay = vector(tm.log_decay);
         kernels.exp(&mut decay);
-        for rate in &mut decay {
+        for rate in &mut *decay {
             *rate = -*rate;
         }
         kernels.exp(&mut decay);
@@ -119,7 +127,9 @@ impl<'m> Embedding<'m> {
     pub fn new(kernels: Kernels, embedding: model::Embedding<'m>) -> Self {
         match embedding {
             model::Embedding::F32(rows) => Embedding::F32(rows.as_le_bytes()),
-            model::Embedding::Int8 { rows, scales } => Embedding::Int8(Int8Head::new(kernels, rows, vector(scales))),
+            model::Embedding::Int8 { rows, scales } => {
+                Embedding::Int8(Int8Head::new(kernels, rows, scales.iter().collect()))
+            }
         }
     }
 

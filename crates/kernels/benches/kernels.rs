@@ -170,7 +170,7 @@ fn steps(c: &mut Criterion) {
         for (name, kernels) in variants() {
             let input = WkvInput { r: &x, k: &x, v: &x, decay: &decay, bonus: &x };
             group.bench_function(BenchmarkId::new(format!("wkv {s}"), name), |b| {
-                b.iter(|| kernels.wkv(black_box(input), &mut state, &mut y));
+                b.iter(|| kernels.wkv(s, black_box(input), &mut state, &mut y));
             });
         }
     }

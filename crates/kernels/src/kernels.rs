@@ -42,6 +42,20 @@ impl Variant {
 
 /// That vectors have the length they must have: those of the engine do, so a failed check is a bug in the caller.
 #[track_caller]
-pub(crate) fn same_length(expected: usize, lengths: &[usize]) {
-    assert!(lengths.iter().all(|&length| length == expected), "vector lengths {lengths:?} are not all {expected}");
+#[inline(always)]
+pub(crate) fn same_length<const N: usize>(expected: usize, lengths: &[usize; N]) {
+    let mut same = true;
+    for &length in lengths {
+        same &= length == expected;
+    }
+    if !same {
+        other_length(expected, lengths);
+    }
+}
+
+#[track_caller]
+#[cold]
+#[inline(never)]
+fn other_length(expected: usize, lengths: &[usize]) -> ! {
+    panic!("vector lengths {lengths:?} are not all {expected}");
 }

@@ -70,7 +70,7 @@ impl Kernels {
             Variant::Ssse3 | Variant::Avx2 => "maddubs",
             Variant::AvxVnni | Variant::Avx512Vnni => "dpbusd",
         };
-        Path { kernel, rows: Tail::of(rows, 16, Tail::Padded), cols: Tail::of(cols, 16, Tail::Padded) }
+        Path { kernel, rows: Tail::of(rows, 64, Tail::Padded), cols: Tail::of(cols, 4, Tail::Padded) }
     }
 
     /// How an INT8 head of this shape runs.
@@ -139,7 +139,7 @@ mod tests {
             (Variant::Avx512Vnni, "dpbusd", "dpbusd", Tail::Padded(37)),
         ] {
             let Ok(kernels) = Kernels::new(variant) else { continue };
-            assert_eq!(kernels.ternary_path(33, 101), path(ternary, Tail::Padded(1), Tail::Padded(5)));
+            assert_eq!(kernels.ternary_path(65, 101), path(ternary, Tail::Padded(1), Tail::Padded(1)));
             assert_eq!(kernels.head_int8_path(32_011, 101), path(head, Tail::PlainRust(3), cols));
             assert_eq!(kernels.lanes_path(101).cols, Tail::Padded(5));
             assert_eq!(kernels.wkv_path(20).cols, Tail::PlainRust(4));

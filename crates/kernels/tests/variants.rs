@@ -43,6 +43,19 @@ fn awkward_calls(mut check: impl FnMut(Kind, Call)) {
     }
 }
 
+/// The largest sums that there are, over more columns than the sums of several planes hold together.
+#[test]
+fn sums_of_very_wide_matrices_do_not_wrap() {
+    let (rows, cols) = (64, (1 << 17) + 70);
+    for (weight, q) in [(1, 127), (1, -127), (-1, 127)] {
+        let weights = vec![weight; rows * cols];
+        let call = Call::Ternary { weights, packed: false, q: vec![q; cols], scales: [1.0, 1.0] };
+        for kernels in variants() {
+            assert_eq!(call.run(kernels, Place::Offset(0)), call.canonical(), "{:?} {weight} {q}", kernels.variant());
+        }
+    }
+}
+
 /// A call of every kernel that takes a slice of `n` values.
 fn calls_of_length(from: &mut Source, n: usize) -> Vec<Call> {
     let mut calls = vector_calls(from, n);
@@ -51,7 +64,7 @@ fn calls_of_length(from: &mut Source, n: usize) -> Vec<Call> {
         calls.extend([1, 2, 3].map(|sessions| head_many_call(from, 35, n, sessions)));
     }
     calls.push(wkv_call(from, n));
-    for rows in [1, 15, 16, 33] {
+    for rows in [1, 16, 33, 65] {
         // Both forms of a matrix, whatever the source draws.
         let Call::Ternary { weights, q, scales, .. } = ternary_call(from, rows, n) else { unreachable!() };
         calls.extend([false, true].map(|packed| {
@@ -119,7 +132,7 @@ fn nothing_is_touched_outside_the_slices() {
 #[test]
 fn a_matrix_in_parts_is_the_whole() {
     let mut parts = 0;
-    for (rows, cols) in [(1, 16), (15, 5), (33, 101), (96, 64), (100, 257), (161, 40)] {
+    for (rows, cols) in [(1, 16), (63, 5), (65, 101), (192, 64), (200, 257), (321, 40)] {
         let from = &mut Source::new(Kind::Random, (rows * cols) as u64);
         let Call::Ternary { weights, q, .. } = ternary_call(from, rows, cols) else { unreachable!() };
         for kernels in variants() {
@@ -133,7 +146,7 @@ fn a_matrix_in_parts_is_the_whole() {
             x.push_int8(&q[..cols], 0.75);
             let mut whole = vec![0.0; rows];
             matrix.matmul(&x, 0.3, &mut MatmulScratch::new(kernels, rows), &mut whole);
-            for step in [16, 32, 48, 80, 176] {
+            for step in [1, 2, 3, 5].map(|n| n * TernaryMatrix::SPLIT) {
                 let mut y = vec![f32::NAN; rows];
                 for (i, y) in y.chunks_mut(step).enumerate() {
                     matrix.matvec_part(i * step, &x, 0.3, y);
@@ -201,7 +214,7 @@ fn ties_round_to_even() {
 fn many_rows_at_once_are_each_alone() {
     let mut source = Source::new(Kind::ALL[0], 8);
     for kernels in variants() {
-        for (rows, cols) in [(1, 1), (16, 16), (17, 33), (33, 100), (96, 257), (31, 160)] {
+        for (rows, cols) in [(1, 1), (16, 16), (65, 33), (130, 100), (192, 257), (260, 160)] {
             let weights = source.ternary(rows * cols);
             let matrix = TernaryMatrix::new(kernels, Matrix { rows, cols, data: MatrixData::Int8(&weights) });
             let mut scratch = MatmulScratch::new(kernels, rows);

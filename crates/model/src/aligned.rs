@@ -1,9 +1,10 @@
-//! Bytes where kernels read them fastest.
+//! Bytes and floats where kernels read them fastest.
 
 #[cfg(feature = "std")]
 use alloc::collections::TryReserveError;
+use alloc::vec;
 use alloc::vec::Vec;
-use core::ops::Deref;
+use core::ops::{Deref, DerefMut};
 
 /// Bytes that begin on a cache line.
 ///
@@ -74,10 +75,73 @@ impl Deref for AlignedBytes {
     }
 }
 
+/// A cache line of floats.
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+/// Floats that begin on a cache line, so that no vector of 16 of them straddles two: a load that does takes twice as long,
+/// and a store longer than that.
+#[derive(Debug, Clone)]
+pub struct AlignedFloats {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl AlignedFloats {
+    /// So many zeros.
+    pub fn zeros(len: usize) -> Self {
+        AlignedFloats { lines: vec![Line([0.0; 16]); len.div_ceil(16)], len }
+    }
+}
+
+impl FromIterator<f32> for AlignedFloats {
+    fn from_iter<I: IntoIterator<Item = f32>>(values: I) -> Self {
+        let (mut lines, mut len) = (Vec::new(), 0);
+        for value in values {
+            if len % 16 == 0 {
+                lines.push(Line([0.0; 16]));
+            }
+            if let Some(Line(line)) = lines.last_mut() {
+                line[len % 16] = value;
+            }
+            len += 1;
+        }
+        AlignedFloats { lines, len }
+    }
+}
+
+impl Deref for AlignedFloats {
+    type Target = [f32];
+
+    #[inline]
+    fn deref(&self) -> &[f32] {
+        &bytemuck::cast_slice(&self.lines)[..self.len]
+    }
+}
+
+impl DerefMut for AlignedFloats {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec;
+
+    #[test]
+    fn floats_begin_on_a_line() {
+        for len in [0, 1, 15, 16, 17, 100] {
+            let values: Vec<f32> = (0..len).map(|i| i as f32).collect();
+            let mut copy: AlignedFloats = values.iter().copied().collect();
+            assert_eq!(*copy, *values);
+            assert_eq!(copy.as_ptr().align_offset(64), 0, "{len} floats");
+            copy.fill(0.0);
+            assert_eq!(*copy, *AlignedFloats::zeros(len as usize));
+        }
+    }
 
     #[test]
     fn a_copy_begins_on_a_line() {

@@ -57,7 +57,7 @@ mod view;
 mod weights;
 mod write;
 
-pub use aligned::AlignedBytes;
+pub use aligned::{AlignedBytes, AlignedFloats};
 pub use config::{Config, Version};
 pub use error::{Field, ParseError, Problem, Shape, WriteError};
 pub use preset::{Preset, UnknownPreset};

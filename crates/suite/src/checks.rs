@@ -66,7 +66,7 @@ impl Arithmetic for Kernels {
     }
 
     fn wkv(&mut self, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
-        Kernels::wkv(self, input, state, y);
+        Kernels::wkv(self, y.len(), input, state, y);
     }
 
     fn silu_gate(&mut self, o: &mut [f32], g: &[f32]) {

@@ -45,6 +45,9 @@ pub struct Int8Head<'m> {
     /// The largest magnitude among the scales; NaN if any of them is.
     largest_factor: f32,
     pub(super) coarse: Result<CoarseRows, WhyFull>,
+    /// Whether the rows sit in a near cache: then adding up across lanes is what costs, and rows that are laid out for
+    /// many sessions are faster for one too.
+    few: bool,
     many: Option<HeadRows<'m>>,
 }
 
@@ -80,9 +83,11 @@ impl<'m> Int8Head<'m> {
         } else {
             Ok(CoarseRows::new(rows, d))
         };
+        let few = rows.len() < least_bytes;
         let largest_scale = scales.iter().copied().fold(0.0, f32::max);
         let largest_factor = kernels.largest_magnitude(&scales);
-        Int8Head { kernels, rows, scales, largest_scale, largest_factor, coarse, many: None }
+        let many = few.then(|| HeadRows::new(kernels, rows, d)).filter(HeadRows::are_laid_out);
+        Int8Head { kernels, rows, scales, largest_scale, largest_factor, coarse, few, many }
     }
 
     /// The row of a token, D values, and its scale.
@@ -125,13 +130,18 @@ impl<'m> Int8Head<'m> {
 
     /// All logits, `(rows · q) · (row_scales · scale)`: `q` has D 15-bit values, `logits` V.
     pub fn logits(&self, q: &[i16], scale: f32, logits: &mut [f32]) {
-        self.kernels.head_int8(self.rows, &self.scales, q, scale, logits);
+        match &self.many {
+            Some(many) if self.few => many.logits(&self.scales, q, &[scale], logits),
+            _ => self.kernels.head_int8(self.rows, &self.scales, q, scale, logits),
+        }
     }
 
     /// Lays the rows out once more, V × D bytes, so that [`logits_many`](Int8Head::logits_many) passes over them once for
     /// many sessions instead of once for each.
     pub fn lay_out_for_many(&mut self) {
-        self.many = Some(HeadRows::new(self.kernels, self.rows, self.row_bytes()));
+        if self.many.is_none() {
+            self.many = Some(HeadRows::new(self.kernels, self.rows, self.row_bytes()));
+        }
     }
 
     /// The [`logits`](Int8Head::logits) of as many sessions as there are `scales`, to the bit: `q` has D values of each,
@@ -156,6 +166,9 @@ impl<'m> Int8Head<'m> {
     /// # Panics
     /// Where `q` has another length, or there are not so many rows.
     pub fn logits_from(&self, first: usize, q: &[i16], scale: f32, logits: &mut [f32]) {
+        if logits.len() == self.scales.len() {
+            return self.logits(q, scale, logits);
+        }
         self.part(first..first + logits.len(), q, scale).logits(0, logits);
     }
 
@@ -216,7 +229,7 @@ impl<'m> Int8Head<'m> {
         let path = match self.two_stage(range.start / GROUP, &part, divide, top, room) {
             Ok(exact) => HeadPath::TwoStage { exact },
             Err(why) => {
-                divide(room, &|first, room| part.logits(first, room));
+                divide(room, &|first, room| self.logits_from(range.start + first, q, scale, room));
                 self.kernels.top(room, top);
                 HeadPath::Full(why)
             }

@@ -59,6 +59,11 @@ pub(super) fn int8<const COLUMNS: usize, const TOGETHER: usize, M: Quad<COLUMNS>
 ) {
     let Input { rows, q, scales } = input;
     let (d, v) = (q.len() / scales.len().max(1), rows.scales.len());
+    if scales.len() == 1 {
+        // To clear the room of all sessions would take longer than this one.
+        let mut room = [0; MAX_N_EMBD];
+        return Arranged::new::<M>(q, scales, &mut room).results::<TOGETHER, M>(isa, rows, v, logits);
+    }
     let sessions = q.chunks(SESSIONS * d).zip(scales.chunks(SESSIONS)).zip(logits.chunks_mut(SESSIONS * v));
     for ((q, scales), logits) in sessions {
         let mut room = [0; SESSIONS * MAX_N_EMBD];
@@ -103,9 +108,9 @@ struct Arranged<'a, const COLUMNS: usize> {
 }
 
 impl<'a, const COLUMNS: usize> Arranged<'a, COLUMNS> {
-    /// Of up to [`SESSIONS`] sessions.
+    /// Of up to [`SESSIONS`] sessions; `room` has as many values as the widest head for each.
     #[inline(always)]
-    fn new<M: Quad<COLUMNS>>(q: &[i16], scales: &'a [f32], room: &'a mut [i16; SESSIONS * MAX_N_EMBD]) -> Self {
+    fn new<M: Quad<COLUMNS>>(q: &[i16], scales: &'a [f32], room: &'a mut [i16]) -> Self {
         let d = q.len() / scales.len();
         let width = d.div_ceil(COLUMNS);
         let (mut surplus, mut reach) = ([0; SESSIONS], [0.0; SESSIONS]);

@@ -32,6 +32,11 @@ impl<'a> HeadRows<'a> {
         HeadRows { kernels, rows, d, blocks, norms: rows.chunks_exact(d).map(norm).collect() }
     }
 
+    /// Whether the variant has a layout of its own.
+    pub(crate) fn are_laid_out(&self) -> bool {
+        !self.blocks.is_empty()
+    }
+
     /// `logits_t = (rows · q_t) · (row_scales · scale_t)` for each of as many sessions as there are `scales`: `q` has D
     /// 15-bit values of each, one after the other, `logits` room for V of each. Bit for bit what
     /// [`head_int8`](Kernels::head_int8) gives each alone.

@@ -22,7 +22,6 @@ macro_rules! avx2 {
 
 impl Maddubs for Half {
     type Isa = Avx2;
-    const PER_BLOCK: usize = 2;
 
     #[inline(always)]
     fn splat(_: Avx2, value: i32) -> Self {
@@ -36,11 +35,16 @@ impl Maddubs for Half {
     }
 
     #[inline(always)]
-    fn plane<const PLANE: i32>(self) -> Self {
-        Half(avx2!({
-            let shift = _mm_cvtsi32_si128(2 * PLANE);
-            _mm256_and_si256(_mm256_srl_epi16(self.0, shift), _mm256_set1_epi8(3))
-        }))
+    fn pairs(self) -> [Self; 2] {
+        avx2!({
+            let [first, second] = [_mm256_set1_epi8(0x03), _mm256_set1_epi8(0x0c)];
+            [Half(_mm256_and_si256(self.0, first)), Half(_mm256_and_si256(self.0, second))]
+        })
+    }
+
+    #[inline(always)]
+    fn upper(self) -> Self {
+        Half(avx2!(_mm256_srli_epi16::<4>(self.0)))
     }
 
     #[inline(always)]
@@ -59,6 +63,16 @@ impl Maddubs for Half {
     }
 
     #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Half(avx2!(_mm256_add_epi32(self.0, other.0)))
+    }
+
+    #[inline(always)]
+    fn quarter(self) -> Self {
+        Half(avx2!(_mm256_srai_epi32::<2>(self.0)))
+    }
+
+    #[inline(always)]
     fn scale_into(self, scale: f32, y: &mut [f32]) {
         // SAFETY: a `Half` is at hand, so the CPU has AVX2.
         unsafe { store_scaled(self.0, scale, y) }
@@ -68,7 +82,7 @@ impl Maddubs for Half {
 pub(super) fn matmul(isa: Avx2, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
     #[target_feature(enable = "avx2")]
     fn compiled(isa: Avx2, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
-        maddubs::matmul::<Half, 4>(isa, blocks, x, scale, y);
+        maddubs::matmul::<Half, 2, 2>(isa, blocks, x, scale, y);
     }
     avx2!(compiled(isa, blocks, x, scale, y))
 }

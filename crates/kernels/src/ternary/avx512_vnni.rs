@@ -1,8 +1,8 @@
-//! AVX-512 with VNNI: `vpdpbusd` on whole blocks, 32 rows a pass.
+//! AVX-512 with VNNI: `vpdpbusd` on whole blocks, 64 rows a pass.
 
 use super::QuantisedRows;
 use super::blocks::{Block, Blocks};
-use super::dpbusd::{self, Dpbusd};
+use super::dpbusd::{Dpbusd, entry};
 use crate::isa::Avx512Vnni;
 use core::arch::x86_64::*;
 
@@ -21,7 +21,6 @@ macro_rules! avx512 {
 
 impl Dpbusd for Whole {
     type Isa = Avx512Vnni;
-    const PER_BLOCK: usize = 1;
 
     #[inline(always)]
     fn splat(_: Avx512Vnni, value: i32) -> Self {
@@ -49,32 +48,27 @@ impl Dpbusd for Whole {
     }
 
     #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        Whole(avx512!(_mm512_sub_epi32(self.0, other.0)))
+    }
+
+    #[inline(always)]
     fn shift_right<const N: u32>(self) -> Self {
         Whole(avx512!(_mm512_srai_epi32::<N>(self.0)))
     }
 
     #[inline(always)]
-    fn plane<const PLANE: u32>(self) -> Self {
-        avx512!({
-            let shifted = _mm512_srl_epi16(self.0, _mm_cvtsi32_si128(2 * PLANE as i32));
-            Whole(_mm512_and_si512(shifted, _mm512_set1_epi8(3)))
-        })
-    }
-
-    #[inline(always)]
     fn scale_into(self, scale: f32, y: &mut [f32]) {
-        let there = u16::MAX >> (16 - y.len().min(16));
         avx512!({
             let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(self.0), _mm512_set1_ps(scale));
-            _mm512_mask_storeu_ps(y.as_mut_ptr(), there, scaled);
+            // A load that follows gets what a whole store writes before that is in the cache; not so after a masked one.
+            if let Some(y) = y.first_chunk_mut::<16>() {
+                _mm512_storeu_ps(y.as_mut_ptr(), scaled);
+            } else {
+                _mm512_mask_storeu_ps(y.as_mut_ptr(), (1u16 << y.len()) - 1, scaled);
+            }
         });
     }
 }
 
-pub(super) fn matmul(isa: Avx512Vnni, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2")]
-    fn compiled(isa: Avx512Vnni, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
-        dpbusd::matmul::<Whole, 2, 8>(isa, blocks, x, scale, y);
-    }
-    avx512!(compiled(isa, blocks, x, scale, y))
-}
+entry!(Avx512Vnni, Whole, 1, 4, 6, "avx512f,avx512bw,avx512vl,avx512vnni,avx2");

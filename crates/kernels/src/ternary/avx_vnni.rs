@@ -2,7 +2,7 @@
 
 use super::QuantisedRows;
 use super::blocks::{Block, Blocks};
-use super::dpbusd::{self, Dpbusd};
+use super::dpbusd::{Dpbusd, entry};
 use crate::isa::AvxVnni;
 use crate::vector::avx2::store_scaled;
 use core::arch::x86_64::*;
@@ -22,7 +22,6 @@ macro_rules! vnni {
 
 impl Dpbusd for Half {
     type Isa = AvxVnni;
-    const PER_BLOCK: usize = 2;
 
     #[inline(always)]
     fn splat(_: AvxVnni, value: i32) -> Self {
@@ -51,16 +50,13 @@ impl Dpbusd for Half {
     }
 
     #[inline(always)]
-    fn shift_right<const N: u32>(self) -> Self {
-        Half(vnni!(_mm256_sra_epi32(self.0, _mm_cvtsi32_si128(N as i32))))
+    fn sub(self, other: Self) -> Self {
+        Half(vnni!(_mm256_sub_epi32(self.0, other.0)))
     }
 
     #[inline(always)]
-    fn plane<const PLANE: u32>(self) -> Self {
-        vnni!({
-            let shifted = _mm256_srl_epi16(self.0, _mm_cvtsi32_si128(2 * PLANE as i32));
-            Half(_mm256_and_si256(shifted, _mm256_set1_epi8(3)))
-        })
+    fn shift_right<const N: u32>(self) -> Self {
+        Half(vnni!(_mm256_sra_epi32(self.0, _mm_cvtsi32_si128(N as i32))))
     }
 
     #[inline(always)]
@@ -70,10 +66,4 @@ impl Dpbusd for Half {
     }
 }
 
-pub(super) fn matmul(isa: AvxVnni, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
-    #[target_feature(enable = "avx2,avxvnni")]
-    fn compiled(isa: AvxVnni, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
-        dpbusd::matmul::<Half, 2, 4>(isa, blocks, x, scale, y);
-    }
-    vnni!(compiled(isa, blocks, x, scale, y))
-}
+entry!(AvxVnni, Half, 2, 2, 2, "avx2,avxvnni");

@@ -3,7 +3,14 @@
 use alloc::borrow::Cow;
 use alloc::vec;
 
-/// 16 rows × 16 columns of codes `weight + 1`.
+/// Rows in a block.
+pub(super) const ROWS: usize = 64;
+/// Bit pairs in a byte: each is 16 rows further down.
+pub(super) const PLANES: usize = 4;
+/// Rows of a plane, one in each 32 bits of a block.
+const LANES: usize = ROWS / PLANES;
+
+/// 64 rows × 4 columns of codes `weight + 1`.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 pub(super) struct Block(pub [u8; 64]);
@@ -18,17 +25,17 @@ pub(super) struct Blocks<'a> {
 impl Blocks<'_> {
     /// From rows of `ceil(cols / 4)` bytes.
     pub fn new(rows: usize, cols: usize, weights: &[u8]) -> Blocks<'static> {
-        let per_row_group = cols.div_ceil(16);
-        // Weights of 0 everywhere: every code 1.
-        let mut blocks = vec![Block([0b01_01_01_01; 64]); rows.div_ceil(16) * per_row_group];
-        let row_bytes = cols.div_ceil(4);
-        for (r, row) in weights.chunks_exact(row_bytes).enumerate() {
-            let group = &mut blocks[r / 16 * per_row_group..][..per_row_group];
-            for (block, four) in group.iter_mut().zip(row.chunks(4)) {
-                let mut word = [0; 4];
-                word[..four.len()].copy_from_slice(four);
-                let codes = transpose(unsigned_codes(u32::from_le_bytes(word)));
-                block.0[r % 16 * 4..][..4].copy_from_slice(&codes.to_le_bytes());
+        let per_row_group = cols.div_ceil(4);
+        let mut blocks = vec![Block([0; 64]); rows.div_ceil(ROWS) * per_row_group];
+        let groups = weights.chunks(ROWS * per_row_group).zip(blocks.chunks_exact_mut(per_row_group));
+        for (rows, blocks) in groups {
+            for (i, block) in blocks.iter_mut().enumerate() {
+                for (lane, bytes) in block.0.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+                    // A row that is not there has weights of 0.
+                    let byte = |plane| rows.get((LANES * plane + lane) * per_row_group + i).copied().unwrap_or(0);
+                    let word = u32::from_le_bytes([byte(0), byte(1), byte(2), byte(3)]);
+                    *bytes = transpose(unsigned_codes(word)).to_le_bytes();
+                }
             }
         }
         Blocks { blocks: Cow::Owned(blocks), per_row_group }
@@ -36,21 +43,46 @@ impl Blocks<'_> {
 
     /// The row groups that hold `rows` rows from row `first` on, which starts a row group.
     pub fn part(&self, first: usize, rows: usize) -> Blocks<'_> {
-        let groups = &self.blocks[first / 16 * self.per_row_group..][..rows.div_ceil(16) * self.per_row_group];
+        let groups = &self.blocks[first / ROWS * self.per_row_group..][..rows.div_ceil(ROWS) * self.per_row_group];
         Blocks { blocks: Cow::Borrowed(groups), per_row_group: self.per_row_group }
     }
 
-    /// Blocks in a row group.
+    /// Blocks in a row group, each four columns.
     pub fn per_row_group(&self) -> usize {
         self.per_row_group
     }
 
-    /// The blocks of each `groups` row groups together, then the row groups that are left, one by one.
-    pub fn passes(&self, groups: usize) -> (impl Iterator<Item = &[Block]>, impl Iterator<Item = &[Block]>) {
-        let whole = self.blocks.chunks_exact(groups * self.per_row_group);
-        let rest = whole.remainder().chunks_exact(self.per_row_group);
-        (whole, rest)
+    /// The number of vectors side by side in all row groups, where a block is `PER_BLOCK` of them.
+    #[inline(always)]
+    pub fn vectors<const PER_BLOCK: usize>(&self) -> usize {
+        self.blocks.len() / self.per_row_group * PER_BLOCK
     }
+
+    /// The blocks of the row group that vector `v` is part of.
+    #[inline(always)]
+    pub fn of_vector<const PER_BLOCK: usize>(&self, v: usize) -> &[Block] {
+        &self.blocks[v / PER_BLOCK * self.per_row_group..][..self.per_row_group]
+    }
+}
+
+/// Where the outputs of plane `plane` in vector `v` begin, where a block is `PER_BLOCK` vectors.
+#[inline(always)]
+pub(super) fn first_row<const PER_BLOCK: usize>(v: usize, plane: usize) -> usize {
+    v / PER_BLOCK * ROWS + plane * LANES + v % PER_BLOCK * (LANES / PER_BLOCK)
+}
+
+/// The outputs of plane `plane` in vector `v` that `y` has; there may be none.
+#[inline(always)]
+pub(super) fn rows_of<const PER_BLOCK: usize>(v: usize, plane: usize, y: &mut [f32]) -> &mut [f32] {
+    let rest = y.get_mut(first_row::<PER_BLOCK>(v, plane)..).unwrap_or_default();
+    let rows = rest.len().min(LANES / PER_BLOCK);
+    &mut rest[..rows]
+}
+
+/// What a sum starts at, because the codes are `weight + 1`.
+#[inline(always)]
+pub(super) fn surplus(q: &[i8]) -> i32 {
+    -q.iter().map(|&q| i32::from(q)).sum::<i32>()
 }
 
 /// Four activations as the 32 bits that meet the four bytes of a row.
@@ -66,7 +98,7 @@ fn unsigned_codes(word: u32) -> u32 {
     low << 1 | (LOW & !(low | high))
 }
 
-/// The file has columns 4p … 4p + 3 in byte p; a block has column 4p + c in byte c, bit pair p. That is a 4 × 4
+/// Byte p has the four columns of a row in plane p; a block has column c of all planes in byte c. That is a 4 × 4
 /// transposition of bit pairs, done by swapping off-diagonal pairs, then off-diagonal 2 × 2 squares.
 fn transpose(word: u32) -> u32 {
     let swap = |word: u32, mask: u32, shift: u32| {

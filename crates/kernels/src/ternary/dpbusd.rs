@@ -1,23 +1,25 @@
 //! The matrix product by `vpdpbusd`: unsigned codes × signed activations, four products added into 32 bits.
 //!
-//! For one row of activations a bit pair is taken by a mask alone, without a shift, so a plane's codes are 1, 4, 16 or
-//! 64 times too large (at most `2 · 64`, which is a byte). Each plane has a sum of its own, shifted once at the end;
-//! the shift is exact because every term of the sum is a multiple. For many rows of activations the codes are shifted
-//! once and used for each of them, so that the planes share a sum and the sums of more rows fit the registers.
+//! No bit pair is shifted: a mask leaves the lowest one, two, three or all four of a byte, and the sums over them are
+//!
+//! ```text
+//! s0 = A      s1 = A + 4 B      s2 = A + 4 B + 16 C      s3 = A + 4 B + 16 C + 64 D
+//! ```
+//!
+//! of the rows' own sums A to D, which differences and exact shifts give back at the end. So four rows cost three masks
+//! and four products.
 
 use super::QuantisedRows;
-use super::blocks::{Block, Blocks, dword};
+use super::blocks::{Block, Blocks, PLANES, dword, rows_of};
 
-/// Blocks after which the planes' sums are joined: a block adds at most `4 · 128 · 128 = 2^16` to the widest plane,
-/// so this many stay within 32 bits, and no model but the widest that the format allows has more.
-const JOIN: usize = 1 << 14;
+/// Blocks after which the rows' sums are taken out: a block adds at most `4 · 2 · 127` to D, so that `64 · D` of this many
+/// stays within 32 bits. No model but the widest that the format allows has more.
+const JOIN: usize = 1 << 15;
 
 /// A vector of bytes or 32-bit lanes of an instruction set that has `vpdpbusd`.
 pub(super) trait Dpbusd: Copy {
     /// The proof that the instructions may run.
     type Isa: Copy;
-    /// Vectors in a block.
-    const PER_BLOCK: usize;
 
     /// 32-bit lanes.
     fn splat(isa: Self::Isa, value: i32) -> Self;
@@ -27,165 +29,145 @@ pub(super) trait Dpbusd: Copy {
     /// `self + codes · activations`, four bytes to a 32-bit lane.
     fn dot(self, codes: Self, activations: Self) -> Self;
     fn add(self, other: Self) -> Self;
+    fn sub(self, other: Self) -> Self;
     /// Arithmetic shift of the 32-bit lanes.
     fn shift_right<const N: u32>(self) -> Self;
-    /// Each bit pair `PLANE` as a byte.
-    fn plane<const PLANE: u32>(self) -> Self;
     /// Writes the 32-bit lanes times `scale`; `y` may end before the lanes do.
     fn scale_into(self, scale: f32, y: &mut [f32]);
 }
 
-/// `y_t = (W · q_t) · (scale · a_t)` for the rows of `x`, `TOKENS` at a time, then one by one.
+/// The entry function of an instruction set: `y_t = (W · q_t) · (scale · a_t)` for the rows of `x`, `$tokens` rows at a time
+/// with the sums of one vector each, then row by row with those of `$vectors`.
+macro_rules! entry {
+    ($isa:ty, $vector:ty, $per_block:literal, $vectors:literal, $tokens:literal, $features:literal) => {
+        pub(super) fn matmul(isa: $isa, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
+            #[target_feature(enable = $features)]
+            fn compiled(isa: $isa, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
+                $crate::ternary::dpbusd::matmul::<$vector, $per_block, $vectors, $tokens>(isa, blocks, x, scale, y);
+            }
+            // SAFETY: the token proves the features.
+            unsafe { compiled(isa, blocks, x, scale, y) }
+        }
+    };
+}
+pub(super) use entry;
+
 #[inline(always)]
-pub(super) fn matmul<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
+pub(super) fn matmul<M: Dpbusd, const PER_BLOCK: usize, const VECTORS: usize, const TOKENS: usize>(
     isa: M::Isa,
     blocks: &Blocks,
     x: &QuantisedRows,
     scale: f32,
     y: &mut [f32],
 ) {
-    let rows = y.len() / x.rows();
+    let (rows, vectors) = (y.len() / x.rows(), blocks.vectors::<PER_BLOCK>());
     let whole = x.rows() - x.rows() % TOKENS;
     for t in (0..whole).step_by(TOKENS) {
-        tokens::<M, VECTORS, TOKENS>(isa, blocks, x, t, scale, &mut y[t * rows..][..TOKENS * rows]);
+        let (input, y) = (Input::<M, TOKENS>::new(isa, x, t, scale), &mut y[t * rows..][..TOKENS * rows]);
+        for v in 0..vectors {
+            pass::<M, PER_BLOCK, 1, TOKENS>(isa, blocks, v, input, y);
+        }
     }
     for t in whole..x.rows() {
-        tokens::<M, VECTORS, 1>(isa, blocks, x, t, scale, &mut y[t * rows..][..rows]);
+        let (input, y) = (Input::<M, 1>::new(isa, x, t, scale), &mut y[t * rows..][..rows]);
+        let mut v = 0;
+        while v + VECTORS <= vectors {
+            pass::<M, PER_BLOCK, VECTORS, 1>(isa, blocks, v, input, y);
+            v += VECTORS;
+        }
+        // One vector's sums would wait for themselves.
+        while v + 2 <= vectors {
+            pass::<M, PER_BLOCK, 2, 1>(isa, blocks, v, input, y);
+            v += 2;
+        }
+        if v < vectors {
+            pass::<M, PER_BLOCK, 1, 1>(isa, blocks, v, input, y);
+        }
     }
 }
 
-/// The product with rows `start .. start + TOKENS` of `x`, `16 · groups` rows of the matrix a pass, which `VECTORS`
-/// hold.
+/// Some rows of activations.
+#[derive(Clone, Copy)]
+struct Input<'a, M, const TOKENS: usize> {
+    /// Four values each.
+    quads: [&'a [[i8; 4]]; TOKENS],
+    /// What a row's sums start at.
+    surplus: [M; TOKENS],
+    /// What one unit of a row's sums is worth.
+    scales: [f32; TOKENS],
+}
+
+impl<'a, M: Dpbusd, const TOKENS: usize> Input<'a, M, TOKENS> {
+    /// Rows `start .. start + TOKENS` of `x`.
+    #[inline(always)]
+    fn new(isa: M::Isa, x: &'a QuantisedRows, start: usize, scale: f32) -> Self {
+        let (quads, surplus) = ([x.quads(start); TOKENS], [M::splat(isa, 0); TOKENS]);
+        let mut input = Input { quads, surplus, scales: [0.0; TOKENS] };
+        for t in 0..TOKENS {
+            input.quads[t] = x.quads(start + t);
+            input.surplus[t] = M::splat(isa, super::blocks::surplus(x.padded(start + t)));
+            input.scales[t] = scale * x.scale(start + t);
+        }
+        input
+    }
+}
+
+/// The rows of `VECTORS` vectors from the `first` on, times each row of activations.
 #[inline(always)]
-fn tokens<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
+fn pass<M: Dpbusd, const PER_BLOCK: usize, const VECTORS: usize, const TOKENS: usize>(
     isa: M::Isa,
     blocks: &Blocks,
-    x: &QuantisedRows,
-    start: usize,
-    scale: f32,
+    first: usize,
+    input: Input<'_, M, TOKENS>,
     y: &mut [f32],
 ) {
-    let rows = y.len() / TOKENS;
-    let mut q = [x.padded(start); TOKENS];
-    let mut surplus = [M::splat(isa, 0); TOKENS];
-    let mut scales = [0.0; TOKENS];
-    for t in 0..TOKENS {
-        q[t] = x.padded(start + t);
-        surplus[t] = M::splat(isa, -q[t].iter().map(|&q| i32::from(q)).sum::<i32>());
-        scales[t] = scale * x.scale(start + t);
+    let n = blocks.per_row_group();
+    let mut columns = [blocks.of_vector::<PER_BLOCK>(first); VECTORS];
+    for (v, columns) in columns.iter_mut().enumerate() {
+        *columns = &blocks.of_vector::<PER_BLOCK>(first + v)[..n];
     }
-    let groups = VECTORS / M::PER_BLOCK;
-    let (passes, rest) = blocks.passes(groups);
-    let mut first = 0;
-    for pass in passes {
-        let sums = sums::<M, VECTORS, TOKENS>(isa, pass, blocks.per_row_group(), q, surplus);
-        for t in 0..TOKENS {
-            write(sums[t], scales[t], &mut y[t * rows..][first..rows.min(first + 16 * groups)]);
-        }
-        first += 16 * groups;
+    let mut quads = input.quads;
+    for quads in &mut quads {
+        *quads = &quads[..n];
     }
-    for group in rest {
-        let last = rows.min(first + 16);
-        for t in 0..TOKENS {
-            let y = &mut y[t * rows..][first..last];
-            match M::PER_BLOCK {
-                1 => write(one::<M, 1>(isa, group, blocks.per_row_group(), q[t], surplus[t]), scales[t], y),
-                _ => write(one::<M, 2>(isa, group, blocks.per_row_group(), q[t], surplus[t]), scales[t], y),
+    let zero = M::splat(isa, 0);
+    let masks = [M::splat(isa, 0x0303_0303), M::splat(isa, 0x0f0f_0f0f), M::splat(isa, 0x3f3f_3f3f)];
+    let mut rows = [[[zero; PLANES]; VECTORS]; TOKENS];
+    for (t, rows) in rows.iter_mut().enumerate() {
+        *rows = [[input.surplus[t]; PLANES]; VECTORS];
+    }
+    for from in (0..n).step_by(JOIN) {
+        let mut sums = [[[zero; PLANES]; VECTORS]; TOKENS];
+        for i in from..n.min(from + JOIN) {
+            let mut activations = [zero; TOKENS];
+            for t in 0..TOKENS {
+                activations[t] = M::splat(isa, dword(quads[t][i]));
             }
-        }
-        first = last;
-    }
-}
-
-/// The sums of the rows of as many row groups as `VECTORS` hold, for each row of activations; `pass` is their blocks.
-#[inline(always)]
-fn sums<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
-    isa: M::Isa,
-    pass: &[Block],
-    per_row_group: usize,
-    q: [&[i8]; TOKENS],
-    surplus: [M; TOKENS],
-) -> [[M; VECTORS]; TOKENS] {
-    if TOKENS == 1 {
-        return [one(isa, pass, per_row_group, q[0], surplus[0]); TOKENS];
-    }
-    many(isa, pass, per_row_group, q, surplus)
-}
-
-/// [`sums`] with the codes shifted once for all rows of activations. A sum may wrap on its way; the product itself fits
-/// 32 bits, so it comes out right.
-#[inline(always)]
-fn many<M: Dpbusd, const VECTORS: usize, const TOKENS: usize>(
-    isa: M::Isa,
-    pass: &[Block],
-    per_row_group: usize,
-    q: [&[i8]; TOKENS],
-    surplus: [M; TOKENS],
-) -> [[M; VECTORS]; TOKENS] {
-    let mut sums = [[M::splat(isa, 0); VECTORS]; TOKENS];
-    for (sums, surplus) in sums.iter_mut().zip(surplus) {
-        *sums = [surplus; VECTORS];
-    }
-    for i in 0..per_row_group {
-        let mut codes = [[M::splat(isa, 0); 4]; VECTORS];
-        for (v, codes) in codes.iter_mut().enumerate() {
-            let block = M::load(isa, &pass[v / M::PER_BLOCK * per_row_group + i], v % M::PER_BLOCK);
-            *codes = [block.plane::<0>(), block.plane::<1>(), block.plane::<2>(), block.plane::<3>()];
-        }
-        for t in 0..TOKENS {
-            let activations: &[i8; 16] = q[t][i * 16..].first_chunk().expect("rows are padded to whole blocks");
-            let (quads, _) = activations.as_chunks::<4>();
-            for p in 0..4 {
-                let x = M::splat(isa, dword(quads[p]));
-                for v in 0..VECTORS {
-                    sums[t][v] = sums[t][v].dot(codes[v][p], x);
+            for v in 0..VECTORS {
+                let block = M::load(isa, &columns[v][i], (first + v) % PER_BLOCK);
+                let codes = [block.and(masks[0]), block.and(masks[1]), block.and(masks[2]), block];
+                for t in 0..TOKENS {
+                    for p in 0..PLANES {
+                        sums[t][v][p] = sums[t][v][p].dot(codes[p], activations[t]);
+                    }
                 }
             }
         }
-    }
-    sums
-}
-
-#[inline(always)]
-fn write<M: Dpbusd, const VECTORS: usize>(sums: [M; VECTORS], scale: f32, y: &mut [f32]) {
-    for (sums, y) in sums.into_iter().zip(y.chunks_mut(16 / M::PER_BLOCK)) {
-        sums.scale_into(scale, y);
-    }
-}
-
-/// [`sums`] for one row of activations, a sum for each plane. A shift does not undo a wrap, so they are joined in time.
-#[inline(always)]
-fn one<M: Dpbusd, const VECTORS: usize>(
-    isa: M::Isa,
-    pass: &[Block],
-    per_row_group: usize,
-    q: &[i8],
-    surplus: M,
-) -> [M; VECTORS] {
-    let (quads, _) = q.as_chunks::<4>();
-    let (columns, _) = quads.as_chunks::<4>();
-    let mask = M::splat(isa, 0x0303_0303);
-    let masks = [mask, M::splat(isa, 0x0c0c_0c0c), M::splat(isa, 0x3030_3030), M::splat(isa, 0xc0c0_c0c0u32 as i32)];
-    let mut sums = [surplus; VECTORS];
-    for (part, columns) in columns.chunks(JOIN).enumerate() {
-        let mut planes = [[M::splat(isa, 0); 4]; VECTORS];
-        for (i, activations) in columns.iter().enumerate() {
-            let [a0, a1, a2, a3] = *activations;
-            let (x0, x1) = (M::splat(isa, dword(a0)), M::splat(isa, dword(a1)));
-            let x = [x0, x1, M::splat(isa, dword(a2)), M::splat(isa, dword(a3))];
-            for (v, planes) in planes.iter_mut().enumerate() {
-                let block = &pass[v / M::PER_BLOCK * per_row_group + part * JOIN + i];
-                let codes = M::load(isa, block, v % M::PER_BLOCK);
-                for p in 0..4 {
-                    planes[p] = planes[p].dot(codes.and(masks[p]), x[p]);
-                }
+        for t in 0..TOKENS {
+            for v in 0..VECTORS {
+                let [s0, s1, s2, s3] = sums[t][v];
+                rows[t][v][0] = rows[t][v][0].add(s0);
+                rows[t][v][1] = rows[t][v][1].add(s1.sub(s0).shift_right::<2>());
+                rows[t][v][2] = rows[t][v][2].add(s2.sub(s1).shift_right::<4>());
+                rows[t][v][3] = rows[t][v][3].add(s3.sub(s2).shift_right::<6>());
             }
         }
-        for (sum, &[p0, p1, p2, p3]) in sums.iter_mut().zip(&planes) {
-            let low = p0.add(p1.shift_right::<2>());
-            let high = p2.shift_right::<4>().add(p3.shift_right::<6>());
-            *sum = sum.add(low.add(high));
+    }
+    for (t, y) in y.chunks_exact_mut(y.len() / TOKENS).enumerate() {
+        for v in 0..VECTORS {
+            for p in 0..PLANES {
+                rows[t][v][p].scale_into(input.scales[t], rows_of::<PER_BLOCK>(first + v, p, y));
+            }
         }
     }
-    sums
 }

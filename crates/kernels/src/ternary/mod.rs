@@ -5,20 +5,23 @@
 //! **Rows**, for `generic` and `lut`: four weights a byte along a row, each row starting on a byte. That is how the
 //! file packs a matrix whose width is a multiple of 4, so such a matrix is borrowed, not copied.
 //!
-//! **Blocks**, for SIMD: a block of 64 bytes holds 16 rows × 16 columns. Row `r` has bytes `4r .. 4r + 4`, and byte
-//! `4r + c` holds columns `c`, `c + 4`, `c + 8`, `c + 12` in its bit pairs 0 to 3:
+//! **Blocks**, for SIMD: a block of 64 bytes holds 64 rows × 4 columns. Byte `4r + c` holds column `c` of the rows `r`,
+//! `r + 16`, `r + 32`, `r + 48` in its bit pairs 0 to 3:
 //!
 //! ```text
-//!            byte 4r+0      4r+1      4r+2      4r+3
-//! bits 0-1   column 0       1         2         3       × activations 0- 3, broadcast
-//! bits 2-3          4       5         6         7       ×             4- 7
-//! bits 4-5          8       9        10        11       ×             8-11
-//! bits 6-7         12      13        14        15       ×            12-15
+//!            byte 0      1          2          3          4          …    63
+//!            row 0                                        row 1           row 15
+//! bits 0-1   column 0    column 1   column 2   column 3   column 0   …    column 3
+//!            row 16                                       row 17          row 31
+//! bits 2-3   column 0    column 1   column 2   column 3   column 0   …    column 3
+//! bits 4-5   rows 32 to 47
+//! bits 6-7   rows 48 to 63
 //! ```
 //!
-//! So a shift and a mask give 4 columns of 16 rows, one row in each 32-bit lane, and no sum across lanes is needed.
-//! The codes are `weight + 1`, unsigned; what that adds, `Σ q_i` for every row, is taken off by starting each sum
-//! at `-Σ q_i`. Rows and columns are padded to multiples of 16 with weights and activations of 0.
+//! So each 32-bit lane has four columns of a row in every plane of bit pairs, one broadcast of four activations meets
+//! all 64 rows, and no sum across lanes is needed. The codes are `weight + 1`, unsigned; what that adds, `Σ q_i` for every
+//! row, is taken off by starting each sum at `-Σ q_i`. Rows are padded to a multiple of 64, columns to one of 4, with
+//! weights and activations of 0.
 
 use crate::isa::Isa;
 use crate::kernels::{Kernels, same_length};
@@ -64,6 +67,9 @@ enum Layout<'a> {
 }
 
 impl<'a> TernaryMatrix<'a> {
+    /// A part of the rows, for [`matvec_part`](Self::matvec_part), starts at a multiple of so many.
+    pub const SPLIT: usize = blocks::ROWS;
+
     /// Lays `matrix` out for `kernels`.
     pub fn new(kernels: Kernels, matrix: Matrix<'a>) -> Self {
         let layout = match kernels.isa {
@@ -91,7 +97,7 @@ impl<'a> TernaryMatrix<'a> {
     }
 
     /// The outputs from `first` on, as many as `y` has room for, of [`matmul`](Self::matmul) for one row of `x`;
-    /// `first` is a multiple of 16.
+    /// `first` is a multiple of [`SPLIT`](Self::SPLIT).
     ///
     /// # Panics
     /// Where the rows cannot be taken in parts, or so, or the shape of `x` is not the matrix's.
@@ -99,7 +105,11 @@ impl<'a> TernaryMatrix<'a> {
         same_length(self.cols, &[x.len]);
         same_length(1, &[x.rows()]);
         let last = first + y.len();
-        assert!(first.is_multiple_of(16) && last <= self.rows, "{first} to {last} is no part of {} rows", self.rows);
+        assert!(
+            first.is_multiple_of(Self::SPLIT) && last <= self.rows,
+            "{first} to {last} is no part of {} rows",
+            self.rows
+        );
         match &self.layout {
             #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
             Layout::Blocks(blocks) => multiply(&blocks.part(first, y.len()), x, scale, y),
@@ -224,8 +234,8 @@ impl QuantisedRows {
     /// Where `y` does not have the length of a row, or there is no room for it.
     pub fn push(&mut self, y: &[f32]) {
         let kernels = self.kernels;
-        let (values, scale) = self.next_row();
-        *scale = kernels.quantise_int8(y, values);
+        let scale = kernels.quantise_int8(y, self.next_row(y.len()));
+        self.set_scale(scale);
     }
 
     /// Adds a row of INT8 values as they are.
@@ -233,18 +243,27 @@ impl QuantisedRows {
     /// # Panics
     /// As [`push`](Self::push).
     pub fn push_int8(&mut self, q: &[i8], scale: f32) {
-        let (values, room) = self.next_row();
-        values.copy_from_slice(q);
-        *room = scale;
+        self.next_row(q.len()).copy_from_slice(q);
+        self.set_scale(scale);
     }
 
-    fn next_row(&mut self) -> (&mut [i8], &mut f32) {
+    /// Adds a row of `len` values, for the caller to write; its scale is set when they are.
+    #[track_caller]
+    pub(crate) fn next_row(&mut self, len: usize) -> &mut [i8] {
+        same_length(self.len, &[len]);
         assert!(self.rows < self.scales.len(), "there is no room for another row");
         let row = &mut self.values[self.rows * self.stride..][..self.stride];
-        let (values, padding) = row.split_at_mut(self.len);
-        padding[..self.len.next_multiple_of(16) - self.len].fill(0);
+        let (values, padding) = row.split_at_mut(len);
+        if !len.is_multiple_of(16) {
+            padding[..len.next_multiple_of(16) - len].fill(0);
+        }
         self.rows += 1;
-        (values, &mut self.scales[self.rows - 1])
+        values
+    }
+
+    /// Sets the scale of the last row.
+    pub(crate) fn set_scale(&mut self, scale: f32) {
+        self.scales[self.rows - 1] = scale;
     }
 
     /// Number of rows.
@@ -265,6 +284,13 @@ impl QuantisedRows {
     /// The values of a row up to a multiple of 16, the last of them 0.
     pub(crate) fn padded(&self, row: usize) -> &[i8] {
         &self.values[row * self.stride..][..self.len.next_multiple_of(16)]
+    }
+
+    /// The same, four by four.
+    #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+    #[inline(always)]
+    fn quads(&self, row: usize) -> &[[i8; 4]] {
+        self.padded(row).as_chunks().0
     }
 }
 

@@ -29,7 +29,6 @@ macro_rules! simd {
 
 impl Maddubs for Quarter {
     type Isa = RelaxedSimd;
-    const PER_BLOCK: usize = 4;
 
     #[inline(always)]
     fn splat(_: RelaxedSimd, value: i32) -> Self {
@@ -43,8 +42,13 @@ impl Maddubs for Quarter {
     }
 
     #[inline(always)]
-    fn plane<const PLANE: i32>(self) -> Self {
-        Quarter(simd!(v128_and(u16x8_shr(self.0, 2 * PLANE as u32), u8x16_splat(3))))
+    fn pairs(self) -> [Self; 2] {
+        [Quarter(simd!(v128_and(self.0, u8x16_splat(0x03)))), Quarter(simd!(v128_and(self.0, u8x16_splat(0x0c))))]
+    }
+
+    #[inline(always)]
+    fn upper(self) -> Self {
+        Quarter(simd!(u16x8_shr(self.0, 4)))
     }
 
     #[inline(always)]
@@ -63,6 +67,16 @@ impl Maddubs for Quarter {
     }
 
     #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Quarter(simd!(i32x4_add(self.0, other.0)))
+    }
+
+    #[inline(always)]
+    fn quarter(self) -> Self {
+        Quarter(simd!(i32x4_shr(self.0, 2)))
+    }
+
+    #[inline(always)]
     fn scale_into(self, scale: f32, y: &mut [f32]) {
         store_scaled(self.0, scale, y);
     }
@@ -71,7 +85,7 @@ impl Maddubs for Quarter {
 pub(super) fn matmul(isa: RelaxedSimd, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
     #[target_feature(enable = "simd128,relaxed-simd")]
     fn compiled(isa: RelaxedSimd, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
-        maddubs::matmul::<Quarter, 4>(isa, blocks, x, scale, y);
+        maddubs::matmul::<Quarter, 4, 2>(isa, blocks, x, scale, y);
     }
     simd!(compiled(isa, blocks, x, scale, y))
 }

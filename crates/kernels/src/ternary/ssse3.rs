@@ -22,7 +22,6 @@ macro_rules! ssse3 {
 
 impl Maddubs for Quarter {
     type Isa = Ssse3;
-    const PER_BLOCK: usize = 4;
 
     #[inline(always)]
     fn splat(_: Ssse3, value: i32) -> Self {
@@ -36,11 +35,16 @@ impl Maddubs for Quarter {
     }
 
     #[inline(always)]
-    fn plane<const PLANE: i32>(self) -> Self {
-        Quarter(ssse3!({
-            let shift = _mm_cvtsi32_si128(2 * PLANE);
-            _mm_and_si128(_mm_srl_epi16(self.0, shift), _mm_set1_epi8(3))
-        }))
+    fn pairs(self) -> [Self; 2] {
+        ssse3!({
+            let [first, second] = [_mm_set1_epi8(0x03), _mm_set1_epi8(0x0c)];
+            [Quarter(_mm_and_si128(self.0, first)), Quarter(_mm_and_si128(self.0, second))]
+        })
+    }
+
+    #[inline(always)]
+    fn upper(self) -> Self {
+        Quarter(ssse3!(_mm_srli_epi16::<4>(self.0)))
     }
 
     #[inline(always)]
@@ -59,6 +63,16 @@ impl Maddubs for Quarter {
     }
 
     #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Quarter(ssse3!(_mm_add_epi32(self.0, other.0)))
+    }
+
+    #[inline(always)]
+    fn quarter(self) -> Self {
+        Quarter(ssse3!(_mm_srai_epi32::<2>(self.0)))
+    }
+
+    #[inline(always)]
     fn scale_into(self, scale: f32, y: &mut [f32]) {
         // SAFETY: a `Quarter` is at hand, so the CPU has SSSE3.
         unsafe { store_scaled(self.0, scale, y) }
@@ -68,7 +82,7 @@ impl Maddubs for Quarter {
 pub(super) fn matmul(isa: Ssse3, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
     #[target_feature(enable = "ssse3")]
     fn compiled(isa: Ssse3, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
-        maddubs::matmul::<Quarter, 4>(isa, blocks, x, scale, y);
+        maddubs::matmul::<Quarter, 4, 2>(isa, blocks, x, scale, y);
     }
     ssse3!(compiled(isa, blocks, x, scale, y))
 }

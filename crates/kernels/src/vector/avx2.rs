@@ -24,6 +24,11 @@ impl Register for Eight {
     type Isa = Avx2;
 
     #[inline(always)]
+    fn sqrt(_: Avx2, value: f32) -> f32 {
+        avx2!(_mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(value))))
+    }
+
+    #[inline(always)]
     fn splat(_: Avx2, value: f32) -> Self {
         Eight(avx2!(_mm256_set1_ps(value)))
     }

@@ -24,6 +24,11 @@ impl Register for Sixteen {
     type Isa = Avx512Vnni;
 
     #[inline(always)]
+    fn sqrt(_: Avx512Vnni, value: f32) -> f32 {
+        avx512!(_mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(value))))
+    }
+
+    #[inline(always)]
     fn splat(_: Avx512Vnni, value: f32) -> Self {
         Sixteen(avx512!(_mm512_set1_ps(value)))
     }

@@ -1,4 +1,4 @@
-//! The constants of the f32 arithmetic, as `crates/ARITHMETIC.md` lists them, and what the WKV recurrence reads.
+//! The constants of the f32 arithmetic, as `crates/ARITHMETIC.md` lists them.
 
 /// Number of partial sums of a reduction.
 pub(crate) const LANES: usize = 16;
@@ -33,17 +33,4 @@ pub(crate) mod exp {
         f32::from_bits(0x3e2a_aaaa),
         f32::from_bits(0x3f00_0000),
     ];
-}
-
-/// What one head of the WKV recurrence reads, S values each.
-#[derive(Debug, Clone, Copy)]
-#[allow(missing_docs, reason = "r, k, v are the names of the definition")]
-pub struct WkvInput<'a> {
-    pub r: &'a [f32],
-    pub k: &'a [f32],
-    pub v: &'a [f32],
-    /// `exp(-exp(log_decay))`: what is kept of the state.
-    pub decay: &'a [f32],
-    /// `exp(u)`: how much the current token counts.
-    pub bonus: &'a [f32],
 }

@@ -1,8 +1,8 @@
 //! The f32 steps as `crates/ARITHMETIC.md` writes them, one value at a time.
 
-use super::constants::WkvInput;
 use super::constants::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, ROUND_BITS, TINY};
-use super::divide::divide;
+use super::divide::{divide, mean};
+use super::operands::{MixInput, NormInput, WkvInput};
 
 #[inline(always)]
 fn max(a: f32, b: f32) -> f32 {
@@ -86,18 +86,26 @@ pub(crate) fn fold16(mut lanes: [f32; LANES]) -> f32 {
 }
 
 pub(crate) fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
-    let n = x.len() as f32;
-    let mean = divide(sum16!([x], |x| x), n);
-    let variance = divide(
-        sum16!([x], |x| {
-            let d = x - mean;
-            d * d
-        }),
-        n,
-    );
+    let (mu, inv) = moments(x);
+    each!(out, [x, weight, bias], |_, x, weight, bias| (x - mu) * inv * weight + bias);
+}
+
+/// The mean, and what the deviations from it are multiplied with.
+fn moments(x: &[f32]) -> (f32, f32) {
+    let mu = mean(sum16!([x], |x| x), x.len());
+    let squares = sum16!([x], |x| {
+        let d = x - mu;
+        d * d
+    });
+    let variance = mean(squares, x.len());
     // A variance that overflows must not become an output of nothing but biases.
-    let inv = divide(1.0, libm::sqrtf(variance + EPS)) + variance * 0.0;
-    each!(out, [x, weight, bias], |_, x, weight, bias| (x - mean) * inv * weight + bias);
+    (mu, divide(1.0, libm::sqrtf(variance + EPS)) + variance * 0.0)
+}
+
+/// [`layer_norm`] in place.
+fn layer_norm_in_place(x: &mut [f32], weight: &[f32], bias: &[f32]) {
+    let (mu, inv) = moments(x);
+    each!(x, [weight, bias], |x, weight, bias| (x - mu) * inv * weight + bias);
 }
 
 pub(crate) fn mix(z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]) {
@@ -105,8 +113,7 @@ pub(crate) fn mix(z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]) {
 }
 
 pub(crate) fn quantise_int8(y: &[f32], q: &mut [i8]) -> f32 {
-    let mean = divide(sum16!([y], |y| y.abs()), y.len() as f32);
-    let t = max(TINY, 2.5 * mean);
+    let t = max(TINY, 2.5 * mean(sum16!([y], |y| y.abs()), y.len()));
     let s = divide(INT8_MAX, t);
     if t < f32::INFINITY && y.len() < 1 << 16 {
         // Every |y| is at most n times the mean and none is a NaN, so that rounding before limiting is the same; and
@@ -116,6 +123,58 @@ pub(crate) fn quantise_int8(y: &[f32], q: &mut [i8]) -> f32 {
         each!(q, [y], |_, y| round(min(max(y * s, -INT8_MAX), INT8_MAX)) as i8);
     }
     divide(t, INT8_MAX)
+}
+
+pub(crate) fn mix_inputs<const N: usize>(
+    z: &[f32],
+    p: &[f32],
+    mixes: [MixInput<'_>; N],
+    room: &mut [f32],
+    q: [&mut [i8]; N],
+) -> [f32; N] {
+    let (mut scales, room) = ([0.0; N], &mut room[..z.len()]);
+    for ((MixInput { mu, norm }, q), scale) in mixes.into_iter().zip(q).zip(&mut scales) {
+        mix(z, p, mu, room);
+        *scale = normed_input(room, norm, q);
+    }
+    scales
+}
+
+pub(crate) fn relu_squared_input(k: &[f32], norm: NormInput<'_>, room: &mut [f32], q: &mut [i8]) -> f32 {
+    let room = &mut room[..k.len()];
+    each!(room, [k], |_, k| {
+        let h = max(0.0, k);
+        h * h
+    });
+    normed_input(room, norm, q)
+}
+
+#[allow(clippy::too_many_arguments, reason = "operands of one step of the definition")]
+pub(crate) fn gated_input(
+    x: &[f32],
+    head_size: usize,
+    group_norm: NormInput<'_>,
+    g: &[f32],
+    y: &mut [f32],
+    norm: NormInput<'_>,
+    room: &mut [f32],
+    q: &mut [i8],
+) -> f32 {
+    let heads = x.chunks_exact(head_size).zip(y.chunks_exact_mut(head_size));
+    let parameters = group_norm.weight.chunks_exact(head_size).zip(group_norm.bias.chunks_exact(head_size));
+    for ((x, y), (weight, bias)) in heads.zip(parameters) {
+        layer_norm(x, weight, bias, y);
+    }
+    silu_gate(y, g);
+    let room = &mut room[..y.len()];
+    room.copy_from_slice(y);
+    normed_input(room, norm, q)
+}
+
+/// Quantises the norm of `x` into `q`; returns the scale.
+fn normed_input(x: &mut [f32], norm: NormInput<'_>, q: &mut [i8]) -> f32 {
+    layer_norm_in_place(x, norm.weight, norm.bias);
+    quantise_int8(x, q)
 }
 
 /// The largest `|x_i|`; 0 if there is none. Magnitudes compare as their bits do, and there a NaN is the largest.
@@ -132,8 +191,15 @@ pub(crate) fn quantise_15bit(z: &[f32], q: &mut [i16]) -> f32 {
     divide(t, INT15_MAX)
 }
 
+pub(crate) fn wkv(head_size: usize, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
+    let states = state.chunks_exact_mut(head_size * head_size);
+    for (h, (state, y)) in states.zip(y.chunks_exact_mut(head_size)).enumerate() {
+        wkv_head(input.head(h * head_size, head_size), state, y);
+    }
+}
+
 /// Four columns of the state at a time: their sums and values stay in registers while `i` runs down the rows.
-pub(crate) fn wkv(input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
+fn wkv_head(input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
     let WkvInput { r, k, v, decay, bonus } = input;
     let s = y.len();
     let now = bonus_sum(r, k, bonus);
@@ -165,7 +231,7 @@ pub(crate) fn wkv(input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
 
 /// `Σ_i (r_i · b_i) · k_i`: how much of `v` the current token adds.
 #[inline(always)]
-pub(crate) fn bonus_sum(r: &[f32], k: &[f32], bonus: &[f32]) -> f32 {
+fn bonus_sum(r: &[f32], k: &[f32], bonus: &[f32]) -> f32 {
     sum16!([r, bonus, k], |r, bonus, k| r * bonus * k)
 }
 

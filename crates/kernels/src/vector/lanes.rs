@@ -4,18 +4,24 @@
 //! proof enough for the operations on it. Everything here is `inline(always)`: it becomes part of the
 //! instruction set's own entry function, which enables the instructions.
 
-use super::constants::WkvInput;
 use super::constants::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, TINY};
-use super::generic;
+use super::divide::mean;
+use super::operands::WkvInput;
 
-// Theirs is a file of their own.
+// These have files of their own.
+pub(crate) use super::inputs::{gated_input, mix_inputs, relu_squared_input};
 pub(crate) use super::select::{not_below, strided_maxima};
 
 /// Sixteen f32 lanes.
 pub(crate) trait Lanes: Copy {
     /// The proof that the instructions may run.
     type Isa: Copy;
+    /// How many registers the lanes take.
+    const REGISTERS: usize;
 
+    /// The root of one value, by the instruction as the set encodes it: an older encoding among newer ones stalls some
+    /// CPUs for hundreds of cycles.
+    fn sqrt(isa: Self::Isa, value: f32) -> f32;
     fn splat(isa: Self::Isa, value: f32) -> Self;
     fn load(isa: Self::Isa, from: &[f32; LANES]) -> Self;
     /// From 16 little-endian values at any alignment.
@@ -57,11 +63,19 @@ macro_rules! entries {
             fn quantise_int8(y: &[f32], q: &mut [i8]) -> f32;
             fn quantise_15bit(z: &[f32], q: &mut [i16]) -> f32;
             fn largest_magnitude(x: &[f32]) -> f32;
-            fn wkv(input: crate::WkvInput<'_>, state: &mut [f32], y: &mut [f32]);
+            fn wkv(head_size: usize, input: crate::WkvInput<'_>, state: &mut [f32], y: &mut [f32]);
             fn silu_gate(o: &mut [f32], g: &[f32]);
             fn sigmoid_gate_add(x: &mut [f32], r: &[f32], v: &[f32]);
             fn relu_squared(k: &mut [f32]);
             fn add(x: &mut [f32], y: &[f32]);
+            fn mix_inputs<N>(
+                z: &[f32], p: &[f32], mixes: [crate::MixInput<'_>; N], room: &mut [f32], q: [&mut [i8]; N]
+            ) -> [f32; N];
+            fn gated_input(
+                x: &[f32], head_size: usize, group_norm: crate::NormInput<'_>, g: &[f32], y: &mut [f32],
+                norm: crate::NormInput<'_>, room: &mut [f32], q: &mut [i8]
+            ) -> f32;
+            fn relu_squared_input(k: &[f32], norm: crate::NormInput<'_>, room: &mut [f32], q: &mut [i8]) -> f32;
             fn exp(x: &mut [f32]);
             fn dot_rows(rows: &[u8], z: &[f32], logits: &mut [f32]);
             fn argmax(logits: &[f32]) -> u32;
@@ -72,12 +86,13 @@ macro_rules! entries {
         }
     };
     (@each $isa:ty, $lanes:ty, $features:literal,
-     $(fn $name:ident ( $($arg:ident : $type:ty),* ) $(-> $result:ty)?;)*) => {$(
+     $(fn $name:ident $(<$n:ident>)? ( $($arg:ident : $type:ty),* ) $(-> $result:ty)?;)*) => {$(
         #[inline(always)]
-        pub(crate) fn $name(isa: impl Into<$isa>, $($arg: $type),*) $(-> $result)? {
+        pub(crate) fn $name $(<const $n: usize>)? (isa: impl Into<$isa>, $($arg: $type),*) $(-> $result)? {
             #[target_feature(enable = $features)]
-            fn compiled(isa: $isa, $($arg: $type),*) $(-> $result)? {
-                $crate::vector::lanes::$name::<$lanes>(isa, $($arg),*)
+            #[allow(clippy::too_many_arguments, reason = "operands of one step of the definition")]
+            fn compiled $(<const $n: usize>)? (isa: $isa, $($arg: $type),*) $(-> $result)? {
+                $crate::vector::lanes::$name::<$lanes $(, $n)?>(isa, $($arg),*)
             }
             // SAFETY: the token proves the features.
             #[allow(unused_unsafe, reason = "WebAssembly has no CPU without the features a module was accepted with")]
@@ -102,7 +117,7 @@ fn pad(tail: &[f32]) -> [f32; LANES] {
 }
 
 #[inline(always)]
-fn load_tail<L: Lanes>(isa: L::Isa, tail: &[f32]) -> L {
+pub(super) fn load_tail<L: Lanes>(isa: L::Isa, tail: &[f32]) -> L {
     L::load(isa, &pad(tail))
 }
 
@@ -161,12 +176,18 @@ macro_rules! sum16 {
 
 #[inline(always)]
 pub(crate) fn layer_norm<L: Lanes>(isa: L::Isa, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
-    let n = x.len() as f32;
-    let mean = L::splat(isa, sum16!(isa, L, x, |x| x) / n);
-    zip_into!(isa, L, out, [x], |_, x| x.sub(mean));
-    let variance = sum16!(isa, L, out, |d| d.mul(d)) / n;
-    let inv = L::splat(isa, 1.0 / libm::sqrtf(variance + EPS) + variance * 0.0);
+    let mu = L::splat(isa, mean(sum16!(isa, L, x, |x| x), x.len()));
+    zip_into!(isa, L, out, [x], |_, x| x.sub(mu));
+    let variance = mean(sum16!(isa, L, out, |d| d.mul(d)), x.len());
+    let inv = L::splat(isa, inverse_deviation::<L>(isa, variance));
     zip_into!(isa, L, out, [weight, bias], |d, weight, bias| d.mul(inv).mul(weight).add(bias));
+}
+
+/// What the deviations from a mean are multiplied with, of their variance. One that overflows gives NaN, lest the output
+/// be nothing but biases.
+#[inline(always)]
+pub(super) fn inverse_deviation<L: Lanes>(isa: L::Isa, variance: f32) -> f32 {
+    1.0 / L::sqrt(isa, variance + EPS) + variance * 0.0
 }
 
 #[inline(always)]
@@ -176,20 +197,33 @@ pub(crate) fn mix<L: Lanes>(isa: L::Isa, z: &[f32], p: &[f32], mu: &[f32], out: 
 
 #[inline(always)]
 pub(crate) fn quantise_int8<L: Lanes>(isa: L::Isa, y: &[f32], q: &mut [i8]) -> f32 {
-    let mean = sum16!(isa, L, y, |y| y.abs()) / y.len() as f32;
-    let spread = 2.5 * mean;
-    let t = if TINY > spread { TINY } else { spread };
-    let (s, low, high) = (L::splat(isa, INT8_MAX / t), L::splat(isa, -INT8_MAX), L::splat(isa, INT8_MAX));
+    let (scale, factor) = int8_scale(mean(sum16!(isa, L, y, |y| y.abs()), y.len()));
+    let factor = L::splat(isa, factor);
     let ((chunks, tail), (q_chunks, q_tail)) = (split(y), q.as_chunks_mut::<LANES>());
     for (y, q) in chunks.iter().zip(q_chunks) {
-        L::load(isa, y).mul(s).max(low).min(high).round_to_i8(q);
+        quantise_lanes(isa, L::load(isa, y), factor, q);
     }
     if !tail.is_empty() {
         let mut last = [0; LANES];
-        load_tail::<L>(isa, tail).mul(s).max(low).min(high).round_to_i8(&mut last);
+        quantise_lanes(isa, load_tail::<L>(isa, tail), factor, &mut last);
         q_tail.copy_from_slice(&last[..q_tail.len()]);
     }
-    t / INT8_MAX
+    scale
+}
+
+/// What one unit of an INT8 vector is worth, and what its values are multiplied with, from their mean magnitude.
+#[inline(always)]
+pub(super) fn int8_scale(mean: f32) -> (f32, f32) {
+    let spread = 2.5 * mean;
+    let t = if TINY > spread { TINY } else { spread };
+    (t / INT8_MAX, INT8_MAX / t)
+}
+
+/// Sixteen INT8 values.
+#[inline(always)]
+pub(super) fn quantise_lanes<L: Lanes>(isa: L::Isa, y: L, factor: L, q: &mut [i8; LANES]) {
+    let (low, high) = (L::splat(isa, -INT8_MAX), L::splat(isa, INT8_MAX));
+    y.mul(factor).max(low).min(high).round_to_i8(q);
 }
 
 /// The largest `|x_i|`, compared as bits: a NaN is the largest.
@@ -224,25 +258,29 @@ pub(crate) fn quantise_15bit<L: Lanes>(isa: L::Isa, z: &[f32], q: &mut [i16]) ->
     t / INT15_MAX
 }
 
-/// Sixteen columns of the state at a time, so that their sums stay in registers while `i` runs down the rows.
 #[inline(always)]
-pub(crate) fn wkv<L: Lanes>(isa: L::Isa, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
-    let WkvInput { r, k, v, decay, bonus } = input;
-    let s = y.len();
-    let now = generic::bonus_sum(r, k, bonus);
-    let whole = s - s % LANES;
-    for j in (0..whole).step_by(LANES) {
-        let v = L::load(isa, column(&v[j..]));
-        let mut sums = L::splat(isa, 0.0);
-        for (((row, &r), &k), &w) in state.chunks_exact_mut(s).zip(r).zip(k).zip(decay) {
-            let a_ij = column_mut(&mut row[j..]);
-            let a = L::load(isa, a_ij);
-            sums = sums.add(L::splat(isa, r).mul(a));
-            L::splat(isa, w).mul(a).add(L::splat(isa, k).mul(v)).store(a_ij);
-        }
-        sums.add(L::splat(isa, now).mul(v)).store(column_mut(&mut y[j..]));
+pub(crate) fn wkv<L: Lanes>(isa: L::Isa, head_size: usize, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
+    let states = state.chunks_exact_mut(head_size * head_size);
+    for (h, (state, y)) in states.zip(y.chunks_exact_mut(head_size)).enumerate() {
+        wkv_head::<L>(isa, input.head(h * head_size, head_size), state, y);
     }
-    for j in whole..s {
+}
+
+/// Some columns of the state at a time, so that their sums stay in registers while `i` runs down the rows; so many that
+/// their sums do not wait for themselves, and no more than there are registers for.
+#[inline(always)]
+fn wkv_head<L: Lanes>(isa: L::Isa, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
+    let s = y.len();
+    let now = bonus_sum::<L>(isa, input.r, input.k, input.bonus);
+    let mut from = 0;
+    if L::REGISTERS == 1 {
+        from = wkv_columns::<L, 4>(isa, input, now, from, state, y);
+    }
+    if L::REGISTERS <= 2 {
+        from = wkv_columns::<L, 2>(isa, input, now, from, state, y);
+    }
+    let WkvInput { r, k, v, decay, .. } = input;
+    for j in wkv_columns::<L, 1>(isa, input, now, from, state, y)..s {
         let mut sum = 0.0;
         for (((row, &r), &k), &w) in state.chunks_exact_mut(s).zip(r).zip(k).zip(decay) {
             sum += r * row[j];
@@ -250,6 +288,57 @@ pub(crate) fn wkv<L: Lanes>(isa: L::Isa, input: WkvInput<'_>, state: &mut [f32],
         }
         y[j] = sum + now * v[j];
     }
+}
+
+/// `Σ_i (r_i · b_i) · k_i`: how much of `v` the current token adds.
+#[inline(always)]
+fn bonus_sum<L: Lanes>(isa: L::Isa, r: &[f32], k: &[f32], bonus: &[f32]) -> f32 {
+    let ((r, r_tail), (k, k_tail), (bonus, bonus_tail)) = (split(r), split(k), split(bonus));
+    let mut sums = L::splat(isa, 0.0);
+    for ((r, k), bonus) in r.iter().zip(k).zip(bonus) {
+        sums = sums.add(L::load(isa, r).mul(L::load(isa, bonus)).mul(L::load(isa, k)));
+    }
+    if !r_tail.is_empty() {
+        let product = load_tail::<L>(isa, r_tail).mul(load_tail(isa, bonus_tail)).mul(load_tail(isa, k_tail));
+        sums = sums.add(product);
+    }
+    sums.sum()
+}
+
+/// As many times `16 · N` columns of the recurrence as there are, from column `from` on; returns the first one left.
+#[inline(always)]
+fn wkv_columns<L: Lanes, const N: usize>(
+    isa: L::Isa,
+    input: WkvInput<'_>,
+    now: f32,
+    mut from: usize,
+    state: &mut [f32],
+    y: &mut [f32],
+) -> usize {
+    let (WkvInput { r, k, v, decay, .. }, s) = (input, y.len());
+    while from + N * LANES <= s {
+        let mut v_j = [L::splat(isa, 0.0); N];
+        for (c, v_j) in v_j.iter_mut().enumerate() {
+            *v_j = L::load(isa, column(&v[from + c * LANES..]));
+        }
+        let mut sums = [L::splat(isa, 0.0); N];
+        for (((row, &r), &k), &w) in state.chunks_exact_mut(s).zip(r).zip(k).zip(decay) {
+            let (r, k, w) = (L::splat(isa, r), L::splat(isa, k), L::splat(isa, w));
+            let (columns, _) = row[from..].as_chunks_mut::<LANES>();
+            let columns: &mut [_; N] = columns.first_chunk_mut().expect("the loop is over whole columns");
+            for c in 0..N {
+                let a = L::load(isa, &columns[c]);
+                sums[c] = sums[c].add(r.mul(a));
+                w.mul(a).add(k.mul(v_j[c])).store(&mut columns[c]);
+            }
+        }
+        let now = L::splat(isa, now);
+        for c in 0..N {
+            sums[c].add(now.mul(v_j[c])).store(column_mut(&mut y[from + c * LANES..]));
+        }
+        from += N * LANES;
+    }
+    from
 }
 
 #[inline(always)]
@@ -264,7 +353,13 @@ fn column_mut(x: &mut [f32]) -> &mut [f32; LANES] {
 
 #[inline(always)]
 pub(crate) fn silu_gate<L: Lanes>(isa: L::Isa, o: &mut [f32], g: &[f32]) {
-    zip_into!(isa, L, o, [g], |o, g| o.mul(g.mul(sigmoid_lanes(isa, g))));
+    zip_into!(isa, L, o, [g], |o, g| silu_gated(isa, o, g));
+}
+
+/// `o · silu(g)`.
+#[inline(always)]
+pub(super) fn silu_gated<L: Lanes>(isa: L::Isa, o: L, g: L) -> L {
+    o.mul(g.mul(sigmoid_lanes(isa, g)))
 }
 
 #[inline(always)]

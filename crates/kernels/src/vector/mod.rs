@@ -17,7 +17,10 @@ mod constants;
 mod divide;
 pub(crate) mod generic;
 #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+mod inputs;
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
 pub(crate) mod lanes;
+mod operands;
 #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
 mod select;
 #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
@@ -40,10 +43,11 @@ pub(crate) mod ssse3;
 
 use crate::isa::dispatch;
 use crate::kernels::{Kernels, same_length};
+use crate::ternary::QuantisedRows;
 use crate::vector;
 
 pub(crate) use constants::LANES;
-pub use constants::WkvInput;
+pub use operands::{MixInput, NormInput, WkvInput};
 
 impl Kernels {
     /// `out = layer_norm(x; weight, bias)`, all of one length.
@@ -58,6 +62,68 @@ impl Kernels {
     pub fn mix(&self, z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]) {
         same_length(z.len(), &[p.len(), mu.len(), out.len()]);
         dispatch!(self.isa, vector::mix(z, p, mu, out));
+    }
+
+    /// Adds a row to each of `inputs`, which read one token in different mixtures with the one before it:
+    /// `quantise(layer_norm(z + (p - z) · mu))`. `room` is N × the next multiple of 16 values of working room.
+    ///
+    /// # Panics
+    /// If not all lengths are that of `z`, or there is no room for another row.
+    pub fn mix_inputs<const N: usize>(
+        &self,
+        z: &[f32],
+        p: &[f32],
+        mixes: [MixInput<'_>; N],
+        room: &mut [f32],
+        inputs: [&mut QuantisedRows; N],
+    ) {
+        for MixInput { mu, norm } in mixes {
+            same_length(z.len(), &[p.len(), mu.len(), norm.weight.len(), norm.bias.len()]);
+        }
+        check_room(N * z.len().next_multiple_of(LANES), room);
+        let mut inputs = inputs;
+        let q = inputs.each_mut().map(|input| input.next_row(z.len()));
+        let scales = dispatch!(self.isa, vector::mix_inputs(z, p, mixes, room, q));
+        for (input, scale) in inputs.into_iter().zip(scales) {
+            input.set_scale(scale);
+        }
+    }
+
+    /// `y = group_norm(x) · silu(g)` for heads of `head_size` values, and another row of `input`:
+    /// `quantise(layer_norm(y))`. `room` is the next multiple of 16 values of working room.
+    ///
+    /// # Panics
+    /// If not all lengths are that of `x`, which is whole heads, or there is no room for another row.
+    #[allow(clippy::too_many_arguments, reason = "operands of one step of the definition")]
+    pub fn gated_input(
+        &self,
+        x: &[f32],
+        head_size: usize,
+        group_norm: NormInput<'_>,
+        g: &[f32],
+        y: &mut [f32],
+        norm: NormInput<'_>,
+        room: &mut [f32],
+        input: &mut QuantisedRows,
+    ) {
+        same_length(x.len(), &[group_norm.weight.len(), group_norm.bias.len(), g.len(), y.len()]);
+        same_length(x.len(), &[norm.weight.len(), norm.bias.len(), x.len().next_multiple_of(head_size)]);
+        check_room(x.len(), room);
+        let q = input.next_row(x.len());
+        let scale = dispatch!(self.isa, vector::gated_input(x, head_size, group_norm, g, y, norm, room, q));
+        input.set_scale(scale);
+    }
+
+    /// Another row of `input`: `quantise(layer_norm(relu(k)²))`. `room` is the next multiple of 16 values of working room.
+    ///
+    /// # Panics
+    /// If not all lengths are that of `k`, or there is no room for another row.
+    pub fn relu_squared_input(&self, k: &[f32], norm: NormInput<'_>, room: &mut [f32], input: &mut QuantisedRows) {
+        same_length(k.len(), &[norm.weight.len(), norm.bias.len()]);
+        check_room(k.len(), room);
+        let q = input.next_row(k.len());
+        let scale = dispatch!(self.isa, vector::relu_squared_input(k, norm, room, q));
+        input.set_scale(scale);
     }
 
     /// INT8 values of `y` into `q`; returns the scale of one unit.
@@ -80,13 +146,20 @@ impl Kernels {
         dispatch!(self.isa, vector::largest_magnitude(x))
     }
 
-    /// One head of the WKV recurrence: reads and updates `state` (S × S, row `i` for key `i`), writes `y` (S).
+    /// The WKV recurrence of heads of `head_size` values: reads and updates `state` (H × S × S, row `i` of a head for its
+    /// key `i`), writes `y` (H × S).
+    ///
+    /// # Panics
+    /// If the lengths are not these.
     #[inline]
-    pub fn wkv(&self, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
+    pub fn wkv(&self, head_size: usize, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
         let WkvInput { r, k, v, decay, bonus } = input;
-        same_length(y.len(), &[r.len(), k.len(), v.len(), decay.len(), bonus.len()]);
-        same_length(y.len() * y.len(), &[state.len()]);
-        dispatch!(self.isa, vector::wkv(input, state, y));
+        same_length(
+            y.len(),
+            &[r.len(), k.len(), v.len(), decay.len(), bonus.len(), y.len().next_multiple_of(head_size)],
+        );
+        same_length(y.len() * head_size, &[state.len()]);
+        dispatch!(self.isa, vector::wkv(head_size, input, state, y));
     }
 
     /// `o = o · silu(g)`.
@@ -158,4 +231,11 @@ impl Kernels {
     pub fn read(&self, bytes: &[u8]) -> f32 {
         dispatch!(self.isa, vector::read(bytes))
     }
+}
+
+/// That there is working room for `len` values, and for those that fill up the last 16.
+#[track_caller]
+fn check_room(len: usize, room: &[f32]) {
+    let needed = len.next_multiple_of(LANES);
+    assert!(room.len() >= needed, "room for {} values instead of {needed}", room.len());
 }

@@ -26,6 +26,12 @@ impl Register for Four {
     type Isa = Simd128;
 
     #[inline(always)]
+    fn sqrt(_: Simd128, value: f32) -> f32 {
+        // The target's own instruction.
+        libm::sqrtf(value)
+    }
+
+    #[inline(always)]
     fn splat(_: Simd128, value: f32) -> Self {
         Four(simd!(f32x4_splat(value)))
     }

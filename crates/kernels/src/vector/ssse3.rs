@@ -33,6 +33,11 @@ impl Register for Four {
     type Isa = Ssse3;
 
     #[inline(always)]
+    fn sqrt(_: Ssse3, value: f32) -> f32 {
+        ssse3!(_mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(value))))
+    }
+
+    #[inline(always)]
     fn splat(_: Ssse3, value: f32) -> Self {
         Four(ssse3!(_mm_set1_ps(value)))
     }

@@ -11,6 +11,8 @@ pub(crate) trait Register: Copy {
     /// The proof that the instructions may run.
     type Isa: Copy;
 
+    /// The root of one value.
+    fn sqrt(isa: Self::Isa, value: f32) -> f32;
     fn splat(isa: Self::Isa, value: f32) -> Self;
     /// From as many values as the register has lanes, or more.
     fn load(isa: Self::Isa, from: &[f32]) -> Self;
@@ -64,6 +66,12 @@ macro_rules! lanewise {
 
 impl<R: Register, const N: usize> Lanes for Wide<R, N> {
     type Isa = R::Isa;
+    const REGISTERS: usize = N;
+
+    #[inline(always)]
+    fn sqrt(isa: R::Isa, value: f32) -> f32 {
+        R::sqrt(isa, value)
+    }
 
     #[inline(always)]
     fn splat(isa: R::Isa, value: f32) -> Self {

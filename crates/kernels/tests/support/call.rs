@@ -3,7 +3,7 @@
 use super::bits;
 use super::data::Source;
 use super::memory::{Buffer, Place};
-use bitstate_kernels::{HeadRows, Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, WkvInput};
+use bitstate_kernels::{HeadRows, Kernels, MatmulScratch, MixInput, NormInput, QuantisedRows, TernaryMatrix, WkvInput};
 use bitstate_model::{Matrix, MatrixData};
 use bitstate_reference::canonical::primitives as oracle;
 
@@ -53,6 +53,29 @@ pub enum Call {
         x: Vec<f32>,
         y: Vec<f32>,
     },
+    /// The inputs of four matrices: `mu`, `weight`, `bias` of each.
+    MixInputs {
+        z: Vec<f32>,
+        p: Vec<f32>,
+        mixes: [[Vec<f32>; 3]; 4],
+    },
+    /// The input of two matrices.
+    MixTwo {
+        z: Vec<f32>,
+        p: Vec<f32>,
+        mixes: [[Vec<f32>; 3]; 2],
+    },
+    GatedInput {
+        x: Vec<f32>,
+        head_size: usize,
+        group_norm: [Vec<f32>; 2],
+        g: Vec<f32>,
+        norm: [Vec<f32>; 2],
+    },
+    ReluSquaredInput {
+        k: Vec<f32>,
+        norm: [Vec<f32>; 2],
+    },
     StridedMaxima {
         x: Vec<f32>,
         scale: f32,
@@ -93,6 +116,9 @@ pub enum Call {
 pub fn vector_calls(from: &mut Source, n: usize) -> Vec<Call> {
     let [scale, floor] = [from.float(), from.float()];
     let (step, groups) = (1 + from.next() as usize % 3, 1 + from.next() as usize % 70);
+    // Heads that divide the vector: whole vectors of lanes and others.
+    let head_sizes: Vec<usize> = (1..=n.max(1)).filter(|size| n.is_multiple_of(*size)).collect();
+    let head_size = head_sizes[from.next() as usize % head_sizes.len()];
     let mut v = || from.floats(n);
     vec![
         Call::Exp { x: v().iter().map(|x| x * 30.0).collect() },
@@ -104,6 +130,10 @@ pub fn vector_calls(from: &mut Source, n: usize) -> Vec<Call> {
         Call::SigmoidGateAdd { x: v(), r: v(), v: v() },
         Call::ReluSquared { k: v() },
         Call::Add { x: v(), y: v() },
+        Call::MixInputs { z: v(), p: v(), mixes: [(); 4].map(|()| [v(), v(), v()]) },
+        Call::MixTwo { z: v(), p: v(), mixes: [(); 2].map(|()| [v(), v(), v()]) },
+        Call::GatedInput { x: v(), head_size, group_norm: [v(), v()], g: v(), norm: [v(), v()] },
+        Call::ReluSquaredInput { k: v(), norm: [v(), v()] },
         Call::StridedMaxima { x: v(), scale, step, groups },
         // Some, all, and few of them.
         Call::NotBelow { x: v(), scale, floor },
@@ -166,10 +196,9 @@ impl Call {
             }
             Call::Mix { z, p, mu } => inputs.write(z.len(), [z, p, mu], |out, [z, p, mu]| kernels.mix(z, p, mu, out)),
             Call::QuantiseInt8 { y } => {
-                let mut rows = QuantisedRows::new(kernels, y.len(), 1);
-                rows.clear(y.len());
+                let mut rows = empty_rows(kernels, y.len(), 1);
                 inputs.read([y], |[y]| rows.push(y));
-                [integers(rows.q(0)), bits(&[rows.scale(0)])].concat()
+                quantised(&rows)
             }
             Call::Quantise15Bit { z } => {
                 let mut q = Buffer::<i16>::output(place, z.len());
@@ -179,7 +208,7 @@ impl Call {
             Call::Wkv { r, k, v, decay, bonus, state } => {
                 let mut moved = Buffer::new(place, state);
                 let y = inputs.write(r.len(), [r, k, v, decay, bonus], |y, [r, k, v, decay, bonus]| {
-                    kernels.wkv(WkvInput { r, k, v, decay, bonus }, &mut moved, y);
+                    kernels.wkv(y.len(), WkvInput { r, k, v, decay, bonus }, &mut moved, y);
                 });
                 [y, bits(&moved.finish())].concat()
             }
@@ -187,6 +216,27 @@ impl Call {
             Call::SigmoidGateAdd { x, r, v } => inputs.update(x, [r, v], |x, [r, v]| kernels.sigmoid_gate_add(x, r, v)),
             Call::ReluSquared { k } => inputs.update(k, [], |k, []| kernels.relu_squared(k)),
             Call::Add { x, y } => inputs.update(x, [y], |x, [y]| kernels.add(x, y)),
+            Call::MixInputs { z, p, mixes } => mix_inputs(kernels, place, z, p, mixes),
+            Call::MixTwo { z, p, mixes } => mix_inputs(kernels, place, z, p, mixes),
+            Call::GatedInput { x, head_size, group_norm, g, norm } => {
+                let mut rows = empty_rows(kernels, x.len(), 1);
+                let mut room = Buffer::<f32>::output(place, x.len().next_multiple_of(16));
+                let mut y = Buffer::<f32>::output(place, x.len());
+                let [[group_weight, group_bias], [weight, bias]] = [group_norm, norm];
+                inputs.read([x, g, group_weight, group_bias, weight, bias], |[x, g, gw, gb, weight, bias]| {
+                    let (group, norm) = (NormInput { weight: gw, bias: gb }, NormInput { weight, bias });
+                    kernels.gated_input(x, *head_size, group, g, &mut y, norm, &mut room, &mut rows);
+                });
+                [bits(&y.finish()), quantised(&rows)].concat()
+            }
+            Call::ReluSquaredInput { k, norm: [weight, bias] } => {
+                let mut rows = empty_rows(kernels, k.len(), 1);
+                let mut room = Buffer::<f32>::output(place, k.len().next_multiple_of(16));
+                inputs.read([k, weight, bias], |[k, weight, bias]| {
+                    kernels.relu_squared_input(k, NormInput { weight, bias }, &mut room, &mut rows);
+                });
+                quantised(&rows)
+            }
             Call::StridedMaxima { x, scale, step, groups } => {
                 inputs.write(*groups, [x], |maxima, [x]| kernels.strided_maxima(x, *scale, *step, maxima))
             }
@@ -258,6 +308,18 @@ impl Call {
             Call::SigmoidGateAdd { x, r, v } => each(x.len(), &|i| x[i] + (oracle::sigmoid(r[i]) * v[i])),
             Call::ReluSquared { k } => each(k.len(), &|i| oracle::max(0.0, k[i]) * oracle::max(0.0, k[i])),
             Call::Add { x, y } => each(x.len(), &|i| x[i] + y[i]),
+            Call::MixInputs { z, p, mixes } => mixed(z, p, mixes),
+            Call::MixTwo { z, p, mixes } => mixed(z, p, mixes),
+            Call::GatedInput { x, head_size, group_norm: [weight, bias], g, norm } => {
+                let heads = x.chunks(*head_size).zip(weight.chunks(*head_size).zip(bias.chunks(*head_size)));
+                let grouped = heads.flat_map(|(x, (weight, bias))| oracle::layer_norm(x, weight, bias));
+                let y: Vec<f32> = grouped.zip(g).map(|(y, g)| y * oracle::silu(*g)).collect();
+                [bits(&y), normed(&y, &norm[0], &norm[1])].concat()
+            }
+            Call::ReluSquaredInput { k, norm: [weight, bias] } => {
+                let squared: Vec<f32> = k.iter().map(|&k| oracle::max(0.0, k) * oracle::max(0.0, k)).collect();
+                normed(&squared, weight, bias)
+            }
             Call::StridedMaxima { x, scale, step, groups } => {
                 let mut maxima = vec![f32::NEG_INFINITY; *groups];
                 for (i, x) in x.iter().enumerate().filter(|(i, _)| i / groups % step == 0) {
@@ -314,11 +376,58 @@ impl Call {
             | Call::SiluGate { o: of, .. }
             | Call::SigmoidGateAdd { x: of, .. }
             | Call::ReluSquared { k: of }
+            | Call::MixInputs { z: of, .. }
+            | Call::MixTwo { z: of, .. }
+            | Call::GatedInput { x: of, .. }
+            | Call::ReluSquaredInput { k: of, .. }
             | Call::StridedMaxima { x: of, .. }
             | Call::NotBelow { x: of, .. }
             | Call::Add { x: of, .. } => format!("{name} {}", of.len()),
         }
     }
+}
+
+/// Rows in use before, for rows of `len` values: what was there must not count.
+fn empty_rows(kernels: Kernels, len: usize, rows: usize) -> QuantisedRows {
+    let mut empty = QuantisedRows::new(kernels, len, rows);
+    empty.clear(len);
+    (0..rows).for_each(|_| empty.push_int8(&vec![111; len], 3.0));
+    empty.clear(len);
+    empty
+}
+
+/// The values and the scale of every row.
+fn quantised(rows: &QuantisedRows) -> Vec<u32> {
+    (0..rows.rows()).flat_map(|row| [integers(rows.q(row)), bits(&[rows.scale(row)])].concat()).collect()
+}
+
+/// The inputs of `N` matrices by the kernel.
+fn mix_inputs<const N: usize>(
+    kernels: Kernels,
+    place: Place,
+    z: &Vec<f32>,
+    p: &Vec<f32>,
+    mixes: &[[Vec<f32>; 3]; N],
+) -> Vec<u32> {
+    let placed = mixes.each_ref().map(|mix| mix.each_ref().map(|values| Buffer::new(place, values)));
+    let mut room = Buffer::<f32>::output(place, N * z.len().next_multiple_of(16));
+    let mut rows = [(); N].map(|()| empty_rows(kernels, z.len(), 1));
+    Inputs(place).read([z, p], |[z, p]| {
+        let mixes = placed.each_ref().map(|[mu, weight, bias]| MixInput { mu, norm: NormInput { weight, bias } });
+        kernels.mix_inputs(z, p, mixes, &mut room, rows.each_mut());
+    });
+    rows.iter().flat_map(quantised).collect()
+}
+
+/// The same, from the definition.
+fn mixed(z: &[f32], p: &[f32], mixes: &[[Vec<f32>; 3]]) -> Vec<u32> {
+    mixes.iter().flat_map(|[mu, weight, bias]| normed(&oracle::mix(z, p, mu), weight, bias)).collect()
+}
+
+/// `quantise(layer_norm(x))`.
+fn normed(x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<u32> {
+    let quantised = oracle::quantise(&oracle::layer_norm(x, weight, bias));
+    [integers(&quantised.q), bits(&[quantised.a])].concat()
 }
 
 /// Runs kernels on f32 slices at one place.

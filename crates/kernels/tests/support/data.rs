@@ -3,7 +3,7 @@
 /// Lengths around the edges of vectors, and the widths of models.
 pub const LENGTHS: [usize; 17] = [1, 2, 15, 16, 17, 31, 32, 33, 96, 101, 160, 255, 256, 257, 512, 1024, 1030];
 /// Rows around the edges of row groups.
-pub const ROWS: [usize; 10] = [1, 2, 15, 16, 17, 31, 32, 33, 96, 101];
+pub const ROWS: [usize; 11] = [1, 2, 15, 17, 33, 63, 64, 65, 101, 130, 257];
 
 /// What the values of a vector are like.
 #[derive(Debug, Clone, Copy, PartialEq)]
