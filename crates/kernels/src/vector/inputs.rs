@@ -86,6 +86,7 @@ pub(crate) fn relu_squared_input<L: Lanes>(
 /// `y = group_norm(x) · silu(g)` for heads of `head_size` values, then `quantise(layer_norm(y))` into `q`; returns the
 /// scale.
 #[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "operands of one step of the definition")]
 pub(crate) fn gated_input<L: Lanes>(
     isa: L::Isa,
     x: &[f32],

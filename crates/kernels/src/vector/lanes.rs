@@ -88,9 +88,9 @@ macro_rules! entries {
     (@each $isa:ty, $lanes:ty, $features:literal,
      $(fn $name:ident $(<$n:ident>)? ( $($arg:ident : $type:ty),* ) $(-> $result:ty)?;)*) => {$(
         #[inline(always)]
+        #[allow(clippy::too_many_arguments, reason = "operands of one step of the definition")]
         pub(crate) fn $name $(<const $n: usize>)? (isa: impl Into<$isa>, $($arg: $type),*) $(-> $result)? {
             #[target_feature(enable = $features)]
-            #[allow(clippy::too_many_arguments, reason = "operands of one step of the definition")]
             fn compiled $(<const $n: usize>)? (isa: $isa, $($arg: $type),*) $(-> $result)? {
                 $crate::vector::lanes::$name::<$lanes $(, $n)?>(isa, $($arg),*)
             }
