@@ -1,6 +1,7 @@
 //! What `compare` and `report` say of records that are cut, mixed or made up, and the code that they end with.
 #![allow(clippy::unwrap_used)]
 
+use bitstate_harness::records::unpack;
 use bitstate_harness::workspace::environment::command;
 use std::path::{Path, PathBuf};
 
@@ -14,17 +15,19 @@ fn xtask(arguments: &[&Path]) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8_lossy(&said).into_owned())
 }
 
-/// The records of a published run.
+/// The packed records of a published run.
 fn published() -> PathBuf {
     let reports = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports");
     let folders = std::fs::read_dir(reports).unwrap().map(|entry| entry.unwrap().path());
-    folders.map(|folder| folder.join("records.jsonl")).find(|path| path.is_file()).unwrap()
+    folders.map(|folder| folder.join("records.jsonl.gz")).find(|path| path.is_file()).unwrap()
 }
 
 #[test]
 fn records_that_are_no_whole_run_are_refused_by_compare_and_report() {
     let good = &published();
-    let text = std::fs::read_to_string(good).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    unpack(good.parent().unwrap(), folder.path()).unwrap();
+    let text = std::fs::read_to_string(folder.path().join("records.jsonl")).unwrap();
     let half = text[..text.len() / 2].trim_end().to_string();
     let (_, rest) = text.split_once('\n').unwrap();
     let other = if text.contains("\"schema\":1") { 2 } else { 1 };
@@ -47,7 +50,6 @@ fn records_that_are_no_whole_run_are_refused_by_compare_and_report() {
         ("two runs", text.repeat(2), 2, "a second `run` row: the file is put together from two"),
         ("two builds", text.clone() + &another_commit, 3, "a second `run` row, of another machine or build"),
     ];
-    let folder = tempfile::tempdir().unwrap();
     let bad = folder.path().join("records.jsonl");
     for (name, text, code, words) in cases {
         std::fs::write(&bad, text).unwrap();

@@ -6,7 +6,7 @@ use crate::input::kind;
 use bitstate_harness::definitions::expected::Expected;
 use bitstate_harness::definitions::thresholds::Thresholds;
 use bitstate_harness::definitions::{golden, workloads};
-use bitstate_harness::targets as target;
+use bitstate_harness::targets;
 
 /// Reads one input.
 ///
@@ -15,7 +15,7 @@ use bitstate_harness::targets as target;
 pub fn run(data: &[u8]) {
     let Some((kind, text)) = kind(data) else { return };
     let refusal = match kind {
-        "targets" => target::check(text).err(),
+        "targets" => targets::check(text).err(),
         "workloads" => workloads::parse(text).err(),
         "thresholds" => Thresholds::parse(text).err(),
         "expected" => Expected::parse(text).err(),

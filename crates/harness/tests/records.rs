@@ -4,8 +4,9 @@
 
 use bitstate_harness::definitions::metrics::Direction;
 use bitstate_harness::definitions::thresholds::TimeLimits;
+use bitstate_harness::records::lines::Lines;
 use bitstate_harness::records::provenance::Provenance;
-use bitstate_harness::records::{Row, SCHEMA, read, schema, write};
+use bitstate_harness::records::{Row, SCHEMA, read, records_of, schema, write};
 use bitstate_harness::targets::skip::Cause;
 use bitstate_harness::workspace::Workspace;
 use serde_json::Value;
@@ -292,12 +293,11 @@ fn every_row_satisfies_the_schema_and_what_is_no_row_does_not() {
     }
     // What was published is read and satisfies it.
     let reports = std::fs::read_dir(Workspace::find().unwrap().reports()).unwrap();
-    let files: Vec<PathBuf> = reports.map(|entry| entry.unwrap().path().join("records.jsonl")).collect();
+    let files: Vec<PathBuf> = reports.map(|entry| records_of(&entry.unwrap().path())).collect();
     assert!(!files.is_empty());
     for file in files {
         read(&file).unwrap();
-        let text = std::fs::read_to_string(&file).unwrap();
-        let wrong = text.lines().find(|line| !valid(line));
+        let wrong = Lines::open(&file).unwrap().map(|line| line.unwrap().text).find(|line| !valid(line));
         assert_eq!(wrong, None, "{}", file.display());
     }
 }

@@ -29,8 +29,9 @@ const CHARTS: &str = "charts";
 /// # Errors
 /// If the folder of charts is there and cannot be read.
 pub(super) fn names(folder: &Path, files: &Files, holds: Holds) -> Result<Vec<(String, &'static str)>, Error> {
-    let why = match holds {
+    let why = |name: &str| match holds {
         Holds::Everything => "which the records do not give",
+        Holds::Pages if name.ends_with(".svg") => "which the records do not give",
         Holds::Pages => "which a published run does not keep",
         Holds::Records => "which a published run does not keep once there is a newer one",
     };
@@ -39,7 +40,11 @@ pub(super) fn names(folder: &Path, files: &Files, holds: Holds) -> Result<Vec<(S
         names.extend([RECORDS, "report.html", "report.json"].map(str::to_string));
     }
     names.retain(|name| folder.join(name).is_file() && !files.iter().any(|(made, _)| made == name));
-    Ok(names.into_iter().map(|name| (name, why)).collect())
+    let reason = |name: String| {
+        let why = why(&name);
+        (name, why)
+    };
+    Ok(names.into_iter().map(reason).collect())
 }
 
 /// The charts in a report's folder, by name.
