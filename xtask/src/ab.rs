@@ -1,7 +1,7 @@
 //! `cargo xtask ab`.
 
 use crate::bench::tell_folder;
-use crate::context::{self, Context, Ready, tell};
+use crate::context::{self, Context, Ready};
 use crate::flags::{Cli, Command, Flags};
 use crate::resume::{self, Resumed};
 use anyhow::{Context as _, bail};
@@ -64,7 +64,7 @@ pub struct AbFlags {
     /// Pin timed runs to processor N; by default the last free one of the fastest kind
     #[arg(long, value_name = "N")]
     pub cpu: Option<usize>,
-    /// Go on with the last comparison that was broken off: the pairs that it finished are not measured again
+    /// Resume the last interrupted comparison: pairs that it finished are not measured again
     #[arg(long)]
     pub resume: bool,
 }
@@ -172,7 +172,10 @@ fn measure_and_report(
         let moved = findings.iter().filter(|finding| finding.moved()).count();
         println!("{} counters of emulated targets compared, {moved} moved", findings.len());
     }
-    tell(&rows);
+    context::tell_gaps(&rows);
+    let tally = Tally::of(&rows);
+    let compared = made.comparisons.len();
+    println!("{compared} cases compared in time, {} runs failed, {} skipped", tally.failed, tally.skipped);
     tell_folder(&here.workspace, &folder, &provenance);
     println!("report: {}/report.html", here.workspace.show(&folder));
     Ok(exit)

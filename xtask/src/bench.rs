@@ -33,7 +33,7 @@ Examples:
   cargo xtask bench                        all targets; the report goes to target/bitstate/reports/
   cargo xtask bench --quick                fewer samples, under three minutes after the builds
   cargo xtask bench --publish first-light  the report goes to reports/<date>-first-light/, to be committed
-  cargo xtask bench --resume               go on with the last run that was broken off, with its flags
+  cargo xtask bench --resume               resume the last interrupted run, with its flags
   cargo xtask bench --target native --metric time --dry-run
   cargo xtask bench --target native --variant '^(avx2|avx512_vnni)$'
 
@@ -44,7 +44,7 @@ Where --variant leaves exactly two variants of one target, they are also measure
 the ratio of their times, with its interval, is in the terminal, the JSON and the report. That one is slower than
 the other changes no exit code: `cargo xtask ab` is the command that judges.
 
-A run that was broken off, by Ctrl-C, a crash or a full disk, goes on with `cargo xtask bench --resume`: every finished
+`cargo xtask bench --resume` resumes a run that Ctrl-C, a crash or a full disk interrupted: every finished
 run of a runner is in a journal in target/bitstate/unfinished/. It ends with 3 where commit, changes, tools, machine,
 models or flags are not those that the run began with.")]
 pub struct BenchFlags {
@@ -60,7 +60,7 @@ pub struct BenchFlags {
     /// Pin timed runs to processor N; by default the last free one of the fastest kind
     #[arg(long, value_name = "N")]
     pub cpu: Option<usize>,
-    /// Go on with the last run that was broken off: what it finished is not measured again
+    /// Resume the last interrupted run: what it finished is not measured again
     #[arg(long)]
     pub resume: bool,
 }
@@ -166,7 +166,7 @@ fn measure_and_report(
     let processor = context::processor(&plan, bench.cpu)?;
     plan.processor = processor.as_ref();
     let measured = measure::survey(&plan, &ready.context.selection.metric, SHUFFLE_SEED)?;
-    // What cannot run was met by both; it is told once.
+    // What cannot run was met by both; it is reported once.
     let met = |row: &Row| matches!(row, Row::Skipped { .. }) && rows.contains(row);
     let new: Vec<Row> = measured.rows.into_iter().filter(|row| !met(row)).collect();
     rows.extend(new);

@@ -75,7 +75,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     if matches!(cli.command, Command::Plant(_) | Command::Guard { .. }) {
         return verb(&cli.command);
     }
-    // What is wrong with the definitions is told before anything else is done.
+    // What is wrong with the definitions is reported before anything else is done.
     let workspace = Workspace::find()?;
     targets::load(&workspace)?;
     workloads::load(&workspace)?;

@@ -70,7 +70,7 @@ pub fn run(flags: &ReportFlags) -> anyhow::Result<Exit> {
                 report::render(folder, &published, holds)?;
                 println!("made {}", workspace.show(&folder.join("report.md")));
             }
-            // A published run keeps less than somebody wants to see who names it.
+            // A published run keeps only part of its pages; naming it makes all of them.
             _ => make_apart(&workspace, folder, &published)?,
         }
     }

@@ -1,4 +1,4 @@
-//! What `bench` and `ab` share: a journal of every finished piece, and going on with one that was broken off.
+//! What `bench` and `ab` share: a journal of every finished piece, and resuming an interrupted one.
 
 use crate::context::Ready;
 use anyhow::bail;
@@ -7,7 +7,7 @@ use bitstate_harness::records::provenance::Provenance;
 use bitstate_harness::workspace::{Workspace, git};
 use bitstate_harness::{Error, Exit};
 
-/// A run that was broken off.
+/// An interrupted run.
 pub struct Resumed {
     /// What it finished.
     pub journal: Journal,
@@ -15,7 +15,7 @@ pub struct Resumed {
     pub flags: Vec<String>,
 }
 
-/// The last run of a verb that was broken off. No flags mean those that it had; others are refused.
+/// The last interrupted run of a verb. Without flags it keeps its own; others are refused.
 pub fn find(verb: &str, given: &[String]) -> anyhow::Result<Resumed> {
     let workspace = Workspace::find()?;
     let (journal, torn) = Journal::open(&journal::last(&workspace, verb)?)?;
@@ -72,7 +72,7 @@ pub fn require_same_ground(journal: &Journal, workspace: &Workspace) -> anyhow::
     Ok(())
 }
 
-/// Begins a run, or goes on with one.
+/// Begins a run, or resumes one.
 pub fn begin(
     verb: &str,
     flags: Vec<String>,
@@ -103,7 +103,7 @@ pub fn end(verb: &str, journal: Option<Journal>, ended: anyhow::Result<Exit>) ->
     match &ended {
         Ok(_) => journal.end()?,
         Err(_) => eprintln!(
-            "{} finished pieces are kept: `cargo xtask {verb} --resume` goes on with them ({})",
+            "{} finished pieces are kept: `cargo xtask {verb} --resume` resumes the run ({})",
             journal.finished(),
             journal.path().display()
         ),

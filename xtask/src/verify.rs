@@ -14,7 +14,7 @@ use serde_json::json;
 /// Flags of `verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A wrong answer is told with its first divergent token, and with the layer and the step (time mix r, k, v, g, WKV, group
+A wrong answer is reported with its first divergent token, and with the layer and the step (time mix r, k, v, g, WKV, group
 norm, output; channel mix k, r, v; final norm; head) whose output first differs from native/generic.
 With --diff every step of two targets is held against each other, whatever the golden answer is: the prompt at once,
 then the golden tokens one at a time. 0: every step agrees; 4: one differs, and the first is named.

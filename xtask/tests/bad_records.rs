@@ -5,7 +5,7 @@ use bitstate_harness::records::unpack;
 use bitstate_harness::workspace::environment::command;
 use std::path::{Path, PathBuf};
 
-/// Runs `cargo xtask` and returns its code and what it said to whoever waits.
+/// Runs `cargo xtask` and returns its code and what it printed.
 fn xtask(arguments: &[&Path]) -> (i32, String) {
     // A target folder of its own, where no other run is to be waited for.
     let target = tempfile::tempdir().unwrap();

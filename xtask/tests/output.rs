@@ -31,7 +31,7 @@ fn end(command: &mut Command) -> (i32, String) {
 fn a_reader_that_has_gone_changes_no_code_and_a_full_disk_ends_with_2() {
     let place = Place::new();
     let good = published().display().to_string();
-    // Counted with another compiler: the verdict is 3, whoever reads it.
+    // Counted with another compiler: the verdict is 3, whether or not anyone reads the output.
     let other = place.path("records.jsonl");
     unpack(Path::new(&good).parent().unwrap(), other.parent().unwrap()).unwrap();
     let text = std::fs::read_to_string(&other).unwrap();

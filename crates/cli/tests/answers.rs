@@ -120,7 +120,7 @@ fn tokens_work_with_any_model() {
     assert_eq!((none.tokens.len(), none.text.as_deref(), none.tokens_per_second), (0, Some(""), 0.0));
 }
 
-/// A seed that was drawn is told, and gives the same again.
+/// A drawn seed is printed, and gives the same again.
 #[test]
 fn a_drawn_seed_is_reported() {
     let folder = Folder::new();

@@ -335,7 +335,7 @@ fn what_cannot_be_is_a_sentence() {
         ("data prepare --download words --out x", ["words", "tinystories"]),
         ("train --config typo.toml", ["`warmpu`", "did you mean `warmup`?"]),
         ("train --config tight.toml", ["320 tokens", "256"]),
-        ("train --config run.toml", ["run/last.safetensors", "`--resume` goes on with it"]),
+        ("train --config run.toml", ["run/last.safetensors", "`--resume` continues it"]),
         ("train --config tight.toml --resume", ["tight/last.safetensors", "without `--resume` a run begins"]),
         ("convert --checkpoint run/best.safetensors --out ./run/best.safetensors", ["--out is the checkpoint", "best"]),
         ("convert --checkpoint run/best.safetensors --out full", ["cannot write full", "No space left"]),

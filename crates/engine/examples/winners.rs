@@ -1,7 +1,8 @@
-//! How many rows the bounds of the two-stage head leave to be computed, over a greedy text of the default model:
+//! How many rows the bounds of the two-stage head leave to be computed, over a greedy text of a model, or of the default
+//! one with random weights:
 //!
-//! `cargo run --release -p bitstate-engine --example winners`
-#![allow(clippy::unwrap_used, reason = "the model is made here")]
+//! `cargo run --release -p bitstate-engine --example winners [MODEL.bits]`
+#![allow(clippy::unwrap_used, reason = "an example: a model that is wrong ends it")]
 
 use bitstate_engine::{Engine, HeadPath, TopLogit};
 use bitstate_kernels::Variant;
@@ -13,7 +14,8 @@ const PROMPT: [u32; 16] =
 const TOKENS: usize = 512;
 
 fn main() {
-    let file = synthetic(&Preset::by_name("default").unwrap().config(), 1, Version::V1_2);
+    let made = || synthetic(&Preset::by_name("default").unwrap().config(), 1, Version::V1_2);
+    let file = std::env::args().nth(1).map_or_else(made, |path| std::fs::read(path).unwrap());
     let model = Model::parse(&file).unwrap();
     let engine = Engine::new(&model, Variant::best()).unwrap();
     let vocab_size = model.config.vocab_size;
@@ -21,7 +23,7 @@ fn main() {
     println!("{}, {TOKENS} tokens, {vocab_size} rows", engine.variant().name());
     for k in [1, 2, 10, 50, 200] {
         let mut state = engine.new_state();
-        engine.advance(&PROMPT, &mut state).unwrap();
+        engine.advance(&PROMPT.map(|token| token % vocab_size as u32), &mut state).unwrap();
         let (mut top, mut exact, mut full) = (vec![TopLogit::default(); k], Vec::new(), 0);
         for _ in 0..TOKENS {
             match engine.top_logits(&mut state, &mut top, &mut room).unwrap() {

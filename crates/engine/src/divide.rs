@@ -15,7 +15,7 @@ const HEAD_BYTES: usize = 256 << 10;
 /// Bytes of a ternary matrix from which on it is divided: those of `large`, which come out of the main memory. With half
 /// of this `default` would gain nothing, with a quarter it would lose a tenth.
 const TERNARY_BYTES: usize = 64 << 10;
-/// Chunks that a matrix is divided in: enough that whoever begins late or is slow does less and nobody waits long for
+/// Chunks that a matrix is divided in: enough that a thread that starts late or is slow takes fewer, and no thread waits long for
 /// the last one; few enough that beginning one, around 0.2 µs, does not show.
 const CHUNKS: usize = 16;
 /// The least that is a chunk, for the same reason: about a microsecond's work.

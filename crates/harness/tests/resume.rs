@@ -202,7 +202,7 @@ fn a_run_that_still_goes_on_is_left_alone() {
     let journal = begin(folder.path());
     let error = Journal::open(journal.path()).unwrap_err();
     assert_eq!(error.exit().code(), 2);
-    assert!(error.to_string().contains("this run is not broken off"), "{error}");
+    assert!(error.to_string().contains("this run is not interrupted"), "{error}");
 }
 
 #[test]

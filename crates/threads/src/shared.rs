@@ -9,7 +9,7 @@ use std::{hint, mem, thread};
 /// How often a worker looks for a task before it sleeps: around a millisecond, a pause being 15 to 45 ns. The largest
 /// preset spends that long between two heads.
 const PAUSES: usize = 40_000;
-/// Looks between two offers of the core to whoever else wants it, so that more threads than cores get on.
+/// Checks between two yields of the core, so that more threads than cores make progress.
 const PAUSES_PER_YIELD: usize = 64;
 
 /// A task while it runs. Each thread that calls it takes what there is to do until nothing is left.

@@ -151,7 +151,8 @@ impl Checkpoint {
         // Before room is made for them: a few of the tensors, as many values as the shapes say at the least.
         let [v, l, d, ff] = [config.vocab_size, config.n_layer, config.n_embd, config.ff_mult].map(|size| size as u128);
         if (v * d + l * d * d * ff) * 4 > bytes.len() as u128 {
-            return Err(wrong(format!("too short for the shapes that it states, {:?}", position.shapes)));
+            let shapes = format!("{v} tokens, {l} layers, {d} channels, ff_mult {ff}");
+            return Err(wrong(format!("too short for the shapes that it states: {shapes}")));
         }
         let mut params = Params::new(&config, 0);
         let mut adam = AdamW::new(&params);

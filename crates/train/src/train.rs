@@ -44,7 +44,7 @@ impl Trainer {
     /// Where data and model do not fit each other, or the run's folder has the checkpoints of another.
     pub fn new(config: TrainConfig) -> Result<Trainer, Error> {
         if let Some(path) = [LAST, BEST].map(|name| config.out.join(name)).into_iter().find(|path| path.exists()) {
-            let problem = "a checkpoint of an earlier run: `--resume` goes on with it, another `out` begins a new one";
+            let problem = "a checkpoint of an earlier run: `--resume` continues it, another `out` begins a new one";
             return Err(Error::content(&path, problem));
         }
         let data = Data::open(&config.data)?;

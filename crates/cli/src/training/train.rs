@@ -36,9 +36,19 @@ pub fn run(flags: &Flags) -> Result<()> {
     let mut trainer = if flags.resume { Trainer::resume(config)? } else { Trainer::new(config)? };
     ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;
     let mut lines = Lines(Ok(()));
-    lines.say(format_args!("{} parameters, {:?}", trainer.params().count(), trainer.shapes()));
+    let shapes = trainer.shapes();
+    lines.say(format_args!(
+        "{} parameters: {} layers, {} channels, {} heads of {}, ff_mult {}, {} tokens",
+        trainer.params().count(),
+        shapes.n_layer,
+        shapes.n_embd,
+        shapes.n_head,
+        shapes.head_size,
+        shapes.ff_mult,
+        shapes.vocab_size
+    ));
     if trainer.position().step == steps {
-        lines.say(format_args!("the run has done its {steps} steps; a larger `steps` goes on with it"));
+        lines.say(format_args!("the run has done its {steps} steps; a larger `steps` continues it"));
     }
 
     let bar = ProgressBar::new(steps);

@@ -47,7 +47,7 @@ pub const EVERY_VARIANT: &str = "all";
 /// The metric of sizes of what was built.
 pub const SIZE: &str = "size";
 
-/// The parts of a generated token, as lines and records name them and as a reader is told; in the order of a chart.
+/// The parts of a generated token, as lines and records name them and as reports print them; in the order of a chart.
 pub const PARTS: [(&str, &str); 6] = [
     ("ternary", "ternary matrices"),
     ("head", "head"),

@@ -190,7 +190,7 @@ fn in_turn(before: Option<&Provenance>, run: &Provenance) -> Result<(), String> 
                 .map_or("nothing".into(), |last| format!("part {} of {}", last.index, last.of));
             Err(format!("part {} of {} follows {last}", shard.index, shard.of))
         }
-        _ => Err("a second `run` row: two runs in one file are told apart only where `cargo xtask report --merge` \
+        _ => Err("a second `run` row: two runs in one file are distinguished only where `cargo xtask report --merge` \
                   joined them"
             .into()),
     }

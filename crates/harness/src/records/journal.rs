@@ -1,4 +1,4 @@
-//! The journal of a run: every finished piece of it, written down as it is finished, so that a run that is broken off
+//! The journal of a run: every finished piece of it, written down as it is finished, so that an interrupted run
 //! loses nothing but the piece under way and can be gone on with.
 //!
 //! ```text
@@ -8,7 +8,7 @@
 //! ```
 //! A piece has a name that does not depend on when it comes, so a run that is gone on with asks for each and finds what
 //! is there. What a crash leaves at the end, half a line, is dropped. Whoever writes holds a lock on the file, so that a
-//! run that is not broken off is not gone on with.
+//! run that is not interrupted cannot be resumed.
 
 use super::lines::{Lines, row, versioned};
 use super::provenance::{self, Provenance, differences};
@@ -256,7 +256,7 @@ fn lock(file: &File, path: &Path) -> Result<(), Error> {
         Ok(()) => Ok(()),
         Err(TryLockError::Error(source)) => Err(Error::Io { action: "lock", path: path.to_path_buf(), source }),
         Err(TryLockError::WouldBlock) => Err(Error::Refused(format!(
-            "{}: this run is not broken off, another process goes on with it",
+            "{}: this run is not interrupted: another process is running it",
             path.display()
         ))),
     }

@@ -170,7 +170,7 @@ fn same_schema(files: &[PathBuf]) -> Result<(), Error> {
     for file in files {
         let Some(line) = Lines::open(file)?.next().transpose()? else { continue };
         let value: serde_json::Value = serde_json::from_str(&line.text).unwrap_or_default();
-        // A line without one is told by whoever reads the file.
+        // Whoever reads the file reports a line without one.
         let Some(schema) = value.get("schema").and_then(serde_json::Value::as_u64) else { continue };
         match first {
             Some((other, path)) if other != schema => {

@@ -20,7 +20,7 @@ pub struct Provenance {
     pub command: String,
     /// When it started, UTC, ISO 8601.
     pub started: String,
-    /// When it was resumed after it had been broken off, UTC, ISO 8601: its times are of more than one session.
+    /// When it was resumed after an interruption, UTC, ISO 8601: its times are of more than one session.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resumed: Vec<String>,
     /// Seconds that verifying and measuring took, builds apart.
@@ -180,7 +180,7 @@ pub fn differences(then: &BTreeMap<String, String>, now: &BTreeMap<String, Strin
     differs.map(sentence).collect()
 }
 
-/// What the compiler is told beside the profiles in `Cargo.toml`.
+/// Compiler flags beside the profiles in `Cargo.toml`.
 fn flags(workspace: &Workspace) -> BTreeMap<String, String> {
     let mut flags = BTreeMap::new();
     for target in targets::targets() {

@@ -198,7 +198,7 @@ fn on_counters(bench: &Bench) -> Result<Vec<Outcome>, Error> {
         rows
     };
     let more = |share: u64| changed(&move |rows| rows[place].value += rows[place].value * share / 100);
-    // What is planted into a step must be told of that step, first.
+    // What is planted into a step must be reported for that step, first.
     let step = |part: &str, share: u64| {
         let grown = changed(&|rows| {
             let more = rows[place].value * share / 100;

@@ -9,7 +9,7 @@ use std::fmt;
 pub struct Target {
     /// Name in requests, records and on the command line.
     pub name: &'static str,
-    /// What a reader is told that it is.
+    /// Its name for readers.
     pub title: &'static str,
     /// Its colour in every chart.
     pub colour: (u8, u8, u8),
@@ -38,7 +38,7 @@ impl Target {
     }
 }
 
-/// Two targets of one file are told apart by their names.
+/// The name distinguishes two targets of one file.
 impl PartialEq for Target {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name

@@ -27,7 +27,7 @@ impl Exit {
         }
     }
 
-    /// The one of two that is told: 4 outranks 2, 2 outranks 3, 3 outranks 1.
+    /// The one of two that is returned: 4 outranks 2, 2 outranks 3, 3 outranks 1.
     pub fn worst(self, other: Exit) -> Exit {
         let rank = |exit| match exit {
             Exit::Pass => 0,

@@ -9,8 +9,8 @@
 //! How many rows are left depends on how far the winners stand out. Over a greedy text of the default model the bounds
 //! leave 388 of 32,011 rows for the largest logit and 1,600 for the ten largest
 //! (`cargo run --release -p bitstate-engine --example winners`). A row by itself costs about as much as sixteen in
-//! order, so beyond a sixteenth of them the whole head is the shorter way and is taken; for the fifty largest it always
-//! was, which is why so many are not tried.
+//! order, so beyond a sixteenth of them (a quarter, where all sit in a near cache) the whole head is the shorter way and is
+//! taken; for the fifty largest it always was, which is why so many are not tried.
 
 use super::coarse::{self, CoarseRows, GROUP, Input};
 use super::dispatch;

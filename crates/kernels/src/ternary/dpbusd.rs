@@ -164,9 +164,9 @@ fn pass<M: Dpbusd, const PER_BLOCK: usize, const VECTORS: usize, const TOKENS: u
         }
     }
     for (t, y) in y.chunks_exact_mut(y.len() / TOKENS).enumerate() {
-        for v in 0..VECTORS {
-            for p in 0..PLANES {
-                rows[t][v][p].scale_into(input.scales[t], rows_of::<PER_BLOCK>(first + v, p, y));
+        for (v, rows) in rows[t].iter().enumerate() {
+            for (p, sums) in rows.iter().enumerate() {
+                sums.scale_into(input.scales[t], rows_of::<PER_BLOCK>(first + v, p, y));
             }
         }
     }

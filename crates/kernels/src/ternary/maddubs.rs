@@ -51,8 +51,7 @@ pub(super) fn matmul<M: Maddubs, const PER_BLOCK: usize, const VECTORS: usize>(
         for first in (0..blocks.vectors::<PER_BLOCK>()).step_by(VECTORS) {
             let columns = blocks.of_vector::<PER_BLOCK>(first);
             let sums = sums::<M, VECTORS>(isa, columns, first % PER_BLOCK, x.quads(t));
-            for v in 0..VECTORS {
-                let [a, b, c, d] = sums[v];
+            for (v, [a, b, c, d]) in sums.into_iter().enumerate() {
                 for (p, sum) in [a, b.quarter(), c, d.quarter()].into_iter().enumerate() {
                     sum.add(surplus).scale_into(scale, rows_of::<PER_BLOCK>(first + v, p, y));
                 }
@@ -75,13 +74,12 @@ fn sums<M: Maddubs, const VECTORS: usize>(
         let mut narrow = [[M::splat(isa, 0); PLANES]; VECTORS];
         for (block, quad) in blocks.iter().zip(quads) {
             let x = M::splat(isa, dword(*quad));
-            for v in 0..VECTORS {
+            for (v, narrow) in narrow.iter_mut().enumerate() {
                 let block = M::load(isa, block, part + v);
                 let ([a, b], [c, d]) = (block.pairs(), block.upper().pairs());
-                narrow[v][0] = narrow[v][0].add16(a.maddubs(x));
-                narrow[v][1] = narrow[v][1].add16(b.maddubs(x));
-                narrow[v][2] = narrow[v][2].add16(c.maddubs(x));
-                narrow[v][3] = narrow[v][3].add16(d.maddubs(x));
+                let [na, nb, nc, nd] = *narrow;
+                let low = [na.add16(a.maddubs(x)), nb.add16(b.maddubs(x))];
+                *narrow = [low[0], low[1], nc.add16(c.maddubs(x)), nd.add16(d.maddubs(x))];
             }
         }
         for v in 0..VECTORS {

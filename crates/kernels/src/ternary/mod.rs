@@ -41,7 +41,7 @@ mod blocks;
 mod dpbusd;
 mod generic;
 mod lut;
-#[cfg(any(target_arch = "x86_64", feature = "relaxed_simd"))]
+#[cfg(target_arch = "x86_64")]
 mod maddubs;
 #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
 mod relaxed_simd;

@@ -1,91 +1,73 @@
-//! WebAssembly relaxed SIMD: the dot product of signed bytes and 7-bit bytes, 16 rows a pass.
+//! WebAssembly relaxed SIMD: the dot product of signed bytes and 7-bit bytes, added into 32 bits.
 //!
-//! Engines may differ in what `i16x8.relaxed_dot_i8x16_i7x16` gives when a pair of products leaves 16 bits or the
-//! second operand uses its eighth bit. Neither happens: the codes are at most 2, a pair at most 508. So the result
-//! is the same on every engine.
+//! Engines may differ in what `i32x4.relaxed_dot_i8x16_i7x16_add` gives when a pair of products leaves 16 bits or the
+//! second operand uses its eighth bit. Neither happens: the codes of the first three planes stay where they are in a byte,
+//! so that they are at most `2 · 16`, and the last one's are shifted down. So the result is the same on every engine.
 
 use super::QuantisedRows;
-use super::blocks::{Block, Blocks};
-use super::maddubs::{self, Maddubs};
+use super::blocks::{Block, Blocks, PLANES, dword, rows_of, surplus};
 use crate::isa::RelaxedSimd;
 use crate::vector::simd128::store_scaled;
 use core::arch::wasm32::*;
 
-/// A quarter of a block: 4 rows × 16 columns. Made only by a function that was given a [`RelaxedSimd`].
-#[derive(Clone, Copy)]
-struct Quarter(v128);
+/// Vectors of 4 × 4 rows in a block.
+const PER_BLOCK: usize = 4;
+/// Those that are worked on together.
+const VECTORS: usize = 2;
+/// Blocks after which the sums are taken out: a block adds at most `4 · 2 · 127 · 16` to the third plane's.
+const JOIN: usize = 1 << 16;
 
-/// Runs an intrinsic that needs relaxed SIMD alone.
-macro_rules! simd {
-    ($body:expr) => {{
-        // SAFETY: the one load reads a quarter of a block, which is 64 bytes. That the instructions exist was settled
-        // when the module was accepted.
-        #[allow(unused_unsafe, reason = "an intrinsic without a pointer is safe where SIMD is enabled for all")]
-        unsafe {
-            $body
-        }
-    }};
-}
-
-impl Maddubs for Quarter {
-    type Isa = RelaxedSimd;
-
-    #[inline(always)]
-    fn splat(_: RelaxedSimd, value: i32) -> Self {
-        Quarter(simd!(i32x4_splat(value)))
-    }
-
-    #[inline(always)]
-    fn load(_: RelaxedSimd, block: &Block, part: usize) -> Self {
-        let (quarters, _) = block.0.as_chunks::<16>();
-        Quarter(simd!(v128_load(quarters[part].as_ptr().cast())))
-    }
-
-    #[inline(always)]
-    fn pairs(self) -> [Self; 2] {
-        [Quarter(simd!(v128_and(self.0, u8x16_splat(0x03)))), Quarter(simd!(v128_and(self.0, u8x16_splat(0x0c))))]
-    }
-
-    #[inline(always)]
-    fn upper(self) -> Self {
-        Quarter(simd!(u16x8_shr(self.0, 4)))
-    }
-
-    #[inline(always)]
-    fn maddubs(self, activations: Self) -> Self {
-        Quarter(simd!(i16x8_relaxed_dot_i8x16_i7x16(activations.0, self.0)))
-    }
-
-    #[inline(always)]
-    fn add16(self, other: Self) -> Self {
-        Quarter(simd!(i16x8_add(self.0, other.0)))
-    }
-
-    #[inline(always)]
-    fn add_widened(self, narrow: Self) -> Self {
-        Quarter(simd!(i32x4_add(self.0, i32x4_extadd_pairwise_i16x8(narrow.0))))
-    }
-
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        Quarter(simd!(i32x4_add(self.0, other.0)))
-    }
-
-    #[inline(always)]
-    fn quarter(self) -> Self {
-        Quarter(simd!(i32x4_shr(self.0, 2)))
-    }
-
-    #[inline(always)]
-    fn scale_into(self, scale: f32, y: &mut [f32]) {
-        store_scaled(self.0, scale, y);
-    }
-}
-
-pub(super) fn matmul(isa: RelaxedSimd, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
+pub(super) fn matmul(_: RelaxedSimd, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
     #[target_feature(enable = "simd128,relaxed-simd")]
-    fn compiled(isa: RelaxedSimd, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
-        maddubs::matmul::<Quarter, 4, 2>(isa, blocks, x, scale, y);
+    fn compiled(blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
+        for (t, y) in y.chunks_exact_mut(y.len() / x.rows()).enumerate() {
+            let (surplus, scale) = (i32x4_splat(surplus(x.padded(t))), scale * x.scale(t));
+            for first in (0..blocks.vectors::<PER_BLOCK>()).step_by(VECTORS) {
+                let columns = blocks.of_vector::<PER_BLOCK>(first);
+                for (v, sums) in sums(columns, first % PER_BLOCK, x.quads(t)).into_iter().enumerate() {
+                    for (p, sum) in sums.into_iter().enumerate() {
+                        store_scaled(i32x4_add(sum, surplus), scale, rows_of::<PER_BLOCK>(first + v, p, y));
+                    }
+                }
+            }
+        }
     }
-    simd!(compiled(isa, blocks, x, scale, y))
+    // SAFETY: that the instructions exist was settled when the module was accepted.
+    #[allow(unused_unsafe, reason = "a function is safe to call where its instructions are enabled for all")]
+    unsafe {
+        compiled(blocks, x, scale, y);
+    }
+}
+
+/// The sums of the rows in the vectors of each block from the `part`-th on.
+#[target_feature(enable = "simd128,relaxed-simd")]
+fn sums(columns: &[Block], part: usize, quads: &[[i8; 4]]) -> [[v128; PLANES]; VECTORS] {
+    let mut rows = [[i32x4_splat(0); PLANES]; VECTORS];
+    for (blocks, quads) in columns.chunks(JOIN).zip(quads.chunks(JOIN)) {
+        let mut sums = [[i32x4_splat(0); PLANES]; VECTORS];
+        for (block, quad) in blocks.iter().zip(quads) {
+            let x = i32x4_splat(dword(*quad));
+            for (v, sums) in sums.iter_mut().enumerate() {
+                let (quarters, _) = block.0.as_chunks::<16>();
+                // SAFETY: a quarter is the 16 bytes that are loaded.
+                let block = unsafe { v128_load(quarters[part + v].as_ptr().cast()) };
+                let codes = [
+                    v128_and(block, u8x16_splat(0x03)),
+                    v128_and(block, u8x16_splat(0x0c)),
+                    v128_and(block, u8x16_splat(0x30)),
+                    u8x16_shr(block, 6),
+                ];
+                for p in 0..PLANES {
+                    sums[p] = i32x4_relaxed_dot_i8x16_i7x16_add(x, codes[p], sums[p]);
+                }
+            }
+        }
+        for (rows, sums) in rows.iter_mut().zip(sums) {
+            let exact = [sums[0], i32x4_shr(sums[1], 2), i32x4_shr(sums[2], 4), sums[3]];
+            for p in 0..PLANES {
+                rows[p] = i32x4_add(rows[p], exact[p]);
+            }
+        }
+    }
+    rows
 }

@@ -8,6 +8,9 @@ use super::divide::mean;
 use super::lanes::{self, Lanes, int8_scale, inverse_deviation, load_tail, quantise_lanes, split};
 use super::operands::{MixInput, NormInput};
 
+/// Registers that the lanes of one input may take for several to fit.
+const SEVERAL: usize = 2;
+
 /// Sixteen values of one input.
 type Chunk = [f32; LANES];
 
@@ -19,9 +22,30 @@ fn chunks_of<const N: usize>(room: &mut [f32], len: usize) -> &mut [[Chunk; N]] 
     &mut chunks[..len.div_ceil(LANES)]
 }
 
-/// `quantise(layer_norm(z + (p - z) · mu))` of each of `mixes` into `q`; returns the scales.
+/// `quantise(layer_norm(z + (p - z) · mu))` of each of `mixes` into `q`; returns the scales. One after the other where the
+/// lanes of several would not fit the registers.
 #[inline(always)]
 pub(crate) fn mix_inputs<L: Lanes, const N: usize>(
+    isa: L::Isa,
+    z: &[f32],
+    p: &[f32],
+    mixes: [MixInput<'_>; N],
+    room: &mut [f32],
+    q: [&mut [i8]; N],
+) -> [f32; N] {
+    if L::REGISTERS <= SEVERAL {
+        return mixes_at_once::<L, N>(isa, z, p, mixes, room, q);
+    }
+    let mut scales = [0.0; N];
+    for ((mix, q), scale) in mixes.into_iter().zip(q).zip(&mut scales) {
+        [*scale] = mixes_at_once::<L, 1>(isa, z, p, [mix], room, [q]);
+    }
+    scales
+}
+
+/// [`mix_inputs`], all at once.
+#[inline(always)]
+fn mixes_at_once<L: Lanes, const N: usize>(
     isa: L::Isa,
     z: &[f32],
     p: &[f32],
@@ -86,6 +110,7 @@ pub(crate) fn relu_squared_input<L: Lanes>(
 /// `y = group_norm(x) · silu(g)` for heads of `head_size` values, then `quantise(layer_norm(y))` into `q`; returns the
 /// scale.
 #[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "operands of one step of the definition")]
 pub(crate) fn gated_input<L: Lanes>(
     isa: L::Isa,
     x: &[f32],
@@ -123,7 +148,8 @@ fn group_norms<L: Lanes>(isa: L::Isa, x: &[f32], head_size: usize, group_norm: N
     const HEADS: usize = 4;
     let NormInput { weight, bias } = group_norm;
     let mut from = 0;
-    while head_size.is_multiple_of(LANES) && from + HEADS * head_size <= x.len() {
+    let at_once = L::REGISTERS <= SEVERAL && head_size.is_multiple_of(LANES);
+    while at_once && from + HEADS * head_size <= x.len() {
         let some = from..from + HEADS * head_size;
         norms_at_once::<L, HEADS>(isa, &x[some.clone()], &weight[some.clone()], &bias[some.clone()], &mut y[some]);
         from += HEADS * head_size;

@@ -88,9 +88,9 @@ macro_rules! entries {
     (@each $isa:ty, $lanes:ty, $features:literal,
      $(fn $name:ident $(<$n:ident>)? ( $($arg:ident : $type:ty),* ) $(-> $result:ty)?;)*) => {$(
         #[inline(always)]
+        #[allow(clippy::too_many_arguments, reason = "operands of one step of the definition")]
         pub(crate) fn $name $(<const $n: usize>)? (isa: impl Into<$isa>, $($arg: $type),*) $(-> $result)? {
             #[target_feature(enable = $features)]
-            #[allow(clippy::too_many_arguments, reason = "operands of one step of the definition")]
             fn compiled $(<const $n: usize>)? (isa: $isa, $($arg: $type),*) $(-> $result)? {
                 $crate::vector::lanes::$name::<$lanes $(, $n)?>(isa, $($arg),*)
             }
@@ -183,8 +183,8 @@ pub(crate) fn layer_norm<L: Lanes>(isa: L::Isa, x: &[f32], weight: &[f32], bias:
     zip_into!(isa, L, out, [weight, bias], |d, weight, bias| d.mul(inv).mul(weight).add(bias));
 }
 
-/// What the deviations from a mean are multiplied with, of their variance. One that overflows gives NaN, lest the output
-/// be nothing but biases.
+/// What the deviations from a mean are multiplied with, of their variance. One that overflows gives NaN: otherwise the output
+/// would be nothing but biases.
 #[inline(always)]
 pub(super) fn inverse_deviation<L: Lanes>(isa: L::Isa, variance: f32) -> f32 {
     1.0 / L::sqrt(isa, variance + EPS) + variance * 0.0

@@ -111,6 +111,8 @@ fn an_instruction_that_engines_may_answer_differently_is_refused() {
     refused(&host(&guest(&fused), ""), &["F32x4RelaxedMadd"]);
     let dot = format!("(drop (i16x8.relaxed_dot_i8x16_i7x16_s {vector} {vector})) (i32.const 0)");
     assert_eq!(host(&guest(&dot), "").0, 0);
+    let dot = format!("(drop (i32x4.relaxed_dot_i8x16_i7x16_add_s {vector} {vector} {vector})) (i32.const 0)");
+    assert_eq!(host(&guest(&dot), "").0, 0);
 }
 
 #[test]

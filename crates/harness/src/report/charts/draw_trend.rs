@@ -1,6 +1,6 @@
 //! Drawing how values moved from run to run: panels one under the other, runs from left to right.
 //!
-//! One colour means one target, so variants are told apart by signs, and named beside them.
+//! One colour means one target, so signs distinguish variants, and named beside them.
 
 use super::axis::Axis;
 use super::chart::{Chart, Series, Trend, TrendPanel};

@@ -24,7 +24,7 @@ pub enum Quantity {
 }
 
 impl Quantity {
-    /// What a reader is told that it is.
+    /// Its name for readers.
     pub fn title(self) -> &'static str {
         match self {
             Quantity::Speed => "decode, tokens/s",

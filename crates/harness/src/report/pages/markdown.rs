@@ -126,7 +126,7 @@ fn provenance_of_one(report: &Report) -> Vec<(String, String)> {
     ];
     if !p.resumed.is_empty() {
         // Its times are of more than one session.
-        rows.insert(2, ("broken off, and resumed".into(), p.resumed.join(", ")));
+        rows.insert(2, ("interrupted and resumed".into(), p.resumed.join(", ")));
     }
     rows.extend(p.tools.iter().map(|(name, version)| (name.clone(), version.clone())));
     rows.extend(p.models.iter().map(|(name, digest)| (format!("model `{name}`"), digest.clone())));

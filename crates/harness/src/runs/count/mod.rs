@@ -41,7 +41,7 @@ enum Way {
     /// Under callgrind.
     Callgrind,
     /// By the target itself: fuel, or instructions of the emulator.
-    Itself,
+    SelfCounting,
     /// Not at all, but its memory and allocations are.
     MemoryOnly,
 }
@@ -118,7 +118,7 @@ fn tasks<'a>(plan: &'a Plan<'a>, cases: &[&'a Case], rows: &mut Vec<Row>) -> Vec
     for cell in built.runnable(plan.cells) {
         let Some(runner) = built.runners.get(cell.target.name) else { continue };
         let way = match runner.program().map(|_| why_not_callgrind(cell)) {
-            None => Way::Itself,
+            None => Way::SelfCounting,
             Some(None) => Way::Callgrind,
             Some(Some(skip)) => {
                 let expected = plan.expected.exit(cell, None, skip.cause, plan.can_install) == Exit::Pass;
@@ -186,7 +186,7 @@ impl Task<'_> {
                 }
                 Ok(counts)
             }
-            (Way::Itself, _) => plain(self.subject.runner.counts_fuel()),
+            (Way::SelfCounting, _) => plain(self.subject.runner.counts_fuel()),
             _ => plain(false),
         }
     }

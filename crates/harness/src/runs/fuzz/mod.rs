@@ -238,7 +238,7 @@ impl Fuzzers<'_> {
         let mut command = self.program(target, &running);
         command.arg(input);
         let output = self.run(target, &mut command, GRACE)?;
-        // Each input is told with its own name; the copy that libFuzzer makes is not needed.
+        // Each input is reported by its own name; the copy that libFuzzer makes is not needed.
         let kind = new_artifact(&running)?.map_or("crash".into(), |artifact| kind_of(&artifact));
         empty(&running)?;
         let input = input.to_path_buf();

@@ -127,7 +127,7 @@ impl Finding {
         (self.baseline != self.value && self.metric != "peak_memory") || self.status != Status::Unchanged
     }
 
-    /// Whether it is a count that left its threshold, so that one wants to know which steps did.
+    /// Whether it is a count that left its threshold, so that it matters which steps did.
     pub fn wants_parts(&self) -> bool {
         let left = matches!(self.status, Status::OverCap | Status::Regression | Status::Improvement);
         left && self.baseline.is_some() && is_tick(&self.metric)

@@ -21,7 +21,7 @@ const PACKAGE: &str = "bitstate-runner-native";
 pub struct Process {
     /// For which target triple, if not for the harness's own.
     pub triple: Option<String>,
-    /// Flags for the compiler, parted by spaces.
+    /// Flags for the compiler, separated by spaces.
     #[serde(default)]
     pub rustflags: String,
 }

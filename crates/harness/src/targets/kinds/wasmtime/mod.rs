@@ -24,7 +24,7 @@ const FUEL: u64 = 1_000_000_000_000;
 pub struct Wasmtime {
     /// For which target triple.
     pub triple: String,
-    /// Flags for the compiler, parted by spaces; those of the variant follow.
+    /// Flags for the compiler, separated by spaces; those of the variant follow.
     #[serde(default)]
     pub rustflags: String,
     /// Most linear memory of a guest, in bytes.
