@@ -143,23 +143,37 @@ impl Isa {
     }
 }
 
-/// Runs `$name` of the module that the instruction set selects.
+/// Runs `$name` of the module that the instruction set selects: the one list of them. With `else`, plain Rust does
+/// something else; without arguments, `$name` is a constant.
 macro_rules! dispatch {
     ($isa:expr, $family:ident :: $name:ident ( $($arg:expr),* )) => {
+        $crate::isa::dispatch!(@ $isa, isa, $family, $name, [(isa, $($arg),*)], $family::generic::$name($($arg),*))
+    };
+    ($isa:expr, $family:ident :: $name:ident ( $($arg:expr),* ), else $plain:expr) => {
+        $crate::isa::dispatch!(@ $isa, isa, $family, $name, [(isa, $($arg),*)], {
+            // Used, where no variant but plain Rust is built.
+            let _ = ($(&$arg),*);
+            $plain
+        })
+    };
+    ($isa:expr, $family:ident :: $name:ident, else $plain:expr) => {
+        $crate::isa::dispatch!(@ $isa, _isa, $family, $name, [], $plain)
+    };
+    (@ $isa:expr, $token:ident, $family:ident, $name:ident, [$($args:tt)?], $plain:expr) => {
         match $isa {
-            $crate::isa::Isa::Generic | $crate::isa::Isa::Lut => $family::generic::$name($($arg),*),
+            $crate::isa::Isa::Generic | $crate::isa::Isa::Lut => $plain,
             #[cfg(target_arch = "x86_64")]
-            $crate::isa::Isa::Ssse3(isa) => $family::ssse3::$name(isa, $($arg),*),
+            $crate::isa::Isa::Ssse3($token) => $family::ssse3::$name $($args)?,
             #[cfg(target_arch = "x86_64")]
-            $crate::isa::Isa::Avx2(isa) => $family::avx2::$name(isa, $($arg),*),
+            $crate::isa::Isa::Avx2($token) => $family::avx2::$name $($args)?,
             #[cfg(target_arch = "x86_64")]
-            $crate::isa::Isa::AvxVnni(isa) => $family::avx_vnni::$name(isa, $($arg),*),
+            $crate::isa::Isa::AvxVnni($token) => $family::avx_vnni::$name $($args)?,
             #[cfg(target_arch = "x86_64")]
-            $crate::isa::Isa::Avx512Vnni(isa) => $family::avx512_vnni::$name(isa, $($arg),*),
+            $crate::isa::Isa::Avx512Vnni($token) => $family::avx512_vnni::$name $($args)?,
             #[cfg(target_arch = "wasm32")]
-            $crate::isa::Isa::Simd128(isa) => $family::simd128::$name(isa, $($arg),*),
+            $crate::isa::Isa::Simd128($token) => $family::simd128::$name $($args)?,
             #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
-            $crate::isa::Isa::RelaxedSimd(isa) => $family::relaxed_simd::$name(isa, $($arg),*),
+            $crate::isa::Isa::RelaxedSimd($token) => $family::relaxed_simd::$name $($args)?,
         }
     };
 }

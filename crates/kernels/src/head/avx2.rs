@@ -7,6 +7,7 @@ use super::shape::{Input, ROWS, Shape};
 use crate::isa::Avx2;
 use core::arch::x86_64::*;
 
+pub(super) use super::unbounded::many::{BOUNDS_MANY, bounds_many};
 pub(crate) use crate::vector::avx2::dot_rows as float;
 
 /// Made only by a function that was given an [`Avx2`].
@@ -193,9 +194,9 @@ impl Coarse for Sums {
 coarse::entry!(Avx2, Sums, 4, 1, "avx2");
 
 /// How [`int8_many`] wants the rows.
-pub(crate) const SHAPE: Shape = Shape { group: 2, lanes: 2, flip: 0 };
+pub(super) const SHAPE: Option<Shape> = Some(Shape { group: 2, lanes: 2, flip: 0 });
 
-pub(crate) fn int8_many(isa: Avx2, input: Input<'_>, logits: &mut [f32]) {
+pub(super) fn int8_many(isa: Avx2, input: Input<'_>, logits: &mut [f32]) {
     #[target_feature(enable = "avx2")]
     fn compiled(isa: Avx2, input: Input<'_>, logits: &mut [f32]) {
         many::int8::<16, 2, Sums>(isa, input, logits);

@@ -185,9 +185,9 @@ impl Coarse for Whole {
 coarse::entry!(Avx512Vnni, Whole, 2, 2, "avx2,avx512f,avx512bw,avx512vl,avx512vnni");
 
 /// How [`int8_many`] wants the rows.
-pub(crate) const SHAPE: Shape = Shape { group: 4, lanes: 4, flip: i8::MIN };
+pub(super) const SHAPE: Option<Shape> = Some(Shape { group: 4, lanes: 4, flip: i8::MIN });
 
-pub(crate) fn int8_many(isa: Avx512Vnni, input: Input<'_>, logits: &mut [f32]) {
+pub(super) fn int8_many(isa: Avx512Vnni, input: Input<'_>, logits: &mut [f32]) {
     #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
     fn compiled(isa: Avx512Vnni, input: Input<'_>, logits: &mut [f32]) {
         many::int8::<64, 2, Whole>(isa, input, logits);
@@ -195,8 +195,10 @@ pub(crate) fn int8_many(isa: Avx512Vnni, input: Input<'_>, logits: &mut [f32]) {
     avx512!(compiled(isa, input, logits))
 }
 
+pub(super) const BOUNDS_MANY: bool = true;
+
 /// Bounds of logits, piece by piece.
-pub(crate) fn bounds_many(isa: Avx512Vnni, input: Input<'_>, each: &mut dyn FnMut(usize, usize, &mut [f32])) {
+pub(super) fn bounds_many(isa: Avx512Vnni, input: Input<'_>, each: &mut dyn FnMut(usize, usize, &mut [f32])) {
     #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
     fn compiled(isa: Avx512Vnni, input: Input<'_>, each: &mut dyn FnMut(usize, usize, &mut [f32])) {
         many::piece_by_piece::<64, 4, FirstDigit<Whole>>(isa, input, each);

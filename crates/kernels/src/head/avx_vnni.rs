@@ -170,9 +170,9 @@ impl Coarse for Half {
 coarse::entry!(AvxVnni, Half, 4, 1, "avx2,avxvnni");
 
 /// How [`int8_many`] wants the rows.
-pub(crate) const SHAPE: Shape = Shape { group: 4, lanes: 2, flip: i8::MIN };
+pub(super) const SHAPE: Option<Shape> = Some(Shape { group: 4, lanes: 2, flip: i8::MIN });
 
-pub(crate) fn int8_many(isa: AvxVnni, input: Input<'_>, logits: &mut [f32]) {
+pub(super) fn int8_many(isa: AvxVnni, input: Input<'_>, logits: &mut [f32]) {
     #[target_feature(enable = "avx2,avxvnni")]
     fn compiled(isa: AvxVnni, input: Input<'_>, logits: &mut [f32]) {
         many::int8::<32, 1, Half>(isa, input, logits);
@@ -180,8 +180,10 @@ pub(crate) fn int8_many(isa: AvxVnni, input: Input<'_>, logits: &mut [f32]) {
     vnni!(compiled(isa, input, logits))
 }
 
+pub(super) const BOUNDS_MANY: bool = true;
+
 /// Bounds of logits, piece by piece.
-pub(crate) fn bounds_many(isa: AvxVnni, input: Input<'_>, each: &mut dyn FnMut(usize, usize, &mut [f32])) {
+pub(super) fn bounds_many(isa: AvxVnni, input: Input<'_>, each: &mut dyn FnMut(usize, usize, &mut [f32])) {
     #[target_feature(enable = "avx2,avxvnni")]
     fn compiled(isa: AvxVnni, input: Input<'_>, each: &mut dyn FnMut(usize, usize, &mut [f32])) {
         many::piece_by_piece::<32, 2, FirstDigit<Half>>(isa, input, each);

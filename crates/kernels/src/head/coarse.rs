@@ -252,6 +252,8 @@ fn add<M: Coarse, const VECTORS: usize>(
 /// The entry function of an instruction set: [`bounds`] with `$vectors` of `$vector` to a group, in `$chains`.
 macro_rules! entry {
     ($isa:ty, $vector:ty, $vectors:literal, $chains:literal, $features:literal) => {
+        pub(in crate::head) const BOUNDS: bool = true;
+
         pub(in crate::head) fn bounds(
             isa: $isa,
             coarse: &CoarseRows,

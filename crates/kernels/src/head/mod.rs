@@ -42,6 +42,8 @@ pub(crate) mod simd128;
 pub(crate) mod ssse3;
 #[cfg(test)]
 mod tests;
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+mod unbounded;
 
 use crate::kernels::{Kernels, same_length};
 

@@ -5,8 +5,8 @@
 //! is at most `2 · 15 · 128`, no engine's sums saturate, and the result is the same on every engine.
 
 use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
-pub(super) use super::simd128::exact;
-pub(crate) use super::simd128::{float, int8};
+pub(super) use super::simd128::{SHAPE, exact, float, int8, int8_many};
+pub(super) use super::unbounded::many::{BOUNDS_MANY, bounds_many};
 use crate::isa::RelaxedSimd;
 use core::arch::wasm32::*;
 

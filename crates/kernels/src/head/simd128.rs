@@ -6,6 +6,8 @@ use super::shape::{Input, ROWS, Shape};
 use crate::isa::Simd128;
 use core::arch::wasm32::*;
 
+pub(super) use super::unbounded::many::{BOUNDS_MANY, bounds_many};
+pub(super) use super::unbounded::one::{BOUNDS, bounds};
 pub(crate) use crate::vector::simd128::dot_rows as float;
 
 /// Made only by a function that was given a [`Simd128`].
@@ -130,9 +132,9 @@ pub(super) fn exact(isa: impl Into<Simd128>, rows: &[i8], tokens: &[u32], q: &[i
 }
 
 /// How [`int8_many`] wants the rows.
-pub(crate) const SHAPE: Shape = Shape { group: 2, lanes: 1, flip: 0 };
+pub(super) const SHAPE: Option<Shape> = Some(Shape { group: 2, lanes: 1, flip: 0 });
 
-pub(crate) fn int8_many(isa: impl Into<Simd128>, input: Input<'_>, logits: &mut [f32]) {
+pub(super) fn int8_many(isa: impl Into<Simd128>, input: Input<'_>, logits: &mut [f32]) {
     #[target_feature(enable = "simd128")]
     fn compiled(isa: Simd128, input: Input<'_>, logits: &mut [f32]) {
         many::int8::<8, 2, Sums>(isa, input, logits);

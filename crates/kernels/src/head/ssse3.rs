@@ -7,6 +7,7 @@ use super::shape::{Input, ROWS, Shape};
 use crate::isa::Ssse3;
 use core::arch::x86_64::*;
 
+pub(super) use super::unbounded::many::{BOUNDS_MANY, bounds_many};
 pub(crate) use crate::vector::ssse3::dot_rows as float;
 
 /// Made only by a function that was given an [`Ssse3`].
@@ -175,9 +176,9 @@ impl Coarse for Sums {
 coarse::entry!(Ssse3, Sums, 8, 1, "ssse3");
 
 /// How [`int8_many`] wants the rows.
-pub(crate) const SHAPE: Shape = Shape { group: 2, lanes: 1, flip: 0 };
+pub(super) const SHAPE: Option<Shape> = Some(Shape { group: 2, lanes: 1, flip: 0 });
 
-pub(crate) fn int8_many(isa: Ssse3, input: Input<'_>, logits: &mut [f32]) {
+pub(super) fn int8_many(isa: Ssse3, input: Input<'_>, logits: &mut [f32]) {
     #[target_feature(enable = "ssse3")]
     fn compiled(isa: Ssse3, input: Input<'_>, logits: &mut [f32]) {
         many::int8::<8, 2, Sums>(isa, input, logits);

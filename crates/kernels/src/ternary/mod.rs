@@ -24,7 +24,11 @@
 //! weights and activations of 0.
 
 use crate::isa::Isa;
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+use crate::isa::dispatch;
 use crate::kernels::{Kernels, same_length};
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+use crate::ternary;
 use alloc::borrow::Cow;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -148,21 +152,7 @@ impl<'a> TernaryMatrix<'a> {
 /// The product of a matrix in blocks, or of some of its row groups.
 #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
 fn multiply(blocks: &Blocks<'_>, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
-    match x.kernels.isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Ssse3(isa) => ssse3::matmul(isa, blocks, x, scale, y),
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2(isa) => avx2::matmul(isa, blocks, x, scale, y),
-        #[cfg(target_arch = "x86_64")]
-        Isa::AvxVnni(isa) => avx_vnni::matmul(isa, blocks, x, scale, y),
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512Vnni(isa) => avx512_vnni::matmul(isa, blocks, x, scale, y),
-        #[cfg(target_arch = "wasm32")]
-        Isa::Simd128(isa) => simd128::matmul(isa, blocks, x, scale, y),
-        #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
-        Isa::RelaxedSimd(isa) => relaxed_simd::matmul(isa, blocks, x, scale, y),
-        _ => panic!("a matrix and an input made for kernels of different layouts"),
-    }
+    dispatch!(x.kernels.isa, ternary::matmul(blocks, x, scale, y), else panic!("plain Rust has no blocks"));
 }
 
 /// The weights in rows of whole bytes: borrowed where the file has them so, else packed anew.
