@@ -7,6 +7,8 @@ use crate::isa::Simd128;
 use core::arch::wasm32::*;
 
 pub(super) use super::unbounded::many::{BOUNDS_MANY, bounds_many};
+#[cfg(not(feature = "relaxed_simd"))]
+pub(super) use super::unbounded::one::exact;
 pub(super) use super::unbounded::one::{BOUNDS, bounds};
 pub(crate) use crate::vector::simd128::dot_rows as float;
 

@@ -10,6 +10,12 @@ pub(super) mod one {
     pub(in crate::head) fn bounds<Isa>(_: Isa, _: &CoarseRows, _: usize, _: &Input, _: (&[f32], f32), _: &mut [f32]) {
         unreachable!("no codes were laid out")
     }
+
+    /// The rows that bounds leave are none.
+    #[cfg(not(feature = "relaxed_simd"))]
+    pub(in crate::head) fn exact<Isa>(_: Isa, _: &[i8], _: &[u32], _: &[i16], _: &mut [i32]) {
+        unreachable!("no bound left a row")
+    }
 }
 
 /// Of many sessions.
