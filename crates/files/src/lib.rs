@@ -1,4 +1,18 @@
 //! Files written whole or not at all, and read up to a limit.
+//!
+//! ```
+//! use std::io::Write;
+//!
+//! let folder = std::env::temp_dir().join(format!("bitstate-files-{}", std::process::id()));
+//! std::fs::create_dir_all(&folder)?;
+//! let path = folder.join("note.txt");
+//! bitstate_files::write_whole(&path, |file| file.write_all(b"ternary"))?;
+//! assert_eq!(bitstate_files::read(&path, 7)?, b"ternary");
+//! // A byte more than the limit is an error, whatever the file's size.
+//! assert!(bitstate_files::read(&path, 6).is_err());
+//! # std::fs::remove_dir_all(&folder)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod read;

@@ -1,6 +1,25 @@
 //! From a prompt to more of it: the sampler, and the session that puts an engine between two tokens.
 //!
 //! The same seed gives the same tokens on every target: the sampler does its sums in the workspace's one arithmetic.
+//!
+//! ```
+//! use bitstate_engine::Engine;
+//! use bitstate_generate::{Sampling, Session};
+//! use bitstate_kernels::Variant;
+//! use bitstate_model::{Model, Preset, Version, synthetic};
+//!
+//! let file = synthetic(&Preset::by_name("small")?.config(), 1, Version::V1_2);
+//! let model = Model::parse(&file)?;
+//! let engine = Engine::new(&model, Variant::best())?;
+//! let mut session = Session::new(&engine, Sampling::Greedy)?;
+//! session.feed(&[3, 1, 4])?;
+//! for _ in 0..5 {
+//!     let token = session.choose()?;
+//!     session.advance(token)?;
+//! }
+//! assert_eq!(session.position(), 8);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;

@@ -3,6 +3,20 @@
 //! Every variant computes the arithmetic of `crates/ARITHMETIC.md` to the bit. [`Kernels`] is the entry: made for
 //! one [`Variant`] after asking the CPU, checked for shapes, safe to call. It is the only engine crate with
 //! `unsafe`, and there the unsafe code is instruction-set intrinsics behind a capability token.
+//!
+//! ```
+//! use bitstate_kernels::{Kernels, Variant};
+//!
+//! let plain = Kernels::new(Variant::Generic)?;
+//! let best = Kernels::new(Variant::best())?;
+//! let (x, ones, zeros) = ([1.5, -2.0, 0.25, 4.0], [1.0; 4], [0.0; 4]);
+//! let (mut a, mut b) = ([0.0; 4], [0.0; 4]);
+//! plain.layer_norm(&x, &ones, &zeros, &mut a);
+//! best.layer_norm(&x, &ones, &zeros, &mut b);
+//! // Not nearly the same: the same bits.
+//! assert_eq!(a.map(f32::to_bits), b.map(f32::to_bits));
+//! # Ok::<(), bitstate_kernels::Unavailable>(())
+//! ```
 #![no_std]
 extern crate alloc;
 // On x86-64 it is std that asks the CPU for its features.

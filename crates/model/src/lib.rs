@@ -5,6 +5,18 @@
 //! a weight; [`Weights`] owns what it holds and can be changed and written; [`synthetic()`] makes a model from
 //! a seed.
 //!
+//! ```
+//! use bitstate_model::{Model, Preset, Version, synthetic};
+//!
+//! let file = synthetic(&Preset::by_name("small")?.config(), 1, Version::V1_2);
+//! let model = Model::parse(&file)?;
+//! assert_eq!(model.layers.len(), model.config.n_layer);
+//! // Every file is taken as hostile: an error names the field and the offset.
+//! let error = Model::parse(&file[..file.len() - 1]).unwrap_err();
+//! println!("{error}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # The file
 //! Little-endian, no padding. D = `n_embd`, H = `n_head`, S = `head_size` with D = H·S, F = D·`ff_mult`,
 //! V = `vocab_size`, L = `n_layer`. Header, 52 bytes:

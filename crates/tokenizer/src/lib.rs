@@ -1,6 +1,19 @@
 //! Text to tokens and back: one token a byte, or the `tokenizer.json` that a model was trained with. Beside that, what
 //! belongs to texts and tokenizers as files: [`read_stories`], and the [`Description`] that binds a model to its
 //! tokenizer.
+//!
+//! ```
+//! use bitstate_tokenizer::Tokenizer;
+//!
+//! let tokenizer = Tokenizer::byte();
+//! let tokens = tokenizer.encode("Grüße")?;
+//! assert_eq!(tokens.len(), 7);
+//! // As it comes: a character is printed with its last byte.
+//! let mut decoder = tokenizer.decoder();
+//! let pieces: Vec<String> = tokens.iter().map(|&token| decoder.push(token)).collect();
+//! assert_eq!(pieces, ["G", "r", "", "ü", "", "ß", "e"]);
+//! # Ok::<(), bitstate_tokenizer::TokenizeError>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod byte;
