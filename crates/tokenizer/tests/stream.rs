@@ -13,21 +13,21 @@ use support::{bytes, changed, fallback, others, shipped};
 /// A tokenizer here and in the library.
 struct Pair {
     ours: Tokenizer,
-    library: tokenizers::Tokenizer,
+    theirs: tokenizers::Tokenizer,
 }
 
 impl Pair {
     fn new(json: &Value) -> Self {
         let file = bytes(json);
-        Pair { ours: Tokenizer::from_json(&file).unwrap(), library: tokenizers::Tokenizer::from_bytes(&file).unwrap() }
+        Pair { ours: Tokenizer::from_json(&file).unwrap(), theirs: tokenizers::Tokenizer::from_bytes(&file).unwrap() }
     }
 
-    fn library(&self, tokens: &[u32]) -> String {
+    fn theirs(&self, tokens: &[u32]) -> String {
         // The library's decoders fail on no tokens.
-        if tokens.iter().all(|&token| token == 0 || self.library.id_to_token(token).is_none()) {
+        if tokens.iter().all(|&token| token == 0 || self.theirs.id_to_token(token).is_none()) {
             return String::new();
         }
-        self.library.decode(tokens, true).unwrap()
+        self.theirs.decode(tokens, true).unwrap()
     }
 }
 
@@ -45,7 +45,7 @@ fn streamed(tokenizer: &Tokenizer, tokens: &[u32]) -> String {
 /// Whether the bytes in a row are all UTF-8, or none of a character: where the library replaces no whole character.
 fn plain(tokens: &[u32]) -> bool {
     let byte = |&token: &u32| {
-        let name = FALLBACK.library.id_to_token(token)?;
+        let name = FALLBACK.theirs.id_to_token(token)?;
         u8::from_str_radix(name.strip_prefix("<0x")?.strip_suffix('>')?, 16).ok()
     };
     let ordinary: Vec<u32> = tokens.iter().copied().filter(|&token| token != 0 && token < 18).collect();
@@ -62,7 +62,7 @@ proptest! {
     fn a_byte_level_bpe_is_the_librarys(tokens in vec(prop_oneof![0u32..300, 0u32..4200], 0..60)) {
         let text = SHIPPED.ours.decode(&tokens);
         prop_assert_eq!(&streamed(&SHIPPED.ours, &tokens), &text);
-        prop_assert_eq!(text, SHIPPED.library(&tokens));
+        prop_assert_eq!(text, SHIPPED.theirs(&tokens));
     }
 
     #[test]
@@ -70,14 +70,14 @@ proptest! {
         let text = FALLBACK.ours.decode(&tokens);
         prop_assert_eq!(&streamed(&FALLBACK.ours, &tokens), &text);
         if plain(&tokens) {
-            prop_assert_eq!(text, FALLBACK.library(&tokens));
+            prop_assert_eq!(text, FALLBACK.theirs(&tokens));
         }
     }
 
     #[test]
     fn a_byte_fallback_of_few_bytes_is_the_librarys(tokens in vec(0u32..19, 0..6)) {
         prop_assume!(plain(&tokens));
-        prop_assert_eq!(FALLBACK.ours.decode(&tokens), FALLBACK.library(&tokens));
+        prop_assert_eq!(FALLBACK.ours.decode(&tokens), FALLBACK.theirs(&tokens));
     }
 
     #[test]
@@ -95,7 +95,7 @@ proptest! {
         for (pair, number) in OTHERS.iter().zip(0..) {
             let text = pair.ours.decode(&tokens);
             prop_assert_eq!(&streamed(&pair.ours, &tokens), &text);
-            prop_assert_eq!(text, pair.library(&tokens), "decoder {}", number);
+            prop_assert_eq!(text, pair.theirs(&tokens), "decoder {}", number);
         }
     }
 }

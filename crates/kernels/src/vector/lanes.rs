@@ -6,11 +6,11 @@
 
 use super::constants::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, TINY};
 use super::divide::mean;
-use super::operands::WkvInput;
 
 // These have files of their own.
 pub(crate) use super::inputs::{gated_input, mix_inputs, relu_squared_input};
-pub(crate) use super::select::{not_below, strided_maxima};
+pub(crate) use super::select::{argmax, next_block, not_below, strided_maxima};
+pub(crate) use super::wkv::wkv;
 
 /// Sixteen f32 lanes.
 pub(crate) trait Lanes: Copy {
@@ -122,7 +122,7 @@ pub(super) fn load_tail<L: Lanes>(isa: L::Isa, tail: &[f32]) -> L {
 }
 
 #[inline(always)]
-fn to_array<L: Lanes>(value: L) -> [f32; LANES] {
+pub(super) fn to_array<L: Lanes>(value: L) -> [f32; LANES] {
     let mut array = [0.0; LANES];
     value.store(&mut array);
     array
@@ -259,99 +259,6 @@ pub(crate) fn quantise_15bit<L: Lanes>(isa: L::Isa, z: &[f32], q: &mut [i16]) ->
 }
 
 #[inline(always)]
-pub(crate) fn wkv<L: Lanes>(isa: L::Isa, head_size: usize, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
-    let states = state.chunks_exact_mut(head_size * head_size);
-    for (h, (state, y)) in states.zip(y.chunks_exact_mut(head_size)).enumerate() {
-        wkv_head::<L>(isa, input.head(h * head_size, head_size), state, y);
-    }
-}
-
-/// Some columns of the state at a time, so that their sums stay in registers while `i` runs down the rows; so many that
-/// their sums do not wait for themselves, and no more than there are registers for.
-#[inline(always)]
-fn wkv_head<L: Lanes>(isa: L::Isa, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
-    let s = y.len();
-    let now = bonus_sum::<L>(isa, input.r, input.k, input.bonus);
-    let mut from = 0;
-    if L::REGISTERS == 1 {
-        from = wkv_columns::<L, 4>(isa, input, now, from, state, y);
-    }
-    if L::REGISTERS <= 2 {
-        from = wkv_columns::<L, 2>(isa, input, now, from, state, y);
-    }
-    let WkvInput { r, k, v, decay, .. } = input;
-    for j in wkv_columns::<L, 1>(isa, input, now, from, state, y)..s {
-        let mut sum = 0.0;
-        for (((row, &r), &k), &w) in state.chunks_exact_mut(s).zip(r).zip(k).zip(decay) {
-            sum += r * row[j];
-            row[j] = w * row[j] + k * v[j];
-        }
-        y[j] = sum + now * v[j];
-    }
-}
-
-/// `Σ_i (r_i · b_i) · k_i`: how much of `v` the current token adds.
-#[inline(always)]
-fn bonus_sum<L: Lanes>(isa: L::Isa, r: &[f32], k: &[f32], bonus: &[f32]) -> f32 {
-    let ((r, r_tail), (k, k_tail), (bonus, bonus_tail)) = (split(r), split(k), split(bonus));
-    let mut sums = L::splat(isa, 0.0);
-    for ((r, k), bonus) in r.iter().zip(k).zip(bonus) {
-        sums = sums.add(L::load(isa, r).mul(L::load(isa, bonus)).mul(L::load(isa, k)));
-    }
-    if !r_tail.is_empty() {
-        let product = load_tail::<L>(isa, r_tail).mul(load_tail(isa, bonus_tail)).mul(load_tail(isa, k_tail));
-        sums = sums.add(product);
-    }
-    sums.sum()
-}
-
-/// As many times `16 · N` columns of the recurrence as there are, from column `from` on; returns the first one left.
-#[inline(always)]
-fn wkv_columns<L: Lanes, const N: usize>(
-    isa: L::Isa,
-    input: WkvInput<'_>,
-    now: f32,
-    mut from: usize,
-    state: &mut [f32],
-    y: &mut [f32],
-) -> usize {
-    let (WkvInput { r, k, v, decay, .. }, s) = (input, y.len());
-    while from + N * LANES <= s {
-        let mut v_j = [L::splat(isa, 0.0); N];
-        for (c, v_j) in v_j.iter_mut().enumerate() {
-            *v_j = L::load(isa, column(&v[from + c * LANES..]));
-        }
-        let mut sums = [L::splat(isa, 0.0); N];
-        for (((row, &r), &k), &w) in state.chunks_exact_mut(s).zip(r).zip(k).zip(decay) {
-            let (r, k, w) = (L::splat(isa, r), L::splat(isa, k), L::splat(isa, w));
-            let (columns, _) = row[from..].as_chunks_mut::<LANES>();
-            let columns: &mut [_; N] = columns.first_chunk_mut().expect("the loop is over whole columns");
-            for c in 0..N {
-                let a = L::load(isa, &columns[c]);
-                sums[c] = sums[c].add(r.mul(a));
-                w.mul(a).add(k.mul(v_j[c])).store(&mut columns[c]);
-            }
-        }
-        let now = L::splat(isa, now);
-        for c in 0..N {
-            sums[c].add(now.mul(v_j[c])).store(column_mut(&mut y[from + c * LANES..]));
-        }
-        from += N * LANES;
-    }
-    from
-}
-
-#[inline(always)]
-fn column(x: &[f32]) -> &[f32; LANES] {
-    x.first_chunk().expect("the caller steps in whole vectors")
-}
-
-#[inline(always)]
-fn column_mut(x: &mut [f32]) -> &mut [f32; LANES] {
-    x.first_chunk_mut().expect("the caller steps in whole vectors")
-}
-
-#[inline(always)]
 pub(crate) fn silu_gate<L: Lanes>(isa: L::Isa, o: &mut [f32], g: &[f32]) {
     zip_into!(isa, L, o, [g], |o, g| silu_gated(isa, o, g));
 }
@@ -424,56 +331,6 @@ pub(crate) fn dot_rows<L: Lanes>(isa: L::Isa, rows: &[u8], z: &[f32], logits: &m
         }
         *logit = sums.sum();
     }
-}
-
-/// The place of the first of the largest values: the largest of block after block, then its place within the block
-/// that first had it.
-#[inline(always)]
-pub(crate) fn argmax<L: Lanes>(isa: L::Isa, logits: &[f32]) -> u32 {
-    const BLOCK: usize = 1024;
-    let (mut best, mut start) = (f32::NEG_INFINITY, 0);
-    for (b, block) in logits.chunks(BLOCK).enumerate() {
-        // Four vectors at a time: one alone would wait for itself.
-        let (fours, rest) = block.as_chunks::<{ 4 * LANES }>();
-        let mut largest = [L::splat(isa, f32::NEG_INFINITY); 4];
-        for four in fours {
-            let (chunks, _) = four.as_chunks::<LANES>();
-            for i in 0..4 {
-                largest[i] = L::load(isa, &chunks[i]).max(largest[i]);
-            }
-        }
-        let largest = to_array(largest[0].max(largest[1]).max(largest[2].max(largest[3])));
-        let mut of_block = f32::NEG_INFINITY;
-        for &value in largest.iter().chain(rest) {
-            of_block = if value > of_block { value } else { of_block };
-        }
-        if of_block > best {
-            (best, start) = (of_block, b * BLOCK);
-        }
-    }
-    for (i, &logit) in logits[start..].iter().enumerate() {
-        if logit == best {
-            return (start + i) as u32;
-        }
-    }
-    0
-}
-
-#[inline(always)]
-pub(crate) fn next_block<L: Lanes>(isa: L::Isa, values: &[f32], from: usize, mark: f32) -> usize {
-    let rest = values.get(from..).unwrap_or_default();
-    let ((blocks, tail), lanes) = (split(rest), L::splat(isa, mark));
-    for (i, block) in blocks.iter().enumerate() {
-        if L::load(isa, block).any_at_least(lanes) {
-            return from + i * LANES;
-        }
-    }
-    for &value in tail {
-        if value >= mark {
-            return values.len() - tail.len();
-        }
-    }
-    values.len()
 }
 
 /// Reads all bytes, four vectors at a time, and gives a value that depends on each of them.

@@ -25,6 +25,8 @@ mod operands;
 mod select;
 #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
 mod wide;
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+mod wkv;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;

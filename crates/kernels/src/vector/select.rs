@@ -1,10 +1,11 @@
-//! The two passes over all logits that find the few candidates for the largest ones, over a vector of 16 lanes.
+//! What is looked for among all logits, over a vector of 16 lanes: the largest, and, in two passes, the few candidates for
+//! the largest ones.
 //!
-//! What is compared is `x · scale`, the product that is ranked in the end: distinct logits may have one product, so
+//! What the two passes compare is `x · scale`, the product that is ranked in the end: distinct logits may have one product, so
 //! that a bound on the logits themselves would need care at every tie.
 
 use super::constants::LANES;
-use super::lanes::{Lanes, split};
+use super::lanes::{Lanes, split, to_array};
 
 #[inline(always)]
 pub(crate) fn strided_maxima<L: Lanes>(isa: L::Isa, x: &[f32], scale: f32, step: usize, maxima: &mut [f32]) {
@@ -51,4 +52,54 @@ pub(crate) fn not_below<L: Lanes>(isa: L::Isa, x: &[f32], scale: f32, floor: f32
         }
     }
     n
+}
+
+/// The place of the first of the largest values: the largest of block after block, then its place within the block
+/// that first had it.
+#[inline(always)]
+pub(crate) fn argmax<L: Lanes>(isa: L::Isa, logits: &[f32]) -> u32 {
+    const BLOCK: usize = 1024;
+    let (mut best, mut start) = (f32::NEG_INFINITY, 0);
+    for (b, block) in logits.chunks(BLOCK).enumerate() {
+        // Four vectors at a time: one alone would wait for itself.
+        let (fours, rest) = block.as_chunks::<{ 4 * LANES }>();
+        let mut largest = [L::splat(isa, f32::NEG_INFINITY); 4];
+        for four in fours {
+            let (chunks, _) = four.as_chunks::<LANES>();
+            for i in 0..4 {
+                largest[i] = L::load(isa, &chunks[i]).max(largest[i]);
+            }
+        }
+        let largest = to_array(largest[0].max(largest[1]).max(largest[2].max(largest[3])));
+        let mut of_block = f32::NEG_INFINITY;
+        for &value in largest.iter().chain(rest) {
+            of_block = if value > of_block { value } else { of_block };
+        }
+        if of_block > best {
+            (best, start) = (of_block, b * BLOCK);
+        }
+    }
+    for (i, &logit) in logits[start..].iter().enumerate() {
+        if logit == best {
+            return (start + i) as u32;
+        }
+    }
+    0
+}
+
+#[inline(always)]
+pub(crate) fn next_block<L: Lanes>(isa: L::Isa, values: &[f32], from: usize, mark: f32) -> usize {
+    let rest = values.get(from..).unwrap_or_default();
+    let ((blocks, tail), lanes) = (split(rest), L::splat(isa, mark));
+    for (i, block) in blocks.iter().enumerate() {
+        if L::load(isa, block).any_at_least(lanes) {
+            return from + i * LANES;
+        }
+    }
+    for &value in tail {
+        if value >= mark {
+            return values.len() - tail.len();
+        }
+    }
+    values.len()
 }
