@@ -10,7 +10,7 @@ use crate::memory::Sessions;
 use crate::observe::{Observer, Part, Step};
 use crate::state::State;
 use crate::weights::Embedding;
-use bitstate_kernels::{HeadPath, Int8Head, NotFinite, TopLogit, WhyFull, WkvInput};
+use bitstate_kernels::{GatedInput, HeadPath, Int8Head, NotFinite, TopLogit, WhyFull, WkvInput};
 
 impl Engine<'_> {
     /// One token for each row through all layers; leaves their residual streams in `a`.
@@ -78,7 +78,8 @@ impl Engine<'_> {
             observer.step(l, Step::Wkv, z);
             observer.part(Part::Norms);
             let (g, y, Inputs { r, room, .. }) = (&g[row * d..][..d], &mut y[row * d..][..d], &mut *inputs);
-            kernels.gated_input(z, s, tm.group_norm.input(), g, y, tm.o.norm.input(), room, r);
+            let (group_norm, norm) = (tm.group_norm.input(), tm.o.norm.input());
+            kernels.gated_input(GatedInput { x: z, head_size: s, group_norm, g, norm }, y, room, r);
         }
         observer.step(l, Step::GroupNorm, y);
         observer.part(Part::Ternary);

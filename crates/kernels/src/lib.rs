@@ -41,7 +41,7 @@ pub use path::{Path, Tail};
 pub use ternary::{MatmulScratch, QuantisedRows, TernaryMatrix};
 pub use top::TopLogit;
 pub use variant::{UnknownVariant, Variant};
-pub use vector::{MixInput, NormInput, WkvInput};
+pub use vector::{GatedInput, MixInput, NormInput, WkvInput};
 
 /// Widest model whose head sums fit i32: `128 · 16383 · 1024 < 2^31`.
 pub const MAX_N_EMBD: usize = 1024;

@@ -2,7 +2,7 @@
 
 use super::constants::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, ROUND_BITS, TINY};
 use super::divide::{divide, mean};
-use super::operands::{MixInput, NormInput, WkvInput};
+use super::operands::{GatedInput, MixInput, NormInput, WkvInput};
 
 #[inline(always)]
 fn max(a: f32, b: f32) -> f32 {
@@ -149,17 +149,8 @@ pub(crate) fn relu_squared_input(k: &[f32], norm: NormInput<'_>, room: &mut [f32
     normed_input(room, norm, q)
 }
 
-#[allow(clippy::too_many_arguments, reason = "operands of one step of the definition")]
-pub(crate) fn gated_input(
-    x: &[f32],
-    head_size: usize,
-    group_norm: NormInput<'_>,
-    g: &[f32],
-    y: &mut [f32],
-    norm: NormInput<'_>,
-    room: &mut [f32],
-    q: &mut [i8],
-) -> f32 {
+pub(crate) fn gated_input(input: GatedInput<'_>, y: &mut [f32], room: &mut [f32], q: &mut [i8]) -> f32 {
+    let GatedInput { x, head_size, group_norm, g, norm } = input;
     let heads = x.chunks_exact(head_size).zip(y.chunks_exact_mut(head_size));
     let parameters = group_norm.weight.chunks_exact(head_size).zip(group_norm.bias.chunks_exact(head_size));
     for ((x, y), (weight, bias)) in heads.zip(parameters) {

@@ -6,7 +6,7 @@
 use super::constants::LANES;
 use super::divide::mean;
 use super::lanes::{self, Lanes, int8_scale, inverse_deviation, load_tail, quantise_lanes, split};
-use super::operands::{MixInput, NormInput};
+use super::operands::{GatedInput, MixInput, NormInput};
 
 /// Registers that the lanes of one input may take for several to fit.
 const SEVERAL: usize = 2;
@@ -110,18 +110,14 @@ pub(crate) fn relu_squared_input<L: Lanes>(
 /// `y = group_norm(x) · silu(g)` for heads of `head_size` values, then `quantise(layer_norm(y))` into `q`; returns the
 /// scale.
 #[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "operands of one step of the definition")]
 pub(crate) fn gated_input<L: Lanes>(
     isa: L::Isa,
-    x: &[f32],
-    head_size: usize,
-    group_norm: NormInput<'_>,
-    g: &[f32],
+    input: GatedInput<'_>,
     y: &mut [f32],
-    norm: NormInput<'_>,
     room: &mut [f32],
     q: &mut [i8],
 ) -> f32 {
+    let GatedInput { x, head_size, group_norm, g, norm } = input;
     group_norms::<L>(isa, x, head_size, group_norm, y);
     let chunks = chunks_of::<1>(room, y.len());
     let mut sum = L::splat(isa, 0.0);

@@ -71,10 +71,7 @@ macro_rules! entries {
             fn mix_inputs<N>(
                 z: &[f32], p: &[f32], mixes: [crate::MixInput<'_>; N], room: &mut [f32], q: [&mut [i8]; N]
             ) -> [f32; N];
-            fn gated_input(
-                x: &[f32], head_size: usize, group_norm: crate::NormInput<'_>, g: &[f32], y: &mut [f32],
-                norm: crate::NormInput<'_>, room: &mut [f32], q: &mut [i8]
-            ) -> f32;
+            fn gated_input(input: crate::GatedInput<'_>, y: &mut [f32], room: &mut [f32], q: &mut [i8]) -> f32;
             fn relu_squared_input(k: &[f32], norm: crate::NormInput<'_>, room: &mut [f32], q: &mut [i8]) -> f32;
             fn exp(x: &mut [f32]);
             fn dot_rows(rows: &[u8], z: &[f32], logits: &mut [f32]);
@@ -88,7 +85,6 @@ macro_rules! entries {
     (@each $isa:ty, $lanes:ty, $features:literal,
      $(fn $name:ident $(<$n:ident>)? ( $($arg:ident : $type:ty),* ) $(-> $result:ty)?;)*) => {$(
         #[inline(always)]
-        #[allow(clippy::too_many_arguments, reason = "operands of one step of the definition")]
         pub(crate) fn $name $(<const $n: usize>)? (isa: impl Into<$isa>, $($arg: $type),*) $(-> $result)? {
             #[target_feature(enable = $features)]
             fn compiled $(<const $n: usize>)? (isa: $isa, $($arg: $type),*) $(-> $result)? {

@@ -49,7 +49,7 @@ use crate::ternary::QuantisedRows;
 use crate::vector;
 
 pub(crate) use constants::LANES;
-pub use operands::{MixInput, NormInput, WkvInput};
+pub use operands::{GatedInput, MixInput, NormInput, WkvInput};
 
 impl Kernels {
     /// `out = layer_norm(x; weight, bias)`, all of one length.
@@ -96,23 +96,13 @@ impl Kernels {
     ///
     /// # Panics
     /// If not all lengths are that of `x`, which is whole heads, or there is no room for another row.
-    #[allow(clippy::too_many_arguments, reason = "operands of one step of the definition")]
-    pub fn gated_input(
-        &self,
-        x: &[f32],
-        head_size: usize,
-        group_norm: NormInput<'_>,
-        g: &[f32],
-        y: &mut [f32],
-        norm: NormInput<'_>,
-        room: &mut [f32],
-        input: &mut QuantisedRows,
-    ) {
+    pub fn gated_input(&self, gated: GatedInput<'_>, y: &mut [f32], room: &mut [f32], input: &mut QuantisedRows) {
+        let GatedInput { x, head_size, group_norm, g, norm } = gated;
         same_length(x.len(), &[group_norm.weight.len(), group_norm.bias.len(), g.len(), y.len()]);
         same_length(x.len(), &[norm.weight.len(), norm.bias.len(), x.len().next_multiple_of(head_size)]);
         check_room(x.len(), room);
         let q = input.next_row(x.len());
-        let scale = dispatch!(self.isa, vector::gated_input(x, head_size, group_norm, g, y, norm, room, q));
+        let scale = dispatch!(self.isa, vector::gated_input(gated, y, room, q));
         input.set_scale(scale);
     }
 

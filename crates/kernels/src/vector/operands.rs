@@ -43,3 +43,16 @@ pub struct MixInput<'a> {
     /// The norm of the matrix.
     pub norm: NormInput<'a>,
 }
+
+/// What makes the input of the output matrix of a time mix: `layer_norm(group_norm(x) · silu(g))`.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "x and g are the names of the definition")]
+pub struct GatedInput<'a> {
+    pub x: &'a [f32],
+    /// Values of a head; the group norm is a norm of each.
+    pub head_size: usize,
+    pub group_norm: NormInput<'a>,
+    pub g: &'a [f32],
+    /// The norm of the matrix.
+    pub norm: NormInput<'a>,
+}

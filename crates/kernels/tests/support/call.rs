@@ -3,7 +3,9 @@
 use super::bits;
 use super::data::Source;
 use super::memory::{Buffer, Place};
-use bitstate_kernels::{HeadRows, Kernels, MatmulScratch, MixInput, NormInput, QuantisedRows, TernaryMatrix, WkvInput};
+use bitstate_kernels::{
+    GatedInput, HeadRows, Kernels, MatmulScratch, MixInput, NormInput, QuantisedRows, TernaryMatrix, WkvInput,
+};
 use bitstate_model::{Matrix, MatrixData};
 use bitstate_reference::canonical::primitives as oracle;
 
@@ -224,8 +226,9 @@ impl Call {
                 let mut y = Buffer::<f32>::output(place, x.len());
                 let [[group_weight, group_bias], [weight, bias]] = [group_norm, norm];
                 inputs.read([x, g, group_weight, group_bias, weight, bias], |[x, g, gw, gb, weight, bias]| {
-                    let (group, norm) = (NormInput { weight: gw, bias: gb }, NormInput { weight, bias });
-                    kernels.gated_input(x, *head_size, group, g, &mut y, norm, &mut room, &mut rows);
+                    let (group_norm, norm) = (NormInput { weight: gw, bias: gb }, NormInput { weight, bias });
+                    let gated = GatedInput { x, head_size: *head_size, group_norm, g, norm };
+                    kernels.gated_input(gated, &mut y, &mut room, &mut rows);
                 });
                 [bits(&y.finish()), quantised(&rows)].concat()
             }
