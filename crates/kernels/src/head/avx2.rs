@@ -1,6 +1,7 @@
 //! The head with AVX2.
 
 use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
+use super::coarse_many;
 use super::madd::{self, Madd};
 use super::many::{self, Quad};
 use super::shape::{Input, ROWS, Shape};
@@ -191,7 +192,7 @@ impl Coarse for Sums {
     }
 }
 
-coarse::entry!(Avx2, Sums, 4, 1, "avx2");
+coarse::entry!(Avx2, Sums, 4, 1, 8, 1, "avx2");
 
 /// How [`int8_many`] wants the rows.
 pub(super) const SHAPE: Option<Shape> = Some(Shape { group: 2, lanes: 2, flip: 0 });

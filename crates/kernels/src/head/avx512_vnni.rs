@@ -2,6 +2,7 @@
 
 use super::avx2;
 use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
+use super::coarse_many;
 use super::dpbusd::{self, Dpbusd};
 use super::first_digit::FirstDigit;
 use super::many::{self, Quad};
@@ -182,7 +183,7 @@ impl Coarse for Whole {
     }
 }
 
-coarse::entry!(Avx512Vnni, Whole, 2, 2, "avx2,avx512f,avx512bw,avx512vl,avx512vnni");
+coarse::entry!(Avx512Vnni, Whole, 2, 2, 8, 1, "avx2,avx512f,avx512bw,avx512vl,avx512vnni");
 
 /// How [`int8_many`] wants the rows.
 pub(super) const SHAPE: Option<Shape> = Some(Shape { group: 4, lanes: 4, flip: i8::MIN });

@@ -2,6 +2,7 @@
 
 use super::avx2;
 use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
+use super::coarse_many;
 use super::dpbusd::{self, Dpbusd};
 use super::first_digit::FirstDigit;
 use super::many::{self, Quad};
@@ -167,7 +168,7 @@ impl Coarse for Half {
     }
 }
 
-coarse::entry!(AvxVnni, Half, 4, 1, "avx2,avxvnni");
+coarse::entry!(AvxVnni, Half, 4, 1, 4, 1, "avx2,avxvnni");
 
 /// How [`int8_many`] wants the rows.
 pub(super) const SHAPE: Option<Shape> = Some(Shape { group: 4, lanes: 2, flip: i8::MIN });

@@ -35,7 +35,7 @@ pub(super) const GROUP: usize = 32;
 /// Columns in a block.
 const COLUMNS: usize = 8;
 /// Blocks after which a kernel may widen its sums: a 16-bit lane has taken `2 · 2 · 15 · 128` from each.
-const WIDEN: usize = 4;
+pub(super) const WIDEN: usize = 4;
 
 /// 16 rows × 8 columns of codes.
 #[derive(Debug, Clone, Copy)]
@@ -52,11 +52,11 @@ pub(super) fn path(rows: usize, cols: usize) -> Path {
 #[derive(Debug, Clone)]
 pub(super) struct CoarseRows {
     /// Blocks of 32 rows, from their first columns to their last, then of the next 32; padded with codes of 0.
-    blocks: Vec<Block>,
+    pub blocks: Vec<Block>,
     /// Two for each 8 columns.
-    per_group: usize,
+    pub per_group: usize,
     /// `N` of each row.
-    norms: Vec<f32>,
+    pub norms: Vec<f32>,
 }
 
 impl CoarseRows {
@@ -104,7 +104,7 @@ fn norm(row: &[i8]) -> f32 {
 /// The activations as the first stage sees them.
 pub(super) struct Input {
     /// The high digits, zeros up to a multiple of 8 and further.
-    columns: [Columns; MAX_N_EMBD / COLUMNS],
+    pub columns: [Columns; MAX_N_EMBD / COLUMNS],
     /// `241 · Σ a`.
     surplus: i32,
     /// `Q`, 2^-12 too large.
@@ -193,7 +193,14 @@ pub(super) fn bounds<M: Coarse, const VECTORS: usize, const CHAINS: usize>(
 
 /// From sums to bounds.
 #[inline(always)]
-fn finish(sums: &[i32; GROUP], input: &Input, norms: &[f32], row_scales: &[f32], scale: f32, bounds: &mut [f32]) {
+pub(super) fn finish(
+    sums: &[i32; GROUP],
+    input: &Input,
+    norms: &[f32],
+    row_scales: &[f32],
+    scale: f32,
+    bounds: &mut [f32],
+) {
     for (((bound, &sum), &norm), &row_scale) in bounds.iter_mut().zip(sums).zip(norms).zip(row_scales) {
         let near = (32 * sum - input.surplus) as f32 * 64.0;
         *bound = (near + norm * input.reach) * (row_scale * scale);
@@ -249,9 +256,10 @@ fn add<M: Coarse, const VECTORS: usize>(
     }
 }
 
-/// The entry function of an instruction set: [`bounds`] with `$vectors` of `$vector` to a group, in `$chains`.
+/// The entry functions of an instruction set: [`bounds`] with `$vectors` of `$vector` to a group, in `$chains`, and
+/// [`bounds_together`](super::coarse_many::bounds_together) of `$together` sessions with `$across` of them at a time.
 macro_rules! entry {
-    ($isa:ty, $vector:ty, $vectors:literal, $chains:literal, $features:literal) => {
+    ($isa:ty, $vector:ty, $vectors:literal, $chains:literal, $together:literal, $across:literal, $features:literal) => {
         pub(in crate::head) const BOUNDS: bool = true;
 
         pub(in crate::head) fn bounds(
@@ -277,6 +285,18 @@ macro_rules! entry {
             #[allow(unused_unsafe, reason = "WebAssembly has no CPU without the features a module was accepted with")]
             unsafe {
                 compiled(isa, coarse, first_group, input, scales, bounds)
+            }
+        }
+
+        pub(in crate::head) fn bounds_together(isa: $isa, input: coarse_many::Input<'_>, each: coarse_many::Each<'_>) {
+            #[target_feature(enable = $features)]
+            fn compiled(isa: $isa, input: coarse_many::Input<'_>, each: coarse_many::Each<'_>) {
+                coarse_many::bounds_together::<$vector, $across, $together>(isa, input, each);
+            }
+            // SAFETY: the token proves the features.
+            #[allow(unused_unsafe, reason = "WebAssembly has no CPU without the features a module was accepted with")]
+            unsafe {
+                compiled(isa, input, each)
             }
         }
     };

@@ -1,6 +1,7 @@
 //! Which instruction set's kernels run.
 
 use super::coarse::{CoarseRows, Input as CoarseInput};
+use super::coarse_many;
 use super::shape::{Input, Shape};
 use crate::head;
 use crate::isa::{Isa, dispatch};
@@ -33,6 +34,11 @@ pub(super) fn bounds(
     bounds: &mut [f32],
 ) {
     dispatch!(isa, head::bounds(coarse, first_group, input, scales, bounds), else unreachable!("no codes were laid out"));
+}
+
+/// A bound for the logit of each row, for each of many sessions.
+pub(super) fn bounds_together(isa: Isa, input: coarse_many::Input<'_>, each: coarse_many::Each<'_>) {
+    dispatch!(isa, head::bounds_together(input, each), else unreachable!("no codes were laid out"));
 }
 
 /// `rows · q` of the rows that `tokens` name.

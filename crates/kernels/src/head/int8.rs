@@ -13,6 +13,7 @@
 //! taken; for the fifty largest it always was, which is why so many are not tried.
 
 use super::coarse::{self, CoarseRows, GROUP, Input};
+use super::coarse_many;
 use super::dispatch;
 use super::outcome::{HeadPath, WhyFull};
 use super::rows::HeadRows;
@@ -28,8 +29,11 @@ use core::ops::Range;
 /// them gains nothing.
 const LEAST_BYTES: usize = 1 << 20;
 
-/// Sessions from which on one pass for all is faster than one for each: two measured 0.88 of it, four 1.2 and more.
-const WORTH_A_PASS: usize = 3;
+/// Sessions from which on one pass over the codes is faster than one for each, on a Xeon with AVX-512: 1.37 times the tokens
+/// of one after the other for two.
+const WORTH_A_PASS: usize = 2;
+/// Sessions from which on twice the bytes, for tighter bounds, are worth it: two measured 0.88 of one after the other.
+const WORTH_WHOLE_BYTES: usize = 4;
 
 /// Calls a task with ranges of a slice that together are all of it, each with the place that it starts at: a multiple
 /// of [`SPLIT`](Int8Head::SPLIT). Returns when all calls have; they may be made at once, on many threads.
@@ -248,8 +252,8 @@ impl<'m> Int8Head<'m> {
 
     /// The largest logits of as many sessions as there are `scales`, the same number of each: what [`top`](Int8Head::top)
     /// gives for each alone. `q` has D values of each, `top` has their winners, one session after the other; `room` is V
-    /// values of working room. One pass serves all, where they are three and more, the rows are
-    /// [laid out for it](Int8Head::lay_out_for_many) and the variant multiplies bytes by bytes.
+    /// values of working room. One pass serves all: over half of the bytes, or, for four sessions and more, over rows that
+    /// are [laid out for it](Int8Head::lay_out_for_many), where the variant multiplies bytes by bytes.
     ///
     /// # Panics
     /// Where the lengths are not these.
@@ -273,10 +277,9 @@ impl<'m> Int8Head<'m> {
         let (d, v, k) = (self.row_bytes(), self.scales.len(), top.len() / scales.len());
         let mut found = [false; SESSIONS];
         // Where rows have no factors, or are few, they have no first stage; a search begins with the first piece.
-        if let (Some(many), Ok(_)) = (&self.many, &self.coarse)
+        if let Ok(coarse) = &self.coarse
             && scales.len() >= WORTH_A_PASS
-            && let Some(bounded) = many.bounded_rows()
-            && k <= bounded.min(PIECE)
+            && k <= v.min(PIECE)
         {
             let mut searches = [const { None }; SESSIONS];
             let sessions = q.chunks_exact(d).zip(scales).zip(top.chunks_exact_mut(k));
@@ -284,13 +287,13 @@ impl<'m> Int8Head<'m> {
                 let part = self.part(0..v, q, scale);
                 *search = self.check_scale(&part).ok().map(|()| (part, Search::new(part, top)));
             }
-            many.bounds(&self.scales, q, scales, &mut |t, first, bounds| {
+            let bounded = self.bounds_of_sessions(coarse, k, q, scales, &mut |t, first, bounds| {
                 if let Some((_, search)) = &mut searches[t] {
                     search.look(first, bounds);
                 }
             });
-            for (found, search) in found.iter_mut().zip(searches) {
-                if let Some((part, mut search)) = search {
+            if bounded > 0 {
+                for (found, (part, mut search)) in found.iter_mut().zip(searches).filter_map(|(f, s)| Some((f, s?))) {
                     // No logit exceeds itself.
                     let rest = &mut room[bounded..];
                     part.logits(bounded, rest);
@@ -303,6 +306,39 @@ impl<'m> Int8Head<'m> {
         for (((q, &scale), top), _) in sessions.zip(found).filter(|(_, found)| !found) {
             self.top(q, scale, top, room);
         }
+    }
+
+    /// Calls `each(t, first, bounds)` with the bounds of the logits of session `t`, from that of row `first` on, piece by
+    /// piece; returns how many rows that was for each. Whole bytes in a layout for many sessions give the tighter bounds,
+    /// where there is one; the codes serve up to [`MOST_WINNERS`](Int8Head::MOST_WINNERS).
+    fn bounds_of_sessions(
+        &self,
+        coarse: &CoarseRows,
+        k: usize,
+        q: &[i16],
+        scales: &[f32],
+        each: coarse_many::Each<'_>,
+    ) -> usize {
+        if let Some(many) = &self.many
+            && let Some(bounded) = many.bounded_rows()
+            && scales.len() >= WORTH_WHOLE_BYTES
+            && k <= bounded
+        {
+            many.bounds(&self.scales, q, scales, each);
+            return bounded;
+        }
+        if k > Self::MOST_WINNERS {
+            return 0;
+        }
+        let d = self.row_bytes();
+        let inputs: [Input; SESSIONS] = core::array::from_fn(|t| Input::new(q.chunks(d).nth(t).unwrap_or(&[])));
+        let (row_scales, sessions) = (&self.scales, &inputs[..scales.len()]);
+        dispatch::bounds_together(
+            self.kernels.isa,
+            coarse_many::Input { rows: coarse, row_scales, sessions, scales },
+            each,
+        );
+        self.scales.len()
     }
 
     /// Whether the activations' scale, too, leaves every row a factor that is not negative, infinite or a NaN: then

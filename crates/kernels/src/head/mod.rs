@@ -19,6 +19,11 @@ pub(crate) mod avx_vnni;
     allow(dead_code, unused_imports, unused_macros, reason = "its layout is plain Rust, what reads it is not")
 )]
 mod coarse;
+#[cfg_attr(
+    not(any(target_arch = "x86_64", feature = "relaxed_simd")),
+    allow(dead_code, reason = "plain Rust has no bounds")
+)]
+mod coarse_many;
 mod dispatch;
 #[cfg(target_arch = "x86_64")]
 mod dpbusd;

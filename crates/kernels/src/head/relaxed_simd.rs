@@ -5,6 +5,7 @@
 //! is at most `2 · 15 · 128`, no engine's sums saturate, and the result is the same on every engine.
 
 use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
+use super::coarse_many;
 pub(super) use super::simd128::{SHAPE, exact, float, int8, int8_many};
 pub(super) use super::unbounded::many::{BOUNDS_MANY, bounds_many};
 use crate::isa::RelaxedSimd;
@@ -75,4 +76,4 @@ impl Coarse for Quarter {
     }
 }
 
-coarse::entry!(RelaxedSimd, Quarter, 8, 1, "simd128,relaxed-simd");
+coarse::entry!(RelaxedSimd, Quarter, 8, 1, 4, 2, "simd128,relaxed-simd");

@@ -95,12 +95,12 @@ pub(super) fn rows4<'r>(rows: &'r [i8], tokens: &[u32], d: usize) -> [&'r [i8]; 
 
 /// Asks for bytes that will be read soon, where the instruction set has a way to.
 #[inline(always)]
-pub(super) fn fetch(bytes: &[i8]) {
+pub(super) fn fetch<Byte>(bytes: &[Byte]) {
     #[cfg(target_arch = "x86_64")]
     for line in bytes.chunks(64) {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a hint, of a byte that is there; every x86-64 has it.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = bytes;

@@ -9,7 +9,7 @@ use core::arch::wasm32::*;
 pub(super) use super::unbounded::many::{BOUNDS_MANY, bounds_many};
 #[cfg(not(feature = "relaxed_simd"))]
 pub(super) use super::unbounded::one::exact;
-pub(super) use super::unbounded::one::{BOUNDS, bounds};
+pub(super) use super::unbounded::one::{BOUNDS, bounds, bounds_together};
 pub(crate) use crate::vector::simd128::dot_rows as float;
 
 /// Made only by a function that was given a [`Simd128`].

@@ -1,6 +1,7 @@
 //! The head with SSSE3.
 
 use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
+use super::coarse_many;
 use super::madd::{self, Madd};
 use super::many::{self, Quad};
 use super::shape::{Input, ROWS, Shape};
@@ -173,7 +174,7 @@ impl Coarse for Sums {
     }
 }
 
-coarse::entry!(Ssse3, Sums, 8, 1, "ssse3");
+coarse::entry!(Ssse3, Sums, 8, 1, 4, 2, "ssse3");
 
 /// How [`int8_many`] wants the rows.
 pub(super) const SHAPE: Option<Shape> = Some(Shape { group: 2, lanes: 1, flip: 0 });

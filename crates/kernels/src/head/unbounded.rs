@@ -4,10 +4,15 @@
 #[cfg(target_arch = "wasm32")]
 pub(super) mod one {
     use crate::head::coarse::{CoarseRows, Input};
+    use crate::head::coarse_many;
 
     pub(in crate::head) const BOUNDS: bool = false;
 
     pub(in crate::head) fn bounds<Isa>(_: Isa, _: &CoarseRows, _: usize, _: &Input, _: (&[f32], f32), _: &mut [f32]) {
+        unreachable!("no codes were laid out")
+    }
+
+    pub(in crate::head) fn bounds_together<Isa>(_: Isa, _: coarse_many::Input<'_>, _: coarse_many::Each<'_>) {
         unreachable!("no codes were laid out")
     }
 
