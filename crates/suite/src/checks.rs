@@ -6,7 +6,9 @@
 use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_generate::SplitMix64;
-use bitstate_kernels::{HeadRows, Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, WkvInput};
+use bitstate_kernels::{
+    GatedInput, HeadRows, Kernels, MatmulScratch, MixInput, NormInput, QuantisedRows, TernaryMatrix, WkvInput,
+};
 use bitstate_model::{Matrix, MatrixData};
 use bitstate_protocol::{Digest, Digester};
 
@@ -16,20 +18,25 @@ const LENGTHS: [usize; 10] = [1, 2, 15, 16, 17, 31, 33, 96, 101, 160];
 const SHAPES: [(usize, usize); 11] =
     [(1, 1), (3, 5), (15, 16), (16, 17), (17, 15), (31, 96), (33, 101), (101, 160), (64, 255), (32, 257), (7, 1030)];
 
+/// INT8 values, and the scale of one unit.
+pub type Quantised = (Vec<i8>, f32);
+
 /// The steps of the canonical arithmetic.
 #[allow(missing_docs, reason = "the names are the definition's")]
 pub trait Arithmetic {
     fn exp(&mut self, x: &mut [f32]);
     fn layer_norm(&mut self, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]);
     fn mix(&mut self, z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]);
-    /// The INT8 values, then the scale.
-    fn quantise_int8(&mut self, y: &[f32]) -> (Vec<i8>, f32);
+    fn quantise_int8(&mut self, y: &[f32]) -> Quantised;
     /// The 15-bit values, then the scale.
     fn quantise_15bit(&mut self, z: &[f32]) -> (Vec<i16>, f32);
     fn wkv(&mut self, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]);
     fn silu_gate(&mut self, o: &mut [f32], g: &[f32]);
     fn sigmoid_gate_add(&mut self, x: &mut [f32], r: &[f32], v: &[f32]);
     fn relu_squared(&mut self, k: &mut [f32]);
+    fn mix_inputs<const N: usize>(&mut self, z: &[f32], p: &[f32], mixes: [MixInput<'_>; N]) -> [Quantised; N];
+    fn gated_input(&mut self, gated: GatedInput<'_>, y: &mut [f32]) -> Quantised;
+    fn relu_squared_input(&mut self, k: &[f32], norm: NormInput<'_>) -> Quantised;
     /// `(W · q) · scale` for each row of `q`.
     fn ternary(&mut self, matrix: Matrix<'_>, q: &[i8], scale: f32, y: &mut [f32]);
     fn head_int8(&mut self, rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logits: &mut [f32]);
@@ -52,11 +59,10 @@ impl Arithmetic for Kernels {
         Kernels::mix(self, z, p, mu, out);
     }
 
-    fn quantise_int8(&mut self, y: &[f32]) -> (Vec<i8>, f32) {
-        let mut rows = QuantisedRows::new(*self, y.len(), 1);
-        rows.clear(y.len());
+    fn quantise_int8(&mut self, y: &[f32]) -> Quantised {
+        let mut rows = no_rows(*self, y.len());
         rows.push(y);
-        (rows.q(0).to_vec(), rows.scale(0))
+        first_row(&rows)
     }
 
     fn quantise_15bit(&mut self, z: &[f32]) -> (Vec<i16>, f32) {
@@ -81,6 +87,25 @@ impl Arithmetic for Kernels {
         Kernels::relu_squared(self, k);
     }
 
+    fn mix_inputs<const N: usize>(&mut self, z: &[f32], p: &[f32], mixes: [MixInput<'_>; N]) -> [Quantised; N] {
+        let mut inputs: [_; N] = core::array::from_fn(|_| no_rows(*self, z.len()));
+        let mut room = vec![0.0; N * z.len().next_multiple_of(16)];
+        Kernels::mix_inputs(self, z, p, mixes, &mut room, inputs.each_mut());
+        inputs.map(|input| first_row(&input))
+    }
+
+    fn gated_input(&mut self, gated: GatedInput<'_>, y: &mut [f32]) -> Quantised {
+        let (mut input, mut room) = (no_rows(*self, y.len()), vec![0.0; y.len().next_multiple_of(16)]);
+        Kernels::gated_input(self, gated, y, &mut room, &mut input);
+        first_row(&input)
+    }
+
+    fn relu_squared_input(&mut self, k: &[f32], norm: NormInput<'_>) -> Quantised {
+        let (mut input, mut room) = (no_rows(*self, k.len()), vec![0.0; k.len().next_multiple_of(16)]);
+        Kernels::relu_squared_input(self, k, norm, &mut room, &mut input);
+        first_row(&input)
+    }
+
     fn ternary(&mut self, matrix: Matrix<'_>, q: &[i8], scale: f32, y: &mut [f32]) {
         let mut rows = QuantisedRows::new(*self, matrix.cols, y.len() / matrix.rows);
         rows.clear(matrix.cols);
@@ -102,6 +127,17 @@ impl Arithmetic for Kernels {
     fn head_f32(&mut self, rows: &[u8], z: &[f32], logits: &mut [f32]) {
         Kernels::head_f32(self, rows, z, logits);
     }
+}
+
+/// Room for one row of `len` values.
+fn no_rows(kernels: Kernels, len: usize) -> QuantisedRows {
+    let mut rows = QuantisedRows::new(kernels, len, 1);
+    rows.clear(len);
+    rows
+}
+
+fn first_row(rows: &QuantisedRows) -> Quantised {
+    (rows.q(0).to_vec(), rows.scale(0))
 }
 
 /// Seeded inputs.
@@ -144,6 +180,9 @@ pub fn run(arithmetic: &mut impl Arithmetic, mut report: impl FnMut(&str, Digest
     report("ternary", ternary(arithmetic, inputs));
     report("head", head(arithmetic, inputs));
     report("head_many", head_many(arithmetic, inputs));
+    report("mix_inputs", mix_inputs(arithmetic, inputs));
+    report("gated_input", gated_input(arithmetic, inputs));
+    report("relu_squared_input", relu_squared_input(arithmetic, inputs));
 }
 
 fn exp(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
@@ -180,9 +219,7 @@ fn mix(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
 fn quantise(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
     let mut digester = Digester::default();
     let mut check = |y: &[f32]| {
-        let (q, scale) = arithmetic.quantise_int8(y);
-        q.iter().for_each(|q| digester.push(&q.to_le_bytes()));
-        digester.push_f32s(&[scale]);
+        push_quantised(&mut digester, arithmetic.quantise_int8(y));
         let (q, scale) = arithmetic.quantise_15bit(y);
         q.iter().for_each(|q| digester.push(&q.to_le_bytes()));
         digester.push_f32s(&[scale]);
@@ -273,6 +310,68 @@ fn head(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
         let rows: Vec<u8> = inputs.floats(v * d, 0.1).iter().flat_map(|e| e.to_le_bytes()).collect();
         arithmetic.head_f32(&rows, &z, &mut logits);
         digester.push_f32s(&logits);
+    }
+    digester.finish()
+}
+
+fn push_quantised(digester: &mut Digester, (q, scale): Quantised) {
+    q.iter().for_each(|q| digester.push(&q.to_le_bytes()));
+    digester.push_f32s(&[scale]);
+}
+
+/// The parameters of a norm.
+struct Norm {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Norm {
+    fn new(inputs: &mut Inputs, n: usize) -> Self {
+        Norm { weight: inputs.floats(n, 1.0), bias: inputs.floats(n, 0.2) }
+    }
+
+    fn input(&self) -> NormInput<'_> {
+        NormInput { weight: &self.weight, bias: &self.bias }
+    }
+}
+
+fn mix_inputs(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
+    let mut digester = Digester::default();
+    for n in LENGTHS {
+        let (z, p) = (inputs.floats(n, 3.0), inputs.floats(n, 3.0));
+        let mixes: [_; 4] = core::array::from_fn(|_| (inputs.floats(n, 1.0), Norm::new(inputs, n)));
+        let [a, b, c, d] = mixes.each_ref().map(|(mu, norm)| MixInput { mu, norm: norm.input() });
+        // As a time mix has them, and a channel mix.
+        for quantised in arithmetic.mix_inputs(&z, &p, [a, b, c, d]) {
+            push_quantised(&mut digester, quantised);
+        }
+        for quantised in arithmetic.mix_inputs(&z, &p, [d, b]) {
+            push_quantised(&mut digester, quantised);
+        }
+    }
+    digester.finish()
+}
+
+fn gated_input(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
+    let mut digester = Digester::default();
+    for (heads, head_size) in [(1, 1), (3, 5), (2, 16), (3, 17), (3, 32), (4, 64)] {
+        let n = heads * head_size;
+        let (x, g) = (inputs.floats(n, 3.0), inputs.floats(n, 12.0));
+        let (group_norm, norm) = (Norm::new(inputs, n), Norm::new(inputs, n));
+        let mut y = vec![0.0; n];
+        let gated = GatedInput { x: &x, head_size, group_norm: group_norm.input(), g: &g, norm: norm.input() };
+        let quantised = arithmetic.gated_input(gated, &mut y);
+        digester.push_f32s(&y);
+        push_quantised(&mut digester, quantised);
+    }
+    digester.finish()
+}
+
+fn relu_squared_input(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
+    let mut digester = Digester::default();
+    for n in LENGTHS {
+        let (k, norm) = (inputs.floats(n, 2.0), Norm::new(inputs, n));
+        push_quantised(&mut digester, arithmetic.relu_squared_input(&k, norm.input()));
     }
     digester.finish()
 }

@@ -1,9 +1,9 @@
 //! The oracle's side of the kernel checks.
 
-use bitstate_kernels::WkvInput;
+use bitstate_kernels::{GatedInput, MixInput, NormInput, WkvInput};
 use bitstate_model::Matrix;
 use bitstate_reference::canonical::primitives as p;
-use bitstate_suite::checks::Arithmetic;
+use bitstate_suite::checks::{Arithmetic, Quantised};
 
 /// The canonical primitives, naive and scalar.
 pub struct Oracle;
@@ -21,7 +21,7 @@ impl Arithmetic for Oracle {
         out.copy_from_slice(&p::mix(z, previous, mu));
     }
 
-    fn quantise_int8(&mut self, y: &[f32]) -> (Vec<i8>, f32) {
+    fn quantise_int8(&mut self, y: &[f32]) -> Quantised {
         let quantised = p::quantise(y);
         (quantised.q, quantised.a)
     }
@@ -46,6 +46,27 @@ impl Arithmetic for Oracle {
 
     fn relu_squared(&mut self, k: &mut [f32]) {
         k.iter_mut().for_each(|k| *k = p::max(0.0, *k) * p::max(0.0, *k));
+    }
+
+    fn mix_inputs<const N: usize>(&mut self, z: &[f32], previous: &[f32], mixes: [MixInput<'_>; N]) -> [Quantised; N] {
+        mixes.map(|MixInput { mu, norm }| self.normed(&p::mix(z, previous, mu), norm))
+    }
+
+    fn gated_input(&mut self, gated: GatedInput<'_>, y: &mut [f32]) -> Quantised {
+        let GatedInput { x, head_size, group_norm, g, norm } = gated;
+        for (at, y) in (0..).step_by(head_size).zip(y.chunks_mut(head_size)) {
+            let head = at..at + head_size;
+            let NormInput { weight, bias } = group_norm;
+            y.copy_from_slice(&p::layer_norm(&x[head.clone()], &weight[head.clone()], &bias[head]));
+        }
+        self.silu_gate(y, g);
+        self.normed(y, norm)
+    }
+
+    fn relu_squared_input(&mut self, k: &[f32], norm: NormInput<'_>) -> Quantised {
+        let mut squared = k.to_vec();
+        self.relu_squared(&mut squared);
+        self.normed(&squared, norm)
     }
 
     fn ternary(&mut self, matrix: Matrix<'_>, q: &[i8], scale: f32, y: &mut [f32]) {
@@ -77,5 +98,12 @@ impl Arithmetic for Oracle {
             };
             *logit = p::sum16((0..z.len()).map(|i| value(i) * z[i]));
         }
+    }
+}
+
+impl Oracle {
+    /// `quantise(layer_norm(x))`.
+    fn normed(&mut self, x: &[f32], norm: NormInput<'_>) -> Quantised {
+        self.quantise_int8(&p::layer_norm(x, norm.weight, norm.bias))
     }
 }
