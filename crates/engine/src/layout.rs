@@ -14,6 +14,8 @@ pub struct PathOf {
     pub rows: usize,
     /// Inputs.
     pub cols: usize,
+    /// How many of it a token goes through: one in each layer, or one; of `wkv` one for each head. Vectors are not counted: 1.
+    pub count: usize,
     /// The way that is taken.
     pub path: Path,
 }
@@ -23,9 +25,10 @@ impl Engine<'_> {
     pub fn paths(&self) -> impl Iterator<Item = PathOf> {
         let (kernels, config) = (self.kernels, self.config);
         let (v, d, s, f) = (config.vocab_size, config.n_embd, config.head_size, config.ff_dim());
+        let (layers, heads) = (config.n_layer, config.n_embd / config.head_size);
         let matrix = move |(step, linear): (Step, &BitLinear)| {
             let (rows, cols) = (linear.weight.rows(), linear.weight.cols());
-            PathOf { name: step.name(), rows, cols, path: kernels.ternary_path(rows, cols) }
+            PathOf { name: step.name(), rows, cols, count: layers, path: kernels.ternary_path(rows, cols) }
         };
         let matrices = self.layers.first().into_iter().flat_map(|layer| {
             let (tm, cm) = (&layer.time_mix, &layer.channel_mix);
@@ -44,10 +47,11 @@ impl Engine<'_> {
             Embedding::Int8(rows) => (kernels.head_int8_path(v, d), rows.top_path()),
             Embedding::F32(_) => (kernels.lanes_path(d), kernels.lanes_path(d)),
         };
-        let head = PathOf { name: Step::Head.name(), rows: v, cols: d, path };
-        let top = PathOf { name: "head.top", rows: v, cols: d, path: top };
-        let wkv = PathOf { name: "wkv", rows: s, cols: s, path: kernels.wkv_path(s) };
-        let vectors = [d, s, f].map(|n| PathOf { name: "vectors", rows: 1, cols: n, path: kernels.lanes_path(n) });
+        let head = PathOf { name: Step::Head.name(), rows: v, cols: d, count: 1, path };
+        let top = PathOf { name: "head.top", rows: v, cols: d, count: 1, path: top };
+        let wkv = PathOf { name: "wkv", rows: s, cols: s, count: layers * heads, path: kernels.wkv_path(s) };
+        let vectors =
+            [d, s, f].map(|n| PathOf { name: "vectors", rows: 1, cols: n, count: 1, path: kernels.lanes_path(n) });
         matrices.map(matrix).chain([head, top, wkv]).chain(vectors)
     }
 }

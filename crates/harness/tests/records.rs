@@ -68,6 +68,7 @@ fn rows() -> Vec<Row> {
             matrix: "tm.r".into(),
             rows: 128,
             cols: 96,
+            count: Some(4),
             kernel: "plain".into(),
             row_tail: "none".into(),
             col_tail: "none".into(),
@@ -185,8 +186,8 @@ fn versions_that_are_unknown_or_mixed_are_told_with_what_is_known() {
     let records = Records::new();
     let of = |version: &str| format!("\"schema\":{version}");
     let ours = of(&SCHEMA.to_string());
-    for version in ["4", "0", "-1", "2.0", "\"2\"", "null"] {
-        let words = [format!("line 1: its `schema` is {version}"), "this build reads 1 to 3".into()];
+    for version in ["5", "0", "-1", "2.0", "\"2\"", "null"] {
+        let words = [format!("line 1: its `schema` is {version}"), "this build reads 1 to 4".into()];
         records.refused(records.text.replace(&ours, &of(version)), 2, &words.each_ref().map(String::as_str));
     }
     let mixed: String = records
@@ -286,7 +287,7 @@ fn every_row_satisfies_the_schema_and_what_is_no_row_does_not() {
         let mut more = row.clone();
         more["more"] = 1.into();
         assert!(!valid(&more.to_string()), "{line}");
-        for (was, is) in [("\"schema\":3", "\"schema\":4"), ("\"time\"", "\"tiem\""), (":7,", ":-7,"), ("[0,", "[-1,")]
+        for (was, is) in [("\"schema\":4", "\"schema\":5"), ("\"time\"", "\"tiem\""), (":7,", ":-7,"), ("[0,", "[-1,")]
         {
             assert!(!line.contains(was) || !valid(&line.replace(was, is)), "{is} in {line}");
         }

@@ -119,6 +119,7 @@ fn probes() -> Vec<Row> {
                 matrix: matrix.into(),
                 rows: rows_,
                 cols,
+                count: Some(1),
                 kernel: if cell.variant.name == "generic" { "decode" } else { "blocks" }.into(),
                 row_tail: if left { "1 in plain Rust" } else { "none" }.into(),
                 col_tail: "none".into(),

@@ -102,6 +102,8 @@ pub struct Layout {
     pub rows: u64,
     /// Inputs.
     pub cols: u64,
+    /// How many of it a token goes through.
+    pub count: u64,
     /// The algorithm.
     pub kernel: String,
     /// What becomes of the rows that do not fill a block; `none` where there are none.
@@ -239,6 +241,7 @@ fn parse_event(mut fields: Fields<'_>) -> Result<Event, LineError> {
             matrix: fields.text("matrix")?,
             rows: fields.value("rows")?,
             cols: fields.value("cols")?,
+            count: fields.value("count")?,
             kernel: fields.text("kernel")?,
             row_tail: fields.text("row_tail")?,
             col_tail: fields.text("col_tail")?,
@@ -301,6 +304,7 @@ impl<W: FnMut(&str)> AnswerWriter<W> {
                 push_field(&mut line, "matrix", &layout.matrix);
                 push_field(&mut line, "rows", layout.rows);
                 push_field(&mut line, "cols", layout.cols);
+                push_field(&mut line, "count", layout.count);
                 push_field(&mut line, "kernel", &layout.kernel);
                 push_field(&mut line, "row_tail", &layout.row_tail);
                 push_field(&mut line, "col_tail", &layout.col_tail);

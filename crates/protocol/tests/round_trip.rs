@@ -48,6 +48,7 @@ fn answer() -> (Answer, String) {
                 matrix: "head".into(),
                 rows: 101,
                 cols: 96,
+                count: 4,
                 kernel: "16 lanes".into(),
                 row_tail: "1 in plain Rust".into(),
                 col_tail: "none".into(),

@@ -286,11 +286,12 @@ fn parts<'h, H: Host>(
 
 /// Which way the kernels take for everything in the model that has a shape.
 fn layout(engine: &Engine<'_>, emit: &mut impl FnMut(Event)) {
-    for PathOf { name, rows, cols, path } in engine.paths() {
+    for PathOf { name, rows, cols, count, path } in engine.paths() {
         emit(Event::Layout(Layout {
             matrix: name.into(),
             rows: rows as u64,
             cols: cols as u64,
+            count: count as u64,
             kernel: path.kernel.into(),
             row_tail: path.rows.to_string(),
             col_tail: path.cols.to_string(),

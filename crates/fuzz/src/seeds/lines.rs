@@ -70,6 +70,7 @@ pub fn answer(root: &Path) -> anyhow::Result<Inputs> {
                 matrix: "tm.r".into(),
                 rows: 96,
                 cols: 101,
+                count: 4,
                 kernel: "madd".into(),
                 row_tail: "none".into(),
                 col_tail: "padded".into(),

@@ -199,7 +199,7 @@ fn in_turn(before: Option<&Provenance>, run: &Provenance) -> Result<(), String> 
 #[cfg(test)]
 mod tests {
     use super::{PACKED, RECORDS, pack, read, records_of, write};
-    use crate::records::rows::Row;
+    use crate::records::rows::{Row, SCHEMA};
     use crate::targets::Cell;
     use crate::targets::skip::{Cause, Skip};
 
@@ -220,7 +220,7 @@ mod tests {
         write(&path, &rows()).unwrap();
         assert_eq!(read(&path).unwrap().1, rows()[1..]);
         // The first version had no closing row.
-        let text = std::fs::read_to_string(&path).unwrap().replace("\"schema\":3", "\"schema\":1");
+        let text = std::fs::read_to_string(&path).unwrap().replace(&format!("\"schema\":{SCHEMA}"), "\"schema\":1");
         let kept: Vec<&str> = text.lines().filter(|line| !line.contains("\"end\"")).collect();
         std::fs::write(&path, kept.join("\n") + "\n").unwrap();
         assert_eq!(read(&path).unwrap().1, rows()[1..]);

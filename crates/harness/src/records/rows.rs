@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 /// 2: the last row is `end`, so that a file cut between two rows is not read as a whole one; `run` may say when the run
 ///    was resumed.
 /// 3: `run` says when its commit was made.
-pub const SCHEMA: u64 = 3;
+/// 4: `layout` may say how many of a matrix a token goes through.
+pub const SCHEMA: u64 = 4;
 /// The oldest version that is read: everything in it still means the same.
 pub const OLDEST_SCHEMA: u64 = 1;
 /// The kind of the last row.
@@ -108,6 +109,9 @@ pub enum Row {
         rows: u64,
         /// Inputs.
         cols: u64,
+        /// How many of it a token goes through.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        count: Option<u64>,
         /// The algorithm.
         kernel: String,
         /// What becomes of the rows that do not fill a block, `none` where there are none.

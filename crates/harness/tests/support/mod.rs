@@ -78,6 +78,7 @@ impl Fake {
             matrix: "head".into(),
             rows: 101,
             cols: 96,
+            count: 1,
             kernel: "plain".into(),
             row_tail: "1 in plain Rust".into(),
             col_tail: "none".into(),

@@ -49,7 +49,7 @@ fn of_one(report: &Report) -> Vec<Chart> {
         Chart {
             name: "parts-time",
             title: "Where a token's time goes, native and WebAssembly".into(),
-            subtitle: "Each bar is one token of decode; at its end the time that it takes".into(),
+            subtitle: "A token of decode, and below it its composite roof: the least that its parts can take".into(),
             axis: "% of the token".into(),
             logarithmic: false,
             legend: PARTS.iter().map(|(_, title)| *title).collect(),

@@ -57,26 +57,39 @@ pub(super) fn shares(report: &Report) -> Vec<Panel> {
     panels
 }
 
-/// A panel for every workload, a row for every cell of this clock: the shares of the parts, and what a token takes.
+/// A panel for every workload, a row for every cell of this clock: the shares of the parts, and what a token takes; below
+/// it the parts of its composite roof on the same axis, where there is one.
 pub(super) fn parts(report: &Report, clock: Clock) -> Vec<Panel> {
     let mut panels = Vec::new();
     for workload in report.workloads() {
-        let rows = Cell::all().filter(|cell| cell.target.clock == clock).filter_map(|cell| {
+        let mut rows = Vec::new();
+        for cell in Cell::all().filter(|cell| cell.target.clock == clock) {
             let Some((parts, _)) = kernels::parts(report, cell, workload) else {
-                return gap(report, cell, workload);
+                rows.extend(gap(report, cell, workload));
+                continue;
             };
             let sum: f64 = parts.iter().sum();
-            let parts = parts.iter().map(|part| 100.0 * part / sum).collect();
             let text = match clock {
                 Clock::Wall => kernels::quantity(cell, sum),
                 Clock::Instructions => short(sum),
             };
-            Some(Mark { parts, value: Some((100.0, 100.0, 100.0)), ..Mark::new(cell, "", text) })
-        });
-        panels.push(Panel { title: workload.to_string(), rows: rows.collect() });
+            rows.push(stacked(Mark::new(cell, "", text), &parts, sum));
+            if let Some(roof) = report.composite((cell.target.name, cell.variant.name), workload) {
+                let text = kernels::quantity(cell, roof.sum());
+                rows.push(stacked(Mark::new(cell, ", roof", text), &roof.parts(), sum));
+            }
+        }
+        panels.push(Panel { title: workload.to_string(), rows });
     }
     panels.retain(has_value);
     panels
+}
+
+/// A bar of parts, as shares of a whole.
+fn stacked(mark: Mark, parts: &[f64], whole: f64) -> Mark {
+    let parts: Vec<f64> = parts.iter().map(|part| 100.0 * part / whole).collect();
+    let sum = parts.iter().sum();
+    Mark { parts, value: Some((sum, sum, sum)), ..mark }
 }
 
 /// Cells whose clock is time.

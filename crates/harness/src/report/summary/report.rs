@@ -81,6 +81,8 @@ pub struct Layout {
     pub rows: u64,
     /// Inputs.
     pub cols: u64,
+    /// How many of it a token goes through, where the run says so.
+    pub count: Option<u64>,
     /// The algorithm.
     pub kernel: String,
     /// What becomes of the rows that do not fill a block.
@@ -148,8 +150,9 @@ impl Report {
                 Row::Artifact { target, variant, name, section, bytes } => {
                     report.artifacts.push(Artifact { target, variant, name, section, bytes });
                 }
-                Row::Layout { target, variant, model, matrix, rows, cols, kernel, row_tail, col_tail } => {
-                    let layout = Layout { target, variant, model, matrix, rows, cols, kernel, row_tail, col_tail };
+                Row::Layout { target, variant, model, matrix, rows, cols, count, kernel, row_tail, col_tail } => {
+                    let layout =
+                        Layout { target, variant, model, matrix, rows, cols, count, kernel, row_tail, col_tail };
                     report.layouts.push(layout);
                 }
                 Row::Skipped { target, variant, workload, cause, reason, expected } => {

@@ -2,6 +2,7 @@
 
 mod all;
 mod cells;
+mod composite;
 pub(in crate::report) mod join;
 pub(in crate::report) mod kernels;
 pub(in crate::report) mod numbers;

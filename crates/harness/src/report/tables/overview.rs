@@ -15,7 +15,7 @@ pub(in crate::report) struct Line {
     /// Where it ran.
     pub cell: Cell,
     /// The columns of numbers, each with its number in words; none where there is none.
-    pub columns: [(&'static str, Option<String>); 4],
+    pub columns: [(&'static str, Option<String>); 5],
 }
 
 /// The lines of one run.
@@ -31,7 +31,8 @@ pub(in crate::report) fn lines(report: &Report) -> Vec<Line> {
         };
         let columns = [
             ("decode", timed.or_else(counted)),
-            ("share of roof", report.share(names, &workload).map(percent)),
+            ("share of composite roof", report.composite_share(names, &workload).map(percent)),
+            ("share of memory roof", report.share(names, &workload).map(percent)),
             ("peak memory", get("run", "memory").map(|memory| bytes(memory.median))),
             ("allocations/token", get("decode", "allocations per token").map(|count| number(count.median))),
         ];
@@ -79,11 +80,24 @@ fn table_of_one(report: &Report) -> Table {
     let rows: Vec<Vec<String>> = fastest(report, lines(report)).into_iter().map(row).collect();
     let mut notes = Vec::new();
     if rows.iter().any(|row| row[4] != "–") {
-        notes.push("The roof is what memory delivers for a model of this size, measured in the same run.".to_string());
+        notes.push(
+            "The composite roof is the least time of a token by the rates of its own kernels and of memory, the memory \
+             roof what memory delivers for a model of this size; both were measured in the same run."
+                .to_string(),
+        );
     }
     if rows.iter().any(|row| row[3].contains("modelled")) {
         notes.push(format!("Xtensa tokens/s are {}.", report.assumption()));
     }
-    let columns = ["workload", "target", "variant", "decode", "share of roof", "peak memory", "allocations/token"];
+    let columns = [
+        "workload",
+        "target",
+        "variant",
+        "decode",
+        "share of composite roof",
+        "share of memory roof",
+        "peak memory",
+        "allocations/token",
+    ];
     Table::new("Results", &notes.join(" "), &columns, rows)
 }

@@ -190,9 +190,10 @@ impl Task<'_> {
     }
 
     fn layout_row(&self, layout: &Layout) -> Row {
-        let Layout { matrix, rows, cols, kernel, row_tail, col_tail } = layout.clone();
+        let Layout { matrix, rows, cols, count, kernel, row_tail, col_tail } = layout.clone();
         let (target, variant) = (self.cell.target.name.into(), self.cell.variant.name.into());
-        Row::Layout { target, variant, model: self.model.name.clone(), matrix, rows, cols, kernel, row_tail, col_tail }
+        let (model, count) = (self.model.name.clone(), Some(count));
+        Row::Layout { target, variant, model, matrix, rows, cols, count, kernel, row_tail, col_tail }
     }
 
     fn verified(&self, workload: &str, steps: usize) -> Row {
