@@ -27,50 +27,50 @@ use serde_json::json;
 /// Flags of `ab`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Both commits are built first, each in a folder of its own under target/bitstate/ab/. Then their runs alternate: pairs
-in random, balanced order, a fresh process for every run, all pinned to one processor. Beside every pair runs its twin,
-the first commit against itself: the noise of this session. A run of less than 0.15 seconds is taken three times in its
-process, and the fastest take counts.
+Both commits are built first, each in its own folder under target/bitstate/ab/. Then their runs alternate: pairs
+in random, balanced order, a fresh process for every run, all pinned to one processor. Every pair has an A/A pair, the
+first commit against itself, which measures the noise of this session. A run of less than 0.15 seconds is repeated three
+times in its process, and the fastest take counts.
 
-Verdicts, with the exit code that each means:
+Verdicts, with their exit codes:
   regression      1  slower: the 95 % interval lies beyond the floor and the noise, in two rounds
   improvement     0  faster, likewise
-  noise           0  no change above the floor that the session could show, and none of the ceiling's size
+  noise           0  no change above the floor was found, and a change of the ceiling's size is ruled out
   inconclusive    3  the rounds disagree, or a change of the ceiling's size is neither shown nor ruled out
-  not_measurable  3  the machine differs from itself by more than the ceiling
-  not_comparable  3  the commits do not answer the same question: another model, prompt or golden answer
-An emulated target has no clock: its instructions, memory and sizes are counted on both sides and judged by the
+  not_measurable  3  the noise of the machine exceeds the ceiling
+  not_comparable  3  the commits run different requests: another model, prompt or golden answer
+An emulated target has no wall clock: its instructions, memory and sizes are counted on both sides and compared with the
 thresholds of the gate.
-A side that fails ends with 2, a wrong answer with 4. Floor and ceiling: ci/thresholds.toml.
+If a side fails, the exit code is 2; for a wrong answer, 4. Floor and ceiling: ci/thresholds.toml.
 
 Examples:
-  cargo xtask ab main . --target native     the working tree, changes included, against main
+  cargo xtask ab main . --target native     the working tree, with local changes, against main
   cargo xtask ab HEAD~1 HEAD --workload default --variant avx2
-  cargo xtask ab HEAD HEAD --target native  how well can this machine tell?")]
+  cargo xtask ab HEAD HEAD --target native  how small a change can this machine detect?")]
 pub struct AbFlags {
-    /// Commit, branch or tag that is compared with; `.` is the working tree as it is
+    /// Baseline commit, branch or tag; `.` is the working tree
     #[arg(value_name = "OLD", required_unless_present = "resume")]
     pub old: Option<String>,
-    /// Commit, branch or tag that is judged; `.` is the working tree as it is
+    /// Commit, branch or tag to judge; `.` is the working tree
     #[arg(value_name = "NEW", required_unless_present = "resume")]
     pub new: Option<String>,
-    /// What to compare on.
+    /// What to compare.
     #[command(flatten)]
     pub flags: Flags,
-    /// Pairs of a round; by default 20 with --quick, else until the noise is known to 1.2 %, at least 20,
-    /// at most 25 seconds a case
+    /// Pairs in a round; by default 20 with --quick, else until the noise is known to 1.2 %, at least 20, at most 25
+    /// seconds a case
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(20..=1000))]
     pub pairs: Option<u32>,
     /// Pin timed runs to processor N; by default the last free one of the fastest kind
     #[arg(long, value_name = "N")]
     pub cpu: Option<usize>,
-    /// Resume the last interrupted comparison: pairs that it finished are not measured again
+    /// Resume the last interrupted comparison: finished pairs are not measured again
     #[arg(long)]
     pub resume: bool,
 }
 
 impl AbFlags {
-    /// The commits and flags that say what is compared, in one order.
+    /// The commits and flags that define the comparison, in canonical order.
     pub fn canonical(&self) -> Vec<String> {
         let commits = self.old.iter().chain(&self.new).cloned();
         let pairs = self.pairs.map(|pairs| format!("--pairs={pairs}"));
@@ -79,7 +79,7 @@ impl AbFlags {
     }
 }
 
-/// Seed of the order of pairs: fixed, and in the records, so that an order can be had again.
+/// Seed of the order of pairs: fixed and recorded, so that an order can be reproduced.
 const SEED: u64 = 0x0ab0_0ab0;
 
 pub fn run(given: &AbFlags) -> anyhow::Result<Exit> {
@@ -104,7 +104,7 @@ fn ab(ab: &AbFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
         }
         return Ok(Exit::Pass);
     }
-    // The report has the accepted counters, too: a fault in their files is an error before anything is built.
+    // The report includes the baselines: an error in their files is reported before anything is built.
     let published = Published::load(&here.workspace)?;
     if let Some(journal) = &journal {
         resume::require_same_ground(journal, &here.workspace)?;
@@ -134,7 +134,7 @@ fn measure_and_report(
     let mut plans = [sides[0].plan()?, sides[1].plan()?];
     let processor = context::processor(&plans[0], ab.cpu)?;
     plans.iter_mut().for_each(|plan| plan.processor = processor.as_ref());
-    // Times where there is a clock; counts where there is none.
+    // Times for targets with a wall clock; counters for the others.
     let of = |clock| here.cells.iter().copied().filter(move |cell: &Cell| cell.target.clock == clock);
     let pair = |cell: Cell| {
         [(old, &plans[0]), (new, &plans[1])].map(|(checkout, plan)| Side { label: &checkout.label, plan, cell })
@@ -181,7 +181,7 @@ fn measure_and_report(
     Ok(exit)
 }
 
-/// The verdicts, the counters and the rows together. Nothing compared is no pass.
+/// The exit code of verdicts, counters and rows together. Comparing nothing is not a pass.
 fn exit(rows: &[Row], comparisons: &[Comparison], findings: &[Finding]) -> Exit {
     let nothing = comparisons.is_empty() && findings.is_empty();
     let none = if nothing { Exit::NotMeasurable } else { Exit::Pass };
@@ -189,7 +189,7 @@ fn exit(rows: &[Row], comparisons: &[Comparison], findings: &[Finding]) -> Exit 
     verdicts.fold(Tally::of(rows).exit.worst(none).worst(gate::exit(findings)), Exit::worst)
 }
 
-/// Counts the cells without a clock on both sides; what fails or is skipped is added to the rows.
+/// Counts the cells without a wall clock on both sides; failures and skips are added to the rows.
 fn count_both(
     sides: &[Ready; 2],
     plans: &[Plan; 2],
@@ -219,7 +219,7 @@ fn count_both(
         let plan = Plan { cells, cases: plan.cases.clone(), ..*plan };
         let workspace = &side.context.workspace;
         let failed = parts::attach(&plan, &workspace.temporary(), counters, &wanted)?;
-        // A commit may be older than the counting of steps: what is known is the total then.
+        // A commit may be older than the counting of steps; then only the total is known.
         for row in failed {
             if let Row::Failed { target, variant, workload, error, .. } = row {
                 let workload = workload.unwrap_or_default();

@@ -37,21 +37,21 @@ Examples:
   cargo xtask bench --target native --metric time --dry-run
   cargo xtask bench --target native --variant '^(avx2|avx512_vnni)$'
 
-A run does not replace the report of another: a second one of a day goes to <date>-NAME-2, and --publish ends with 2,
-before anything is measured, where its folder is there already.
+A run does not replace another report: a second run on the same day goes to <date>-NAME-2, and --publish exits with 2,
+before anything is measured, if its folder already exists.
 
-Where --variant leaves exactly two variants of one target, they are also measured against each other, in pairs:
-the ratio of their times, with its interval, is in the terminal, the JSON and the report. That one is slower than
-the other changes no exit code: `cargo xtask ab` is the command that judges.
+If --variant selects exactly two variants of one target, they are also measured against each other, in pairs:
+the ratio of their times, with its interval, is in the terminal output, the JSON and the report. The result does not
+affect the exit code: `cargo xtask ab` is the command that judges.
 
 `cargo xtask bench --resume` resumes a run that Ctrl-C, a crash or a full disk interrupted: every finished
-run of a runner is in a journal in target/bitstate/unfinished/. It ends with 3 where commit, changes, tools, machine,
-models or flags are not those that the run began with.")]
+run of a runner is in a journal in target/bitstate/unfinished/. It exits with 3 if commit, changes, tools, machine,
+models or flags differ from those at the start of the run.")]
 pub struct BenchFlags {
     /// What to measure.
     #[command(flatten)]
     pub flags: Flags,
-    /// Name of the run, for its folder and title
+    /// Name of the run, used for its folder and title
     #[arg(long, value_name = "NAME", default_value = DEFAULT_NAME)]
     pub name: String,
     /// Write the report into reports/ under this name, to be committed
@@ -60,14 +60,14 @@ pub struct BenchFlags {
     /// Pin timed runs to processor N; by default the last free one of the fastest kind
     #[arg(long, value_name = "N")]
     pub cpu: Option<usize>,
-    /// Resume the last interrupted run: what it finished is not measured again
+    /// Resume the last interrupted run: finished tasks are not measured again
     #[arg(long)]
     pub resume: bool,
 }
 
 impl BenchFlags {
-    /// The flags that say what is measured and where it goes, in one order: those of a run that is resumed must be the
-    /// same.
+    /// The flags that define what is measured and where the report goes, in canonical order: those of a resumed run
+    /// must be the same.
     pub fn canonical(&self) -> Vec<String> {
         let mut flags = self.flags.canonical();
         if self.name != DEFAULT_NAME {
@@ -79,10 +79,10 @@ impl BenchFlags {
     }
 }
 
-/// Name of a run that was given none.
+/// Default name of a run.
 const DEFAULT_NAME: &str = "local";
 
-/// Seed of the order of samples: fixed, and in the records, so that an order can be had again.
+/// Seed of the order of samples: fixed and recorded, so that an order can be reproduced.
 const SHUFFLE_SEED: u64 = 0x0b17_57a7;
 
 pub fn run(given: &BenchFlags) -> anyhow::Result<Exit> {
@@ -116,7 +116,7 @@ fn bench(bench: &BenchFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
         return Ok(dry_run(&context, &timed));
     }
     let limits = Thresholds::load(&context.workspace)?.time;
-    // Before anything is built, so that it is not built in vain. The report has the accepted counters, too.
+    // Checked before building. The report includes the baselines, too.
     let published = Published::load(&context.workspace)?;
     match &journal {
         Some(journal) => resume::require_same_ground(journal, &context.workspace)?,
@@ -126,23 +126,23 @@ fn bench(bench: &BenchFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
     let provenance = describe(&ready, name);
     let journal = resume::begin("bench", bench.canonical(), journal, &ready.context.workspace, provenance)?;
     ready.journal = Some(journal);
-    // The day may be another one by now, or the run be one that was resumed.
+    // The date may have changed since, or the run may have been resumed.
     let free = require_free(bench, &ready.context.workspace, &resume::provenance(&ready));
     let ended = free.and_then(|()| measure_and_report(bench, &ready, limits, &published));
     resume::end("bench", ready.journal.take(), ended)
 }
 
-/// A run of this name that starts now, as far as its folder goes.
+/// The provenance of a run of this name that starts now, sufficient for its folder's name.
 fn named(name: &str) -> Provenance {
     Provenance { name: name.into(), started: now(), ..Provenance::default() }
 }
 
-/// Where reports of this kind of run go.
+/// The parent folder of the run's report.
 fn parent(bench: &BenchFlags, workspace: &Workspace) -> PathBuf {
     if bench.publish.is_some() { workspace.reports() } else { workspace.scratch().join("reports") }
 }
 
-/// Refuses to publish a run in the place of another.
+/// Refuses to publish a run into the folder of another.
 fn require_free(bench: &BenchFlags, workspace: &Workspace, of: &Provenance) -> anyhow::Result<()> {
     if bench.publish.is_some() {
         place::require_free(&workspace.reports().join(place::name(of)), of)?;
@@ -161,12 +161,12 @@ fn measure_and_report(
     let mut plan = ready.plan()?;
     let mut provenance = resume::provenance(ready);
 
-    // Correctness first: what is wrong is not worth timing, but what is right elsewhere still is.
+    // Correctness first: a wrong cell is not worth timing, but the others still are.
     let mut rows = verify::verify(&plan)?;
     let processor = context::processor(&plan, bench.cpu)?;
     plan.processor = processor.as_ref();
     let measured = measure::survey(&plan, &ready.context.selection.metric, SHUFFLE_SEED)?;
-    // What cannot run was met by both; it is reported once.
+    // Both verifying and measuring skip a cell that cannot run; it is reported once.
     let met = |row: &Row| matches!(row, Row::Skipped { .. }) && rows.contains(row);
     let new: Vec<Row> = measured.rows.into_iter().filter(|row| !met(row)).collect();
     rows.extend(new);
@@ -213,7 +213,7 @@ fn measure_and_report(
     Ok(exit)
 }
 
-/// Says where the report is, where that is not the place that its name and day say.
+/// Prints where the report is, if its folder does not have the default name.
 pub fn tell_folder(workspace: &Workspace, folder: &Path, of: &Provenance) {
     let name = place::name(of);
     if !folder.ends_with(&name) {
@@ -222,35 +222,35 @@ pub fn tell_folder(workspace: &Workspace, folder: &Path, of: &Provenance) {
     }
 }
 
-/// Packs the run that was just published, and takes the pages of the runs before it away: their records give them.
+/// Compresses the run that was just published, and removes the pages of earlier runs, which can be regenerated.
 fn keep_less(workspace: &Workspace) {
     let kept = Published::load(workspace).and_then(|published| keep(workspace, &published));
-    // Another run's records may be at fault: this one is published all the same.
+    // Another run's records may be malformed: this one is published all the same.
     if let Err(error) = kept {
         eprintln!("reports/ keeps all of this run: {error}; `cargo xtask report` tries again");
     }
 }
 
-/// Says whether the README may show a run that was just published.
+/// Prints whether the README may show a run that was just published.
 fn tell_readme(workspace: &Workspace, folder: &Path) {
     let others = shown(workspace).map(|shown| shown.others);
     match others.as_ref().map(|others| others.iter().find(|(other, _)| other == folder)) {
         Ok(Some((_, why))) => println!("README.md does not show this run: {why}"),
         Ok(None) => println!("`cargo xtask report --readme` writes these results into README.md"),
-        // Another run's records are at fault: this one is published all the same.
+        // Another run's records are malformed: this one is published all the same.
         Err(error) => println!("whether README.md shows this run is not known: {error}"),
     }
 }
 
-/// The two cells to compare: where `--variant` leaves exactly two variants of one target whose clock is time.
+/// The two cells to compare, if `--variant` selects exactly two variants of one target with a wall clock.
 fn two_variants(bench: &BenchFlags, plan: &Plan) -> Option<[Cell; 2]> {
     let cells: [Cell; 2] = plan.built.runnable(plan.cells).try_into().ok()?;
     let comparable = cells[0].target == cells[1].target && cells[0].target.clock == Clock::Wall;
     (comparable && !bench.flags.choice.variant.is_empty()).then_some(cells)
 }
 
-/// Measures the second of two cells against the first. Which is faster is an answer here, not a verdict: two variants
-/// are expected to differ.
+/// Compares the second of two cells with the first. The result is informational, not a verdict: two variants are
+/// expected to differ.
 fn compare(plan: &Plan, cells: [Cell; 2], limits: TimeLimits) -> anyhow::Result<Vec<Row>> {
     let pairs = if plan.quick { Pairs::Fewest } else { Pairs::Steady };
     let sides = cells.map(|cell| Side { label: "", plan, cell });

@@ -1,6 +1,6 @@
-//! `cargo xtask ci`: what continuous integration runs, in parts on several machines or as a whole on one.
+//! `cargo xtask ci`: the jobs of continuous integration, in parts on several machines or all on one.
 //!
-//! Every part is made of the other verbs, run as a person would run them; `ci/run.sh` and the workflow call this.
+//! Every part runs other commands as a user would; `ci/run.sh` and the workflow call this.
 
 use crate::context::{this_program, waiting};
 use anyhow::{Context as _, bail};
@@ -14,54 +14,53 @@ use clap::{Args, Subcommand};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Most bytes that a verb may print.
+/// Output limit of a command, in bytes.
 const SAID_LIMIT: usize = 64 << 20;
 
 /// Flags of `ci`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without a part: every shard one after the other, then the merge, on this machine.
+Without a part: all shards one after the other, then the merge, on this machine.
 
-Exit code: the worst of all that ran, by the ranks of every verb: 4 outranks 2 outranks 3 outranks 1. A target without
-a shard, or a shard without records or a verdict, is 2. `time` is advice: its code is its own, and counts for nothing
-in the whole.
+Exit code: the worst of all commands: 4 takes precedence over 2, 2 over 3, 3 over 1. A target without a shard, or a
+shard without records or a verdict, gives 2. `time` is advice: its exit code does not affect that of the whole.
 
 Examples:
-  ci/run.sh                            everything, as a machine that builds on a push does
-  ci/run.sh --base main                and the times against main, as advice
+  ci/run.sh                            everything, as on a continuous-integration machine
+  ci/run.sh --base main                also the times against main, as advice
   ci/run.sh shard wasm && ci/run.sh merge
-  ci/run.sh --dry-run                  which commands would run")]
+  ci/run.sh --dry-run                  print the commands")]
 pub struct CiFlags {
-    /// A part; without it all of them
+    /// The part; all of them by default
     #[command(subcommand)]
     pub part: Option<CiPart>,
-    /// Where shards, the merged report and the summary go; target/bitstate/ci by default
+    /// Folder of shards, the merged report and the summary; target/bitstate/ci by default
     #[arg(long, value_name = "DIR", global = true)]
     pub out: Option<PathBuf>,
     /// As many samples as `bench` and `ab` take without --quick
     #[arg(long, global = true)]
     pub full: bool,
-    /// Say which commands would run, and run none
+    /// Print the commands without running them
     #[arg(long, global = true)]
     pub dry_run: bool,
-    /// Without a part: also the times against this commit, as advice
+    /// Without a part: also compare the times with this commit, as advice
     #[arg(long, value_name = "COMMIT")]
     pub base: Option<String>,
 }
 
-/// Parts of `ci`, for machines that share the work.
+/// Parts of `ci`, for several machines.
 #[derive(Debug, Subcommand)]
 pub enum CiPart {
-    /// Print the shards as a list in JSON: the targets of ci/targets.toml
+    /// Print the list of shards as JSON: the targets of ci/targets.toml
     Matrix,
     /// Measure and gate one target, into shards/TARGET/
     Shard {
         /// Its name.
         target: String,
     },
-    /// Join the folders in shards/ into one report and a summary; where GitHub has a page for the job, onto that too
+    /// Merge the folders in shards/ into one report and a summary; on GitHub, also write it to the job's page
     Merge,
-    /// Compare the times of the working tree with a commit's
+    /// Compare the times of the working tree with a commit
     Time {
         /// The commit.
         base: String,
@@ -85,7 +84,7 @@ pub fn run(flags: &CiFlags) -> anyhow::Result<Exit> {
     }
 }
 
-/// The shards there are: the targets of `ci/targets.toml`.
+/// The names of the shards: the targets of `ci/targets.toml`.
 fn names() -> Vec<&'static str> {
     targets().iter().map(|target| target.name).collect()
 }
@@ -102,10 +101,10 @@ struct Ci<'a> {
 }
 
 impl Ci<'_> {
-    /// All shards one after the other, merged; and the times against a commit, which count for nothing.
+    /// Runs all shards and merges them; also compares times with a commit, which does not affect the exit code.
     fn whole(&self) -> anyhow::Result<Exit> {
         if !self.flags.dry_run && self.shards().exists() {
-            // Those of a target that is no more would not be merged.
+            // Shards of a removed target must not be merged.
             std::fs::remove_dir_all(self.shards()).map_err(Error::io("remove", &self.shards()))?;
         }
         for target in targets() {
@@ -121,7 +120,7 @@ impl Ci<'_> {
         Ok(exit)
     }
 
-    /// Measures and gates one target, and leaves what that gave in a folder of its own.
+    /// Measures and gates one target, with the results in its own folder.
     fn shard(&self, target: &Target) -> anyhow::Result<Exit> {
         let (name, pattern) = (format!("ci-{}", target.name), format!("^{}$", target.name));
         let reports = self.workspace.scratch().join("reports");
@@ -137,7 +136,7 @@ impl Ci<'_> {
             say(&gate);
             return Ok(Exit::Pass);
         }
-        // What an earlier run left must not pass for this one's.
+        // Results of an earlier run must not be taken for this one's.
         for old in runs_named(&reports, &name).into_iter().chain([folder.clone()]).filter(|old| old.exists()) {
             std::fs::remove_dir_all(&old).map_err(Error::io("remove", &old))?;
         }
@@ -161,7 +160,7 @@ impl Ci<'_> {
         Ok(exit)
     }
 
-    /// Joins the shards into one report and says what all of them came to.
+    /// Merges the shards into one report and prints the result of each.
     fn merge(&self) -> anyhow::Result<Exit> {
         let merged = self.out.join("merged");
         let merged_text = self.workspace.show(&merged);
@@ -186,7 +185,7 @@ impl Ci<'_> {
         let (mut merge, _) = self.step(&arguments)?;
         let report = std::fs::read_to_string(merged.join("report.md")).ok();
         if merge.exit == 0 && (report.is_none() || folders.len() < gathered.shards.len()) {
-            // A report of less than was asked for is no pass.
+            // An incomplete report is not a pass.
             merge.exit = Exit::Harness.code();
         }
         let text = summary(&gathered, &merge, report.as_deref());
@@ -202,7 +201,7 @@ impl Ci<'_> {
         Ok(exit)
     }
 
-    /// The times of the targets that have a clock, against a commit.
+    /// Compares the times of the targets with a wall clock with a commit.
     fn time(&self, base: &str) -> anyhow::Result<Exit> {
         let timed = targets().iter().filter(|target| target.clock == Clock::Wall);
         let patterns: Vec<String> = timed.map(|target| format!("^{}$", target.name)).collect();
@@ -224,13 +223,13 @@ impl Ci<'_> {
         Ok(exit)
     }
 
-    /// Runs a verb of this very program in the top folder, to its end; what it printed is printed, and returned.
+    /// Runs a command of this program in the workspace's root; its output is printed and returned.
     fn step(&self, arguments: &[&str]) -> anyhow::Result<(Step, String)> {
         println!("$ {}", command_line(arguments));
         let program = this_program()?;
         let mut verb = environment::this_program_again(program);
         verb.args(arguments).args((!waiting()).then_some("--no-wait")).current_dir(&self.workspace.root);
-        // A relative one is relative to the folder that this was started in.
+        // A relative path would be relative to the folder this was started in.
         verb.env("CARGO_TARGET_DIR", &self.workspace.target);
         let (status, said) = match process::run_verb(&mut verb, SAID_LIMIT) {
             Err(ProcessError::Interrupted) => return Err(Error::Interrupted.into()),
@@ -254,7 +253,7 @@ fn say(arguments: &[&str]) {
     println!("would run {}", command_line(arguments));
 }
 
-/// The folders of runs of this name, whatever their date.
+/// The folders of runs of this name, with any date.
 fn runs_named(reports: &Path, name: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(reports).into_iter().flatten().flatten();
     let is = |path: &PathBuf| {
@@ -265,14 +264,14 @@ fn runs_named(reports: &Path, name: &str) -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).filter(is).collect()
 }
 
-/// Copies a file into a folder, if it is there.
+/// Copies a file into a folder, if it exists.
 fn copy(file: &Path, folder: &Path) -> anyhow::Result<()> {
     let Some(name) = file.file_name().filter(|_| file.is_file()) else { return Ok(()) };
     let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
     Ok(write_atomic(&folder.join(name), &bytes)?)
 }
 
-/// Adds a text to the page of the job, where GitHub has one.
+/// Appends a text to the job's page on GitHub.
 fn publish(text: &str) -> anyhow::Result<()> {
     let Some(page) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|page| !page.is_empty()) else { return Ok(()) };
     let page = PathBuf::from(page);

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 /// Flags of `compare`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Instructions, fuel, allocations, memory and sizes are compared by the thresholds of the gate, where model, tokens,
-compiler and counting tool are the same. Times are not: two sessions differ by more than most changes.
+Instructions, fuel, allocations, memory and sizes are compared with the thresholds of the gate, if model, tokens,
+compiler and counting tool match. Times are not compared: two sessions differ by more than most changes.
 
 Exit codes:
   0  no counter rose by more than its threshold      2  a counter is in one run only, or a file cannot be read
@@ -27,16 +27,16 @@ Example:
   cargo xtask compare reports/2026-01-31-before reports/2026-02-01-after --target xtensa")]
 #[command(mut_arg("metric", |metric| metric.help("Only counters that match")))]
 pub struct CompareFlags {
-    /// Folder of the run that is compared with, or its records.jsonl
+    /// Folder of the baseline run, or its records.jsonl
     #[arg(value_name = "OLD")]
     pub old: PathBuf,
-    /// Folder of the run that is judged, or its records.jsonl
+    /// Folder of the run to judge, or its records.jsonl
     #[arg(value_name = "NEW")]
     pub new: PathBuf,
     /// Which counters.
     #[command(flatten)]
     pub choice: Choice,
-    /// Answer on standard output in JSON
+    /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -78,8 +78,8 @@ pub fn run(flags: &CompareFlags) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// The counters of a run, and its rows; of a folder or of its records. A merged run has those of all its parts, each
-/// with the tools of its own.
+/// The counters of a run and its rows, given its folder or its records. A merged run has those of all its parts, each
+/// with its own tools.
 fn read(path: &Path) -> anyhow::Result<(Vec<Counter>, Vec<Row>)> {
     let parts = records::read_parts(&records::records_of(path))?;
     let counters = parts.iter().flat_map(|part| of_records(&part.provenance, &part.rows)).collect();

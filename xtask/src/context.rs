@@ -20,7 +20,7 @@ use bitstate_harness::{Error, Exit};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// The question, understood: nothing has been built yet.
+/// The parsed request; nothing has been built yet.
 pub struct Context {
     pub workspace: Workspace,
     pub selection: Selection,
@@ -29,14 +29,14 @@ pub struct Context {
     pub quick: bool,
 }
 
-/// The answer's ingredients: built runners and models.
+/// Everything a run needs: built runners and models.
 pub struct Ready {
     pub context: Context,
     pub golden: Golden,
     pub built: Built,
     pub models: Vec<ModelFile>,
     pub setup: Setup,
-    /// Where finished pieces are written down, for a run that can be resumed.
+    /// The journal of finished tasks, for a run that can be resumed.
     pub journal: Option<Journal>,
 }
 
@@ -45,20 +45,20 @@ impl Context {
         let workspace = Workspace::find()?;
         let selection = flags.choice.selection()?;
         let cells = selection.cells()?;
-        // No metric is left out of the runs, but a pattern that matches none is a mistake.
+        // No metric is excluded from runs, but a pattern that matches none is a mistake.
         let metrics = METRICS.iter().map(|(name, _)| *name).chain([SIZE]);
         selection.metric.choose(metrics, |name| name.to_string())?;
         let expected = Expected::load(&workspace)?;
         Ok(Context { workspace, selection, cells, expected, quick: flags.quick })
     }
 
-    /// Tools that the chosen cells need.
+    /// Tools required by the chosen cells.
     pub fn needed_tools(&self) -> Vec<&'static Tool> {
         let needed = |tool: &&'static Tool| self.cells.iter().any(|cell| cell.target.needs.contains(tool));
         targets::tools().iter().copied().filter(needed).collect()
     }
 
-    /// Tools that the chosen cells need, and what counts their instructions.
+    /// Tools required by the chosen cells, including those that count instructions.
     fn tools_to_count(&self) -> Vec<&'static Tool> {
         let of = |tool: &&'static Tool| {
             self.cells
@@ -68,12 +68,12 @@ impl Context {
         targets::tools().iter().copied().filter(of).collect()
     }
 
-    /// Installs what is missing, what counts included, and prints what happened.
+    /// Installs missing tools, including those that count, and prints the result.
     pub fn set_up(&self) -> Result<Setup, Error> {
         self.set_up_with(None)
     }
 
-    /// The same with one more tool, which no cell needs.
+    /// The same with one more tool that no cell requires.
     pub fn set_up_with(&self, tool: Option<&'static Tool>) -> Result<Setup, Error> {
         let needed: Vec<&'static Tool> = self.tools_to_count().into_iter().chain(tool).collect();
         self.set_up_tools(&needed)
@@ -90,13 +90,13 @@ impl Context {
         self.selection.workload.choose(&golden.cases, |case| case.name().to_string())
     }
 
-    /// Sets up, builds, and makes the models of the chosen cases.
+    /// Sets up, builds, and generates the models of the chosen cases.
     pub fn prepare(self) -> Result<Ready, Error> {
         let needed = self.needed_tools();
         self.prepare_with(&needed)
     }
 
-    /// The same, with what counts native instructions.
+    /// The same, including the tools that count native instructions.
     pub fn prepare_to_count(self) -> Result<Ready, Error> {
         let needed = self.tools_to_count();
         self.prepare_with(&needed)
@@ -130,7 +130,7 @@ impl Ready {
     }
 }
 
-/// Says what was installed, what is missing and what that skips.
+/// Prints what was installed, what is missing and what is skipped as a result.
 pub fn tell_setup(setup: &Setup, cells: &[Cell]) {
     if !setup.installed.is_empty() {
         eprintln!("installed: {}", setup.installed.join(" "));
@@ -146,7 +146,7 @@ pub fn tell_setup(setup: &Setup, cells: &[Cell]) {
     }
 }
 
-/// Prints what did not pass, and a line that counts; returns the exit code.
+/// Prints failures, skips and a line with the totals; returns the exit code.
 pub fn tell(rows: &[Row]) -> Exit {
     tell_gaps(rows);
     let tally = Tally::of(rows);
@@ -154,7 +154,7 @@ pub fn tell(rows: &[Row]) -> Exit {
     tally.exit
 }
 
-/// Prints what did not pass.
+/// Prints failures and skips.
 pub fn tell_gaps(rows: &[Row]) {
     for row in rows {
         match row {
@@ -186,13 +186,13 @@ pub fn waiting() -> bool {
     WAITING.get().copied().unwrap_or(true)
 }
 
-/// The command that this run was started by.
+/// The command line that started this run.
 pub fn command_line() -> String {
     let arguments: Vec<String> = std::env::args_os().skip(1).map(|part| part.to_string_lossy().into_owned()).collect();
     format!("cargo xtask {}", arguments.join(" "))
 }
 
-/// Reserves the processor for timed runs: `wanted`, or the one that a resumed run used, or one of the fastest kind.
+/// Reserves the processor for timed runs: `wanted`, or that of a resumed run, or one of the fastest kind.
 /// `None` if no cell of the plan is timed.
 pub fn processor(plan: &Plan, wanted: Option<usize>) -> Result<Option<Processor>, Error> {
     const PIECE: &str = "processor";
@@ -208,8 +208,8 @@ pub fn processor(plan: &Plan, wanted: Option<usize>) -> Result<Option<Processor>
     Ok(Some(processor))
 }
 
-/// The file of this program. Where cargo has linked it anew since it began, as its own tests make cargo do, the system
-/// says that the one which runs was deleted; the new one is where it was.
+/// The path of this program. If cargo has relinked it since it started, as its own tests make cargo do, the system
+/// reports the running file as deleted; the new one has the same path.
 pub fn this_program() -> anyhow::Result<PathBuf> {
     let path = std::env::current_exe().context("cannot find this program")?;
     let anew = path.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map(PathBuf::from);

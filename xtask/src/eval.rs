@@ -1,4 +1,4 @@
-//! `cargo xtask eval`: what a text costs a model, natively and proved to be the same on every target.
+//! `cargo xtask eval`: the loss of a model on a text, computed natively and checked to be equal on every target.
 
 use crate::context::{Context, tell};
 use crate::flags::Flags;
@@ -18,9 +18,9 @@ use std::path::PathBuf;
 /// Flags of `eval`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The loss is taken natively; every chosen cell is given the same tokens, and the digest of its logits behind each must be
-that of the logits which the loss was made of. Stories begin from an empty state, and are cut short because an emulated
-target takes a second for some tens of tokens.
+The loss is computed natively; every chosen cell runs the same tokens, and the digests of its logits must be equal to
+those that the loss was computed from. Stories start from an empty state and are truncated, because an emulated target
+takes a second for some tens of tokens.
 Example:
   cargo xtask eval --model model.bits --text valid.txt --stories 2 --tokens 100")]
 pub struct EvalFlags {
@@ -33,7 +33,7 @@ pub struct EvalFlags {
     /// UTF-8 text with `<|endoftext|>` between two stories, or .jsonl, .ndjson or .json as `bitstate eval` reads them
     #[arg(long, value_name = "FILE")]
     pub text: PathBuf,
-    /// `byte`, or the tokenizer.json that the model was trained with; as `bitstate eval` finds it, if not given
+    /// `byte`, or the tokenizer.json that the model was trained with; by default found as `bitstate eval` does
     #[arg(long, value_name = "KIND")]
     pub tokenizer: Option<String>,
     /// Only the first N stories
@@ -45,7 +45,7 @@ pub struct EvalFlags {
 }
 
 impl EvalFlags {
-    /// A model and a text, with all else as it is where no flag is given.
+    /// A model and a text, with the default flags.
     pub fn new(model: PathBuf, text: PathBuf) -> Self {
         EvalFlags { flags: Flags::default(), model, text, tokenizer: None, stories: 1, tokens: 64 }
     }
@@ -80,7 +80,7 @@ pub fn run(flags: &EvalFlags) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// The native answer.
+/// The native result.
 fn ask(workspace: &Workspace, flags: &EvalFlags) -> anyhow::Result<Quality> {
     let mut command = environment::command(host_program(workspace, "bitstate-cli")?);
     command.args(["eval", "--json", "--trace", "--restart"]);

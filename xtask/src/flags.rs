@@ -1,4 +1,4 @@
-//! The command line: the verbs, and the flags that most of them share. Those of one verb alone are in its file.
+//! The command line: the commands, and the flags that most of them share. Flags of a single command are in its file.
 
 use crate::ab::AbFlags;
 use crate::bench::BenchFlags;
@@ -19,16 +19,16 @@ use std::path::PathBuf;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  everything asked for ran and is right (skips that ci/expected.toml lists included)
+  0  everything ran and is correct (skips listed in ci/expected.toml are allowed)
   1  a regression
   2  the harness or a measurement failed, the selection is empty, a golden file is stale or cannot be read
-  3  something could not be measured here and ci/expected.toml does not list that, or nothing at all could
+  3  something could not be measured here and is not listed in ci/expected.toml, or nothing could
   4  a wrong answer; the first divergent step is named
-  When several apply: 4 outranks 2, 2 outranks 3, 3 outranks 1.
+  If several apply: 4 takes precedence over 2, 2 over 3, 3 over 1.
 
-A missing tool: as root on Debian it is installed first, and if it is still missing the command ends with 3.
-Without root, or elsewhere, what to install is printed, its target is skipped by name, and that alone costs nothing
-while something else runs.
+As root on Debian, missing tools are installed first; if one is still missing, the exit code is 3. Without root, or
+elsewhere, the required packages are printed and the target is skipped by name, which does not affect the exit code as
+long as something else runs.
 
 Examples:
   cargo xtask bench                                  set up, build, verify, measure, report
@@ -36,72 +36,72 @@ Examples:
   cargo xtask verify --variant '!generic' --workload stories-byte
   cargo xtask list";
 
-/// Builds, proves, measures and reports every target of BitState.
+/// Builds, verifies, measures and reports every target of BitState.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_CODES, arg_required_else_help = true)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
-    /// If another run uses the target folder or the processor, end with 2 instead of waiting
+    /// If another run uses the target folder or the processor, exit with 2 instead of waiting
     #[arg(long, global = true)]
     pub no_wait: bool,
 }
 
-/// The verbs.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Install what is missing (root on Debian), or say exactly what to install and what will be skipped
+    /// Install missing tools (as root on Debian), or print what to install and what will be skipped
     Setup(Flags),
-    /// Show what is here, with versions, and what will be skipped and why
+    /// Show installed tools with their versions, and what will be skipped and why
     Doctor(Flags),
     /// Show targets, variants and workloads
     List(Flags),
     /// Build every chosen target
     Build(Flags),
-    /// Check every chosen target against the golden streams, bit for bit; nothing is timed
+    /// Check every chosen target bit for bit against the golden streams; nothing is timed
     Verify(VerifyFlags),
-    /// What a text costs a model, and that it costs the same on every chosen target, to the last bit
+    /// Compute the loss of a model on a text, and check that it is equal on every chosen target, to the last bit
     Eval(EvalFlags),
     /// Set up, build, verify, measure, and write a report
     Bench(BenchFlags),
-    /// Count instructions, fuel, memory and sizes, and hold them against the accepted ones in ci/baselines/
+    /// Count instructions, fuel, memory and sizes, and compare them with the baselines in ci/baselines/
     #[command(after_help = gate::HELP)]
     Gate(Flags),
-    /// Show the accepted counters, or accept those of this build
+    /// Show the baselines, or accept the counters of this build
     Baseline {
-        /// What to do.
+        /// The action.
         #[command(subcommand)]
         command: BaselineCommand,
     },
     /// Compare the counters of two stored runs
     Compare(CompareFlags),
-    /// Build two commits and measure them against each other; a verdict for every case
+    /// Build two commits and measure them against each other, with a verdict for every case
     Ab(AbFlags),
-    /// Plant faults and check that each ends with its exit code
+    /// Plant faults and check the exit code of each
     Selftest(SelftestFlags),
     /// Run a runner with a planted fault; part of `selftest`
     #[command(hide = true)]
     Plant(PlantFlags),
-    /// End what a killed run leaves running; part of every run that starts programs
+    /// Kill the remaining processes of a killed run; part of every run that starts programs
     #[command(hide = true)]
     Guard {
-        /// The run.
+        /// The identity of the run.
         owner: String,
-        /// Where its temporary files are.
+        /// The folder of its temporary files.
         scratch: PathBuf,
     },
-    /// Make reports again from their records, or check that they and the README are current
+    /// Regenerate reports from their records, or check that they and the README are current
     Report(ReportFlags),
-    /// Make the golden streams anew from the reference, or check that they are what it gives
+    /// Regenerate the golden streams with the reference, or check that they match it
     Golden(GoldenFlags),
-    /// What continuous integration runs: measure and gate every target, merge, summarise
+    /// Run the jobs of continuous integration: measure and gate every target, merge, summarise
     Ci(CiFlags),
-    /// Everything that must hold: set-up, format, lints, tests, builds, verify, report; ends with a count
+    /// Run all checks: set-up, format, lints, tests, builds, verify, report; prints the totals
     Test(TestFlags),
-    /// Train a tiny model on made-up stories and run it: the loss must fall
+    /// Train a tiny model on generated stories and run it: the loss must fall
     TrainSmoke,
-    /// Make up inputs for every parser and for the sampler, guided by coverage: each that fails is a finding
+    /// Fuzz every parser and the sampler, guided by coverage; each failing input is a finding
     Fuzz(FuzzFlags),
 }
 
@@ -128,7 +128,7 @@ impl Command {
 /// Which targets, variants, workloads and metrics.
 #[derive(Debug, Args, Default)]
 pub struct Choice {
-    /// Only targets that match this regular expression; `!` in front leaves out; may be given again
+    /// Only targets that match this regular expression; a leading `!` excludes; may be repeated
     #[arg(long, value_name = "REGEX")]
     pub target: Vec<String>,
     /// Only variants that match
@@ -143,13 +143,13 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// The selection that the flags make.
+    /// Parses the flags.
     pub fn selection(&self) -> Result<Selection, Error> {
         Selection::parse(&self.target, &self.variant, &self.workload, &self.metric)
     }
 }
 
-/// What a command is about.
+/// Flags of most commands.
 #[derive(Debug, Args, Default)]
 pub struct Flags {
     /// Where, and what.
@@ -158,16 +158,16 @@ pub struct Flags {
     /// Fewer steps when verifying, fewer samples when measuring
     #[arg(long)]
     pub quick: bool,
-    /// Say what would be done and do nothing
+    /// Print what would be done without doing it
     #[arg(long)]
     pub dry_run: bool,
-    /// Answer on standard output in JSON
+    /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
 }
 
 impl Flags {
-    /// The flags that say what is done, in one order.
+    /// The flags that define what is done, in canonical order.
     pub fn canonical(&self) -> Vec<String> {
         let Choice { target, variant, workload, metric } = &self.choice;
         let lists = [("target", target), ("variant", variant), ("workload", workload), ("metric", metric)];

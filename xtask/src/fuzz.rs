@@ -14,14 +14,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const HELP: &str = "\
-Every finding - a panic, a wrong access to memory, a hang, too much memory, two answers that must be the same and are
-not - ends with 4. Its input is kept in target/bitstate/fuzz/TARGET/findings/, with what was said beside it, and tried
-again by every later run.
+Every finding (a panic, an invalid memory access, a hang, excessive memory, or two results that must be equal and are
+not) gives exit code 4. Its input is kept in target/bitstate/fuzz/TARGET/findings/, with the program's output, and is
+replayed by every later run.
 
 To fix a finding and keep it as a test:
-  1. cargo xtask fuzz TARGET --replay FILE          shows it again, with its backtrace
-  2. Fix the fault where it is, with a test there that says what is right.
-  3. cp FILE crates/fuzz/findings/TARGET/NAME       NAME says what the fault was; `cargo test -p bitstate-fuzz` and
+  1. cargo xtask fuzz TARGET --replay FILE          reproduces it, with a backtrace
+  2. Fix the fault, with a test beside it.
+  3. cp FILE crates/fuzz/findings/TARGET/NAME       NAME describes the fault; `cargo test -p bitstate-fuzz` and
                                                     `cargo xtask test` replay it from then on
   4. rm target/bitstate/fuzz/TARGET/findings/FILE*
 
@@ -29,31 +29,31 @@ Examples:
   cargo xtask fuzz --list
   cargo xtask fuzz                                  every target, five minutes each, one after the other
   cargo xtask fuzz bits sampler --minutes 30 --jobs 2
-  cargo xtask fuzz --minimise                       make crates/fuzz/corpus/ anew from all inputs that were kept";
+  cargo xtask fuzz --minimise                       regenerate crates/fuzz/corpus/ from all stored inputs";
 
 /// Flags of `fuzz`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct FuzzFlags {
-    /// What to fuzz; everything by default
+    /// The targets to fuzz; all by default
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
-    /// Minutes for each target
+    /// Minutes per target
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = RangedU64ValueParser::<u64>::new().range(1..=10_080))]
     minutes: u64,
-    /// How many targets are fuzzed at the same time
+    /// Number of targets to fuzz in parallel
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
     jobs: usize,
-    /// Give the one target this input, and say what happens
+    /// Run the target on this input, and print the result
     #[arg(long, value_name = "FILE", conflicts_with_all = ["minimise", "list"])]
     replay: Option<PathBuf>,
-    /// Make the committed corpus anew, from that and from all inputs that earlier runs kept
+    /// Regenerate the committed corpus from itself and from all stored inputs
     #[arg(long, conflicts_with = "list")]
     minimise: bool,
-    /// Show the targets and do nothing
+    /// List the targets and exit
     #[arg(long)]
     list: bool,
-    /// Answer on standard output in JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
@@ -76,7 +76,7 @@ pub fn run(flags: &FuzzFlags) -> anyhow::Result<Exit> {
     }
     if let Some(input) = &flags.replay {
         let [target] = targets.as_slice() else { bail!("--replay needs the one TARGET that the input is for") };
-        // Cargo and the programs run from the top folder.
+        // Cargo and the programs run in the workspace's root.
         let input = std::path::absolute(input).context("where is this folder?")?;
         return replay(&fuzz::build(&workspace)?, target, &input, flags.json);
     }
@@ -117,7 +117,7 @@ fn replay(fuzzers: &Fuzzers, target: &Target, input: &std::path::Path, json: boo
     Ok(if finding.is_some() { Exit::WrongAnswer } else { Exit::Pass })
 }
 
-/// Fuzzes the targets, as many at a time as asked for. A result for each that was begun.
+/// Fuzzes the targets in parallel as requested; returns a result for each that was started.
 fn fuzz_all(fuzzers: &Fuzzers, targets: &[&'static Target], flags: &FuzzFlags) -> Vec<Result<Outcome, Error>> {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results: Mutex<Vec<(usize, Result<Outcome, Error>)>> = Mutex::new(Vec::new());
@@ -129,7 +129,7 @@ fn fuzz_all(fuzzers: &Fuzzers, targets: &[&'static Target], flags: &FuzzFlags) -
         while let Some((at, target)) = take(targets, &next) {
             let result = fuzzers.fuzz(target, time);
             let ended = result.is_err();
-            // One that panicked while it told left its own result out; the others stand.
+            // A thread that panicked while reporting lost its own result; the others are kept.
             results.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((at, result));
             if ended {
                 break;
@@ -153,13 +153,13 @@ fn fuzz_all(fuzzers: &Fuzzers, targets: &[&'static Target], flags: &FuzzFlags) -
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// The next target that nobody has taken.
+/// The next target that no thread has taken.
 fn take<'t>(targets: &[&'t Target], next: &AtomicUsize) -> Option<(usize, &'t Target)> {
     let at = next.fetch_add(1, Ordering::SeqCst);
     targets.get(at).map(|target| (at, *target))
 }
 
-/// Tells what was found, and ends with the first error if there was one.
+/// Prints the results, and returns the first error if there was one.
 fn tell(workspace: &Workspace, results: Vec<Result<Outcome, Error>>, json: bool) -> anyhow::Result<Exit> {
     let (mut outcomes, mut error) = (Vec::new(), None);
     for result in results {

@@ -22,34 +22,35 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
 
-/// What `cargo xtask gate --help` says besides its flags, which are those of every verb.
+/// The help of `cargo xtask gate` besides its flags, which all commands share.
 pub const HELP: &str = "\
-Every counter is taken twice and must agree: native instructions by callgrind around load, prefill and decode only,
-fuel under wasmtime, instructions under QEMU, allocations, memory, sizes. No clock is read. What moved is printed first;
-the whole verdict is in target/bitstate/gate/, in a file of its own and, the last one, in verdict.json. Thresholds and caps: ci/thresholds.toml.
-Of instructions and fuel that left their threshold the steps are counted too, and held against the accepted ones: which
-of ternary matrices, head, WKV, norms, other steps and sampling moved, and by how much.
+Every counter is counted twice and must agree: native instructions by callgrind around load, prefill and decode only,
+fuel under wasmtime, instructions under QEMU, allocations, memory, sizes. No clock is read. Changes are printed first;
+the whole verdict is in target/bitstate/gate/, in its own file, and the latest one also in verdict.json. Thresholds and
+caps: ci/thresholds.toml.
+For instructions and fuel beyond their threshold, the steps are counted too and compared with the baseline: which of
+ternary matrices, head, WKV, norms, other steps and sampling changed, and by how much.
 
-Status of a counter, with the exit code that it means:
-  over_cap, regression          1  above a cap, or above its accepted value by more than the threshold
-  missing, no_baseline, stale   2  accepted but not counted, counted but not accepted, of a workload that is gone
-  not_comparable                3  another model, compiler or counting tool than the accepted value's
-  unconfirmed                   0  moved, as variants did that were accepted on a machine which cannot run this one
+Status of a counter, with its exit code:
+  over_cap, regression          1  above a cap, or above its baseline by more than the threshold
+  missing, no_baseline, stale   2  in the baseline only, counted only, or of a removed workload
+  not_comparable                3  another model, compiler or counting tool than the baseline's
+  unconfirmed                   0  changed, as did variants accepted later on a machine that cannot run this one
   improvement, unchanged        0
-A variant that no accepting machine had is skipped, if ci/expected.toml lists that, and else ends with 3. The first
-machine that has it accepts it: cargo xtask baseline accept --variant NAME --reason WHY.
+A variant that no accepting machine could run is skipped; that gives 3 unless ci/expected.toml lists it. The first
+machine that can run it accepts it: cargo xtask baseline accept --variant NAME --reason WHY.
 
 Examples:
   cargo xtask gate
   cargo xtask gate --target native --workload stories-byte --metric instructions
   cargo xtask baseline accept --reason 'the head reads both digits'";
 
-/// What to do with the accepted counters.
+/// What to do with the baselines.
 #[derive(Debug, Subcommand)]
 pub enum BaselineCommand {
-    /// Print the accepted counters, and who accepted them when and why
+    /// Print the baselines, and who accepted them when and why
     Show(Flags),
-    /// Count as `gate` does and write the counters into ci/baselines/, with who, when, why and what changed
+    /// Count as `gate` does and write the counters into ci/baselines/, with who, when, why and the changes
     Accept(AcceptFlags),
 }
 
@@ -59,17 +60,17 @@ pub struct AcceptFlags {
     /// What to accept.
     #[command(flatten)]
     pub flags: Flags,
-    /// Why the change is right, for a later reader
+    /// The reason for the change, for later readers
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
 }
 
-/// Version of the verdict file's format.
+/// Version of the format of the verdict file.
 const VERDICT_SCHEMA: u64 = 1;
 
 pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     let context = Context::new(flags)?;
-    // What is wrong with these is known before anything is built.
+    // Errors in these files are reported before anything is built.
     let thresholds = Thresholds::load(&context.workspace)?;
     let baselines = baseline::load(&context.workspace)?;
     if flags.dry_run {
@@ -121,7 +122,7 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// Keeps a verdict under a name of its own, which is returned, and as the last one.
+/// Writes a verdict to its own file, whose path is returned, and to that of the latest one.
 fn keep(workspace: &Workspace, verdict: &str, started: &str) -> Result<PathBuf, Error> {
     let folder = workspace.scratch().join("gate");
     let path = folder.join(format!("{}-{}.json", started.replace(':', ""), std::process::id()));
@@ -130,7 +131,7 @@ fn keep(workspace: &Workspace, verdict: &str, started: &str) -> Result<PathBuf, 
     Ok(path)
 }
 
-/// Puts a skip in the place of the counters of a variant that none was accepted of.
+/// Replaces the findings of a variant without accepted counters with a skip.
 fn set_unaccepted_aside(ready: &Ready, accepted: &[Counter], findings: &mut Vec<Finding>, rows: &mut Vec<Row>) {
     for (target, variant) in gate::take_unaccepted(findings, accepted) {
         let Some(cell) = Cell::named(&target, &variant) else { continue };
@@ -185,7 +186,7 @@ fn judge(ready: &Ready, thresholds: &Thresholds, accepted: &[Counter], counts: &
     gate::judge(thresholds, accepted, &counts.counters, &scope)
 }
 
-/// Whether a row is among what was asked for. Sizes are not of a workload.
+/// Whether a row is selected. Sizes have no workload.
 fn selected(selection: &Selection, row: &Counter) -> bool {
     let variant = row.variant == EVERY_VARIANT || selection.variant.matches(&row.variant);
     let workload =
@@ -193,8 +194,8 @@ fn selected(selection: &Selection, row: &Counter) -> bool {
     selection.target.matches(&row.target) && variant && workload && selection.metric.matches(&row.metric)
 }
 
-/// Whether a failure or skip explains why a row was not counted. A variant that cannot be counted as a whole has no
-/// such rows to begin with.
+/// Whether a failure or skip explains why a row was not counted. A variant that cannot be counted at all has no such
+/// rows.
 fn excuses(gap: &Row, row: &Counter) -> bool {
     let (target, variant, workload) = match gap {
         Row::Skipped { cause: Cause::Unsupported, .. } => return false,
@@ -207,7 +208,7 @@ fn excuses(gap: &Row, row: &Counter) -> bool {
     cell && workload.as_ref().is_none_or(|workload| *workload == row.workload)
 }
 
-/// What an accepted row is about that there is no more, as a sentence.
+/// Why a row of the baseline is stale, if so.
 fn stale(golden: &Golden, row: &Counter) -> Option<String> {
     if row.variant != EVERY_VARIANT && Cell::named(&row.target, &row.variant).is_none() {
         return Some(format!("target `{}` has no variant `{}`", row.target, row.variant));
@@ -216,7 +217,7 @@ fn stale(golden: &Golden, row: &Counter) -> Option<String> {
     (row.metric != SIZE && !timed).then(|| format!("there is no timed workload `{}`", row.workload))
 }
 
-/// Prints what moved, first what matters.
+/// Prints the changes, the most important first.
 pub fn tell(findings: &[Finding]) {
     let moved: Vec<&Finding> = findings.iter().filter(|finding| finding.moved()).collect();
     if moved.is_empty() {
@@ -286,7 +287,7 @@ fn accept(flags: &AcceptFlags) -> anyhow::Result<Exit> {
         return dry_run(&context);
     }
     let (ready, mut counts, provenance) = count(context)?;
-    // The steps are kept with the counters, so that a later gate can tell which of them moved.
+    // The steps are kept with the counters, so that a later gate can identify which of them changed.
     let scratch = ready.context.workspace.temporary();
     let rows = parts::attach(&ready.plan()?, &scratch, &mut counts.counters, &|_| true)?;
     counts.rows.extend(rows);

@@ -10,8 +10,8 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask golden --bless            make golden/streams/ from golden/cases.toml with the reference
-  cargo xtask golden --bless --check    change nothing; are the streams what the reference gives?")]
+  cargo xtask golden --bless            generate golden/streams/ from golden/cases.toml with the reference
+  cargo xtask golden --bless --check    change nothing; check that the streams match the reference")]
 pub struct GoldenFlags {
     /// Compute the golden streams with the reference, never with a kernel under test
     #[arg(long, required = true)]

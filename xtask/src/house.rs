@@ -1,4 +1,4 @@
-//! What a commit must satisfy beside its tests: spelling, licences and sources of dependencies, no build outputs.
+//! Checks of a commit beside its tests: spelling, licences and sources of dependencies, no tracked build outputs.
 
 use anyhow::{Context as _, ensure};
 use bitstate_harness::targets::tools;
@@ -11,12 +11,12 @@ use spdx::{Expression, LicenseReq, ParseMode};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The spell checker, as `ci/targets.toml` has it.
+/// The spell checker from `ci/targets.toml`.
 pub fn spell_checker() -> Option<&'static Tool> {
     tools().iter().copied().find(|tool| tool.name == "codespell")
 }
 
-/// Licences that may be used together with MIT and Apache-2.0 in a program that is given away in either form.
+/// Licences compatible with MIT and Apache-2.0 in a distributed program.
 const ALLOWED: [&str; 14] = [
     "0BSD",
     "Apache-2.0",
@@ -35,7 +35,7 @@ const ALLOWED: [&str; 14] = [
     "Zlib",
 ];
 
-/// Checks every text that people read; `.codespellrc` says which are none.
+/// Checks the spelling of all texts; `.codespellrc` lists the exceptions.
 pub fn spelling(workspace: &Workspace) -> anyhow::Result<()> {
     let tool = spell_checker().context("ci/targets.toml has no tool `codespell`")?;
     let found = tool.find().context("codespell is not installed: `cargo xtask setup` says how to install it")?;
@@ -59,14 +59,14 @@ pub fn no_outputs(workspace: &Workspace) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether a tracked path lies in a folder that cargo builds into: `target` beside a manifest, not a module of that name.
+/// Whether a tracked path is inside a cargo build folder: `target` beside a manifest, not a module of that name.
 fn is_output(path: &str) -> bool {
     let mut folders: Vec<&str> = path.split('/').collect();
     folders.pop();
     folders.iter().enumerate().any(|(i, folder)| *folder == "target" && !folders[..i].contains(&"src"))
 }
 
-/// Checks licence and source of everything that is built, tests and optional features included.
+/// Checks licence and source of all dependencies, including those of tests and optional features.
 pub fn dependencies(workspace: &Workspace) -> anyhow::Result<()> {
     let mut tree = cargo(workspace, "tree")?;
     tree.args(["--workspace", "--all-features", "--locked", "--prefix", "none", "--format", "{p}|{l}"]);
@@ -78,8 +78,8 @@ pub fn dependencies(workspace: &Workspace) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Why a package may not be used, if so. The line is `NAME vVERSION`, then what is special about it in parentheses, such
-/// as another source than crates.io; then the licence.
+/// Why a package may not be used, if so. The line is `NAME vVERSION`, then attributes in parentheses, such as another
+/// source than crates.io; then the licence.
 fn objection(line: &str, root: &Path) -> Option<String> {
     let (package, licence) = line.split_once('|')?;
     let mut parts = package.split(" (");

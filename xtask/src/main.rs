@@ -1,8 +1,8 @@
-//! `cargo xtask`: the commands of the workspace. Each is a page here; the work is in `bitstate-harness`.
+//! `cargo xtask`: the commands of the workspace. Each is one file here; `bitstate-harness` does the work.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-// First, so that its macros take the place of the standard library's everywhere.
+// First, so that its macros replace those of the standard library everywhere.
 #[macro_use]
 mod print;
 
@@ -40,13 +40,13 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let exit = match Cli::try_parse() {
-        Ok(cli) => run(&cli).unwrap_or_else(|error| told(&error)),
-        // A question that cannot be answered.
+        Ok(cli) => run(&cli).unwrap_or_else(|error| report_error(&error)),
+        // A usage error.
         Err(error) if error.use_stderr() => {
             let _ = error.print();
             Exit::Harness
         }
-        // Help and version are what was asked for.
+        // Help and version.
         Err(error) => {
             let text = error.render();
             if std::io::stdout().is_terminal() {
@@ -57,12 +57,12 @@ fn main() -> ExitCode {
             Exit::Pass
         }
     };
-    let exit = output::finish().map_or_else(|error| exit.worst(told(&error.into())), |()| exit);
+    let exit = output::finish().map_or_else(|error| exit.worst(report_error(&error.into())), |()| exit);
     ExitCode::from(exit.code())
 }
 
-/// Says what went wrong; returns the code for it.
-fn told(error: &anyhow::Error) -> Exit {
+/// Prints an error; returns its exit code.
+fn report_error(error: &anyhow::Error) -> Exit {
     eprintln!("error: {}", sentence(error));
     error.downcast_ref::<Error>().map_or(Exit::Harness, Error::exit)
 }
@@ -71,11 +71,11 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     if let Err(error) = ctrlc::set_handler(process::interrupt) {
         eprintln!("warning: Ctrl-C will end this at once: {error}");
     }
-    // Parts of a run that has done what follows.
+    // Child processes of a run that has already done what follows.
     if matches!(cli.command, Command::Plant(_) | Command::Guard { .. }) {
         return verb(&cli.command);
     }
-    // What is wrong with the definitions is reported before anything else is done.
+    // Errors in the definitions are reported before anything else.
     let workspace = Workspace::find()?;
     targets::load(&workspace)?;
     workloads::load(&workspace)?;
@@ -86,7 +86,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         false => None,
     };
     let ended = verb(&cli.command);
-    // Before the lock goes, what was started has gone.
+    // All child processes have exited before the lock is released.
     guard::end();
     drop(lock);
     ended
@@ -104,7 +104,7 @@ fn verb(command: &Command) -> anyhow::Result<Exit> {
         Command::Gate(flags) => gate::run(flags),
         Command::Baseline { command } => gate::baseline(command),
         Command::Selftest(flags) => selftest::run(flags),
-        // Its status is the runner's, whose codes are its own.
+        // Its status is the runner's, which has its own codes.
         Command::Plant(flags) => std::process::exit(i32::from(selftest::plant(flags)?)),
         Command::Guard { owner, scratch } => {
             guard::watch(owner, scratch);
@@ -122,7 +122,7 @@ fn verb(command: &Command) -> anyhow::Result<Exit> {
     }
 }
 
-/// An error with its causes. Many say their cause themselves, and it is not said twice.
+/// An error with its causes, without repeating a cause that the message already includes.
 fn sentence(error: &anyhow::Error) -> String {
     let mut sentence = String::new();
     for cause in error.chain().map(ToString::to_string) {

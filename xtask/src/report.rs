@@ -16,30 +16,30 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args, Default)]
 #[command(after_help = "\
 Examples:
-  cargo xtask report                    make every published report again from its records
+  cargo xtask report                    regenerate every published report from its records
   cargo xtask report reports/2026-01-31-first-light
                                         all pages and charts of one, in target/bitstate/published/
-  cargo xtask report --readme           and write the table of the newest full one into README.md
-  cargo xtask report --check            is everything what the records give?
+  cargo xtask report --readme           also write the table of the newest full run into README.md
+  cargo xtask report --check            check that everything matches the records
   cargo xtask report --merge native/ wasm.jsonl --out merged/
-                                        one report of runs that several machines made of one commit
+                                        merge runs of one commit from several machines into one report
 
-Of a published run the records are kept, packed, and report.md; of the newest, and of the one that README.md shows,
-report.html and the charts as SVG too. Without a folder this command removes the rest; --check names it.
+Of a published run, the compressed records and report.md are kept; of the newest, and of the one in README.md, also
+report.html and the charts as SVG. Without a folder this command removes the rest; --check lists it.
 
-README.md shows the run of the newest commit: not a quick one, not one whose tree had changes or in which something
-failed, and not one that lacks a number which another such run has. --readme says which runs it passes over, and why.
+README.md shows the run of the newest commit, except quick runs, runs with local changes or failures, and runs that lack
+a number which another eligible run has. --readme prints which runs are not shown, and why.
 
 Exit codes:
-  0  made, or current
+  0  generated, or current
   2  --check found something that is not current, or a file cannot be read
-  3  --merge was given runs of another commit, local changes, schema, golden streams, models or compilers, or two that
-     measured the same
-  What failed or was skipped in a merged run counts as it did there.")]
+  3  --merge was given runs that differ in commit, local changes, schema, golden streams, models or compilers, or two that
+     measured the same cell and workload
+  A failure or skip in any shard counts for the merged run.")]
 pub struct ReportFlags {
     /// Folders of runs; all in reports/ by default
     pub folders: Vec<PathBuf>,
-    /// Join these runs, folders or files of records, into one in the folder of --out
+    /// Merge these runs, given as folders or records files, into the folder of --out
     #[arg(long, value_name = "RUN", num_args = 1.., requires = "out", conflicts_with_all = ["folders", "readme", "check"])]
     pub merge: Vec<PathBuf>,
     /// Where --merge writes its records and report
@@ -48,7 +48,7 @@ pub struct ReportFlags {
     /// Write the table and charts of the newest full report into README.md
     #[arg(long)]
     pub readme: bool,
-    /// Change nothing; end with 2 if something is not current
+    /// Change nothing; exit with 2 if something is not current
     #[arg(long)]
     pub check: bool,
 }
@@ -70,7 +70,7 @@ pub fn run(flags: &ReportFlags) -> anyhow::Result<Exit> {
                 report::render(folder, &published, holds)?;
                 println!("made {}", workspace.show(&folder.join("report.md")));
             }
-            // A published run keeps only part of its pages; naming it makes all of them.
+            // A published run keeps only some of its pages; naming it generates all of them elsewhere.
             _ => make_apart(&workspace, folder, &published)?,
         }
     }
@@ -80,7 +80,7 @@ pub fn run(flags: &ReportFlags) -> anyhow::Result<Exit> {
     Ok(Exit::Pass)
 }
 
-/// Makes everything of a published run outside `reports/`.
+/// Generates everything of a published run outside `reports/`.
 fn make_apart(workspace: &Workspace, folder: &Path, published: &Published) -> anyhow::Result<()> {
     let apart = workspace.scratch().join("published").join(folder.canonicalize()?.file_name().unwrap_or_default());
     records::unpack(folder, &apart)?;
@@ -105,7 +105,7 @@ fn write_readme(workspace: &Workspace) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says what is not current; nothing is a pass.
+/// Prints what is not current; an empty list is a pass.
 fn told(stale: &[String], folders: usize) -> anyhow::Result<Exit> {
     for name in stale {
         println!("not current: {name}");
@@ -118,7 +118,7 @@ fn told(stale: &[String], folders: usize) -> anyhow::Result<Exit> {
     Ok(Exit::Harness)
 }
 
-/// Puts runs into one folder. What failed in one of them has failed in the whole.
+/// Merges shards into one run; a failure in any shard fails the merged run.
 fn join(workspace: &Workspace, shards: &[PathBuf], out: &Path) -> anyhow::Result<Exit> {
     let records = out.join("records.jsonl");
     let same = |a: &Path, b: &Path| a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b);
@@ -142,7 +142,7 @@ fn join(workspace: &Workspace, shards: &[PathBuf], out: &Path) -> anyhow::Result
     Ok(exit)
 }
 
-/// The folders that were named, or all published ones.
+/// The named folders, or all published ones.
 fn folders(workspace: &Workspace, flags: &ReportFlags) -> anyhow::Result<Vec<PathBuf>> {
     for folder in &flags.folders {
         if !records::records_of(folder).is_file() {

@@ -1,4 +1,4 @@
-//! `cargo xtask selftest`, and `plant`, by which it makes runners with faults.
+//! `cargo xtask selftest`, and `plant`, which runs a runner with a fault.
 
 use crate::context::{self, Context, Ready, this_program};
 use crate::flags::{Choice, Flags};
@@ -22,26 +22,26 @@ use std::io::{Read, Write};
 /// Flags of `selftest`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Planted: instructions +1 % and +2 %, in all and in each step, which must be named; time +10 %, a flipped token, each
-step of a forward pass wrong, which must be named with its token and layer; a deleted row, a stale baseline, a kernel
-that silently falls back, an answer and a golden file cut short; and no fault at all, which must end with 0.
+Planted: instructions +1 % and +2 %, in total and in each step, which must be named; time +10 %; a flipped token; each
+step of a forward pass wrong, which must be named with its token and layer; a deleted row; a stale baseline; a kernel
+that silently falls back; a truncated answer and golden file; and no fault at all, which must exit with 0.
 
 Exit codes:
-  0  every fault ended with its code
+  0  every fault gave its exit code
   2  one did not: the harness cannot be trusted
-  3  a comparison of time could say nothing, because the machine is too noisy now")]
+  3  a comparison of time was inconclusive, because the machine is too noisy now")]
 pub struct SelftestFlags {
-    /// Fewer pairs of time
+    /// Fewer pairs in comparisons of time
     #[arg(long)]
     pub quick: bool,
-    /// Answer on standard output in JSON
+    /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
     /// Pin timed runs to processor N; by default the last free one of the fastest kind
     #[arg(long, value_name = "N")]
     pub cpu: Option<usize>,
-    /// Instead: how many of N planted slowdowns of 5 % are found, and how many of N sessions without a change are
-    /// called one; ends with 2 where more than 1 in 20 of either is wrong
+    /// Instead: measure how many of N planted slowdowns of 5 % are found, and how many of N sessions without a change
+    /// are reported as one; exits with 2 if more than 1 in 20 of either is wrong
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub sessions: Option<u32>,
 }
@@ -58,14 +58,14 @@ pub struct PlantFlags {
     pub arguments: Vec<String>,
 }
 
-/// Runs every planted fault on the fastest kernels that valgrind knows and the smallest timed workload.
+/// Runs every planted fault on the fastest kernels that valgrind supports and the smallest timed workload.
 pub fn run(flags: &SelftestFlags) -> anyhow::Result<Exit> {
     if let Some(sessions) = flags.sessions {
         let seed = provenance::steal() ^ u64::from(std::process::id());
         let all = with_bench(flags.quick, flags.cpu, |bench| selftest::sessions(bench, sessions, seed, tell_session))?;
         let right = |planted| all.iter().filter(|s| s.planted == planted && s.right()).count() as u32;
         let (found, called) = (right(true), sessions - right(false));
-        // 95 in 100 and 5 in 100, as promised; of a few sessions none may be wrong.
+        // At least 95 and at most 5 in 100; of a few sessions none may be wrong.
         let enough = found >= sessions - sessions / 20 && called <= sessions / 20;
         let exit = if enough { Exit::Pass } else { Exit::Harness };
         if flags.json {
@@ -99,7 +99,7 @@ pub fn run(flags: &SelftestFlags) -> anyhow::Result<Exit> {
     })
 }
 
-/// Says how a session went, while the next is measured.
+/// Prints the result of a session, while the next is measured.
 fn tell_session(session: &Session) {
     let mark = if session.right() { "ok    " } else { "WRONG " };
     let what = if session.planted { "+5 % planted" } else { "no change" };
@@ -113,12 +113,12 @@ fn tell_session(session: &Session) {
     }
 }
 
-/// What every planted fault came to.
+/// The outcomes of all planted faults.
 pub fn outcomes(quick: bool, cpu: Option<usize>) -> anyhow::Result<Vec<Outcome>> {
     with_bench(quick, cpu, selftest::run)
 }
 
-/// Sets up and builds what faults are planted into.
+/// Sets up and builds the inputs of planted faults.
 fn with_bench<T>(quick: bool, cpu: Option<usize>, act: impl FnOnce(&Bench) -> Result<T, Error>) -> anyhow::Result<T> {
     Processor::check(cpu)?;
     let thresholds = Thresholds::load(&Workspace::find()?)?;
@@ -134,7 +134,7 @@ fn with_bench<T>(quick: bool, cpu: Option<usize>, act: impl FnOnce(&Bench) -> Re
     Ok(act(&bench)?)
 }
 
-/// Prints what a fault came to.
+/// Prints the outcome of a fault.
 pub fn tell(outcome: &Outcome) {
     let mark = match (outcome.right(), outcome.not_measurable()) {
         (true, _) => "ok    ",

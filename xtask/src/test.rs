@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that must hold, and a line that counts it.
+//! `cargo xtask test`: all checks, and a line with the totals.
 
 use crate::context::{Context, tell_gaps};
 use crate::eval::EvalFlags;
@@ -18,12 +18,13 @@ use clap::Args;
 /// Flags of `test`.
 #[derive(Debug, Args)]
 pub struct TestFlags {
-    /// The trainer instead: its lints and tests, and `train-smoke`. Apart, because it builds a training framework
+    /// Check the trainer instead: its lints and tests, and `train-smoke`. Separate, because it builds a training
+    /// framework
     #[arg(long)]
     pub trainer: bool,
 }
 
-/// The count so far.
+/// The totals so far.
 struct Score {
     passed: usize,
     failed: usize,
@@ -43,7 +44,7 @@ pub fn run() -> anyhow::Result<Exit> {
     score.step(&workspace, "format", "fmt", &["--all", "--check"])?;
     let lints = ["--workspace", "--exclude", "bitstate-train", "--all-targets", "--", "--deny", "warnings"];
     score.step(&workspace, "lints", "clippy", &lints)?;
-    // The host of the WASM guest apart: with the same features as its build, so that wasmtime is compiled once.
+    // The host of the WASM guest separately, with the same features as its build, so that wasmtime is compiled once.
     for (what, which) in [
         ("tests", ["--workspace", "--exclude", "bitstate-runner-wasmtime", "--exclude", "bitstate-train"].as_slice()),
         ("tests of the WASM host", &["--package", "bitstate-runner-wasmtime"]),
@@ -66,7 +67,7 @@ pub fn run() -> anyhow::Result<Exit> {
     score.skipped += tally.skipped;
     score.exit = score.exit.worst(tally.exit);
 
-    // The last thing, because it takes times: nothing of ours runs beside it.
+    // Last, because it measures time: nothing else of this run is active.
     match crate::selftest::outcomes(true, None) {
         Ok(outcomes) => score.faults(&outcomes),
         Err(error) => {
@@ -87,7 +88,7 @@ pub fn run() -> anyhow::Result<Exit> {
     Ok(score.exit)
 }
 
-/// `cargo xtask test --trainer`. What only the trainer needs takes as long to build as everything else together.
+/// `cargo xtask test --trainer`. The trainer's dependencies take as long to build as everything else together.
 pub fn trainer() -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     let mut score = Score { passed: 0, failed: 0, skipped: 0, exit: Exit::Pass };
@@ -115,7 +116,7 @@ impl Score {
         self.exit = self.exit.worst(exit);
     }
 
-    /// Planted faults: each that ended with its code is a check that passed.
+    /// Planted faults: each with its expected exit code counts as a passed check.
     fn faults(&mut self, outcomes: &[Outcome]) {
         outcomes.iter().filter(|outcome| !outcome.right()).for_each(crate::selftest::tell);
         let right = outcomes.iter().filter(|outcome| outcome.right()).count();
@@ -132,7 +133,7 @@ impl Score {
         self.exit = self.exit.worst(if wrong == 0 { Exit::Pass } else { Exit::Harness });
     }
 
-    /// Counts a check that was made.
+    /// Counts the result of a check.
     fn check(&mut self, what: &str, result: anyhow::Result<()>) {
         match result {
             Ok(()) => {
@@ -146,7 +147,7 @@ impl Score {
         }
     }
 
-    /// Runs a cargo command; it counts as one check.
+    /// Runs a cargo command, which counts as one check.
     fn step(&mut self, workspace: &Workspace, what: &str, verb: &str, flags: &[&str]) -> Result<(), Error> {
         match logged(workspace, what, cargo(workspace, verb)?.args(flags)) {
             Ok(_) => {
@@ -174,14 +175,14 @@ impl Score {
         self.skipped += counts.ignored;
         match log {
             None if counts.passed == 0 => {
-                // Nothing was looked at: a step that always passes.
+                // No test ran: this would always pass.
                 self.failed += 1;
                 self.exit = self.exit.worst(Exit::Harness);
                 println!("FAILED  {what}: there is no test");
             }
             None => println!("ok  {what}: {} passed, {} ignored", counts.passed, counts.ignored),
             Some(log) => {
-                // A test program that does not build or dies names no test, and is a failure all the same.
+                // A test program that does not build or crashes names no test, and is still a failure.
                 self.failed += counts.failed.len().max(1);
                 self.exit = self.exit.worst(Exit::Harness);
                 println!("FAILED  {what}; the log is {}", log.display());
@@ -195,7 +196,7 @@ impl Score {
     }
 }
 
-/// What cargo's tests said.
+/// The totals of cargo's tests.
 #[derive(Debug, PartialEq, Eq)]
 struct Counts {
     passed: usize,
@@ -204,7 +205,7 @@ struct Counts {
 }
 
 impl Counts {
-    /// Adds up all `test result:` lines and takes the names of the failed tests.
+    /// Adds up all `test result:` lines and collects the names of the failed tests.
     fn of(said: &str) -> Self {
         let count = |line: &str, word: &str| {
             let mut parts = line.split([';', '.']).map(str::trim);

@@ -1,4 +1,4 @@
-//! `cargo xtask train-smoke`: a tiny model, from made-up stories to a file that the engine runs.
+//! `cargo xtask train-smoke`: a tiny model, from generated stories to a file that the engine runs.
 
 use anyhow::{Context, ensure};
 use bitstate_harness::workspace::cargo::host_program_with;
@@ -12,19 +12,19 @@ use std::path::{Path, PathBuf};
 /// Steps of the run: half a minute to a minute on two cores.
 const STEPS: u64 = 150;
 
-/// What the cross entropy must have fallen to, in nats a byte. It starts at ln 256 = 5.5; a model that knows which
-/// bytes there are but not their order stands at 3.
+/// The largest final cross entropy, in nats per byte. It starts at ln 256 = 5.5; a model that knows the frequencies of
+/// bytes but not their order reaches 3.
 const LEARNED: f64 = 1.5;
 
-/// How far engine and trainer may be apart on the same model, in bits a byte.
+/// Largest difference between engine and trainer on the same model, in bits per byte.
 const AGREED: f64 = 0.001;
 
-/// Where the run lies.
+/// The folder of the run.
 fn folder(workspace: &Workspace) -> PathBuf {
     workspace.scratch().join("train-smoke")
 }
 
-/// The model that the last run left, and a text for it.
+/// The model of the last run, and a text for it.
 pub fn result(workspace: &Workspace) -> [PathBuf; 2] {
     ["smoke.bits", "stories.txt"].map(|name| folder(workspace).join(name))
 }
@@ -50,9 +50,9 @@ pub fn run() -> anyhow::Result<Exit> {
     }
 }
 
-/// The command with its trainer.
+/// Builds the command with its trainer.
 pub fn build(workspace: &Workspace) -> Result<PathBuf, Error> {
-    // With the features that its tests have, so that it is compiled once.
+    // With the features of its tests, so that it is compiled once.
     host_program_with(workspace, "bitstate-cli", &["--features", "download"])
 }
 
@@ -72,7 +72,7 @@ impl Smoke {
         self.folder.join(name)
     }
 
-    /// Trains, and says what came of it.
+    /// Trains, and returns a summary.
     fn check(&self) -> anyhow::Result<String> {
         let [stories, data, config, model] =
             ["stories.txt", "data", "train.toml", "smoke.bits"].map(|name| self.path(name));
@@ -95,7 +95,7 @@ impl Smoke {
         let checkpoint = flags("--checkpoint", &self.path("run/last.safetensors"));
         let export = checkpoint.into_iter().chain(flags("--out", &model));
         self.run("smoke export", ["convert".into()].into_iter().chain(export))?;
-        // Of the same stories, whole ones: by the engine from the file, by the trainer from its checkpoint.
+        // Of the same whole stories: by the engine from the model file, by the trainer from its checkpoint.
         let text = |what, path: &Path| {
             let eval = ["eval", "--json", "--restart", "--stories", "50"].map(Into::into).into_iter();
             eval.chain(flags(what, path)).chain(flags("--text", &stories))

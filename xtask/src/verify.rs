@@ -16,8 +16,8 @@ use serde_json::json;
 #[command(after_help = "\
 A wrong answer is reported with its first divergent token, and with the layer and the step (time mix r, k, v, g, WKV, group
 norm, output; channel mix k, r, v; final norm; head) whose output first differs from native/generic.
-With --diff every step of two targets is held against each other, whatever the golden answer is: the prompt at once,
-then the golden tokens one at a time. 0: every step agrees; 4: one differs, and the first is named.
+With --diff every step of two targets is compared, whatever the golden answer is: the prompt at once, then the golden
+tokens one at a time. Exit code 0: every step agrees; 4: the first that differs is named.
 
 Examples:
   cargo xtask verify
@@ -27,7 +27,7 @@ pub struct VerifyFlags {
     /// What to check.
     #[command(flatten)]
     pub flags: Flags,
-    /// Instead: hold every step of these two, such as native/avx2, against each other
+    /// Instead: compare every step of these two, such as native/avx2
     #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["target", "variant", "metric"])]
     pub diff: Vec<String>,
 }
@@ -68,13 +68,13 @@ fn cell(name: &str) -> Result<Cell, Error> {
     })
 }
 
-/// Holds every step of two cells against each other.
+/// Compares every step of two cells.
 fn diff(flags: &Flags, cells: [Cell; 2]) -> anyhow::Result<Exit> {
     let context = Context { cells: cells.to_vec(), ..Context::new(flags)? };
     let [a, b] = cells;
     if flags.dry_run {
         let golden = Golden::load(&context.workspace)?;
-        context.cases(&golden)?.iter().for_each(|case| println!("would hold {a} against {b}: {}", case.name()));
+        context.cases(&golden)?.iter().for_each(|case| println!("would compare {a} with {b}: {}", case.name()));
         return Ok(Exit::Pass);
     }
     let ready = context.prepare()?;

@@ -1,4 +1,4 @@
-//! What `cargo xtask bench` refuses before anything is built.
+//! Runs that `cargo xtask bench` refuses before anything is built.
 #![allow(clippy::unwrap_used)]
 
 use bitstate_harness::workspace::environment::command;
@@ -6,7 +6,7 @@ use bitstate_harness::workspace::time::now;
 use bitstate_harness::workspace::write_atomic;
 use std::path::Path;
 
-/// A workspace with the definitions of this one, accepted counters of its own and no reports.
+/// A workspace with the definitions of this one, its own baselines and no reports.
 fn workspace() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
@@ -20,7 +20,7 @@ fn workspace() -> tempfile::TempDir {
     folder
 }
 
-/// Runs `bench` there; its code, what it said, and whether it built anything.
+/// Runs `bench` there; its exit code, its output, and whether it built anything.
 fn bench(root: &Path, arguments: &[&str]) -> (i32, String, bool) {
     let mut command = command(env!("CARGO_BIN_EXE_xtask"));
     let output = command.current_dir(root).args(["bench", "--target", "native"]).args(arguments).output().unwrap();

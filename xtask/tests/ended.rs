@@ -1,4 +1,4 @@
-//! What a run started ends with it, however that ends.
+//! All processes started by a run end with it, however it ends.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -7,9 +7,9 @@ use rustix::process::{Signal, kill_process, kill_process_group};
 use std::time::Duration;
 use support::{Place, child, ended, pid, said};
 
-/// A second, and what a machine with other work takes.
+/// A second, plus the delay of a loaded machine.
 const AT_ONCE: Duration = Duration::from_secs(3);
-/// A verb that runs cargo, and one whose steps do, each with the words it goes by.
+/// A command that runs cargo, and one whose steps do, each as its arguments.
 const VERBS: [&[&str]; 2] = [&["golden", "--bless"], &["ci", "shard", "native"]];
 
 #[test]
@@ -18,7 +18,7 @@ fn after_sigkill_nothing_runs_on_and_no_temporary_file_stays() {
         for group in [false, true] {
             let place = Place::new();
             let mut run = place.start(verb);
-            // What this run and one of its steps would have there.
+            // Temporary files that this run and one of its steps would have.
             let runs: Vec<_> = std::fs::read_to_string(place.scratch().join("lock"))
                 .unwrap()
                 .split('"')
@@ -36,7 +36,7 @@ fn after_sigkill_nothing_runs_on_and_no_temporary_file_stays() {
             run.wait().unwrap();
             let took = place.until_nothing_is_left();
             assert!(took < AT_ONCE, "{verb:?}, its group {group}: {took:?}");
-            // The lock is free when all of it is gone.
+            // The lock is free when all of the run is gone.
             place.make_cargo_quick();
             let (status, _) = ended(&mut place.xtask(&["golden", "--bless", "--no-wait"]).spawn().unwrap());
             assert_eq!(status.code(), Some(0), "{verb:?}");

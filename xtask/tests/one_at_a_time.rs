@@ -11,7 +11,7 @@ use support::{Place, ended, pid, said};
 const GOLDEN: &[&str] = &["golden", "--bless"];
 
 #[test]
-fn the_second_says_what_it_waits_for_waits_and_hears_ctrl_c() {
+fn the_second_reports_what_it_waits_for_waits_and_handles_ctrl_c() {
     let place = Place::new();
     let mut first = place.start(GOLDEN);
     let told = format!("process {}, `cargo xtask golden --bless`, since 2", first.id());
@@ -21,7 +21,7 @@ fn the_second_says_what_it_waits_for_waits_and_hears_ctrl_c() {
     let said_by = said(refused);
     assert!(said_by.starts_with("error: another run uses ") && said_by.contains(&told), "{said_by}");
 
-    // Every verb that builds, measures or writes, before it does anything.
+    // Every command that builds, measures or writes, before it does anything.
     for verb in [
         &["bench"][..],
         &["gate"],
@@ -42,7 +42,7 @@ fn the_second_says_what_it_waits_for_waits_and_hears_ctrl_c() {
         let said_by = said(refused);
         assert!(said_by.contains(&told), "{verb:?}: {said_by}");
     }
-    // Those that do not need not wait.
+    // Others do not wait.
     for verb in [&["list"][..], &["gate", "--dry-run"], &["ci", "--dry-run"], &["ci", "matrix"]] {
         let mut free = place.xtask(&[verb, &["--no-wait"]].concat()).spawn().unwrap();
         assert_eq!(ended(&mut free).0.code(), Some(0), "{verb:?}");

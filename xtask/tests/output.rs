@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use support::Place;
 
-/// The packed records of a published run.
+/// The compressed records of a published run.
 fn published() -> PathBuf {
     let reports = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports");
     let mut folders: Vec<_> = std::fs::read_dir(reports).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -21,7 +21,7 @@ fn full() -> File {
     OpenOptions::new().write(true).open("/dev/full").unwrap()
 }
 
-/// The code, and what was said on standard error.
+/// The exit code and standard error.
 fn end(command: &mut Command) -> (i32, String) {
     let output = command.output().unwrap();
     (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
@@ -71,7 +71,7 @@ fn a_reader_that_has_gone_changes_no_code_and_a_full_disk_ends_with_2() {
         let mut command = place.xtask(arguments);
         let alone = place.path("alone");
         std::fs::create_dir_all(&alone).unwrap();
-        // Outside of any workspace nothing can be looked at.
+        // Outside a workspace nothing can be checked.
         command.current_dir(&alone).env_remove("CARGO_MANIFEST_DIR").stdout(Stdio::null()).stderr(full());
         assert_eq!(end(&mut command).0, 2, "{arguments:?}");
     }

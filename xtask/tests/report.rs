@@ -1,4 +1,4 @@
-//! `cargo xtask report` as a process: what it ends with, and what it says.
+//! `cargo xtask report` as a process: its exit codes and output.
 #![allow(clippy::unwrap_used)]
 
 use bitstate_harness::definitions::metrics::Direction;
@@ -7,7 +7,7 @@ use bitstate_harness::records::{self, Row};
 use bitstate_harness::workspace::environment::command;
 use std::path::Path;
 
-/// Records of one cell that ran at `time` ns a token.
+/// Records of one cell that takes `time` ns per token.
 fn records(path: &Path, target: &str, commit: &str, time: u64) {
     let sample = |metric: &str, value: u64| Row::Sample {
         target: target.into(),
@@ -26,7 +26,7 @@ fn records(path: &Path, target: &str, commit: &str, time: u64) {
     records::write(path, &[Row::Run(Box::new(run)), sample("time", time), sample("tokens", 1)]).unwrap();
 }
 
-/// A workspace of just so much that a report can be made in it.
+/// A minimal workspace in which a report can be generated.
 fn workspace() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("golden")).unwrap();
@@ -43,7 +43,7 @@ fn workspace() -> tempfile::TempDir {
     folder
 }
 
-/// Runs `report` there; its code, and all that it said.
+/// Runs `report` there; its exit code and output.
 fn report(root: &Path, arguments: &[&str]) -> (i32, String) {
     let mut command = command(env!("CARGO_BIN_EXE_xtask"));
     let output = command.current_dir(root).arg("report").args(arguments).output().unwrap();
@@ -73,7 +73,7 @@ fn a_stale_readme_or_chart_ends_the_check_with_2() {
     }
     assert_eq!(report(root, &["--check"]).0, 0);
 
-    // What another run left in the folder.
+    // A file of another run in the folder.
     let left_over = root.join("reports/run/charts/roof.svg");
     std::fs::write(&left_over, "<svg/>").unwrap();
     let (code, said) = report(root, &["--check"]);
@@ -137,7 +137,7 @@ fn an_older_run_keeps_little_and_all_of_it_is_made_again_elsewhere() {
     }
     assert_eq!(report(root, &["--check"]).0, 0, "nothing was added to the run");
 
-    // Cut, as by a full disk while it was copied.
+    // Truncated, as by a full disk while copying.
     let packed = std::fs::read(old.join("records.jsonl.gz")).unwrap();
     std::fs::write(old.join("records.jsonl.gz"), &packed[..packed.len() / 2]).unwrap();
     let (code, said) = report(root, &["--check"]);
@@ -155,7 +155,7 @@ fn merging_ends_with_3_where_runs_must_not_be_mixed_and_leaves_nothing_behind() 
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("shard 2 of 2, b: 2 rows") && said.contains("report: out/report.html"), "{said}");
     assert!(std::fs::read_to_string(root.join("out/report.md")).unwrap().contains("| 2 | `w` | wasm | generic |"));
-    // A merge into a folder that has a report leaves nothing of that one.
+    // A merge into a folder with a report removes that report's files.
     std::fs::write(root.join("out/charts/roof.png"), "old").unwrap();
     assert_eq!(report(root, &["--merge", "a.jsonl", "b", "--out", "out"]).0, 0);
     assert!(root.join("out/charts/throughput.png").is_file() && !root.join("out/charts/roof.png").exists());

@@ -1,4 +1,4 @@
-//! Files written whole or not at all, and read up to a limit.
+//! Files written atomically, and read up to a size limit.
 //!
 //! ```
 //! use std::io::Write;
@@ -8,7 +8,7 @@
 //! let path = folder.join("note.txt");
 //! bitstate_files::write_whole(&path, |file| file.write_all(b"ternary"))?;
 //! assert_eq!(bitstate_files::read(&path, 7)?, b"ternary");
-//! // A byte more than the limit is an error, whatever the file's size.
+// A file larger than the limit is an error.
 //! assert!(bitstate_files::read(&path, 6).is_err());
 //! # std::fs::remove_dir_all(&folder)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,4 +1,4 @@
-//! Reading up to a limit: a file may be a device that has no end.
+//! Reading up to a limit: a file may be an endless device.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -10,17 +10,17 @@ use std::path::Path;
 /// If it cannot be read, or is larger.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
-    // Said at once; what grows, or has no length, is limited as it is read.
+    // Reported at once; a file that grows, or has no length, is limited while reading.
     if file.metadata()?.len() > limit {
         return Err(too_large(limit));
     }
     read_from(file, limit)
 }
 
-/// Reads what comes from `source`, at most `limit` bytes.
+/// Reads everything from `source`, at most `limit` bytes.
 ///
 /// # Errors
-/// If it cannot be read, or more comes.
+/// If it cannot be read, or is longer.
 pub fn read_from(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;

@@ -1,24 +1,24 @@
-//! Writing a file whole: beside its place first, then renamed into it.
+//! Writing a file atomically: to a temporary file beside it, which is then renamed.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use tempfile::Builder;
 
-/// How the names of temporary files begin.
+/// Prefix of the names of temporary files.
 const TEMPORARY: &str = ".bitstate-";
-/// Links that are followed, as many as Linux follows.
+/// Most links that are followed; the same as Linux follows.
 const LINKS: usize = 40;
 
-/// Why a file could not be written. What was there before is still there.
+/// Why a file could not be written. An existing file is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The folder takes no new file.
+    /// No file can be created in the folder.
     #[error("cannot write into {}: {cause}", folder.display())]
     Folder {
         /// The folder.
         folder: PathBuf,
-        /// Why.
+        /// The cause.
         cause: io::Error,
     },
     /// The file cannot be written.
@@ -26,17 +26,17 @@ pub enum WriteError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: io::Error,
     },
 }
 
-/// Writes `path` by `write`: to a temporary file, onto the disk, and then under its name, so that a reader, a signal or a
-/// full disk never leaves half of it. A link stays one, and what it points to is written. A device or a pipe is written
-/// to directly.
+/// Writes `path` with `write`: to a temporary file, which is synced and renamed, so that a reader, a signal or a full
+/// disk never sees or leaves a partial file. A link stays a link, and its target is written. A device or a pipe is
+/// written to directly.
 ///
 /// # Errors
-/// Names the file, or the folder that takes none, and why.
+/// Names the file, or the folder in which none can be created, and the cause.
 pub fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), WriteError> {
     let failed = |cause| WriteError::File { path: path.to_path_buf(), cause };
     let target = match place(path).map_err(failed)? {
@@ -56,9 +56,9 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>)
 
 /// How a path is written.
 enum Place {
-    /// What is there is no file that another can take the place of.
+    /// It is not a regular file, so it cannot be replaced.
     Direct,
-    /// This file, where all links end, which may not be there yet.
+    /// A regular file after following all links; it may not exist yet.
     Whole(PathBuf),
 }
 
@@ -68,15 +68,15 @@ fn place(path: &Path) -> io::Result<Place> {
     }
     let mut target = path.to_path_buf();
     for _ in 0..LINKS {
-        // Files that a process has open, as /dev/fd/3: their links are not paths.
+        // Open files of a process, such as /dev/fd/3: their links are not paths.
         if target.starts_with("/proc") || target.starts_with("/dev/fd") {
             return Ok(Place::Direct);
         }
         match fs::read_link(&target) {
-            // A relative link begins at its own folder.
+            // A relative link is relative to its own folder.
             Ok(next) => target = target.parent().unwrap_or(Path::new("")).join(next),
             Err(error) => match error.kind() {
-                // No link, or nothing yet; a folder that is none is found when it is written into.
+                // Not a link, or nothing yet; a parent that is not a folder is reported on writing.
                 ErrorKind::InvalidInput | ErrorKind::NotFound | ErrorKind::NotADirectory => {
                     return Ok(Place::Whole(target));
                 }
@@ -87,10 +87,10 @@ fn place(path: &Path) -> io::Result<Place> {
     Err(io::Error::other(format!("more than {LINKS} links follow each other")))
 }
 
-/// Removes the temporary files that a killed process left in `folder`, in the midst of [`write_whole`].
+/// Removes the temporary files of [`write_whole`] that a killed process left in `folder`.
 ///
 /// # Errors
-/// If the folder cannot be read, or a file not removed.
+/// If the folder cannot be read, or a file cannot be removed.
 pub fn sweep(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -101,7 +101,7 @@ pub fn sweep(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Temporary files with the rights of any new file; without this they would be for their owner alone.
+/// Temporary files with the permissions of any new file; by default only the owner could read them.
 fn builder<'a>() -> Builder<'a, 'a> {
     let mut builder = Builder::new();
     builder.prefix(TEMPORARY);

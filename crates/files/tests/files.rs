@@ -1,4 +1,4 @@
-//! What is at a path before and after it is written: files, links, devices, pipes.
+//! The contents of a path before and after writing: files, links, devices, pipes.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_files::{WriteError, read, read_from, sweep, write_whole};
@@ -113,7 +113,7 @@ mod unix {
         assert!(path("folder").is_symlink() && path("round").is_symlink());
     }
 
-    /// Others may read it, as far as the umask lets them.
+    /// Others may read it, as far as the umask permits.
     #[test]
     fn a_file_has_the_rights_of_any_new_file() {
         use std::os::unix::fs::PermissionsExt;
@@ -142,7 +142,7 @@ mod unix {
         assert!(error.starts_with("cannot write /dev/full: No space left"), "{error}");
     }
 
-    /// As a shell gives files: by their numbers, under which no other file can be put.
+    /// As a shell passes files: by their descriptors, which cannot be replaced by another file.
     #[cfg(target_os = "linux")]
     #[test]
     fn an_open_file_is_written_to() {
@@ -157,7 +157,7 @@ mod unix {
         fs::File::open(&path).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "/proc/self/fd");
         assert_eq!(names(folder.path()), ["open"]);
-        // The file is the one that was opened, and no other of its name.
+        // The file that was opened, not another one of its name.
         file.write_all(b"/same").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"/same/self/fd");
 

@@ -1,4 +1,4 @@
-//! Writes the inputs that each target starts from: `fuzz-seeds ROOT OUT` makes `OUT/<target>/<name>` from the golden files
+//! Writes the initial inputs of each target: `fuzz-seeds ROOT OUT` writes `OUT/<target>/<name>` from the golden files
 //! and definitions of the workspace at `ROOT`.
 
 use anyhow::{Context, bail};

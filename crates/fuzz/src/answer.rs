@@ -1,20 +1,21 @@
-//! What a runner answers, as lines of text: refused with a line's number, or the same when written and read again.
+//! A runner's answer, as lines of text: refused with a line number, or equal after writing and parsing it again.
 //!
-//! The closing line holds a digest, which made-up text never has: an input is read as it is, and with a closing line.
+//! The closing line has a digest, which random text never matches: an input is read as it is, and with a closing line
+//! added.
 
 use bitstate_protocol::{Answer, AnswerWriter, Digest};
 
 /// Reads one input.
 ///
 /// # Panics
-/// Where what is written of an answer is not read as the same.
+/// If a written answer is not parsed as the same.
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     check(text);
     check(&closed(text));
 }
 
-/// The text with the closing line that belongs to it.
+/// The text with its correct closing line.
 fn closed(text: &str) -> String {
     let lines = text.bytes().filter(|&byte| byte == b'\n').count();
     format!("{text}end lines={lines} digest={}\n", Digest::of(text.as_bytes()))

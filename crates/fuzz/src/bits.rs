@@ -1,7 +1,7 @@
-//! A BITS file through parser, layout and some tokens: refused, or with the same bits from every variant as from the
-//! reference.
+//! A BITS file through parser, layout and some tokens: refused, or with bit-identical results from every variant and
+//! the reference.
 //!
-//! An input that starts as a file does is one. Any other is a recipe, so that all of a model can be made up and not only
+//! An input with the magic of a file is one. Any other is a recipe, so that a whole model can be generated, not only
 //! its header: shapes, version and seed of a synthetic model in 7 bytes, then changes of its weights in 8 bytes each.
 
 use crate::input::{Input, with_file};
@@ -16,7 +16,7 @@ use bitstate_reference::{Canonical, CanonicalState};
 /// Reads one input.
 ///
 /// # Panics
-/// Where two answers differ, or a file that the writer made is not read.
+/// If two results differ, or a file of the writer cannot be parsed.
 pub fn run(data: &[u8]) {
     if data.starts_with(b"STIB") {
         let read = with_file(data, |path| AlignedBytes::read_model(path));
@@ -47,12 +47,12 @@ fn check(model: &Model<'_>) {
 /// A synthetic model with some of its weights changed.
 fn recipe(input: &mut Input<'_>) -> (Weights, Version) {
     let mut size = |most: usize| usize::from(input.u8()) % most + 1;
-    // Small, so that many are tried; wide enough for a block of every kernel and a rest.
+    // Small, so that many are tried; wide enough for a block of every kernel and a remainder.
     let shape = [size(80), size(2), size(2), size(33), size(2)];
     let version = Version::ALL[size(3) - 1];
     let seed = input.u8();
     let mut weights = Weights::synthetic(&config(shape), u64::from(seed)).expect("the shape is a model's");
-    // As many changes as touch every tensor of the largest; more only cost time.
+    // Enough changes to modify every tensor of the largest model; more only cost time.
     for _ in 0..256 {
         if input.is_empty() {
             break;
@@ -63,7 +63,7 @@ fn recipe(input: &mut Input<'_>) -> (Weights, Version) {
     (weights, version)
 }
 
-/// Puts `value` into one place of one tensor; or, for an odd `part`, into all of it.
+/// Writes `value` to one element of one tensor; or, for an odd `part`, to all of it.
 fn change(weights: &mut Weights, part: usize, at: usize, value: f32) {
     let mut tensors = tensors(weights);
     let count = tensors.len();

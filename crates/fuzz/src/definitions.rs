@@ -1,6 +1,6 @@
-//! The definitions that people write: `ci/*.toml` and `golden/cases.toml`. Taken, or refused with a sentence.
+//! The definitions that people write: `ci/*.toml` and `golden/cases.toml`. Accepted, or refused with a message.
 //!
-//! The first line of an input says which of them the rest is: `targets`, `workloads`, `thresholds`, `expected` or `cases`.
+//! The first line of an input names the kind of the rest: `targets`, `workloads`, `thresholds`, `expected` or `cases`.
 
 use crate::input::kind;
 use bitstate_harness::definitions::expected::Expected;
@@ -11,7 +11,7 @@ use bitstate_harness::targets;
 /// Reads one input.
 ///
 /// # Panics
-/// Where a refusal says nothing.
+/// If an error has no message.
 pub fn run(data: &[u8]) {
     let Some((kind, text)) = kind(data) else { return };
     let refusal = match kind {

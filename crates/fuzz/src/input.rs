@@ -1,10 +1,10 @@
-//! Values out of a run of bytes, as fuzzers make them.
+//! Decodes values from bytes, as fuzzers generate them.
 
 use std::cell::RefCell;
 use std::path::Path;
 use tempfile::{NamedTempFile, TempPath};
 
-/// What is left of an input. Where it ends, everything is 0.
+/// The rest of an input. After its end, everything is 0.
 pub(crate) struct Input<'a>(pub &'a [u8]);
 
 impl<'a> Input<'a> {
@@ -48,13 +48,13 @@ pub(crate) fn kind(data: &[u8]) -> Option<(&str, &str)> {
     std::str::from_utf8(data).ok()?.split_once('\n')
 }
 
-/// The bits of values, every NaN alike: targets differ in the NaN that an operation makes.
+/// The bits of values, with every NaN the same: targets differ in the NaN that an operation gives.
 pub(crate) fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| if value.is_nan() { 0x7fc0_0000 } else { value.to_bits() }).collect()
 }
 
 thread_local! {
-    /// One file serves all inputs of a thread, because making one takes longer than reading it.
+    /// One file per thread for all inputs, because creating one takes longer than reading it.
     static FILE: RefCell<Option<TempPath>> = const { RefCell::new(None) };
 }
 

@@ -1,15 +1,15 @@
-//! Made-up input for everything of the project that reads bytes from outside, and for the sampler.
+//! Fuzzing of everything in the project that reads bytes from outside, and of the sampler.
 //!
-//! Each target is a module with `run(data)`: it returns for input that is refused with an error and for input whose answers
-//! agree, and panics where two answers that must be the same differ. libFuzzer makes the data (`cargo xtask fuzz`, one
-//! program a target in `fuzzers/`, behind the feature `libfuzzer`); the tests of this crate replay what is kept:
+//! Each target is a module with `run(data)`: it returns if the input is refused with an error or all results agree, and
+//! panics if two results that must be equal differ. libFuzzer generates the data (`cargo xtask fuzz`, one program per
+//! target in `fuzzers/`, behind the feature `libfuzzer`); the tests of this crate replay the stored inputs:
 //!
-//! | folder | what |
+//! | folder | contents |
 //! |---|---|
-//! | `corpus/<target>/` | a small set of inputs that reach all the code that fuzzing has reached |
-//! | `findings/<target>/` | inputs that once made a target fail, one file a fault |
+//! | `corpus/<target>/` | a small set of inputs that reach all code reached by fuzzing |
+//! | `findings/<target>/` | inputs that once made a target fail, one file per fault |
 //!
-//! and the seeds, which [`seeds`] makes from `golden/` and `ci/`.
+//! and the seeds, which [`seeds`] generates from `golden/` and `ci/`.
 #![forbid(unsafe_code)]
 
 pub mod answer;
@@ -29,17 +29,17 @@ use std::path::Path;
 /// Named inputs.
 pub type Inputs = Vec<(String, Vec<u8>)>;
 
-/// Something that is fuzzed.
+/// A fuzz target.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
     /// Its name: that of its module, its program and its folders.
     pub name: &'static str,
-    /// Gives it one input.
+    /// Runs it on one input.
     ///
     /// # Panics
-    /// Where two answers that must be the same differ.
+    /// If two results that must be equal differ.
     pub run: fn(&[u8]),
-    /// The inputs that it starts from, made from the workspace at a path.
+    /// Its initial inputs, generated from the workspace at a path.
     pub seeds: fn(&Path) -> anyhow::Result<Inputs>,
 }
 

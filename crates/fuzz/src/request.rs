@@ -1,11 +1,11 @@
-//! What a runner is asked, as lines of text: refused with a line's number, or the same when written and read again.
+//! A request for a runner, as lines of text: refused with a line number, or equal after writing and parsing it again.
 
 use bitstate_protocol::Request;
 
 /// Reads one input.
 ///
 /// # Panics
-/// Where what is written of a request is not read as the same.
+/// If a written request is not parsed as the same.
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(request) = Request::parse(text) else { return };

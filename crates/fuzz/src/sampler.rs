@@ -1,6 +1,6 @@
-//! Logits of every kind through the sampler: every variant chooses what the reference chooses.
+//! Logits of every kind through the sampler: every variant chooses the same tokens as the reference.
 //!
-//! An input is the parameters, [`PARAMETERS`] bytes, and then logits, which are repeated to a larger vocabulary.
+//! An input has the parameters, [`PARAMETERS`] bytes, and then logits, which are repeated to fill a larger vocabulary.
 
 use crate::input::Input;
 use crate::models::variants;
@@ -12,10 +12,10 @@ use bitstate_reference::sampling as reference;
 pub const PARAMETERS: usize = 24;
 /// Largest vocabulary.
 const MOST_LOGITS: usize = 1024;
-/// Tokens drawn one after the other.
+/// Number of consecutive draws.
 const DRAWS: usize = 3;
 
-/// What an input asks.
+/// A decoded input.
 struct Question {
     /// None for greedy.
     seeded: Option<Seeded>,
@@ -56,7 +56,7 @@ impl Question {
 /// Reads one input.
 ///
 /// # Panics
-/// Where a variant chooses another token than the reference, or some refuse what others take.
+/// If a variant chooses another token than the reference, or only some refuse the input.
 pub fn run(data: &[u8]) {
     let Some(question) = Question::read(data) else { return };
     let mut refused = Vec::new();
@@ -75,7 +75,7 @@ pub fn run(data: &[u8]) {
     assert!(refused.iter().all(|&is| is == refused[0]), "the variants take other parameters: {refused:?}");
 }
 
-/// The tokens chosen, one after the other; or the first whose logit is NaN or infinite.
+/// The tokens chosen, in order; or the first whose logit is NaN or infinite.
 type Chosen = Result<Vec<u32>, u32>;
 
 fn chosen(mut sampler: Sampler, question: &Question) -> Chosen {

@@ -1,4 +1,4 @@
-//! What fuzzing starts from: the golden files and definitions of a workspace, cut to a size that a fuzzer changes well.
+//! Initial inputs: the golden files and definitions of a workspace, truncated to a size that a fuzzer mutates well.
 
 mod files;
 mod lines;

@@ -1,8 +1,8 @@
-//! Saved states: refused by every variant with the same error, or restored with the same bits and going on as the
-//! reference does.
+//! Saved states: refused by every variant with the same error, or restored to the same bits, with the same results as
+//! the reference afterwards.
 //!
-//! The first byte of an input says what the rest is: a saved state as it is, one whose digest is made right, or the values
-//! of one, over and over.
+//! The first byte of an input is the kind of the rest: a saved state, one whose digest is corrected, or values that are
+//! repeated to fill a state.
 
 use crate::models::{by_engine, by_reference, config, variants};
 use bitstate_engine::Engine;
@@ -14,16 +14,16 @@ use std::sync::LazyLock;
 
 /// What follows the first byte: a saved state.
 pub const AS_IT_IS: u8 = b's';
-/// What follows the first byte: a saved state but for its digest, whose place is at its end all the same.
+/// The first byte of an input with a saved state whose digest is replaced with the correct one.
 pub const DIGEST_MADE: u8 = b'd';
 /// What follows the first byte: values.
 pub const VALUES: u8 = b'v';
 
-/// Bytes before the values, and behind them.
+/// Bytes before and after the values.
 const HEADER: usize = 16;
 const TRAILER: usize = 8;
 
-/// The model whose states these are, laid out for every variant that runs here, and for the reference.
+/// The model of the states, prepared for every variant that runs here and for the reference.
 struct Engines {
     all: Vec<Engine<'static>>,
     reference: Canonical,
@@ -39,7 +39,7 @@ static ENGINES: LazyLock<Engines> = LazyLock::new(|| {
 /// Reads one input.
 ///
 /// # Panics
-/// Where two answers differ.
+/// If two results differ.
 pub fn run(data: &[u8]) {
     let Some((&kind, data)) = data.split_first() else { return };
     let Engines { all: engines, reference } = &*ENGINES;
@@ -66,14 +66,14 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// Puts the digest of all before it at the end.
+/// Replaces the digest at the end with that of all bytes before it.
 fn with_digest(data: &[u8]) -> Vec<u8> {
     let mut saved = data[..data.len().saturating_sub(TRAILER)].to_vec();
     saved.extend(Digest::of(&saved).0.to_le_bytes());
     saved
 }
 
-/// The saved form of a state with these values, over and over.
+/// The saved form of a state with these values, repeated.
 fn of_values(engine: &Engine<'_>, data: &[u8]) -> Vec<u8> {
     let mut saved = engine.new_state().to_bytes();
     if !data.is_empty() {

@@ -1,10 +1,10 @@
-//! A `tokenizer.json` and a text for it: refused, or the text becomes tokens and the tokens text.
+//! A `tokenizer.json` and a text for it: refused, or the text is encoded and the tokens decoded.
 //!
-//! An input is the file, U+0000, and the text.
+//! An input is the file, a NUL byte, and the text.
 
 use bitstate_tokenizer::{ByteTokenizer, Tokenizer};
 
-/// Longest text, in bytes. A normalizer may make it longer.
+/// Longest text, in bytes. A normalizer may lengthen it.
 const LONGEST_TEXT: usize = 1024;
 /// Most tokens that are decoded.
 const MOST_TOKENS: usize = 4096;
@@ -12,7 +12,7 @@ const MOST_TOKENS: usize = 4096;
 /// Reads one input.
 ///
 /// # Panics
-/// Where two answers differ.
+/// If two results differ.
 pub fn run(data: &[u8]) {
     let end = data.iter().rposition(|&byte| byte == 0).unwrap_or(data.len());
     let text = String::from_utf8_lossy(data.get(end + 1..).unwrap_or_default());
@@ -33,7 +33,7 @@ fn check(mut tokenizer: Tokenizer, text: &str) {
         assert!(tokens.iter().all(|&token| token < vocab_size), "every token is below {vocab_size}");
         tokens.truncate(MOST_TOKENS);
         decode(&tokenizer, &tokens);
-        // What a model may come up with beside: the first and the last token, ends, and ids that there are not.
+        // Other tokens that a model may generate: the first and the last one, ends, and invalid ids.
         tokens.extend([0, vocab_size - 1, vocab_size, u32::MAX].iter().chain(tokenizer.ends()));
         decode(&tokenizer, &tokens);
     }

@@ -1,4 +1,4 @@
-//! Everything that fuzzing has left: the corpus, the findings and the seeds, without libFuzzer.
+//! Replays all stored inputs (the corpus, the findings and the seeds) without libFuzzer.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_fuzz::{TARGETS, Target};

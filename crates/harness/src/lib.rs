@@ -1,10 +1,10 @@
-//! The harness: builds every target, proves each against the golden streams, measures them and reports.
+//! The harness: builds every target, verifies each against the golden streams, measures them and reports.
 //!
-//! It knows targets as processes that speak the line format of `bitstate-protocol`, and kernels only as names:
-//! nothing here depends on the engine, so a wrong engine cannot vouch for itself.
+//! It knows targets as processes that speak the line format of `bitstate-protocol`, and kernels only by name. Nothing
+//! here depends on the engine, so a wrong engine cannot vouch for itself.
 //!
-//! Each folder is a room whose `mod.rs` says what comes in, what goes out and which rooms it uses. A room uses only those
-//! to its right; `tests/rooms.rs` holds that.
+//! Each folder is a room whose `mod.rs` states its input, its output and the rooms it uses. A room uses only those to
+//! its right; `tests/rooms.rs` enforces that.
 //!
 //! ```text
 //! selftest ─→ runs ───┐

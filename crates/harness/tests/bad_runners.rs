@@ -1,4 +1,4 @@
-//! Runners that misbehave: each must give its exit code and a sentence that says what happened.
+//! Misbehaving runners: each must give its exit code and a message that says what happened.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -9,14 +9,14 @@ use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::runs::measure::probe::{Computed, kernel_jobs};
 use bitstate_harness::runs::measure::{measure, survey};
 use bitstate_harness::runs::verify::verify;
-use bitstate_harness::targets::{Ask, Cell};
+use bitstate_harness::targets::{Cell, RunRequest};
 use bitstate_harness::workspace::environment::command;
 use bitstate_harness::workspace::process::{Limits, ProcessError, run};
 use bitstate_protocol::{Digest, Event, Header, Job, Metric, Phase};
 use std::time::{Duration, Instant};
 use support::Fake;
 
-/// Verifies against a runner that is a script, and returns what is said with the exit code.
+/// Verifies against a runner that is a script, and returns the message and the exit code.
 fn verified(answer: impl FnOnce(&Fake) -> String, script: &str) -> (String, u8) {
     let fake = Fake::new();
     let built = Fake::built(fake.runner(&answer(&fake), script));
@@ -33,7 +33,7 @@ fn a_right_answer_passes() {
 }
 
 #[test]
-fn the_way_that_the_kernels_take_becomes_a_row() {
+fn the_chosen_kernel_becomes_a_row() {
     let fake = Fake::new();
     let built = Fake::built(fake.runner(&right(&fake), "cat $ANSWER"));
     let rows = fake.with_plan(&built, verify).unwrap();
@@ -47,7 +47,7 @@ fn the_way_that_the_kernels_take_becomes_a_row() {
         (*rows, *cols, *count, row_tail.as_str(), col_tail.as_str()),
         (101, 96, Some(1), "1 in plain Rust", "none")
     );
-    // A runner that does not say it has not answered.
+    // A runner that omits the layout has not answered.
     let silent = |fake: &Fake| Fake::answer(&fake.header(), &[Fake::stream([4, 5, 6])]);
     assert!(verified(silent, "cat $ANSWER").0.contains("there is no answer to `layout`"));
 }
@@ -84,19 +84,19 @@ fn garbled_cut_and_altered_answers_are_refused() {
 }
 
 #[test]
-fn endings_that_are_no_success_are_told() {
+fn unsuccessful_exits_are_reported() {
     for (script, sentence) in [
         ("echo 'no such model' >&2; exit 2", "status: 2: no such model"),
         ("cat $ANSWER; exit 3", "status: 3"),
         ("cat $ANSWER; kill -SEGV $$", "ended by signal 11 (SIGSEGV, a bad address)"),
         (
             "echo 'assertion failed' >&2; kill -ABRT $$",
-            "signal 6 (SIGABRT, it gave up by itself); it said: assertion failed",
+            "signal 6 (SIGABRT, it aborted itself); it said: assertion failed",
         ),
         ("kill -ILL $$", "signal 4 (SIGILL, an instruction that this CPU does not have)"),
         ("kill -KILL $$", "signal 9 (SIGKILL, from outside: memory may have run out)"),
         ("kill -USR1 $$", "ended by signal 10"),
-        ("cat $ANSWER; sleep 60 & exit 0", "something that it started went on and kept its output open"),
+        ("cat $ANSWER; sleep 60 & exit 0", "a process that it started kept running with its output open"),
         ("cat $ANSWER; exit 1", "its exit status says that a job failed, its answer has 0 failures"),
     ] {
         let (text, code) = verified(right, script);
@@ -162,12 +162,12 @@ fn a_golden_stream_of_another_model_is_stale() {
 
 #[test]
 fn a_runner_that_hangs_is_ended_with_all_it_started() {
-    // The second has said all and closed its output, the third never listens.
+    // The second has answered and closed its output, the third does not read its input.
     for script in ["sleep 60 & sleep 60", "cat $ANSWER; exec 1>&- 2>&-; sleep 60", "exec 0<&-; cat $ANSWER; sleep 60"] {
         let fake = Fake::new();
         let runner = fake.runner(&right(&fake), script);
         let jobs = vec![Job::Kernels];
-        let ask = Ask { model: &fake.model, jobs, fuel: false, timeout: Duration::from_secs(1) };
+        let ask = RunRequest { model: &fake.model, jobs, fuel: false, timeout: Duration::from_secs(1) };
         let started = Instant::now();
         let error = runner.run(fake.cell, &ask).unwrap_err();
         assert!(started.elapsed() < Duration::from_secs(30), "{script}");
@@ -201,7 +201,7 @@ fn measured(events: &[Event]) -> (String, u8) {
     (text.trim().to_string(), code)
 }
 
-/// Surveys with a runner that answers a bench, a profile and a measuring of kernels with what is in three files.
+/// Surveys with a runner that answers a bench, a profile and a kernel measurement from three files.
 fn surveyed(profile: &[Event], kernels: &[Event]) -> (Vec<Row>, String, u8) {
     let fake = Fake::new();
     let mut bench = counts();
@@ -231,7 +231,7 @@ fn profile() -> Vec<Event> {
     events
 }
 
-/// What every kernel that is asked for takes: 1,000 ns for what it does once.
+/// The metrics of every requested kernel: 1,000 ns for one execution.
 fn kernels() -> Vec<Event> {
     let mut events = Vec::new();
     for job in kernel_jobs(Cell::named("native", "generic").unwrap()) {
@@ -251,7 +251,7 @@ fn kernels() -> Vec<Event> {
     events
 }
 
-/// Events in which one metric was changed.
+/// Events with one metric changed.
 fn changed(events: Vec<Event>, which: (&str, &str), change: impl Fn(&mut Metric)) -> Vec<Event> {
     let mut hit = 0;
     let change = |mut event: Event| {
@@ -277,7 +277,7 @@ fn a_right_survey_gives_rows_of_everything() {
             |row: &&Row| matches!(row, Row::Sample { workload, phase, .. } if workload == name && phase == of);
         rows.iter().filter(of_case).count() as u32
     };
-    // Two rows of a kernel and eight of a profile in each of the rounds; the model's bytes of each bench.
+    // Two rows per kernel and eight per profile in each round; the model's bytes for each bench.
     assert_eq!(has("ternary/512x256/16", "kernel"), 2 * settings().probe_samples.full);
     assert_eq!(has("roof/8850000", "kernel"), 2 * settings().probe_samples.full);
     assert_eq!(has("small/greedy", "profile"), 8 * settings().probe_samples.full);

@@ -1,5 +1,5 @@
-//! Other commits are checked out, and the changes of a working tree are found, without anything in the user's
-//! repository being written: in commit hooks, beside worktrees that are away, in shallow and partial clones.
+//! Checking out other commits and finding the changes of a working tree write nothing to the user's repository: in
+//! commit hooks, with worktrees on missing volumes, in shallow and partial clones.
 #![allow(clippy::unwrap_used)]
 
 use bitstate_harness::records::provenance::Provenance;
@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-/// Where the process works that a test starts; it is the test again.
+/// The folder of the process that a test starts, which runs the same test.
 const FOLDER: &str = "BITSTATE_TEST_FOLDER";
 
-/// A git command as a person types it, with no settings of this machine's user.
+/// A git command as a user types it, without this machine's user settings.
 fn git_command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = command("git");
     command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
@@ -29,7 +29,7 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_string()
 }
 
-/// A repository with two commits, whose target folder lies in it and is ignored, as the project's does.
+/// A repository with two commits, whose target folder is inside it and ignored, as the project's is.
 struct Repository {
     folder: tempfile::TempDir,
     workspace: Workspace,
@@ -39,7 +39,7 @@ struct Repository {
 impl Repository {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // A name that has to be quoted.
+        // A name that must be quoted.
         let root = folder.path().join("it's ü");
         std::fs::create_dir(&root).unwrap();
         git(&root, &["init", "--quiet", "--initial-branch=trunk"]);
@@ -73,7 +73,7 @@ fn at(root: &Path) -> Workspace {
     Workspace { root: root.into(), target: root.join("target") }
 }
 
-/// Every file of a folder, with when it was written.
+/// Every file of a folder with its contents and modification time.
 fn snapshot(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
     let mut all = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -89,7 +89,7 @@ fn snapshot(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
     all
 }
 
-/// This test again, as a process with its folder.
+/// This test as a child process with its folder.
 fn again(test: &str, folder: &Path) -> Command {
     let mut child = command(std::env::current_exe().unwrap());
     child.args(["--exact", test]).env(FOLDER, folder);
@@ -102,7 +102,7 @@ fn succeed(mut command: Command) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }
 
-/// What `bench` and `ab` ask of git.
+/// The git queries of `bench` and `ab`.
 fn everything(workspace: &Workspace, reference: &str) {
     let before = state(workspace).unwrap();
     let checkout = check_out(workspace, reference).unwrap();
@@ -199,17 +199,17 @@ fn a_changed_file_may_be_larger_than_what_git_may_say() {
 fn the_repository_is_left_as_it_was_to_the_byte() {
     let repository = Repository::new();
     let (workspace, root) = (&repository.workspace, repository.root());
-    // A worktree whose volume is away, and one that an earlier version made.
+    // A worktree on a missing volume, and one that an earlier version registered.
     let away = repository.folder.path().join("away");
     git(root, &["worktree", "add", "--quiet", "-b", "topic", &away.to_string_lossy()]);
     std::fs::rename(&away, repository.folder.path().join("unmounted")).unwrap();
     let earlier = workspace.scratch().join("ab").join(&repository.first).join("source");
     git(root, &["worktree", "add", "--quiet", "--detach", &earlier.to_string_lossy(), &repository.first]);
-    // Settings that make git write when it is asked.
+    // Settings with which git writes during queries.
     for setting in ["core.fsmonitor", "core.splitIndex", "core.untrackedCache", "index.sparse"] {
         git(root, &["config", setting, "true"]);
     }
-    // A hook that would run, and a file that was touched, which `git status` would write into the index.
+    // A hook that would run, and a touched file, which `git status` would write to the index.
     write_atomic(&root.join(".git/hooks/post-checkout"), b"#!/bin/sh\ntouch \"$(git rev-parse --git-dir)/ran\"\n")
         .unwrap();
     write_atomic(&root.join("file"), b"second").unwrap();
@@ -352,7 +352,7 @@ fn without_git_or_a_repository_the_commit_is_unknown_and_why_is_said() {
     let mut without = again(this, repository.root());
     without.env("PATH", nowhere.path());
     succeed(without);
-    // Of a repository without its head the one around it does not answer.
+    // For a repository without HEAD, the enclosing one must not be used.
     std::fs::remove_file(repository.root().join(".git/HEAD")).unwrap();
     git(repository.folder.path(), &["init", "--quiet"]);
     git(repository.folder.path(), &["commit", "--quiet", "--allow-empty", "-m", "around"]);

@@ -1,4 +1,4 @@
-//! Programs that were written a moment ago, by many threads that start them at once.
+//! Programs that were just written and are started by many threads at once.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_harness::workspace::environment::command;
@@ -7,8 +7,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-/// While a thread writes a script, the child that another one is just starting has the script open for writing, until it
-/// becomes its program: what is being written cannot be run in that moment ("Text file busy"), and can a little later.
+/// While a thread writes a script, a child that another thread is starting has the script open for writing until it
+/// executes its own program: until then the script cannot be run ("Text file busy").
 #[test]
 fn a_program_that_another_threads_child_still_has_open_is_run() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,8 +1,8 @@
-//! A disk that is full in the middle of a file: what was there stays, and nothing half-written does.
+//! A disk that is full while a file is written: the old file stays, and no partial file remains.
 #![allow(clippy::unwrap_used)]
 
 use bitstate_harness::records::counter::Counter;
-use bitstate_harness::records::journal::{Begun, Done, Journal, Key, last};
+use bitstate_harness::records::journal::{Done, Journal, Key, RunStart, last};
 use bitstate_harness::records::provenance::Provenance;
 use bitstate_harness::records::{Row, read, write};
 use bitstate_harness::report::history::Published;
@@ -12,11 +12,11 @@ use bitstate_harness::{Error, report};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-/// The cramped folder; set for this test again, which then works in it.
+/// The small folder; set for this test as a child process, which then works in it.
 const FOLDER: &str = "BITSTATE_TEST_FOLDER";
-/// A file system of 64 KiB, which goes with the process that mounted it. `$0` is the folder.
+/// A file system of 64 KiB, which is unmounted when the process exits. `$0` is the folder.
 const SMALL_DISK: &str = "mount -t tmpfs -o size=64k none \"$0\" && exec \"$@\"";
-/// Where nothing may be mounted: no file above 32 KiB, which is told in the middle of a write as well.
+/// If mounting is not permitted: files of at most 32 KiB, so that a write fails in the middle as well.
 const SMALL_FILES: &str = "trap '' XFSZ; ulimit -f 64; exec \"$@\"";
 
 #[test]
@@ -59,7 +59,7 @@ fn work(folder: &Path) {
     }
 }
 
-/// That the error is the full disk, names the file, and ends with 2.
+/// Checks that the error is the full disk, names the file, and has exit code 2.
 fn is_full(error: &Error, path: &Path) {
     let said = error.to_string();
     assert_eq!(error.exit().code(), 2);
@@ -93,7 +93,7 @@ fn records(folder: &Path) {
 fn whole_report(folder: &Path) {
     let old = folder.join("report.json");
     std::fs::write(&old, "old").unwrap();
-    // The rows fit, what is made of them does not.
+    // The rows fit; the files generated from them do not.
     let failed = |i: usize| Row::Failed {
         target: "native".into(),
         variant: "avx2".into(),
@@ -138,7 +138,7 @@ fn baseline(folder: &Path) {
 
 fn journal(folder: &Path) {
     let workspace = Workspace { root: folder.to_path_buf(), target: folder.join("target") };
-    let begun = Begun { flags: Vec::new(), key: Key::new(), inputs: Key::new(), provenance: Provenance::default() };
+    let begun = RunStart { flags: Vec::new(), key: Key::new(), inputs: Key::new(), provenance: Provenance::default() };
     let journal = Journal::begin(&workspace, "bench", begun).unwrap();
     let piece = |i: usize| Done { rows: vec![verified(i)], ..Done::default() };
     let name = |i: usize| format!("piece {i}");
@@ -150,7 +150,7 @@ fn journal(folder: &Path) {
         }
     };
     is_full(&error, journal.path());
-    // Another thread may still try: it is told the same, and the file stays a journal.
+    // Another thread may still write: it gets the same error, and the file stays a valid journal.
     is_full(&journal.record("another", &piece(7)).unwrap_err(), journal.path());
     drop(journal);
     let (journal, torn) = Journal::open(&last(&workspace, "bench").unwrap()).unwrap();

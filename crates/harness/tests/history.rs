@@ -1,4 +1,4 @@
-//! What a page says of the runs published before it, and whether pages and the README are current.
+//! The history on a page, and whether pages and the README are current.
 #![allow(clippy::unwrap_used)]
 
 use bitstate_harness::definitions::metrics::Direction;
@@ -13,7 +13,7 @@ use bitstate_harness::report::{self, Holds, Report, tables};
 use bitstate_harness::workspace::{Workspace, write_atomic};
 use std::path::PathBuf;
 
-/// A workspace with nothing but a README.
+/// A workspace with only a README.
 fn workspace() -> (tempfile::TempDir, Workspace) {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().to_path_buf();
@@ -22,7 +22,7 @@ fn workspace() -> (tempfile::TempDir, Workspace) {
     (folder, Workspace { target: root.join("target"), root })
 }
 
-/// What a published run counted: fuel of 10 tokens under a wasmtime, and the speed.
+/// The counters of a published run: fuel of 10 tokens under a wasmtime version, and the speed.
 #[derive(Clone, Copy)]
 struct Run {
     name: &'static str,
@@ -35,7 +35,7 @@ struct Run {
 
 const FIRST: Run = Run { name: "first", day: 1, fuel: 1000, time: 1_000_000, wasmtime: "48", cpu: "A" };
 
-/// Publishes a run and makes its pages.
+/// Publishes a run and generates its pages.
 fn publish(workspace: &Workspace, run: Run) -> PathBuf {
     let sample = |metric: &str, value: u64| Row::Sample {
         target: "wasm".into(),
@@ -74,7 +74,7 @@ fn chart<'a>(charts: &'a [Chart], name: &str) -> &'a charts::Trend {
     charts.iter().find(|chart| chart.name == name).unwrap_or_else(|| panic!("no {name}")).trend.as_ref().unwrap()
 }
 
-/// The report of a folder as the published runs give it now.
+/// The report of a folder with the current published runs.
 fn now(workspace: &Workspace, folder: &std::path::Path) -> Report {
     let parts = read_parts(&records_of(folder)).unwrap();
     let mut report = Report::of_parts(&parts);
@@ -94,7 +94,7 @@ fn counters_connect_where_their_key_is_the_same_and_times_never_do() {
 
     let counters = chart(&charts, "history-counters");
     let fuel = &counters.panels.iter().find(|panel| panel.title.contains("fuel")).unwrap().series[0];
-    // Another wasmtime counts otherwise: its 1,800 are no doubling, but a new start.
+    // Another wasmtime counts differently: its 1,800 are not a doubling, but a new start.
     let close = |point: Option<(f64, bool)>, value: f64, connected: bool| {
         let point = point.unwrap();
         (point.0 - value).abs() < 1e-12 && point.1 == connected
@@ -133,7 +133,7 @@ fn a_page_knows_no_later_run_so_publishing_one_changes_no_other() {
         Vec::<String>::new()
     );
     assert_eq!(std::fs::read(second.join("report.md")).unwrap(), page);
-    // One from before it does, and the check finds that.
+    // An earlier run does, and the check detects that.
     publish(&workspace, FIRST);
     let outdated = report::outdated(&second, &Published::load(&workspace).unwrap(), Holds::Everything).unwrap();
     assert!(outdated.contains(&"report.md".to_string()), "{outdated:?}");
@@ -178,7 +178,7 @@ fn accepted_instructions_are_a_history_too_and_say_what_they_depend_on() {
     };
     accept(100, "3.19");
     accept(90, "3.19");
-    // The same count under another valgrind is written down too: it is not the same measurement.
+    // The same count under another valgrind is recorded too: it is not the same measurement.
     accept(90, "3.20");
     let run = publish(&workspace, Run { day: 31, ..FIRST });
     let later = std::fs::read_to_string(run.join("records.jsonl")).unwrap().replace("2026-01-31", "2999-01-01");
@@ -215,7 +215,7 @@ fn a_stale_readme_table_or_chart_is_named() {
     }
     write_atomic(&readme, text.as_bytes()).unwrap();
 
-    // The chart that it shows, altered and gone.
+    // A chart in the README, altered and then removed.
     let svg = folder.join("charts/throughput.svg");
     let drawn = std::fs::read_to_string(&svg).unwrap();
     write_atomic(&svg, drawn.replace("10,000", "99,999").as_bytes()).unwrap();
@@ -225,7 +225,7 @@ fn a_stale_readme_table_or_chart_is_named() {
     assert_eq!(stale(), ["reports/first/charts/throughput.svg", shown]);
     write_atomic(&svg, drawn.as_bytes()).unwrap();
 
-    // A newer report, which it does not show.
+    // A newer report, which the README does not show.
     publish(&workspace, Run { name: "second", day: 2, ..FIRST });
     keep(&workspace, &Published::load(&workspace).unwrap()).unwrap();
     assert_eq!(stale(), ["README.md, whose results must be those of reports/second"]);
@@ -254,7 +254,7 @@ fn an_older_run_keeps_its_records_and_one_page_and_what_is_more_or_less_is_named
     let records = std::fs::read(first.join("records.jsonl")).unwrap();
     let second = publish(&workspace, Run { name: "second", day: 2, fuel: 900, ..FIRST });
     let before = published();
-    // As runs were stored before anything was left out, and as an interrupted publication leaves them.
+    // The layout before runs were reduced, and after an interrupted publication.
     let stale = Kept::load(&workspace).unwrap().outdated(&first, &before).unwrap();
     let why = "which a published run does not keep once there is a newer one";
     for name in ["records.jsonl", "report.html", "report.json", "charts/throughput.svg", "charts/throughput.png"] {
@@ -273,7 +273,7 @@ fn an_older_run_keeps_its_records_and_one_page_and_what_is_more_or_less_is_named
         !page.contains("](charts/") && page.contains("`cargo xtask report reports/first` draws the charts"),
         "{page}"
     );
-    // Packing loses nothing, and the history reads what is packed.
+    // Compression loses nothing, and the history reads compressed records.
     assert_eq!(read_parts(&first.join("records.jsonl.gz")).unwrap()[0].provenance.name, "first");
     bitstate_harness::records::unpack(&first, &workspace.target).unwrap();
     assert_eq!(std::fs::read(workspace.target.join("records.jsonl")).unwrap(), records);
@@ -283,7 +283,7 @@ fn an_older_run_keeps_its_records_and_one_page_and_what_is_more_or_less_is_named
         assert_eq!(kept.outdated(folder, &after).unwrap(), Vec::<String>::new());
     }
 
-    // Less than there must be, and more.
+    // Missing and superfluous files.
     std::fs::remove_file(first.join("report.md")).unwrap();
     assert_eq!(kept.outdated(&first, &after).unwrap(), ["report.md"]);
     write_atomic(&first.join("report.html"), b"").unwrap();
@@ -294,7 +294,7 @@ fn an_older_run_keeps_its_records_and_one_page_and_what_is_more_or_less_is_named
     keep(&workspace, &after).unwrap();
     assert_eq!((files(&first), files(&second)), (small.map(str::to_string).to_vec(), pages));
 
-    // The run that README.md shows keeps its pages, although one that it does not show is newer.
+    // The run in README.md keeps its pages, although a newer run exists.
     let third = publish(&workspace, Run { name: "third", day: 3, ..FIRST });
     let path = third.join("records.jsonl");
     let quick = std::fs::read_to_string(&path).unwrap().replace("\"quick\":false", "\"quick\":true");
@@ -304,7 +304,7 @@ fn an_older_run_keeps_its_records_and_one_page_and_what_is_more_or_less_is_named
     assert!([&second, &third].iter().all(|folder| folder.join("report.html").is_file()));
 }
 
-/// The committed runs: a new one, with the pages of the one before it gone, adds at most 1.5 MB.
+/// The committed runs: publishing a run, which removes the pages of the one before it, adds at most 1.5 MB.
 #[test]
 fn what_is_committed_is_small() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -8,10 +8,10 @@ use bitstate_harness::workspace::tools::program;
 use bitstate_harness::workspace::{Workspace, write_atomic};
 use std::path::Path;
 
-/// Where the process with the hostile environment works; it is this test again.
+/// The folder of the process with the hostile environment, which runs the same test.
 const FOLDER: &str = "BITSTATE_TEST_FOLDER";
 
-/// What people have in their shells, and what a tester would plant.
+/// Variables that users have in their shells, and hostile ones.
 const HOSTILE: [(&str, &str); 14] = [
     ("RUSTFLAGS", "--cfg hostile"),
     ("CARGO_ENCODED_RUSTFLAGS", "--cfg\u{1f}hostile"),
@@ -29,7 +29,7 @@ const HOSTILE: [(&str, &str); 14] = [
     ("MALLOC_ARENA_MAX", "1"),
 ];
 
-/// A workspace whose program prints what its build was told, and its own number.
+/// A workspace whose program prints its build's flags and its own number.
 fn probe(folder: &Path) -> Workspace {
     let root = folder.join("above/root");
     let manifest = "[package]\nname = \"probe\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
@@ -51,7 +51,7 @@ fn what_is_built_depends_on_the_checkout_alone_and_what_was_just_built_runs() {
     let this = "what_is_built_depends_on_the_checkout_alone_and_what_was_just_built_runs";
     if let Some(folder) = std::env::var_os(FOLDER) {
         let workspace = probe(Path::new(&folder));
-        // Each of them is the program of its source, not the one of the build before.
+        // Each run is of the new source, not of the build before.
         for number in [2, 3] {
             assert_eq!(build_and_run(&workspace, number), format!("{number} false false\n"));
         }
@@ -62,10 +62,10 @@ fn what_is_built_depends_on_the_checkout_alone_and_what_was_just_built_runs() {
     for place in ["above/.cargo/config.toml", "home/.cargo/config.toml"] {
         write_atomic(&folder.path().join(place), hostile).unwrap();
     }
-    // Built once in peace, so that there is an old program that could run in place of the new one.
+    // Built once in the normal environment, so that there is an old program that could run instead of the new one.
     assert_eq!(build_and_run(&probe(folder.path()), 1), "1 false false\n");
     let mut again = this_program_again(std::env::current_exe().unwrap());
-    // Rustup finds its toolchain in the home: the real one, while cargo's is the hostile one.
+    // Rustup finds its toolchain in the real home, while cargo's home is the hostile one.
     if let Some(home) = std::env::var_os("HOME").filter(|_| std::env::var_os("RUSTUP_HOME").is_none()) {
         again.env("RUSTUP_HOME", Path::new(&home).join(".rustup"));
     }
@@ -83,12 +83,12 @@ fn callgrind_counts_as_told_whatever_its_own_options_are() {
         let counted = Counted::new(Path::new("/bin/true"), Path::new(&folder)).unwrap();
         let output = command(counted.program()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        // It has no region of the suite, which is what is found out where the counts are what they should be.
+        // It has no region of the suite, which is the error if callgrind's counts are correct.
         let error = counted.instructions().unwrap_err().to_string();
         assert!(error.contains("was never called"), "{error}");
         return;
     }
-    // Valgrind reads `%` as a pattern, and the shell the others.
+    // Valgrind expands `%`, and the shell the others.
     let folder = tempfile::Builder::new().prefix("100 % 'ü' \"x\"").tempdir().unwrap();
     std::fs::write(folder.path().join(".valgrindrc"), "--tool=memcheck\n--leak-check=full\n").unwrap();
     let mut again = this_program_again(std::env::current_exe().unwrap());

@@ -1,4 +1,4 @@
-//! Shards of one commit joined into one file and report; what must not be joined; how a merged file is read.
+//! Merging shards of one commit into one file and report; which shards are refused; how a merged file is read.
 #![allow(clippy::unwrap_used)]
 
 use bitstate_harness::definitions::metrics::Direction;
@@ -26,7 +26,7 @@ fn sample(cell: (&str, &str), workload: &str, phase: &str, metric: &str, value: 
     }
 }
 
-/// A cell on one workload: 100 tokens in `time` ns a token, 1 MB each, and reads of 1 MB at `rate` GB/s.
+/// A cell on one workload: 100 tokens at `time` ns each, 1 MB each, and reads of 1 MB at `rate` GB/s.
 fn cell(cell: (&str, &str), workload: &str, time: u64, rate: u64) -> Vec<Row> {
     vec![
         sample(cell, workload, "decode", "time", 100 * time),
@@ -86,7 +86,7 @@ fn shards_become_one_file_with_each_row_under_its_machine() {
     assert_eq!([&parts[0].rows, &parts[1].rows], [&read(&native).unwrap().1, &read(&wasm).unwrap().1]);
     assert!(read(&out).unwrap_err().to_string().contains("merged from several runs"));
 
-    // A merged file can be merged with another, and gives the parts of both.
+    // A merged file can be merged with another, giving the parts of both.
     let xtensa = vec![sample(("xtensa", "lut"), "w", "decode", "instructions", 5)];
     let third = file(folder.path(), "xtensa.jsonl", provenance("Third CPU"), xtensa);
     let all = folder.path().join("all.jsonl");
@@ -107,7 +107,7 @@ fn the_report_says_where_each_target_was_measured_and_divides_nothing_across() {
         "2 runs of one commit, merged, commit c0ffee: 2 answers checked and right, 0 failed, 0 skipped.",
         "| 1 | native | native: avx2 | Fast CPU, 2 processors, , kernel  | 2026-01-31T10:00:00Z | cargo xtask bench |",
         "| 2 | on-wasm | wasm: simd128 | Slow CPU, 2 processors, , kernel  | 2026-01-31T10:00:00Z | cargo xtask bench |",
-        // 1 MB in 100 µs are 10 GB/s of 50; in 200 µs 5 of the 10 that its own machine has.
+        // 1 MB in 100 µs is 10 GB/s of 50; in 200 µs it is 5 of the 10 of its own machine.
         "| 1 | `w` | native | avx2 | 10,000 | 1.00 MB | 10.0 | 1.00 MB | 50.0 | 50.0 (avx2) | 20 % |",
         "| 2 | `w` | wasm | simd128 | 5,000 | 1.00 MB | 5.00 | 1.00 MB | 10.0 | 10.0 (simd128) | 50 % |",
         "## Where this comes from, shard 2: on-wasm",
@@ -130,7 +130,7 @@ fn what_must_be_the_same_and_is_not_is_named_with_both_files() {
     type Change = fn(&mut Provenance);
     let cases: [(&str, Change); 9] = [
         ("the commit is `c0ffee` in A and `decade` in B", |p| p.commit = "decade".into()),
-        ("what the working tree had beside the commit is none in A and something that it does not name in B", |p| {
+        ("the digest of local changes is none in A and changes that it does not identify in B", |p| {
             p.dirty = true;
         }),
         ("the digest of the golden streams is `00000000000000bb` in A and `cc` in B", |p| p.golden = "cc".into()),
@@ -167,7 +167,7 @@ fn what_must_be_the_same_and_is_not_is_named_with_both_files() {
     }
 }
 
-/// That an error says the sentence about these files, and ends with 3.
+/// Checks that an error contains the message about these files, and has exit code 3.
 fn refused(error: Error, sentence: &str, [a, b]: [&Path; 2]) {
     assert_eq!(error.exit(), Exit::NotMeasurable);
     let said = error.to_string().replace(&a.display().to_string(), "A").replace(&b.display().to_string(), "B");
@@ -187,7 +187,7 @@ fn local_changes_must_be_the_same_ones() {
     let c = with("c.jsonl", "ssse3", Some("22"));
     refused(merge(&[a.clone(), c.clone()], &out).unwrap_err(), "is `11` in A and `22` in B", [&a, &c]);
     let (d, e) = (with("d.jsonl", "avx2", None), with("e.jsonl", "ssse3", None));
-    let sentence = "is something that it does not name in A and something that it does not name in B";
+    let sentence = "is changes that it does not identify in A and changes that it does not identify in B";
     refused(merge(&[d.clone(), e.clone()], &out).unwrap_err(), sentence, [&d, &e]);
 }
 
@@ -201,10 +201,10 @@ fn the_same_row_of_two_shards_is_refused_and_so_is_another_schema() {
     let b = file(folder.path(), "b.jsonl", provenance("CPU"), rows);
     let error = merge(&[a.clone(), b.clone()], &out).unwrap_err();
     refused(error, "`native/avx2` on `w` is in both A and B: leave it out of one of them", [&a, &b]);
-    // The same cell on another workload is another row, with reads of memory of its own.
+    // The same cell on another workload is another row, with its own memory reads.
     let c = file(folder.path(), "c.jsonl", provenance("CPU"), cell(("native", "avx2"), "v", 1, 1));
     assert_eq!(merge(&[a.clone(), c], &out).unwrap().len(), 2);
-    // Counters of one target from two versions of what counts.
+    // Counters of one target from two versions of the counting tool.
     let count = |variant| vec![sample(("xtensa", variant), "w", "decode", "instructions", 5)];
     let d = file(folder.path(), "d.jsonl", provenance("CPU"), count("lut"));
     let mut newer = provenance("CPU");
@@ -245,7 +245,7 @@ fn runs_that_were_only_appended_and_parts_that_are_missing_are_errors() {
     says(&lines[7..].join("\n"), "line 1: part 2 of 2 follows nothing");
     says(&format!("{merged}{merged}"), "line 16: it follows the closing row `end`");
     says(&format!("{merged}{a_text}"), "a second `run` row");
-    // The same row in two parts, by hand.
+    // The same row in two parts, edited by hand.
     let twice = merged.replace("wasm", "native").replace("simd128", "avx2");
     std::fs::create_dir(folder.path().join("twice")).unwrap();
     std::fs::write(folder.path().join("twice/records.jsonl"), twice).unwrap();
@@ -309,7 +309,7 @@ fn comparisons_keep_their_shard() {
     let charts = report::charts::all(&read);
     let names: Vec<&str> = charts.iter().map(|chart| chart.name).collect();
     assert_eq!(names, ["comparison", "noise"]);
-    // 20 twins a side, each a dot.
+    // 20 A/A pairs per side, each a dot.
     let dots: Vec<usize> = charts[1].panels.iter().map(|panel| panel.rows[0].dots.len()).collect();
     assert_eq!(dots, [20, 20]);
 }

@@ -1,4 +1,4 @@
-//! Pairs of runners with planted differences: what is called a change, and what is not.
+//! Pairs of runners with planted differences: which are reported as a change, and which are not.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -13,7 +13,7 @@ use support::Fake;
 
 const LIMITS: TimeLimits = TimeLimits { floor: 0.01, ceiling: 0.05 };
 
-/// A runner whose decode takes `decode` ns, and what else the script does.
+/// A runner whose decode takes `decode` ns, with additions to the script.
 fn fake(decode: u64, script: &str) -> (Fake, String) {
     let fake = Fake::new();
     fake.one_take(&takes(&fake, &[decode]));
@@ -22,7 +22,7 @@ fn fake(decode: u64, script: &str) -> (Fake, String) {
     (fake, answer)
 }
 
-/// An answer to as many takes as there are times.
+/// An answer with one take per time.
 fn takes(fake: &Fake, decode: &[u64]) -> String {
     let mut events = Vec::new();
     for (take, decode) in decode.iter().enumerate() {
@@ -108,7 +108,7 @@ fn a_side_that_fails_is_a_failure_and_no_comparison() {
 
 #[test]
 fn a_side_that_fails_on_the_way_ends_its_contest() {
-    // The fifth run finds four marks and dies.
+    // The fifth run finds four marks and fails.
     let script = "n=$(ls $ANSWER.* 2>/dev/null | wc -l); touch $ANSWER.$n; [ $n -lt 4 ] && cat $ANSWER || exit 2";
     let (rows, _) = compared(fake(100_000, "cat $ANSWER"), fake(100_000, script), ["cat $ANSWER", script]);
     let failures = rows.iter().filter(|row| matches!(row, Row::Failed { .. })).count();

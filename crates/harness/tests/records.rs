@@ -1,5 +1,5 @@
-//! Files of records that are cut, mixed, made up or too long: each is refused with a code and a sentence. And the JSON
-//! Schema of the rows, which every row that is written must satisfy.
+//! Records files that are truncated, concatenated, forged or too long: each is refused with an exit code and a message.
+//! And the JSON Schema of the rows, which every written row must satisfy.
 #![allow(clippy::unwrap_used)]
 
 use bitstate_harness::definitions::metrics::Direction;
@@ -108,7 +108,7 @@ impl Records {
         Records { _folder: folder, path, text }
     }
 
-    /// What is said of the file with this text, and the code.
+    /// The message and exit code for a file with this text.
     fn said(&self, text: impl AsRef<[u8]>) -> (String, u8) {
         std::fs::write(&self.path, text).unwrap();
         let error = read(&self.path).unwrap_err();
@@ -117,7 +117,7 @@ impl Records {
         (said, error.exit().code())
     }
 
-    /// That the file with this text is refused with this code and these words.
+    /// Checks that a file with this text is refused with this code and these words.
     fn refused(&self, text: impl AsRef<[u8]>, code: u8, words: &[&str]) {
         let (said, found) = self.said(text);
         assert_eq!(found, code, "{said}");
@@ -134,19 +134,19 @@ fn every_kind_of_row_comes_back() {
 #[test]
 fn a_file_that_was_cut_is_refused_wherever_it_was_cut() {
     let records = Records::new();
-    records.refused(&records.text[..records.text.len() / 2], 2, &["it ends in the middle", "take it once more"]);
+    records.refused(&records.text[..records.text.len() / 2], 2, &["it ends in the middle", "copy it again"]);
     for bytes in 1..records.text.len() {
         let (said, code) = records.said(&records.text[..bytes]);
-        assert!(code == 2 && said.contains("the file was cut off"), "{bytes}: {said}");
+        assert!(code == 2 && said.contains("the file was truncated"), "{bytes}: {said}");
     }
     records.refused("", 2, &["the file is empty"]);
-    // The end of the first version's file cannot be told from a cut between two lines, that in a line can.
+    // In the first version, truncation between two lines cannot be detected; within a line it can.
     let old = records.text.replace(&format!("\"schema\":{SCHEMA}"), "\"schema\":1");
-    records.refused(&old[..old.len() - 5], 2, &["the file was cut off"]);
+    records.refused(&old[..old.len() - 5], 2, &["the file was truncated"]);
 }
 
 #[test]
-fn lines_that_are_lost_added_or_of_two_files_are_told() {
+fn lines_that_are_lost_added_or_of_two_files_are_reported() {
     let records = Records::new();
     let lines: Vec<&str> = records.text.lines().collect();
     let without = |at: usize| {
@@ -156,7 +156,7 @@ fn lines_that_are_lost_added_or_of_two_files_are_told() {
     records.refused(without(3), 2, &["line 8: the file had 8 rows and has 7: rows were lost"]);
     records.refused(without(0), 2, &["line 1: it is not a `run` row"]);
     records.refused(format!("{}{}\n", records.text, lines[1]), 2, &["line 10: it follows the closing row `end`"]);
-    records.refused(records.text.repeat(2), 2, &["line 10: a second `run` row", "put together from two", "--merge"]);
+    records.refused(records.text.repeat(2), 2, &["line 10: a second `run` row", "concatenated from two", "--merge"]);
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn two_machines_in_one_file_are_not_comparable() {
 }
 
 #[test]
-fn versions_that_are_unknown_or_mixed_are_told_with_what_is_known() {
+fn unknown_or_mixed_versions_are_reported_with_the_known_ones() {
     let records = Records::new();
     let of = |version: &str| format!("\"schema\":{version}");
     let ours = of(&SCHEMA.to_string());
@@ -199,25 +199,25 @@ fn versions_that_are_unknown_or_mixed_are_told_with_what_is_known() {
     records.refused(
         mixed,
         2,
-        &["line 5: its `schema` is 1, that of the lines before it is 3", "put together from two"],
+        &["line 5: its `schema` is 1, that of the lines before it is 3", "concatenated from two"],
     );
     let none = records.text.replacen(&format!(",{ours}"), "", 1);
     records.refused(none, 2, &["line 1: it has no `schema`"]);
 }
 
 #[test]
-fn numbers_and_names_that_are_none_are_told() {
+fn invalid_numbers_and_names_are_reported() {
     let records = Records::new();
     let (value, metric) = (format!("\"value\":{}", u64::MAX), "\"metric\":\"time\"");
     for (was, is, words) in [
         (value.as_str(), "\"value\":-5", "line 2: `value` is -5, and a count is a whole number from 0"),
         (&value, "\"value\":0.5", "line 2: `value` is 0.5"),
         (&value, "\"value\":1e300", "line 2: `value` is 1e"),
-        (&value, "\"value\":NaN", "line 2: it is no JSON from column"),
+        (&value, "\"value\":NaN", "line 2: it is not JSON from column"),
         (&value, "\"value\":null", "line 2: invalid type: null, expected u64"),
         (&value, "\"value\":\"5\"", "line 2: invalid type: string \"5\", expected u64"),
         ("[0,17]", "[0,-17]", "line 3: `values` is -17"),
-        ("[0,17]", "[0,NaN]", "line 3: it is no JSON from column"),
+        ("[0,17]", "[0,NaN]", "line 3: it is not JSON from column"),
         ("\"bytes\":7", "\"bytes\":-7", "line 4: `bytes` is -7"),
         (metric, "\"metric\":\"tiem\"", "line 2: there is no metric `tiem`; did you mean `time`?"),
         ("\"phase\":\"decode\"", "\"fase\":\"decode\"", "line 2: unknown field `fase`"),
@@ -229,7 +229,7 @@ fn numbers_and_names_that_are_none_are_told() {
         records.refused(text, 2, &[words]);
     }
     records.refused(records.text.replacen(&value, "\"value\":NaN", 1), 2, &["on: `NaN"]);
-    records.refused("[1,2]\n", 2, &["line 1: it is no JSON object"]);
+    records.refused("[1,2]\n", 2, &["line 1: it is not a JSON object"]);
     records.refused([records.text.as_bytes(), b"\xff\n"].concat(), 2, &["line 10: byte 1 is not UTF-8"]);
 }
 
@@ -237,14 +237,14 @@ fn numbers_and_names_that_are_none_are_told() {
 fn a_line_of_100_mb_is_refused_before_it_is_read() {
     let records = Records::new();
     let file = std::fs::OpenOptions::new().write(true).open(&records.path).unwrap();
-    // Its end is a hole full of zeros.
+    // Its end is a sparse region of zeros.
     file.set_len(100 << 20).unwrap();
     let error = read(&records.path).unwrap_err();
     assert_eq!(error.exit().code(), 2);
     assert!(
         error
             .to_string()
-            .ends_with("line 10: it is longer than 1048576 bytes, which no row is: this is no file of rows"),
+            .ends_with("line 10: it is longer than 1048576 bytes, which no row is: this is not a file of records"),
         "{error}"
     );
 }
@@ -277,7 +277,7 @@ fn every_row_satisfies_the_schema_and_what_is_no_row_does_not() {
     assert_eq!(records.text.lines().count(), kinds, "a row of every kind is here");
     for line in records.text.lines() {
         assert!(valid(line), "{line}");
-        // Every field is needed or may be left out, none may be added, and none may be something else.
+        // Every field is required or optional, none may be added, and none may have another type.
         let row: Value = serde_json::from_str(line).unwrap();
         for name in row.as_object().unwrap().keys() {
             let mut other = row.clone();
@@ -292,7 +292,7 @@ fn every_row_satisfies_the_schema_and_what_is_no_row_does_not() {
             assert!(!line.contains(was) || !valid(&line.replace(was, is)), "{is} in {line}");
         }
     }
-    // What was published is read and satisfies it.
+    // Published records are readable and satisfy it.
     let reports = std::fs::read_dir(Workspace::find().unwrap().reports()).unwrap();
     let files: Vec<PathBuf> = reports.map(|entry| records_of(&entry.unwrap().path())).collect();
     assert!(!files.is_empty());
@@ -303,7 +303,7 @@ fn every_row_satisfies_the_schema_and_what_is_no_row_does_not() {
     }
 }
 
-/// Whether a value satisfies a schema. It knows the words that the schema of the rows uses, and no others.
+/// Whether a value satisfies a schema. It supports only the keywords that the schema of the rows uses.
 fn valid(root: &Value, schema: &Value, value: &Value) -> bool {
     let all = schema.as_object().unwrap();
     all.iter().all(|(word, said)| match word.as_str() {

@@ -1,4 +1,4 @@
-//! A report made from rows, read back, and checked against the folder it was written to.
+//! Generating a report from rows, reading it back, and checking it against its folder.
 #![allow(clippy::unwrap_used)]
 
 use bitstate_harness::Exit;
@@ -26,7 +26,7 @@ fn sample(cell: Cell, workload: &str, sample: u32, phase: &str, metric: &str, va
     }
 }
 
-/// Rows as a run over every cell would give them, with a skip and a failure.
+/// Rows like those of a run over every cell, with a skip and a failure.
 fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for (w, workload) in ["byte128-v1.2/bench", "default/greedy"].into_iter().enumerate() {
@@ -80,7 +80,7 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-/// What is measured beside the workloads: the parts of a token, reads, kernels, and the ways taken.
+/// Reference measurements: the parts of a token, memory reads, kernels, and chosen kernels.
 fn probes() -> Vec<Row> {
     let mut rows = Vec::new();
     for cell in Cell::all() {
@@ -129,7 +129,7 @@ fn probes() -> Vec<Row> {
     rows
 }
 
-/// A table of the page by its title, as it stands there.
+/// The Markdown of a table of the page, by its title.
 fn table(page: &str, title: &str) -> String {
     let section = page.split("## ").find(|section| section.starts_with(title)).unwrap_or_default();
     let rows: Vec<&str> = section.lines().filter(|line| line.starts_with('|')).collect();
@@ -199,7 +199,7 @@ fn shares_parts_kernels_and_ways_read_as_they_should() {
     assert!(page.contains("It happens in: `odd96`."));
 }
 
-/// Two runs' numbers on either side of nothing: what was never measured is left out, not zero.
+/// A quantity that was never measured is left out, not shown as zero.
 #[test]
 fn a_run_without_probes_has_no_roof_and_says_so_with_a_dash() {
     let mut rows = rows();
@@ -297,7 +297,7 @@ fn the_readme_block_is_replaced_and_nothing_else() {
             && new.ends_with("<!-- results:end -->\nafter\n")
     );
     assert!(!new.contains("old") && new.contains("reports/x/charts/throughput.svg"));
-    // Of each workload and target the fastest variant: the one of fewest instructions, where none is timed.
+    // For each workload and target the fastest variant: the one with the fewest instructions if none is timed.
     let rows: Vec<&str> = new.lines().filter(|line| line.starts_with("| `")).collect();
     let of_xtensa: Vec<&&str> = rows.iter().filter(|row| row.contains("| xtensa |")).collect();
     assert!(of_xtensa.iter().all(|row| row.contains("| lut |") || row.contains("skipped")), "{new}");

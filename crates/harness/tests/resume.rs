@@ -1,11 +1,11 @@
-//! A run that is killed in the middle and gone on with: nothing is lost but the piece under way.
+//! A run that is killed and resumed loses only the task in progress.
 #![allow(clippy::unwrap_used)]
 
 mod support;
 
 use bitstate_harness::definitions::select::Patterns;
 use bitstate_harness::definitions::thresholds::TimeLimits;
-use bitstate_harness::records::journal::{Begun, Journal, Key, last};
+use bitstate_harness::records::journal::{Journal, Key, RunStart, last};
 use bitstate_harness::records::provenance::Provenance;
 use bitstate_harness::records::{Row, Tally};
 use bitstate_harness::runs::measure::measure;
@@ -25,21 +25,21 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 use support::Fake;
 
-/// Where the process that is to be killed works; it is this test again.
+/// The folder of the process to be killed, which runs the same test.
 const FOLDER: &str = "BITSTATE_TEST_FOLDER";
-/// At which run of a runner it is killed, by that runner.
+/// The number of the run at which the runner kills that process.
 const KILL_AT: &str = "BITSTATE_TEST_KILL_AT";
 
-/// A process that was just started holds, until it is the other program, the files of this one and so its locks: who
-/// opens a journal again and again must not do that while another test starts processes.
+/// A child process that is starting shares the open files of this process, and so its locks, until it executes its own
+/// program: a test that opens a journal repeatedly must not run while another test starts processes.
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// A target whose runner is a script that answers what it is asked, leaves a mark for every run, and kills who asks at
-/// the run that it is told.
+/// A target whose runner is a script that answers each request, leaves a mark for every run, and kills its parent at
+/// the given run.
 fn target(name: &str, tick: &str, folder: &Path) -> (Fake, Built) {
     let mut fake = Fake::new();
     fake.cell = Cell::named(name, "generic").unwrap();
@@ -86,8 +86,8 @@ fn target(name: &str, tick: &str, folder: &Path) -> (Fake, Built) {
     (fake, built)
 }
 
-/// A run as `bench` makes it: verify, measure, pairs; on a target without a clock, on one with, and on one whose fuel is
-/// counted last of all.
+/// A run like that of `bench`: verify, measure, pairs; on a target without a wall clock, on one with, and on one whose
+/// fuel is counted last.
 fn work(folder: &Path, journal: &Journal) -> Vec<Row> {
     std::fs::create_dir_all(folder.join("marks")).unwrap();
     let mut rows = Vec::new();
@@ -119,7 +119,7 @@ fn key(value: &str) -> Key {
 
 fn begin(folder: &Path) -> Journal {
     let provenance = Provenance { name: "a".into(), started: "2026-01-31T10:00:00Z".into(), ..Provenance::default() };
-    let begun = Begun { flags: vec!["--quick".into()], key: key("a"), inputs: Key::new(), provenance };
+    let begun = RunStart { flags: vec!["--quick".into()], key: key("a"), inputs: Key::new(), provenance };
     Journal::begin(&workspace(folder), "bench", begun).unwrap()
 }
 
@@ -128,7 +128,7 @@ fn marks(folder: &Path) -> usize {
 }
 
 #[test]
-fn a_run_that_is_killed_loses_nothing_but_the_piece_under_way() {
+fn a_killed_run_loses_only_the_task_in_progress() {
     let _alone = alone();
     if let Some(folder) = std::env::var_os(FOLDER) {
         let folder = Path::new(&folder);
@@ -142,19 +142,19 @@ fn a_run_that_is_killed_loses_nothing_but_the_piece_under_way() {
     let count = |kind: fn(&Row) -> bool| undisturbed.iter().filter(|row| kind(row)).count();
     let measured = (count(|row| matches!(row, Row::Sample { .. })) > 100, count(|row| matches!(row, Row::Pair { .. })));
     assert_eq!(measured, (true, 80), "{undisturbed:#?}");
-    // In what is counted on several threads, in a sample, in a pair, in the run that counts fuel; and how many runs may
-    // be made once more: one for each thread, for a pair its two, and the two that warm up where pairs come before.
+    // Killed while counting on several threads, in a sample, in a pair, and while counting fuel; with the number of
+    // runs that may be repeated: one per thread, two for a pair, and the two warm-up runs of pairs.
     let threads = std::thread::available_parallelism().unwrap().get();
     for (kill_at, again) in [(1, threads), (4, threads), (15, 1), (24, 1), (60, 4), (runs, 3)] {
         let folder = tempfile::tempdir().unwrap();
-        let this = "a_run_that_is_killed_loses_nothing_but_the_piece_under_way";
+        let this = "a_killed_run_loses_only_the_task_in_progress";
         let mut child = command(std::env::current_exe().unwrap());
         child.args(["--exact", this]).env(FOLDER, folder.path()).env(KILL_AT, kill_at.to_string());
         let output = child.output().unwrap();
         assert_eq!(output.status.signal(), Some(9), "{kill_at}: {output:?}");
 
         let path = last(&workspace(folder.path()), "bench").unwrap();
-        // A crash of the whole machine can leave half a line besides.
+        // A crash of the whole machine can also leave half a line.
         std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"line\":\"done\",\"ta").unwrap();
         let (mut journal, torn) = Journal::open(&path).unwrap();
         assert!(torn);
@@ -169,7 +169,7 @@ fn a_run_that_is_killed_loses_nothing_but_the_piece_under_way() {
             (runs..=runs + again).contains(&made),
             "killed at run {kill_at}: {made} runs were made in place of {runs}"
         );
-        // Gone on with once more, nothing is left to do but to warm up.
+        // Resumed again, only the warm-up is left to do.
         drop(journal);
         let (journal, torn) = Journal::open(&path).unwrap();
         assert!(!torn);
@@ -183,7 +183,7 @@ fn a_run_that_is_killed_loses_nothing_but_the_piece_under_way() {
 }
 
 #[test]
-fn a_run_of_something_else_is_not_gone_on_with() {
+fn a_run_with_another_key_is_not_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let journal = begin(folder.path());
     journal.require(&journal.begun().key, &key("a")).unwrap();
@@ -191,13 +191,13 @@ fn a_run_of_something_else_is_not_gone_on_with() {
     assert_eq!(error.exit().code(), 3);
     assert_eq!(
         error.to_string(),
-        "the run of 2026-01-31T10:00:00Z cannot be resumed: commit was `a`, is `b` now; start anew without --resume, \
-         or go back to what it was of"
+        "the run of 2026-01-31T10:00:00Z cannot be resumed: commit was `a`, is `b` now; start again without --resume, \
+         or restore what has changed"
     );
 }
 
 #[test]
-fn a_run_that_still_goes_on_is_left_alone() {
+fn a_run_in_progress_is_not_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let journal = begin(folder.path());
     let error = Journal::open(journal.path()).unwrap_err();
@@ -216,10 +216,10 @@ fn a_journal_that_a_crash_did_not_leave_is_refused_with_its_line() {
     let done =
         "{\"line\":\"done\",\"task\":\"a\",\"rows\":[],\"checks\":{},\"decided\":null,\"spent\":[7,1],\"schema\":4}\n";
     for (text, words) in [
-        (String::new(), "it broke off before the run began"),
-        (begun[..20].to_string(), "it broke off before the run began"),
-        (done.to_string(), "line 1: it is no line that a journal has there"),
-        (begun.repeat(2), "line 2: it is no line that a journal has there"),
+        (String::new(), "it ends before the run began"),
+        (begun[..20].to_string(), "it ends before the run began"),
+        (done.to_string(), "line 1: it is not a line that a journal has here"),
+        (begun.repeat(2), "line 2: it is not a line that a journal has here"),
         (begun.clone() + "{\"line\":\"do\n" + done, "line 2: it ends in the middle of a row"),
         (begun.clone() + &done.replace("[7,1]", "[7,-1]"), "line 2: "),
         (begun.clone() + &done.replace("\"schema\":4", "\"schema\":7"), "line 2: its `schema` is 7"),

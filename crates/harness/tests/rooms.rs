@@ -1,11 +1,11 @@
-//! The rooms of the harness: which may use which, how many entries and lines there may be, and how files depend on each
-//! other. Read from the sources, so that a new arrow shows as a change of the table below.
+//! The structure of the harness: which rooms may use which, the limits on entries and lines, and how files depend on
+//! each other. Read from the sources, so that a new dependency shows as a change of the table below.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Each room and the rooms that it uses. Rooms stand in their order: each uses only those after it.
+/// Each room and the rooms that it uses, ordered so that each uses only later ones.
 const ROOMS: [(&str, &[&str]); 8] = [
     ("selftest", &["runs", "verdicts", "records", "definitions", "targets", "workspace"]),
     ("report", &["verdicts", "records", "definitions", "targets", "workspace"]),
@@ -17,19 +17,19 @@ const ROOMS: [(&str, &[&str]); 8] = [
     ("workspace", &[]),
 ];
 
-/// Most entries of `src/`, those of a folder that nobody can find anything in any more.
+/// Most entries of `src/`, so that it can be taken in at a glance.
 const MOST_ENTRIES: usize = 9;
 /// Most lines of a file.
 const MOST_LINES: usize = 400;
-/// Most circles of files in a room.
+/// Most cycles of files in a room.
 const MOST_CIRCLES: usize = 1;
 
-/// A source file: its path below `src/`, the module that it is, and its text without comments and literals.
+/// A source file: its path below `src/`, its module path, and its text without comments and literals.
 #[derive(Clone)]
 struct Source {
     path: PathBuf,
     module: Vec<String>,
-    /// Files that are modules of this one.
+    /// Its child modules.
     children: Vec<String>,
     code: String,
 }
@@ -72,7 +72,7 @@ fn sources() -> Vec<Source> {
     rust_files(&src).into_iter().map(source).collect()
 }
 
-/// The text without comments and without what stands between quotes.
+/// The text without comments and string literals.
 fn without_words(text: &str) -> String {
     let mut code = String::new();
     let mut rest = text;
@@ -113,7 +113,7 @@ fn paths(source: &Source) -> Vec<Vec<String>> {
     let mut inner: Vec<(String, usize)> = Vec::new();
     let (mut depth, mut at) = (0, 0);
     let code = source.code.as_str();
-    // `pub(in crate::a)` says who may see something, and uses nothing.
+    // `pub(in crate::a)` restricts visibility, and uses nothing.
     let starts_word = |at: usize| {
         let before = &code[..at];
         !before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':') && !before.ends_with("(in ")
@@ -148,7 +148,7 @@ fn paths(source: &Source) -> Vec<Vec<String>> {
     found
 }
 
-/// The path at the beginning of a text, with the braces that may end it.
+/// The path at the start of a text, including braces at its end.
 fn tree(text: &str) -> &str {
     let mut depth = 0;
     let end = text.find(|c: char| {
@@ -223,8 +223,8 @@ fn a_room_uses_the_rooms_that_the_table_says_and_no_others() {
     assert!(unused.is_empty(), "the table allows what nobody uses: {unused:?}");
 }
 
-/// A kind of target is a folder in `targets/kinds/` and its lines in the registry there: no other room names one. Only
-/// the self-test does, which plants its faults in a native program.
+/// A kind of target is a folder in `targets/kinds/` and its lines in the registry there: no other room names one,
+/// except the self-test, which plants its faults in a native program.
 #[test]
 fn no_room_names_a_kind_of_target() {
     for source in sources().iter().filter(|source| source.module.first().is_some_and(|room| room != "targets")) {
@@ -247,7 +247,7 @@ fn the_table_has_every_room_and_no_circle() {
     for (i, (room, uses)) in ROOMS.iter().enumerate() {
         let after: Vec<&str> = ROOMS[i + 1..].iter().map(|(room, _)| *room).collect();
         assert!(uses.iter().all(|used| after.contains(used)), "`{room}` uses a room that stands before it");
-        // Every room but the last says in its own words what the table says.
+        // The documentation of every room but the last agrees with the table.
         let said = std::fs::read_to_string(crate_folder().join("src").join(room).join("mod.rs")).unwrap();
         let said: String = said.lines().filter(|line| line.starts_with("//!")).collect::<Vec<_>>().join("\n");
         let uses_of = said.rsplit("//!\n").next().unwrap();
@@ -269,13 +269,13 @@ fn no_file_is_too_long_to_read() {
     }
 }
 
-/// Files that use each other, through others perhaps, unit tests apart. Each file beyond the first of such a group is a
-/// circle.
+/// Cycles of files that use each other, directly or through others, without unit tests. Each file beyond the first of
+/// such a group counts as a cycle.
 #[test]
 fn files_of_a_room_hardly_go_in_circles() {
     let sources = sources();
     let files: Vec<&[String]> = sources.iter().map(|source| source.module.as_slice()).collect();
-    // The file of a path is that of its longest beginning.
+    // The file of a path is that of its longest prefix.
     let file_of =
         |path: &[String]| (0..=path.len()).rev().find_map(|n| files.iter().position(|file| *file == &path[..n]));
     let uses: Vec<BTreeSet<usize>> = sources

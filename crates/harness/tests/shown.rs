@@ -1,4 +1,4 @@
-//! Which published run the README shows: the newest full one by its commit, whatever is published after it.
+//! Which published run the README shows: the newest full one by commit date, whatever is published later.
 #![allow(clippy::unwrap_used)]
 
 use bitstate_harness::definitions::metrics::Direction;
@@ -14,7 +14,7 @@ use bitstate_harness::workspace::exit::Exit;
 use bitstate_harness::workspace::{Workspace, write_atomic};
 use std::path::PathBuf;
 
-/// A workspace with a README and the workloads that there are; the names of two of them.
+/// A workspace with a README and the existing workloads; the names of two of them.
 struct Place {
     _folder: tempfile::TempDir,
     workspace: Workspace,
@@ -48,7 +48,7 @@ impl Place {
         report::write(&folder, &provenance, &rows, &Published::default()).unwrap();
     }
 
-    /// The name of the run that is shown, and why not the others, by name.
+    /// The name of the shown run, and the reasons against the others, by name.
     fn shown(&self) -> (String, Vec<(String, String)>) {
         let name = |folder: PathBuf| folder.file_name().unwrap().to_string_lossy().into_owned();
         let shown = shown::shown(&self.workspace).unwrap();
@@ -57,7 +57,7 @@ impl Place {
         (shown.folder.map(name).unwrap_or_default(), others)
     }
 
-    /// Whether what is published now is current, once the README was written.
+    /// Whether everything published is current after the README is written.
     fn is_current(&self) -> bool {
         let published = Published::load(&self.workspace).unwrap();
         check::stale(&self.workspace, &[], &published).unwrap().is_empty()
@@ -72,7 +72,7 @@ impl Place {
 
 const CELLS: [(&str, &str); 3] = [("native", "generic"), ("native", "avx2"), ("wasm", "simd128")];
 
-/// What a cell measures on a workload.
+/// The rows of a cell on a workload.
 fn numbers((target, variant): (&str, &str), workload: &str) -> Vec<Row> {
     let sample = |phase: &str, metric: &str, value: u64| Row::Sample {
         target: target.into(),
@@ -106,7 +106,7 @@ fn an_older_commit_that_is_published_later_is_not_what_the_readme_shows() {
     place.publish("newer", [4, 10], full(&place), |_| {});
     assert_eq!(place.shown().0, "newer");
     assert!(!place.is_current(), "the README must show it");
-    // The same commit once more: the later measurement.
+    // The same commit again: the later measurement is shown.
     place.publish("again", [4, 11], full(&place), |_| {});
     assert_eq!(place.shown().0, "again");
 }

@@ -1,4 +1,4 @@
-//! What a runner answers.
+//! A runner's answer.
 
 use crate::digest::{Digest, Digester};
 use crate::line::{Commas, Fields, LineError, push_field};
@@ -13,31 +13,31 @@ use core::str::FromStr;
 pub struct Header {
     /// Name of the target that ran.
     pub target: String,
-    /// Name of the kernel variant that really ran.
+    /// Name of the kernel variant that actually ran.
     pub variant: String,
-    /// Digest of the model file's bytes, as the target saw them.
+    /// Digest of the model file, as the target read it.
     pub model: Digest,
 }
 
-/// Which part of a run a metric is of.
+/// The phase of a run that a metric belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
-    /// From the file's bytes to an engine ready to run.
+    /// From the file's bytes to a ready engine.
     Load,
-    /// The prompt, all of it.
+    /// The whole prompt.
     Prefill,
-    /// The generated tokens, all of them.
+    /// All generated tokens.
     Decode,
     /// The run as a whole.
     Run,
-    /// The generated tokens, taken apart: what each part of them took.
+    /// The parts of the generated tokens.
     Profile,
-    /// A kernel by itself, apart from any model.
+    /// A single kernel, without a model.
     Kernel,
 }
 
 impl Phase {
-    /// All phases: those of a run in the order in which they happen, then the others.
+    /// All phases: those of a run in chronological order, then the others.
     pub const ALL: [Phase; 6] = [Phase::Load, Phase::Prefill, Phase::Decode, Phase::Run, Phase::Profile, Phase::Kernel];
 
     /// The phase's name in lines and records.
@@ -78,14 +78,14 @@ pub struct StreamAnswer {
     pub digests: Vec<Digest>,
 }
 
-/// Something that was counted.
+/// A metric.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metric {
     /// Name of the case.
     pub case: String,
-    /// Part of the run.
+    /// Phase of the run.
     pub phase: Phase,
-    /// What was counted: `time`, `instructions`, `fuel`, `tokens`, `allocations`, `peak_memory`, …
+    /// Metric: `time`, `instructions`, `fuel`, `tokens`, `allocations`, `peak_memory`, …
     pub name: String,
     /// Unit of the value: `ns`, `instructions`, `fuel`, `tokens`, `count`, `bytes`, …
     pub unit: String,
@@ -93,10 +93,10 @@ pub struct Metric {
     pub value: u64,
 }
 
-/// Which way the kernels take for a matrix of the model, the same in every layer.
+/// The kernel chosen for a matrix of the model, the same in every layer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Layout {
-    /// The step whose matrix it is, such as `tm.r`, or what else has a shape.
+    /// The step that uses the matrix, such as `tm.r`, or another shape.
     pub matrix: String,
     /// Outputs.
     pub rows: u64,
@@ -106,9 +106,9 @@ pub struct Layout {
     pub count: u64,
     /// The algorithm.
     pub kernel: String,
-    /// What becomes of the rows that do not fill a block; `none` where there are none.
+    /// How rows that do not fill a block are computed; `none` if there are none.
     pub row_tail: String,
-    /// What becomes of the columns that do not.
+    /// How columns that do not fill a block are computed.
     pub col_tail: String,
 }
 
@@ -117,11 +117,11 @@ pub struct Layout {
 pub enum Event {
     /// A generated stream.
     Stream(StreamAnswer),
-    /// A count.
+    /// A metric.
     Metric(Metric),
-    /// A way taken.
+    /// A chosen kernel.
     Layout(Layout),
-    /// The digest of a kernel's outputs over its awkward shapes.
+    /// The digest of a kernel's outputs over irregular shapes.
     Check {
         /// Name of the kernel check.
         case: String,
@@ -141,30 +141,30 @@ pub enum Event {
         /// Digest of its output.
         digest: Digest,
     },
-    /// A job that failed; the rest of the answer still holds.
+    /// A failed job; the rest of the answer is still valid.
     Error {
         /// Name of the case.
         case: String,
-        /// What went wrong and what to do.
+        /// What went wrong and how to fix it.
         message: String,
     },
 }
 
-/// A whole answer, its closing line checked.
+/// A complete answer with a verified closing line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Who answered.
+    /// The target, variant and model.
     pub header: Header,
-    /// What it said, in order.
+    /// The events, in order.
     pub events: Vec<Event>,
 }
 
 impl Answer {
-    /// Reads an answer and checks its closing line.
+    /// Parses an answer and verifies its closing line.
     ///
     /// # Errors
-    /// Names the line and the field that is wrong; a text without its closing line, or with lines after it, was
-    /// cut or garbled and is refused whole.
+    /// Names the line and the invalid field; a text without its closing line, or with lines after it, is truncated or
+    /// garbled and refused as a whole.
     pub fn parse(text: &str) -> Result<Self, LineError> {
         let mut digester = Digester::default();
         let mut header = None;
@@ -261,7 +261,7 @@ fn parse_event(mut fields: Fields<'_>) -> Result<Event, LineError> {
     Ok(event)
 }
 
-/// Writes an answer line by line through `write`, counting and digesting as it goes.
+/// Writes an answer line by line through `write`, counting and hashing the lines.
 pub struct AnswerWriter<W: FnMut(&str)> {
     write: W,
     digester: Digester,

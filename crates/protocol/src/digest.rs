@@ -1,21 +1,21 @@
-//! The one digest of the project: XXH64 with seed 0, written as 16 hexadecimal digits.
+//! The digest used throughout the project: XXH64 with seed 0, written as 16 hexadecimal digits.
 
 use core::fmt;
 use core::hash::Hasher;
 use core::str::FromStr;
 use twox_hash::XxHash64;
 
-/// A 64-bit digest. It tells apart what differs by accident; it is no defence against a forger.
+/// A 64-bit digest. It detects accidental differences; it does not protect against forgery.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Digest(pub u64);
 
 impl Digest {
-    /// The digest of a run of bytes.
+    /// The digest of bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Digest(XxHash64::oneshot(0, bytes))
     }
 
-    /// The digest of f32 values by their little-endian bits, every NaN read as `0x7fc00000`.
+    /// The digest of the little-endian bits of f32 values, with every NaN replaced by `0x7fc00000`.
     pub fn of_f32s(values: &[f32]) -> Self {
         let mut digester = Digester::default();
         digester.push_f32s(values);
@@ -41,7 +41,7 @@ impl FromStr for Digest {
     }
 }
 
-/// A digest taken piece by piece.
+/// An incremental digest.
 #[derive(Clone)]
 pub struct Digester(XxHash64);
 
@@ -57,8 +57,8 @@ impl Digester {
         self.0.write(bytes);
     }
 
-    /// Adds f32 values by their little-endian bits, every NaN read as `0x7fc00000`: targets differ in the
-    /// payload of the NaN that an operation makes, and no arithmetic can see the difference.
+    /// Adds the little-endian bits of f32 values, with every NaN replaced by `0x7fc00000`: targets differ in the
+    /// payload of the NaN that an operation gives, and no arithmetic can observe the difference.
     pub fn push_f32s(&mut self, values: &[f32]) {
         for value in values {
             let bits = if value.is_nan() { 0x7fc0_0000 } else { value.to_bits() };
@@ -66,7 +66,7 @@ impl Digester {
         }
     }
 
-    /// The digest of all that was added.
+    /// The digest of everything added.
     pub fn finish(&self) -> Digest {
         Digest(self.0.finish())
     }

@@ -1,8 +1,8 @@
-//! What a runner and the harness say to each other: a request of a few lines in, a log of a few lines out.
+//! The protocol between harness and runner: a request of a few lines, and an answer of a few lines.
 //!
-//! Both are text, one message a line: a keyword, then `key=value` fields in any order, values percent-encoded
-//! where they hold a space, a `%` or a control character. A line with an unknown keyword, an unknown field or a
-//! missing one is an error: a harness that skips what it does not know would pass what it never saw.
+//! Both are text, one message per line: a keyword, then `key=value` fields in any order, with values percent-encoded if
+//! they contain a space, a `%` or a control character. A line with an unknown keyword, an unknown field or a missing
+//! one is an error: a harness that ignored unknown input would accept answers it did not check.
 //!
 //! ```text
 //! request                                              answer
@@ -19,9 +19,9 @@
 //!                                                      end lines=5 digest=…
 //! ```
 //!
-//! The first line of an answer names the target, the variant that really ran and the digest of the model file;
-//! the last one counts the lines before it and digests their bytes (newlines included), so that a log cut short,
-//! spliced or garbled is never taken for a whole one.
+//! The first line of an answer has the target, the variant that actually ran and the digest of the model file; the last
+//! one has the number of lines before it and the digest of their bytes (including newlines), so that a truncated,
+//! spliced or garbled answer is never accepted.
 #![no_std]
 extern crate alloc;
 

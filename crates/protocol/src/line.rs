@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use core::str::FromStr;
 
-/// What is wrong with a line. `line` counts from 1.
+/// An invalid line. `line` counts from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
-    /// A field that the message needs is not there.
+    /// A required field is missing.
     #[error("line {line}: field `{field}` is missing")]
     Missing {
         /// Line number, from 1.
@@ -26,7 +26,7 @@ pub enum LineError {
         /// The text found.
         value: String,
     },
-    /// A field that the message does not have, or has twice.
+    /// An unknown or repeated field.
     #[error("line {line}: field `{field}` is unknown or repeated here")]
     Unexpected {
         /// Line number, from 1.
@@ -34,7 +34,7 @@ pub enum LineError {
         /// Name of the field.
         field: String,
     },
-    /// A keyword that is not a message, or not one at this place.
+    /// An unknown keyword, or one not allowed here.
     #[error("line {line}: `{keyword}` is not a message expected here")]
     Keyword {
         /// Line number, from 1.
@@ -42,7 +42,7 @@ pub enum LineError {
         /// The first word of the line.
         keyword: String,
     },
-    /// The other side speaks another version of the format.
+    /// The other side uses another version of the format.
     #[error("the other side speaks version {found} of the line format, this one version {ours}")]
     Version {
         /// The version found.
@@ -56,17 +56,17 @@ pub enum LineError {
         /// Number of lines present.
         lines: usize,
     },
-    /// The closing line does not agree with what stands before it.
+    /// The closing line does not match the lines before it.
     #[error("the closing line says {said}, what stands before it is {found}: the text was altered on its way")]
     Closing {
-        /// What the closing line says.
+        /// The contents of the closing line.
         said: String,
-        /// What the lines before it give.
+        /// The values computed from the lines before it.
         found: String,
     },
 }
 
-/// Writes `key=value`, the value percent-encoded where it must be.
+/// Writes `key=value`, with the value percent-encoded where necessary.
 pub(crate) fn push_field(out: &mut String, key: &str, value: impl fmt::Display) {
     struct Encoder<'a>(&'a mut String);
     impl Write for Encoder<'_> {
@@ -107,7 +107,7 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// A line being read: fields are taken one by one, and none may be left over.
+/// A line being parsed: fields are taken one by one, and none may remain.
 pub(crate) struct Fields<'a> {
     pub line: usize,
     pub keyword: &'a str,
@@ -151,7 +151,7 @@ impl<'a> Fields<'a> {
         value.parse().map_err(|_| self.bad(field, value))
     }
 
-    /// A list separated by commas; nothing at all is the empty list.
+    /// A comma-separated list; an empty text is the empty list.
     pub fn list<T: FromStr>(&mut self, field: &'static str) -> Result<Vec<T>, LineError> {
         let value = self.take(field)?;
         if value.is_empty() {
@@ -182,7 +182,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Items with commas between them.
+/// Items separated by commas.
 pub(crate) struct Commas<'a, T>(pub &'a [T]);
 
 impl<T: fmt::Display> fmt::Display for Commas<'_, T> {

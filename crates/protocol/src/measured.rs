@@ -1,4 +1,4 @@
-//! What a request may ask to be measured apart from any model: reads of memory, and kernels by shape.
+//! Measurements without a model: memory reads, and kernels by shape.
 
 use crate::line::{Commas, Fields, LineError, push_field};
 use alloc::format;
@@ -34,12 +34,12 @@ impl FromStr for Shape {
     }
 }
 
-/// How long one measurement takes.
+/// The duration of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// In ticks of the target's clock, all slices together. 0: once, however long that takes.
+    /// In ticks of the target's clock, for all slices together. 0: run once, however long that takes.
     pub ticks: u64,
-    /// In how many slices; the fastest is answered, because whatever disturbs one only makes it slower. At least 1.
+    /// Number of slices, at least 1; the fastest counts, because disturbances only make a slice slower.
     pub slices: u32,
 }
 
@@ -58,17 +58,17 @@ impl Budget {
     }
 }
 
-/// Read buffers of these sizes in order, with the variant's own loads.
+/// Measure reads of buffers of these sizes, in order, with the variant's own loads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roof {
     /// Sizes, each above 0.
     pub bytes: Vec<u32>,
-    /// For each of them.
+    /// The duration for each of them.
     pub budget: Budget,
 }
 
 impl Roof {
-    /// The case of a size.
+    /// The case name of a size.
     pub fn case(bytes: u32) -> String {
         format!("roof/{bytes}")
     }
@@ -87,26 +87,26 @@ impl Roof {
     }
 }
 
-/// Run kernels on made-up matrices of these shapes.
+/// Run kernels on generated matrices of these shapes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Throughput {
     /// Shapes of ternary matrices.
     pub ternary: Vec<Shape>,
-    /// How many rows of activations each of them takes at once, above 0.
+    /// Numbers of rows of activations processed at once, above 0.
     pub tokens: Vec<u32>,
     /// Shapes of INT8 heads.
     pub heads: Vec<Shape>,
-    /// For each of them.
+    /// The duration for each of them.
     pub budget: Budget,
 }
 
 impl Throughput {
-    /// The case of a ternary matrix.
+    /// The case name of a ternary matrix.
     pub fn ternary_case(shape: Shape, tokens: u32) -> String {
         format!("ternary/{shape}/{tokens}")
     }
 
-    /// The case of a head.
+    /// The case name of a head.
     pub fn head_case(shape: Shape) -> String {
         format!("head/{shape}")
     }

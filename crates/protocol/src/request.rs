@@ -1,4 +1,4 @@
-//! What the harness asks of a runner.
+//! A request to a runner.
 
 use crate::line::{Commas, Fields, LineError, push_field};
 use crate::measured::{Roof, Throughput};
@@ -6,42 +6,42 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Everything one run of a runner does: one model (given beside the request), one variant, some jobs.
+/// One run of a runner: one model (passed beside the request), one variant, some jobs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// Name of the kernel variant to force.
     pub variant: String,
-    /// What to do, in this order.
+    /// The jobs, in order.
     pub jobs: Vec<Job>,
 }
 
-/// One thing to do.
+/// A job.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Job {
     /// Generate, and answer with the tokens and the digest of the logits at every step.
     Stream(Workload),
     /// Generate greedily and measure load, prefill and decode; answers with the stream as well.
     Bench(Workload),
-    /// Take tokens in, and answer with a digest after every step of every layer.
+    /// Process tokens, and answer with a digest after every step of every layer.
     Steps(Steps),
-    /// Generate, and measure what each part of a generated token takes; answers with the stream as well.
+    /// Generate, and measure the cost of each part of a generated token; answers with the stream as well.
     Profile(Workload),
-    /// Generate, and count what each part of the prompt and of the generated tokens takes, on targets whose clock
-    /// counts; on others calls of a function for each part tell it to whoever counts from outside. Answers with the
-    /// stream as well.
+    /// Generate, and count the cost of each part of the prompt and of the generated tokens, on targets whose clock
+    /// counts; on others a function call marks each part for a tool that counts from outside. Answers with the stream
+    /// as well.
     Parts(Workload),
-    /// Run every kernel over its awkward shapes and answer with a digest each.
+    /// Run every kernel over irregular shapes and answer with a digest each.
     Kernels,
-    /// Say which way the kernels take for the shapes of the model.
+    /// Report the kernels chosen for the shapes of the model.
     Layout,
-    /// Measure how fast memory is read.
+    /// Measure read bandwidth of memory.
     Roof(Roof),
-    /// Measure kernels by shape; answers with a digest of what each computed as well.
+    /// Measure kernels by shape; answers with a digest of each result as well.
     Throughput(Throughput),
 }
 
 impl Job {
-    /// The names that an answer to this job is about, each of which it must mention.
+    /// The case names that an answer to this job must contain.
     pub fn cases(&self) -> Vec<String> {
         match self {
             Job::Stream(workload) | Job::Bench(workload) | Job::Profile(workload) | Job::Parts(workload) => {
@@ -59,14 +59,14 @@ impl Job {
     }
 }
 
-/// Tokens to take in, whatever a sampler would have chosen.
+/// Tokens to process, regardless of a sampler.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Steps {
     /// Name of the case, repeated in every answer.
     pub case: String,
-    /// Token ids fed first, as many at once as a prompt is; never empty. The logits after the last are worked out.
+    /// Token ids processed first, in batches like a prompt; never empty. The logits after the last are computed.
     pub prompt: Vec<u32>,
-    /// Token ids fed then, one at a time, with the logits after each; may be empty.
+    /// Token ids processed next, one at a time, with the logits after each; may be empty.
     pub tokens: Vec<u32>,
 }
 
@@ -75,11 +75,11 @@ pub struct Steps {
 pub struct Workload {
     /// Name of the case, repeated in every answer.
     pub case: String,
-    /// Token ids fed first; never empty.
+    /// Prompt token ids; never empty.
     pub prompt: Vec<u32>,
-    /// How many tokens to generate.
+    /// Number of tokens to generate.
     pub max_tokens: u32,
-    /// How each is chosen.
+    /// The sampler.
     pub sampling: Sampling,
 }
 
@@ -88,15 +88,15 @@ pub struct Workload {
 pub enum Sampling {
     /// The lowest id among the largest logits.
     Greedy,
-    /// Drawn, the same for the same seed on every target.
+    /// Drawn at random, the same for the same seed on every target.
     Seeded {
         /// Seed of the generator.
         seed: u64,
         /// Divides the logits; 0 is greedy.
         temperature: f32,
-        /// How many of the largest are kept; 0 keeps all.
+        /// Number of the largest logits that are kept; 0 keeps all.
         top_k: u32,
-        /// Share of the probability that is kept, in (0, 1].
+        /// Fraction of the probability that is kept, in (0, 1].
         top_p: f32,
         /// Repetition penalty, at least 1.
         penalty: f32,
@@ -138,10 +138,10 @@ impl Request {
         out
     }
 
-    /// Reads a request back.
+    /// Parses a request.
     ///
     /// # Errors
-    /// Names the line and the field that is wrong.
+    /// Names the line and the invalid field.
     pub fn parse(text: &str) -> Result<Self, LineError> {
         let mut lines = text.lines().enumerate().map(|(i, text)| Fields::parse(i + 1, text));
         let mut head = lines.next().ok_or(LineError::Cut { lines: 0 })??;

@@ -1,4 +1,4 @@
-//! Requests and answers survive the trip; anything else is refused with the line named.
+//! Requests and answers survive a round trip; anything else is refused with the line named.
 
 use bitstate_protocol::{
     Answer, AnswerWriter, Budget, Digest, Event, Header, Job, Layout, LineError, Metric, Phase, Request, Roof,
@@ -115,7 +115,7 @@ fn lines_after_the_end_and_unknown_lines_are_refused() {
         Request::parse("bitstate-request version=2 variant=a variant=b\n"),
         Err(LineError::Unexpected { line: 1, .. })
     ));
-    // What a runner or a harness of before the kernels were measured says.
+    // The text of a runner or harness from before kernels were measured.
     let old = LineError::Version { found: 1, ours: 2 };
     assert_eq!(Request::parse("bitstate-request version=1 variant=a\nkernels\n"), Err(old.clone()));
     assert_eq!(Answer::parse("bitstate version=1 target=native variant=a model=0000000000000001\n"), Err(old));

@@ -1,6 +1,6 @@
-//! `crates/ARITHMETIC.md` as naive scalar f32 code: what every kernel variant must give, to the bit.
+//! `crates/ARITHMETIC.md` as naive scalar f32 code: the bit-exact results of every kernel variant.
 //!
-//! Read it beside that page; nothing here is chosen, everything is there. The primitives are in [`primitives`].
+//! Read it beside that page, which decides everything here. The primitives are in [`primitives`].
 
 pub mod primitives;
 
@@ -18,21 +18,21 @@ pub struct Canonical {
     ln_f: Affine,
 }
 
-/// What the model remembers between tokens, layer by layer; the same size however long the text.
+/// The state of the model between tokens; its size does not depend on the length of the text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CanonicalState {
-    /// One a layer.
+    /// One per layer.
     pub layers: Vec<LayerState>,
 }
 
-/// What one layer remembers.
+/// The state of one layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerState {
     /// The previous token's `z` of the time mix; D.
     pub time_mix: Vec<f32>,
     /// The previous token's `z` of the channel mix; D.
     pub channel_mix: Vec<f32>,
-    /// The matrix state: H × S × S, of each head `A_ij` with `i` the index of `k`, row by row.
+    /// The matrix state: H × S × S, for each head `A_ij` with `i` the index of `k`, row by row.
     pub wkv: Vec<f32>,
 }
 
@@ -96,7 +96,7 @@ struct Linear {
     norm: Affine,
 }
 
-/// Where BitLinear calls are noted, and for which layer.
+/// Records BitLinear calls of a layer.
 struct Notes<'a> {
     layer: usize,
     trace: &'a mut Trace,
@@ -130,10 +130,10 @@ impl Canonical {
         &self.config
     }
 
-    /// Feeds one token: moves `state` on and returns the logits of the next, V of them.
+    /// Processes one token: updates `state` and returns the logits of the next token, V of them.
     ///
     /// # Panics
-    /// Where `token` is not below the vocabulary's size, or `state` is of another model's shape.
+    /// If `token` is not below the vocabulary's size, or `state` is of another model's shape.
     pub fn forward(&self, token: u32, state: &mut CanonicalState) -> Vec<f32> {
         self.forward_traced(token, state, &mut Trace::default())
     }
@@ -182,7 +182,7 @@ impl Head {
 }
 
 impl TimeMix {
-    /// What the time mix adds to `x`; `state` is H × S × S.
+    /// The output of the time mix, added to `x`; `state` is H × S × S.
     fn apply(&self, z: &[f32], p: &[f32], state: &mut [f32], s: usize, notes: &mut Notes<'_>) -> Vec<f32> {
         let r = self.r.apply(&mix(z, p, &self.mu_r), notes);
         let k = self.k.apply(&mix(z, p, &self.mu_k), notes);
@@ -202,7 +202,7 @@ impl TimeMix {
 }
 
 impl ChannelMix {
-    /// What the channel mix adds to `x`.
+    /// The output of the channel mix, added to `x`.
     fn apply(&self, z: &[f32], p: &[f32], notes: &mut Notes<'_>) -> Vec<f32> {
         let k = self.k.apply(&mix(z, p, &self.mu_k), notes);
         let r = self.r.apply(&mix(z, p, &self.mu_r), notes);

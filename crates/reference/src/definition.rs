@@ -29,7 +29,7 @@ pub struct Definition {
     ln_f: Affine,
 }
 
-/// What the model remembers between tokens; the same size however long the text.
+/// The state of the model between tokens; its size does not depend on the length of the text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DefinitionState {
     layers: Vec<LayerState>,
@@ -117,10 +117,10 @@ impl Definition {
         Definition { config: model.config, group_norm, embedding, layers, ln_f: Affine::new(&model.ln_f) }
     }
 
-    /// Feeds one token: moves `state` on and returns the logits of the next, V of them.
+    /// Processes one token: updates `state` and returns the logits of the next token, V of them.
     ///
     /// # Panics
-    /// Where `token` is not below the vocabulary's size, or `state` is of another model's shape.
+    /// If `token` is not below the vocabulary's size, or `state` is of another model's shape.
     pub fn forward(&self, token: u32, state: &mut DefinitionState) -> Vec<f64> {
         self.forward_traced(token, state, &mut Trace::default())
     }

@@ -1,9 +1,9 @@
-//! Runs of the canonical oracle: what the golden streams are made of.
+//! Runs of the canonical oracle, from which the golden streams are made.
 
 use crate::canonical::{Canonical, CanonicalState};
 use crate::sampling::{Sampler, Sampling};
 
-/// What a run answered.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Generation {
     /// The tokens, without the prompt.
@@ -12,7 +12,7 @@ pub struct Generation {
     pub logits: Vec<Vec<f32>>,
 }
 
-/// Feeds `prompt`, then chooses and feeds `max_tokens` tokens. No token ends it early.
+/// Processes `prompt`, then chooses and processes `max_tokens` tokens. No token ends it early.
 ///
 /// # Panics
 /// Where the prompt is empty or holds a token that is not below the vocabulary's size, or a logit that a token is chosen
@@ -36,7 +36,7 @@ pub fn generate(model: &Canonical, prompt: &[u32], sampling: &Sampling, max_toke
             panic!("no token can be chosen at position {position}: {error}")
         });
         run.tokens.push(token);
-        // The last token is not fed: nothing would be chosen from its logits.
+        // The last token is not processed: nothing would be chosen from its logits.
         let following = if run.tokens.len() < max_tokens { feed(token, &mut sampler) } else { Vec::new() };
         run.logits.push(std::mem::replace(&mut next, following));
     }

@@ -1,4 +1,4 @@
-//! What the BitLinear layers of a forward pass saw.
+//! The inputs of the BitLinear layers in a forward pass.
 
 /// The quantised input of one BitLinear layer at one token.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +16,7 @@ pub struct BitLinearCall {
 /// Every BitLinear call since the trace was made, in the order of the definition: per token, per layer
 /// `time_mix.{r, k, v, g, o}`, `channel_mix.{k, r, v}`.
 ///
-/// Both oracles write the same kind of trace, so that one can be held against the other.
+/// Both oracles write the same kind of trace, so that they can be compared.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trace {
     /// The calls in order.
@@ -35,7 +35,7 @@ impl Trace {
     /// How many INT8 values differ from those of `other`, a trace of the same model over the same tokens.
     ///
     /// # Panics
-    /// Where the two did not make the same calls.
+    /// If the two did not make the same calls.
     pub fn flips(&self, other: &Trace) -> usize {
         assert_eq!(self.calls.len(), other.calls.len(), "traces of different runs");
         let pairs = self.calls.iter().zip(&other.calls);

@@ -1,7 +1,6 @@
-//! Makes the golden values from the reference oracle, or checks that they are what it gives.
+//! Computes the golden values with the reference oracle, or checks that they match it.
 //!
-//! Nothing of the engine takes part: models come from `bitstate-model`, everything that is computed from
-//! `bitstate-reference`.
+//! The engine is not involved: models come from `bitstate-model`, all results from `bitstate-reference`.
 
 #[path = "bless/oracle.rs"]
 mod oracle;
@@ -18,13 +17,13 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Make the golden streams and kernel digests from the reference oracle.
+/// Compute the golden streams and kernel digests with the reference oracle.
 #[derive(Parser)]
 struct Flags {
-    /// The folder that holds cases.toml.
+    /// The folder of cases.toml.
     #[arg(long, default_value = "golden")]
     golden: PathBuf,
-    /// Change nothing; fail if any golden value is not what the oracle gives.
+    /// Change nothing; fail if any golden value differs from the oracle's.
     #[arg(long)]
     check: bool,
 }

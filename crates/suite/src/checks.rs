@@ -1,6 +1,6 @@
-//! Every kernel over its awkward shapes, as one digest a kernel.
+//! Checks of every kernel over irregular shapes, with one digest per kernel.
 //!
-//! The same inputs go through anything that implements [`Arithmetic`]: the kernels of a variant, and the oracle that
+//! The same inputs are used for every implementation of [`Arithmetic`]: the kernels of a variant, and the oracle that
 //! the golden digests come from. A digest that differs names the kernel to look at.
 
 use alloc::vec;
@@ -12,9 +12,9 @@ use bitstate_kernels::{
 use bitstate_model::{Matrix, MatrixData};
 use bitstate_protocol::{Digest, Digester};
 
-/// Lengths around the edges of vectors and blocks.
+/// Lengths around the boundaries of vectors and blocks.
 const LENGTHS: [usize; 10] = [1, 2, 15, 16, 17, 31, 33, 96, 101, 160];
-/// Rows × columns around the edges of blocks, and past what 16-bit sums hold.
+/// Rows × columns around the boundaries of blocks, and beyond the range of 16-bit sums.
 const SHAPES: [(usize, usize); 11] =
     [(1, 1), (3, 5), (15, 16), (16, 17), (17, 15), (31, 96), (33, 101), (101, 160), (64, 255), (32, 257), (7, 1030)];
 
@@ -40,7 +40,7 @@ pub trait Arithmetic {
     /// `(W · q) · scale` for each row of `q`.
     fn ternary(&mut self, matrix: Matrix<'_>, q: &[i8], scale: f32, y: &mut [f32]);
     fn head_int8(&mut self, rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logits: &mut [f32]);
-    /// The same of as many sessions as there are `scales`: `q` and `logits` have those of one after the other.
+    /// The same for as many sessions as there are `scales`: `q` and `logits` are concatenated.
     fn head_many(&mut self, rows: &[i8], row_scales: &[f32], q: &[i16], scales: &[f32], logits: &mut [f32]);
     /// `rows` are little-endian f32.
     fn head_f32(&mut self, rows: &[u8], z: &[f32], logits: &mut [f32]);
@@ -144,7 +144,7 @@ fn first_row(rows: &QuantisedRows) -> Quantised {
 struct Inputs(SplitMix64);
 
 impl Inputs {
-    /// `n` values over about ±`spread`, with zeros, subnormals and large ones among them.
+    /// `n` values in about ±`spread`, including zeros, subnormals and large ones.
     fn floats(&mut self, n: usize, spread: f32) -> Vec<f32> {
         let mut value = |_| {
             let uniform = 2.0 * self.0.next_f32() - 1.0;
@@ -168,7 +168,7 @@ impl Inputs {
     }
 }
 
-/// Runs every check and gives each kernel's name and digest to `report`.
+/// Runs every check and passes each kernel's name and digest to `report`.
 pub fn run(arithmetic: &mut impl Arithmetic, mut report: impl FnMut(&str, Digest)) {
     let inputs = &mut Inputs(SplitMix64::new(0x6269_7473_7461_7465));
     report("exp", exp(arithmetic, inputs));

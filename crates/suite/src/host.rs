@@ -1,6 +1,6 @@
-//! What a target gives the suite.
+//! The interface of a target to the suite.
 
-/// What the heap has been asked for so far.
+/// Statistics of the heap.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HeapUse {
     /// Number of allocations since the program started.
@@ -11,7 +11,7 @@ pub struct HeapUse {
     pub peak_bytes: u64,
 }
 
-/// Counts of a heap, for an allocator to keep.
+/// Heap statistics, updated by an allocator.
 #[cfg(target_has_atomic = "ptr")]
 #[derive(Debug, Default)]
 pub struct HeapCounter {
@@ -22,13 +22,13 @@ pub struct HeapCounter {
 
 #[cfg(target_has_atomic = "ptr")]
 impl HeapCounter {
-    /// A heap that nothing has been asked of.
+    /// The statistics of an unused heap.
     pub const fn new() -> Self {
         use core::sync::atomic::AtomicUsize;
         HeapCounter { allocations: AtomicUsize::new(0), bytes: AtomicUsize::new(0), peak_bytes: AtomicUsize::new(0) }
     }
 
-    /// Counts an allocation of `size` bytes.
+    /// Records an allocation of `size` bytes.
     pub fn allocated(&self, size: usize) {
         use core::sync::atomic::Ordering::Relaxed;
         self.allocations.fetch_add(1, Relaxed);
@@ -36,32 +36,32 @@ impl HeapCounter {
         self.peak_bytes.fetch_max(bytes, Relaxed);
     }
 
-    /// Counts the end of an allocation of `size` bytes.
+    /// Records a deallocation of `size` bytes.
     pub fn freed(&self, size: usize) {
         self.bytes.fetch_sub(size, core::sync::atomic::Ordering::Relaxed);
     }
 
-    /// The counts so far.
+    /// The current statistics.
     pub fn used(&self) -> HeapUse {
         let read = |count: &core::sync::atomic::AtomicUsize| count.load(core::sync::atomic::Ordering::Relaxed) as u64;
         HeapUse { allocations: read(&self.allocations), bytes: read(&self.bytes), peak_bytes: read(&self.peak_bytes) }
     }
 }
 
-/// A way out for lines, a clock and a count of the heap.
+/// Output of lines, a clock, and heap statistics.
 pub trait Host {
     /// Name of the target: `native`, `wasm`, `xtensa`.
     fn target(&self) -> &str;
-    /// Name and unit of what [`ticks`](Host::ticks) counts: `("time", "ns")`, `("instructions", "instructions")`.
+    /// Name and unit of [`ticks`](Host::ticks): `("time", "ns")`, `("instructions", "instructions")`.
     fn tick_metric(&self) -> (&'static str, &'static str);
     /// The clock: monotonic, in that unit.
     fn ticks(&mut self) -> u64;
-    /// The heap so far.
+    /// The heap statistics so far.
     fn heap(&mut self) -> HeapUse;
-    /// Most memory that the whole program has held so far, in bytes, where the target can tell.
+    /// Peak memory of the whole program so far, in bytes, if the target can measure it.
     fn peak_memory(&mut self) -> Option<u64> {
         None
     }
-    /// Takes one line of the answer, newline included.
+    /// Writes one line of the answer, including the newline.
     fn line(&mut self, line: &str);
 }

@@ -1,4 +1,4 @@
-//! The jobs of a request, one after the other.
+//! Runs the jobs of a request in order.
 
 use crate::checks;
 use crate::host::Host;
@@ -21,18 +21,18 @@ use core::cell::RefCell;
 /// A request that could not be started: no answer was written.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The request cannot be read.
+    /// The request is malformed.
     #[error("the request cannot be read: {0}")]
     Request(#[from] LineError),
     /// The model file is not valid.
     #[error("the model file is not valid: {0}")]
     Model(#[from] ParseError),
-    /// The variant's name is not known.
+    /// The variant is unknown.
     #[error("{name}: {error}")]
     Variant {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// What is known.
+        /// The known names.
         error: UnknownVariant,
     },
     /// The engine cannot run this model with this variant here.
@@ -42,15 +42,15 @@ pub enum RunError {
 
 /// Runs `request` on the bytes of a model file and writes the answer through `host`.
 ///
-/// Returns whether every job succeeded; one that failed stands in the answer as an error.
+/// Returns whether every job succeeded; a failed job is an error event in the answer.
 ///
 /// # Errors
-/// Where the request, the model or the variant cannot be used at all; then no answer is written.
+/// If the request, the model or the variant is invalid; then no answer is written.
 pub fn run<H: Host>(request: &str, model: &[u8], host: &mut H) -> Result<bool, RunError> {
     run_with(None, request, model, host)
 }
 
-/// [`run`] with the tokens divided among `workers`; the answer is the same but for the time it took.
+/// [`run`] with the work divided among `workers`; the answer is the same except for times.
 ///
 /// # Errors
 /// As `run`.
@@ -71,7 +71,7 @@ pub fn run_with<H: Host>(
 
     let target = host.target().to_string();
     let header = Header { target, variant: engine.variant().name().into(), model: Digest(engine.model_digest()) };
-    // The writer and the jobs take turns with the host.
+    // The writer and the jobs use the host alternately.
     let host = RefCell::new(host);
     let mut answer = AnswerWriter::new(|line| host.borrow_mut().line(line), &header);
     let mut all_good = true;
@@ -111,7 +111,7 @@ pub fn run_with<H: Host>(
     Ok(all_good)
 }
 
-/// The case that failed, and why.
+/// The failed case, and the reason.
 type Failure = (String, String);
 
 fn session<'e, 'm>(engine: &'e Engine<'m>, workload: &Workload) -> Result<Session<'e, 'm>, Failure> {
@@ -124,20 +124,20 @@ fn session<'e, 'm>(engine: &'e Engine<'m>, workload: &Workload) -> Result<Sessio
     Session::new(engine, sampling).map_err(|error| (workload.case.clone(), error.to_string()))
 }
 
-/// Room for what a workload answers, so that nothing is allocated while it runs.
+/// Preallocated space for the results of a workload, so that nothing is allocated while it runs.
 fn room(workload: &Workload) -> StreamAnswer {
     let n = workload.max_tokens as usize;
     StreamAnswer { case: workload.case.clone(), tokens: Vec::with_capacity(n), digests: Vec::with_capacity(n) }
 }
 
-/// A stream, each token with the digest of its logits, and the session as it was when the last was chosen.
+/// A stream, each token with the digest of its logits, and the session when the last was chosen.
 fn stream<'e, 'm>(engine: &'e Engine<'m>, workload: &Workload) -> Result<(StreamAnswer, Session<'e, 'm>), Failure> {
     let failed = |error: SessionError| (workload.case.clone(), error.to_string());
     let mut session = session(engine, workload)?;
     let mut answer = room(workload);
     session.feed(&workload.prompt).map_err(failed)?;
     for i in 1..=workload.max_tokens {
-        // Chosen before the logits are there, so that a choice which needs fewer of them is held against them all.
+        // Chosen before all logits are computed, so that a choice that needs only some of them is checked against all.
         let token = session.choose().map_err(failed)?;
         answer.tokens.push(token);
         answer.digests.push(Digest::of_f32s(session.logits().map_err(failed)?));
@@ -148,10 +148,10 @@ fn stream<'e, 'm>(engine: &'e Engine<'m>, workload: &Workload) -> Result<(Stream
     Ok((answer, session))
 }
 
-/// A stream with its parts measured, as fast as a caller would have it: nothing but the choice and the taking in of
-/// tokens. Digesting their logits in between would read all of the head, and push out of the caches what the next token
-/// needs; so the same stream is taken again afterwards for its digests, and must come to the same tokens and, after the
-/// last of them, the same logits, which all of the state goes into.
+/// A measured stream, as fast as for a caller: only choosing and processing tokens. Hashing logits in between would
+/// read the whole head and evict the data of the next token from the caches; so the stream is computed again afterwards
+/// for its digests, and must give the same tokens and, after the last of them, the same logits, which depend on the
+/// whole state.
 fn bench<H: Host>(
     engine: &Engine<'_>,
     workload: &Workload,
@@ -182,7 +182,7 @@ fn bench<H: Host>(
     let (name, unit) = host.borrow().tick_metric();
 
     let end = Digest::of_f32s(session.logits().map_err(failed)?);
-    // Made room for, because two sessions may be more than a small machine holds.
+    // Dropped first, because two sessions may not fit on a small machine.
     drop(session);
     let (answer, mut again) = stream(engine, workload)?;
     if let Some(&last) = answer.tokens.last() {
@@ -209,8 +209,8 @@ fn bench<H: Host>(
     Ok(())
 }
 
-/// A stream with the parts of its generated tokens measured: the time between one boundary and the next, less what
-/// reading the clock takes. The clock stands still while logits are digested.
+/// A stream with the parts of its generated tokens measured: the time between two boundaries, minus the cost of reading
+/// the clock. The clock is stopped while logits are hashed.
 fn profile<'h, H: Host>(
     engine: &Engine<'_>,
     workload: &Workload,
@@ -237,7 +237,7 @@ fn profile<'h, H: Host>(
     Ok(())
 }
 
-/// The generated tokens of a session that has its prompt, shown to `profile`.
+/// The generated tokens of a session after its prompt, observed by `profile`.
 fn continued<H: Host>(
     session: &mut Session<'_, '_>,
     workload: &Workload,
@@ -256,8 +256,8 @@ fn continued<H: Host>(
     Ok(answer)
 }
 
-/// A stream with the parts of its prompt and of its generated tokens counted by the clock, and every boundary between
-/// them marked by a call, for a tool that counts from outside where the clock counts time.
+/// A stream with the parts of its prompt and its generated tokens counted by the clock, and every boundary marked by a
+/// call, for a tool that counts from outside if the clock measures time.
 fn parts<'h, H: Host>(
     engine: &Engine<'_>,
     workload: &Workload,
@@ -284,7 +284,7 @@ fn parts<'h, H: Host>(
     Ok(())
 }
 
-/// Which way the kernels take for everything in the model that has a shape.
+/// The kernels chosen for everything in the model that has a shape.
 fn layout(engine: &Engine<'_>, emit: &mut impl FnMut(Event)) {
     for PathOf { name, rows, cols, count, path } in engine.paths() {
         emit(Event::Layout(Layout {
@@ -299,8 +299,7 @@ fn layout(engine: &Engine<'_>, emit: &mut impl FnMut(Event)) {
     }
 }
 
-/// Every step of every token by its digest: the prompt as many rows at once as a prompt is taken in, the other tokens
-/// one at a time.
+/// The digest of every step of every token: the prompt in batches, the other tokens one at a time.
 fn steps(engine: &Engine<'_>, asked: &Steps, emit: &mut impl FnMut(Event)) -> Result<(), Failure> {
     let failed = |error: bitstate_engine::ForwardError| (asked.case.clone(), error.to_string());
     let mut state = engine.new_state();

@@ -1,6 +1,6 @@
-//! The work every target does: a request in, the lines of an answer out.
+//! The work of every target: reads a request and writes the lines of an answer.
 //!
-//! The suite judges nothing. It says what this target computed; the harness holds that against the golden values.
+//! The suite judges nothing. It reports what this target computed; the harness compares that with the golden values.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;

@@ -1,7 +1,7 @@
-//! What is measured apart from any model: reads of memory, and kernels by shape.
+//! Measurements without a model: memory reads, and kernels by shape.
 //!
-//! Inputs are made up from a seed, the same on every target, so that what a kernel computed can be compared by its
-//! digest: a fast wrong kernel is not measured.
+//! Inputs are generated from a seed, the same on every target, so that the digests of the results can be compared: a
+//! fast but wrong kernel is not measured.
 
 use crate::host::Host;
 use alloc::string::{String, ToString};
@@ -14,7 +14,7 @@ use bitstate_protocol::{Budget, Digest, Event, Metric, Phase, Roof, Shape, Throu
 use core::cell::RefCell;
 use core::hint::black_box;
 
-/// A way to measure kernels on a target and to answer.
+/// Measures kernels on a target and writes the results.
 pub(crate) struct Measuring<'a, H, E> {
     pub kernels: Kernels,
     pub host: &'a RefCell<&'a mut H>,
@@ -25,7 +25,7 @@ impl<H: Host, E: FnMut(Event)> Measuring<'_, H, E> {
     /// Bandwidth of reading each size in order.
     pub fn roof(&mut self, roof: &Roof) {
         for &bytes in &roof.bytes {
-            // Not zeros: an operating system may have one page of them for all.
+            // Not zeros, which an operating system may map to a single page.
             let buffer = AlignedBytes::copy_of(&vec![0x3f_u8; bytes as usize]);
             let kernels = self.kernels;
             let taken = self.fastest(roof.budget, &mut || {
@@ -71,7 +71,7 @@ impl<H: Host, E: FnMut(Event)> Measuring<'_, H, E> {
     fn head(&mut self, shape: Shape, budget: Budget) {
         let (kernels, v, d) = (self.kernels, shape.rows as usize, shape.cols as usize);
         let mut noise = Noise::of(shape);
-        // As the rows of a model are.
+        // In the layout of a model's rows.
         let rows = AlignedBytes::copy_of_int8s(&noise.int8s(v * d));
         let (scales, z) = (vec![0.01; v], noise.floats(d));
         let (mut q, mut logits) = (vec![0; d], vec![0.0; v]);
@@ -97,7 +97,7 @@ impl<H: Host, E: FnMut(Event)> Measuring<'_, H, E> {
         let slice = budget.ticks / u64::from(budget.slices);
         let (mut repetitions, mut fastest) = (1, time(1));
         let mut spent = fastest;
-        // More repetitions until they fill a slice; the caches fill on the way.
+        // More repetitions until they fill a slice; the caches are warmed up meanwhile.
         while fastest < slice {
             let fill = repetitions * slice / fastest.max(1) + 1;
             repetitions = fill.clamp(repetitions + 1, repetitions * 16);
@@ -105,7 +105,7 @@ impl<H: Host, E: FnMut(Event)> Measuring<'_, H, E> {
             spent += fastest;
         }
         for _ in 1..budget.slices {
-            // What is slow, or took long to find its number of repetitions, has had its time.
+            // A slow kernel, or one whose calibration took long, has used its time.
             if spent >= 2 * budget.ticks {
                 break;
             }
@@ -116,7 +116,7 @@ impl<H: Host, E: FnMut(Event)> Measuring<'_, H, E> {
         (repetitions, fastest)
     }
 
-    /// The ticks and what was done in them.
+    /// The ticks and the amount of work.
     fn answer(&mut self, case: String, (repetitions, ticks): (u64, u64), unit: &str, amount: u64) {
         let (name, tick_unit) = {
             let (name, unit) = self.host.borrow().tick_metric();
@@ -133,12 +133,12 @@ impl<H: Host, E: FnMut(Event)> Measuring<'_, H, E> {
 struct Noise(SplitMix64);
 
 impl Noise {
-    /// The same for the same shape.
+    /// The same values for the same shape.
     fn of(shape: Shape) -> Self {
         Noise(SplitMix64::new(u64::from(shape.rows) << 32 | u64::from(shape.cols)))
     }
 
-    /// `n` ternary weights as a file packs them, four a byte.
+    /// `n` ternary weights in the file's encoding, four per byte.
     fn packed(&mut self, n: usize) -> Vec<u8> {
         let mut byte = |codes: usize| {
             let random = self.0.next_u64();
@@ -151,7 +151,7 @@ impl Noise {
         let mut values = Vec::with_capacity(n);
         while values.len() < n {
             let eight = self.0.next_u64().to_le_bytes();
-            // -128 is none of the activations' values.
+            // Activations are never -128.
             values.extend(eight.into_iter().take(n - values.len()).map(|byte| (byte as i8).max(-127)));
         }
         values

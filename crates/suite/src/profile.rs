@@ -1,4 +1,4 @@
-//! Where the time of a generated token goes, part by part.
+//! The time of each part of a generated token.
 
 use crate::host::Host;
 use crate::regions;
@@ -8,7 +8,7 @@ use core::cell::RefCell;
 /// Number of parts.
 const PARTS: usize = Part::ALL.len();
 
-/// Shares one compiled forward pass among all that observe: code is scarce on a small target.
+/// Shares one compiled forward pass among all observers, because code space is limited on a small target.
 pub(crate) struct Shared<'a>(pub &'a mut dyn Observer);
 
 impl Observer for Shared<'_> {
@@ -24,26 +24,26 @@ impl Observer for Shared<'_> {
 /// Ticks between the boundaries of the parts.
 pub(crate) struct Profile<'h, H> {
     host: &'h RefCell<&'h mut H>,
-    /// For each part its ticks, and how many stretches they are of.
+    /// For each part its ticks, and the number of intervals.
     parts: [(u64, u64); PARTS],
     current: Option<Part>,
     since: u64,
-    /// Whether each boundary is a call that can be seen from outside.
+    /// Whether each boundary is a call that is visible from outside.
     marks: bool,
 }
 
 impl<'h, H: Host> Profile<'h, H> {
-    /// Nothing measured yet.
+    /// Without measurements.
     pub fn new(host: &'h RefCell<&'h mut H>) -> Self {
         Profile { host, parts: Default::default(), current: None, since: 0, marks: false }
     }
 
-    /// Nothing measured yet; every boundary is marked for a tool that counts from outside.
+    /// Without measurements, and with every boundary marked for a tool that counts from outside.
     pub fn marked(host: &'h RefCell<&'h mut H>) -> Self {
         Profile { marks: true, ..Profile::new(host) }
     }
 
-    /// What follows is nobody's.
+    /// The following work belongs to no part.
     pub fn pause(&mut self) {
         self.enter(None);
     }
@@ -65,9 +65,10 @@ impl<'h, H: Host> Profile<'h, H> {
         }
     }
 
-    /// The ticks of each part, in the order of [`Part::ALL`], without what reading the clock took, and what that was in all.
+    /// The ticks of each part, in the order of [`Part::ALL`], without the cost of reading the clock, and that cost in
+    /// total.
     pub fn finish(self) -> ([u64; PARTS], u64) {
-        /// Stretches with nothing in them, and how often the fastest of so many is looked for.
+        /// Number of empty intervals of which the fastest is the cost of reading the clock.
         const EMPTY: u64 = 256;
         const TIMES: u32 = 8;
         let mut empty = u64::MAX;

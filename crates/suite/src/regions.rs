@@ -1,5 +1,5 @@
-//! The measured parts of a run, each a function of its own, so that a tool which counts instructions by function finds
-//! exactly them by name (`bitstate_suite::regions::prefill`). What they return is checked by their callers, outside.
+//! The measured parts of a run, each in its own function, so that a tool which counts instructions by function finds
+//! exactly them by name (`bitstate_suite::regions::prefill`). Their callers check the results, outside.
 
 use bitstate_engine::{Engine, EngineError, Part};
 use bitstate_generate::{Session, SessionError};
@@ -30,7 +30,7 @@ pub(crate) fn prefill(session: &mut Session<'_, '_>, prompt: &[u32]) -> Result<(
     fed
 }
 
-/// One token, first half: it is chosen.
+/// One token, first half: choosing it.
 #[inline(never)]
 pub(crate) fn decode_choose(session: &mut Session<'_, '_>) -> Result<u32, SessionError> {
     let token = session.choose();
@@ -38,7 +38,7 @@ pub(crate) fn decode_choose(session: &mut Session<'_, '_>) -> Result<u32, Sessio
     token
 }
 
-/// One token, second half: it is taken in.
+/// One token, second half: processing it.
 #[inline(never)]
 pub(crate) fn decode_advance(session: &mut Session<'_, '_>, token: u32) -> Result<(), SessionError> {
     let taken = session.advance(token);
@@ -46,20 +46,20 @@ pub(crate) fn decode_advance(session: &mut Session<'_, '_>, token: u32) -> Resul
     taken
 }
 
-/// What follows, up to the next mark, belongs to the prompt.
+/// The following work, up to the next mark, belongs to the prompt.
 #[inline(never)]
 pub(crate) fn mark_prefill() {
     core::hint::black_box(0);
 }
 
-/// What follows, up to the next mark, belongs to the generated tokens.
+/// The following work, up to the next mark, belongs to the generated tokens.
 #[inline(never)]
 pub(crate) fn mark_decode() {
     core::hint::black_box(1);
 }
 
-/// Calls a function that is named after what follows: `mark_ternary`, or `mark_nothing`. A tool that counts by function
-/// takes the calls for boundaries. Each does something else, so that none becomes another's name.
+/// Calls a function named after the following work: `mark_ternary`, or `mark_nothing`. A tool that counts by function
+/// uses the calls as boundaries. Each has a different body, so that the compiler does not merge them.
 pub(crate) fn mark(part: Option<Part>) {
     macro_rules! marks {
         ($($part:pat => $name:ident, $number:literal;)*) => {{
@@ -83,7 +83,7 @@ pub(crate) fn mark(part: Option<Part>) {
     }
 }
 
-/// Keeps what was called last a call: a jump would end the region by another function's return.
+/// Prevents a tail call: a jump would end the region by another function's return.
 #[inline(always)]
 fn end_here() {
     core::hint::black_box(());

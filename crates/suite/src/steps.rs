@@ -1,5 +1,5 @@
-//! Digests of what every step of a forward pass puts out, by position, so that two targets can be held against each
-//! other however many rows each takes at once.
+//! Digests of the output of every step of a forward pass, by position, so that two targets can be compared regardless
+//! of their batch sizes.
 
 use bitstate_engine::{Observer, Step};
 use bitstate_protocol::{Digest, Event};
@@ -7,18 +7,18 @@ use bitstate_protocol::{Digest, Event};
 /// Emits a digest of each row of each step's output.
 pub(crate) struct Digests<'a, F> {
     case: &'a str,
-    /// Values of a row of the residual stream.
+    /// Values per row of the residual stream.
     width: usize,
     emit: F,
-    /// Position of the first row of the batch under way, and how many rows that has.
+    /// Position of the first row of the current batch, and its number of rows.
     first: usize,
     rows: usize,
-    /// The recurrence is shown row by row: which row is next.
+    /// The recurrence is observed row by row: the next row.
     wkv_row: usize,
 }
 
 impl<'a, F: FnMut(Event)> Digests<'a, F> {
-    /// For a session that has seen nothing, of a model whose rows have `width` values.
+    /// For a new session of a model with rows of `width` values.
     pub fn new(case: &'a str, width: usize, emit: F) -> Self {
         Digests { case, width, emit, first: 0, rows: 0, wkv_row: 0 }
     }
@@ -42,7 +42,7 @@ impl<F: FnMut(Event)> Observer for Digests<'_, F> {
                 self.wkv_row += 1;
                 return;
             }
-            // Of the last row alone.
+            // For the last row only.
             Step::FinalNorm | Step::Head => return self.row(self.rows.saturating_sub(1), layer, step, output),
             // The first step of a batch.
             Step::Embedding => {

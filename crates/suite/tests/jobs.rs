@@ -1,4 +1,4 @@
-//! Requests through the suite, on a host whose clock counts how often it is read.
+//! Requests to the suite, on a host whose clock counts its own readings.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_kernels::{Kernels, Variant};
@@ -83,10 +83,10 @@ fn a_profile_has_every_part_and_changes_no_answer() {
         let names: Vec<&str> = parts.keys().copied().collect();
         assert_eq!(names, ["clock", "head", "norms", "sampling", "steps", "ternary", "tokens", "wkv"]);
         assert!(metrics(&events).iter().all(|m| m.phase == Phase::Profile && m.case == "a"));
-        // With nothing but the clock taking time, what is left after the clock is taken off is nothing.
+        // Only the clock takes time, so nothing is left after subtracting it.
         let work: u64 = parts.iter().filter(|(name, _)| !["clock", "tokens"].contains(name)).map(|(_, v)| v).sum();
         assert_eq!((work, parts["tokens"]), (0, 5));
-        // A token has 11 stretches a layer, the embedding's, the final norm's and the head's.
+        // A token has 11 intervals per layer, plus those of the embedding, the final norm and the head.
         let layers = Preset::by_name("small").unwrap().config().n_layer as u64;
         assert_eq!(parts["clock"], 5 * 3 * (layers * 11 + 3), "{variant:?}");
     }
@@ -105,12 +105,12 @@ fn parts_are_of_the_prompt_and_of_the_tokens_and_change_no_answer() {
             let names: Vec<&str> = parts.map(|m| m.name.as_str()).collect();
             assert_eq!(names, ["ternary", "head", "wkv", "norms", "steps", "sampling"]);
         }
-        // Only reading the clock takes any time here, and that is taken off.
+        // Only reading the clock takes time here, and that is subtracted.
         assert!(layers > 0 && metrics(&events).iter().all(|m| m.value == 0), "{variant:?}");
     }
 }
 
-/// Digests by place.
+/// Digests by position, layer and step.
 fn steps(variant: Variant, prompt: &[u32], tokens: &[u32]) -> BTreeMap<(u32, u32, String), Digest> {
     let steps = Steps { case: "a".into(), prompt: prompt.to_vec(), tokens: tokens.to_vec() };
     let (events, good) = ask(variant, vec![Job::Steps(steps)]);
@@ -134,7 +134,7 @@ fn a_prompt_at_once_has_the_steps_of_its_tokens_one_by_one() {
     assert_eq!(one_by_one.len(), 37 * (1 + 10 * layers as usize + 2));
     for variant in variants() {
         let at_once = steps(variant, &tokens, &[]);
-        // The head is worked out after the last token alone.
+        // The head is computed only after the last token.
         let expected = one_by_one.iter().filter(|((position, layer, _), _)| *layer < layers || *position == 36);
         assert!(at_once.iter().eq(expected), "{variant:?}");
         assert_eq!(steps(variant, &tokens[..20], &tokens[20..]).len(), at_once.len() + 2 * 17);
@@ -202,7 +202,7 @@ fn the_layout_names_every_matrix_once() {
                 "vectors", "vectors"
             ]
         );
-        // The small preset fits every block there is.
+        // The small preset fits every block.
         for layout in layouts {
             assert_eq!(
                 (layout.row_tail.as_str(), layout.col_tail.as_str()),
@@ -231,7 +231,7 @@ fn a_variant_that_cannot_run_here_gives_no_answer_and_names_what_is_missing() {
     assert!(refused > 0);
 }
 
-/// A stream of tokens chosen from no numbers would look like any other.
+/// A stream of tokens chosen from NaN logits would look like any other.
 #[test]
 fn logits_that_are_no_numbers_are_an_error_and_no_stream() {
     let mut weights = Weights::synthetic(&Preset::by_name("small").unwrap().config(), 1).unwrap();

@@ -1,8 +1,8 @@
-//! What threads gain, and that they never cost: decoding with 1, 2 and up to as many threads as there are cores.
+//! The speed-up of threads, and that they never slow decoding down: with 1, 2 and up to as many threads as cores.
 //!
-//! `cargo bench -p bitstate-threads` prints tokens a second and the gain over one thread. A machine drifts, so the
-//! counts of threads take turns, round after round; a gain is the median of what the rounds show, with the interval
-//! that holds the true median with 95 % confidence. A preset's name as an argument chooses it alone.
+//! `cargo bench -p bitstate-threads` prints tokens per second and the speed-up over one thread. Because a machine's
+//! speed drifts, the thread counts alternate in rounds; a speed-up is the median over the rounds, with the interval
+//! that contains the true median with 95 % confidence. A preset's name as an argument selects only that one.
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use bitstate_engine::{Engine, State, TopLogit};
@@ -12,15 +12,15 @@ use bitstate_threads::{Pool, Workers};
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 41;
-/// How long one thread decodes in a round, about.
+/// Approximate time that one thread decodes in a round.
 const ROUND: Duration = Duration::from_millis(20);
 /// Ranks that bound the median of [`ROUNDS`] values with 95 % confidence (binomial, p = 0.5).
 const BOUNDS: [usize; 2] = [13, 27];
 
-/// Takes `state`, which has seen a token, one token further.
+/// Advances `state`, which has at least one token, by one token.
 type Decode = fn(&Engine<'_>, &mut State, &mut [f32]);
 
-/// What of the logits is asked for.
+/// Which logits are requested.
 const DECODES: [(&str, Decode); 2] = [
     ("the largest", |engine, state, room| {
         let mut largest = [TopLogit::default()];
@@ -35,7 +35,7 @@ const DECODES: [(&str, Decode); 2] = [
     }),
 ];
 
-/// Seconds that `tokens` more tokens take.
+/// Seconds for `tokens` more tokens.
 fn time(decode: Decode, engine: &Engine<'_>, state: &mut State, room: &mut [f32], tokens: u32) -> f64 {
     let start = Instant::now();
     for _ in 0..tokens {
@@ -61,13 +61,13 @@ fn main() {
         counts.dedup();
         let pools: Vec<Pool> = counts.iter().map(|&threads| Pool::new(threads).unwrap()).collect();
 
-        // One engine for all, so that its place in memory is the same.
+        // One engine for all, so that its memory addresses are the same.
         let mut engine = Engine::new(&model, Variant::best()).unwrap();
         let (mut state, mut room) = (engine.new_state(), vec![0.0; model.config.vocab_size]);
         engine.advance(&[0], &mut state).unwrap();
         for (logits, decode) in DECODES {
             let tokens = (ROUND.as_secs_f64() / (time(decode, &engine, &mut state, &mut room, 20) / 20.0)) as u32;
-            // Seconds that a round took, for each count of threads.
+            // Seconds of a round, for each number of threads.
             let mut seconds = vec![Vec::new(); counts.len()];
             for _ in 0..ROUNDS {
                 for (pool, seconds) in pools.iter().zip(&mut seconds) {

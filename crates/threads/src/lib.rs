@@ -1,13 +1,15 @@
-//! A small pool of threads for one token at a time: [`Pool`] divides what is large in a token among a few threads, and
-//! is the [`Workers`] of an engine.
+//! A small pool of threads for one token at a time: [`Pool`] divides the large operations of a token among a few
+//! threads, and is the [`Workers`] of an engine.
 //!
-//! What it divides takes around 100 µs and comes back every token, so three things decide:
+//! These operations take around 100 µs and recur every token, which determines the design:
 //!
-//! - **Waking.** A thread that sleeps takes 30 to 100 µs to wake, which is as long as its share of the work. So a
-//!   worker that has nothing to do spins, about as long as a token takes, before it sleeps.
-//! - **Nobody is waited for who has not begun.** The caller takes chunks like any worker, and a worker that comes late,
-//!   or never, has missed them: where a worker sleeps or its core is taken, the caller does the work alone.
-//! - **Nothing is allocated** after the pool is made.
+//! - **Waking.** A sleeping thread takes 30 to 100 µs to wake, as long as its share of the work. So an idle worker
+//! spins,
+//!   about as long as a token takes, before it sleeps.
+//! - **No waiting for a worker that has not started.** The caller takes chunks like any worker, and a late worker
+//! misses
+//!   them: if a worker sleeps or its core is busy, the caller does all the work.
+//! - **No allocation** after the pool is created.
 //!
 //! ```
 //! use bitstate_threads::Pool;

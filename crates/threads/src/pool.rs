@@ -6,8 +6,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread::{Builder, JoinHandle};
 
-/// A few threads that share the work of whoever calls. One call is divided at a time; a call from another thread
-/// meanwhile, or from within a task, is done where it was made.
+/// A few threads that share the work of a caller. One call is divided at a time; a concurrent call from another thread,
+/// or from within a task, runs entirely on its own thread.
 pub struct Pool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
@@ -16,13 +16,13 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool of `threads` threads, the caller's among them: 1 divides nothing.
+    /// A pool of `threads` threads, including the caller's: 1 divides nothing.
     ///
     /// # Errors
-    /// Where the system does not give a thread.
+    /// If the system cannot start a thread.
     ///
     /// # Panics
-    /// Where `threads` is 0.
+    /// If `threads` is 0.
     pub fn new(threads: usize) -> io::Result<Self> {
         assert!(threads > 0, "a pool of no threads could do nothing");
         let mut pool = Pool { shared: Arc::default(), workers: Vec::new(), caller: Mutex::new(()) };
@@ -33,21 +33,21 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Threads at work, the caller's among them.
+    /// Number of threads, including the caller's.
     pub fn threads(&self) -> usize {
         self.workers.len() + 1
     }
 
-    /// Calls `task(i, chunk)` once for each chunk of `chunk` items of `items`, the last of what is left; returns when
-    /// all calls have.
+    /// Calls `task(i, chunk)` once for each chunk of `chunk` items of `items`, the last one possibly shorter; returns
+    /// when all calls have returned.
     ///
     /// # Panics
-    /// Where `chunk` is 0, or a call of `task` panics, with the panic of one of them.
+    /// If `chunk` is 0, or a call of `task` panics, with the panic of one of them.
     pub fn divide<T: Send>(&self, items: &mut [T], chunk: usize, task: impl Fn(usize, &mut [T]) + Sync) {
         let alone = self.workers.is_empty() || items.len() <= chunk;
         let caller = match self.caller.try_lock() {
             Ok(caller) if !alone => caller,
-            // A task that panicked left nothing half done.
+            // A task that panicked left no inconsistent state.
             Err(TryLockError::Poisoned(caller)) if !alone => caller.into_inner(),
             _ => return items.chunks_mut(chunk).enumerate().for_each(|(i, chunk)| task(i, chunk)),
         };
@@ -80,7 +80,7 @@ impl Drop for Pool {
         self.shared.stop();
         self.wake();
         for worker in self.workers.drain(..) {
-            // A worker ends only here, and catches what a task throws.
+            // A worker ends only here, and catches panics of a task.
             let _ = worker.join();
         }
     }

@@ -1,4 +1,4 @@
-//! What the caller and the workers share: the task of the moment, and who is at it.
+//! State shared by the caller and the workers: the current task, and the workers running it.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,35 +6,35 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{hint, mem, thread};
 
-/// How often a worker looks for a task before it sleeps: around a millisecond, a pause being 15 to 45 ns. The largest
-/// preset spends that long between two heads.
+/// How often a worker checks for a task before it sleeps: around a millisecond, a pause being 15 to 45 ns. The largest
+/// preset takes that long between two heads.
 const PAUSES: usize = 40_000;
 /// Checks between two yields of the core, so that more threads than cores make progress.
 const PAUSES_PER_YIELD: usize = 64;
 
-/// A task while it runs. Each thread that calls it takes what there is to do until nothing is left.
+/// A running task. Each thread that calls it processes chunks until none is left.
 type Task = &'static (dyn Fn() + Sync);
 type Panic = Box<dyn Any + Send>;
 
 #[derive(Default)]
 pub struct Shared {
-    /// Counts the tasks, so that a worker sees that there is a new one.
+    /// Number of tasks so far, so that a worker detects a new one.
     count: AtomicUsize,
-    /// The task, as long as a worker may still begin it.
+    /// The task, as long as a worker may still start it.
     task: Mutex<Option<Task>>,
-    /// Workers at the task: grows only while `task` is locked and there, so not after it was taken away.
+    /// Workers running the task: increases only while `task` is locked and present, so not after it was removed.
     busy: AtomicUsize,
-    /// The first panic of a worker at the task.
+    /// The first panic of a worker in the task.
     panic: Mutex<Option<Panic>>,
     stop: AtomicBool,
 }
 
 impl Shared {
-    /// Calls `task` here and, through `wake`, on the workers that come before it is done here; returns once all who
-    /// began it have returned. One caller at a time.
+    /// Calls `task` here and, after `wake`, on the workers that start before it is finished here; returns when all that
+    /// started it have returned. One caller at a time.
     ///
     /// # Panics
-    /// Where the task panics, here or on a worker, with that panic.
+    /// If the task panics, here or on a worker, with that panic.
     pub fn run(&self, task: &(dyn Fn() + Sync), wake: impl FnOnce()) {
         {
             let _open = Open::new(self, task);
@@ -46,7 +46,7 @@ impl Shared {
         }
     }
 
-    /// What a worker does from its start to its end.
+    /// The main loop of a worker.
     pub fn work(&self) {
         let mut seen = 0;
         while !self.stop.load(Ordering::Acquire) {
@@ -64,13 +64,13 @@ impl Shared {
         }
     }
 
-    /// Tells the workers to end; they must be woken.
+    /// Requests the workers to end; they must be woken.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Release);
         self.count.fetch_add(1, Ordering::Release);
     }
 
-    /// The task, if it may still be begun; the caller is counted as busy with it then.
+    /// The task, if it may still be started; the caller is then counted as busy with it.
     fn begin(&self) -> Option<Task> {
         let task = lock(&self.task);
         if task.is_some() {
@@ -79,7 +79,7 @@ impl Shared {
         *task
     }
 
-    /// Until there is a task after the `seen`-th: spins, then sleeps. May return early.
+    /// Waits for a task after the `seen`-th: spins, then sleeps. May return early.
     fn wait(&self, seen: usize) {
         for i in 0..PAUSES {
             if self.count.load(Ordering::Acquire) != seen {
@@ -87,13 +87,13 @@ impl Shared {
             }
             pause(i);
         }
-        // Whoever counts on unparks after it, so a task that came since the last look is not slept through.
+        // A new task unparks after incrementing the counter, so a task since the last check is not missed.
         thread::park();
     }
 }
 
-/// A task that workers may begin. When it goes, also by a panic, no worker begins it any more and all who did have
-/// returned.
+/// A task that workers may start. When dropped, also during a panic, no worker can start it any more, and all that did
+/// have returned.
 struct Open<'s>(&'s Shared);
 
 impl<'s> Open<'s> {
@@ -113,7 +113,7 @@ impl<'s> Open<'s> {
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         *lock(&self.0.task) = None;
-        // The first looks are the usual case: the workers end with the caller.
+        // Usually only a few checks: the workers finish with the caller.
         for i in 0.. {
             if self.0.busy.load(Ordering::Acquire) == 0 {
                 return;
@@ -123,7 +123,7 @@ impl Drop for Open<'_> {
     }
 }
 
-/// Nothing panics while it holds one of these locks, so none is ever poisoned in earnest.
+/// Nothing panics while holding one of these locks, so a poisoned one is still consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// The system's allocator, counting what all threads ask of it.
+/// The system's allocator, counting all allocations.
 struct Counting(AtomicUsize);
 
 #[global_allocator]
@@ -48,7 +48,7 @@ fn a_divided_token_allocates_nothing() {
         let mut engine = Engine::new(&model, Variant::best()).unwrap();
         engine.set_workers(Some(&pool));
         let (mut state, mut logits) = (engine.new_state(), vec![0.0; model.config.vocab_size]);
-        // Every worker has begun after this.
+        // Every worker has started after this.
         std::thread::sleep(Duration::from_millis(200));
         engine.forward(0, &mut state, &mut logits).unwrap();
         let before = calls();

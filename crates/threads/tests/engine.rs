@@ -1,4 +1,4 @@
-//! An engine with workers: the logits' bits for any number of threads, nothing allocated, nothing small divided.
+//! An engine with workers: bit-identical logits for any number of threads, no allocation, and nothing small is divided.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -35,7 +35,7 @@ fn config([vocab_size, n_head, head_size, ff_mult]: [usize; 4]) -> Config {
     Config { vocab_size, n_layer: 1, n_embd, n_head, head_size, ff_mult, max_seq_len: 8, dropout: 0.0 }
 }
 
-/// Counts what it is given to divide, and divides it from the end.
+/// Counts the divided operations, and processes their chunks in reverse order.
 #[derive(Default)]
 struct Backwards(AtomicUsize);
 
@@ -48,7 +48,7 @@ impl Workers for Backwards {
     }
 }
 
-/// The bits of the logits after each of some tokens, and of the largest alone.
+/// The bits of all logits, and of the largest alone, after each of some tokens.
 fn stream(engine: &Engine<'_>) -> Vec<Vec<u32>> {
     let vocab_size = engine.config().vocab_size;
     let (mut state, mut logits) = (engine.new_state(), vec![f32::NAN; vocab_size]);
@@ -61,7 +61,7 @@ fn stream(engine: &Engine<'_>) -> Vec<Vec<u32>> {
         let mut top = vec![TopLogit::default(); n];
         let path = engine.top_logits(&mut state, &mut top, &mut logits).unwrap();
         bits.push(top.iter().flat_map(|top| [top.token, top.logit.to_bits()]).collect());
-        // How many logits were computed is the same too.
+        // The number of computed logits is the same too.
         let HeadPath::TwoStage { exact } = path else { continue };
         bits.push(vec![exact as u32]);
     }
@@ -87,7 +87,7 @@ fn the_bits_are_the_same_for_any_number_of_threads() {
                     let mut engine = Engine::new(&model, variant).unwrap();
                     let expected = stream(&engine);
                     let backwards = Backwards::default();
-                    // An engine of its own, which does not outlive what counts.
+                    // A separate engine, which must not outlive the counter.
                     let mut counted = Engine::new(&model, variant).unwrap();
                     counted.set_workers(Some(&backwards));
                     assert!(stream(&counted) == expected, "{shape:?} {version} {variant:?} backwards");

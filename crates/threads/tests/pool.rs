@@ -1,4 +1,4 @@
-//! The pool: every item once, whatever comes between; a panic reaches the caller; it ends when told to.
+//! The pool: every item exactly once, whatever happens; a panic reaches the caller; it ends on request.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 use support::within;
 
-/// More than there are cores, on most machines.
+/// More than the cores of most machines.
 const THREADS: [usize; 6] = [1, 2, 3, 5, 8, 33];
 
 /// Adds one to each item, and to `items[i]` nothing but what is its place.
@@ -44,7 +44,7 @@ fn every_item_is_given_once() {
     });
 }
 
-/// Two threads that each wait for the other can only end if both are at it.
+/// Two threads that wait for each other can only finish if both run the task.
 #[test]
 fn threads_do_work_together() {
     within(60, || {
@@ -63,7 +63,7 @@ fn threads_do_work_together() {
     });
 }
 
-/// The message of the panic that `task` ends in.
+/// The message of the panic of `task`.
 fn message(task: impl FnOnce()) -> String {
     *catch_unwind(AssertUnwindSafe(task)).unwrap_err().downcast::<String>().unwrap()
 }
@@ -84,7 +84,7 @@ fn a_panic_reaches_the_caller_and_the_pool_goes_on() {
     });
 }
 
-/// The panic of a worker and that of the caller, each alone, and each after the other has begun.
+/// Panics of a worker and of the caller, each alone, and each after the other has started.
 #[test]
 fn a_panic_on_either_side_waits_for_the_other() {
     within(60, || {
@@ -118,7 +118,7 @@ fn a_pool_is_dropped_at_any_moment() {
         for threads in THREADS {
             for round in 0..20 {
                 let pool = Pool::new(threads).unwrap();
-                // Workers not yet begun, at work, spinning, asleep.
+                // Workers not yet started, running, spinning, asleep.
                 if round % 4 > 0 {
                     count(&pool, &mut (0..100).collect::<Vec<_>>(), 3);
                 }

@@ -1,4 +1,4 @@
-//! A pool that has nothing to do sleeps. The only test of its program, because the time is the process's.
+//! An idle pool sleeps. The only test of its program, because the CPU time is that of the process.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -7,7 +7,7 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// Ticks, a hundredth of a second each, that all threads of this process have run.
+/// CPU time of all threads of this process, in ticks of a hundredth of a second.
 fn ticks() -> u64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     // After the name in parentheses: field 3 onwards; user and system time are 14 and 15.

@@ -1,13 +1,13 @@
-//! How much faster a fused step over whole sequences is than a loop over their tokens in the same framework's tensor
-//! operations, as one writes it first: `cargo bench -p bitstate-train`.
+//! Compares a fused step over whole sequences with a straightforward loop over tokens in the same framework's tensor
+//! operations: `cargo bench -p bitstate-train`.
 //!
-//! Both compute the loss of the `byte` preset and the gradients of all its parameters, and in f32 both must come to the
-//! same ones: otherwise this ends with an error and no number. Timed is the ternary model. There another order of f32
-//! sums rounds an activation to the neighbouring INT8 now and then, the state carries that on, and gradients drift apart
+//! Both compute the loss of the `byte` preset and the gradients of all its parameters. In f32 both must agree:
+//! otherwise this exits with an error and no number. The ternary model is timed. There a different order of f32 sums
+//! rounds an activation to the neighbouring INT8 now and then, the state propagates that, and the gradients diverge
 //! with the length, by 1 % after 32 tokens.
 //!
-//! The framework is compiled as the trainer compiles it, which for its elementwise operations is without optimisation
-//! (see the profiles in the workspace's `Cargo.toml`): the loop pays for that, the fused steps hardly use them.
+//! The framework is compiled as for the trainer, with unoptimised elementwise operations (see the profiles in the
+//! workspace's `Cargo.toml`): that slows the loop down, while the fused steps hardly use them.
 
 use bitstate_model::{Config, Preset};
 use bitstate_train::net::{Batch, Net};
@@ -21,7 +21,7 @@ use std::time::Instant;
 
 const SEQUENCES: usize = 16;
 const SEQ_LEN: usize = 64;
-/// Steps of each, one after the other by turns.
+/// Steps of each, alternating.
 const STEPS: usize = 3;
 
 fn main() -> ExitCode {
@@ -67,7 +67,7 @@ fn timed(step: impl FnOnce() -> Step) -> f64 {
 
 type Step = (f32, Vec<Vec<f32>>);
 
-/// Where the two differ by more than the rounding of f32, which a group norm of the first tokens makes half a percent of.
+/// A difference larger than the rounding of f32, which a group norm of the first tokens amplifies to half a percent.
 fn difference(params: &Params, fused: &Step, naive: &Step) -> Option<String> {
     if (fused.0 - naive.0).abs() > 1e-4 {
         return Some(format!("the losses differ: {} and {}", fused.0, naive.0));
@@ -100,14 +100,14 @@ struct Naive<'a> {
     leaves: &'a [Tensor],
 }
 
-/// What a layer remembers: the rows before, and the matrices of the heads.
+/// A layer's state: the previous rows, and the matrices of the heads.
 struct Memory {
     time: Tensor,
     channel: Tensor,
     a: Tensor,
 }
 
-/// A layer's matrices made ternary, and decay and bonus: once a step.
+/// A layer's ternary matrices, decay and bonus, computed once per step.
 struct Ready {
     weights: Vec<Tensor>,
     w: Tensor,

@@ -1,4 +1,4 @@
-//! How long a training step of the `byte` preset takes, part by part: `cargo run --release --example step`.
+//! Times a training step of the `byte` preset, part by part: `cargo run --release --example step`.
 
 use bitstate_model::Preset;
 use bitstate_train::net::{Batch, Net};

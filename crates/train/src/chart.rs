@@ -1,4 +1,4 @@
-//! The loss of a run over the tokens it has seen, as `loss.svg` and `loss.png` beside its log.
+//! The loss of a run over its tokens, as `loss.svg` and `loss.png` beside its log.
 
 use crate::error::Error;
 use crate::file::{LOG_LIMIT, read, write_atomically};
@@ -11,21 +11,21 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Once;
 
-/// Width and height in pixels; a PNG has twice as many, for sharp screens.
+/// Width and height in pixels; a PNG has twice as many, for high-density screens.
 const SIZE: (u32, u32) = (860, 480);
-/// Points of the training curve: each is the mean of as many lines of the log as it takes.
+/// Points of the training curve: each is the mean of an equal number of lines of the log.
 const POINTS: usize = 300;
-// Two of the Okabe–Ito set, which colour-blind readers tell apart.
+// From the Okabe–Ito palette, which colour-blind readers can distinguish.
 const TRAINING: RGBColor = RGBColor(0x56, 0xb4, 0xe9);
 const HELD_OUT: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
 
-/// Tokens seen, and nats a token.
+/// Tokens seen, and nats per token.
 type Curve = Vec<(f64, f64)>;
 
-/// Draws the log at `path`; nothing where it holds no loss yet.
+/// Draws the log at `path`; nothing if it contains no loss yet.
 ///
 /// # Errors
-/// Where the log cannot be read or a chart cannot be written.
+/// If the log cannot be read or a chart cannot be written.
 pub fn draw(path: &Path) -> Result<(), Error> {
     let text = read(path, LOG_LIMIT)?;
     let text = String::from_utf8_lossy(&text);
@@ -40,8 +40,8 @@ pub fn draw(path: &Path) -> Result<(), Error> {
     write_atomically(&path.with_file_name("loss.png"), |file| file.write_all(&png))
 }
 
-/// The cross entropies of the events of a kind. A run that was killed and resumed has steps twice: the later line holds.
-/// A line cut short by a kill is left out.
+/// The cross entropies of the events of one kind. A run that was killed and resumed logs steps twice: the later line
+/// counts. A truncated line is skipped.
 fn curve(log: &str, event: &str) -> Curve {
     let mut steps = BTreeMap::new();
     for line in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
@@ -49,7 +49,7 @@ fn curve(log: &str, event: &str) -> Curve {
         if let (true, Some(step), Some(tokens), Some(loss)) =
             (line["event"] == event, line["step"].as_u64(), number("tokens"), number("cross_entropy"))
         {
-            // What stood there of later steps was of the run before it was resumed.
+            // Later steps were logged before the run was resumed.
             steps.split_off(&step);
             steps.insert(step, (tokens, loss));
         }
@@ -57,7 +57,7 @@ fn curve(log: &str, event: &str) -> Curve {
     steps.into_values().collect()
 }
 
-/// At most [`POINTS`] points: means of equal runs of them.
+/// At most [`POINTS`] points: means of equally many values.
 fn thinned(curve: &Curve) -> Curve {
     let run = curve.len().div_ceil(POINTS).max(1);
     let mean = |of: &[(f64, f64)]| {
@@ -152,7 +152,7 @@ impl Chart {
     }
 }
 
-/// The font travels with the program, so a chart comes out the same on a machine that has none.
+/// The font is part of the program, so a chart is the same on a machine without fonts.
 fn fonts() {
     static FONT: Once = Once::new();
     FONT.call_once(|| {
@@ -160,7 +160,7 @@ fn fonts() {
     });
 }
 
-/// A number of tokens as a person says it.
+/// A number of tokens as text.
 fn amount(tokens: f64) -> String {
     match tokens {
         0.0 => "0".into(),

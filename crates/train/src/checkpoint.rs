@@ -1,7 +1,7 @@
-//! Checkpoints: a safetensors file with the parameters, the optimiser's state, and where the run is.
+//! Checkpoints: a safetensors file with the parameters, the optimiser's state, and the position of the run.
 //!
-//! Tensors: each parameter under its name, its means under `adam.m.` and `adam.v.` and its name; all f32. The
-//! metadata's `bitstate` is a [`Position`] as JSON.
+//! Tensors, all f32: each parameter under its name, and its Adam means under `adam.m.` and `adam.v.` followed by the
+//! name. The metadata's `bitstate` is a [`Position`] as JSON.
 
 use crate::error::Error;
 use crate::file::write_atomically;
@@ -24,33 +24,33 @@ fn mean_of(name: &str) -> String {
     format!("adam.m.{name}")
 }
 
-/// The tensor that holds the mean of its square.
+/// The tensor that holds the mean of its squared gradient.
 fn square_of(name: &str) -> String {
     format!("adam.v.{name}")
 }
 
-/// What the model is, and how far its training has come.
+/// The model, and the progress of its training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Position {
     /// V, L, D, H, S, ff_mult, max_seq_len.
     pub shapes: [usize; 7],
-    /// Whether it is trained to be ternary.
+    /// Whether it is trained as ternary.
     pub bitnet: bool,
     /// XXH64 of the `tokenizer.json`, or `byte`.
     pub tokenizer: String,
     /// The token that ends a text; `None` in checkpoints of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<u32>,
-    /// XXH64 of the file of tokens that it is trained on.
+    /// XXH64 of the training token file.
     pub data: String,
     /// Steps done.
     pub step: u64,
-    /// Tokens seen.
+    /// Tokens processed.
     pub tokens: u64,
-    /// Epoch and window that come next.
+    /// The next epoch and window.
     pub windows: [u64; 2],
-    /// Least bits a byte on held-out text so far.
+    /// Lowest bits per byte on held-out text so far.
     pub best: Option<f64>,
     /// The seed of the run.
     pub seed: u64,
@@ -63,7 +63,7 @@ impl Position {
         Config { vocab_size, n_layer, n_embd, n_head, head_size, ff_mult, max_seq_len, dropout: 0.0 }
     }
 
-    /// What this is and `other` is not: another model, other data or another seed.
+    /// The first field in which this differs from `other`, of model, data and seed.
     pub fn difference(&self, other: &Position) -> Option<String> {
         const SIZES: [&str; 7] = ["vocab_size", "n_layer", "n_embd", "n_head", "head_size", "ff_mult", "seq_len"];
         let sizes = SIZES.iter().zip(self.shapes.iter().zip(&other.shapes));
@@ -91,22 +91,22 @@ impl Position {
     }
 }
 
-/// A training run at rest.
+/// The saved state of a training run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
-    /// Where it is.
+    /// Its position.
     pub position: Position,
-    /// Its numbers.
+    /// The parameters.
     pub params: Params,
-    /// Its optimiser.
+    /// The optimiser's state.
     pub adam: AdamW,
 }
 
 impl Checkpoint {
-    /// Writes it to `path`, whole or not at all.
+    /// Writes it to `path` atomically.
     ///
     /// # Errors
-    /// Where that cannot be done; a file that was there is still there then.
+    /// If it cannot be written; an existing file is then unchanged.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
         let parts = self.params.0.iter().zip(self.adam.m.iter().zip(&self.adam.v));
         let tensors = parts.flat_map(|(param, (m, v))| {
@@ -124,31 +124,31 @@ impl Checkpoint {
         write_atomically(path, |file| file.write_all(&bytes))
     }
 
-    /// Whether the file at `path` says that it is one of these, and not safetensors of another making.
+    /// Whether the file at `path` is marked as a checkpoint, rather than another safetensors file.
     ///
     /// # Errors
-    /// Where it cannot be read or is no safetensors file.
+    /// If it cannot be read or is not a safetensors file.
     pub fn is_one(path: &Path) -> Result<bool, Error> {
         let header = Tensors::open(path)?.metadata;
         Ok(header.metadata().as_ref().is_some_and(|metadata| metadata.contains_key(KEY)))
     }
 
-    /// Reads what [`save`](Checkpoint::save) wrote.
+    /// Reads a file of [`save`](Checkpoint::save).
     ///
     /// # Errors
-    /// Where the file cannot be read or is no checkpoint, with the tensor that is missing or of another shape.
+    /// If the file cannot be read or is not a checkpoint; names a tensor that is missing or has another shape.
     pub fn load(path: &Path) -> Result<Checkpoint, Error> {
         let file = Tensors::open(path)?;
         let wrong = |problem: String| Error::content(path, problem);
         let position = file.metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
         let position =
-            position.ok_or_else(|| wrong("a safetensors file, but no checkpoint of a training run".into()))?;
+            position.ok_or_else(|| wrong("a safetensors file, but not a checkpoint of a training run".into()))?;
         let position: Position = serde_json::from_str(position).map_err(|error| wrong(error.to_string()))?;
         let bytes = file.read(path)?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
         let config = position.config();
         config.validate().map_err(|error| wrong(error.to_string()))?;
-        // Before room is made for them: a few of the tensors, as many values as the shapes say at the least.
+        // Checked before allocating: some of the tensors, which need at least this many values for the shapes.
         let [v, l, d, ff] = [config.vocab_size, config.n_layer, config.n_embd, config.ff_mult].map(|size| size as u128);
         if (v * d + l * d * d * ff) * 4 > bytes.len() as u128 {
             let shapes = format!("{v} tokens, {l} layers, {d} channels, ff_mult {ff}");

@@ -1,4 +1,4 @@
-//! `train.toml`: strict, with a default for everything that has a sensible one.
+//! `train.toml`: parsed strictly, with defaults where there is a sensible one.
 
 use crate::curriculum::{self, Stage};
 use crate::error::{Error, nearest};
@@ -15,33 +15,33 @@ pub struct TrainConfig {
     pub data: PathBuf,
     /// Folder of the run: checkpoints and log.
     pub out: PathBuf,
-    /// Seed of the start and of the order of the text.
+    /// Seed of the initial parameters and of the order of the text.
     #[serde(default = "one")]
     pub seed: u64,
     /// Optimiser steps.
     pub steps: u64,
-    /// A checkpoint of a model of the same shapes to start from, in f32 or ternary; else parameters are random. Its
-    /// optimiser is not taken over.
+    /// Checkpoint of a model of the same shapes to start from, f32 or ternary; by default parameters are random. Its
+    /// optimiser state is not used.
     pub start: Option<PathBuf>,
     /// The model.
     pub model: ModelConfig,
-    /// What a step sees.
+    /// The data of a step.
     #[serde(default)]
     pub batch: BatchConfig,
-    /// Where the length of the sequences changes; `batch` holds up to the first of these.
+    /// Changes of the sequence length; `batch` applies until the first one.
     #[serde(default)]
     pub curriculum: Vec<Stage>,
-    /// How a step moves.
+    /// The optimiser.
     #[serde(default)]
     pub optimizer: OptimizerConfig,
-    /// A teacher to learn from, beside the text.
+    /// A teacher for distillation.
     pub distill: Option<DistillConfig>,
-    /// When to look.
+    /// Intervals of logging, validation and checkpoints.
     #[serde(default)]
     pub watch: WatchConfig,
 }
 
-/// The model: a preset, and what is different from it.
+/// The model: a preset, and overrides.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
@@ -50,7 +50,7 @@ pub struct ModelConfig {
     /// Ternary weights and INT8 activations; false for a teacher in f32.
     #[serde(default = "yes")]
     pub bitnet: bool,
-    /// V; that of the tokenizer where it is not given.
+    /// V; by default that of the tokenizer.
     pub vocab_size: Option<usize>,
     /// L.
     pub n_layer: Option<usize>,
@@ -60,20 +60,20 @@ pub struct ModelConfig {
     pub n_head: Option<usize>,
     /// F / D.
     pub ff_mult: Option<usize>,
-    /// Share of what each mix adds to the residual stream that training leaves out, at random.
+    /// Dropout: the fraction of each mix's output to the residual stream that is zeroed at random.
     #[serde(default)]
     pub dropout: f64,
 }
 
-/// What a step sees.
+/// The data of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchConfig {
-    /// Sequences of a forward pass.
+    /// Sequences per forward pass.
     pub sequences: usize,
-    /// Tokens of a sequence.
+    /// Tokens per sequence.
     pub seq_len: usize,
-    /// Forward passes of a step.
+    /// Forward passes per step.
     pub accumulate: usize,
 }
 
@@ -87,17 +87,17 @@ impl Default for BatchConfig {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimizerConfig {
-    /// The highest learning rate.
+    /// The peak learning rate.
     pub lr: f64,
-    /// Steps over which it rises to that.
+    /// Steps of linear warmup to the peak.
     pub warmup: u64,
-    /// Share of it that is left at the last step; a cosine goes there.
+    /// Fraction of the peak at the last step, reached by a cosine schedule.
     pub final_share: f64,
-    /// Pull on the matrices towards zero, times the learning rate.
+    /// Weight decay of the matrices, times the learning rate.
     pub weight_decay: f64,
-    /// Memory of the gradient and of its square.
+    /// Decay rates of the means of the gradient and of its square.
     pub betas: [f64; 2],
-    /// Longest gradient; a longer one is shortened to it.
+    /// Largest gradient norm; a larger gradient is clipped to it.
     pub clip: f64,
 }
 
@@ -108,7 +108,7 @@ impl Default for OptimizerConfig {
     }
 }
 
-/// Learning from a teacher: `α·KL(teacher‖student)·T² + (1-α)·CE`.
+/// Distillation from a teacher: `α·KL(teacher‖student)·T² + (1-α)·CE`.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DistillConfig {
@@ -122,26 +122,26 @@ pub struct DistillConfig {
     pub temperature: f64,
 }
 
-/// Most tokens of a forward pass.
+/// Most tokens in a forward pass.
 const MOST_TOKENS: usize = 1 << 24;
 
-/// When to look; in steps, 0 for never.
+/// Intervals in steps, 0 for never.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WatchConfig {
-    /// A line of the log.
+    /// A line in the log.
     pub log: u64,
-    /// The loss on held-out text, and a checkpoint kept apart where it is the best.
+    /// The loss on held-out text, with a separate checkpoint if it is the lowest so far.
     pub validate: u64,
-    /// Windows of held-out text, at most.
+    /// Largest number of windows of held-out text.
     pub validate_windows: usize,
-    /// A checkpoint; the end of a run always leaves one.
+    /// A checkpoint; the end of a run always writes one.
     pub checkpoint: u64,
-    /// A sample of what the model writes.
+    /// A text sample from the model.
     pub sample: u64,
-    /// Tokens of a sample, at most.
+    /// Largest number of tokens in a sample.
     pub sample_tokens: usize,
-    /// What a sample goes on from.
+    /// The prompt of a sample.
     pub prompt: String,
 }
 
@@ -176,10 +176,10 @@ fn temperature() -> f64 {
 }
 
 impl TrainConfig {
-    /// Reads a `train.toml`. Paths in it are from the folder it lies in.
+    /// Reads a `train.toml`. Paths in it are relative to its folder.
     ///
     /// # Errors
-    /// Names the key that is wrong, and the nearest right one where it is misspelt.
+    /// Names the invalid key, and the nearest valid one if it is misspelt.
     pub fn load(path: &Path) -> Result<TrainConfig, Error> {
         let text = String::from_utf8(read(path, CONFIG_LIMIT)?)
             .map_err(|error| Error::content(path, format_args!("not UTF-8: {}", error.utf8_error())))?;
@@ -195,7 +195,7 @@ impl TrainConfig {
         Ok(config)
     }
 
-    /// The configuration that `text` says.
+    /// Parses a configuration.
     ///
     /// # Errors
     /// As [`load`](TrainConfig::load), without the file.
@@ -251,10 +251,11 @@ impl TrainConfig {
 }
 
 impl ModelConfig {
-    /// Shapes of the model over a tokenizer of `tokens`.
+    /// Shapes of the model for a tokenizer of `tokens` tokens.
     ///
     /// # Errors
-    /// Where there is no such preset, the heads do not cover the width, or the tokenizer has more tokens than the model.
+    /// If the preset does not exist, the heads do not divide the width, or the tokenizer has more tokens than the
+    /// model.
     pub fn shapes(&self, tokens: usize, seq_len: usize) -> Result<Config, Error> {
         let preset = Preset::by_name(&self.preset).map_err(|error| Error::Refused(format!("model.preset: {error}")))?;
         let mut config = preset.config();
@@ -282,7 +283,7 @@ impl ModelConfig {
     }
 }
 
-/// A parser's message with the nearest key, where it names one that there is not and those that there are.
+/// A parser's message, with the nearest valid key if it names an unknown one.
 fn explain(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let unknown = message.contains("unknown field").then(|| quoted.next()).flatten();

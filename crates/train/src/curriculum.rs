@@ -1,23 +1,23 @@
-//! The length curriculum: short sequences first, because a step on them is cheap, longer ones when there is something to
-//! remember.
+//! The length curriculum: short sequences first, because their steps are cheap, longer ones later, for long-range
+//! dependencies.
 
 use crate::config::{BatchConfig, TrainConfig};
 use serde::{Deserialize, Serialize};
 
-/// What a step sees from some step on.
+/// The data of each step from a given step on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
     /// The first step of the stage; steps are counted from 1.
     pub from_step: u64,
-    /// Tokens of a sequence.
+    /// Tokens per sequence.
     pub seq_len: usize,
-    /// Sequences of a forward pass; those of `batch` where it is not given.
+    /// Sequences per forward pass; by default those of `batch`.
     pub sequences: Option<usize>,
 }
 
 impl TrainConfig {
-    /// What step `step`, counted from 1, sees.
+    /// The batch of step `step`, counted from 1.
     pub fn batch_at(&self, step: u64) -> BatchConfig {
         match self.curriculum.iter().rev().find(|stage| stage.from_step <= step) {
             None => self.batch,
@@ -27,18 +27,18 @@ impl TrainConfig {
         }
     }
 
-    /// All lengths of sequences, in the order of the run.
+    /// All sequence lengths, in the order of the run.
     pub fn seq_lens(&self) -> impl Iterator<Item = usize> {
         [self.batch.seq_len].into_iter().chain(self.curriculum.iter().map(|stage| stage.seq_len))
     }
 
-    /// The longest of them, which validation uses from the first step on: so its numbers compare.
+    /// The longest one, which validation always uses so that its results are comparable.
     pub fn longest(&self) -> usize {
         self.seq_lens().fold(0, usize::max)
     }
 }
 
-/// That the stages follow each other and each sees something.
+/// Checks that stages are in order and not empty.
 pub(crate) fn check(stages: &[Stage]) -> Result<(), String> {
     let mut before = 1;
     for (i, stage) in stages.iter().enumerate() {

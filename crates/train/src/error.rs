@@ -1,4 +1,4 @@
-//! What can go wrong, a sentence each.
+//! The errors of the trainer.
 
 use std::fmt::Display;
 use std::io;
@@ -14,32 +14,32 @@ pub enum Error {
         what: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: io::Error,
     },
-    /// A text or a tokenizer could not be read, or is none.
+    /// A text or a tokenizer could not be read, or is malformed.
     #[error(transparent)]
     Input(#[from] bitstate_tokenizer::FileError),
     /// A file could not be written.
     #[error(transparent)]
     Write(#[from] bitstate_files::WriteError),
-    /// The file's content is not what it should be.
+    /// A malformed file.
     #[error("{}: {problem}", path.display())]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// What is wrong and how to fix it.
         problem: String,
     },
-    /// `train.toml` says something that cannot be.
+    /// An invalid `train.toml`.
     #[error("{}: {problem}", path.display())]
     Config {
         /// The file.
         path: PathBuf,
-        /// What is wrong, with the nearest right key where one is misspelt.
+        /// What is wrong, with the nearest valid key for a misspelt one.
         problem: String,
     },
-    /// The loss or a gradient is no number any more.
+    /// The loss or a gradient is not finite.
     #[error(
         "the loss is {loss} at step {step}: training stopped, the checkpoint of step {kept} is kept; \
          a lower lr or a longer warmup may help"
@@ -47,9 +47,9 @@ pub enum Error {
     NotFinite {
         /// The step.
         step: u64,
-        /// What the loss was.
+        /// The loss.
         loss: f32,
-        /// The step of the checkpoint that is kept; 0 if there is none.
+        /// The step of the last checkpoint; 0 if there is none.
         kept: u64,
     },
     /// The weights cannot be written as a BITS file.
@@ -58,7 +58,7 @@ pub enum Error {
     /// A tokenizer failed on a text.
     #[error(transparent)]
     Tokenize(#[from] bitstate_tokenizer::TokenizeError),
-    /// Anything else that was asked for and cannot be.
+    /// Any other refused request.
     #[error("{0}")]
     Refused(String),
 }

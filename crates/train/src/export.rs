@@ -1,4 +1,4 @@
-//! A trained model as a BITS file.
+//! Exports a trained model as a BITS file.
 
 use crate::error::Error;
 use crate::kernels::bit_linear::ternary;
@@ -8,10 +8,10 @@ use bitstate_model::{
     Weights,
 };
 
-/// The file of version 1.2 of the model that `params` are, made ternary and INT8 as training sees it.
+/// The BITS 1.2 file of the model `params`, with the ternary and INT8 values that training uses.
 ///
 /// # Errors
-/// Where a number is not finite.
+/// If a number is not finite.
 pub fn export(config: &Config, params: &Params) -> Result<Vec<u8>, Error> {
     let export = Export { params };
     let layers = (0..config.n_layer).map(|l| export.layer(&format!("blocks.{l}."))).collect();

@@ -1,23 +1,23 @@
-//! Files of the trainer: there whole or not at all, and read up to a limit.
+//! The trainer's files: written atomically, and read up to a limit.
 
 use crate::error::Error;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-/// Largest `tokenizer.json` that is read, in bytes, as elsewhere.
+/// Size limit of a `tokenizer.json`, in bytes.
 pub const TOKENIZER_LIMIT: u64 = 256 << 20;
-/// Largest `train.toml`.
+/// Size limit of a `train.toml`.
 pub const CONFIG_LIMIT: u64 = 1 << 20;
-/// Largest `log.jsonl` that a chart is drawn of: more lines than any run writes.
+/// Size limit of a `log.jsonl` for a chart: more lines than any run writes.
 pub const LOG_LIMIT: u64 = 1 << 30;
 
-/// Writes `path` by `write`: to a temporary file, onto the disk, and then under its name; a link stays one, a device or a
-/// pipe is written to. Where any of that fails (a full disk, say) what was at `path` stays as it was. Its folder is made if
-/// there is none.
+/// Writes `path` with `write`: to a temporary file, which is synced and renamed; a link stays a link, a device or a
+/// pipe is written to. If any of that fails (such as on a full disk), `path` is unchanged. Its folder is created if
+/// missing.
 ///
 /// # Errors
-/// Names the file and why.
+/// Names the file and the cause.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(Error::file("make", folder))?;
@@ -29,7 +29,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     bitstate_files::read(path, limit).map_err(Error::file("read", path))
 }
 
-/// Removes the temporary files that a killed process left in `folder`, in the midst of [`write_atomically`].
+/// Removes the temporary files of [`write_atomically`] that a killed process left in `folder`.
 pub fn sweep(folder: &Path) -> Result<(), Error> {
     bitstate_files::sweep(folder).map_err(Error::file("remove what a killed run left in", folder))
 }

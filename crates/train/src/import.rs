@@ -1,4 +1,4 @@
-//! A checkpoint in PyTorch's manner, a safetensors file of named tensors, as a BITS file.
+//! Converts a checkpoint with PyTorch tensor names, as a safetensors file, to a BITS file.
 //!
 //! | tensor | shape |
 //! |---|---|
@@ -9,10 +9,10 @@
 //! | `blocks.L.tm.{log_decay,u}` | H × S |
 //! | `blocks.L.tm.mu_{r,k,v,g}`, `blocks.L.cm.mu_{k,r}` | D, or 1 × 1 × D |
 //!
-//! All in F32: matrices are made ternary here as training does it. Or matrices and embedding are I8 already, with a
-//! `….scale` beside each `….weight`: one number for a matrix, V for the embedding. A matrix of -1, 0 and 1 is taken as it
-//! is; one of other integers is what its products with the scale are, made ternary. Names may have a common prefix, as
-//! `_orig_mod.`, and `head.weight` may stand there where it is the embedding once more. Shapes are read off the tensors.
+//! All in F32: matrices are made ternary here as in training. Or matrices and embedding are already I8, with a
+//! `….scale` beside each `….weight`: one number for a matrix, V for the embedding. A matrix of -1, 0 and 1 is kept; one
+//! of other integers is multiplied by the scale and made ternary. Names may have a common prefix, such as `_orig_mod.`,
+//! and `head.weight` may be present if it equals the embedding. Shapes are taken from the tensors.
 
 use crate::error::Error;
 use crate::kernels::bit_linear::ternary;
@@ -25,14 +25,14 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use std::path::Path;
 
-/// A file's header holds the longest sequence of training, which such a checkpoint does not tell; no engine is bound by
-/// it.
+/// The file's header has the longest training sequence, which such a checkpoint does not record; no engine is limited
+/// by it.
 const MAX_SEQ_LEN: usize = 1024;
 
 /// Reads the checkpoint at `path` and writes it as BITS 1.2.
 ///
 /// # Errors
-/// Names the file, the tensor, and what shape and type it has and must have.
+/// Names the file, the tensor, and its actual and expected shape and type.
 pub fn import(path: &Path) -> Result<(Config, Vec<u8>), Error> {
     let bytes = Tensors::open(path)?.read(path)?;
     let (config, weights) = read(&bytes).map_err(|problem| Error::content(path, problem))?;
@@ -51,7 +51,7 @@ fn read(bytes: &[u8]) -> Result<(Config, Weights), String> {
     Ok((config, Weights { config, embedding, layers, ln_f }))
 }
 
-/// What stands before `emb.weight`.
+/// The prefix of `emb.weight`.
 fn prefix(tensors: &SafeTensors<'_>) -> Result<String, String> {
     let names = tensors.names();
     let mut found = names.iter().filter_map(|name| name.strip_suffix("emb.weight"));
@@ -59,7 +59,7 @@ fn prefix(tensors: &SafeTensors<'_>) -> Result<String, String> {
     found.map(str::to_string).ok_or_else(|| "there is no tensor emb.weight".into())
 }
 
-/// The tensors, and which of them were taken.
+/// The tensors, and which of them were used.
 struct Source<'a> {
     tensors: SafeTensors<'a>,
     prefix: String,
@@ -67,7 +67,7 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// A tensor that must be there.
+    /// A required tensor.
     fn tensor(&mut self, name: &str) -> Result<TensorView<'_>, String> {
         let name = format!("{}{name}", self.prefix);
         self.used.push(name.clone());
@@ -78,7 +78,7 @@ impl Source<'_> {
         self.tensors.tensor(&format!("{}{name}", self.prefix)).is_ok()
     }
 
-    /// The sizes of a tensor that must have two.
+    /// The sizes of a two-dimensional tensor.
     fn matrix(&mut self, name: &str, what: [&str; 2]) -> Result<[usize; 2], String> {
         let tensor = self.tensor(name)?;
         match *tensor.shape() {
@@ -105,7 +105,7 @@ impl Source<'_> {
         Ok(Config { vocab_size, n_layer, n_embd, n_head, head_size, ff_mult, max_seq_len, dropout: 0.0 })
     }
 
-    /// The values of an F32 tensor; `shape` may have sizes of 1 in front.
+    /// The values of an F32 tensor; `shape` may have leading sizes of 1.
     fn floats(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
         let tensor = self.tensor(name)?;
         if tensor.dtype() != Dtype::F32 || !same(tensor.shape(), shape) {
@@ -189,7 +189,7 @@ impl Source<'_> {
         })
     }
 
-    /// A head may be there if it is the embedding once more: a file of ours has no other.
+    /// A head is accepted if it equals the embedding: the format has no untied head.
     fn head(&mut self) -> Result<(), String> {
         if !self.has("head.weight") {
             return Ok(());
@@ -201,20 +201,20 @@ impl Source<'_> {
         Ok(())
     }
 
-    /// What nobody asked for would be lost without a word.
+    /// An unused tensor is an error: ignoring it would lose it silently.
     fn nothing_is_left(&self) -> Result<(), String> {
         let names = self.tensors.names();
         let mut left = names.into_iter().filter(|name| !self.used.iter().any(|used| used == name));
         match left.next() {
             None => Ok(()),
-            Some(name) => Err(format!("{name} is no tensor of this model; take it out of the file")),
+            Some(name) => Err(format!("{name} is not a tensor of this model; remove it from the file")),
         }
     }
 }
 
 enum Values {
     F32(Vec<f32>),
-    /// And one scale for all, or one a row.
+    /// With one scale for all, or one per row.
     Int8(Vec<i8>, Vec<f32>),
 }
 
@@ -231,7 +231,7 @@ fn f32s(tensor: &TensorView<'_>) -> Vec<f32> {
     tensor.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
 }
 
-/// Whether `shape` is `wanted`, but for sizes of 1 in front.
+/// Whether `shape` is `wanted`, except for leading sizes of 1.
 fn same(shape: &[usize], wanted: &[usize]) -> bool {
     let front = shape.len().saturating_sub(wanted.len());
     shape[..front].iter().all(|&size| size == 1) && shape[front..] == *wanted

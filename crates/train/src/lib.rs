@@ -7,9 +7,10 @@
 //!                                    checkpoint (safetensors) ←────────────────────────┘──→ export (BITS)
 //! ```
 //!
-//! Burn is the autodiff and the matrix product ([`ops`]); everything that costs memory traffic is a fused kernel with a
-//! backward pass of its own ([`kernels`]). The optimiser and the checkpoints work on plain numbers ([`params`]).
-//! [`import`] makes the same BITS files of checkpoints in PyTorch's manner; [`quality`] says what a text costs a model.
+//! Burn provides autodiff and matrix products ([`ops`]); everything that is bound by memory is a fused kernel with its
+//! own backward pass ([`kernels`]). The optimiser and the checkpoints work on plain numbers ([`params`]). [`import`]
+//! converts checkpoints with PyTorch tensor names to the same BITS files; [`quality`] computes the loss of a model on a
+//! text.
 #![deny(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "whoever runs the trainer prints")]
 

@@ -1,4 +1,4 @@
-//! What a run tells while it trains, and its `log.jsonl`.
+//! Events of a training run, and its `log.jsonl`.
 
 use crate::error::Error;
 use serde::Serialize;
@@ -7,23 +7,23 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// What happens in training, for a person or a log.
+/// A training event, printed or logged.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the fields are named by what they are; their units are in the variants' words")]
 pub enum Event {
-    /// A step is done. Cross entropy and loss in nats a token, as means since the last line; the gradient's length
-    /// before it was clipped.
+    /// A step is done. Cross entropy and loss in nats per token, as means since the last line; the gradient's norm
+    /// before clipping.
     Step { step: u64, tokens: u64, loss: f64, cross_entropy: f64, grad_norm: f64, lr: f64, tokens_per_second: f64 },
-    /// Held-out text: nats a token, and bits a byte of text.
+    /// Held-out text: nats per token, and bits per byte of text.
     Validated { step: u64, tokens: u64, cross_entropy: f64, bits_per_byte: f64, best: bool },
-    /// What the model writes, the prompt at its front.
+    /// A sample from the model, starting with the prompt.
     Sampled { step: u64, tokens: u64, text: String },
     /// A checkpoint was written.
     Saved { step: u64, path: PathBuf },
 }
 
-/// What a step gave.
+/// The result of a step.
 #[derive(Debug, Clone, Copy)]
 pub struct Done {
     pub loss: f64,
@@ -34,7 +34,7 @@ pub struct Done {
 
 /// Means since the last line of the log.
 pub struct Since {
-    /// When; later by what is not training.
+    /// Start time, shifted by the time not spent training.
     pub start: Instant,
     tokens: u64,
     steps: f64,
@@ -60,14 +60,14 @@ impl Since {
     }
 }
 
-/// `log.jsonl`: an event a line.
+/// `log.jsonl`: one event per line.
 pub struct Log {
     pub path: PathBuf,
     file: File,
 }
 
 impl Log {
-    /// Opens it behind what it holds of the run before it was resumed; of a `fresh` run it holds nothing.
+    /// Opens it for appending to the lines of an interrupted run; for a `fresh` run it is emptied.
     pub fn open(path: PathBuf, fresh: bool) -> Result<Log, Error> {
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::file("write", &path))?;
         if fresh {

@@ -1,4 +1,4 @@
-//! The model in training form: every step of the definition over whole sequences.
+//! The model for training: every step of the definition over whole sequences.
 
 use crate::kernels::dropout::mixed;
 use crate::ops::{self, BitLinear, Dropout, Mode, Norm, Tensor, Wanted};
@@ -9,9 +9,9 @@ use bitstate_model::Config;
 #[derive(Debug)]
 pub struct Net {
     config: Config,
-    /// Whether BitLinear and the embedding are quantised as the exported model is.
+    /// Whether BitLinear and the embedding are quantised as in the exported model.
     quantise: bool,
-    /// What the next forward pass leaves out of what the mixes add.
+    /// The dropout of the next forward pass, applied to the mixes' outputs.
     pub dropout: Option<Dropout>,
     leaves: Vec<Tensor>,
     embedding: Tensor,
@@ -42,17 +42,17 @@ struct Layer {
     mu_cr: Tensor,
 }
 
-/// Token ids of `batch` sequences of `seq_len`, one after the other.
+/// Token ids of `batch` sequences of `seq_len`, concatenated.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch<'a> {
     /// The tokens.
     pub tokens: &'a [u32],
-    /// Tokens of one sequence.
+    /// Tokens per sequence.
     pub seq_len: usize,
 }
 
 impl Net {
-    /// The net of `params`; with `track` gradients can be asked for.
+    /// The net of `params`; `track` enables gradients.
     pub fn new(config: &Config, params: &Params, quantise: bool, track: bool) -> Net {
         let leaf = |param: &Param| ops::leaf(param.values.clone(), &param.shape, track);
         let leaves: Vec<Tensor> = params.0.iter().map(leaf).collect();
@@ -63,7 +63,7 @@ impl Net {
         Net { config: *config, quantise, dropout: None, embedding, layers, ln_f, leaves }
     }
 
-    /// Logits (N × V) of the token after each of the batch's, every sequence from an empty state.
+    /// Logits (N × V) for the token after each of the batch's, with every sequence starting from an empty state.
     pub fn logits(&self, batch: Batch<'_>) -> Tensor {
         let seq_len = batch.seq_len;
         let mode = Mode { seq_len, quantise: self.quantise };
@@ -91,7 +91,7 @@ impl Net {
         ops::head(ops::layer_norm(x, &self.ln_f), embedding)
     }
 
-    /// What the `mix`-th mix adds, less what is left out of it.
+    /// The output of the `mix`-th mix after dropout.
     fn thinned(&self, mix: usize, added: Tensor) -> Tensor {
         match self.dropout {
             None => added,
@@ -99,18 +99,18 @@ impl Net {
         }
     }
 
-    /// The loss and the cross entropy of a batch, as [`ops::loss`] gives them.
+    /// The loss and the cross entropy of a batch, as from [`ops::loss`].
     pub fn loss(&self, batch: Batch<'_>, wanted: Wanted) -> Tensor {
         ops::loss(self.logits(batch), wanted)
     }
 
-    /// The gradient of every parameter, in their order, for the first value of `loss`; zeros where there is none.
+    /// The gradient of every parameter, in order, for the first value of `loss`; zeros if it does not depend on one.
     pub fn gradients(&self, loss: Tensor) -> Vec<Vec<f32>> {
         ops::gradients(loss, &self.leaves)
     }
 }
 
-/// Takes leaves in the order of [`Params`].
+/// Yields leaves in the order of [`Params`].
 struct Take<'a>(std::slice::Iter<'a, Tensor>);
 
 impl Take<'_> {

@@ -1,4 +1,4 @@
-//! AdamW with a group for each kind of parameter, gradient clipping, and the learning rate's way.
+//! AdamW with a group for each kind of parameter, gradient clipping, and the learning-rate schedule.
 
 use crate::config::OptimizerConfig;
 use crate::params::{Kind, Params};
@@ -7,24 +7,24 @@ use rayon::prelude::*;
 /// Running means of the gradient and of its square, for every parameter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdamW {
-    /// Means of the gradients, as the parameters are ordered.
+    /// Means of the gradients, in the order of the parameters.
     pub m: Vec<Vec<f32>>,
     /// Means of their squares.
     pub v: Vec<Vec<f32>>,
 }
 
 impl AdamW {
-    /// Before the first step.
+    /// The state before the first step.
     pub fn new(params: &Params) -> AdamW {
         let zeros: Vec<Vec<f32>> = params.0.iter().map(|param| vec![0.0; param.values.len()]).collect();
         AdamW { m: zeros.clone(), v: zeros }
     }
 
-    /// Step `step`, counted from 1, at learning rate `lr`. Only matrices are pulled towards zero.
+    /// Step `step`, counted from 1, at learning rate `lr`. Weight decay applies only to matrices.
     pub fn step(&mut self, params: &mut Params, grads: &[Vec<f32>], config: &OptimizerConfig, step: u64, lr: f64) {
         const EPS: f32 = 1e-8;
         let [beta1, beta2] = config.betas;
-        // The means start at zero and are too small by these shares.
+        // The means start at zero and are too small by these factors.
         let corrections = [beta1, beta2].map(|beta| 1.0 - beta.powf(step as f64));
         let rate = (lr / corrections[0]) as f32;
         let root = (1.0 / corrections[1]) as f32;
@@ -41,7 +41,7 @@ impl AdamW {
     }
 }
 
-/// Shortens the gradients, taken as one vector, to `longest`, and returns how long they were.
+/// Clips the norm of all gradients together to `longest`, and returns the norm before that.
 pub fn clip(grads: &mut [Vec<f32>], longest: f64) -> f64 {
     let squares: Vec<f64> = grads.par_iter().map(|g| g.iter().map(|&g| f64::from(g) * f64::from(g)).sum()).collect();
     let norm = squares.iter().sum::<f64>().sqrt();
@@ -52,7 +52,7 @@ pub fn clip(grads: &mut [Vec<f32>], longest: f64) -> f64 {
     norm
 }
 
-/// The learning rate of step `step` of `steps`, counted from 1: a straight line up, then half a cosine down.
+/// The learning rate of step `step` of `steps`, counted from 1: linear warmup, then half a cosine.
 pub fn learning_rate(config: &OptimizerConfig, step: u64, steps: u64) -> f64 {
     let OptimizerConfig { lr, warmup, final_share, .. } = *config;
     if step <= warmup {

@@ -1,11 +1,11 @@
-//! The numbers that training moves, by name: what checkpoints hold and the optimiser steps.
+//! The trained parameters by name: the contents of checkpoints and the input of the optimiser.
 
 use bitstate_model::Config;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, Normal, Uniform};
 
-/// What a parameter is; it decides how it starts and whether weight decay pulls on it.
+/// The kind of a parameter, which decides its initial values and whether weight decay applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A matrix of a BitLinear, out × in: the only kind with weight decay.
@@ -23,13 +23,13 @@ pub struct Param {
     pub name: String,
     /// One or two sizes.
     pub shape: Vec<usize>,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Row by row.
+    /// The values, row by row.
     pub values: Vec<f32>,
 }
 
-/// All parameters of a model, in the order in which [`crate::net::Net`] takes them.
+/// All parameters of a model, in the order that [`crate::net::Net`] takes them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Params(pub Vec<Param>);
 
@@ -49,12 +49,13 @@ const MATRICES: [(&str, bool, bool); 8] = [
 const SHIFTS: [&str; 6] = ["tm.mu_r", "tm.mu_k", "tm.mu_v", "tm.mu_g", "cm.mu_k", "cm.mu_r"];
 
 impl Params {
-    /// Where training starts, by `seed`.
+    /// Initial parameters for `seed`.
     ///
-    /// | parameter | start |
+    /// | parameter | initial value |
     /// |---|---|
-    /// | matrices | normal, spread `1/√in`; those that write into the residual stream, o and the channel mix's v, `1/√(2·L·in)` |
-    /// | embedding | normal, spread `1/√D`: logits of spread one |
+    /// | matrices | normal, standard deviation `1/√in`; for those that write to the residual stream, o and the channel
+    /// mix's v, `1/√(2·L·in)` |
+    /// | embedding | normal, standard deviation `1/√D`, so logits have standard deviation one |
     /// | norms | γ = 1, β = 0 |
     /// | log_decay of layer l, channel i | `-4 + 3·l/(L-1) + 2·i/(S-1)` |
     /// | u | ln 0.3 |
@@ -93,7 +94,7 @@ impl Params {
         self.0.iter().find(|param| param.name == name)
     }
 
-    /// How many numbers.
+    /// Number of values.
     pub fn count(&self) -> usize {
         self.0.iter().map(|param| param.values.len()).sum()
     }

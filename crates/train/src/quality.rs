@@ -1,11 +1,11 @@
-//! What a text costs a model, by the trainer's own forward pass.
+//! The loss of a model on a text, by the trainer's own forward pass.
 
 use crate::net::{Batch, Net};
 use crate::ops;
 
-/// `-ln p` of every token behind the first, each predicted from all that stand before it, from an empty state. Nats.
+/// `-ln p` of every token after the first, each predicted from all tokens before it, from an empty state. In nats.
 ///
-/// The same as `bitstate eval` makes of the engine's logits, by other code from the logits on.
+/// Computes the same as `bitstate eval`, with other code from the logits on.
 pub fn surprises(net: &Net, tokens: &[u32]) -> Vec<f64> {
     let Some((_, targets)) = tokens.split_first().filter(|(_, targets)| !targets.is_empty()) else {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! What a model writes while it is trained, by the trainer's own forward pass.
+//! Text samples during training, by the trainer's own forward pass.
 
 use crate::error::Error;
 use crate::net::{Batch, Net};
@@ -7,17 +7,16 @@ use bitstate_tokenizer::Tokenizer;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-/// Below 1 a young model's worst guesses stay away.
+/// Below 1, so that an untrained model's unlikely tokens are rarely drawn.
 const TEMPERATURE: f64 = 0.8;
 
-/// The text of `prompt` and what `net` writes behind it, up to the end of a text or `count` tokens. The same for the
-/// same seed and weights.
+/// The text of `prompt` and its continuation by `net`, up to the end of a text or `count` tokens. Deterministic for
+/// seed and weights.
 ///
-/// The whole text so far goes through the net for every token: the trainer has no step for one token alone, and a
-/// sample is short.
+/// The whole text goes through the net for every token: the trainer has no single-token step, and a sample is short.
 ///
 /// # Errors
-/// If the tokenizer cannot read the prompt, knows no end of a text, or a logit is NaN or infinite.
+/// If the tokenizer cannot encode the prompt or has no end-of-text token, or if a logit is NaN or infinite.
 pub fn sample(net: &Net, tokenizer: &Tokenizer, prompt: &str, count: usize, seed: u64) -> Result<String, Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut tokens = vec![tokenizer.end()?];
@@ -41,7 +40,7 @@ pub fn sample(net: &Net, tokenizer: &Tokenizer, prompt: &str, count: usize, seed
     Ok(tokenizer.decode(&tokens[1..]))
 }
 
-/// The token at which the running sum of the probabilities passes `at`, a number in 0..1.
+/// The token at which the cumulative probability exceeds `at`, a number in 0..1.
 fn draw(logits: &[f32], at: f64) -> u32 {
     let max = logits.iter().fold(f32::NEG_INFINITY, |max, &logit| max.max(logit));
     let weight = |logit: &f32| (f64::from(logit - max) / TEMPERATURE).exp();
@@ -50,7 +49,7 @@ fn draw(logits: &[f32], at: f64) -> u32 {
         left -= weight(logit);
         left < 0.0
     });
-    // Rounding may leave a little behind the last.
+    // Rounding may leave a remainder after the last.
     found.unwrap_or(logits.len() - 1) as u32
 }
 

@@ -1,4 +1,4 @@
-//! Safetensors files, read no further than their header says.
+//! Safetensors files, read no further than their header states.
 
 use crate::error::Error;
 use safetensors::tensor::Metadata;
@@ -6,17 +6,17 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Bytes of a header's length, which stands before it.
+/// Size of the length field before the header.
 const LENGTH: u64 = 8;
-/// Longest header that is read, which is what the format allows.
+/// Size limit of a header, as in the format.
 const LONGEST_HEADER: u64 = 100_000_000;
 
-/// A safetensors file that is open behind its header.
+/// An open safetensors file, positioned after its header.
 pub struct Tensors {
     file: File,
-    /// What was read: the header and its length.
+    /// The bytes read so far: the header and its length.
     head: Vec<u8>,
-    /// What the header says.
+    /// The parsed header.
     pub metadata: Metadata,
 }
 
@@ -24,7 +24,7 @@ impl Tensors {
     /// Opens the file at `path` and reads its header.
     ///
     /// # Errors
-    /// Where it cannot be read, is no safetensors file, or is not as long as its header says.
+    /// If it cannot be read, is not a safetensors file, or has another length than its header states.
     pub fn open(path: &Path) -> Result<Tensors, Error> {
         let wrong = |problem: String| Error::content(path, format_args!("not a safetensors file: {problem}"));
         let mut file = File::open(path).map_err(Error::file("read", path))?;
@@ -52,7 +52,7 @@ impl Tensors {
         Ok(tensors)
     }
 
-    /// Bytes of the file.
+    /// Size of the file in bytes.
     fn len(&self) -> u64 {
         (self.head.len() as u64).saturating_add(self.metadata.data_len() as u64)
     }
@@ -60,7 +60,7 @@ impl Tensors {
     /// All of its bytes.
     ///
     /// # Errors
-    /// Where the rest cannot be read, is not of the length that the header describes, or does not fit into memory.
+    /// If the rest cannot be read, has another length than the header states, or does not fit into memory.
     pub fn read(self, path: &Path) -> Result<Vec<u8>, Error> {
         let described = self.len();
         let Tensors { file, head: mut bytes, .. } = self;

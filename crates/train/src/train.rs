@@ -38,10 +38,10 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// A run from its start.
+    /// A new run.
     ///
     /// # Errors
-    /// Where data and model do not fit each other, or the run's folder has the checkpoints of another.
+    /// If data and model do not match, or the run's folder has the checkpoints of another run.
     pub fn new(config: TrainConfig) -> Result<Trainer, Error> {
         if let Some(path) = [LAST, BEST].map(|name| config.out.join(name)).into_iter().find(|path| path.exists()) {
             let problem = "a checkpoint of an earlier run: `--resume` continues it, another `out` begins a new one";
@@ -57,16 +57,19 @@ impl Trainer {
         Trainer::at(config, data, Checkpoint { position, params, adam }, 0)
     }
 
-    /// The run that left `last.safetensors` in the folder of `config`, from there on: it goes as if it had never
-    /// stopped.
+    /// Resumes the run of `last.safetensors` in the folder of `config`, with the same results as without an
+    /// interruption.
     ///
     /// # Errors
-    /// Where there is no checkpoint, or it is of another model, other data or another seed, or further than `config`
-    /// goes.
+    /// If there is no checkpoint, or it is of another model, other data or another seed, or beyond the last step of
+    /// `config`.
     pub fn resume(config: TrainConfig) -> Result<Trainer, Error> {
         let path = config.out.join(LAST);
         if !path.exists() {
-            return Err(Error::content(&path, "there is no checkpoint to go on from; without `--resume` a run begins"));
+            return Err(Error::content(
+                &path,
+                "there is no checkpoint to resume from; without `--resume` a run begins",
+            ));
         }
         let mut at = Checkpoint::load(&path)?;
         let data = Data::open(&config.data)?;
@@ -91,7 +94,7 @@ impl Trainer {
         for file in [&data.train, &data.valid] {
             windows(file, config.longest(), config.seed, [0, 0])?;
         }
-        // Where the position was written: the step that follows may be of another length.
+        // The position was saved in an earlier stage: the next step may have another sequence length.
         let seq_len = config.batch_at(at.position.step.max(1)).seq_len;
         let windows = windows(&data.train, seq_len, config.seed, at.position.windows)?;
         let teacher = config.distill.as_ref().map(|distill| teacher(distill, &at.position)).transpose()?;
@@ -100,12 +103,12 @@ impl Trainer {
         Ok(Trainer { config, shapes, data, windows, teacher, workers, at, kept })
     }
 
-    /// Where the run is.
+    /// The position of the run.
     pub fn position(&self) -> &Position {
         &self.at.position
     }
 
-    /// The parameters as they are.
+    /// The current parameters.
     pub fn params(&self) -> &Params {
         &self.at.params
     }
@@ -115,12 +118,12 @@ impl Trainer {
         &self.shapes
     }
 
-    /// Trains up to the last step, or until `stop` is set: then with a checkpoint of the last whole step. `tell` hears of
-    /// every event; events are also lines of `log.jsonl` in the run's folder.
+    /// Trains up to the last step, or until `stop` is set, then with a checkpoint of the last complete step. `report`
+    /// is called for every event; events are also lines of `log.jsonl` in the run's folder.
     ///
     /// # Errors
-    /// Where the loss is no number any more (the last checkpoint is kept), or a file cannot be written.
-    pub fn run(&mut self, stop: &AtomicBool, tell: &mut dyn FnMut(&Event)) -> Result<(), Error> {
+    /// If the loss is no longer finite (the last checkpoint is kept), or a file cannot be written.
+    pub fn run(&mut self, stop: &AtomicBool, report: &mut dyn FnMut(&Event)) -> Result<(), Error> {
         let out = self.config.out.clone();
         fs::create_dir_all(&out).map_err(Error::file("make", &out))?;
         sweep(&out)?;
@@ -137,39 +140,39 @@ impl Trainer {
             if due(watch.log, step, last) {
                 let event = since.event(step, self.at.position.tokens, done);
                 log.write(&event)?;
-                tell(&event);
+                report(&event);
                 since = Since::new(self.at.position.tokens);
             }
             let looking = Instant::now();
             if due(watch.validate, step, last) {
                 let event = self.validate()?;
                 log.write(&event)?;
-                tell(&event);
+                report(&event);
             }
             if due(watch.sample, step, last) {
                 let event = self.sample()?;
                 log.write(&event)?;
-                tell(&event);
+                report(&event);
             }
             if due(watch.checkpoint, step, last) {
-                tell(&self.save(&out.join(LAST))?);
+                report(&self.save(&out.join(LAST))?);
             }
-            // After the checkpoint, which is worth more.
+            // After the checkpoint, which is more important.
             if due(watch.validate, step, last) {
                 chart::draw(&log.path)?;
             }
-            // The speed told is that of training.
+            // The reported speed is that of training only.
             since.start += looking.elapsed();
         }
-        // At the end, or where it was stopped.
+        // At the end, or when stopped.
         if self.kept < self.at.position.step {
-            tell(&self.save(&out.join(LAST))?);
+            report(&self.save(&out.join(LAST))?);
             chart::draw(&log.path)?;
         }
         Ok(())
     }
 
-    /// Puts the tokenizer beside the checkpoints, which are of no use without it.
+    /// Copies the tokenizer beside the checkpoints, which cannot be used without it.
     fn keep_tokenizer(&self, out: &Path) -> Result<(), Error> {
         let Some(json) = &self.data.json else { return Ok(()) };
         let path = out.join(TOKENIZER);
@@ -183,7 +186,7 @@ impl Trainer {
         }
     }
 
-    /// One step of the optimiser. None where `stop` is set before it is done: then nothing has happened.
+    /// One optimiser step. `None` if `stop` is set before it is complete: then nothing has changed.
     fn step(&mut self, stop: &AtomicBool) -> Result<Option<Done>, Error> {
         let before = (self.windows.seq_len(), self.windows.position());
         let step = self.at.position.step + 1;
@@ -227,7 +230,7 @@ impl Trainer {
         Ok(Some(Done { loss, cross_entropy, grad_norm, lr }))
     }
 
-    /// Cuts the text into windows of another length from here on: an epoch of its own, from its beginning.
+    /// Splits the text into windows of another length from here on, starting a new epoch.
     fn change_length(&mut self, seq_len: usize) -> Result<(), Error> {
         if seq_len != self.windows.seq_len() {
             let [epoch, _] = self.windows.position();
@@ -236,13 +239,13 @@ impl Trainer {
         Ok(())
     }
 
-    /// What a pass leaves out: by its step and place alone, so that a resumed run leaves out the same.
+    /// The dropout of a pass: determined by its step and position alone, so that a resumed run drops the same values.
     fn dropout(&self, step: u64, pass: u64) -> Option<Dropout> {
         let share = self.config.model.dropout;
         (share > 0.0).then(|| Dropout { share, seed: mixed(mixed(self.config.seed, step), pass) })
     }
 
-    /// The next windows, and the token after each of theirs.
+    /// The next windows, and the token after each of their tokens.
     fn batch(&mut self, batch: BatchConfig) -> (Vec<u32>, Vec<u32>) {
         let (mut inputs, mut targets) = (Vec::new(), Vec::new());
         for _ in 0..batch.sequences {
@@ -251,7 +254,7 @@ impl Trainer {
         (inputs, targets)
     }
 
-    /// Losses and gradients of a few sequences, each the mean over their tokens.
+    /// Losses and gradients of a few sequences, each as a mean over their tokens.
     fn shard(&self, batch: Batch<'_>, targets: &[u32], dropout: Option<Dropout>) -> Shard {
         let mut net = Net::new(&self.shapes, &self.at.params, self.config.model.bitnet, true);
         net.dropout = dropout;
@@ -261,7 +264,8 @@ impl Trainer {
         Shard { loss, cross_entropy, grads: net.gradients(losses) }
     }
 
-    /// The loss on held-out text, as windows from an empty state; the best so far is kept as `best.safetensors`.
+    /// The loss on held-out text, as windows from an empty state; the best checkpoint so far is saved as
+    /// `best.safetensors`.
     fn validate(&mut self) -> Result<Event, Error> {
         let seq_len = self.config.longest();
         let net = Net::new(&self.shapes, &self.at.params, self.config.model.bitnet, false);
@@ -302,7 +306,7 @@ impl Trainer {
         Ok(event)
     }
 
-    /// What the model writes behind the prompt; the same random numbers each time, so that samples compare.
+    /// A sample after the prompt; with the same random numbers each time, so that samples are comparable.
     fn sample(&self) -> Result<Event, Error> {
         let net = Net::new(&self.shapes, &self.at.params, self.config.model.bitnet, false);
         let watch = &self.config.watch;
@@ -319,10 +323,10 @@ impl Trainer {
 
 /// The newest checkpoint of a run.
 const LAST: &str = "last.safetensors";
-/// The one with the least loss on held-out text.
+/// The checkpoint with the lowest loss on held-out text.
 const BEST: &str = "best.safetensors";
 
-/// Losses in nats a token and gradients, of a part of a batch or of all of it.
+/// Losses in nats per token and gradients, of a part of a batch or the whole.
 #[derive(Default)]
 struct Shard {
     loss: f64,
@@ -331,7 +335,7 @@ struct Shard {
 }
 
 impl Shard {
-    /// Adds the means over a `share` of the whole.
+    /// Adds the means over a fraction of the whole.
     fn add(&mut self, part: Shard, share: f64) {
         self.loss += part.loss * share;
         self.cross_entropy += part.cross_entropy * share;
@@ -344,13 +348,13 @@ impl Shard {
     }
 }
 
-/// Windows of a file from `position` on.
+/// Windows of a file, starting at `position`.
 fn windows(file: &TokenFile, seq_len: usize, seed: u64, position: [u64; 2]) -> Result<Windows, Error> {
     let short = || Error::content(file.path(), format_args!("too short for a window of {seq_len} tokens"));
     Windows::new(file.len(), seq_len, seed, position).ok_or_else(short)
 }
 
-/// Where a run of `config` begins.
+/// The initial position of a run of `config`.
 fn beginning(config: &TrainConfig, data: &Data) -> Result<Position, Error> {
     let tokens = data.tokenizer.vocab_size();
     let shapes = config.model.shapes(tokens, config.longest())?;
@@ -374,7 +378,7 @@ fn beginning(config: &TrainConfig, data: &Data) -> Result<Position, Error> {
     })
 }
 
-/// The parameters of another run, of a model of the same shapes but for the length of its sequences.
+/// The parameters of another run, of a model of the same shapes except for the sequence length.
 fn start_from(path: &Path, run: &Position) -> Result<Params, Error> {
     let Checkpoint { position, params, .. } = Checkpoint::load(path)?;
     let mut wanted =

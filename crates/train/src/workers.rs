@@ -1,38 +1,38 @@
 //! A batch in shards, each computed on one thread.
 //!
-//! Two threads with a shard each train 1.3 times as fast as two that share every product and every pass over memory:
-//! nothing has to meet, and what a thread works on stays in its own cache. How a batch is cut depends on its shape
-//! alone, and shards are added in their order, so a run gives the same weights on any number of cores.
+//! Two threads with a shard each train 1.3 times as fast as two that share every product and every pass over memory: no
+//! synchronisation is needed, and a thread's data stays in its own cache. The split of a batch depends only on its
+//! shape, and shards are added in order, so a run gives the same weights on any number of cores.
 
 use crate::error::Error;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, mpsc};
 
-/// Tokens of a shard: as many whole sequences of `seq_len` as there is room for in 512, at least one.
+/// Tokens per shard: as many whole sequences of `seq_len` as fit into 512, at least one.
 ///
-/// Twice as long, they gain 6 % on two cores; a batch in many shards feeds many.
+/// Shards of twice the size gain 6 % on two cores; but many shards keep many cores busy.
 pub fn shard_tokens(seq_len: usize) -> usize {
     (512 / seq_len).max(1) * seq_len
 }
 
-/// Threads that work on a shard each.
+/// Threads that each compute a shard.
 #[derive(Debug)]
 pub struct Workers(Vec<ThreadPool>);
 
 impl Workers {
-    /// As many as rayon has threads: the cores, or what `RAYON_NUM_THREADS` says.
+    /// One per thread of rayon: the cores, or `RAYON_NUM_THREADS`.
     ///
     /// # Errors
-    /// Where the system gives no threads.
+    /// If the system cannot start threads.
     pub fn new() -> Result<Workers, Error> {
-        // A pool of one thread: what would be divided within a shard (products, passes over memory) is not.
+        // A pool of one thread, so that work within a shard (products, passes over memory) is not split.
         let pool = |_| ThreadPoolBuilder::new().num_threads(1).build();
         let pools: Result<Vec<ThreadPool>, _> = (0..rayon::current_num_threads()).map(pool).collect();
         pools.map(Workers).map_err(|error| Error::Refused(format!("no threads to train on: {error}")))
     }
 
-    /// Does `work` on every shard and gives what comes of it to `take`, in the order of the shards.
+    /// Runs `work` on every shard and passes the results to `take`, in the order of the shards.
     pub fn each<I: Sync, O: Send>(&self, shards: &[I], work: impl Fn(&I) -> O + Sync, mut take: impl FnMut(O)) {
         let queue = Mutex::new(shards.iter().enumerate());
         let next = || queue.lock().expect("no worker panicked").next();
@@ -43,7 +43,7 @@ impl Workers {
                 scope.spawn(move || {
                     pool.install(|| {
                         while let Some((at, shard)) = next() {
-                            // Nobody listens any more where `take` has panicked.
+                            // The receiver is gone if `take` has panicked.
                             let _ = sender.send((at, work(shard)));
                         }
                     });

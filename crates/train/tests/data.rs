@@ -1,4 +1,4 @@
-//! Texts to token files and back, and texts that cannot be.
+//! Texts to token files and back, and invalid texts.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_tokenizer::read_stories;
@@ -73,7 +73,7 @@ fn a_bpe_gives_its_text_back_and_reads_itself() {
     assert_eq!(first[0], end);
     let story: Vec<u32> = first[1..].iter().copied().take_while(|&token| token != end).collect();
     assert!(smoke_corpus(200, 1).contains(&bpe.decode(&story)));
-    // The file is a tokenizer to prepare with, too.
+    // The file is also a tokenizer to prepare with.
     let mut again = job.clone();
     again.tokenizer = TokenizerKind::File(path);
     again.out = folder.path().join("again");
@@ -143,7 +143,7 @@ fn files_that_do_not_belong_together_are_refused() {
         assert!(error.contains(why) && error.contains("mixed"), "no `{why}` in {error}");
     };
     assert_eq!(Data::open(&mixed).unwrap().tokenizer_name(), Data::open(&bpe).unwrap().tokenizer_name());
-    // Its tokenizer is gone, cut, or another of the same size.
+    // Its tokenizer is missing, truncated, or another of the same size.
     let path = mixed.join("tokenizer.json");
     let json = fs::read_to_string(&path).unwrap();
     fs::remove_file(&path).unwrap();
@@ -156,7 +156,7 @@ fn files_that_do_not_belong_together_are_refused() {
     fs::copy(bpe.join("tokenizer.json"), &path).unwrap();
     fs::copy(bytes.join("valid.tokens"), mixed.join("valid.tokens")).unwrap();
     refused("valid.tokens: made with another tokenizer");
-    // Made again, of bytes, it is whole: no tokenizer of the time before is left.
+    // Prepared again with bytes, it is complete: no old tokenizer is left.
     assert_eq!(Data::open(&of("mixed", "byte")).unwrap().tokenizer_name(), "byte");
     fs::remove_file(mixed.join("train.tokens")).unwrap();
     refused("`bitstate data prepare` makes it");
@@ -211,7 +211,7 @@ fn an_epoch_is_every_window_once() {
         assert_eq!(seen.iter().map(|start| start % 16).collect::<HashSet<_>>().len(), 1);
     }
     assert_ne!(starts[..count], starts[count..]);
-    // From a position on, the same.
+    // The same windows, starting at a position.
     let mut later = Windows::new(file.len(), 16, 5, [1, 3]).unwrap();
     let (mut inputs, mut targets) = (vec![], vec![]);
     later.next(&file, &mut inputs, &mut targets);

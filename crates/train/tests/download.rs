@@ -1,4 +1,4 @@
-//! Loading from a server on this machine, whole, in parts, and where something is wrong.
+//! Downloads from a local server: complete, in parts, and with errors.
 #![cfg(feature = "download")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -10,11 +10,11 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use tempfile::TempDir;
 
-/// What the server does.
+/// The behaviour of the server.
 #[derive(Clone)]
 struct Server {
     content: Vec<u8>,
-    /// Bytes after which it goes away.
+    /// Bytes after which it closes the connection.
     breaks_after: usize,
     sha256: Option<String>,
     status: &'static str,
@@ -42,7 +42,8 @@ impl Server {
         format!("http://{address}/")
     }
 
-    /// As the hub does it: `/name` says digest and size and names another address, `/store/name`, which sends.
+    /// Like the hub: `/name` returns digest and size and redirects to another address, `/store/name`, which sends the
+    /// file.
     fn answer(&self, mut stream: TcpStream) -> Option<()> {
         let mut lines = BufReader::new(stream.try_clone().ok()?).lines().map_while(Result::ok);
         let request = lines.next()?;
@@ -88,7 +89,7 @@ fn a_file_comes_whole_and_is_not_loaded_twice() {
     assert_eq!(fs::read(&path).unwrap(), content());
     assert_eq!(told.last(), Some(&(300_000, Some(300_000))));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no part is left");
-    // From nowhere: it is there already.
+    // Without a server: the file already exists.
     let again = download("http://127.0.0.1:1", NAME, folder.path(), &mut |_, _| panic!("loads again")).unwrap();
     assert_eq!(again, path);
 }
@@ -100,7 +101,7 @@ fn a_load_that_broke_off_goes_on_where_it_was() {
         let whole = Server { ranges, ..Server::of(&content()) };
         let broken = Server { breaks_after: 100_000, ..whole.clone() }.start();
         let error = download(&broken, NAME, folder.path(), &mut |_, _| {}).unwrap_err().to_string();
-        assert!(error.contains("100000") && error.contains("goes on from there"), "{error}");
+        assert!(error.contains("100000") && error.contains("resumes from there"), "{error}");
         assert!(!folder.path().join(NAME).exists());
         let mut first = None;
         let path = download(&whole.start(), NAME, folder.path(), &mut |have, _| first = first.or(Some(have))).unwrap();
@@ -116,7 +117,7 @@ fn what_is_not_what_the_server_said_gets_no_name() {
     let error = download(&wrong, NAME, folder.path(), &mut |_, _| {}).unwrap_err().to_string();
     assert!(error.contains("SHA-256") && error.contains(&"0".repeat(64)), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-    // A tag that is no SHA-256 says nothing.
+    // A tag that is not a SHA-256 is ignored.
     let untold = Server { sha256: Some("\"abc\"".into()), ..Server::of(&content()) }.start();
     download(&untold, NAME, folder.path(), &mut |_, _| {}).unwrap();
 }

@@ -1,4 +1,4 @@
-//! The exported file is the model that was trained.
+//! The exported file equals the trained model.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_model::{Config, Model};
@@ -11,7 +11,7 @@ use bitstate_train::params::Params;
 
 const TOKENS: [u32; 24] = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4, 6, 2, 6, 4];
 
-/// Parameters a few steps from where they start, so that no norm is the identity any more.
+/// Parameters a few steps after their initial values, so that no norm is still the identity.
 fn trained(config: &Config) -> Params {
     let mut params = Params::new(config, 7);
     let mut adam = AdamW::new(&params);

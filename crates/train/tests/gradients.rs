@@ -1,4 +1,4 @@
-//! Every step's gradient against finite differences in f64, and BitLinear's against the rule it is defined by.
+//! Every step's gradient against finite differences in f64, and BitLinear's against its defining rule.
 
 mod support;
 
@@ -18,7 +18,7 @@ fn layer_norm() {
 
 #[test]
 fn linear_behind_a_norm_with_and_without_token_shift() {
-    // Three sequences of 5 rows: the first row of each has no row before it.
+    // Three sequences of 5 rows: the first row of each has no previous row.
     let mode = Mode { seq_len: 5, quantise: false };
     let shapes: [&[usize]; 5] = [&[15, 8], &[6, 8], &[8], &[8], &[8]];
     check_gradients(&shapes, 2, |t| {
@@ -62,7 +62,7 @@ fn loss_alone_and_with_a_teacher() {
         check_gradients(&[&[5, 6]], 10, |t| {
             let teacher = distill.map(|distill| (teacher(), distill));
             let loss = ops::loss(t[0].clone(), Wanted { targets: targets.into(), teacher });
-            // The cross entropy behind the loss has no gradient.
+            // The cross entropy after the loss has no gradient.
             ops::first(loss)
         });
     }
@@ -77,9 +77,9 @@ fn a_teacher_that_is_the_student_adds_nothing() {
     assert!(ops::values::<f64>(&ops::loss(leaf(), wanted))[0].abs() < 1e-12);
 }
 
-/// BitLinear with the roundings held where they are at the point of the derivative: `x = clip(n, ±127·a) + ε`,
-/// `W = w + δ`, with `a`, `ε` and `δ` constants. Its finite differences are the gradient that straight-through rounding
-/// and the true gradient of the clip ask for; it shares no code with the kernel.
+/// BitLinear with the roundings fixed at the point of the derivative: `x = clip(n, ±127·a) + ε`, `W = w + δ`, with `a`,
+/// `ε` and `δ` constant. Its finite differences are the gradient of straight-through rounding with the true gradient of
+/// the clip; it shares no code with the kernel.
 struct Held {
     rows: usize,
     ins: usize,

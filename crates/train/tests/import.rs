@@ -1,4 +1,4 @@
-//! Checkpoints in PyTorch's manner: the same model as the trainer exports, or a sentence that names the tensor.
+//! Checkpoints with PyTorch tensor names: the same model as the trainer exports, or an error that names the tensor.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_model::{Config, Embedding, Model};
@@ -25,7 +25,7 @@ const CONFIG: Config = Config {
     dropout: 0.0,
 };
 
-/// A tensor as a file of PyTorch holds it.
+/// A tensor as a PyTorch file stores it.
 #[derive(Clone)]
 struct Stored {
     dtype: Dtype,
@@ -49,10 +49,10 @@ impl Stored {
 
 type File = BTreeMap<String, Stored>;
 
-/// What is wrong with a file.
+/// Makes a file invalid.
 type Change<'a> = &'a dyn Fn(&mut File);
 
-/// Parameters no one of which is where training starts, so that a tensor that was mixed up with another shows.
+/// Parameters that all differ from their initial values, so that a mixed-up tensor is noticed.
 fn params() -> Params {
     let mut params = Params::new(&CONFIG, 3);
     let mut rng = ChaCha8Rng::seed_from_u64(4);
@@ -62,7 +62,7 @@ fn params() -> Params {
     params
 }
 
-/// The file that PyTorch would write: token shifts as it has them, 1 × 1 × D.
+/// The file that PyTorch would write, with its shape of token shifts, 1 × 1 × D.
 fn pytorch(params: &Params) -> File {
     let stored = params.0.iter().map(|param| {
         let shape = if param.name.contains(".mu_") { vec![1, 1, param.shape[0]] } else { param.shape.clone() };
@@ -78,7 +78,7 @@ fn write(path: &Path, file: &File) {
     fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
 }
 
-/// Logits by the definition, after some tokens.
+/// Logits after some tokens, computed by the definition.
 fn logits(file: &[u8]) -> Vec<f64> {
     let model = Model::parse(file).unwrap();
     let definition = Definition::new(&model);
@@ -98,7 +98,7 @@ fn f32_tensors_are_the_model_that_the_trainer_exports() {
     assert_eq!(config, CONFIG);
     assert_eq!(logits(&made), expected);
 
-    // Compiled models have names with a prefix, tied ones the embedding once more.
+    // Compiled models have names with a prefix, and tied ones repeat the embedding.
     file.insert("head.weight".into(), file["emb.weight"].clone());
     let prefixed = file.iter().map(|(name, tensor)| (format!("_orig_mod.{name}"), tensor.clone())).collect();
     write(&path, &prefixed);
@@ -137,7 +137,7 @@ fn int8_tensors_are_taken_as_they_are() {
     write(&path, &file);
     assert_eq!(import(&path).unwrap().1, exported);
 
-    // Integers that are not ternary are numbers, times their scale: here the F32 matrix but for its rounding.
+    // Integers that are not ternary are multiplied by their scale: here the F32 matrix except for rounding.
     let name = "blocks.0.tm.r_proj";
     let weight = params.get(&format!("{name}.weight")).unwrap();
     assert_eq!(weight.kind, Kind::Matrix);
@@ -178,7 +178,7 @@ fn what_does_not_fit_is_named_with_its_shape() {
         (&shape("blocks.0.cm.v_proj.norm.bias", &[24]), &["blocks.0.cm.v_proj.norm.bias", "[24]", "F32 [48]"]),
         (&shape("blocks.0.tm.log_decay", &[3, 7]), &["log_decay", "[3, 7]", "24"]),
         (&shape("blocks.0.tm.mu_r", &[2, 24]), &["blocks.0.tm.mu_r", "[2, 24]", "[24]"]),
-        (&shape("extra.weight", &[1]), &["extra.weight is no tensor of this model"]),
+        (&shape("extra.weight", &[1]), &["extra.weight is not a tensor of this model"]),
         (&shape("head.weight", &[40, 24]), &["head.weight", "untied"]),
         (
             &|file| drop(file.insert("blocks.0.tm.r_proj.weight".into(), Stored::i8(&[24, 24], &[1; 576]))),

@@ -1,4 +1,4 @@
-//! Whole runs, small ones: the loss falls, a run that was interrupted goes on exactly, and what is wrong is said.
+//! Small but complete runs: the loss falls, an interrupted run resumes exactly, and errors are reported.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_train::checkpoint::Checkpoint;
@@ -52,7 +52,7 @@ fn run(trainer: &mut Trainer) -> Vec<f64> {
     losses
 }
 
-/// Runs until `last` holds of an event.
+/// Runs until `last` is true for an event.
 fn run_until(trainer: &mut Trainer, mut last: impl FnMut(&Event) -> bool) {
     let stop = AtomicBool::new(false);
     trainer
@@ -105,7 +105,7 @@ fn a_batch_in_shards_is_the_batch_on_any_number_of_threads() {
     let (_, three, _) = of("three", 3, 0.1);
     assert_eq!(one.params(), three.params());
 
-    // Against one pass over the whole batch.
+    // Compared with one pass over the whole batch.
     let (untrained, trainer, event) = of("whole", 3, 0.0);
     let Event::Step { cross_entropy, grad_norm, .. } = event else { panic!("{event:?}") };
     let tokens = TokenFile::open(&folder.path().join("data/train.tokens")).unwrap();
@@ -128,7 +128,7 @@ fn a_run_that_was_killed_goes_on_as_if_it_had_not_been() {
     let mut whole = Trainer::new(config(folder.path(), "whole", 18)).unwrap();
     let losses = run(&mut whole);
 
-    // A killed run leaves its last checkpoint, of step 7, and nothing that came after it.
+    // A killed run leaves its last checkpoint, of step 7, and nothing later.
     let mut killed = Trainer::new(config(folder.path(), "killed", 18)).unwrap();
     run_until(&mut killed, is_saved);
     assert_eq!(killed.position().step, 7);
@@ -216,7 +216,7 @@ fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint() {
     assert_eq!(fs::read(folder.path().join("nan/last.safetensors")).unwrap(), kept);
 }
 
-/// What is looked at between two steps is no number before the next loss is: it is an error, and nothing in the log.
+/// A validation or sample can become non-finite before the next loss does: that is an error, and nothing is logged.
 #[test]
 fn held_out_text_and_samples_that_are_no_numbers_stop_the_run() {
     let folder = TempDir::new().unwrap();
@@ -250,7 +250,7 @@ fn a_checkpoint_of_another_model_is_not_resumed() {
     config.model.n_layer = Some(3);
     refused(&config, "n_layer 2, not 3");
     config.model.n_layer = None;
-    // Other stories, as many tokens.
+    // Other stories with the same number of tokens.
     let path = folder.path().join("data/train.tokens");
     let mut tokens = fs::read(&path).unwrap();
     let last = tokens.len() - 4;
@@ -310,7 +310,7 @@ fn a_run_leaves_another_runs_checkpoints_alone_and_its_own_at_the_end() {
     assert!(!fs::read_to_string(out.join("log.jsonl")).unwrap().contains("left no checkpoint"));
     let error = Trainer::new(config.clone()).unwrap_err().to_string();
     assert!(error.contains("last.safetensors") && error.contains("an earlier run"), "{error}");
-    // A chart is drawn of what can be read, and ends no run.
+    // A chart is drawn from the readable lines; an error does not end a run.
     fs::write(out.join("log.jsonl"), b"\xff\n").unwrap();
     config.steps = 3;
     run(&mut Trainer::resume(config).unwrap());
@@ -329,7 +329,7 @@ fn a_tokenizer_larger_than_the_model_is_refused() {
     assert!(error.contains("model.vocab_size is 300, and a model of bytes has 256"), "{error}");
 }
 
-/// A configuration with everything in it that depends on the step.
+/// A configuration with everything that depends on the step.
 fn eventful(folder: &Path, out: &str) -> TrainConfig {
     let mut config = config(folder, out, 18);
     config.model.dropout = 0.1;
@@ -351,7 +351,7 @@ fn a_curriculum_with_dropout_is_resumed_exactly_at_every_step() {
     assert_eq!(whole.position().tokens, 2 * (4 * 80 + 3 * 72 + 3 * 128 + 8 * 64));
     assert_eq!(whole.shapes().max_seq_len, 64);
 
-    // Stopped after each step, the last before a change of the length among them.
+    // Stopped after each step, including the last one before a change of the length.
     let mut steps = Trainer::new(eventful(folder.path(), "steps")).unwrap();
     let mut kept = Trainer::new(eventful(folder.path(), "kept")).unwrap();
     run_until(&mut steps, |_| true);

@@ -1,4 +1,4 @@
-//! The chunked recurrence against the sequential one, as the definition writes it.
+//! The chunked recurrence against the sequential one, as in the definition.
 
 mod support;
 
@@ -34,7 +34,7 @@ fn shapes() -> impl Iterator<Item = Shape> {
         .into_iter()
 }
 
-/// Decays from none to all at once: `w` from 1 - 1e-4 to 1e-9, where `w^-i` would overflow.
+/// Decays from none to immediate: `w` from 1 - 1e-4 to 1e-9, where `w^-i` would overflow.
 fn decays(n: usize) -> Vec<f64> {
     (0..n).map(|i| -9.0 + 12.0 * i as f64 / (n - 1) as f64).collect()
 }
@@ -47,7 +47,7 @@ fn chunks_give_what_the_recurrence_gives() {
         let (log_decay, u) = (decays(10), numbers(10, 4));
         let y = forward(shape, [&r, &k, &v], &log_decay, &u).0;
         close(&y, &sequential(shape, [&r, &k, &v], &log_decay, &u), 1e-12, "y");
-        // In f32 as training runs it.
+        // In f32, as in training.
         let f = |x: &[f64]| x.iter().map(|&x| x as f32).collect::<Vec<f32>>();
         let (rf, kf, vf) = (f(&r), f(&k), f(&v));
         let y32 = forward(shape, [&rf, &kf, &vf], &f(&log_decay), &f(&u)).0;

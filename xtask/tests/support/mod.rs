@@ -1,4 +1,4 @@
-//! `cargo xtask` in a target folder of its own, with a cargo that never ends.
+//! `cargo xtask` in its own target folder, with a cargo that never exits.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use bitstate_harness::workspace::environment::command;
@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long anything may take here that is not to wait.
+/// Time limit for everything that should not have to wait.
 pub const SOON: Duration = Duration::from_secs(60);
 
 pub struct Place {
     folder: tempfile::TempDir,
-    /// An argument of all that the cargo starts, by which it is found.
+    /// An argument of all processes started by that cargo, by which they are found.
     mark: String,
 }
 
@@ -24,7 +24,7 @@ impl Place {
         let nanoseconds = std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
         let mark = format!("300.{}{nanoseconds:09}", std::process::id());
         let place = Place { folder, mark };
-        // Beside itself: a child, one in another session, and one that takes what it is given to pieces.
+        // Besides itself: a child, one in another session, and one under a program that changes its arguments.
         let script = format!(
             "#!/bin/sh\n[ -e '{ready}' ] && exit 0\n\
              sleep {mark} &\nsetsid sleep {mark} &\n\
@@ -47,7 +47,7 @@ impl Place {
         self.path("target/bitstate")
     }
 
-    /// From now on the cargo ends at once.
+    /// Makes that cargo exit at once from now on.
     pub fn make_cargo_quick(&self) {
         std::fs::write(self.path("ready"), "").unwrap();
     }
@@ -59,7 +59,7 @@ impl Place {
         command
     }
 
-    /// Starts a verb, in a process group of its own, and waits until its cargo runs.
+    /// Starts a command in its own process group, and waits until its cargo runs.
     pub fn start(&self, arguments: &[&str]) -> Child {
         let mut child = self.xtask(arguments).process_group(0).spawn().unwrap();
         let since = Instant::now();
@@ -72,7 +72,7 @@ impl Place {
         child
     }
 
-    /// Command lines of what the cargo started and still runs.
+    /// Command lines of processes that the cargo started and that still run.
     pub fn left(&self) -> Vec<String> {
         let entries = std::fs::read_dir("/proc").unwrap().flatten();
         let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
@@ -80,7 +80,7 @@ impl Place {
         lines.filter(|line| line.contains(&self.mark)).collect()
     }
 
-    /// Waits until nothing of that is left, and says how long that took.
+    /// Waits until none of them is left, and returns the elapsed time.
     pub fn until_nothing_is_left(&self) -> Duration {
         let since = Instant::now();
         while !self.left().is_empty() {
@@ -93,7 +93,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // Where a test failed.
+        // After a failed test.
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
             let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
             let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
@@ -108,7 +108,7 @@ pub fn pid(child: &Child) -> Pid {
     Pid::from_child(child)
 }
 
-/// The child of a verb that has this argument.
+/// The child process of a command that has this argument.
 pub fn child(of: &Child, argument: &str) -> Pid {
     let parent = of.id().to_string();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
@@ -122,7 +122,7 @@ pub fn child(of: &Child, argument: &str) -> Pid {
     panic!("process {parent} has no child with the argument {argument}")
 }
 
-/// Waits for the end of a verb: its status, and how long that took.
+/// Waits for a command to exit: its status, and the elapsed time.
 pub fn ended(child: &mut Child) -> (ExitStatus, Duration) {
     let since = Instant::now();
     loop {
@@ -134,7 +134,7 @@ pub fn ended(child: &mut Child) -> (ExitStatus, Duration) {
     }
 }
 
-/// What a verb that has ended said on standard error.
+/// The standard error of a command that has exited.
 pub fn said(mut child: Child) -> String {
     std::io::read_to_string(child.stderr.take().unwrap()).unwrap()
 }

@@ -1,11 +1,11 @@
-//! Files of the harness: a first line that says which, then the file.
+//! Files of the harness: a first line with the kind, then the file.
 
 use super::text;
 use crate::Inputs;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// The definitions as they are, and by stanza.
+/// The definitions, whole and by stanza.
 ///
 /// # Errors
 /// If one cannot be read.
@@ -15,7 +15,7 @@ pub fn definitions(root: &Path) -> anyhow::Result<Inputs> {
         let folder = if kind == "cases" { "golden" } else { "ci" };
         let file = text(root, &format!("{folder}/{kind}.toml"))?;
         inputs.push((kind.into(), format!("{kind}\n{file}").into_bytes()));
-        // Short ones, which a fuzzer changes sooner, though most of them are not whole.
+        // Short inputs, which a fuzzer mutates faster, though most of them are not complete.
         let mut stanzas: Vec<&str> = file.split("\n\n").filter(|stanza| stanza.contains('=')).collect();
         stanzas.sort_unstable_by_key(|stanza| stanza.len());
         for (i, stanza) in stanzas.into_iter().rev().take(4).enumerate() {
@@ -25,10 +25,10 @@ pub fn definitions(root: &Path) -> anyhow::Result<Inputs> {
     Ok(inputs)
 }
 
-/// Rows of published runs, of each kind one; accepted counters; golden streams.
+/// Rows of published runs, one of each kind; baselines; golden streams.
 ///
 /// # Errors
-/// If a file cannot be read, or is not one of rows.
+/// If a file cannot be read, or is malformed.
 pub fn records(root: &Path) -> anyhow::Result<Inputs> {
     let mut inputs = Inputs::new();
     let mut put = |kind: &str, name: String, file: String| {
@@ -66,7 +66,7 @@ pub fn records(root: &Path) -> anyhow::Result<Inputs> {
     Ok(inputs)
 }
 
-/// The first row of each kind, of samples the first of each metric: the first of a file is its `run`.
+/// The first row of each kind, and for samples the first of each metric: the first of a file is its `run`.
 fn kinds_of_rows(file: &str) -> anyhow::Result<Vec<Value>> {
     let mut seen: Vec<(Value, Value)> = Vec::new();
     let mut kept = Vec::new();
@@ -77,7 +77,7 @@ fn kinds_of_rows(file: &str) -> anyhow::Result<Vec<Value>> {
             continue;
         }
         seen.push(kind);
-        // The longest field says little.
+        // The longest field adds little coverage.
         if row.get("cpu_features").is_some() {
             row["cpu_features"] = "fpu sse2 avx2".into();
         }
@@ -92,7 +92,7 @@ fn closed(rows: &[Value]) -> String {
     rows.iter().chain([&end]).map(|row| format!("{row}\n")).collect()
 }
 
-/// A journal that has come to some of these rows.
+/// A journal with some of these rows.
 fn journal(rows: &[Value]) -> anyhow::Result<String> {
     let bare = |row: &Value| {
         let mut row = row.clone();
@@ -116,6 +116,6 @@ fn journal(rows: &[Value]) -> anyhow::Result<String> {
         json!({"line": "done", "task": "samples", "rows": [], "checks": {}, "decided": 5, "spent": [4, 1], "schema": 2}),
     ];
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    // A half line, as a crash leaves it.
+    // A half line, as after a crash.
     Ok(text + "{\"line\":\"done\",\"ta")
 }

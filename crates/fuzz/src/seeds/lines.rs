@@ -9,7 +9,7 @@ use bitstate_protocol::{
 };
 use std::path::Path;
 
-/// The workloads of `golden/cases.toml`, prompts cut.
+/// The workloads of `golden/cases.toml`, with truncated prompts.
 fn workloads(root: &Path) -> anyhow::Result<Vec<(String, Workload)>> {
     let (_, questions) = parse_cases(&text(root, "golden/cases.toml")?).map_err(anyhow::Error::msg)?;
     Ok(questions.into_iter().map(|(model, workload, _)| (model, workload)).collect())
@@ -103,7 +103,7 @@ fn written(events: &[Event]) -> Vec<u8> {
     let mut text = String::new();
     let mut writer = AnswerWriter::new(|line: &str| text.push_str(line), &header);
     events.iter().for_each(|event| writer.event(event));
-    // The target closes what is open, so half of what it reads is whole.
+    // The target also adds the closing line, so half of its inputs are complete.
     writer.finish();
     text.into_bytes()
 }

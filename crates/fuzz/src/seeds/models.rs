@@ -5,10 +5,10 @@ use crate::{Inputs, state};
 use bitstate_model::{Version, synthetic};
 use std::path::Path;
 
-/// Name; shape, version and seed; then changes: where, and a value.
+/// Name; shape, version and seed; then changes, each with a position and a value.
 type Recipe = (&'static str, [u8; 7], &'static [(u16, u16, f32)]);
 
-/// The files are small ones of each version: those in `golden/` have some 100 kB, in which a change rarely meets a header.
+/// Small files of each version: those in `golden/` have some 100 kB, of which a mutation rarely hits the header.
 ///
 /// # Errors
 /// None: nothing is read.
@@ -37,7 +37,7 @@ pub fn bits(_: &Path) -> anyhow::Result<Inputs> {
     Ok(inputs)
 }
 
-/// States at the start, and some tokens into a text; and values that no text gives.
+/// Initial states, states some tokens into a text, and values that no text gives.
 ///
 /// # Errors
 /// None: nothing is read.
@@ -59,7 +59,7 @@ pub fn state(_: &Path) -> anyhow::Result<Inputs> {
     Ok(inputs)
 }
 
-/// Parameters at their edges, with numbers and with what are none.
+/// Parameters at their limits, with finite and non-finite logits.
 ///
 /// # Errors
 /// None: nothing is read.

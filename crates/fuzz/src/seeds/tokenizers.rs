@@ -8,8 +8,8 @@ use std::path::Path;
 const END: &str = "<|endoftext|>";
 const TEXT: &str = "Once upon a time, Tim's dog saw 3 c\u{e4}ts \u{1f642}. <|endoftext|>\nThe end";
 
-/// The stored tokenizer cut to its first tokens, and every kind of model, normalizer, pre-tokenizer, post-processor and
-/// decoder that the `tokenizers` library has.
+/// The stored tokenizer truncated to its first tokens, and every kind of model, normalizer, pre-tokenizer,
+/// post-processor and decoder of the `tokenizers` library.
 ///
 /// # Errors
 /// If the stored tokenizer cannot be read.

@@ -7,7 +7,7 @@ use crate::workspace::exit::Exit;
 use crate::workspace::{Workspace, read_text, strict};
 use serde::Deserialize;
 
-/// The skips that may happen.
+/// The expected skips.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expected {
@@ -22,10 +22,10 @@ struct Rule {
     variant: Option<String>,
     model: Option<String>,
     cause: Cause,
-    /// The rule holds only where `cargo xtask setup` cannot install: no root, or no Debian.
+    /// The rule applies only if `cargo xtask setup` cannot install here: no root, or not Debian.
     #[serde(default)]
     only_where_setup_cannot_install: bool,
-    /// Why this skip is right; for people.
+    /// Why this skip is right, for readers of the file.
     #[serde(rename = "why")]
     _why: String,
 }
@@ -34,7 +34,7 @@ impl Expected {
     /// Reads `ci/expected.toml`.
     ///
     /// # Errors
-    /// If it is missing or says something else than rules.
+    /// If it is missing or malformed.
     pub fn load(workspace: &Workspace) -> Result<Self, Error> {
         let path = workspace.root.join("ci/expected.toml");
         Expected::parse(&read_text(&path)?).map_err(|message| Error::Malformed { path, message })
@@ -43,7 +43,7 @@ impl Expected {
     /// Reads the file's text.
     ///
     /// # Errors
-    /// As a sentence, without the file's name.
+    /// The message, without the file's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let expected: Expected = strict::parse(text)?;
         for rule in &expected.skip {
@@ -58,8 +58,7 @@ impl Expected {
         Ok(expected)
     }
 
-    /// What a skip means for the exit code: nothing if a rule allows it, else 3. `model` is `None` where the
-    /// whole cell is skipped.
+    /// The exit code of a skip: 0 if a rule allows it, else 3. `model` is `None` if the whole cell is skipped.
     pub fn exit(&self, cell: Cell, model: Option<&str>, cause: Cause, can_install: bool) -> Exit {
         let allowed = self.skip.iter().any(|rule| {
             rule.cause == cause

@@ -1,19 +1,19 @@
-//! What is counted and measured: the names that runners, records and `ci/thresholds.toml` have in common.
+//! The metric names that runners, records and `ci/thresholds.toml` share.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which way is better.
+/// Which direction is an improvement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// Less is better.
     Lower,
-    /// Neither: it says how much was done.
+    /// Neither: it is an amount of work.
     Neutral,
 }
 
-/// The metrics that rows may have, with the way that is better.
+/// The metrics that rows may have, each with its direction.
 pub const METRICS: [(&str, Direction); 19] = [
     ("time", Direction::Lower),
     ("instructions", Direction::Lower),
@@ -27,7 +27,7 @@ pub const METRICS: [(&str, Direction); 19] = [
     ("static", Direction::Lower),
     ("bytes", Direction::Neutral),
     ("weights", Direction::Neutral),
-    // The parts of a generated token, and what reading the clock between them took.
+    // The parts of a generated token, and the cost of reading the clock between them.
     ("ternary", Direction::Lower),
     ("head", Direction::Lower),
     ("wkv", Direction::Lower),
@@ -37,17 +37,17 @@ pub const METRICS: [(&str, Direction); 19] = [
     ("clock", Direction::Neutral),
 ];
 
-/// The metrics that are compared with accepted values: a build gives the same each time. Time has an interval instead,
-/// and the parts of a token are there to read.
+/// The metrics compared with a baseline: the same build gives the same value each time. Time has an interval instead,
+/// and the parts of a token are informational.
 pub const COUNTERS: [&str; 8] =
     ["instructions", "fuel", "allocations", "peak_memory", "linear_memory", "heap_peak", "stack_high_water", "static"];
 
-/// What stands for the variant of something that all variants share.
+/// In place of a variant's name: the value is shared by all variants.
 pub const EVERY_VARIANT: &str = "all";
-/// The metric of sizes of what was built.
+/// The metric for sizes of build artifacts.
 pub const SIZE: &str = "size";
 
-/// The parts of a generated token, as lines and records name them and as reports print them; in the order of a chart.
+/// The parts of a generated token: the name in records and the title in reports, in the order of a chart.
 pub const PARTS: [(&str, &str); 6] = [
     ("ternary", "ternary matrices"),
     ("head", "head"),
@@ -57,10 +57,10 @@ pub const PARTS: [(&str, &str); 6] = [
     ("sampling", "sampling"),
 ];
 
-/// Whether a metric counts what is done, and so has steps that it is made of.
+/// Whether a metric counts work, and so splits into steps.
 pub fn is_tick(metric: &str) -> bool {
     matches!(metric, "instructions" | "fuel")
 }
 
-/// What the kernel checks are called where a case's name stands.
+/// The name of the kernel checks, in place of a case's name.
 pub const KERNELS: &str = "kernels";

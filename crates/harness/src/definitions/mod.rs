@@ -1,8 +1,8 @@
-//! What people define: `ci/*.toml` and `golden/`, read strictly.
+//! The definitions people edit: `ci/*.toml` and `golden/`, read strictly.
 //!
-//! In: the text of those files. Out: metrics, workloads, thresholds, the skips that may happen, golden cases with their
-//! streams, and what a selection picks. An error names the file, the line and the nearest right word. The targets
-//! themselves, `ci/targets.toml`, are read where their kinds are known: in the room `targets`.
+//! In: the text of those files. Out: metrics, workloads, thresholds, expected skips, golden cases with their streams,
+//! and the result of a selection. An error names the file, the line and the nearest valid word. The targets themselves,
+//! `ci/targets.toml`, are read by the room `targets`, which knows their kinds.
 //!
 //! It uses targets and workspace.
 

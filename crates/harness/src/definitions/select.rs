@@ -1,4 +1,4 @@
-//! Which targets, variants, workloads and metrics a command is about.
+//! The targets, variants, workloads and metrics that a command selects.
 
 use crate::targets::Cell;
 use crate::workspace::error::{Error, nearest};
@@ -15,10 +15,10 @@ pub struct Patterns {
 }
 
 impl Patterns {
-    /// Reads the values of the flag `--kind`.
+    /// Parses the values of the flag `--kind`.
     ///
     /// # Errors
-    /// For a pattern that is no regular expression.
+    /// If a pattern is not a regular expression.
     pub fn parse(kind: &'static str, texts: &[String]) -> Result<Self, Error> {
         let mut patterns = Patterns { kind, texts: texts.to_vec(), include: Vec::new(), exclude: Vec::new() };
         for text in texts {
@@ -47,7 +47,7 @@ impl Patterns {
         included && !self.exclude.iter().any(|regex| regex.is_match(name))
     }
 
-    /// The chosen ones among `items`.
+    /// The chosen items.
     ///
     /// # Errors
     /// If none is chosen: a check of nothing must not pass.
@@ -85,10 +85,10 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Reads the values of the four flags.
+    /// Parses the values of the four flags.
     ///
     /// # Errors
-    /// For a pattern that is no regular expression.
+    /// If a pattern is not a regular expression.
     pub fn parse(target: &[String], variant: &[String], workload: &[String], metric: &[String]) -> Result<Self, Error> {
         Ok(Selection {
             target: Patterns::parse("target", target)?,

@@ -1,4 +1,4 @@
-//! What counts as a change: `ci/thresholds.toml`, read strictly.
+//! Thresholds of a significant change: `ci/thresholds.toml`, read strictly.
 
 use super::metrics::{COUNTERS, SIZE};
 use crate::targets::targets;
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
-/// What matters, as shares: 0.02 is 2 %.
+/// Limits of a relative change: 0.02 is 2 %.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimeLimits {
-    /// A smaller change is none.
+    /// A smaller change is ignored.
     pub floor: f64,
-    /// A change as large as this must be found or ruled out, else the comparison says nothing.
+    /// A change of this size must be found or ruled out, else the comparison is inconclusive.
     pub ceiling: f64,
 }
 
@@ -24,13 +24,13 @@ pub struct TimeLimits {
 pub struct Thresholds {
     /// For comparisons of time.
     pub time: TimeLimits,
-    /// For each counter, how far it may rise.
+    /// The allowed rise of each counter.
     counters: BTreeMap<String, Allowance>,
-    /// What no acceptance lifts.
+    /// Absolute limits, which accepting a baseline does not lift.
     pub caps: Vec<Cap>,
 }
 
-/// How far a counter may rise over its accepted value.
+/// How far a counter may rise above its baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Allowance {
     rise: f64,
@@ -38,31 +38,31 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// What this value may rise by.
+    /// The allowed rise above this value.
     pub fn of(&self, accepted: u64) -> f64 {
         (accepted as f64 * self.rise).max(self.rise_by)
     }
 }
 
-/// The most that a counter may be.
+/// An absolute limit of a counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cap {
-    /// Which counters, as names of target, variant, workload, phase and metric; none for all.
+    /// The counters it applies to, by target, variant, workload, phase and metric; `None` matches all.
     names: [Option<String>; 5],
-    /// The most.
+    /// The largest allowed value.
     pub most: u64,
     /// Why.
     pub why: String,
 }
 
 impl Cap {
-    /// Whether it is about the counter of these names: target, variant, workload, phase and metric.
+    /// Whether it applies to the counter of these names: target, variant, workload, phase and metric.
     pub fn covers(&self, counter: [&str; 5]) -> bool {
         self.names.iter().zip(counter).all(|(wanted, name)| wanted.as_deref().is_none_or(|w| w == name))
     }
 }
 
-/// The counters that must have a threshold: what runners count, and sizes. Time has an interval instead.
+/// The counters that need a threshold: those that runners count, and sizes. Time has an interval instead.
 fn counter_metrics() -> impl Iterator<Item = &'static str> {
     COUNTERS.into_iter().chain([SIZE])
 }
@@ -71,21 +71,21 @@ impl Thresholds {
     /// Reads `ci/thresholds.toml`.
     ///
     /// # Errors
-    /// If it is missing, has a key that means nothing, or a value that cannot be a threshold.
+    /// If it is missing, has an unknown key, or a value that is not a valid threshold.
     pub fn load(workspace: &Workspace) -> Result<Self, Error> {
         let path = workspace.root.join("ci/thresholds.toml");
         Thresholds::parse(&read_text(&path)?).map_err(|message| Error::Malformed { path, message })
     }
 
-    /// How far a counter may rise; [`parse`](Thresholds::parse) made sure that every known one is there.
+    /// The allowed rise of a counter; [`parse`](Thresholds::parse) made sure that every known one has a value.
     pub fn allowance(&self, metric: &str) -> Allowance {
         self.counters.get(metric).copied().unwrap_or_default()
     }
 
-    /// Reads the file's text.
+    /// Parses the file's text.
     ///
     /// # Errors
-    /// As a sentence, without the file's name.
+    /// The message, without the file's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let file: Table = toml::from_str(text).map_err(|error| error.to_string())?;
         known_keys("", &file, &["time", "counter", "cap"])?;
@@ -162,7 +162,7 @@ fn caps(file: &Table) -> Result<Vec<Cap>, String> {
     Ok(caps)
 }
 
-/// Refuses a key that is not one of `known`, naming the nearest that is.
+/// Refuses a key that is not in `known`, naming the nearest that is.
 fn known_keys(place: &str, table: &Table, known: &[&str]) -> Result<(), String> {
     match table.keys().find(|key| !known.contains(&key.as_str())) {
         None => Ok(()),
@@ -181,7 +181,7 @@ fn table<'a>(name: &str, file: &'a Table) -> Result<&'a Table, String> {
     }
 }
 
-/// A share: a number of at least 0 and below 1.
+/// A fraction: a number of at least 0 and below 1.
 fn share(place: &str, table: &Table, key: &str) -> Result<f64, String> {
     let value = number(place, table, key)?.ok_or_else(|| format!("{place}`{key}` is missing"))?;
     if !(0.0..1.0).contains(&value) {

@@ -1,4 +1,4 @@
-//! What is measured, and how often, as `ci/workloads.toml` defines it.
+//! What is measured and how often: `ci/workloads.toml`.
 
 use crate::workspace::error::Error;
 use crate::workspace::strict::{self, at, repeated, unknown};
@@ -8,54 +8,54 @@ use serde::Deserialize;
 use std::sync::OnceLock;
 use toml::Spanned;
 
-/// The file, from the top folder.
+/// Path from the workspace's root.
 pub const FILE: &str = "ci/workloads.toml";
 
-/// How often a timed quantity is taken.
+/// Number of samples of a timed quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Samples {
-    /// By a quick run.
+    /// In a quick run.
     pub quick: u32,
-    /// By a full one.
+    /// In a full run.
     pub full: u32,
 }
 
 impl Samples {
-    /// How often by a run that is quick or not.
+    /// The number for a quick or a full run.
     pub fn of(self, quick: bool) -> u32 {
         if quick { self.quick } else { self.full }
     }
 }
 
-/// What kernels by themselves are asked.
+/// The shapes that kernels are measured with on their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shapes {
     /// Ternary matrices.
     pub ternary: Vec<Shape>,
-    /// Rows of activations at once.
+    /// Numbers of rows of activations processed at once.
     pub tokens: Vec<u32>,
     /// Heads.
     pub heads: Vec<Shape>,
 }
 
-/// How everything is measured.
+/// The measurement settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Samples of a timed workload.
     pub samples: Samples,
-    /// Samples of kernels by themselves and of the parts of a token.
+    /// Samples of single kernels and of the parts of a token.
     pub probe_samples: Samples,
-    /// Tokens that are generated where instructions are counted, by the gate and by a quick run of an emulated target:
-    /// counts differ little from token to token.
+    /// Tokens generated where instructions are counted, by the gate and by a quick run of an emulated target: counts
+    /// differ little from token to token.
     pub counted_tokens: u32,
-    /// Kernels where they are timed.
+    /// Shapes of kernels that are timed.
     pub timed: Shapes,
-    /// Kernels where instructions are counted, by an emulator that has little memory and time.
+    /// Shapes of kernels whose instructions are counted, by an emulator with little memory and time.
     pub counted: Shapes,
 }
 
-/// A golden case that is measured as well.
+/// A golden case that is also measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
     /// Name of the case, and of the workload.
@@ -97,10 +97,10 @@ struct ShapesEntry {
     heads: Vec<(u32, u32)>,
 }
 
-/// Reads the file's text.
+/// Parses the file's text.
 ///
 /// # Errors
-/// As a sentence, without the file's name.
+/// The message, without the file's name.
 pub fn parse(text: &str) -> Result<(Settings, Vec<Named>), String> {
     let file: File = strict::parse(text)?;
     repeated(text, "the case", file.workload.iter().map(|entry| &entry.case))?;
@@ -109,7 +109,7 @@ pub fn parse(text: &str) -> Result<(Settings, Vec<Named>), String> {
     }
     for samples in [&file.samples, &file.probe_samples] {
         let Samples { quick, full } = *samples.get_ref();
-        // Fewer have no quartiles.
+        // Quartiles need at least three.
         if !(3..=full).contains(&quick) {
             let message = format!("quick = {quick} and full = {full}: at least 3, and full at least as many as quick");
             return Err(at(text, &samples.span(), &message));
@@ -145,16 +145,16 @@ fn shapes(text: &str, entry: Spanned<ShapesEntry>) -> Result<Shapes, String> {
 /// Reads the workloads of a workspace.
 ///
 /// # Errors
-/// If the file is missing or wrong; the sentence names the line.
+/// If the file is missing or malformed; the message names the line.
 pub fn read(workspace: &Workspace) -> Result<(Settings, Vec<Named>), Error> {
     let path = workspace.root.join(FILE);
     parse(&read_text(&path)?).map_err(|message| Error::Malformed { path, message })
 }
 
-/// Names of a workspace's workloads, each of which is one of these cases and can be measured.
+/// Names of a workspace's workloads, each checked to be a case that exists and can be measured.
 ///
 /// # Errors
-/// As [`read`], for a workload of a case that is not there, and for one that is not greedy.
+/// As [`read`], and for a workload whose case does not exist or is not greedy.
 pub fn check<'a>(
     workspace: &Workspace,
     cases: impl Iterator<Item = &'a Workload> + Clone,
@@ -181,7 +181,7 @@ pub fn check<'a>(
 
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
 
-/// Reads the settings, once for the process.
+/// Reads the settings, once per process.
 ///
 /// # Errors
 /// As [`read`].
@@ -193,10 +193,10 @@ pub fn load(workspace: &Workspace) -> Result<(), Error> {
     Ok(())
 }
 
-/// How everything is measured.
+/// The measurement settings.
 ///
 /// # Panics
-/// If the file is wrong and [`load`], whose error says how, was not called before.
+/// If the file is malformed and [`load`], which reports that as an error, was not called before.
 pub fn settings() -> &'static Settings {
     let read = || Workspace::find().and_then(|workspace| read(&workspace));
     SETTINGS.get_or_init(|| read().unwrap_or_else(|error| panic!("{error}")).0)

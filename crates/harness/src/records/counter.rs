@@ -1,4 +1,4 @@
-//! A deterministic counter with all that it depends on: from the rows of a run, or as the gate counts it.
+//! A deterministic counter with everything it depends on: from the rows of a run, or from the gate.
 
 use super::provenance::Provenance;
 use super::rows::Row;
@@ -7,7 +7,7 @@ use crate::targets::Target;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// One counter of one build, with what it depends on.
+/// One counter of one build, with everything it depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counter {
@@ -19,26 +19,26 @@ pub struct Counter {
     pub workload: String,
     /// `load`, `prefill`, `decode`, `run`, or the section of a size.
     pub phase: String,
-    /// What was counted.
+    /// Metric.
     pub metric: String,
-    /// In what.
+    /// Unit.
     pub unit: String,
     /// The count over the whole phase.
     pub value: u64,
-    /// Of instructions and fuel, what each step of the phase takes, where that was counted: it tells what moved, and is
-    /// judged by nobody.
+    /// For instructions and fuel, the count of each step of the phase, if measured: it locates a change and is not
+    /// checked itself.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<String, u64>,
     /// Fields that must match for two counters to be comparable: model, tokens, compiler, what counted.
     pub key: BTreeMap<String, String>,
-    /// In a baseline: the same counter of other variants was accepted anew on a machine that cannot run this one, so
-    /// that a difference may be right.
+    /// In a baseline: other variants of this counter were accepted later, on a machine that cannot run this one, so a
+    /// difference may be intended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unconfirmed: bool,
 }
 
 impl Counter {
-    /// What tells it from every other.
+    /// The names that identify it.
     pub fn name(&self) -> [&str; 5] {
         [&self.target, &self.variant, &self.workload, &self.phase, &self.metric]
     }
@@ -50,12 +50,12 @@ impl std::fmt::Display for Counter {
     }
 }
 
-/// Phases of a workload; the others are parts of one, or kernels by themselves.
+/// Phases of a whole workload; the others are parts of one, or single kernels.
 const WHOLE_PHASES: [&str; 4] = ["load", "prefill", "decode", "run"];
 
-/// The counters in the records of a run: everything that is no time, and that the records' own rows tell the key of.
+/// The counters in the records of a run: every metric except time whose key the records themselves determine.
 ///
-/// Where a run has several samples the first is taken: those of a counter are equal, or its threshold knows better.
+/// Of several samples the first is taken: those of a counter are equal, or its threshold allows for the difference.
 pub fn of_records(provenance: &Provenance, rows: &[Row]) -> Vec<Counter> {
     let mut counters: Vec<Counter> = Vec::new();
     let tokens = |cell: (&str, &str), workload: &str, phase: &str| {
@@ -100,7 +100,7 @@ pub fn of_records(provenance: &Provenance, rows: &[Row]) -> Vec<Counter> {
     counters
 }
 
-/// The steps of a decode in the rows of a run, where a profile counted them in the same unit: for an emulated target.
+/// The steps of a decode in the rows of a run, if a profile counted them in the same unit, as for an emulated target.
 fn profiled(rows: &[Row], decode: &Row) -> BTreeMap<String, u64> {
     let Row::Sample { target, variant, workload, unit, .. } = decode else { return BTreeMap::new() };
     let cell = (target, variant, workload, unit);
@@ -115,27 +115,27 @@ fn profiled(rows: &[Row], decode: &Row) -> BTreeMap<String, u64> {
     rows.iter().filter_map(part).collect()
 }
 
-/// What a target's metric is called as a counter.
+/// The counter's name of a target's metric.
 pub fn counter_name<'a>(target: &str, metric: &'a str) -> &'a str {
     Target::named(target).map_or(metric, |target| target.kind.counter(metric))
 }
 
-/// The tools that a target's counters depend on: the compiler, and what counts.
+/// The tools that a target's counters depend on: the compiler and the counting tool.
 pub fn key_tools(target: &str) -> &'static [&'static str] {
     Target::named(target).map_or(&[], |target| &target.versions)
 }
 
-/// What counters of a target depend on beside the source: the tools, in their versions.
+/// The tool versions that a target's counters depend on.
 pub fn key(target: &str, provenance: &Provenance) -> BTreeMap<String, String> {
     let Some(target) = Target::named(target) else {
-        // Of a run before the target was taken out: only with the very same tools.
+        // A run of a target since removed: comparable only with exactly the same tools.
         return provenance.tools.clone();
     };
     let version = |name: &&str| provenance.tools.get(*name).map(|version| (name.to_string(), version.clone()));
     target.versions.iter().filter_map(version).collect()
 }
 
-/// The size of something built, by section, where it is that of the code alone.
+/// The size of a section of an artifact, if it is code alone.
 pub fn size(row: &Row, provenance: &Provenance) -> Option<Counter> {
     let Row::Artifact { target, variant, name, section, bytes } = row else { return None };
     if Target::named(target).is_some_and(|target| !target.kind.counts_size_of(section)) || section == "model" {

@@ -1,4 +1,4 @@
-//! Records as a file: rows written, and read back strictly.
+//! Files of records: written, and read back strictly.
 
 use super::lines::{self, Lines};
 use super::provenance::{self, Provenance};
@@ -11,7 +11,7 @@ use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Writes rows as JSON Lines, whole or not at all.
+/// Writes rows as JSON Lines, atomically.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -37,12 +37,12 @@ pub fn to_text(rows: &[Row]) -> Result<String, serde_json::Error> {
     Ok(text)
 }
 
-/// Name of the records in a run's folder.
+/// Name of the records file in a run's folder.
 pub const RECORDS: &str = "records.jsonl";
-/// The same where they are packed.
+/// The same, compressed.
 pub const PACKED: &str = "records.jsonl.gz";
 
-/// The records that a person means by a file or a folder of a run.
+/// The records file of a run that a user names by file or by folder.
 pub fn records_of(path: &Path) -> PathBuf {
     let in_folder = |name: &str| Some(path.join(name)).filter(|file| file.is_file());
     match path.is_dir() {
@@ -51,10 +51,10 @@ pub fn records_of(path: &Path) -> PathBuf {
     }
 }
 
-/// Packs the records in a run's folder with gzip, if they are not packed yet.
+/// Compresses the records in a run's folder with gzip, if they are not yet.
 ///
 /// # Errors
-/// If they cannot be read, or the packed file cannot be written.
+/// If they cannot be read, or the compressed file cannot be written.
 pub fn pack(folder: &Path) -> Result<(), Error> {
     let (plain, packed) = (folder.join(RECORDS), folder.join(PACKED));
     if !plain.is_file() {
@@ -67,7 +67,7 @@ pub fn pack(folder: &Path) -> Result<(), Error> {
     std::fs::remove_file(&plain).map_err(Error::io("remove", &plain))
 }
 
-/// Writes a run's records into another folder, unpacked.
+/// Writes a run's records into another folder, uncompressed.
 ///
 /// # Errors
 /// If they cannot be read, or the file cannot be written.
@@ -81,21 +81,21 @@ pub fn unpack(folder: &Path, into: &Path) -> Result<(), Error> {
     write_atomic(&into.join(RECORDS), text.as_bytes())
 }
 
-/// A run: where it comes from, and its rows without that one.
+/// A run: its provenance and its other rows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Part {
-    /// Where it comes from.
+    /// Its provenance.
     pub provenance: Provenance,
-    /// What was measured, skipped, verified and what failed.
+    /// Its samples, skips, verified cases and failures.
     pub rows: Vec<Row>,
 }
 
-/// Reads the rows of one run back.
+/// Reads the rows of one run.
 ///
 /// # Errors
-/// For a file that is cut, empty or put together from two, a line of another schema, an unknown field or metric, a number
-/// that is no count; [`Error::NotComparable`] where its rows come from two machines or builds; and for a file that was
-/// merged from several runs: [`read_parts`] reads those too.
+/// For a file that is truncated, empty or concatenated from two, a line of another schema, an unknown field or metric,
+/// a count that is not a whole number; [`Error::NotComparable`] if its rows come from two machines or builds; and for a
+/// file merged from several runs, which [`read_parts`] reads too.
 pub fn read(path: &Path) -> Result<(Provenance, Vec<Row>), Error> {
     let mut parts = read_parts(path)?;
     match (parts.pop(), parts.is_empty()) {
@@ -107,16 +107,16 @@ pub fn read(path: &Path) -> Result<(Provenance, Vec<Row>), Error> {
     }
 }
 
-/// Reads rows back, run by run: one, or all the parts of a merged file. How that is marked: see [`super::merge`]. A file
-/// is whole, or it is refused.
+/// Reads rows run by run: one run, or all parts of a merged file, marked as [`super::merge`] describes. An incomplete
+/// file is refused.
 ///
 /// # Errors
-/// As [`read`], and for a merged file of which a part is missing or out of its place.
+/// As [`read`], and for a merged file with a part missing or out of order.
 pub fn read_parts(path: &Path) -> Result<Vec<Part>, Error> {
     parts_of(Lines::open(path)?)
 }
 
-/// [`read_parts`] of the lines of a file.
+/// [`read_parts`] for the lines of a file.
 ///
 /// # Errors
 /// As [`read_parts`].
@@ -163,14 +163,14 @@ pub fn parts_of(mut lines: Lines) -> Result<Vec<Part>, Error> {
     Ok(parts)
 }
 
-/// What became of a file that ends too soon, and what to do.
-const CUT: &str = "cut off: take it once more from where it was made, or measure again";
+/// What happened to a truncated file, and how to fix it.
+const CUT: &str = "truncated: copy it again from where it was made, or measure again";
 
-/// The error for a second `run` row: rows of two runs say nothing together.
+/// The error for a second `run` row: rows of two runs are not comparable.
 fn two_runs(wrong: impl Fn(String) -> Error, first: &Provenance, second: &Provenance) -> Error {
     let advice = "`cargo xtask report --merge` joins the files of runs that belong together";
     match &provenance::differences(&first.key(), &second.key())[..] {
-        [] => wrong(format!("a second `run` row: the file is put together from two; {advice}")),
+        [] => wrong(format!("a second `run` row: the file is concatenated from two; {advice}")),
         differences => Error::NotComparable(format!(
             "{}; a second `run` row, of another machine or build; {advice}",
             wrong(differences.join("; "))
@@ -178,7 +178,7 @@ fn two_runs(wrong: impl Fn(String) -> Error, first: &Provenance, second: &Proven
     }
 }
 
-/// What is wrong with a `run` row after the one before it, if anything.
+/// What is wrong with a `run` row given the one before it, if anything.
 fn in_turn(before: Option<&Provenance>, run: &Provenance) -> Result<(), String> {
     match (before.map(|before| &before.shard), &run.shard) {
         (None, None) => Ok(()),
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_come_back_as_they_went() {
+    fn rows_survive_a_round_trip() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("records.jsonl");
         write(&path, &rows()).unwrap();
@@ -227,10 +227,10 @@ mod tests {
     }
 
     #[test]
-    fn packed_records_come_back_and_cut_ones_are_refused() {
+    fn compressed_records_are_read_back_and_truncated_ones_refused() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
-        assert_eq!(records_of(folder), folder.join(RECORDS), "the name that an error tells");
+        assert_eq!(records_of(folder), folder.join(RECORDS), "the name in an error");
         write(&folder.join(RECORDS), &rows()).unwrap();
         pack(folder).unwrap();
         assert_eq!(records_of(folder), folder.join(PACKED));

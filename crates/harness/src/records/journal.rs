@@ -1,14 +1,14 @@
-//! The journal of a run: every finished piece of it, written down as it is finished, so that an interrupted run
-//! loses nothing but the piece under way and can be gone on with.
+//! The journal of a run: every finished task is written down at once, so an interrupted run loses only the task in
+//! progress and can be resumed.
 //!
 //! ```text
-//! {"line":"begun",   what the run is of}
-//! {"line":"done",    "task": "native/avx2 bench byte128/greedy, sample 3", "rows": […]}      one for each piece
+//! {"line":"begun",   flags, inputs, tools and machine of the run}
+//! {"line":"done",    "task": "native/avx2 bench byte128/greedy, sample 3", "rows": […]}      one per task
 //! {"line":"resumed", when}
 //! ```
-//! A piece has a name that does not depend on when it comes, so a run that is gone on with asks for each and finds what
-//! is there. What a crash leaves at the end, half a line, is dropped. Whoever writes holds a lock on the file, so that a
-//! run that is not interrupted cannot be resumed.
+//! A task's name does not depend on the order, so a resumed run looks each task up and skips those that are done. A
+//! half line that a crash leaves at the end is dropped. The writer holds a lock on the file, so a run in progress
+//! cannot be resumed.
 
 use super::lines::{Lines, row, versioned};
 use super::provenance::{self, Provenance, differences};
@@ -27,16 +27,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// Names and values that must be the same when a run is gone on with.
+/// Names and values that must be the same for a run to be resumed.
 pub type Key = BTreeMap<String, String>;
 
-/// What a run is of.
+/// The flags, tools and inputs of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Begun {
-    /// The flags that say what to do, in one order.
+pub struct RunStart {
+    /// The flags, sorted.
     pub flags: Vec<String>,
-    /// Source, tools and machine, known before anything is built.
+    /// Source, tools and machine, known before the build.
     pub key: Key,
     /// Models and golden streams.
     pub inputs: Key,
@@ -44,40 +44,40 @@ pub struct Begun {
     pub provenance: Provenance,
 }
 
-/// A finished piece.
+/// A finished task.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Done {
-    /// What it gave.
+    /// Its rows.
     pub rows: Vec<Row>,
-    /// Digests of what its kernels computed, by case: those of other cells are compared with them.
+    /// Digests of its kernels' results, by case, compared with those of other cells.
     pub checks: BTreeMap<String, Digest>,
-    /// For a decision that is taken once: the number decided on.
+    /// For a decision that is made once: the chosen number.
     pub decided: Option<u32>,
 }
 
-/// The journal of a run that is under way.
+/// The journal of a run in progress.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     file: Mutex<File>,
-    begun: Begun,
+    begun: RunStart,
     done: BTreeMap<String, Done>,
     recorded: AtomicUsize,
     started: Instant,
     steal: u64,
-    /// Seconds, and hundredths of a second that the hypervisor took, before this start.
+    /// Seconds of the run, and hundredths of a second of stolen time, before this start.
     before: [u64; 2],
 }
 
-/// Where journals lie.
+/// The folder of journals.
 pub fn folder(workspace: &Workspace) -> PathBuf {
     workspace.scratch().join("unfinished")
 }
 
-/// The last journal of a verb that is left of a run that did not end.
+/// The last journal of an unfinished run of a command.
 ///
 /// # Errors
-/// If there is none, or it cannot be looked for.
+/// If there is none, or the folder cannot be read.
 pub fn last(workspace: &Workspace, verb: &str) -> Result<PathBuf, Error> {
     let folder = folder(workspace);
     let names = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -92,11 +92,11 @@ pub fn last(workspace: &Workspace, verb: &str) -> Result<PathBuf, Error> {
 }
 
 impl Journal {
-    /// Begins one.
+    /// Starts one.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn begin(workspace: &Workspace, verb: &str, begun: Begun) -> Result<Self, Error> {
+    pub fn begin(workspace: &Workspace, verb: &str, begun: RunStart) -> Result<Self, Error> {
         let folder = folder(workspace);
         make_folder(&folder)?;
         let started = begun.provenance.started.replace(':', "");
@@ -106,23 +106,23 @@ impl Journal {
         let line = json!({"line": "begun", "begun": begun});
         let journal = Journal::new(path, file, begun, BTreeMap::new(), [0; 2]);
         if let Err(error) = journal.write(line) {
-            // An empty one would only be in the way of the last run that can be gone on with.
+            // An empty one would hide the last run that can be resumed.
             let _ = std::fs::remove_file(&journal.path);
             return Err(error);
         }
         Ok(journal)
     }
 
-    /// Opens one that was left, and cuts off the half line that a crash left at its end; the second value is whether
-    /// there was one.
+    /// Opens the journal of an interrupted run and removes the half line that a crash left at its end; the second value
+    /// is whether there was one.
     ///
     /// # Errors
-    /// If it cannot be read or written, says what no journal says, or the run still goes on.
+    /// If it cannot be read or written, is malformed, or its run is still in progress.
     pub fn open(path: &Path) -> Result<(Self, bool), Error> {
         let file = OpenOptions::new().append(true).open(path).map_err(Error::io("open", path))?;
         lock(&file, path)?;
         let mut lines = Lines::open(path)?;
-        let mut begun: Option<Begun> = None;
+        let mut begun: Option<RunStart> = None;
         let mut done = BTreeMap::new();
         let mut before = [0; 2];
         let (mut whole_bytes, mut torn) = (0, false);
@@ -145,25 +145,25 @@ impl Journal {
                     done.insert(task, piece);
                     before = spent;
                 }
-                _ => return Err(wrong("it is no line that a journal has there".into())),
+                _ => return Err(wrong("it is not a line that a journal has here".into())),
             }
         }
         let Some(begun) = begun else {
-            let text = "it broke off before the run began, so there is nothing to resume: start anew without --resume";
+            let text = "it ends before the run began, so there is nothing to resume: start again without --resume";
             return Err(Error::Malformed { path: path.to_path_buf(), message: text.into() });
         };
         if torn {
-            file.set_len(whole_bytes).map_err(Error::io("cut the half line off", path))?;
+            file.set_len(whole_bytes).map_err(Error::io("remove the half line from", path))?;
         }
         Ok((Journal::new(path.to_path_buf(), file, begun, done, before), torn))
     }
 
-    fn new(path: PathBuf, file: File, begun: Begun, done: BTreeMap<String, Done>, before: [u64; 2]) -> Self {
+    fn new(path: PathBuf, file: File, begun: RunStart, done: BTreeMap<String, Done>, before: [u64; 2]) -> Self {
         let (recorded, file) = (AtomicUsize::new(done.len()), Mutex::new(file));
         Journal { path, file, begun, done, recorded, started: Instant::now(), steal: provenance::steal(), before }
     }
 
-    /// Writes down that the run goes on now.
+    /// Records that the run is resumed now.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -174,7 +174,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Refuses to go on with a run that was of something else.
+    /// Refuses to resume a run if its inputs, tools or machine changed.
     ///
     /// # Errors
     /// [`Error::NotComparable`] with all that differs.
@@ -182,43 +182,43 @@ impl Journal {
         match &differences(then, now)[..] {
             [] => Ok(()),
             differences => Err(Error::NotComparable(format!(
-                "the run of {} cannot be resumed: {}; start anew without --resume, or go back to what it was of",
+                "the run of {} cannot be resumed: {}; start again without --resume, or restore what has changed",
                 self.begun.provenance.started,
                 differences.join("; ")
             ))),
         }
     }
 
-    /// What the run is of.
-    pub fn begun(&self) -> &Begun {
+    /// The flags, tools and inputs of the run.
+    pub fn begun(&self) -> &RunStart {
         &self.begun
     }
 
-    /// Where it lies.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How many pieces are finished.
+    /// Number of finished tasks.
     pub fn finished(&self) -> usize {
         self.recorded.load(Ordering::SeqCst)
     }
 
-    /// A piece that was finished before this start.
+    /// A task that was finished before this start.
     pub fn done(&self, task: &str) -> Option<&Done> {
         self.done.get(task)
     }
 
-    /// Seconds that the run has taken, all its starts together, and hundredths of a second that the hypervisor took.
+    /// Seconds that the run has taken, over all its starts, and hundredths of a second of stolen time.
     pub fn spent(&self) -> [u64; 2] {
         let steal = provenance::steal().saturating_sub(self.steal);
         [self.before[0] + self.started.elapsed().as_secs(), self.before[1] + steal]
     }
 
-    /// Writes a finished piece down. It is in the file when this returns.
+    /// Records a finished task. It is in the file when this returns.
     ///
     /// # Errors
-    /// If it cannot be written; what was written before stays good.
+    /// If it cannot be written; earlier lines stay valid.
     pub fn record(&self, task: &str, done: &Done) -> Result<(), Error> {
         let checks: BTreeMap<&String, String> = done.checks.iter().map(|(name, d)| (name, d.to_string())).collect();
         self.write(json!({
@@ -229,7 +229,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Ends it: what it held is in the report now.
+    /// Removes the journal: its contents are in the report now.
     ///
     /// # Errors
     /// If it cannot be removed.
@@ -240,7 +240,7 @@ impl Journal {
     fn write(&self, mut line: Value) -> Result<(), Error> {
         line["schema"] = SCHEMA.into();
         let text = format!("{line}\n");
-        // One that panicked while it wrote left half a line, which is what a reader expects of a crash.
+        // A thread that panicked while writing left half a line, which readers expect after a crash.
         let mut file = self.file.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let length = file.metadata().map_err(Error::io("write", &self.path))?.len();
         file.write_all(text.as_bytes()).map_err(|source| {
@@ -262,7 +262,7 @@ fn lock(file: &File, path: &Path) -> Result<(), Error> {
     }
 }
 
-/// The name of a finished piece, what it gave, and what the run had spent by then.
+/// The name of a finished task, its result, and the time spent until then.
 fn parse_done(value: &Value) -> Result<(String, Done, [u64; 2]), String> {
     let text = |error: serde_json::Error| error.to_string();
     let task = value["task"].as_str().ok_or("it has no `task`")?;

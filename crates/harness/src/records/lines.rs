@@ -1,4 +1,4 @@
-//! Reading JSON Lines from a file that may be cut, mixed or made up: what is wrong is a sentence about its line.
+//! Reads JSON Lines from a file that may be truncated, concatenated or forged; an error names the line.
 
 use super::rows::{OLDEST_SCHEMA, Row, SCHEMA};
 use crate::definitions::metrics::METRICS;
@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// Longest line that is read, in bytes. The longest that is written, the `run` row, has some 3 kB.
+/// Longest line that is accepted, in bytes. The longest that is written, the `run` row, has some 3 kB.
 pub const LONGEST_LINE: usize = 1 << 20;
 
 /// A line of a file.
@@ -18,13 +18,13 @@ pub const LONGEST_LINE: usize = 1 << 20;
 pub struct Line {
     /// Its number, from 1.
     pub number: usize,
-    /// Its text, without its end.
+    /// Its text, without the newline.
     pub text: String,
-    /// Whether it ends as a line does. One that does not was cut off, and is the last one.
+    /// Whether it ends with a newline; only the last line of a truncated file does not.
     pub whole: bool,
 }
 
-/// The lines of a file, of which one at a time is in memory.
+/// The lines of a file, one in memory at a time.
 pub struct Lines {
     path: PathBuf,
     reader: BufReader<Box<dyn Read>>,
@@ -38,7 +38,7 @@ impl fmt::Debug for Lines {
 }
 
 impl Lines {
-    /// Opens a file; one whose name ends with `.gz` is unpacked as it is read.
+    /// Opens a file; one whose name ends with `.gz` is decompressed while reading.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -50,7 +50,7 @@ impl Lines {
         Ok(Lines::of(path, file))
     }
 
-    /// The lines of what is read elsewhere; errors name it `path`.
+    /// The lines of a reader; errors name it `path`.
     pub fn of(path: &Path, reader: impl Read + 'static) -> Self {
         Lines { path: path.to_path_buf(), reader: BufReader::new(Box::new(reader)), number: 0 }
     }
@@ -76,13 +76,14 @@ impl Iterator for Lines {
         }
         let whole = bytes.last() == Some(&b'\n');
         if bytes.len() > LONGEST_LINE {
-            let message = format!("it is longer than {LONGEST_LINE} bytes, which no row is: this is no file of rows");
+            let message =
+                format!("it is longer than {LONGEST_LINE} bytes, which no row is: this is not a file of records");
             return Some(Err(self.malformed(&message)));
         }
         bytes.truncate(bytes.len() - usize::from(whole));
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
-            // A line that was cut may end inside a letter.
+            // A truncated line may end inside a character.
             Err(error) if !whole => String::from_utf8_lossy(error.as_bytes()).into_owned(),
             Err(error) => {
                 let message = format!("byte {} is not UTF-8", error.utf8_error().valid_up_to() + 1);
@@ -93,14 +94,14 @@ impl Iterator for Lines {
     }
 }
 
-/// Takes the version off a line; the rest is the row. `expected` is the version of the lines before it.
+/// Removes the version from a line; the rest is the row. `expected` is the version of the lines before it.
 ///
 /// # Errors
-/// As a sentence without file and line.
+/// The message, without file and line.
 pub fn versioned(text: &str, expected: Option<u64>) -> Result<(u64, Value), String> {
     let mut value: Value = serde_json::from_str(text).map_err(|error| no_json(text, &error))?;
-    let fields = value.as_object_mut().ok_or("it is no JSON object, and so no row")?;
-    let found = fields.remove("schema").ok_or("it has no `schema`, the version of its format: it is no row of ours")?;
+    let fields = value.as_object_mut().ok_or("it is not a JSON object, so it is not a row")?;
+    let found = fields.remove("schema").ok_or("it has no `schema`, the version of its format, so it is not a row")?;
     let known = |version: &u64| (OLDEST_SCHEMA..=SCHEMA).contains(version);
     let Some(version) = found.as_u64().filter(known) else {
         return Err(format!(
@@ -110,7 +111,7 @@ pub fn versioned(text: &str, expected: Option<u64>) -> Result<(u64, Value), Stri
     };
     match expected {
         Some(expected) if expected != version => Err(format!(
-            "its `schema` is {version}, that of the lines before it is {expected}: the file is put together from two; \
+            "its `schema` is {version}, that of the lines before it is {expected}: the file is concatenated from two; \
              `cargo xtask report --merge` joins whole files"
         )),
         _ => Ok((version, value)),
@@ -120,7 +121,7 @@ pub fn versioned(text: &str, expected: Option<u64>) -> Result<(u64, Value), Stri
 /// A row from its fields.
 ///
 /// # Errors
-/// As a sentence without file and line.
+/// The message, without file and line.
 pub fn row(fields: Value) -> Result<Row, String> {
     for (name, value) in fields.as_object().into_iter().flatten() {
         let numbers = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
@@ -139,11 +140,11 @@ pub fn row(fields: Value) -> Result<Row, String> {
     Ok(row)
 }
 
-/// What is wrong with a text that is no JSON, with the place where it stops to be.
+/// The error for a text that is not JSON, with the column where parsing stopped.
 fn no_json(text: &str, error: &serde_json::Error) -> String {
     if error.is_eof() {
         return "it ends in the middle of a row".into();
     }
     let rest: String = text.chars().skip(error.column().saturating_sub(1)).take(24).collect();
-    format!("it is no JSON from column {} on: `{rest}`", error.column())
+    format!("it is not JSON from column {} on: `{rest}`", error.column())
 }

@@ -1,13 +1,13 @@
-//! Runs of one commit that were made on several machines, each of other cells or workloads, put into one file.
+//! Merges shards of one commit, measured on several machines or of other cells or workloads, into one file.
 //!
-//! A merged file holds the runs one after the other, none of their rows changed: a `run` row, its rows, the next `run`
-//! row, its rows. So every row belongs to the machine of the `run` row above it. Each `run` row of a merged file, and
-//! of no other, has the field `shard`: its place from 1, how many there are, and the name it had. A second `run` row
-//! without it is an error, so two runs that were merely appended to each other are not taken for one; a part that is
-//! missing is one too, because the parts are numbered.
+//! A merged file concatenates the runs with their rows unchanged: a `run` row, its rows, the next `run` row, its rows.
+//! So every row belongs to the machine of the `run` row above it. Each `run` row of a merged file, and of no other, has
+//! the field `shard`: its index from 1, the number of shards, and its name. A second `run` row without it is an error,
+//! so two files appended to each other are not read as one run; a missing part is an error because the parts are
+//! numbered.
 //!
-//! Kernels and reads of memory by themselves are what a run holds its numbers against. Every part keeps its own, and a
-//! share of the roof is taken within a part. Everything else that was measured or verified is in one part only.
+//! Samples of single kernels and of memory reads are the reference for the other numbers of a run. Every part keeps its
+//! own, and a share of the roof is computed within a part. Everything else measured or verified is in one part only.
 
 use super::counter::key_tools;
 use super::file::{self, PACKED, Part, RECORDS, read_parts, records_of};
@@ -19,15 +19,14 @@ use crate::workspace::error::Error;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What a row is about: target, variant (or two sides) and workload.
+/// The subject of a row: target, variant (or two sides) and workload.
 type Subject<'a> = (&'a str, String, &'a str);
 
-/// Joins runs, given as files of records or folders that have one, into one file.
+/// Merges runs, given as records files or folders that have one, into one file.
 ///
 /// # Errors
-/// [`Error::NotComparable`], with a sentence that names both files and what they differ in, where two are not of the
-/// same commit, local changes, schema, golden streams, models or compilers, or measured the same; and if a file cannot
-/// be read or written.
+/// [`Error::NotComparable`], naming both files and the field, if two differ in commit, local changes, schema, golden
+/// streams, models or compilers, or measured the same cell and workload; and if a file cannot be read or written.
 pub fn merge(paths: &[PathBuf], out: &Path) -> Result<Vec<Part>, Error> {
     let files: Vec<PathBuf> = paths.iter().map(|path| records_of(path)).collect();
     same_schema(&files)?;
@@ -56,7 +55,7 @@ pub fn merge(paths: &[PathBuf], out: &Path) -> Result<Vec<Part>, Error> {
     Ok(parts)
 }
 
-/// A shard's name: its folder's where the file has the usual name, else the file's.
+/// A shard's name: that of its folder if the file has the usual name, else that of the file.
 fn name_of(path: &Path) -> String {
     let usual = path.file_name().is_some_and(|name| name == RECORDS || name == PACKED);
     let named = if usual { path.parent().and_then(Path::file_name) } else { path.file_name() };
@@ -64,15 +63,15 @@ fn name_of(path: &Path) -> String {
     name.trim_end_matches(".gz").trim_end_matches(".jsonl").to_string()
 }
 
-/// Whether parts may stand in one file.
+/// Checks that parts may be in one file.
 ///
 /// # Errors
-/// [`Error::NotComparable`] with the names of the first two that may not, and why.
+/// [`Error::NotComparable`] with the names of the first two that may not, and the reason.
 pub fn check(parts: &[(&str, &Part)]) -> Result<(), Error> {
     for (i, (name, part)) in parts.iter().enumerate() {
         for (other_name, other) in &parts[..i] {
             if let Some((field, a, b)) = differing(other, part) {
-                let fix = "measure both anew from the same commit, with the same tools";
+                let fix = "measure both again from the same commit, with the same tools";
                 return Err(refuse(&format!("{field} is {a} in {other_name} and {b} in {name}: {fix}")));
             }
         }
@@ -111,7 +110,7 @@ fn refuse(why: &str) -> Error {
     Error::NotComparable(format!("cannot merge: {why}"))
 }
 
-/// What a row measured or verified; none for what every part may have of its own.
+/// What a row measured or verified; `None` for what every part may have of its own.
 fn measured(row: &Row) -> Option<Subject<'_>> {
     match row {
         Row::Sample { target, variant, workload, phase, .. } if phase != "kernel" => {
@@ -123,21 +122,21 @@ fn measured(row: &Row) -> Option<Subject<'_>> {
     }
 }
 
-/// The first thing that two parts differ in and must not, with the value of each.
+/// The first field in which two parts differ and must not, with the value of each.
 fn differing(a: &Part, b: &Part) -> Option<(String, String, String)> {
     let (pa, pb) = (&a.provenance, &b.provenance);
     let quoted = |text: &str| format!("`{text}`");
     if pa.commit != pb.commit {
         return Some(("the commit".into(), quoted(&pa.commit), quoted(&pb.commit)));
     }
-    // Two trees with changes are the same only where both say which changes.
+    // Two modified trees are the same only if both record the digest of their changes.
     if pa.dirty != pb.dirty || (pa.dirty && (pa.changes != pb.changes || pa.changes.is_none())) {
         let say = |p: &Provenance| match (&p.changes, p.dirty) {
             (_, false) => "none".to_string(),
             (Some(digest), true) => quoted(digest),
-            (None, true) => "something that it does not name".into(),
+            (None, true) => "changes that it does not identify".into(),
         };
-        return Some(("what the working tree had beside the commit".into(), say(pa), say(pb)));
+        return Some(("the digest of local changes".into(), say(pa), say(pb)));
     }
     if pa.golden != pb.golden {
         return Some(("the digest of the golden streams".into(), quoted(&pa.golden), quoted(&pb.golden)));
@@ -155,7 +154,7 @@ fn differing(a: &Part, b: &Part) -> Option<(String, String, String)> {
     if let Some((name, a, b)) = in_both(&pa.models, &pb.models, &|_| true) {
         return Some((format!("the digest of model `{name}`"), a, b));
     }
-    // A compiler makes what is measured; what counts matters only where both counted with it.
+    // The compiler determines the result; a counting tool matters only if both counted with it.
     let matters = |tool: &str| {
         let used = |part: &Part, target: &str| part.rows.iter().filter_map(measured).any(|(of, ..)| of == target);
         let counted = |target: &str| used(a, target) && used(b, target) && key_tools(target).contains(&tool);
@@ -164,19 +163,19 @@ fn differing(a: &Part, b: &Part) -> Option<(String, String, String)> {
     in_both(&pa.tools, &pb.tools, &matters).map(|(name, a, b)| (format!("the version of {name}"), a, b))
 }
 
-/// Looks at the schema of every file before anything else is read: another one may have other fields.
+/// Checks the schema of every file before anything else: another version may have other fields.
 fn same_schema(files: &[PathBuf]) -> Result<(), Error> {
     let mut first: Option<(u64, &Path)> = None;
     for file in files {
         let Some(line) = Lines::open(file)?.next().transpose()? else { continue };
         let value: serde_json::Value = serde_json::from_str(&line.text).unwrap_or_default();
-        // Whoever reads the file reports a line without one.
+        // A line without one is reported by the reader of the file.
         let Some(schema) = value.get("schema").and_then(serde_json::Value::as_u64) else { continue };
         match first {
             Some((other, path)) if other != schema => {
                 let (path, file) = (path.display(), file.display());
                 return Err(refuse(&format!(
-                    "the schema is {other} in {path} and {schema} in {file}: measure both anew with one build"
+                    "the schema is {other} in {path} and {schema} in {file}: measure both again with one build"
                 )));
             }
             _ => first = Some((schema, file)),

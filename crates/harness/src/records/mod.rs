@@ -1,7 +1,7 @@
-//! What is written down: the rows of a run with where they come from, read back strictly or not at all.
+//! Records: the rows of a run with their provenance, read back strictly or not at all.
 //!
-//! In: rows and provenance, files of them from here or from other machines. Out: `records.jsonl`, its schema, the journal
-//! of a run that can be resumed, runs merged into one file, and the counters that rows hold. Judges nothing.
+//! In: rows and provenance, records files of this or other machines. Out: `records.jsonl`, its schema, the journal of a
+//! run that can be resumed, merged runs, and the counters that rows hold. It judges nothing.
 //!
 //! It uses definitions, targets and workspace.
 

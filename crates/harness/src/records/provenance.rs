@@ -10,40 +10,40 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Once;
 
-/// Everything a reader needs to tell whether two runs may be compared.
+/// Everything needed to decide whether two runs are comparable.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
     /// Name of the run.
     pub name: String,
-    /// The command that made it.
+    /// The command line.
     pub command: String,
     /// When it started, UTC, ISO 8601.
     pub started: String,
-    /// When it was resumed after an interruption, UTC, ISO 8601: its times are of more than one session.
+    /// When it was resumed after an interruption, UTC, ISO 8601: its times are from more than one session.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resumed: Vec<String>,
-    /// Seconds that verifying and measuring took, builds apart.
+    /// Seconds spent verifying and measuring, without builds.
     pub seconds: u64,
     /// Git commit.
     pub commit: String,
-    /// When that was committed, UTC, ISO 8601; none in records before version 3, or where git could not tell.
+    /// Commit date, UTC, ISO 8601; none in records before version 3, or if git failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed: Option<String>,
-    /// Whether the working tree had changes beside it, or git could not tell.
+    /// Whether the working tree had local changes, or git failed.
     pub dirty: bool,
-    /// Digest of those changes, new files included; none where there were none, or git could not tell.
+    /// Digest of the local changes, new files included; none if there were none, or git failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changes: Option<String>,
-    /// Compilers, run-times and emulators, by name.
+    /// Versions of compilers, run-times and emulators, by name.
     pub tools: BTreeMap<String, String>,
-    /// Flags of the compiler for each target, those of a variant by `target/variant`, as `ci/targets.toml` and the
-    /// checkout's own `.cargo/config.toml` say; no others reach a build. Empty in records of before they were kept.
+    /// Compiler flags of each target, those of a variant under `target/variant`, from `ci/targets.toml` and the
+    /// checkout's own `.cargo/config.toml`; no others reach a build. Empty in records from before the field existed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub flags: BTreeMap<String, String>,
     /// CPU model.
     pub cpu: String,
-    /// Processors there are.
+    /// Number of processors.
     pub cpus: usize,
     /// Processor that timed runs were pinned to.
     pub pinned_to: Option<usize>,
@@ -53,22 +53,22 @@ pub struct Provenance {
     pub system: String,
     /// Kernel.
     pub kernel: String,
-    /// Load average over a minute, at the start.
+    /// One-minute load average at the start.
     pub load_average: String,
-    /// Time that the hypervisor took from this machine while measuring, in hundredths of a second.
+    /// Time stolen by the hypervisor while measuring, in hundredths of a second.
     pub steal: u64,
-    /// Whether this was a quick run: fewer samples.
+    /// Whether this was a quick run, with fewer samples.
     pub quick: bool,
-    /// Seed of the order of the samples.
+    /// Seed of the sample order.
     pub shuffle_seed: u64,
-    /// What comparisons of time were judged by, where there are any.
+    /// Limits used to judge comparisons of time, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_limits: Option<TimeLimits>,
     /// Digest over all golden streams.
     pub golden: String,
     /// Digests of the model files, by name.
     pub models: BTreeMap<String, String>,
-    /// Which part of a merged file the rows below are; none in the records of one run.
+    /// The part of a merged file that the rows below belong to; none in the records of one run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
 }
@@ -77,16 +77,16 @@ pub struct Provenance {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Shard {
-    /// Which, from 1.
+    /// Index, from 1.
     pub index: usize,
-    /// How many there are.
+    /// Number of shards.
     pub of: usize,
-    /// Its file or folder before it was merged, without the path.
+    /// Name of its file or folder before the merge, without the path.
     pub name: String,
 }
 
 impl Provenance {
-    /// Looks around. Where git cannot tell the commit, it is unknown, and why is said once.
+    /// Collects it. If git cannot determine the commit, that is unknown, and one warning says why.
     pub fn collect(workspace: &Workspace) -> Self {
         let state = git::state(workspace).inspect_err(|error| {
             static SAID: Once = Once::new();
@@ -130,12 +130,12 @@ impl Provenance {
         }
     }
 
-    /// The machine in words. Two machines may share them, but where they differ the machines do.
+    /// Description of the machine. Two machines may share it, but different descriptions mean different machines.
     pub fn machine(&self) -> String {
         format!("{}, {} processors, {}, kernel {}", self.cpu, self.cpus, self.system, self.kernel)
     }
 
-    /// What rows of the same run have in common: source, tools, machine.
+    /// Fields that all rows of a run share: source, tools, machine.
     pub fn key(&self) -> BTreeMap<String, String> {
         let tools = self.tools.iter().map(|(name, version)| (name.clone(), version.clone()));
         let rest = [
@@ -149,21 +149,21 @@ impl Provenance {
         tools.chain(rest.map(|(name, value)| (name.to_string(), value))).collect()
     }
 
-    /// The first ten digits of the commit, with a mark if the tree had changes beside it.
+    /// The first ten digits of the commit, with a mark if the tree had local changes.
     pub fn short_commit(&self) -> String {
         let short: String = self.commit.chars().take(10).collect();
         if self.dirty { format!("{short} with local changes") } else { short }
     }
 }
 
-/// What two keys differ in, a sentence each: name, value then, value now.
+/// The differences between two keys, a sentence each: name, old value, new value.
 pub fn differences(then: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
     let names: BTreeSet<&String> = then.keys().chain(now.keys()).collect();
     let differs = names.into_iter().filter(|name| then.get(*name) != now.get(*name));
     let words = |text: Option<&String>| text.map_or(Vec::new(), |text| text.split(' ').map(str::to_string).collect());
     let sentence = |name: &String| {
         let (old, new): (Vec<String>, Vec<String>) = (words(then.get(name)), words(now.get(name)));
-        // Of a long list only what is not on both sides.
+        // Of a long list, only the words that are not on both sides.
         let long = old.len().max(new.len()) > 20;
         let show = |all: &[String], other: &[String]| match all {
             [] => "nothing".to_string(),
@@ -180,7 +180,7 @@ pub fn differences(then: &BTreeMap<String, String>, now: &BTreeMap<String, Strin
     differs.map(sentence).collect()
 }
 
-/// Compiler flags beside the profiles in `Cargo.toml`.
+/// Compiler flags other than the profiles in `Cargo.toml`.
 fn flags(workspace: &Workspace) -> BTreeMap<String, String> {
     let mut flags = BTreeMap::new();
     for target in targets::targets() {
@@ -207,7 +207,7 @@ fn cpu_field(name: &str) -> String {
     line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_string()).unwrap_or_default()
 }
 
-/// Time that the hypervisor has taken so far, in hundredths of a second, over all processors.
+/// Time stolen by the hypervisor so far, in hundredths of a second, over all processors.
 pub fn steal() -> u64 {
     let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
     let first = text.lines().next().unwrap_or("");
@@ -227,7 +227,7 @@ mod tests {
     use super::locked_version;
 
     #[test]
-    fn a_locked_version_is_of_the_very_package() {
+    fn a_locked_version_is_that_of_the_exact_package() {
         let lock = "[[package]]\nname = \"wasmtime-environ\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"wasmtime\"\nversion = \"48.0.8\"\n";
         assert_eq!(locked_version(lock, "wasmtime").unwrap(), "48.0.8");
         assert_eq!(locked_version(lock, "wasm"), None);

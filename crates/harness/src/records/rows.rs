@@ -1,7 +1,7 @@
-//! The raw rows of a run, one JSON object a line: what was measured, skipped, verified and what failed.
+//! The raw rows of a run, one JSON object a line: samples, sizes, skips, verified cases and failures.
 //!
-//! The first row says where everything comes from and the last one how many there are; the report is made from the rows
-//! alone. `ci/records.schema.json` describes them.
+//! The first row is the provenance and the last one the number of rows; the report is made from the rows alone.
+//! `ci/records.schema.json` describes them.
 
 use super::provenance::Provenance;
 use crate::definitions::metrics::Direction;
@@ -11,16 +11,16 @@ use crate::workspace::exit::Exit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Version of the rows' format, in every row. Reading is strict, so whatever a reader of an older version would refuse
-/// or take for something else raises it: a new kind of row, a new field, another meaning.
+/// Version of the row format, in every row. Reading is strict, so any change that a reader of an older version would
+/// refuse or misread raises it: a new kind of row, a new field, another meaning.
 ///
 /// 1: the first. Rows `layout` and `pair` were added to it without raising it.
-/// 2: the last row is `end`, so that a file cut between two rows is not read as a whole one; `run` may say when the run
-///    was resumed.
-/// 3: `run` says when its commit was made.
+/// 2: the last row is `end`, so that a file truncated between two rows is detected; `run` may record when the run was
+///    resumed.
+/// 3: `run` has the commit date.
 /// 4: `layout` may say how many of a matrix a token goes through.
 pub const SCHEMA: u64 = 4;
-/// The oldest version that is read: everything in it still means the same.
+/// The oldest version that is read: everything in it still has the same meaning.
 pub const OLDEST_SCHEMA: u64 = 1;
 /// The kind of the last row.
 pub(super) const END: &str = "end";
@@ -29,33 +29,33 @@ pub(super) const END: &str = "end";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "row", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Row {
-    /// Where everything below comes from. The first row, and only the first; in a merged file the first of each part.
+    /// The provenance of the rows below. Only the first row; in a merged file the first of each part.
     Run(Box<Provenance>),
-    /// One number of one run of a runner, whose answer was right.
+    /// One number of one run of a runner whose answer was right.
     Sample {
         /// Target.
         target: String,
-        /// Variant that really ran.
+        /// Variant that actually ran.
         variant: String,
         /// Case.
         workload: String,
         /// Digest of the model file.
         model: String,
-        /// Which run, from 0.
+        /// Index of the run, from 0.
         sample: u32,
-        /// `load`, `prefill`, `decode` or `run`; `profile` for the parts of a decode, `kernel` for a kernel by itself,
+        /// `load`, `prefill`, `decode` or `run`; `profile` for the parts of a decode, `kernel` for a single kernel,
         /// whose shape is the workload then.
         phase: String,
-        /// What was counted.
+        /// Metric.
         metric: String,
-        /// In what.
+        /// Unit.
         unit: String,
-        /// Which way is better.
+        /// Direction of an improvement.
         direction: Direction,
         /// The count over the whole phase.
         value: u64,
     },
-    /// Two runs, one after the other, whose answers were right.
+    /// Two consecutive runs whose answers were right.
     Pair {
         /// Target of both.
         target: String,
@@ -65,9 +65,9 @@ pub enum Row {
         model: String,
         /// Names of the two sides that are compared.
         sides: [String; 2],
-        /// Whether both runs were of the first side: the noise of the session.
+        /// Whether both runs were of the first side, to measure the noise of the session.
         noise: bool,
-        /// Round, from 0; the second one confirms.
+        /// Round, from 0; the second one confirms the first.
         round: u32,
         /// Pair of the round, from 0.
         pair: u32,
@@ -75,14 +75,14 @@ pub enum Row {
         second_first: bool,
         /// `prefill` or `decode`.
         phase: String,
-        /// What was measured.
+        /// Metric.
         metric: String,
-        /// In what.
+        /// Unit.
         unit: String,
-        /// The first side's and the second's.
+        /// The values of the first and the second side.
         values: [u64; 2],
     },
-    /// The size of something that was built.
+    /// The size of a build artifact.
     Artifact {
         /// Target.
         target: String,
@@ -92,10 +92,10 @@ pub enum Row {
         name: String,
         /// Section, or `file` for the whole.
         section: String,
-        /// Size.
+        /// Size in bytes.
         bytes: u64,
     },
-    /// Which way the kernels take for a matrix of a model, or what else has a shape, the same in every layer.
+    /// The kernel chosen for a matrix of a model, or for another shape; the same in every layer.
     Layout {
         /// Target.
         target: String,
@@ -103,7 +103,7 @@ pub enum Row {
         variant: String,
         /// Name of the model.
         model: String,
-        /// The step whose matrix it is, such as `tm.r`.
+        /// The step that uses the matrix, such as `tm.r`.
         matrix: String,
         /// Outputs.
         rows: u64,
@@ -114,9 +114,9 @@ pub enum Row {
         count: Option<u64>,
         /// The algorithm.
         kernel: String,
-        /// What becomes of the rows that do not fill a block, `none` where there are none.
+        /// How rows that do not fill a block are computed; `none` if there are none.
         row_tail: String,
-        /// What becomes of the columns that do not.
+        /// How columns that do not fill a block are computed.
         col_tail: String,
     },
     /// A case whose answer was right.
@@ -127,7 +127,7 @@ pub enum Row {
         variant: String,
         /// Case.
         workload: String,
-        /// Steps compared.
+        /// Number of steps compared.
         steps: usize,
     },
     /// Something that did not run, and why.
@@ -136,11 +136,11 @@ pub enum Row {
         target: String,
         /// Variant.
         variant: String,
-        /// Case; none where the whole cell is meant.
+        /// Case; none if the whole cell was skipped.
         workload: Option<String>,
         /// Kind of reason.
         cause: Cause,
-        /// The reason as a sentence.
+        /// The reason as text.
         reason: String,
         /// Whether `ci/expected.toml` lists it.
         expected: bool,
@@ -151,19 +151,19 @@ pub enum Row {
         target: String,
         /// Variant.
         variant: String,
-        /// Case; none where the whole cell is meant.
+        /// Case; none if the whole cell failed.
         workload: Option<String>,
         /// `build`, `verify` or `bench`.
         during: String,
         /// What happened.
         error: String,
-        /// The exit code that it means.
+        /// The resulting exit code.
         exit: u8,
     },
 }
 
 impl Row {
-    /// A row for what went wrong.
+    /// A row for a failure.
     pub fn failed(cell: Cell, workload: Option<&str>, during: &str, error: String, exit: Exit) -> Self {
         Row::Failed {
             target: cell.target.name.into(),
@@ -175,7 +175,7 @@ impl Row {
         }
     }
 
-    /// A row for what did not run.
+    /// A row for a skip.
     pub fn skipped(cell: Cell, workload: Option<&str>, skip: &Skip, expected: bool) -> Self {
         Row::Skipped {
             target: cell.target.name.into(),

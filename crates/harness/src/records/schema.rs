@@ -1,4 +1,4 @@
-//! The JSON Schema of a line of records, made from the types of the rows, so that it cannot say anything else.
+//! The JSON Schema of a line of records, generated from the row types, so the two cannot disagree.
 
 use super::rows::{END, OLDEST_SCHEMA, Row, SCHEMA};
 use crate::definitions::metrics::METRICS;
@@ -8,7 +8,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// Where it is committed.
+/// Path of the committed file.
 pub fn path(workspace: &Workspace) -> PathBuf {
     workspace.root.join("ci/records.schema.json")
 }
@@ -16,7 +16,7 @@ pub fn path(workspace: &Workspace) -> PathBuf {
 /// The file's text.
 ///
 /// # Errors
-/// If the types of the rows do not give a schema of the expected form.
+/// If the row types do not give a schema of the expected form.
 pub fn text() -> Result<String, Error> {
     let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Row>().to_value();
     schema["title"] = "A line of records.jsonl".into();
@@ -36,7 +36,7 @@ pub fn text() -> Result<String, Error> {
     Ok(format!("{schema:#}\n"))
 }
 
-/// Adds to a kind of row what its type does not say: the version, and which metrics there are.
+/// Adds what the types do not express: the version and the list of metrics.
 fn complete(kind: &mut Value) {
     let versions: Vec<u64> = (OLDEST_SCHEMA..=SCHEMA).collect();
     kind["properties"]["schema"] = json!({"description": "Version of the format, the same in every line of a file.",

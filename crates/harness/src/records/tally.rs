@@ -1,9 +1,9 @@
-//! What rows come to for a command.
+//! Totals over rows.
 
 use super::rows::Row;
 use crate::workspace::exit::Exit;
 
-/// How many rows passed, failed and were skipped, and what that means for the command.
+/// How many rows passed, failed and were skipped, and the exit code that follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
     /// Verified cases.
@@ -12,7 +12,7 @@ pub struct Tally {
     pub failed: usize,
     /// Skips.
     pub skipped: usize,
-    /// The exit code of all together.
+    /// The exit code of all rows together.
     pub exit: Exit,
 }
 

@@ -1,8 +1,8 @@
-//! What is shown: the report of a run, made from its rows alone and made again at any time.
+//! Reports: generated from the rows of a run alone, at any time.
 //!
-//! In: rows of a run, those of the published runs before it, accepted counters. Out: one structure with all numbers; from
-//! that tables, charts, pages in Markdown and HTML, and the README's results; folders of runs, and what is not current in
-//! them. It measures nothing and judges nothing.
+//! In: rows of a run, those of the published runs before it, accepted counters. Out: one structure with all numbers;
+//! from that tables, charts, pages in Markdown and HTML, and the README's results; folders of runs, and which of their
+//! files are not current. It measures nothing and judges nothing.
 //!
 //! It uses verdicts, records, definitions, targets and workspace.
 

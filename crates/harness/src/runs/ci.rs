@@ -1,7 +1,7 @@
-//! What a run of continuous integration leaves behind: shards, one for each target, and a summary of them all.
+//! The output of a continuous-integration run: shards, one per target, and a summary of all.
 //!
-//! A shard is a folder with the records of a bench, the verdict of the gate and `shard.json`: which commands ran, and
-//! what each ended with. Shards may come from several machines.
+//! A shard is a folder with the records of a bench, the verdict of the gate and `shard.json`, which lists the commands
+//! and their exit codes. Shards may come from several machines.
 
 use crate::records::{Row, read_parts};
 use crate::workspace::error::Error;
@@ -12,9 +12,9 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Version of the shard's file.
+/// Version of the format of `shard.json`.
 const SCHEMA: u64 = 1;
-/// Moved counters that a summary shows of a shard; the others are in its verdict.
+/// Most changed counters that a summary shows of a shard; the others are in its verdict.
 const MOST_SHOWN: usize = 40;
 
 /// A command that ran.
@@ -23,11 +23,11 @@ const MOST_SHOWN: usize = 40;
 pub struct Step {
     /// The command.
     pub command: String,
-    /// What it ended with.
+    /// Its exit code.
     pub exit: u8,
 }
 
-/// What ran for one target.
+/// The commands that ran for one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shard {
@@ -44,7 +44,7 @@ impl Shard {
         Shard { schema: SCHEMA, target: target.into(), steps }
     }
 
-    /// The worst of its steps. A shard without steps proves nothing.
+    /// The worst exit code of its steps. A shard without steps proves nothing.
     pub fn exit(&self) -> Exit {
         let steps = self.steps.iter().map(|step| exit_of(Some(i32::from(step.exit))));
         steps.reduce(Exit::worst).unwrap_or(Exit::Harness)
@@ -53,7 +53,7 @@ impl Shard {
     /// Writes it into its folder.
     ///
     /// # Errors
-    /// If that is not possible.
+    /// If the file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), Error> {
         let text = serde_json::to_string_pretty(self).map_err(|error| Error::Refused(error.to_string()))?;
         write_atomic(&folder.join("shard.json"), format!("{text}\n").as_bytes())
@@ -69,8 +69,8 @@ impl Shard {
     }
 }
 
-/// What a shard's folder lacks of a whole shard, as sentences: records with something of the target in them, and the
-/// verdict of a gate that counted something. A step that ended with 0 and left nothing has proved nothing.
+/// What a shard's folder lacks, as messages: records with rows of the target, and a gate verdict with at least one
+/// counter. A step that exits with 0 and leaves nothing has proved nothing.
 pub fn gaps(folder: &Path, target: &str) -> Vec<String> {
     let of_target = |row: &Row| match row {
         Row::Sample { target: of, .. } | Row::Verified { target: of, .. } => of == target,
@@ -100,7 +100,7 @@ fn rows<'a>(verdict: &'a Value, key: &str) -> &'a [Value] {
     verdict[key].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// What a command's status means: anything but the five codes is a failure of the harness, a signal too.
+/// The exit code of a process status: any status other than the five codes is a harness failure, and so is a signal.
 pub fn exit_of(code: Option<i32>) -> Exit {
     let known = [Exit::Pass, Exit::Regression, Exit::NotMeasurable, Exit::WrongAnswer];
     known.into_iter().find(|exit| code == Some(i32::from(exit.code()))).unwrap_or(Exit::Harness)
@@ -111,20 +111,20 @@ pub fn exit_of(code: Option<i32>) -> Exit {
 pub struct Gathered {
     /// Each with its folder, in the order of the targets.
     pub shards: Vec<(PathBuf, Shard)>,
-    /// What is wrong with them, as sentences: a target without a shard, two shards of one target, a shard without records
-    /// or without a verdict.
+    /// The errors, as messages: a target without a shard, two shards of one target, a shard without records or without
+    /// a verdict.
     pub wrong: Vec<String>,
 }
 
 impl Gathered {
-    /// The worst of the shards; what is not there counts as a failure of the harness.
+    /// The worst exit code of the shards; a missing shard counts as a harness failure.
     pub fn exit(&self) -> Exit {
         let gaps = if self.wrong.is_empty() { Exit::Pass } else { Exit::Harness };
         self.shards.iter().map(|(_, shard)| shard.exit()).fold(gaps, Exit::worst)
     }
 }
 
-/// Finds the shards in the folders of a folder: one for each of these targets.
+/// Reads the shards in the subfolders of a folder: one for each of these targets.
 ///
 /// # Errors
 /// If the folder or a shard in it cannot be read.
@@ -157,8 +157,8 @@ pub fn gather(folder: &Path, targets: &[&str]) -> Result<Gathered, Error> {
     Ok(gathered)
 }
 
-/// The summary as Markdown: what every step ended with, the counters that moved, then the merged report, whose pictures
-/// are left out because they are files beside it.
+/// The summary as Markdown: the exit code of every step, the changed counters, then the merged report without its
+/// pictures, which are files beside it.
 pub fn summary(gathered: &Gathered, merge: &Step, report: Option<&str>) -> String {
     let exit = gathered.exit().worst(exit_of(Some(i32::from(merge.exit))));
     let mut out = format!("# {}\n\n| command | ended with |\n|---|---|\n", meaning(exit));
@@ -181,7 +181,7 @@ pub fn summary(gathered: &Gathered, merge: &Step, report: Option<&str>) -> Strin
     out
 }
 
-/// A code in words.
+/// A description of an exit code.
 pub fn meaning(exit: Exit) -> &'static str {
     match exit {
         Exit::Pass => "passed",
@@ -192,7 +192,7 @@ pub fn meaning(exit: Exit) -> &'static str {
     }
 }
 
-/// The counters of a verdict that are not what was accepted.
+/// The counters of a verdict that differ from the baseline.
 fn moved(target: &str, verdict: &Path) -> String {
     let heading = format!("\n## Counters of {target} that moved\n\n");
     let Ok(verdict) = read_verdict(verdict) else {
@@ -239,7 +239,7 @@ mod tests {
 
     const VERDICT: &str = r#"{"findings": [{"status": "unchanged"}], "failed_and_skipped": []}"#;
 
-    /// A whole shard whose steps ended so.
+    /// A complete shard whose steps have these exit codes.
     fn shard(folder: &Path, name: &str, target: &str, exits: &[u8]) {
         let step = |&exit: &u8| Step { command: format!("cargo xtask step {target}"), exit };
         let folder = folder.join(name);

@@ -1,9 +1,9 @@
-//! What is done with targets: each run in a fresh process, its answer checked before a number of it counts.
+//! Operations on targets: each run in a fresh process, its answer checked before its numbers count.
 //!
-//! In: a plan of cells, cases and models, and what was built. Out: rows — verified, measured, failed or skipped — and
-//! counters; in a journal too, where a run can be resumed. Also the parts of a run on several machines, and fuzzing.
+//! In: a plan of cells, cases and models, and the built runners. Out: rows (verified, measured, failed or skipped) and
+//! counters; also a journal, so that a run can be resumed. Also the shards of a run on several machines, and fuzzing.
 //!
-//! It uses verdicts (when enough pairs are taken), records, definitions, targets and workspace.
+//! It uses verdicts (to decide when enough pairs are measured), records, definitions, targets and workspace.
 
 pub mod ci;
 pub mod count;

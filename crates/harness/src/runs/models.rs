@@ -1,4 +1,4 @@
-//! The models that cases run on: found, or made.
+//! The models that cases run on: stored or generated.
 
 use crate::definitions::golden::{Model, Source};
 use crate::targets::{ModelFile, model_file};
@@ -8,13 +8,12 @@ use crate::workspace::log::logged;
 use crate::workspace::{Workspace, environment, make_folder, temporary_file};
 use std::path::Path;
 
-/// Makes or finds the models of these names.
+/// Finds or generates the models of these names.
 ///
-/// A model made from a preset is always made anew: it takes a moment, and an old file would hide a change of
-/// the generator.
+/// A model of a preset is always regenerated: it takes a moment, and an old file would hide a change of the generator.
 ///
 /// # Errors
-/// If a stored file is not there or making one fails.
+/// If a stored file is missing or generating one fails.
 pub fn models(workspace: &Workspace, models: &[Model], wanted: &[&str]) -> Result<Vec<ModelFile>, Error> {
     let mut files = Vec::new();
     for model in models.iter().filter(|model| wanted.contains(&model.name.as_str())) {
@@ -41,6 +40,6 @@ fn synthesise(workspace: &Workspace, path: &Path, preset: &str, seed: u64, forma
         .arg("--out")
         .arg(part.path());
     logged(workspace, &format!("make model {preset}"), &mut command)?;
-    // The name, not the open file: `synth` puts another in its place.
+    // The name, not the open file: `synth` replaces the file.
     part.into_temp_path().persist(path).map_err(|error| Error::io("rename", &error.path)(error.error))
 }

@@ -1,11 +1,11 @@
-//! Measuring two sides against each other: one after the other, in pairs, so that what slows the machine slows both.
+//! Measures two sides against each other, in pairs of consecutive runs, so that a slow machine slows both.
 //!
-//! Every pair has its twin, the first side against itself: what those differ by is what this machine, in this session,
-//! gives for no change at all. The two share a run of the first side, so three runs in random order make both; if that
-//! run was a slow one, the noise shows it too. Where a round finds anything but noise, every contest (not only those
-//! that look bad) has a second round.
+//! Every pair has an A/A pair, the first side against itself: its difference is the noise of this machine in this
+//! session. The two share a run of the first side, so three runs in random order make both; if that run was a slow one,
+//! the noise shows it too. If a round finds anything but noise, every contest (not only those that look bad) has a
+//! second round.
 //!
-//! A short run is taken several times in its process, and the fastest take counts: what disturbs one only makes it
+//! A short run is repeated several times in its process, and the fastest take counts: disturbances only make a take
 //! slower, and milliseconds are easily disturbed.
 
 use crate::definitions::golden::Case;
@@ -26,32 +26,32 @@ use crate::workspace::processor::Processor;
 use crate::workspace::progress::Progress;
 use std::time::Instant;
 
-/// Most pairs of a round.
+/// Most pairs in a round.
 const MOST_PAIRS: u32 = 600;
 /// Most seconds that a full run gives a contest in a round.
 const MOST_SECONDS: f64 = 25.0;
-/// A full run has pairs enough when the interval of the noise is no wider than this to each side, as a share of the
-/// ceiling: a change as large as the ceiling then stands out by more than both intervals.
+/// A full run has enough pairs when the interval of the noise is at most this wide on each side, as a fraction of the
+/// ceiling: a change of the ceiling's size then exceeds both intervals.
 const STEADY: f64 = 0.24;
-/// Orders of three runs, so many that each is there once: a round ends only where its orders are balanced.
+/// All orders of three runs, each once: a round ends only where its orders are balanced.
 const BLOCK: u32 = 6;
-/// Takes of a run in one process, where one is over in less than so many seconds.
+/// Takes of a run in one process, if one take is shorter than this many seconds.
 const TAKES: (u32, f64) = (3, 0.15);
 
-/// How many pairs a round has.
+/// Number of pairs in a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pairs {
-    /// The fewest that are judged.
+    /// The fewest that a verdict needs.
     Fewest,
-    /// Until the noise is known well enough to see a change of the ceiling's size, or time is up. What the change is
-    /// like has no say in it.
+    /// Until the noise is known well enough to detect a change of the ceiling's size, or time is up. The change itself
+    /// has no influence.
     Steady,
-    /// So many.
+    /// This many.
     Exactly(u32),
 }
 
 impl Pairs {
-    /// The most of a round, whatever is measured.
+    /// The most in a round, whatever is measured.
     fn most(self) -> u32 {
         match self {
             Pairs::Fewest => FEWEST_PAIRS as u32,
@@ -60,7 +60,7 @@ impl Pairs {
         }
     }
 
-    /// Whether a contest that has measured this noise in a round, phase by phase, in so many seconds has enough.
+    /// Whether a contest has enough pairs, given its noise by phase and the seconds spent in a round.
     fn enough(self, noise: &[Vec<(f64, f64)>], seconds: f64, limits: TimeLimits) -> bool {
         let pairs = noise.iter().map(Vec::len).min().unwrap_or(0) as u32;
         if self != Pairs::Steady || pairs < FEWEST_PAIRS as u32 || !pairs.is_multiple_of(BLOCK) {
@@ -72,17 +72,17 @@ impl Pairs {
     }
 }
 
-/// Phases that are compared.
+/// The compared phases.
 const PHASES: [&str; 2] = ["prefill", "decode"];
 
-/// One of two things that are compared.
+/// One of two sides that are compared.
 #[derive(Clone, Copy)]
 pub struct Side<'a> {
-    /// What stands beside its variant in records, such as a commit; may be empty.
+    /// A label after its variant in records, such as a commit; may be empty.
     pub label: &'a str,
-    /// Where its runners, cases and models come from.
+    /// The plan with its runners, cases and models.
     pub plan: &'a Plan<'a>,
-    /// What runs.
+    /// The cell that runs.
     pub cell: Cell,
 }
 
@@ -91,16 +91,16 @@ pub struct Side<'a> {
 pub struct Settings {
     /// Pairs of a round.
     pub pairs: Pairs,
-    /// Seed of every order.
+    /// Seed of all orders.
     pub seed: u64,
-    /// What matters.
+    /// Limits of a relevant change.
     pub limits: TimeLimits,
 }
 
-/// What measuring gave.
+/// The result of measuring.
 #[derive(Debug, Default)]
 pub struct Paired {
-    /// Pairs, failures, and what could not be compared.
+    /// Pairs, failures, and cases that are not comparable.
     pub rows: Vec<Row>,
     /// The processor that runs were pinned to.
     pub pinned_to: Option<usize>,
@@ -118,8 +118,8 @@ struct Contest<'a> {
 /// Compares pairs of sides on every timed case that both have.
 ///
 /// # Errors
-/// On Ctrl-C, where the two have no timed case, or if the journal of the first side cannot be written. Everything that
-/// goes wrong with a run is a row.
+/// If interrupted, if the two have no timed case in common, or if the journal of the first side cannot be written. A
+/// failure of a run is a row.
 pub fn compare<'a>(sides: &[[Side<'a>; 2]], settings: &Settings) -> Result<Paired, Error> {
     let mut rows = Vec::new();
     let mut contests = Vec::new();
@@ -131,7 +131,7 @@ pub fn compare<'a>(sides: &[[Side<'a>; 2]], settings: &Settings) -> Result<Paire
             "no chosen workload is a timed one that both sides can run: `cargo xtask list` shows which are timed";
         return Err(Error::Refused(text.into()));
     }
-    // A thread of its own, so that only what is timed is pinned.
+    // A separate thread, so that only timed runs are pinned.
     let (measured, pinned_to) = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             let processor = sides.first().and_then(|[first, _]| first.plan.processor);
@@ -147,7 +147,7 @@ pub fn compare<'a>(sides: &[[Side<'a>; 2]], settings: &Settings) -> Result<Paire
     Ok(Paired { rows, pinned_to })
 }
 
-/// Adds the contests of two sides, and a row for every case that is not the same question on both.
+/// Adds the contests of two sides, and a row for every case that differs between them.
 fn enter<'a>(sides: &[Side<'a>; 2], contests: &mut Vec<Contest<'a>>, rows: &mut Vec<Row>) {
     let [a, b] = sides;
     if a.cell.target.clock != Clock::Wall {
@@ -194,7 +194,7 @@ fn not_comparable(cell: Cell, case: &Case, reason: String) -> Row {
 fn rounds(contests: &mut [Contest], settings: &Settings) -> Result<Vec<Row>, Error> {
     let mut random = SplitMix::new(settings.seed);
     let mut rows = Vec::new();
-    // Once unmeasured: files are read for the first time, and what cannot run says so before others have waited.
+    // One unmeasured run: it reads files for the first time, and reports a side that cannot run early.
     let progress = Progress::bar("warm up", 2 * contests.len() as u64);
     for contest in contests.iter_mut() {
         let started = Instant::now();
@@ -206,7 +206,7 @@ fn rounds(contests: &mut [Contest], settings: &Settings) -> Result<Vec<Row>, Err
         }
         let run = started.elapsed().as_secs_f64() / 2.0;
         let takes = if run < TAKES.1 { TAKES.0 } else { 1 };
-        // Decided once: a run that is resumed goes on as it began.
+        // Decided once: a resumed run keeps the number.
         let decided = contest.once("takes", |_| Done { decided: Some(takes), ..Done::default() })?;
         contest.takes = decided.decided.unwrap_or(takes);
     }
@@ -221,7 +221,7 @@ fn rounds(contests: &mut [Contest], settings: &Settings) -> Result<Vec<Row>, Err
     Ok(rows)
 }
 
-/// A round: every contest has its pairs and their twins, in a random order of contests within each.
+/// A round: every contest runs its pairs and A/A pairs, with the contests in random order for each pair.
 fn one_round(
     contests: &mut [Contest],
     round: u32,
@@ -233,7 +233,7 @@ fn one_round(
     let progress = Progress::bar(label, u64::from(most) * contests.len() as u64);
     let mut rows = Vec::new();
     let orders: Vec<Vec<Order>> = contests.iter().map(|_| orders(most as usize, random)).collect();
-    // What each contest has of the noise so far, phase by phase, and the seconds it took; none once it has enough.
+    // Noise of each contest so far, by phase, and the seconds spent; `None` once it has enough.
     let mut open: Vec<Option<(Noise, f64)>> = contests.iter().map(|_| Some(Default::default())).collect();
     let mut turn: Vec<usize> = (0..contests.len()).collect();
     for pair in 0..most {
@@ -273,13 +273,13 @@ fn one_round(
     Ok(rows)
 }
 
-/// What a contest has of the noise in a round, phase by phase.
+/// Noise of a contest in a round, by phase.
 type Noise = [Vec<(f64, f64)>; PHASES.len()];
-/// In which order a pair and its twin are run: 0 the first side, 1 the second, 2 the first side once more.
+/// Order of a pair and its A/A pair: 0 is the first side, 1 the second, 2 the first side again.
 type Order = [usize; 3];
 
-/// Orders of so many pairs: in every block each order once, shuffled; in what is left over each with its reverse (but
-/// for one, if the number is odd).
+/// Orders for this many pairs: each order once per block, shuffled; in the rest each with its reverse (except one, if
+/// the number is odd).
 fn orders(pairs: usize, random: &mut SplitMix) -> Vec<Order> {
     let mut half: [Order; BLOCK as usize / 2] = [[0, 1, 2], [1, 2, 0], [2, 0, 1]];
     let mut orders = Vec::with_capacity(pairs + BLOCK as usize);
@@ -294,7 +294,7 @@ fn orders(pairs: usize, random: &mut SplitMix) -> Vec<Order> {
 }
 
 impl Contest<'_> {
-    /// A piece: that of the journal, or one that is made now and then written down there.
+    /// A task's result: from the journal, or made now and then recorded there.
     fn once(&mut self, what: &str, make: impl FnOnce(&mut Self) -> Done) -> Result<Done, Error> {
         let (subject, plan) = self.sides[0];
         let name = format!("{} against {}, {}, {what}", self.names[1], self.names[0], subject.workload());
@@ -318,7 +318,7 @@ impl Contest<'_> {
         subject.least_times(plan, case, self.takes, &PHASES).inspect_err(|_| self.failed = true)
     }
 
-    /// A pair and its twin.
+    /// A pair and its A/A pair.
     fn pair(&mut self, round: u32, pair: u32, order: Order) -> Vec<Row> {
         let mut times = [[0; PHASES.len()]; 3];
         for run in order {
@@ -384,7 +384,7 @@ mod tests {
         assert!(enough([calm(24), wild(24)], 25.0), "time is up");
         assert!(!enough([calm(18), calm(18)], 99.0), "the fewest that are judged");
         assert!(!enough([calm(25), calm(25)], 99.0), "orders are balanced");
-        // A shift of the noise is not its width.
+        // A shift of the noise does not change its width.
         assert!(enough([calm(24), pairs(24, 0.001).iter().map(|(a, b)| (*a, 1.5 * b)).collect()], 1.0));
         assert!(!Pairs::Exactly(31).enough(&[calm(24)], 99.0, limits));
         assert_eq!([Pairs::Fewest.most(), Pairs::Exactly(31).most()], [FEWEST_PAIRS as u32, 31]);

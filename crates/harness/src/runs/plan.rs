@@ -1,4 +1,4 @@
-//! What is to be run: cells, cases and models, with all that every run needs to know.
+//! The plan of a command: cells, cases and models, with everything that a run needs.
 
 use crate::definitions::expected::Expected;
 use crate::definitions::golden::{Case, Golden};
@@ -11,10 +11,10 @@ use crate::workspace::processor::Processor;
 use bitstate_protocol::Workload;
 use std::time::Duration;
 
-/// Steps compared by a quick run; all by a full one.
+/// Steps compared in a quick run; a full run compares all.
 pub const QUICK_STEPS: u32 = 16;
 
-/// Everything that verifying and measuring need to know.
+/// Everything that verifying and measuring need.
 pub struct Plan<'a> {
     /// The chosen cells.
     pub cells: &'a [Cell],
@@ -24,17 +24,17 @@ pub struct Plan<'a> {
     pub golden: &'a Golden,
     /// The models of the chosen cases.
     pub models: &'a [ModelFile],
-    /// The runners, and what could not be built.
+    /// The runners, and build failures.
     pub built: &'a Built,
-    /// Which skips may happen.
+    /// The expected skips.
     pub expected: &'a Expected,
-    /// Whether set-up can install tools here.
+    /// Whether `setup` can install tools here.
     pub can_install: bool,
-    /// Fewer steps or samples.
+    /// Whether to take fewer steps or samples.
     pub quick: bool,
-    /// Where finished pieces are written down and found again, for a run that can be resumed.
+    /// The journal of finished tasks, for a run that can be resumed.
     pub journal: Option<&'a Journal>,
-    /// What timed runs are pinned to; without one they run where the system puts them.
+    /// The processor that timed runs are pinned to; without one the system chooses.
     pub processor: Option<&'a Processor>,
 }
 
@@ -44,7 +44,7 @@ impl<'a> Plan<'a> {
         self.models.iter().find(|model| model.name == case.model)
     }
 
-    /// Rows for the cells that do not run at all, and for golden files that are stale.
+    /// Rows for the cells that cannot run at all, and for stale golden files.
     pub fn obstacles(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         for (cell, skip) in &self.built.skips {
@@ -69,7 +69,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Longest run of a cell: emulated targets take their time.
+/// Time limit of a run of a cell: emulated targets are slow.
 pub fn time_limit(cell: Cell) -> Duration {
     Duration::from_secs(match cell.target.clock {
         Clock::Wall => 300,
@@ -77,15 +77,15 @@ pub fn time_limit(cell: Cell) -> Duration {
     })
 }
 
-/// A case as a quick run asks it.
+/// A case with the number of tokens of a quick run.
 pub fn shortened(workload: &Workload, quick: bool) -> Workload {
     let limit = if quick { QUICK_STEPS } else { u32::MAX };
     Workload { max_tokens: workload.max_tokens.min(limit), ..workload.clone() }
 }
 
-/// Why a golden file is not about the question that is asked now, if so.
+/// Why a golden file does not match the current case or model, if so.
 pub fn stale(case: &Case, model: &ModelFile) -> Option<String> {
-    let advice = "`cargo xtask golden --bless` makes it anew";
+    let advice = "`cargo xtask golden --bless` regenerates it";
     if case.golden.model != model.digest {
         let (made, file) = (case.golden.model, model.digest);
         return Some(format!("stale golden file: made with model {made}, the file is {file} now; {advice}"));

@@ -1,14 +1,13 @@
-//! What a text costs a model, on every target.
+//! The loss of a model on a text, on every target.
 //!
-//! A loss is a function of the tokens and of the logits that each was predicted from. `bitstate eval --trace` says which
-//! tokens those are, a digest of the logits behind each, and the loss. Every cell is given the same tokens and answers
-//! with the digests of its own logits: where all of them are the same, so is the loss, to the last bit; no target has to
-//! compute a logarithm.
+//! A loss is a function of the tokens and of the logits that predicted each of them. `bitstate eval --trace` prints
+//! those tokens, a digest of the logits of each, and the loss. Every cell runs the same tokens and returns the digests
+//! of its own logits: if all are equal, so is the loss, to the last bit; no target has to compute a logarithm.
 
 use crate::records::Row;
 use crate::runs::plan::{Plan, time_limit};
 use crate::targets::runner::{Reply, Runner};
-use crate::targets::{Ask, Cell, ModelFile};
+use crate::targets::{Cell, ModelFile, RunRequest};
 use crate::workspace::error::Error;
 use crate::workspace::exit::Exit;
 use crate::workspace::process;
@@ -18,36 +17,36 @@ use serde::Deserialize;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What stands for the text where a case's name stands.
+/// The name of the text, in place of a case's name.
 pub const TEXT: &str = "text";
 
-/// What `bitstate eval --json --trace` says.
+/// The output of `bitstate eval --json --trace`.
 #[derive(Debug, Deserialize)]
 pub struct Quality {
-    /// Tokens predicted, in all stories.
+    /// Number of tokens predicted, over all stories.
     pub tokens: usize,
     /// Mean of `-ln p` over them.
     pub nats_per_token: f64,
-    /// Bits of all tokens over the bytes of the stories; none where stories were cut.
+    /// Bits of all tokens divided by the bytes of the stories; none if stories were truncated.
     pub bits_per_byte: Option<f64>,
     /// The stories.
     pub trace: Vec<Story>,
 }
 
-/// A story, from an empty state.
+/// A story, starting from an empty state.
 #[derive(Debug, Deserialize)]
 pub struct Story {
-    /// The end of a text, and the story's tokens behind it.
+    /// The end-of-text token, followed by the story's tokens.
     pub tokens: Vec<u32>,
-    /// Of the logits behind each token but the last, in hex.
+    /// Digests of the logits after each token but the last, in hex.
     pub digests: Vec<String>,
 }
 
 impl Quality {
-    /// Reads an answer of `bitstate eval`.
+    /// Parses the output of `bitstate eval`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The message.
     pub fn parse(text: &str) -> Result<Self, String> {
         let quality: Quality = serde_json::from_str(text).map_err(|error| format!("the answer of eval: {error}"))?;
         let fits = |story: &Story| !story.digests.is_empty() && story.tokens.len() == story.digests.len() + 1;
@@ -58,10 +57,11 @@ impl Quality {
     }
 }
 
-/// Runs the stories on every cell of the plan and holds each token's logits against those of `quality`: one row a cell.
+/// Runs the stories on every cell of the plan and compares each token's logits with those of `quality`: one row per
+/// cell.
 ///
 /// # Errors
-/// On Ctrl-C. Everything that goes wrong with a run is a row.
+/// If interrupted. A failure of a run is a row.
 pub fn check(plan: &Plan, model: &ModelFile, quality: &Quality) -> Result<Vec<Row>, Error> {
     let cells = plan.built.runnable(plan.cells);
     let progress = Progress::bar("eval", cells.len() as u64);
@@ -71,7 +71,7 @@ pub fn check(plan: &Plan, model: &ModelFile, quality: &Quality) -> Result<Vec<Ro
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
-                // The emulated targets are the last and the slow ones: they come first.
+                // The emulated targets are last in the list and slow, so they start first.
                 while let Some(&cell) = cells.iter().rev().nth(next.fetch_add(1, Ordering::SeqCst)) {
                     let row = plan.built.runners.get(cell.target.name).map(|runner| {
                         let row = on_cell(plan, runner, cell, model, &quality.trace);
@@ -105,11 +105,11 @@ fn is_of(row: &Row, cell: Cell) -> bool {
 
 fn on_cell(plan: &Plan, runner: &Runner, cell: Cell, model: &ModelFile, stories: &[Story]) -> Row {
     let jobs = stories.iter().enumerate().map(|(i, story)| {
-        // The last token predicts nothing. One at a time, so that there are logits behind each.
+        // The last token predicts nothing. One at a time, so that there are logits after each.
         let (first, rest) = story.tokens[..story.digests.len()].split_at(1);
         Job::Steps(Steps { case: case(i), prompt: first.to_vec(), tokens: rest.to_vec() })
     });
-    let ask = Ask { model, jobs: jobs.collect(), fuel: false, timeout: time_limit(cell) };
+    let ask = RunRequest { model, jobs: jobs.collect(), fuel: false, timeout: time_limit(cell) };
     let reply = match runner.run(cell, &ask) {
         Ok(reply) => reply,
         Err(error) => return plan.failure(cell, TEXT, &model.name, "eval", &error),
@@ -132,7 +132,7 @@ fn case(story: usize) -> String {
     format!("{TEXT}/{}", story + 1)
 }
 
-/// The first token whose logits are not those that the loss was made of.
+/// The first token whose logits differ from those that the loss was computed from.
 fn difference(stories: &[Story], reply: &Reply) -> Option<String> {
     for (i, story) in stories.iter().enumerate() {
         let case = case(i);

@@ -1,8 +1,7 @@
-//! The harness against planted faults: each must end with its own exit code, and no fault with 0.
+//! Tests the harness with planted faults: each must give its own exit code, and no fault must give 0.
 //!
-//! In: a runner of this build, golden files and accepted counters, with a fault planted in one of them. Out: for each
-//! fault the exit code that it ended with, beside the one that it must end with. What judges it is what judges a real
-//! run.
+//! In: a runner of this build, golden files and a baseline, with a fault planted in one of them. Out: for each fault,
+//! the actual and the expected exit code. The code that judges a fault is the code that judges a real run.
 //!
 //! It uses runs, verdicts, records, definitions, targets and workspace.
 
@@ -32,27 +31,27 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// What a planted fault came to.
+/// The result of a planted fault.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// What was planted, and what looked at it.
+    /// The fault, and the check that must find it.
     pub name: String,
-    /// The exit code that it must end with.
+    /// The expected exit code.
     pub expected: Exit,
-    /// The one that it ended with.
+    /// The actual exit code.
     pub found: Exit,
-    /// What was said.
+    /// The message.
     pub said: String,
 }
 
 impl Outcome {
-    /// Whether the harness did what it must.
+    /// Whether the exit code is the expected one.
     pub fn right(&self) -> bool {
         self.found == self.expected
     }
 
-    /// Whether this machine, now, is too noisy for a comparison of time to say anything: no fault of the harness, but
-    /// no pass either.
+    /// Whether this machine is too noisy now for a comparison of time: not a fault of the harness, but not a pass
+    /// either.
     pub fn not_measurable(&self) -> bool {
         !self.right() && self.found == Exit::NotMeasurable && self.said.starts_with(TIME)
     }
@@ -60,26 +59,26 @@ impl Outcome {
 
 const TIME: &str = "time: ";
 
-/// What the faults are planted into.
+/// The inputs that faults are planted into.
 pub struct Bench<'a> {
-    /// Everything that a real run has; of one cell and one timed case.
+    /// The plan of a real run, with one cell and one timed case.
     pub plan: &'a Plan<'a>,
-    /// The workspace that the plan is of.
+    /// The workspace of the plan.
     pub workspace: &'a Workspace,
     /// The thresholds.
     pub thresholds: &'a Thresholds,
     /// Where the numbers come from.
     pub provenance: &'a Provenance,
-    /// The program that plants: this one, whose verb `plant` is [`plant::run`].
+    /// The program that plants: this one, whose command `plant` is [`plant::run`].
     pub planter: PathBuf,
-    /// Pairs of a round.
+    /// Pairs in a round.
     pub pairs: Pairs,
 }
 
 /// Runs every fault.
 ///
 /// # Errors
-/// If the harness cannot even start: nothing built, no folder to write into, Ctrl-C.
+/// If the harness cannot start: nothing built, no folder to write into, or interrupted.
 pub fn run(bench: &Bench) -> Result<Vec<Outcome>, Error> {
     let mut outcomes = on_counters(bench)?;
     outcomes.extend(on_answers(bench)?);
@@ -93,28 +92,28 @@ pub fn run(bench: &Bench) -> Result<Vec<Outcome>, Error> {
 /// One session of [`sessions`].
 #[derive(Debug, Clone, Serialize)]
 pub struct Session {
-    /// Whether 5 % were planted.
+    /// Whether a slowdown of 5 % was planted.
     pub planted: bool,
     /// The verdict on decode.
     pub verdict: Option<Verdict>,
-    /// The change in words.
+    /// The change as text.
     pub change: String,
     /// The change and the noise of each round, as ratios with their intervals.
     pub rounds: Vec<(Option<Ratio>, Option<Ratio>)>,
-    /// Seconds it took.
+    /// Elapsed seconds.
     pub seconds: f64,
 }
 
 impl Session {
-    /// Whether the verdict is the right one: a slowdown found, or no change called one.
+    /// Whether the verdict is correct: a slowdown is found, and no change is not called one.
     pub fn right(&self) -> bool {
         let called = matches!(self.verdict, Some(Verdict::Regression | Verdict::Improvement));
         if self.planted { self.verdict == Some(Verdict::Regression) } else { !called }
     }
 }
 
-/// Sessions with a planted slowdown of 5 % and sessions without a change in turns, so many of each; `tell` hears of
-/// every one as it ends.
+/// Sessions with a planted slowdown of 5 % and sessions without a change alternately, this many of each; `report` is
+/// called after each.
 ///
 /// # Errors
 /// As [`run`].
@@ -122,7 +121,7 @@ pub fn sessions(
     bench: &Bench,
     sessions: u32,
     seed: u64,
-    mut tell: impl FnMut(&Session),
+    mut report: impl FnMut(&Session),
 ) -> Result<Vec<Session>, Error> {
     let mut all = Vec::new();
     for session in 0..u64::from(sessions) {
@@ -134,13 +133,13 @@ pub fn sessions(
             let verdict = decode.as_ref().map(|decode| decode.verdict);
             let (change, rounds) = decode.map(|decode| (decode.in_words(), decode.rounds)).unwrap_or_default();
             all.push(Session { planted, verdict, change, rounds, seconds });
-            all.last().into_iter().for_each(&mut tell);
+            all.last().into_iter().for_each(&mut report);
         }
     }
     Ok(all)
 }
 
-/// What the first row that failed says.
+/// The error of the first failed row.
 fn first_failure(rows: &[Row]) -> Option<&str> {
     rows.iter().find_map(|row| match row {
         Row::Failed { error, .. } => Some(error.as_str()),
@@ -156,7 +155,7 @@ fn one_cell(bench: &Bench) -> Result<(Cell, PathBuf), Error> {
     }
 }
 
-/// The gate on counters of this build, whole and with faults.
+/// The gate on counters of this build, unchanged and with faults.
 fn on_counters(bench: &Bench) -> Result<Vec<Outcome>, Error> {
     let scratch = bench.workspace.temporary();
     let count = || -> Result<Counts, Error> {
@@ -198,7 +197,7 @@ fn on_counters(bench: &Bench) -> Result<Vec<Outcome>, Error> {
         rows
     };
     let more = |share: u64| changed(&move |rows| rows[place].value += rows[place].value * share / 100);
-    // What is planted into a step must be reported for that step, first.
+    // A change planted into a step must be reported first, for that step.
     let step = |part: &str, share: u64| {
         let grown = changed(&|rows| {
             let more = rows[place].value * share / 100;
@@ -243,7 +242,7 @@ fn with_row_gone(rows: &[Counter], place: usize) -> Vec<Counter> {
     rows.iter().enumerate().filter(|(i, _)| *i != place).map(|(_, row)| row.clone()).collect()
 }
 
-/// Verifying and counting with a runner whose answers are not right.
+/// Verifying and counting with a runner that gives wrong answers.
 fn on_answers(bench: &Bench) -> Result<Vec<Outcome>, Error> {
     let (cell, program) = one_cell(bench)?;
     let mut outcomes = Vec::new();
@@ -269,8 +268,8 @@ fn on_answers(bench: &Bench) -> Result<Vec<Outcome>, Error> {
     Ok(outcomes)
 }
 
-/// Verifying with a runner in which one step computes something else: that step must be named. The plain variant of the
-/// same runner is right, and is what it is held against.
+/// Verifying with a runner in which one step computes something else: that step must be named. The same runner's plain
+/// variant is correct, and is the reference.
 fn on_steps(bench: &Bench) -> Result<Vec<Outcome>, Error> {
     let (cell, program) = one_cell(bench)?;
     let Some(case) = bench.plan.cases.first().filter(|_| cell.variant.name != "generic") else {
@@ -279,7 +278,7 @@ fn on_steps(bench: &Bench) -> Result<Vec<Outcome>, Error> {
     let prompt = case.workload.prompt.len() as u32;
     let mut outcomes = Vec::new();
     for (i, step) in STEPS.into_iter().enumerate() {
-        // In the prompt, where the logits are not there to see, and in the generated tokens.
+        // Some in the prompt, where no logits are compared, and some in the generated tokens.
         let position = if i % 2 == 0 && !matches!(step, "ln_f" | "head") { prompt - 2 } else { prompt + 3 };
         let layer = match step {
             "embedding" => 0,
@@ -303,7 +302,7 @@ fn on_steps(bench: &Bench) -> Result<Vec<Outcome>, Error> {
     Ok(outcomes)
 }
 
-/// The layer after the last, as the steps count it.
+/// The index after the last layer, as steps count it.
 fn layers(bench: &Bench, cell: Cell, case: &Case) -> Result<u32, Error> {
     let refused = |error: String| Error::Refused(format!("the steps of {cell} cannot be taken: {error}"));
     let runner = bench.plan.built.runners.get(cell.target.name);
@@ -315,7 +314,7 @@ fn layers(bench: &Bench, cell: Cell, case: &Case) -> Result<u32, Error> {
     Ok(steps.iter().map(|(_, _, layer, ..)| *layer).max().unwrap_or(0))
 }
 
-/// Reading golden files of which one is cut short.
+/// Reading golden files, one of them truncated.
 fn on_golden(bench: &Bench) -> Result<Outcome, Error> {
     let folder = bench.workspace.temporary_folder()?;
     let copy = Workspace { root: folder.path().into(), target: folder.path().join("target") };
@@ -342,14 +341,14 @@ fn copy_file(from: &Path, to: &Path) -> Result<(), Error> {
 }
 
 fn on_time(bench: &Bench, name: &str, plant: Option<Plant>, expected: Exit, seed: u64) -> Result<Outcome, Error> {
-    // The twin goes through the planter too, so that both sides are started alike.
+    // The other side runs through the planter too, so that both start the same way.
     let (found, decode) = compare(bench, Some(plant.unwrap_or(Plant::Slower(1.0))), seed)?;
     let verdict = decode.as_ref().map_or("nothing compared", |decode| decode.verdict.name());
     let change = decode.map(|decode| decode.in_words()).unwrap_or_default();
     Ok(Outcome { name: name.into(), expected, found, said: format!("{TIME}decode {verdict}, {change}") })
 }
 
-/// Measures a planted runner against the same one without the fault. The exit code and the comparison are of decode.
+/// Compares a planted runner with the same one without the fault. The exit code and the comparison are those of decode.
 fn compare(bench: &Bench, plant: Option<Plant>, seed: u64) -> Result<(Exit, Option<Comparison>), Error> {
     let (cell, program) = one_cell(bench)?;
     let (_plain_folder, plain) = planted(bench, Plant::Slower(1.0), &program)?;

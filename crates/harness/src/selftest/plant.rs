@@ -1,4 +1,4 @@
-//! A runner with a fault: it asks the real one and changes what that says.
+//! A runner with a fault: it runs the real one and alters the answer.
 
 use super::Bench;
 use crate::targets::kinds::native::Program;
@@ -11,18 +11,18 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// What is planted.
+/// A fault.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Plant {
-    /// Every time is this many times as long.
+    /// Every time is multiplied by this factor.
     Slower(f64),
-    /// One token of every stream is another one.
+    /// One token of every stream is altered.
     FlippedToken,
-    /// The plain kernels run, whatever was asked for, and say so.
+    /// The plain kernels run instead of the requested ones, and the answer says so.
     FallBack,
-    /// The answer ends before its closing line.
+    /// The answer lacks its closing line.
     Cut,
-    /// From a place on, a variant that is not the plain one computes something else.
+    /// From one step on, every variant but the plain one computes something else.
     WrongStep(Spot),
 }
 
@@ -37,12 +37,12 @@ pub struct Spot {
     pub step: &'static str,
 }
 
-/// Every step of a forward pass, in its order.
+/// All steps of a forward pass, in order.
 pub const STEPS: [&str; 13] =
     ["embedding", "tm.r", "tm.k", "tm.v", "tm.g", "tm.wkv", "tm.gn", "tm.o", "cm.k", "cm.r", "cm.v", "ln_f", "head"];
 
 impl Spot {
-    /// Whether what this place puts out comes from the spot or from after it.
+    /// Whether this output is computed at or after the spot.
     fn reaches(self, position: u32, layer: u32, step: &str) -> bool {
         let order = |step: &str| STEPS.iter().position(|name| *name == step);
         (position, layer, order(step)) >= (self.position, self.layer, order(self.step))
@@ -67,7 +67,7 @@ impl Plant {
         }
     }
 
-    /// Reads what a planted runner is started with.
+    /// Parses the argument that a planted runner is started with.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "flipped-token" => Some(Plant::FlippedToken),
@@ -82,7 +82,7 @@ impl Plant {
     }
 }
 
-/// A runner that is `program` with a fault, and the folder that it lies in.
+/// A runner that is `program` with a fault, and its temporary folder.
 pub(super) fn planted(bench: &Bench, plant: Plant, program: &Path) -> Result<(tempfile::TempDir, Runner), Error> {
     let folder = bench.workspace.temporary_folder()?;
     let path = folder.path().join("runner.sh");
@@ -95,10 +95,10 @@ pub(super) fn planted(bench: &Bench, plant: Plant, program: &Path) -> Result<(te
     Ok((folder, Runner::new(Program(path))))
 }
 
-/// Runs the real program on a request and returns its answer with the fault, and its exit status.
+/// Runs the real program on a request and returns its altered answer and its exit status.
 ///
 /// # Errors
-/// If the real program cannot be run or does not answer, which is no fault that anyone planted.
+/// If the real program cannot be run or gives no answer, which is not a planted fault.
 pub fn run(plant: Plant, program: &str, arguments: &[String], request: &str) -> Result<(String, i32), String> {
     let mut request = request.to_string();
     let asked = Request::parse(&request).map_err(|error| error.to_string())?;
@@ -138,7 +138,7 @@ fn alter(plant: Plant, asked: &Request, event: &mut Event) {
                 }
                 _ => None,
             });
-            // The logits of the first token come from the last position of the prompt.
+            // The logits that choose the first token come from the last position of the prompt.
             let first = spot.position as usize + 1 - prompt.unwrap_or(1).min(spot.position as usize + 1);
             stream.digests.iter_mut().skip(first).for_each(|digest| digest.0 ^= 1);
         }
@@ -159,7 +159,7 @@ mod tests {
     use super::{Plant, STEPS, Spot};
 
     #[test]
-    fn plants_come_back_as_they_went() {
+    fn plants_survive_a_round_trip() {
         let spot = |step| Plant::WrongStep(Spot { position: 300, layer: 2, step });
         let plants = [Plant::Slower(1.05), Plant::FlippedToken, Plant::FallBack, Plant::Cut];
         for plant in plants.into_iter().chain(STEPS.map(spot)) {

@@ -1,4 +1,4 @@
-//! Building what the chosen cells run.
+//! Builds the runners of the chosen cells.
 
 use super::kind::Variant;
 use super::runner::Runner;
@@ -9,14 +9,14 @@ use crate::workspace::error::Error;
 use crate::workspace::process::interrupted;
 use std::collections::BTreeMap;
 
-/// What was built.
+/// The built runners.
 #[derive(Debug, Default)]
 pub struct Built {
-    /// How to ask each target, by its name.
+    /// The runner of each target, by its name.
     pub runners: BTreeMap<&'static str, Runner>,
-    /// Cells that cannot be built or run on this machine, and why.
+    /// Cells that cannot be built or run on this machine, with the reason.
     pub skips: Vec<(Cell, Skip)>,
-    /// Cells whose build failed, and why.
+    /// Cells whose build failed, with the error.
     pub failures: Vec<(Cell, Error)>,
 }
 
@@ -44,11 +44,11 @@ pub fn obstacle(cell: Cell, cpu_features: &str) -> Option<Skip> {
     (!tools.is_empty()).then_some(Skip { cause: Cause::Tools, reason })
 }
 
-/// Builds everything that the cells need. A target that fails to build does not stop the others.
+/// Builds the runners that the cells need. A target that fails to build does not stop the others.
 ///
 /// # Errors
-/// On Ctrl-C, or if this machine can run none of the cells: a skip of everything must not pass, least of all where one
-/// variant was asked for by name.
+/// If interrupted, or if no selected cell can run here: skipping everything must not pass, least of all a variant
+/// selected by name.
 pub fn build(workspace: &Workspace, cells: &[Cell], cpu_features: &str) -> Result<Built, Error> {
     let mut built = Built::default();
     for &cell in cells {
@@ -92,7 +92,7 @@ mod tests {
     use crate::workspace::Workspace;
 
     #[test]
-    fn a_variant_that_the_cpu_lacks_is_told_with_what_it_lacks() {
+    fn a_variant_that_the_cpu_cannot_run_is_skipped_with_the_missing_features() {
         let cell = Cell::named("native", "avx512_vnni").unwrap();
         let skip = obstacle(cell, "fpu avx2 avx512f avx512bw avx512_vnni").unwrap();
         assert_eq!(skip.reason, "this CPU has no avx512vl");

@@ -1,4 +1,4 @@
-//! The targets of this checkout, read once for the process from `ci/targets.toml`.
+//! The targets of this checkout, read once per process from `ci/targets.toml`.
 
 use super::file::{self, Defined};
 use super::target::{Cell, Target};
@@ -9,10 +9,10 @@ use std::sync::OnceLock;
 
 static DEFINED: OnceLock<Defined> = OnceLock::new();
 
-/// Reads `ci/targets.toml`, once for the process: targets are the same from its start to its end.
+/// Reads `ci/targets.toml`, once per process: targets do not change while it runs.
 ///
 /// # Errors
-/// If the file is missing or wrong; the sentence names the line.
+/// If the file is missing or malformed; the message names the line.
 pub fn load(workspace: &Workspace) -> Result<(), Error> {
     if DEFINED.get().is_none() {
         let defined = read(workspace)?;
@@ -21,11 +21,11 @@ pub fn load(workspace: &Workspace) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks the text of a `ci/targets.toml` without taking it for this process's targets. What it names stays in memory to
-/// the process's end, as targets do.
+/// Checks the text of a `ci/targets.toml` without making its targets those of this process. Its names stay allocated
+/// until the process ends, as those of targets do.
 ///
 /// # Errors
-/// As a sentence, without the file's name.
+/// The message, without the file's name.
 pub fn check(text: &str) -> Result<(), String> {
     file::parse(text).map(|_| ())
 }
@@ -47,7 +47,7 @@ fn defined() -> &'static Defined {
 /// Every target.
 ///
 /// # Panics
-/// If the file is wrong and [`load`], whose error says how, was not called before.
+/// If the file is malformed and [`load`], which reports that as an error, was not called before.
 pub fn targets() -> &'static [Target] {
     &defined().targets
 }
@@ -68,7 +68,7 @@ impl Target {
 }
 
 impl Cell {
-    /// Every cell there is.
+    /// All cells.
     pub fn all() -> impl Iterator<Item = Cell> {
         targets().iter().flat_map(|target| target.variants.iter().map(move |variant| Cell { target, variant }))
     }
@@ -79,8 +79,8 @@ impl Cell {
     }
 }
 
-/// The model that turns counted instructions into time, in words; it stands beside every number made with it. Of the
-/// emulated targets that `concerned` names, or of all where it names none.
+/// The clock model that converts counted instructions to time, as text; it accompanies every number derived from it.
+/// For the emulated targets that `concerned` selects, or for all if it selects none.
 pub fn assumption(concerned: &dyn Fn(&str) -> bool) -> String {
     let mut clocks: Vec<(&str, f64)> =
         targets().iter().filter_map(|target| Some((target.name, target.hz()? / 1e6))).collect();
@@ -102,7 +102,7 @@ mod tests {
     use crate::workspace::{Workspace, write_atomic};
 
     #[test]
-    fn a_linker_script_that_is_not_there_is_told_before_anything_is_built() {
+    fn a_missing_linker_script_is_reported_before_the_build() {
         let folder = tempfile::tempdir().unwrap();
         let workspace = Workspace { root: folder.path().into(), target: folder.path().into() };
         let text = include_str!("../../../../ci/targets.toml");

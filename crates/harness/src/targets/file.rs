@@ -44,10 +44,10 @@ enum Debian {
     Source,
 }
 
-/// What versions have for names in every run's provenance, beside the records of tools.
+/// Versions in every run's provenance, beside the records of tools.
 const ALWAYS_RECORDED: [&str; 2] = ["rustc", "wasmtime"];
 
-/// The names and texts here are those of the whole process: they are never given back.
+/// Names and texts live as long as the process, so they are leaked.
 fn keep(text: String) -> &'static str {
     text.leak()
 }
@@ -70,7 +70,7 @@ pub(super) fn parse(text: &str) -> Result<Defined, String> {
     Ok(Defined { tools, targets })
 }
 
-/// A run notes one version under a record: of two tools that share one, the first would be lost without a word.
+/// A run records one version per record name: of two tools with the same one, the first would be lost silently.
 fn check_records(text: &str, tools: &[ToolEntry]) -> Result<(), String> {
     let records = tools.iter().filter_map(|tool| Some((tool.name.get_ref(), tool.record.as_ref()?)));
     let mut seen: Vec<(&str, &str)> = Vec::new();
@@ -182,7 +182,7 @@ fn variant(text: &str, entry: VariantEntry, kind: &dyn Kind) -> Result<Variant, 
     })
 }
 
-/// Names are parts of file names, of requests and of patterns.
+/// Names appear in file names, in requests and in patterns.
 fn check_name(text: &str, kind: &str, name: &Spanned<String>) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     if !name.get_ref().is_empty() && name.get_ref().chars().all(plain) {
@@ -204,7 +204,7 @@ mod tests {
 
     const COMMITTED: &str = include_str!("../../../../ci/targets.toml");
 
-    /// What is said when the first `from` of the committed file is `to`.
+    /// The error if the first `from` of the committed file is replaced with `to`.
     fn refuse(from: &str, to: &str) -> String {
         let changed = COMMITTED.replacen(from, to, 1);
         assert_ne!(changed, COMMITTED);
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_name_is_told_with_its_line_and_the_nearest_right_one() {
+    fn a_misspelt_name_is_reported_with_its_line_and_the_nearest_valid_one() {
         let line = line_of("rustflags = \"-Ctarget");
         assert_eq!(
             refuse("\nrustflags = ", "\nrustflag = "),

@@ -1,29 +1,29 @@
-//! What a kind of target is asked: what sets it apart, how it is built, and how what was built is run.
+//! The interface of a kind of target: its properties, its build, and how the built runner is run.
 
-use super::ask::{Ask, ModelFile, RunError};
+use super::request::{ModelFile, RunError, RunRequest};
 use crate::workspace::Workspace;
 use crate::workspace::error::Error;
 use bitstate_protocol::Metric;
 use std::fmt::Debug;
 use std::path::Path;
 
-/// What a target's clock counts.
+/// The unit of a target's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
-    /// Nanoseconds of a machine that really runs: samples differ, so many are taken.
+    /// Nanoseconds on real hardware: samples differ, so many are taken.
     Wall,
-    /// Instructions of an emulator: two runs must agree to the last one.
+    /// Instructions of an emulator: two runs must agree exactly.
     Instructions,
 }
 
-/// A set of kernels; to the harness no more than a name.
+/// A set of kernels, known to the harness only by name.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Variant {
     /// Name in requests and records.
     pub name: &'static str,
-    /// CPU features without which it cannot run, as `/proc/cpuinfo` spells them.
+    /// CPU features it requires, as `/proc/cpuinfo` spells them.
     pub cpu: Vec<&'static str>,
-    /// Compiler flags and cargo features of an artifact of its own, on targets that cannot choose at run time.
+    /// Compiler flags and cargo features of its own artifact, on targets that cannot choose at run time.
     pub rustflags: &'static str,
     /// See `rustflags`.
     pub features: &'static str,
@@ -31,22 +31,22 @@ pub struct Variant {
 
 /// A kind of target, with the keys of its table in `ci/targets.toml`.
 pub trait Kind: Debug + Send + Sync {
-    /// What its clock counts.
+    /// The unit of its clock.
     fn clock(&self) -> Clock;
 
-    /// What its runner calls its target in every answer.
+    /// The target's name in its runner's answers.
     fn answers_as(&self) -> &'static str;
 
-    /// How it is built and run, for `list`.
+    /// How it is built and run, as text for `list`.
     fn in_words(&self) -> String;
 
-    /// Flags of the compiler, separated by spaces; those of a variant follow.
+    /// Compiler flags, separated by spaces; those of a variant follow.
     fn rustflags(&self) -> &str;
 
-    /// Builds what answers for `variants` of the target of this name.
+    /// Builds the runner of the target of this name for `variants`.
     ///
     /// # Errors
-    /// If a tool is missing or a build fails; a sentence that says where the log is.
+    /// If a tool is missing or a build fails; the message names the log.
     fn build(
         &'static self,
         workspace: &Workspace,
@@ -54,83 +54,83 @@ pub trait Kind: Debug + Send + Sync {
         variants: &[&'static Variant],
     ) -> Result<Box<dyn Launch>, Error>;
 
-    /// Whether each variant is built by itself, and so may have compiler flags and features of its own.
+    /// Whether each variant is built separately, and so may have its own compiler flags and features.
     fn builds_each_variant(&self) -> bool {
         false
     }
 
-    /// What is wrong with files that its keys name.
+    /// Checks the files that its keys name.
     ///
     /// # Errors
-    /// As a sentence, without the target's name.
+    /// The message, without the target's name.
     fn check(&self, _workspace: &Workspace) -> Result<(), String> {
         Ok(())
     }
 
-    /// Clock of the chip that is emulated, in Hz.
+    /// Clock of the emulated chip, in Hz.
     fn hz(&self) -> Option<f64> {
         None
     }
 
-    /// The counter that says what the peak of memory is made of, where that is the same in every run of a build.
+    /// The main counter of peak memory, if it is the same in every run of a build.
     fn exact_memory(&self) -> Option<&'static str> {
         None
     }
 
-    /// The counter that a runner's metric is.
+    /// The counter's name of a runner's metric.
     fn counter<'a>(&self, metric: &'a str) -> &'a str {
         metric
     }
 
-    /// Whether the size of a section is that of the code alone, the same wherever it is built.
+    /// Whether a section's size is that of code alone, equal on every build machine.
     fn counts_size_of(&self, _section: &str) -> bool {
         true
     }
 }
 
-/// What a kind builds: something that answers requests.
+/// A built runner, which answers requests.
 pub trait Launch: Debug + Send + Sync {
-    /// Takes a request in a fresh process and gives what came out of it, unread.
+    /// Runs a request in a fresh process and returns its output, unparsed.
     ///
     /// # Errors
-    /// If there is no answer that could be read.
-    fn launch(&self, variant: &str, request: &str, ask: &Ask) -> Result<Answered, RunError>;
+    /// If there is no output that could be an answer.
+    fn launch(&self, variant: &str, request: &str, ask: &RunRequest) -> Result<Answered, RunError>;
 
-    /// Sizes of what was built. Where they depend on the model, they are those with the first of `models` that fits.
+    /// Sizes of the artifacts. If they depend on the model, they are those with the first of `models` that fits.
     ///
     /// # Errors
     /// If a file that was just built cannot be read.
     fn artifacts(&self, models: &[&ModelFile]) -> Result<Vec<Artifact>, Error>;
 
-    /// The program, where it is one of this machine that reads requests itself: callgrind can count its instructions.
+    /// The program, if it runs on this machine and reads requests itself: callgrind can count its instructions.
     fn program(&self) -> Option<&Path> {
         None
     }
 
-    /// Whether it can be asked for fuel in place of time.
+    /// Whether it can count fuel instead of measuring time.
     fn counts_fuel(&self) -> bool {
         false
     }
 }
 
-/// What came out of a run.
+/// The output of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Answered {
     /// The answer.
     pub text: String,
-    /// Whether it says that all jobs succeeded.
+    /// Whether its exit status says that all jobs succeeded.
     pub all_succeeded: bool,
-    /// What was counted from outside.
+    /// Metrics counted from outside.
     pub metrics: Vec<Metric>,
 }
 
-/// A file or image that was built.
+/// A build artifact: a file or an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
-    /// The variant, where each has its own.
+    /// The variant, if each has its own.
     pub variant: Option<&'static str>,
     /// Its name.
     pub name: &'static str,
-    /// Bytes by section, `file` for the whole.
+    /// Bytes by section; `file` is the whole.
     pub sizes: Vec<(&'static str, u64)>,
 }

@@ -1,23 +1,23 @@
-//! What can be asked: the targets of `ci/targets.toml`, built, and run one request at a time.
+//! Targets: read from `ci/targets.toml`, built, and run one request at a time.
 //!
-//! In: `ci/targets.toml`, a request and a model. Out: cells (a target with a variant), what was built or why not, and an
-//! answer that was checked to be about what was asked; sizes of what was built. A kind of target is one folder in
-//! `kinds/`, and no other room knows which kinds there are.
+//! In: `ci/targets.toml`, a request and a model. Out: cells (a target with a variant), built runners or the reason for
+//! their absence, answers checked to match the request, and sizes of artifacts. A kind of target is one folder in
+//! `kinds/`, and no other room knows which kinds exist.
 //!
 //! It uses workspace.
 
-mod ask;
 pub mod build;
 mod defined;
 mod file;
 mod kind;
 pub mod kinds;
+mod request;
 pub mod runner;
 pub mod skip;
 mod target;
 
-pub use ask::{Ask, ModelFile, RunError, model_file};
 pub use defined::{assumption, check, load, targets, tools};
 pub use kind::{Answered, Artifact, Clock, Kind, Launch, Variant};
 pub use kinds::native::callgrind;
+pub use request::{ModelFile, RunError, RunRequest, model_file};
 pub use target::{Cell, Target};

@@ -1,7 +1,7 @@
-//! Asking a target: the request goes in, and what comes out is checked before anyone reads a number in it.
+//! Runs a request on a target, and checks the answer before anyone uses a number in it.
 
-use super::ask::{Ask, ModelFile, RunError};
 use super::kind::{Artifact, Launch};
+use super::request::{ModelFile, RunError, RunRequest};
 use super::target::Cell;
 use crate::workspace::error::Error;
 use crate::workspace::process::{ProcessError, interrupted};
@@ -13,29 +13,29 @@ use std::sync::Arc;
 /// The digest of a step's output: case, position, layer, step.
 pub type StepDigest = (String, u32, u32, String, Digest);
 
-/// What a runner answered, checked and sorted.
+/// A runner's answer, checked and sorted.
 #[derive(Debug, Clone, Default)]
 pub struct Reply {
     /// The streams, by case.
     pub streams: BTreeMap<String, StreamAnswer>,
-    /// The counts, in the order of the answer.
+    /// The metrics, in the order of the answer.
     pub metrics: Vec<Metric>,
-    /// Digests of the kernel checks, by name, or of what measured kernels computed, by case.
+    /// Digests of the kernel checks, by name, or of the results of measured kernels, by case.
     pub checks: BTreeMap<String, Digest>,
-    /// Which way the kernels take for each shape of the model.
+    /// The kernel chosen for each shape of the model.
     pub layouts: BTreeSet<Layout>,
     /// Digests of single steps: case, position, layer, step.
     pub steps: Vec<StepDigest>,
-    /// Jobs that failed, by case, with what the runner said.
+    /// The runner's messages for failed jobs, by case.
     pub failures: BTreeMap<String, String>,
 }
 
-/// A way to ask a target.
+/// A runner of a target.
 #[derive(Debug, Clone)]
 pub struct Runner(Arc<dyn Launch>);
 
 impl Runner {
-    /// What asks by `launch`.
+    /// A runner that uses `launch`.
     pub fn new(launch: impl Launch + 'static) -> Self {
         Runner(Arc::new(launch))
     }
@@ -43,8 +43,8 @@ impl Runner {
     /// Runs the request in a fresh process and checks the answer.
     ///
     /// # Errors
-    /// See [`RunError`]. A job that failed is no error here but an entry in [`Reply::failures`].
-    pub fn run(&self, cell: Cell, ask: &Ask) -> Result<Reply, RunError> {
+    /// See [`RunError`]. A failed job is not an error but an entry in [`Reply::failures`].
+    pub fn run(&self, cell: Cell, ask: &RunRequest) -> Result<Reply, RunError> {
         if interrupted() {
             return Err(ProcessError::Interrupted.into());
         }
@@ -80,8 +80,8 @@ impl From<Box<dyn Launch>> for Runner {
     }
 }
 
-/// Reads an answer and checks that it is about what was asked: target, variant, model and every job.
-fn check(text: &str, cell: Cell, ask: &Ask, all_succeeded: bool) -> Result<Reply, RunError> {
+/// Parses an answer and checks that it matches the request: target, variant, model and every job.
+fn check(text: &str, cell: Cell, ask: &RunRequest, all_succeeded: bool) -> Result<Reply, RunError> {
     let answer = Answer::parse(text)?;
     let header = &answer.header;
     let asked = cell.target.kind.answers_as();
@@ -101,7 +101,7 @@ fn check(text: &str, cell: Cell, ask: &Ask, all_succeeded: bool) -> Result<Reply
             Event::Stream(stream) => (stream.case.clone(), reply.streams.insert(stream.case.clone(), stream).is_some()),
             Event::Error { case, message } => (case.clone(), reply.failures.insert(case, message).is_some()),
             Event::Check { case, digest } => {
-                // A measured kernel goes by its own name; the checks of all kernels are one case.
+                // A measured kernel has a name of its own; the checks of all kernels are one case.
                 let about = if asked.contains(&case) { case.clone() } else { "kernels".into() };
                 (about, reply.checks.insert(case, digest).is_some())
             }

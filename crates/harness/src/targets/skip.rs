@@ -4,19 +4,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The kinds of reasons for not running.
+/// The kinds of reasons for a skip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The model does not fit the target's memory.
     Memory,
-    /// This CPU lacks what the variant needs.
+    /// This CPU lacks features that the variant needs.
     Cpu,
     /// A tool is not installed.
     Tools,
-    /// What counts or measures cannot run this variant.
+    /// The counting or measuring tool does not support this variant.
     Unsupported,
-    /// The two sides of a comparison do not answer the same question.
+    /// The two sides of a comparison run different requests.
     NotComparable,
     /// No machine that can run this variant has accepted its counters.
     Unaccepted,
@@ -27,7 +27,7 @@ pub enum Cause {
 pub struct Skip {
     /// The kind of reason.
     pub cause: Cause,
-    /// The reason as a sentence.
+    /// The reason as text.
     pub reason: String,
 }
 

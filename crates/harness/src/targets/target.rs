@@ -4,41 +4,41 @@ use super::kind::{Clock, Kind, Variant};
 use crate::workspace::tools::Tool;
 use std::fmt;
 
-/// A place where the engine runs.
+/// A platform that the engine runs on.
 #[derive(Debug)]
 pub struct Target {
     /// Name in requests, records and on the command line.
     pub name: &'static str,
-    /// Its name for readers.
+    /// Its name in reports.
     pub title: &'static str,
     /// Its colour in every chart.
     pub colour: (u8, u8, u8),
-    /// What its clock counts.
+    /// The unit of its clock.
     pub clock: Clock,
-    /// Tools without which it cannot be built or run.
+    /// Tools needed to build or run it.
     pub needs: Vec<&'static Tool>,
-    /// Tools without which its instructions cannot be counted.
+    /// Tools needed to count its instructions.
     pub count_needs: Vec<&'static Tool>,
-    /// What its counters depend on, by the names that versions have in a run's provenance.
+    /// The versions that its counters depend on, by their names in a run's provenance.
     pub versions: Vec<&'static str>,
-    /// What its `peak_memory` means.
+    /// The meaning of its `peak_memory`.
     pub memory: &'static str,
-    /// Bytes of the buffers whose reads are measured.
+    /// Sizes in bytes of the buffers whose read bandwidth is measured.
     pub reads: Vec<u32>,
     /// How it is built and run.
     pub kind: Box<dyn Kind>,
-    /// The kernel variants it is asked for.
+    /// The kernel variants that run on it.
     pub variants: Vec<Variant>,
 }
 
 impl Target {
-    /// Clock of the chip that an emulated target stands for, in Hz.
+    /// Clock of the chip that an emulated target models, in Hz.
     pub fn hz(&self) -> Option<f64> {
         self.kind.hz()
     }
 }
 
-/// The name distinguishes two targets of one file.
+/// Targets of one file are equal if their names are.
 impl PartialEq for Target {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
@@ -47,12 +47,12 @@ impl PartialEq for Target {
 
 impl Eq for Target {}
 
-/// One target with one variant: what is built, run, verified and measured.
+/// One target with one variant: the unit that is built, run, verified and measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cell {
-    /// Where.
+    /// The platform.
     pub target: &'static Target,
-    /// With which kernels.
+    /// The kernels.
     pub variant: &'static Variant,
 }
 

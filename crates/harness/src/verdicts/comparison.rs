@@ -1,4 +1,4 @@
-//! What the pairs of a run come to: for two sides on one workload, a ratio with its interval, the noise beside it and a
+//! Comparisons from the pairs of a run: for two sides on one workload, a ratio with its interval, the noise, and a
 //! verdict.
 
 use crate::definitions::thresholds::TimeLimits;
@@ -8,7 +8,7 @@ use crate::verdicts::stats::paired::Ratio;
 use crate::verdicts::stats::verdict::{Evidence, Verdict, settle};
 use serde::{Deserialize, Serialize};
 
-/// Seed of every bootstrap: the same rows always give the same interval.
+/// Seed of every bootstrap: the same rows give the same interval.
 const SEED: u64 = 0x0b00_7575;
 
 /// Two sides on one phase of one workload.
@@ -17,7 +17,7 @@ const SEED: u64 = 0x0b00_7575;
 pub struct Comparison {
     /// Target of both.
     pub target: String,
-    /// What is compared: the second with the first.
+    /// The two sides: the second is compared with the first.
     pub sides: [String; 2],
     /// Case.
     pub workload: String,
@@ -29,27 +29,27 @@ pub struct Comparison {
     pub unit: String,
     /// Median of each side.
     pub medians: [f64; 2],
-    /// The second over the first, from the pairs of all rounds; none where a value was not above zero.
+    /// The second over the first, from the pairs of all rounds; none if a value is not above zero.
     pub change: Option<Ratio>,
     /// The first over itself in the same session.
     pub noise: Option<Ratio>,
-    /// Every pair that `noise` is made from, as a ratio; to a millionth.
+    /// The ratios that `noise` is computed from, to a millionth.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub noise_pairs: Vec<f64>,
-    /// The same two of each round.
+    /// Change and noise of each round.
     pub rounds: Vec<(Option<Ratio>, Option<Ratio>)>,
-    /// What it comes to.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
 impl Comparison {
-    /// What one round says alone.
+    /// The verdict of a single round.
     pub fn judge_round(&self, round: usize, limits: TimeLimits) -> Option<Verdict> {
         let (change, noise) = *self.rounds.get(round)?;
         Some(Evidence { change: change?, noise: noise? }.judge(limits))
     }
 
-    /// The change in words: `+5.1 % (+4.2 to +6.0)`.
+    /// The change as text: `+5.1 % (+4.2 to +6.0)`.
     pub fn in_words(&self) -> String {
         self.change.map_or("no ratio: a value is zero".into(), |ratio| {
             format!("{} ({} to {})", percent(ratio.middle), percent(ratio.low), percent(ratio.high))
@@ -57,14 +57,14 @@ impl Comparison {
     }
 }
 
-/// A ratio as the percentage that it adds or takes.
+/// A ratio as a percentage change.
 pub fn percent(ratio: f64) -> String {
-    // Rounded before it is written, and never a negative zero.
+    // Rounded before formatting, and never a negative zero.
     let change = ((ratio - 1.0) * 1000.0).round() / 10.0 + 0.0;
     if change.abs() < 100.0 { format!("{change:+.1} %") } else { format!("{change:+.0} %") }
 }
 
-/// The comparisons that rows hold, in order of first mention, judged by `limits`.
+/// The comparisons in rows, in order of first appearance, judged by `limits`.
 pub fn of(rows: &[Row], limits: TimeLimits) -> Vec<Comparison> {
     let mut found: Vec<(Comparison, Vec<Pairs>)> = Vec::new();
     for row in rows {
@@ -144,7 +144,7 @@ mod tests {
 
     const LIMITS: TimeLimits = TimeLimits { floor: 0.01, ceiling: 0.05 };
 
-    /// Two rounds of 20 pairs with their twins; the second side takes `ratio` times as long.
+    /// Two rounds of 20 pairs with their A/A pairs; the second side takes `ratio` times as long.
     fn rows(ratio: [f64; 2]) -> Vec<Row> {
         let mut rows = Vec::new();
         for (round, ratio) in ratio.into_iter().enumerate() {
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_change_is_told_with_its_interval() {
+    fn the_change_is_shown_with_its_interval() {
         let comparison = &of(&rows([1.1, 1.1]), LIMITS)[0];
         assert!(comparison.in_words().starts_with("+10.0 % (+"), "{}", comparison.in_words());
         assert_eq!(comparison.medians[0], 1e6);

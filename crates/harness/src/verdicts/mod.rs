@@ -1,7 +1,7 @@
-//! What may be said: whether a difference is a change, and what that means for the exit code.
+//! Verdicts: whether a difference is a change, and the exit code that follows.
 //!
-//! In: rows and counters, thresholds, accepted counters. Out: summaries, ratios with intervals, verdicts of two rounds,
-//! findings of the gate, and baselines as an acceptance leaves them. It runs nothing and shows nothing.
+//! In: rows and counters, thresholds, baselines. Out: summaries, ratios with intervals, verdicts of two rounds,
+//! findings of the gate, and updated baselines. It runs nothing and shows nothing.
 //!
 //! It uses records, definitions, targets and workspace.
 

@@ -1,55 +1,55 @@
-//! What can go wrong in the harness itself, each with the sentence a person reads and the code a script reads.
+//! The errors of the harness itself, each with a message and an exit code.
 
 use crate::workspace::exit::Exit;
 use crate::workspace::programs::process::error::ProcessError;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// An error of the harness. Its text says what happened and, where something can be done, what to do.
+/// An error of the harness. Its message says what happened and, if possible, how to fix it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file or folder could not be used.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried, as a verb.
+        /// The action, as a verb.
         action: &'static str,
-        /// On which path.
+        /// The path.
         path: PathBuf,
-        /// Why it failed.
+        /// The cause.
         source: io::Error,
     },
-    /// A file of ours does not say what it must.
+    /// A file of the workspace is malformed.
     #[error("{}: {message}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong and where.
+        /// What is wrong, and where.
         message: String,
     },
-    /// A name that nothing has.
+    /// A name that does not exist.
     #[error("there is no {kind} `{name}`{}", nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
     Unknown {
-        /// What was looked for.
+        /// What kind of name it is.
         kind: &'static str,
         /// The name given.
         name: String,
-        /// The name most like it.
+        /// The most similar name.
         nearest: Option<String>,
     },
-    /// A selection that selects nothing.
+    /// A selection that matches nothing.
     #[error("nothing is selected: no {kind} matches {pattern}{}; `cargo xtask list` shows what there is", nearest.as_ref().map(|n| format!(", the nearest is `{n}`")).unwrap_or_default())]
     EmptySelection {
-        /// Which flag is to blame.
+        /// The flag.
         kind: &'static str,
         /// The patterns given.
         pattern: String,
-        /// The name most like the pattern.
+        /// The name most similar to the pattern.
         nearest: Option<String>,
     },
-    /// A pattern that is no regular expression.
+    /// A pattern that is not a regular expression.
     #[error("`{pattern}` is not a regular expression for --{kind}: {message}")]
     Pattern {
-        /// Which flag it was given to.
+        /// The flag.
         kind: &'static str,
         /// The text given.
         pattern: String,
@@ -59,50 +59,50 @@ pub enum Error {
     /// A command of the build failed.
     #[error("{what} failed; the log is {}\n{tail}", log.display())]
     Build {
-        /// What was being built.
+        /// The build step.
         what: String,
-        /// Where all it said is.
+        /// Path of its output.
         log: PathBuf,
-        /// The end of what it said.
+        /// The end of its output.
         tail: String,
     },
-    /// A process of ours could not be run to its end.
+    /// A child process did not finish.
     #[error("{what}: {source}")]
     Process {
-        /// What was run.
+        /// The process.
         what: String,
-        /// What went wrong.
+        /// The cause.
         source: ProcessError,
     },
     /// A chart or a page could not be drawn.
     #[error("cannot draw {what}: {message}")]
     Draw {
-        /// Which one.
+        /// The chart or page.
         what: String,
-        /// What went wrong.
+        /// The cause.
         message: String,
     },
-    /// A selection of which nothing can run here.
+    /// No selected cell can run here.
     #[error("nothing of what is selected can run here: {0}")]
     CannotRun(String),
-    /// Things that must not be put beside each other, as a sentence that says in what they differ.
+    /// A comparison of things that are not comparable, with the differences.
     #[error("{0}")]
     NotComparable(String),
     /// Ctrl-C, or a request to end.
     #[error("interrupted; nothing half-written was left behind")]
     Interrupted,
-    /// Anything else that is wrong with the question asked, as a sentence.
+    /// Any other refused request, with the reason.
     #[error("{0}")]
     Refused(String),
 }
 
 impl Error {
-    /// For `map_err`: what was tried on which path.
+    /// For `map_err`: an action on a path.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { action, path: path.to_path_buf(), source }
     }
 
-    /// The code a command ends with.
+    /// The exit code of the command.
     pub fn exit(&self) -> Exit {
         match self {
             Error::CannotRun(_) | Error::NotComparable(_) => Exit::NotMeasurable,
@@ -111,7 +111,7 @@ impl Error {
     }
 }
 
-/// The known name most like `name`, if one is like it at all.
+/// The known name most similar to `name`, if there is one.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     known
         .into_iter()

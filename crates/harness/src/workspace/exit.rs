@@ -1,22 +1,22 @@
-//! How a command ends: five codes, and which one wins when several apply.
+//! The five exit codes of a command, and which takes precedence.
 
-/// The exit codes of every verb. A higher [rank](Exit::worst) outranks the others.
+/// The exit codes of every command. A higher [rank](Exit::worst) takes precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Everything that was asked for ran and is right.
+    /// Everything ran and is correct.
     Pass,
     /// Something became slower or larger.
     Regression,
-    /// The harness or a measurement failed: nothing can be said about the engine.
+    /// The harness or a measurement failed, so the engine was not judged.
     Harness,
     /// A part could not be measured here, and no rule in `ci/expected.toml` allows that.
     NotMeasurable,
-    /// A target gave another answer than the golden one.
+    /// A target's answer differs from the golden one.
     WrongAnswer,
 }
 
 impl Exit {
-    /// The number the process ends with.
+    /// The exit code of the process.
     pub fn code(self) -> u8 {
         match self {
             Exit::Pass => 0,
@@ -27,7 +27,7 @@ impl Exit {
         }
     }
 
-    /// The one of two that is returned: 4 outranks 2, 2 outranks 3, 3 outranks 1.
+    /// The one that takes precedence: 4 over 2, 2 over 3, 3 over 1.
     pub fn worst(self, other: Exit) -> Exit {
         let rank = |exit| match exit {
             Exit::Pass => 0,

@@ -1,7 +1,7 @@
-//! Where things lie and how programs are run.
+//! Paths of the workspace, and running programs.
 //!
-//! In: the checkout, its environment, the programs that are installed. Out: paths, files that are written whole or not at
-//! all, what a program said within its limits, and errors with their exit codes. Knows nothing of targets or records.
+//! In: the checkout, its environment, the installed programs. Out: paths, files written atomically, the output of
+//! programs run within limits, and errors with their exit codes. It knows nothing of targets or records.
 //!
 //! It uses no other room.
 

@@ -1,8 +1,8 @@
 //! Printing that does not panic.
 //!
-//! `println!` panics if the reader is gone, as in `cargo xtask list | head -1`, or if the disk is full. Here a closed pipe
-//! is no error, and any other failure is kept until the command ends, with a code of its own. The command does its work
-//! either way: its exit code does not depend on who reads its output.
+//! `println!` panics if the reader is gone, as in `cargo xtask list | head -1`, or if the disk is full. Here a closed
+//! pipe is not an error, and any other failure is kept until the command ends and then gives its own exit code. The
+//! command does its work in either case: its exit code does not depend on who reads its output.
 
 use crate::workspace::error::Error;
 use std::fmt::Arguments;
@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::sync::Mutex;
 
-/// Why standard output takes nothing any more; none while it does.
+/// Why standard output can no longer be written; `None` while it can.
 static STOPPED: Mutex<Option<io::Error>> = Mutex::new(None);
 
 /// Writes to standard output.
@@ -23,10 +23,10 @@ pub fn err(text: Arguments) {
     let _ = io::stderr().lock().write_fmt(text);
 }
 
-/// Ends standard output: everything that was printed has been written.
+/// Flushes standard output at the end of a command.
 ///
 /// # Errors
-/// If something could not be written, unless the reader has gone.
+/// If something could not be written, except to a closed pipe.
 pub fn finish() -> Result<(), Error> {
     attempt(|stdout| stdout.flush());
     let stopped = STOPPED.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();

@@ -1,11 +1,11 @@
-//! What is shown while something takes longer than a second: bars on a terminal, plain lines elsewhere.
+//! Progress of work that takes longer than a second: bars on a terminal, plain lines elsewhere.
 
 use crate::workspace::output;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// A bar or spinner on standard error. It goes away when dropped.
+/// A bar or spinner on standard error, removed when dropped.
 pub struct Progress {
     bar: Option<ProgressBar>,
     label: String,
@@ -13,12 +13,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// For work whose length is not known.
+    /// For work of unknown length.
     pub fn spinner(label: &str) -> Self {
         Progress::new(label, None)
     }
 
-    /// For `steps` pieces of work.
+    /// For work of `steps` steps.
     pub fn bar(label: &str, steps: u64) -> Self {
         Progress::new(label, Some(steps))
     }
@@ -41,7 +41,7 @@ impl Progress {
         Progress { bar, label: label.to_string(), started: Instant::now() }
     }
 
-    /// One piece done; `next` says what it was or what comes.
+    /// Marks one step as done; `next` is the label shown.
     pub fn step(&self, next: &str) {
         if let Some(bar) = &self.bar {
             bar.set_message(next.to_string());

@@ -1,14 +1,14 @@
-//! Reading TOML that people write: an unknown key is an error that names its line and the nearest right one.
+//! Strict parsing of TOML: an error for an unknown key names its line and the nearest valid key.
 
 use crate::workspace::error::nearest;
 use serde::de::DeserializeOwned;
 use std::ops::Range;
 use toml::Spanned;
 
-/// Reads a text into a type whose derived `Deserialize` denies unknown fields.
+/// Parses a text into a type whose derived `Deserialize` denies unknown fields.
 ///
 /// # Errors
-/// As a sentence that begins with the line, without the file's name.
+/// A message that begins with the line, without the file's name.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     toml::from_str(text).map_err(|error| {
         let message = suggest(error.message());
@@ -19,13 +19,13 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     })
 }
 
-/// A sentence about a place in the text, with its line.
+/// A message about a position in the text, with its line.
 pub fn at(text: &str, span: &Range<usize>, message: &str) -> String {
     let line = text.as_bytes()[..span.start.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
     format!("line {line}: {message}")
 }
 
-/// The first value that is there twice, as a sentence.
+/// The error for the first repeated value.
 pub fn repeated<'a>(
     text: &str,
     kind: &str,
@@ -41,7 +41,7 @@ pub fn repeated<'a>(
     Ok(())
 }
 
-/// A sentence about a name that nothing has, with the nearest one.
+/// The error for an unknown name, with the nearest valid one.
 pub fn unknown<'a>(kind: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     match nearest(name, known.iter().copied()) {
@@ -50,11 +50,11 @@ pub fn unknown<'a>(kind: &str, name: &str, known: impl IntoIterator<Item = &'a s
     }
 }
 
-/// Serde's sentence about an unknown key or value, in the words of the other files; any other as it is.
+/// Serde's error for an unknown key or value, reworded as in other files; any other error unchanged.
 fn suggest(message: &str) -> String {
     for (start, kind) in [("unknown field `", "key"), ("unknown variant `", "value")] {
         let Some((name, rest)) = message.strip_prefix(start).and_then(|rest| rest.split_once('`')) else { continue };
-        // What may stand there is listed between backticks.
+        // The valid names are listed between backticks.
         let known = rest.split('`').skip(1).step_by(2);
         return unknown(kind, name, known);
     }
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_name_is_told_where_it_comes_again() {
+    fn a_repeated_name_is_reported_at_its_second_occurrence() {
         let text = "[[thing]]\nname = 'a'\n[[thing]]\nname = 'b'\n[[thing]]\nname = 'a'\n";
         let file: File = parse(text).unwrap();
         let names = file.thing.iter().map(|thing| &thing.name);

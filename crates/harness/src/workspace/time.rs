@@ -1,4 +1,4 @@
-//! Times as records have them.
+//! Times in the format of records.
 
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};

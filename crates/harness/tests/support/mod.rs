@@ -1,4 +1,4 @@
-//! A runner that is a shell script, and the golden data that it is asked about.
+//! A runner that is a shell script, and its golden data.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use bitstate_harness::definitions::expected::Expected;
@@ -60,7 +60,7 @@ impl Fake {
         text
     }
 
-    /// The events of one take of a case as those of its `take`-th, from 0.
+    /// The events of one take of a case, renamed to those of its `take`-th, from 0.
     pub fn of_take(take: usize, mut events: Vec<Event>) -> Vec<Event> {
         for event in &mut events {
             if let Event::Metric(Metric { case, .. }) | Event::Stream(StreamAnswer { case, .. }) = event
@@ -72,7 +72,7 @@ impl Fake {
         events
     }
 
-    /// An answer to what is asked when a case is verified: these events, and the way that one matrix takes.
+    /// An answer to a request to verify a case: these events, and the kernel of one matrix.
     pub fn verify_answer(header: &Header, events: &[Event]) -> String {
         let layout = Event::Layout(Layout {
             matrix: "head".into(),
@@ -91,7 +91,7 @@ impl Fake {
         let file = self.folder.path().join("answer.txt");
         std::fs::write(&file, answer).unwrap();
         let program: PathBuf = self.folder.path().join("runner.sh");
-        // A runner that is asked for one take of a case answers with what `one_take` left, if it did.
+        // For a single take of a case, a runner answers with the file of `one_take`, if it exists.
         let text = format!(
             "#!/bin/sh\nANSWER='{0}'\nONE='{1}'\nif [ -e \"$ONE\" ]; then cat | grep -q '#1' || ANSWER=$ONE; fi\n{script}\n",
             file.display(),
@@ -102,7 +102,7 @@ impl Fake {
         Runner::new(Program(program))
     }
 
-    /// What the runner answers where a case is taken once.
+    /// Sets the runner's answer for a single take of a case.
     pub fn one_take(&self, answer: &str) {
         std::fs::write(self.folder.path().join("one.txt"), answer).unwrap();
     }
@@ -113,7 +113,7 @@ impl Fake {
         built
     }
 
-    /// Runs `act` with a plan of this cell and case alone.
+    /// Runs `act` with a plan of only this cell and case.
     pub fn with_plan<T>(&self, built: &Built, act: impl FnOnce(&Plan) -> T) -> T {
         let plan = Plan {
             cells: &[self.cell],
@@ -130,7 +130,7 @@ impl Fake {
         act(&plan)
     }
 
-    /// The rows of the case (not of the kernel checks, which the script does not answer), as text and code.
+    /// The rows of the case (without the kernel checks, which the script does not answer), as text and exit code.
     pub fn outcome(rows: &[Row]) -> (String, u8) {
         let about_case: Vec<Row> = rows
             .iter()

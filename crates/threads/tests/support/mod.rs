@@ -1,4 +1,4 @@
-//! What the tests of threads have in common.
+//! Helpers for the tests of threads.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::panic::resume_unwind;
@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-/// Runs `test`, which may hang where threads wait for each other, for at most `seconds`.
+/// Runs `test`, which may hang if threads wait for each other, for at most `seconds`.
 pub fn within(seconds: u64, test: impl FnOnce() + Send + 'static) {
     let (done, ended) = channel();
     let thread = thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! Loading a public corpus over the network: resumed where it broke off, checked before it gets its name.
+//! Downloads a public corpus: an interrupted download resumes, and a file is verified before it gets its name.
 
 use crate::error::Error;
 use sha2::{Digest, Sha256};
@@ -9,32 +9,32 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::http::{Response, StatusCode};
 
-/// Where the texts of TinyStories are kept.
+/// The folder of the TinyStories texts.
 pub const TINY_STORIES: &str = "https://huggingface.co/datasets/roneneldan/TinyStories/resolve/main";
 
-/// The texts of TinyStories: to train on (1.9 GB), and to hold out.
+/// The TinyStories texts: training (1.9 GB) and validation.
 pub const TINY_STORIES_FILES: [&str; 2] = ["TinyStories-train.txt", "TinyStories-valid.txt"];
 
-/// What the server says about a file before it sends it.
+/// The server's description of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Expected {
     size: Option<u64>,
-    /// SHA-256, where the server names it.
+    /// SHA-256, if the server states it.
     sha256: Option<String>,
 }
 
-/// Loads `name` from the folder at `base` (an URL) into `folder` and returns where it lies. A file that is there is not
-/// loaded again; a part of one, left by a run that broke off, is gone on from. `tell` hears how many bytes are there,
-/// and of how many.
+/// Downloads `name` from the folder at `base` (a URL) into `folder` and returns its path. An existing file is not
+/// downloaded again; a partial one from an interrupted download is resumed. `progress` gets the number of bytes so far,
+/// and the total.
 ///
 /// # Errors
-/// Where the server cannot be reached or refuses, the connection breaks (what came is kept as `name.part`), or what came
-/// has not the size or the SHA-256 that the server said (then it is removed).
+/// If the server cannot be reached or refuses, if the connection breaks (the partial file is kept as `name.part`), or
+/// if the file's size or SHA-256 differs from the server's (it is then removed).
 pub fn download(
     base: &str,
     name: &str,
     folder: &Path,
-    tell: &mut dyn FnMut(u64, Option<u64>),
+    progress: &mut dyn FnMut(u64, Option<u64>),
 ) -> Result<PathBuf, Error> {
     let (url, path) = (format!("{}/{name}", base.trim_end_matches('/')), folder.join(name));
     if path.is_file() {
@@ -44,7 +44,7 @@ pub fn download(
     let part = folder.join(format!("{name}.part"));
     let load = Load { agent: agent(), url, part };
     let expected = load.expected()?;
-    load.body(&expected, tell)?;
+    load.body(&expected, progress)?;
     load.check(&expected)?;
     fs::rename(&load.part, &path).map_err(Error::file("write", &path))?;
     Ok(path)
@@ -67,23 +67,23 @@ struct Load {
 }
 
 impl Load {
-    /// The sentence for what the server or the way to it did.
+    /// The error for a failure of the server or the network.
     fn failed(&self, why: impl std::fmt::Display) -> Error {
         Error::Refused(format!(
-            "cannot load {}: {why}. Without a network, bring the file by other means and give it as --input",
+            "cannot download {}: {why}. Without a network, copy the file from elsewhere and pass it as --input",
             self.url
         ))
     }
 
     fn removed(&self, why: String) -> Error {
         match fs::remove_file(&self.part) {
-            Ok(()) => self.failed(format_args!("{why}; what came was removed, try again")),
+            Ok(()) => self.failed(format_args!("{why}; the partial file was removed, try again")),
             Err(error) => Error::file("remove", &self.part)(error),
         }
     }
 
-    /// Asks for size and digest. The hub answers for a large file with its digest and the address of another server,
-    /// which does not know it: so the answer is read before that is followed.
+    /// Requests size and digest. The hub answers for a large file with its digest and a redirect to another server,
+    /// which does not know the digest: so the answer is read before following the redirect.
     fn expected(&self) -> Result<Expected, Error> {
         let asked = self.agent.head(&self.url).config().max_redirects(0).max_redirects_will_error(false).build();
         let answer = asked.call().map_err(|error| self.failed(error))?;
@@ -99,8 +99,8 @@ impl Load {
         Ok(Expected { size: size.and_then(|size| size.parse().ok()), sha256 })
     }
 
-    /// Brings what is missing of the part.
-    fn body(&self, expected: &Expected, tell: &mut dyn FnMut(u64, Option<u64>)) -> Result<(), Error> {
+    /// Downloads the missing rest of the partial file.
+    fn body(&self, expected: &Expected, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<(), Error> {
         let mut have = fs::metadata(&self.part).map_or(0, |part| part.len());
         if expected.size == Some(have) {
             return Ok(());
@@ -114,13 +114,13 @@ impl Load {
             StatusCode::PARTIAL_CONTENT if have > 0 => {
                 let range = header(&answer, "content-range").unwrap_or_default();
                 if !range.starts_with(&format!("bytes {have}-")) {
-                    return Err(self.failed(format_args!("asked from byte {have} on, the server sends `{range}`")));
+                    return Err(self.failed(format_args!("requested from byte {have} on, the server sent `{range}`")));
                 }
             }
-            // The server cannot go on from somewhere.
+            // The server does not support ranges.
             StatusCode::OK => have = 0,
             StatusCode::RANGE_NOT_SATISFIABLE => {
-                return Err(self.removed(format!("the part here of {have} bytes is longer than the file")));
+                return Err(self.removed(format!("the partial file of {have} bytes is longer than the file")));
             }
             status => return Err(self.failed(format_args!("the server answers {status}"))),
         }
@@ -132,7 +132,7 @@ impl Load {
         loop {
             let broke = |error: io::Error| {
                 let of = expected.size.map(|size| format!(" of {size}")).unwrap_or_default();
-                self.failed(format_args!("{error} after {have} bytes{of}; the same command again goes on from there"))
+                self.failed(format_args!("{error} after {have} bytes{of}; the same command resumes from there"))
             };
             let n = match body.read(&mut buffer) {
                 Ok(0) => break,
@@ -141,21 +141,22 @@ impl Load {
             };
             file.write_all(&buffer[..n]).map_err(Error::file("write", &self.part))?;
             have += n as u64;
-            tell(have, expected.size);
+            progress(have, expected.size);
         }
         file.sync_all().map_err(Error::file("write", &self.part))
     }
 
-    /// That the part is the file.
+    /// Checks that the partial file is complete.
     fn check(&self, expected: &Expected) -> Result<(), Error> {
         let file = File::open(&self.part).map_err(Error::file("read", &self.part))?;
         let found = file.metadata().map_err(Error::file("read", &self.part))?.len();
         match expected.size {
             Some(size) if found < size => {
-                return Err(self
-                    .failed(format_args!("{found} bytes of {size} came; the same command again goes on from there")));
+                return Err(
+                    self.failed(format_args!("{found} of {size} bytes received; the same command resumes from there"))
+                );
             }
-            Some(size) if found > size => return Err(self.removed(format!("{found} bytes came instead of {size}"))),
+            Some(size) if found > size => return Err(self.removed(format!("{found} bytes received instead of {size}"))),
             _ => {}
         }
         if let Some(wanted) = &expected.sha256 {

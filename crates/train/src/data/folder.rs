@@ -1,4 +1,4 @@
-//! What `data prepare` leaves in a folder, as training reads it.
+//! The folder that `data prepare` writes, as training reads it.
 
 use super::tokens::TokenFile;
 use crate::error::Error;
@@ -15,14 +15,14 @@ pub(super) const VALID: &str = "valid.tokens";
 /// Name of the tokenizer of a folder.
 pub const TOKENIZER: &str = "tokenizer.json";
 
-/// The files of a folder, which belong together.
+/// The files of a folder, checked to match.
 #[derive(Debug)]
 pub struct Data {
-    /// To train on.
+    /// Training text.
     pub train: TokenFile,
-    /// Held out.
+    /// Held-out text.
     pub valid: TokenFile,
-    /// What both were made with.
+    /// The tokenizer of both.
     pub tokenizer: Tokenizer,
     /// The bytes of its `tokenizer.json`; `None` if tokens are bytes.
     pub json: Option<Vec<u8>>,
@@ -32,7 +32,7 @@ impl Data {
     /// Opens the folder.
     ///
     /// # Errors
-    /// Where a file is missing or is not what its name says, or one was made with another tokenizer than the folder has.
+    /// If a file is missing or malformed, or was made with another tokenizer than the folder's.
     pub fn open(folder: &Path) -> Result<Data, Error> {
         if !folder.join(TRAIN).exists() {
             return Err(Error::content(folder, format_args!("there is no {TRAIN}; `bitstate data prepare` makes it")));
@@ -58,7 +58,7 @@ impl Data {
             Ok(file)
         };
         let (train, valid) = (open(TRAIN)?, open(VALID)?);
-        // The end of a text comes first in both: `data prepare` may have been given another than the tokenizer's own.
+        // Both begin with the end-of-text token, which may differ from the tokenizer's own.
         let [end, same] = [&train, &valid].map(|file| (!file.is_empty()).then(|| file.get(0)));
         if end.is_none() || end != same {
             let problem = "it does not begin with the end of a text; run `bitstate data prepare` again";
@@ -74,12 +74,12 @@ impl Data {
     }
 }
 
-/// What checkpoints call the tokenizer of a `tokenizer.json`: its XXH64, or `byte` without one.
+/// The name of a tokenizer in checkpoints: the XXH64 of its `tokenizer.json`, or `byte` without one.
 pub fn tokenizer_name(json: Option<&[u8]>) -> String {
     json.map_or_else(|| bitstate_tokenizer::BYTES.into(), |json| format!("{:016x}", digest(json)))
 }
 
-/// What stands for the tokenizer of bytes, where others have the digest of their file.
+/// In place of a digest: the byte tokenizer.
 pub(super) const BYTES: u64 = 0;
 
 /// XXH64.

@@ -1,4 +1,4 @@
-//! `data prepare`: texts in, a folder with `train.tokens`, `valid.tokens` and perhaps `tokenizer.json` out.
+//! `data prepare`: reads texts, and writes a folder with `train.tokens`, `valid.tokens` and possibly `tokenizer.json`.
 
 use super::folder::{BYTES, TOKENIZER, TRAIN, VALID, digest};
 use super::tokenizer::TokenizerKind;
@@ -11,51 +11,51 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
-/// What to prepare.
+/// A preparation job.
 #[derive(Debug, Clone)]
 pub struct Prepare {
     /// Texts; see [`read_stories`].
     pub inputs: Vec<PathBuf>,
-    /// Texts that are held out whole. Where there is none, stories of the inputs are.
+    /// Texts to hold out completely. If empty, some stories of the inputs are held out.
     pub valid: Vec<PathBuf>,
-    /// Share of the stories held out where `valid` is empty, by their content: a story is always on the same side.
+    /// Fraction of the stories held out if `valid` is empty, chosen by content: a story is always on the same side.
     pub held_out: f64,
-    /// Which tokenizer.
+    /// The tokenizer.
     pub tokenizer: TokenizerKind,
-    /// The token that ends a text, by its name or id, if it is not the one that the tokenizer says.
+    /// The end-of-text token, by name or id, if it differs from the tokenizer's.
     pub end: Option<String>,
-    /// The folder to write.
+    /// The output folder.
     pub out: PathBuf,
 }
 
-/// What was made of one side of the split.
+/// Statistics of one side of the split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Side {
     /// Stories.
     pub stories: usize,
-    /// Tokens, ends of texts included.
+    /// Tokens, including ends of texts.
     pub tokens: usize,
     /// Bytes of the stories.
     pub bytes: u64,
 }
 
-/// What was made.
+/// Statistics of a prepared folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Prepared {
-    /// To train on.
+    /// Training text.
     pub train: Side,
-    /// Held out.
+    /// Held-out text.
     pub valid: Side,
-    /// Stories held out that the text to train on has too.
+    /// Held-out stories that are also in the training text.
     pub in_both: usize,
-    /// Tokens there are.
+    /// Size of the vocabulary.
     pub vocab_size: usize,
 }
 
 /// Writes `train.tokens`, `valid.tokens` and, for a BPE, `tokenizer.json` into the folder.
 ///
 /// # Errors
-/// Where a text cannot be read, either side has no story or the two are the same, or a file cannot be written.
+/// If a text cannot be read, a side has no story, the sides are equal, or a file cannot be written.
 pub fn prepare(job: &Prepare) -> Result<Prepared, Error> {
     let read = |paths: &[PathBuf]| -> Result<Vec<String>, Error> {
         Ok(paths.iter().map(|path| read_stories(path)).collect::<Result<Vec<_>, _>>()?.concat())
@@ -86,7 +86,7 @@ pub fn prepare(job: &Prepare) -> Result<Prepared, Error> {
     }
     let tokenizer = tokenizer(job, &train)?;
     let end = tokenizer.end()?;
-    // First, so that what is left where something fails later does not fit it, and is refused.
+    // First, so that after a later failure the old token files do not match it and are refused.
     let path = job.out.join(TOKENIZER);
     let name = match tokenizer.to_json()? {
         Some(json) => {
@@ -120,10 +120,10 @@ pub fn prepare(job: &Prepare) -> Result<Prepared, Error> {
     })
 }
 
-/// The tokenizer of the job, with the end that it wants.
+/// The tokenizer of the job, with the requested end-of-text token.
 fn tokenizer(job: &Prepare, stories: &[String]) -> Result<Tokenizer, Error> {
     let Some(end) = &job.end else { return job.tokenizer.tokenizer(stories) };
-    // Of what is trained here, token 0 ends a text.
+    // A tokenizer trained here uses token 0 as the end of a text.
     let TokenizerKind::File(path) = &job.tokenizer else {
         return Err(Error::Refused("an end of a text can be named only with a tokenizer.json".into()));
     };

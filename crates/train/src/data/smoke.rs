@@ -1,4 +1,4 @@
-//! Small stories made by rule, for tests and for a first training run on a machine without data.
+//! Small rule-based stories, for tests and for a first training run on a machine without data.
 
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
@@ -21,8 +21,8 @@ const THINGS: [&str; 10] = ["ball", "kite", "bell", "lamp", "boat", "drum", "key
 const COLOURS: [&str; 6] = ["red", "blue", "green", "yellow", "white", "black"];
 const MOODS: [&str; 5] = ["glad", "proud", "calm", "tired", "hungry"];
 
-/// `count` stories of a few sentences each, by `seed`. A child loses a thing, an animal finds it; who, what, where and
-/// its colour stay the same through the story, so that there is something to remember.
+/// `count` stories of a few sentences each, from `seed`. A child loses a thing, an animal finds it; names, thing, place
+/// and colour stay the same through a story, so that there is something to remember.
 pub fn smoke_corpus(count: usize, seed: u64) -> Vec<String> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..count).map(|_| story(&mut rng)).collect()

@@ -1,4 +1,4 @@
-//! Where a tokenizer comes from: bytes, a BPE of our own training, or a file.
+//! Sources of a tokenizer: bytes, a newly trained BPE, or a file.
 
 use crate::error::Error;
 use bitstate_tokenizer::{END_OF_TEXT, Tokenizer};
@@ -9,19 +9,19 @@ use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper};
 use tokenizers::{TokenizerBuilder, TokenizerImpl};
 
-/// Most tokens that a BPE is trained for.
+/// Largest vocabulary of a BPE.
 const MOST_TOKENS: usize = 1_000_000;
 
 type Bpe = TokenizerImpl<BPE, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
 
-/// Which tokenizer: `byte`, `bpe:N`, or the path of a `tokenizer.json`.
+/// A tokenizer: `byte`, `bpe:N`, or the path of a `tokenizer.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenizerKind {
-    /// A token a byte; 0 ends a text.
+    /// One token per byte; 0 ends a text.
     Byte,
     /// A byte-level BPE of N tokens, to be trained on the text; token 0 ends a text.
     Bpe(usize),
-    /// A tokenizer that is there already.
+    /// An existing tokenizer.
     File(PathBuf),
 }
 
@@ -32,12 +32,12 @@ impl FromStr for TokenizerKind {
         match name.split_once(':') {
             None if name == "byte" => Ok(TokenizerKind::Byte),
             Some(("bpe", size)) => match size.parse() {
-                // 256 bytes and the end of a text.
+                // 256 bytes and the end-of-text token.
                 Ok(size @ 257..=MOST_TOKENS) => Ok(TokenizerKind::Bpe(size)),
                 _ => Err(format!("bpe:{size}: N must be a number from 257 to {MOST_TOKENS}")),
             },
             _ if name.ends_with(".json") => Ok(TokenizerKind::File(name.into())),
-            _ => Err(format!("`{name}` is no tokenizer: use byte, bpe:N, or the path of a tokenizer.json")),
+            _ => Err(format!("`{name}` is not a tokenizer: use byte, bpe:N, or the path of a tokenizer.json")),
         }
     }
 }
@@ -46,7 +46,7 @@ impl TokenizerKind {
     /// The tokenizer; a BPE to be trained is trained on `stories`.
     ///
     /// # Errors
-    /// If a file is no tokenizer, or the text is too small for so many tokens.
+    /// If a file is not a tokenizer, or the text is too small for this many tokens.
     pub fn tokenizer(&self, stories: &[String]) -> Result<Tokenizer, Error> {
         match self {
             TokenizerKind::Byte => Ok(Tokenizer::byte()),
@@ -56,11 +56,11 @@ impl TokenizerKind {
     }
 }
 
-/// The tokenizer of the `tokenizer.json` at `path`. What ends a text is said by the files beside it, or by the names
-/// of its tokens.
+/// The tokenizer of the `tokenizer.json` at `path`. The end-of-text token comes from the files beside it, or from the
+/// names of its tokens.
 ///
 /// # Errors
-/// If it is none, or a file beside it names an end that it lacks.
+/// If it is malformed, or a file beside it names a token that it lacks.
 pub fn load_tokenizer(path: &Path) -> Result<Tokenizer, Error> {
     let mut tokenizer = Tokenizer::open(path)?;
     tokenizer.find_ends(path)?;
@@ -89,7 +89,7 @@ fn train(size: usize, stories: &[String]) -> Result<Tokenizer, Error> {
     let found = bpe.get_vocab_size(true);
     if found != size {
         return Err(Error::Refused(format!(
-            "the text gives a BPE of {found} tokens, not {size}: ask for {found} or fewer, or bring more text"
+            "the text gives a BPE of {found} tokens, not {size}: use {found} or fewer, or more text"
         )));
     }
     Ok(Tokenizer::from_json(bpe.to_string(false).map_err(failed)?.as_bytes())?)

@@ -1,9 +1,9 @@
-//! Token files: a header and the tokens, to be mapped into memory whatever their size.
+//! Token files: a header and the tokens, memory-mapped regardless of size.
 //!
-//! Little-endian. `u32 magic 0x4b4f5442` ("BTOK"), `u32 version 2`, `u32 bytes a token` (2 or 4), `u32 vocab_size`,
-//! `u64 tokens`, `u64 bytes of text` that they stand for, ends of texts not counted, `u64 tokenizer`: 0 for bytes, else
-//! XXH64 of its `tokenizer.json`; then the tokens. The stream begins with the end of a text, and every story is followed
-//! by one.
+//! Little-endian. `u32 magic 0x4b4f5442` ("BTOK"), `u32 version 2`, `u32 bytes per token` (2 or 4), `u32 vocab_size`,
+//! `u64 tokens`, `u64 bytes of text` that they encode, without ends of texts, `u64 tokenizer`: 0 for bytes, else the
+//! XXH64 of its `tokenizer.json`; then the tokens. The stream begins with an end-of-text token, and every story is
+//! followed by one.
 
 use super::folder::digest;
 use crate::error::Error;
@@ -17,10 +17,10 @@ const MAGIC: u32 = u32::from_le_bytes(*b"BTOK");
 const VERSION: u32 = 2;
 const HEADER: usize = 40;
 
-/// Writes `tokens`, which stand for `text_bytes` bytes of text, to `path`. `tokenizer` is the digest of its file, or 0.
+/// Writes `tokens`, which encode `text_bytes` bytes of text, to `path`. `tokenizer` is the digest of its file, or 0.
 ///
 /// # Errors
-/// Where the file cannot be written; one that was there is still there then.
+/// If the file cannot be written; an existing one is then unchanged.
 pub fn write_tokens(
     path: &Path,
     (vocab_size, tokenizer): (usize, u64),
@@ -28,7 +28,7 @@ pub fn write_tokens(
     tokens: &[u32],
 ) -> Result<(), Error> {
     let vocab = u32::try_from(vocab_size).map_err(|_| {
-        Error::content(path, format_args!("a token file of {vocab_size} tokens in the vocabulary is beyond its format"))
+        Error::content(path, format_args!("the format cannot hold a vocabulary of {vocab_size} tokens"))
     })?;
     let width: usize = if vocab_size <= 1 << 16 { 2 } else { 4 };
     write_atomically(path, |file| {
@@ -46,7 +46,7 @@ pub fn write_tokens(
     })
 }
 
-/// A token file, mapped.
+/// A memory-mapped token file.
 #[derive(Debug)]
 pub struct TokenFile {
     path: PathBuf,
@@ -59,10 +59,10 @@ pub struct TokenFile {
 }
 
 impl TokenFile {
-    /// Opens a file that [`write_tokens`] made.
+    /// Opens a file of [`write_tokens`].
     ///
     /// # Errors
-    /// Where it cannot be read or is something else.
+    /// If it cannot be read or is malformed.
     pub fn open(path: &Path) -> Result<TokenFile, Error> {
         let file = File::open(path).map_err(Error::file("read", path))?;
         // SAFETY: the map is only read, as bytes, for which any value is sound. The trainer writes token files to a
@@ -78,7 +78,7 @@ impl TokenFile {
             return Err(wrong("not a token file; make one with `bitstate data prepare`"));
         }
         if u32_at(4) != VERSION {
-            return Err(wrong("a token file of another version; make it again with `bitstate data prepare`"));
+            return Err(wrong("a token file of another version; regenerate it with `bitstate data prepare`"));
         }
         let (width, vocab_size) = (u32_at(8) as usize, u32_at(12) as usize);
         let len = u64_at(16);
@@ -93,37 +93,37 @@ impl TokenFile {
         }
     }
 
-    /// Where it lies.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How many tokens there can be.
+    /// Size of the vocabulary.
     pub fn vocab_size(&self) -> usize {
         self.vocab_size
     }
 
-    /// XXH64 of the `tokenizer.json` that it was made with; 0 for bytes.
+    /// XXH64 of its `tokenizer.json`; 0 for bytes.
     pub fn tokenizer(&self) -> u64 {
         self.tokenizer
     }
 
-    /// XXH64 of all that is in it.
+    /// XXH64 of the whole file.
     pub fn digest(&self) -> u64 {
         digest(&self.map)
     }
 
-    /// How many there are.
+    /// Number of tokens.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is none.
+    /// Whether it has no tokens.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Bytes of text a token, ends of texts among the tokens but not among the bytes.
+    /// Bytes of text per token; ends of texts count as tokens but not as bytes.
     pub fn bytes_per_token(&self) -> f64 {
         self.text_bytes as f64 / self.len.max(1) as f64
     }

@@ -1,19 +1,19 @@
-//! The windows of text that training sees.
+//! The windows of text that training reads.
 
 use super::tokens::TokenFile;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
-/// Windows of `seq_len + 1` tokens, every one once an epoch, in an order of the epoch's own.
+/// Windows of `seq_len + 1` tokens, each once per epoch, in a different order each epoch.
 ///
-/// Each epoch cuts the text at another place. What comes next follows from the seed, the epoch and the position alone,
-/// so a run that goes on from there sees what it would have seen.
+/// Each epoch splits the text at other positions. The next window depends only on the seed, the epoch and the position,
+/// so a resumed run reads the same windows.
 #[derive(Debug, Clone)]
 pub struct Windows {
     seed: u64,
     seq_len: usize,
-    /// Windows an epoch.
+    /// Windows per epoch.
     count: usize,
     epoch: u64,
     next: usize,
@@ -22,9 +22,10 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// The windows of `tokens` tokens, from `position` of `epoch` on. None where they are not enough for one.
+    /// The windows of `tokens` tokens, starting at `position` of `epoch`. `None` if the text is shorter than one
+    /// window.
     pub fn new(tokens: usize, seq_len: usize, seed: u64, [epoch, position]: [u64; 2]) -> Option<Windows> {
-        // One window less than there would be room for, so that every phase has as many.
+        // One window less than would fit, so that every offset gives the same number.
         let count = tokens.checked_sub(1)?.checked_sub(seq_len - 1)? / seq_len;
         if count == 0 {
             return None;
@@ -40,17 +41,17 @@ impl Windows {
         [self.epoch, self.next as u64]
     }
 
-    /// Tokens of a window that go in.
+    /// Input tokens per window.
     pub fn seq_len(&self) -> usize {
         self.seq_len
     }
 
-    /// Windows an epoch.
+    /// Windows per epoch.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Appends the next window to `inputs`, and the tokens that follow each of them to `targets`.
+    /// Appends the next window to `inputs`, and the token that follows each of its tokens to `targets`.
     pub fn next(&mut self, tokens: &TokenFile, inputs: &mut Vec<u32>, targets: &mut Vec<u32>) {
         if self.next >= self.count {
             self.epoch += 1;

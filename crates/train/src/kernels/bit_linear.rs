@@ -17,21 +17,21 @@ use super::norm::Moments;
 use super::{BLOCK, Real, in_order, sum_of};
 use rayon::prelude::*;
 
-/// What a BitLinear does with its rows.
+/// The rows that a BitLinear processes.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows {
-    /// Values a row.
+    /// Values per row.
     pub width: usize,
-    /// Rows of one sequence: the first of each has no row before it.
+    /// Rows per sequence: the first of each has no previous row.
     pub seq_len: usize,
     /// Whether activations become INT8 and weights ternary.
     pub quantise: bool,
 }
 
-/// The parameters that a row meets before the matrix.
+/// The parameters applied to a row before the matrix.
 #[derive(Debug, Clone, Copy)]
 pub struct RowParams<'a, T> {
-    /// Token shift; none where the layer has none.
+    /// Token shift, if the layer has one.
     pub mu: Option<&'a [T]>,
     /// Norm weight.
     pub gamma: &'a [T],
@@ -39,7 +39,7 @@ pub struct RowParams<'a, T> {
     pub beta: &'a [T],
 }
 
-/// Activations ready for the matrix.
+/// Quantised activations for the matrix product.
 #[derive(Debug, Clone)]
 pub struct Quantised<T> {
     /// `q`, as many values as the input.
@@ -102,7 +102,7 @@ impl Rows {
     /// The gradient `dx` of `x = q·a` → those of `z`, `γ`, `β` and, where there is one, `μ`.
     pub fn backward<T: Real>(self, z: &[T], params: RowParams<'_, T>, mut dx: Vec<T>) -> ([Vec<T>; 3], Option<Vec<T>>) {
         let width = self.width;
-        // dx → dm in place, with what γ, β and μ get from each block.
+        // dx → dm in place, with each block's gradients of γ, β and μ.
         let partial = dx.par_chunks_mut(BLOCK * width).enumerate().map(|(block, dx)| {
             let [mut dgamma, mut dbeta, mut dmu, mut mixed, mut hat] = [(); 5].map(|()| vec![T::zero(); width]);
             for (i, dx) in dx.chunks_mut(width).enumerate() {
@@ -135,7 +135,7 @@ impl Rows {
         ([self.unshift(&dx, mu), dgamma, dbeta], Some(dmu))
     }
 
-    /// The gradient of the token shift: a row counts `1 - μ` in itself and `μ` in the row behind it.
+    /// The gradient of the token shift: a row contributes `1 - μ` to itself and `μ` to the next row.
     fn unshift<T: Real>(self, dm: &[T], mu: &[T]) -> Vec<T> {
         let width = self.width;
         let mut dz = vec![T::zero(); dm.len()];
@@ -179,7 +179,7 @@ pub fn scale_rows<T: Real>(x: &mut [T], a: &[T], s: T) {
     });
 }
 
-/// Rows of `width` as INT8 with a scale `max|e| / 127` each, and back: what the engine reads from a file.
+/// Rows of `width` as INT8 with a scale `max|e| / 127` each, and back: the values that the engine reads from a file.
 pub fn int8_rows<T: Real>(rows: &[T], width: usize) -> Vec<T> {
     let limit = T::of(127.0);
     let mut out = rows.to_vec();

@@ -1,13 +1,13 @@
-//! Values left out at random, the same ones for the same seed whatever runs in parallel.
+//! Dropout, deterministic for a seed regardless of parallelism.
 
 use super::{BLOCK, LANES, Real};
 use rayon::prelude::*;
 
-/// `x_i / (1 - share)`, or zero with probability `share`. The gradient goes the same way as the values.
+/// `x_i / (1 - share)`, or zero with probability `share`. The gradient is processed like the values.
 pub fn dropout<T: Real>(share: f64, seed: u64, x: &[T]) -> Vec<T> {
     let size = BLOCK * LANES * 4;
     let scale = T::of(1.0 / (1.0 - share));
-    // A number of 64 bits is below this with probability `share`.
+    // A 64-bit number is below this with probability `share`.
     let limit = (share * 2f64.powi(64)) as u64;
     let mut out = vec![T::zero(); x.len()];
     out.par_chunks_mut(size).zip(x.par_chunks(size)).enumerate().for_each(|(block, (out, x))| {
@@ -20,7 +20,7 @@ pub fn dropout<T: Real>(share: f64, seed: u64, x: &[T]) -> Vec<T> {
     out
 }
 
-/// A number that looks random for every pair: SplitMix64's step from `seed` by `i`.
+/// A pseudo-random number for each pair: SplitMix64's step from `seed` by `i`.
 pub fn mixed(seed: u64, i: u64) -> u64 {
     let z = seed.wrapping_add(i.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,21 +1,21 @@
-//! Cross entropy, and with a teacher its blend with the divergence from the teacher's distribution.
+//! Cross entropy, optionally blended with the divergence from a teacher's distribution.
 
 use super::{Real, sum_of};
 use rayon::prelude::*;
 
-/// How much a teacher counts, and how soft its distribution is made.
+/// The weight of a teacher, and its temperature.
 #[derive(Debug, Clone, Copy)]
 pub struct Distill {
-    /// Share of the divergence in the loss, 0 to 1.
+    /// Weight of the divergence in the loss, 0 to 1.
     pub alpha: f64,
-    /// Both distributions are of logits divided by this.
+    /// Both distributions are computed from logits divided by this.
     pub temperature: f64,
 }
 
 /// Loss of a batch: means over its rows.
 #[derive(Debug, Clone)]
 pub struct Loss<T> {
-    /// What is trained on: `α·KL(teacher‖student)·T² + (1-α)·CE`, or `CE` without a teacher.
+    /// The training loss: `α·KL(teacher‖student)·T² + (1-α)·CE`, or `CE` without a teacher.
     pub value: T,
     /// Cross entropy in nats.
     pub cross_entropy: T,
@@ -23,7 +23,7 @@ pub struct Loss<T> {
     pub gradient: Vec<T>,
 }
 
-/// The loss of `logits`, rows of `vocab`, against `targets` and, where there is one, the teacher's logits.
+/// The loss of `logits`, rows of `vocab`, for `targets` and, if there is one, the teacher's logits.
 pub fn loss<T: Real>(vocab: usize, logits: &[T], targets: &[u32], teacher: Option<(&[T], Distill)>) -> Loss<T> {
     let mut gradient = vec![T::zero(); logits.len()];
     let rows = T::of(targets.len() as f64);

@@ -1,9 +1,9 @@
-//! The steps of the model that have a backward pass of their own, on plain rows of numbers.
+//! The model's steps that have their own backward pass, on plain rows of numbers.
 //!
-//! A tensor library's elementwise steps each read and write the whole activation; most of the time of such a step is
-//! memory. Here a row is read once, goes through everything that BitLinear (or a norm, or a gate) does with it, and is
-//! written once. Rows run in parallel; sums over rows are made per block of [`BLOCK`] rows and then added up in order,
-//! so that a result does not depend on which thread was faster.
+//! A tensor library's elementwise steps each read and write the whole activation, so such a step is bound by memory.
+//! Here a row is read once, processed by everything that BitLinear (or a norm, or a gate) does with it, and written
+//! once. Rows run in parallel; sums over rows are computed per block of [`BLOCK`] rows and then added in order, so that
+//! a result does not depend on thread scheduling.
 //!
 //! Every function is generic over [`Real`]: training runs in f32, the tests compare gradients with finite differences
 //! in f64.
@@ -23,13 +23,13 @@ use std::iter::Sum;
 pub trait Real:
     num_traits::Float + burn_backend::Element + bytemuck::Pod + Sum + std::ops::AddAssign + std::ops::MulAssign + Debug
 {
-    /// 1.5 · 2^mantissa bits: adding and taking it off rounds to the nearest integer, ties to even.
+    /// 1.5 · 2^mantissa bits: adding and subtracting it rounds to the nearest integer, ties to even.
     const ROUND: Self;
 
     /// An f64 constant.
     fn of(value: f64) -> Self;
 
-    /// To the nearest integer, ties to even; right for values far below [`ROUND`](Real::ROUND).
+    /// Rounds to the nearest integer, ties to even; correct for values far below [`ROUND`](Real::ROUND).
     #[inline(always)]
     fn round_even(self) -> Self {
         (self + Self::ROUND) - Self::ROUND
@@ -52,13 +52,13 @@ impl Real for f64 {
     }
 }
 
-/// Rows that one task works on.
+/// Rows per task.
 pub const BLOCK: usize = 64;
 
-/// Added to a variance before its root, as the definition says.
+/// Added to a variance before its root, as defined.
 pub const EPS: f64 = 1e-5;
 
-/// Accumulators of a sum: enough to fill the registers, whatever their width.
+/// Accumulators of a sum: enough to fill the registers of any width.
 const LANES: usize = 16;
 
 /// `Σ f(x_i)`.

@@ -1,4 +1,4 @@
-//! Layer norm and its gradient; a group norm is the same with several groups a row.
+//! Layer norm and its gradient; a group norm is the same with several groups per row.
 
 use super::{BLOCK, EPS, Real, dot, in_order, sum_of};
 use rayon::prelude::*;
@@ -13,7 +13,7 @@ pub struct Moments<T> {
 }
 
 impl<T: Real> Moments<T> {
-    /// Those of `x`.
+    /// The moments of `x`.
     #[inline(always)]
     pub fn of(x: &[T]) -> Self {
         let n = T::of(x.len() as f64);
@@ -22,8 +22,8 @@ impl<T: Real> Moments<T> {
         Moments { mean, inv: T::one() / (variance + T::of(EPS)).sqrt() }
     }
 
-    /// Turns `x` and the gradient `dy` of `x̂·γ + β` into the gradient of `x`, in place of `dy`; adds what `γ` and `β`
-    /// get to `dgamma` and `dbeta`.
+    /// Computes the gradient of `x` from `x` and the gradient `dy` of `x̂·γ + β`, in place of `dy`; adds the gradients
+    /// of `γ` and `β` to `dgamma` and `dbeta`.
     #[inline(always)]
     pub fn backward(self, x: &[T], gamma: &[T], dy: &mut [T], dgamma: &mut [T], dbeta: &mut [T], hat: &mut [T]) {
         let n = T::of(x.len() as f64);
@@ -46,9 +46,9 @@ impl<T: Real> Moments<T> {
 /// Shape of a norm: rows of `width`, each in `groups` equal parts.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
-    /// Values a row; γ and β have as many.
+    /// Values per row; γ and β have the same number.
     pub width: usize,
-    /// Groups a row.
+    /// Groups per row.
     pub groups: usize,
 }
 

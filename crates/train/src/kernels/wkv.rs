@@ -1,4 +1,4 @@
-//! The WKV recurrence in chunks: inside a chunk every pair of tokens, between chunks the matrix state.
+//! The WKV recurrence in chunks: all pairs of tokens inside a chunk, the matrix state between chunks.
 //!
 //! The definition, for a head with `w = exp(-exp(log_decay))` and `b = exp(u)` (both S wide):
 //! `y_t = Σ_i r_i·(A_ij + b_i·k_i·v_j)`, then `A_ij ← w_i·A_ij + k_i·v_j`.
@@ -12,8 +12,8 @@
 //! | before the chunk | `y_t += Σ_c r_tc·P[t]_c·A_c` |
 //! | state after it | `A_c ← P[C]_c·A_c + Σ_i P[C-1-i]_c·k_ic·v_i` |
 //!
-//! The powers are of the distance between two tokens. Written with `w^t` and `w^-i` apart, which needs no table of
-//! pairs, the second overflows as soon as a decay learns to be fast.
+//! The powers are of the distance between two tokens. Separate factors `w^t` and `w^-i`, which need no table of pairs,
+//! overflow as soon as a decay becomes fast.
 //!
 //! Only the state before each chunk is kept for the backward pass: T/C of them instead of T, and both directions are
 //! products of small matrices instead of one long chain of rank-one steps. Sequences and heads run in parallel.
@@ -21,10 +21,10 @@
 use super::{Real, axpy, dot};
 use rayon::prelude::*;
 
-/// Tokens a chunk: pairs cost C·S a token, states S²·2, and the tables of 16 tokens stay in the nearest cache.
+/// Tokens per chunk: pairs cost C·S per token, states S²·2, and the tables of 16 tokens stay in the L1 cache.
 pub const CHUNK: usize = 16;
 
-/// How r, k, v lie: `batch` sequences of `seq_len` rows, a row `heads · size` wide.
+/// Layout of r, k, v: `batch` sequences of `seq_len` rows, a row `heads · size` wide.
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs, reason = "the words of the definition")]
 pub struct Shape {
@@ -34,11 +34,11 @@ pub struct Shape {
     pub size: usize,
 }
 
-/// What the forward pass leaves for the backward pass: the state before every chunk, for every sequence and head.
+/// Saved by the forward pass for the backward pass: the state before every chunk, for every sequence and head.
 #[derive(Debug, Clone)]
 pub struct States<T>(Vec<Vec<T>>);
 
-/// Gradients of r, k, v (as r lies) and of `log_decay` and `u` (heads × size).
+/// Gradients of r, k, v (in the layout of r) and of `log_decay` and `u` (heads × size).
 #[derive(Debug)]
 #[allow(missing_docs, reason = "the words of the definition")]
 pub struct Gradients<T> {
@@ -54,7 +54,7 @@ impl Shape {
         self.heads * self.size
     }
 
-    /// Columns of `head` in the rows `from..to` of sequence `sequence`, one after the other.
+    /// Columns of `head` in the rows `from..to` of sequence `sequence`, consecutively.
     fn take<T: Real>(self, x: &[T], [sequence, head]: [usize; 2], from: usize, to: usize, out: &mut Vec<T>) {
         out.clear();
         for row in from..to {
@@ -63,7 +63,7 @@ impl Shape {
         }
     }
 
-    /// The other way: what each sequence and head has made, into rows.
+    /// The inverse: the results of each sequence and head as rows.
     fn gather<T: Real>(self, parts: &[&[T]]) -> Vec<T> {
         let mut out = vec![T::zero(); self.batch * self.seq_len * self.width()];
         out.par_chunks_mut(self.seq_len * self.width()).enumerate().for_each(|(sequence, rows)| {
@@ -109,7 +109,7 @@ struct Head<T> {
     r: Vec<T>,
     k: Vec<T>,
     v: Vec<T>,
-    /// S values of working room.
+    /// S values of scratch space.
     room: Vec<T>,
 }
 
@@ -161,7 +161,7 @@ fn product<T: Real>(out: &mut [T], x: &[T], y: &[T]) {
     }
 }
 
-/// `y`, and what its backward pass needs. `log_decay` and `u` are heads × size.
+/// `y`, and the values saved for its backward pass. `log_decay` and `u` are heads × size.
 pub fn forward<T: Real>(shape: Shape, rkv: [&[T]; 3], log_decay: &[T], u: &[T]) -> (Vec<T>, States<T>) {
     let s = shape.size;
     let done: Vec<(Vec<T>, Vec<T>)> = shape
@@ -238,7 +238,7 @@ struct HeadGradients<T> {
     v: Vec<T>,
     powers: Vec<T>,
     bonus: Vec<T>,
-    /// Of the state behind the chunk that is next.
+    /// The gradient of the state after the next chunk.
     state: Vec<T>,
 }
 
@@ -249,7 +249,7 @@ impl<T: Real> HeadGradients<T> {
         HeadGradients { r, k, v, powers: zeros((CHUNK + 1) * s), bonus: zeros(s), state: zeros(s * s) }
     }
 
-    /// The chunk that begins at token `from`: `state` is the one before it, `dy` the gradient of its output.
+    /// The chunk starting at token `from`: `state` is the one before it, `dy` the gradient of its output.
     fn chunk(&mut self, head: &mut Head<T>, state: &[T], dy: &[T], from: usize) {
         let s = head.size;
         let of_chunk = from * s..from * s + dy.len();
@@ -257,7 +257,8 @@ impl<T: Real> HeadGradients<T> {
         pairs(head, dy, [dr, dk, dv], &mut self.powers, &mut self.bonus);
         before(head, state, dy, dr, &mut self.powers);
         after(head, state, &mut self.state, [dk, dv], &mut self.powers);
-        // The state before the chunk is read by its tokens, too; only now may it take the place of the one behind.
+        // The tokens read the state before the chunk too, so only now may its gradient replace that of the state after
+        // it.
         for (t, dy) in dy.chunks(s).enumerate() {
             for c in 0..s {
                 axpy(&mut self.state[c * s..][..s], head.r[t * s + c] * head.powers[t * s + c], dy);
@@ -266,14 +267,14 @@ impl<T: Real> HeadGradients<T> {
     }
 }
 
-/// What tokens of a chunk say to each other and to themselves.
+/// Contributions of pairs of tokens in a chunk, and of each token to itself.
 fn pairs<T: Real>(head: &mut Head<T>, dy: &[T], [dr, dk, dv]: [&mut [T]; 3], dpowers: &mut [T], dbonus: &mut [T]) {
     let Head { size: s, powers, bonus, r, k, v, room } = head;
     let s = *s;
     for (t, dy) in dy.chunks(s).enumerate() {
         let (r, dr) = (&r[t * s..][..s], &mut dr[t * s..][..s]);
         for i in 0..=t {
-            // For the token itself the bonus stands where the power of the decay stands for others.
+            // For the token itself, the bonus replaces the power of the decay.
             let (factor, dfactor) = match t - i {
                 0 => (&bonus[..], &mut *dbonus),
                 d => (&powers[(d - 1) * s..][..s], &mut dpowers[(d - 1) * s..][..s]),
@@ -292,7 +293,7 @@ fn pairs<T: Real>(head: &mut Head<T>, dy: &[T], [dr, dk, dv]: [&mut [T]; 3], dpo
     }
 }
 
-/// What the state before the chunk says to its tokens: r and the powers.
+/// Contributions of the state before the chunk to its tokens: r and the powers.
 fn before<T: Real>(head: &Head<T>, state: &[T], dy: &[T], dr: &mut [T], dpowers: &mut [T]) {
     let s = head.size;
     for (t, dy) in dy.chunks(s).enumerate() {
@@ -304,7 +305,8 @@ fn before<T: Real>(head: &Head<T>, state: &[T], dy: &[T], dr: &mut [T], dpowers:
     }
 }
 
-/// The state behind the chunk: `dstate` goes from it to the one before, as far as the decay carries it.
+/// The state after the chunk: changes `dstate` from its gradient to that of the state before, as far as decay carries
+/// it.
 fn after<T: Real>(head: &Head<T>, state: &[T], dstate: &mut [T], [dk, dv]: [&mut [T]; 2], dpowers: &mut [T]) {
     let s = head.size;
     let tokens = head.k.len() / s;

@@ -1,4 +1,4 @@
-//! How a step comes into Burn's graph, and what is asked of the graph: values and gradients.
+//! Adding a step to Burn's graph, and reading values and gradients.
 
 use crate::kernels::Real;
 use burn_autodiff::Autodiff;
@@ -20,14 +20,14 @@ pub type Cpu = Autodiff<Flex>;
 /// A tensor of f32 (or, in tests, f64) with its place in the graph.
 pub type Tensor = FloatTensor<Cpu>;
 
-/// What a forward pass leaves for its backward pass.
+/// Values saved by a forward pass for its backward pass.
 pub(super) type Saved = Arc<dyn Any + Send + Sync>;
 
-/// A step with a backward pass of its own, in f32 or f64.
+/// A step with its own backward pass, in f32 or f64.
 pub(super) trait Step<const N: usize>: Clone + Debug + Send + 'static {
     fn forward<T: Real>(self, inputs: &[FlexTensor; N]) -> (FlexTensor, Saved);
 
-    /// The gradients of the inputs, from that of the output.
+    /// The gradients of the inputs, given that of the output.
     fn backward<T: Real>(self, inputs: [FlexTensor; N], saved: &Saved, d: FlexTensor) -> [FlexTensor; N];
 }
 
@@ -88,7 +88,7 @@ pub(super) fn slice<T: Real>(tensor: &FlexTensor) -> &[T] {
 }
 
 pub(super) fn owned<T: Real>(mut tensor: FlexTensor) -> Vec<T> {
-    // The buffer itself where nobody else holds it.
+    // Without a copy if the buffer is not shared.
     match tensor.is_unique() {
         true => tensor.into_data().try_into_vec().expect("of this type"),
         false => {
@@ -119,7 +119,7 @@ pub(super) fn rows_of(tensor: &FlexTensor) -> [usize; 2] {
     [shape[0], shape[1]]
 }
 
-/// A leaf of the graph; with `track` its gradient can be asked for.
+/// A leaf of the graph; `track` enables its gradient.
 pub fn leaf<T: Real>(values: Vec<T>, shape: &[usize], track: bool) -> Tensor {
     let tensor = Cpu::float_from_data(TensorData::new(values, shape.to_vec()), &FlexDevice);
     if track { Cpu::float_set_require_grad(tensor, true) } else { tensor }
@@ -136,7 +136,7 @@ pub fn first(tensor: Tensor) -> Tensor {
     Cpu::float_slice(tensor, &[Slice::from(0..1)])
 }
 
-/// Gradients of `leaves` for the first value of `loss`; zeros where it does not depend on one.
+/// Gradients of `leaves` for the first value of `loss`; zeros if it does not depend on one.
 pub fn gradients<'a, T: Real>(loss: Tensor, leaves: impl IntoIterator<Item = &'a Tensor>) -> Vec<Vec<T>> {
     let grads = Cpu::backward(first(loss));
     let of = |leaf: &Tensor| match Cpu::grad(leaf, &grads) {

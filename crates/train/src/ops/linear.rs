@@ -8,10 +8,10 @@ use burn_backend::TensorMetadata;
 use burn_flex::FlexTensor;
 use std::sync::Arc;
 
-/// Parameters of a BitLinear: its matrix (out × in) and the norm in front of it.
+/// Parameters of a BitLinear: its matrix (out × in) and the norm before it.
 #[derive(Debug, Clone)]
 pub struct BitLinear {
-    /// The weights that training moves; the model's are these made ternary.
+    /// The trained weights; the model's are these made ternary.
     pub weight: Tensor,
     /// Norm of the input.
     pub norm: Norm,
@@ -20,9 +20,9 @@ pub struct BitLinear {
 /// How a BitLinear is computed.
 #[derive(Debug, Clone, Copy)]
 pub struct Mode {
-    /// Rows of one sequence.
+    /// Rows per sequence.
     pub seq_len: usize,
-    /// Ternary weights and INT8 activations; else an ordinary linear layer behind a norm.
+    /// Ternary weights and INT8 activations; else an ordinary linear layer after a norm.
     pub quantise: bool,
 }
 
@@ -30,7 +30,7 @@ pub struct Mode {
 #[derive(Debug, Clone, Copy)]
 struct Linear(Mode);
 
-/// What [`Linear`] keeps: `q` and `W` as tensors, `a` and `s`.
+/// Saved by [`Linear`]: `q` and `W` as tensors, `a` and `s`.
 struct LinearSaved<T> {
     q: FlexTensor,
     a: Vec<T>,
@@ -62,7 +62,7 @@ impl Linear {
         (tensor(y, shape), Arc::new(LinearSaved { q, a, ternary, s }))
     }
 
-    /// Gradients of z, w, γ, β and perhaps μ.
+    /// Gradients of z, w, γ, β and, with a token shift, μ.
     fn gradients<T: Real>(
         self,
         z: &FlexTensor,
@@ -115,7 +115,7 @@ impl Step<5> for Linear {
     }
 }
 
-/// BitLinear of the rows of `z` (N × in), N × out; with `mu` after the token shift.
+/// BitLinear of the rows of `z` (N × in), N × out; after a token shift if there is `mu`.
 pub fn bit_linear(mode: Mode, z: Tensor, mu: Option<&Tensor>, linear: &BitLinear) -> Tensor {
     let BitLinear { weight, norm } = linear.clone();
     match mu {

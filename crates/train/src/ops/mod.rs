@@ -137,7 +137,7 @@ pub fn gate(r: Tensor, v: Tensor) -> Tensor {
     apply(Gate, [r, v])
 }
 
-/// INT8 rows with a scale each, as the file holds the embedding; the gradient goes straight through.
+/// INT8 rows with a scale each, as the file stores the embedding; the gradient is straight-through.
 #[derive(Debug, Clone, Copy)]
 struct Int8Rows;
 
@@ -151,17 +151,17 @@ impl Step<1> for Int8Rows {
     }
 }
 
-/// The rows as a file of version 1.2 holds them: INT8 with a scale a row.
+/// The rows as a file of version 1.2 stores them: INT8 with one scale per row.
 pub fn int8_rows(rows: Tensor) -> Tensor {
     apply(Int8Rows, [rows])
 }
 
-/// What the next tokens really are, and what a teacher says about them.
+/// The targets, and optionally a teacher's logits.
 #[derive(Debug, Clone)]
 pub struct Wanted {
     /// The next token of each row.
     pub targets: Arc<[u32]>,
-    /// The teacher's logits (N × V) and how they count.
+    /// The teacher's logits (N × V) and their weight.
     pub teacher: Option<(Tensor, Distill)>,
 }
 
@@ -184,7 +184,7 @@ impl Step<1> for Loss {
     }
 }
 
-/// The loss of `logits` (N × V), and behind it the cross entropy alone, which has no gradient: two values.
+/// Two values: the loss of `logits` (N × V), and the cross entropy alone, which has no gradient.
 pub fn loss(logits: Tensor, wanted: Wanted) -> Tensor {
     apply(Loss(wanted), [logits])
 }
@@ -207,12 +207,12 @@ pub fn add(x: Tensor, y: Tensor) -> Tensor {
     apply(Add, [x, y])
 }
 
-/// Values left out at random.
+/// Dropout.
 #[derive(Debug, Clone, Copy)]
 pub struct Dropout {
-    /// How many, 0 to 1.
+    /// The dropped fraction, 0 to 1.
     pub share: f64,
-    /// Which.
+    /// The seed.
     pub seed: u64,
 }
 
@@ -226,7 +226,7 @@ impl Step<1> for Dropout {
     }
 }
 
-/// `x` without some of its values, and the others larger by as much.
+/// `x` with some values zeroed at random, and the others scaled up to compensate.
 pub fn dropout(x: Tensor, which: Dropout) -> Tensor {
     apply(which, [x])
 }
@@ -252,7 +252,7 @@ impl Step<1> for Embed {
     }
 }
 
-/// The rows of `embedding` (V × D) that the tokens name: N × D.
+/// The rows of `embedding` (V × D) for the tokens: N × D.
 pub fn embed(embedding: Tensor, tokens: &[u32]) -> Tensor {
     apply(Embed(tokens.into()), [embedding])
 }

@@ -3,7 +3,7 @@
 
 use bitstate_train::ops::{self, Tensor};
 
-/// `n` numbers of about unit size, by `seed`.
+/// `n` numbers of about unit size, from `seed`.
 pub fn numbers(n: usize, seed: u64) -> Vec<f64> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
     let mut uniform = || {
@@ -31,7 +31,7 @@ pub fn compare(leaves: &[Tensor], y: Tensor, values: &[Vec<f64>], f: impl Fn(&[V
     let gradients = ops::gradients_along::<f64>(y, &cotangent, leaves);
     let along = |values: &[Vec<f64>]| -> f64 { f(values).iter().zip(&cotangent).map(|(y, c)| y * c).sum() };
     for (which, gradient) in gradients.iter().enumerate() {
-        // A few dozen of the values, spread over all of them.
+        // A few dozen of the values, evenly spread.
         let stride = (gradient.len() / 40).max(1);
         let checked: Vec<usize> = (0..gradient.len()).step_by(stride).collect();
         let by_difference: Vec<f64> = checked
@@ -51,7 +51,7 @@ pub fn compare(leaves: &[Tensor], y: Tensor, values: &[Vec<f64>], f: impl Fn(&[V
     }
 }
 
-/// That two lists agree to `tolerance` of the larger one's largest value.
+/// Checks that two lists agree to `tolerance` of the larger one's largest value.
 pub fn close(ours: &[f64], theirs: &[f64], tolerance: f64, what: &str) {
     assert_eq!(ours.len(), theirs.len(), "{what}");
     let size = theirs.iter().fold(1e-3, |max: f64, x| max.max(x.abs()));

@@ -1,4 +1,4 @@
-//! The text of `golden/cases.toml`: models, and what each case asks of one.
+//! The text of `golden/cases.toml`: the models and the cases that run on them.
 
 use crate::workspace::error::{Error, nearest};
 use crate::workspace::strict;
@@ -9,9 +9,9 @@ use std::path::PathBuf;
 /// Where a model file comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
-    /// It is stored; the path is relative to the top folder.
+    /// A stored file; the path is relative to the workspace's root.
     File(PathBuf),
-    /// It is made, the same for the same seed.
+    /// A generated file, the same for the same seed.
     Synthetic {
         /// Name of the preset.
         preset: String,
@@ -61,18 +61,18 @@ struct CaseEntry {
     top_k: Option<u32>,
     top_p: Option<f32>,
     penalty: Option<f32>,
-    /// What marked a timed case before `ci/workloads.toml` was there: `ab` builds such commits too.
+    /// Marked a timed case before `ci/workloads.toml` existed; kept because `ab` builds such commits too.
     #[serde(default)]
     bench: bool,
 }
 
-/// Of each case its model's name, what is asked, and whether it was marked as timed.
+/// Per case: its model's name, the request, and whether it was marked as timed.
 pub type Questions = Vec<(String, Workload, bool)>;
 
 /// Reads the text of `golden/cases.toml`.
 ///
 /// # Errors
-/// As a sentence, without the file's name.
+/// The message, without the file's name.
 pub fn parse_cases(text: &str) -> Result<(Vec<Model>, Questions), String> {
     let file: CasesFile = strict::parse(text)?;
     let mut models: Vec<Model> = Vec::new();

@@ -1,10 +1,10 @@
-//! Where an answer leaves its golden stream.
+//! Where an answer diverges from its golden stream.
 
 use super::stream::Stream;
 use bitstate_protocol::{Digest, StreamAnswer};
 use std::fmt;
 
-/// The first step at which an answer leaves the golden stream.
+/// The first step at which an answer diverges from the golden stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Divergence {
     /// Step, from 0: the index of the generated token.
@@ -20,7 +20,7 @@ enum What {
 }
 
 impl Divergence {
-    /// Compares the first `limit` steps, all of them by default.
+    /// Compares the first `limit` steps, or all of them.
     pub fn find(golden: &Stream, found: &StreamAnswer, limit: Option<usize>) -> Option<Self> {
         let limit = limit.unwrap_or(usize::MAX);
         let (golden_len, found_len) = (golden.tokens.len().min(limit), found.tokens.len().min(limit));

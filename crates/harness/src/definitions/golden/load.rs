@@ -1,4 +1,4 @@
-//! The cases of a checkout, each with the stream that it must give.
+//! The cases of a checkout, each with its golden stream.
 
 use super::cases::{Model, Questions, parse_cases};
 use super::stream::{Stream, parse_kernels, parse_stream, stream_path};
@@ -15,11 +15,11 @@ use std::path::PathBuf;
 pub struct Case {
     /// Name of its model.
     pub model: String,
-    /// What a runner is asked.
+    /// The request that a runner answers.
     pub workload: Workload,
     /// Whether it is a workload of `ci/workloads.toml`: timed and counted as well.
     pub bench: bool,
-    /// What it must answer.
+    /// The expected answer.
     pub golden: Stream,
 }
 
@@ -33,11 +33,11 @@ impl Case {
 /// All cases and their models, checked against each other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Golden {
-    /// The models, in the file's order.
+    /// The models, in file order.
     pub models: Vec<Model>,
-    /// The cases, in the file's order.
+    /// The cases, in file order.
     pub cases: Vec<Case>,
-    /// What the kernel checks must give, by name.
+    /// The expected digest of each kernel check, by name.
     pub kernels: BTreeMap<String, Digest>,
     /// Digest over all golden files.
     pub digest: Digest,
@@ -47,7 +47,7 @@ impl Golden {
     /// Reads `golden/cases.toml` and the stream of every case.
     ///
     /// # Errors
-    /// For a file that is missing, malformed or about something that is not there.
+    /// If a file is missing, malformed, or refers to something that does not exist.
     pub fn load(workspace: &Workspace) -> Result<Self, Error> {
         let path = workspace.root.join("golden/cases.toml");
         let (models, questions) =
@@ -95,7 +95,7 @@ pub(super) fn timed(workspace: &Workspace, questions: &Questions) -> Result<Vec<
         return Ok(marked.collect());
     }
     if let Some(case) = marked.next() {
-        let message = format!("case `{case}`: `bench` means nothing here; a stanza in {} does", workloads::FILE);
+        let message = format!("case `{case}`: `bench` has no effect here; add a stanza to {}", workloads::FILE);
         return Err(Error::Malformed { path: workspace.root.join("golden/cases.toml"), message });
     }
     workloads::check(workspace, questions.iter().map(|(_, workload, _)| workload))

@@ -1,4 +1,4 @@
-//! The cases every target runs (`golden/cases.toml`) and the answers they must give (`golden/streams/*.json`).
+//! The cases every target runs (`golden/cases.toml`) and the expected answers (`golden/streams/*.json`).
 
 mod cases;
 mod divergence;

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 /// A golden stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stream {
-    /// Digest of the model file that it was made with.
+    /// Digest of the model file that produced it.
     pub model: Digest,
     /// The tokens.
     pub tokens: Vec<u32>,
-    /// For each of them, the digest of the logits it was chosen from.
+    /// For each token, the digest of the logits it was chosen from.
     pub digests: Vec<Digest>,
-    /// What the file says about the question, where `cases.toml` now says something else.
+    /// The request that the file records, if `cases.toml` has since changed.
     pub stale: Option<String>,
 }
 
@@ -49,15 +49,15 @@ impl SamplerEntry {
     }
 }
 
-/// Where the golden stream of a case lies.
+/// Path of a case's golden stream.
 pub fn stream_path(folder: &Path, case: &str) -> PathBuf {
     folder.join(format!("{}.json", case.replace('/', "__")))
 }
 
-/// Reads the text of a golden stream, which is to answer `workload` on the model of that name.
+/// Parses a golden stream, which must answer `workload` on the model of that name.
 ///
 /// # Errors
-/// As a sentence, without the file's name.
+/// The message, without the file's name.
 pub fn parse_stream(text: &str, model: &str, workload: &Workload) -> Result<Stream, String> {
     let file: StreamFile = serde_json::from_str(text).map_err(|error| error.to_string())?;
     if file.tokens.len() != file.digests.len() {
@@ -80,10 +80,10 @@ pub fn parse_stream(text: &str, model: &str, workload: &Workload) -> Result<Stre
     })
 }
 
-/// Reads the text of `golden/kernels.json`: the digest of each kernel check.
+/// Parses `golden/kernels.json`: the digest of each kernel check.
 ///
 /// # Errors
-/// As a sentence, without the file's name.
+/// The message, without the file's name.
 pub fn parse_kernels(text: &str) -> Result<BTreeMap<String, Digest>, String> {
     let file: BTreeMap<String, String> = serde_json::from_str(text).map_err(|error| error.to_string())?;
     if file.is_empty() {

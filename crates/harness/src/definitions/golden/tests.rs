@@ -1,4 +1,4 @@
-//! Files that are right, and what is said of those that are not.
+//! Valid files, and the errors for invalid ones.
 
 use super::load::timed;
 use super::{Divergence, Stream, parse_cases, parse_kernels, parse_stream};
@@ -43,7 +43,7 @@ fn cases_are_strict_and_errors_name_the_field() {
 }
 
 #[test]
-fn what_is_timed_is_said_in_one_place_and_an_older_commit_may_say_it_in_the_other() {
+fn timed_cases_are_defined_in_one_place_and_an_older_commit_may_use_the_other() {
     let (_, questions) = parse_cases(CASES).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let workspace = Workspace { root: folder.path().into(), target: folder.path().into() };
@@ -51,7 +51,7 @@ fn what_is_timed_is_said_in_one_place_and_an_older_commit_may_say_it_in_the_othe
     let text = include_str!("../../../../../ci/workloads.toml");
     write_atomic(&workspace.root.join("ci/workloads.toml"), text.as_bytes()).unwrap();
     let error = timed(&workspace, &questions).unwrap_err().to_string();
-    assert!(error.contains("golden/cases.toml: case `small/greedy`: `bench` means nothing here"), "{error}");
+    assert!(error.contains("golden/cases.toml: case `small/greedy`: `bench` has no effect here"), "{error}");
 }
 
 #[test]

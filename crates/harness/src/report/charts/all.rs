@@ -1,4 +1,4 @@
-//! Every chart of a report: what is in each. How they are drawn is in `draw`.
+//! The contents of every chart of a report. `draw` draws them.
 
 use super::chart::{Chart, Mark, Panel, short};
 use super::{forest, noise, probes, trend};
@@ -9,7 +9,7 @@ use crate::report::tables::numbers::{bytes, number};
 use crate::targets::{Cell, Clock};
 use crate::verdicts::stats::Summary;
 
-/// Every chart that the report has numbers for.
+/// Every chart that the report has data for.
 pub fn all(report: &Report) -> Vec<Chart> {
     let mut charts = join::charts(report, of_one);
     charts.retain(Chart::shows);
@@ -17,7 +17,7 @@ pub fn all(report: &Report) -> Vec<Chart> {
     charts
 }
 
-/// Those of one run, in a fixed order; where it has no numbers for one, that is empty.
+/// The charts of one run, in a fixed order; a chart without data is empty.
 fn of_one(report: &Report) -> Vec<Chart> {
     let wall = |cell: Cell| cell.target.clock == Clock::Wall;
     let emulated = |cell: Cell| cell.target.clock == Clock::Instructions;
@@ -137,7 +137,7 @@ fn phases(metric: &'static str) -> [(&'static str, &'static str, &'static str); 
     [("load", metric, " load"), ("prefill", metric, " prefill"), ("decode", metric, " decode")]
 }
 
-/// A panel for every workload, a row for every cell and quantity.
+/// A panel per workload, a row per cell and quantity.
 fn panels(
     report: &Report,
     keep: impl Fn(Cell) -> bool,

@@ -1,6 +1,7 @@
-//! Where values lie on an axis, which of them are labelled, and how.
+//! Positions on an axis, and its labels.
 
-/// A range of ratios is wide from here on: even steps of a percentage would crowd on one side of it.
+/// From this ratio of highest to lowest value on, labels are factors: even steps of a percentage would crowd on one
+/// side.
 const WIDE: f64 = 5.0;
 
 /// An axis from `low` to `high`.
@@ -8,12 +9,12 @@ pub(super) struct Axis {
     low: f64,
     high: f64,
     logarithmic: bool,
-    /// The values are ratios near this one: ticks lie in even steps from it.
+    /// For ratios near this one: ticks lie in even steps from it.
     reference: Option<f64>,
 }
 
 impl Axis {
-    /// An axis that holds all values: from zero, or between round powers of ten.
+    /// An axis that contains all values: from zero, or between round powers of ten.
     pub fn over(values: impl Iterator<Item = f64>, logarithmic: bool, reference: Option<f64>) -> Self {
         let values: Vec<f64> = values.filter(|value| *value > 0.0 || !logarithmic).collect();
         let high = values.iter().copied().fold(0.0, f64::max);
@@ -23,7 +24,7 @@ impl Axis {
         }
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
         if let Some(middle) = reference.filter(|_| low.is_finite()) {
-            // At least a percent to both sides, so that noise does not fill the chart.
+            // At least a percent on both sides, so that noise does not fill the chart.
             let (low, high) = (low.min(middle * 0.99), high.max(middle * 1.01));
             let air = (high / low).powf(0.05);
             return Axis { low: low / air, high: high * air, logarithmic, reference };
@@ -31,11 +32,11 @@ impl Axis {
         if !low.is_finite() {
             return Axis { low: 1.0, high: 10.0, logarithmic, reference: None };
         }
-        // A twentieth of a decade of air, so that no dot sits on the frame, then out to the next step of 1-2-5.
+        // A margin of a twentieth of a decade, so that no dot lies on the frame, rounded out to the next step of 1-2-5.
         Axis { low: step_down(low / 1.12), high: step_up(high * 1.12), logarithmic, reference: None }
     }
 
-    /// Where a value lies, from 0 to 1.
+    /// Position of a value, from 0 to 1.
     pub fn place(&self, value: f64) -> f64 {
         let at = if self.logarithmic {
             (value.max(self.low) / self.low).ln() / (self.high / self.low).ln()
@@ -45,12 +46,12 @@ impl Axis {
         at.clamp(0.0, 1.0)
     }
 
-    /// Whether values are ratios, and all near the one that they are held against.
+    /// Whether values are ratios, all near their reference.
     fn is_near(&self) -> bool {
         self.reference.is_some() && self.high / self.low <= WIDE
     }
 
-    /// The values to label: the densest set of round ones, at most `most` of them, that `fits`.
+    /// The values to label: the densest set of round ones, at most `most`, that `fits`.
     pub fn ticks(&self, most: usize, fits: impl Fn(&[f64]) -> bool) -> Vec<f64> {
         let sets = self.sets(most);
         let chosen = sets.iter().find(|ticks| (2..=most).contains(&ticks.len()) && fits(ticks));
@@ -82,7 +83,7 @@ impl Axis {
         within.into_iter().chain([1, 2, 3, 6, 12, 24].map(|every| decades(&[1.0], every))).collect()
     }
 
-    /// The label of a value: short, and of a ratio how far it is from no difference.
+    /// The label of a value; for a ratio, its difference from the reference.
     pub fn label(&self, value: f64) -> String {
         match self.reference {
             Some(_) if self.is_near() => percent_text(value),
@@ -92,7 +93,7 @@ impl Axis {
     }
 }
 
-/// The percentage from no difference.
+/// The difference from 1 as a percentage.
 fn percent_text(ratio: f64) -> String {
     let percent = (ratio - 1.0) * 100.0;
     if percent.abs() < 0.001 {
@@ -102,7 +103,7 @@ fn percent_text(ratio: f64) -> String {
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// A number of one digit and any power of ten.
+/// A number with one significant digit.
 fn round_text(value: f64) -> String {
     let decade = value.log10().floor() as i32;
     match decade {
@@ -112,7 +113,7 @@ fn round_text(value: f64) -> String {
     }
 }
 
-/// A number with its thousands as a letter.
+/// A number with a suffix for thousands.
 fn tick_text(value: f64) -> String {
     let (scaled, letter) = match value {
         v if v >= 1e9 => (v / 1e9, " G"),
@@ -129,19 +130,19 @@ fn tick_text(value: f64) -> String {
     format!("{text}{letter}")
 }
 
-/// Steps of 1-2-5 from the first that is not below the value.
+/// Steps of 1-2-5, starting at the value or above.
 fn steps(value: f64) -> impl Iterator<Item = f64> {
     let longer = |step: &f64| Some(step_up(step * 1.5));
     std::iter::successors(Some(step_up(value)), longer).take(8)
 }
 
-/// The largest of 1, 2, 5 times a power of ten that is not above the value.
+/// The largest of 1, 2, 5 times a power of ten that is at most the value.
 fn step_down(value: f64) -> f64 {
     let decade = 10f64.powf(value.log10().floor());
     [5.0, 2.0, 1.0].into_iter().map(|step| step * decade).find(|step| *step <= value).unwrap_or(decade)
 }
 
-/// The smallest of 1, 2, 5 times a power of ten that is not below the value.
+/// The smallest of 1, 2, 5 times a power of ten that is at least the value.
 fn step_up(value: f64) -> f64 {
     let decade = 10f64.powf(value.log10().floor());
     [1.0, 2.0, 5.0].into_iter().map(|step| step * decade).find(|step| *step >= value).unwrap_or(10.0 * decade)
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_gives_way_to_fewer() {
+    fn labels_that_do_not_fit_are_replaced_by_fewer() {
         let axis = Axis::over([0.5, 2.0].into_iter(), true, Some(1.0));
         let counts: Vec<usize> = (1..9).rev().map(|room| axis.ticks(20, |ticks| ticks.len() <= room).len()).collect();
         assert!(counts.windows(2).all(|two| two[0] >= two[1]) && counts.iter().all(|count| *count > 0), "{counts:?}");

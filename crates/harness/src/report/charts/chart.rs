@@ -1,4 +1,4 @@
-//! What a chart is: marks on an axis, or values over runs.
+//! The data of a chart: marks on an axis, or values over runs.
 
 use crate::report::tables::numbers::number;
 use crate::targets::Cell;
@@ -6,28 +6,28 @@ use crate::targets::Cell;
 /// A chart: panels of rows on one axis.
 #[derive(Debug, Clone)]
 pub struct Chart {
-    /// Name of its files.
+    /// File name without the extension.
     pub name: &'static str,
     /// What it shows.
     pub title: String,
-    /// What a reader must know to read it.
+    /// What is needed to read it.
     pub subtitle: String,
-    /// What the axis counts, with its unit.
+    /// The quantity on the axis, with its unit.
     pub axis: String,
-    /// Whether the axis is logarithmic: dots with their quartiles. Otherwise bars from zero.
+    /// Whether the axis is logarithmic, with dots and quartiles; otherwise bars from zero.
     pub logarithmic: bool,
-    /// What the parts of stacked bars stand for, in their order; none where nothing is stacked.
+    /// Names of the parts of stacked bars, in order; empty if nothing is stacked.
     pub legend: Vec<&'static str>,
-    /// A value of no difference: a line is drawn there, values are near it, and labels say how far from it they are.
+    /// The value of no difference: a line is drawn there, and labels show the difference from it.
     pub reference: Option<f64>,
-    /// One panel a workload.
+    /// One panel per workload.
     pub panels: Vec<Panel>,
-    /// Instead of panels: how values moved from run to run.
+    /// Instead of panels: values over several runs.
     pub trend: Option<Trend>,
 }
 
 impl Chart {
-    /// Whether it has anything to show.
+    /// Whether it has any data.
     pub(in crate::report) fn shows(&self) -> bool {
         self.trend.is_some() || self.panels.iter().flat_map(|panel| &panel.rows).any(|mark| mark.value.is_some())
     }
@@ -45,19 +45,19 @@ pub struct Panel {
 /// One row.
 #[derive(Debug, Clone)]
 pub struct Mark {
-    /// Target and variant, perhaps the phase.
+    /// Target and variant, possibly with the phase.
     pub label: String,
     /// The target's colour.
     pub colour: (u8, u8, u8),
-    /// First quartile, median and third quartile; none where nothing was measured.
+    /// First quartile, median and third quartile; none if nothing was measured.
     pub value: Option<(f64, f64, f64)>,
     /// A second value on the same axis, drawn as a ring.
     pub ring: Option<f64>,
-    /// The parts of a stacked bar, which ends where they do.
+    /// The parts of a stacked bar, which ends at their sum.
     pub parts: Vec<f64>,
-    /// Single values behind the mark, drawn as small dots.
+    /// Single values, drawn as small dots behind the mark.
     pub dots: Vec<f64>,
-    /// The median in words, or why there is none.
+    /// The median as text, or why there is none.
     pub text: String,
 }
 
@@ -69,42 +69,42 @@ impl Mark {
     }
 }
 
-/// How values moved from run to run: panels of series over the same runs.
+/// Values over several runs: panels of series over the same runs.
 #[derive(Debug, Clone)]
 pub struct Trend {
-    /// The runs, in words; charts number them from 1.
+    /// Descriptions of the runs; charts number them from 1.
     pub runs: Vec<String>,
-    /// Runs that another machine than that of the run before made.
+    /// Indices of runs on another machine than the run before.
     pub moves: Vec<usize>,
-    /// Whether values are changes: ratios to the first that may be compared.
+    /// Whether values are changes: ratios to the first comparable one.
     pub relative: bool,
-    /// One panel for a target and workload.
+    /// One panel per target and workload.
     pub panels: Vec<TrendPanel>,
 }
 
-/// The series of one panel, on an axis of their own.
+/// The series of one panel, on their own axis.
 #[derive(Debug, Clone)]
 pub struct TrendPanel {
-    /// What they are of, with the unit.
+    /// The quantity, with its unit.
     pub title: String,
     /// The target's colour.
     pub colour: (u8, u8, u8),
-    /// One for each variant, told apart by their signs.
+    /// One per variant, distinguished by their signs.
     pub series: Vec<Series>,
 }
 
 /// Values over the runs.
 #[derive(Debug, Clone)]
 pub struct Series {
-    /// The variant, and the last value in words.
+    /// The variant, with the last value as text.
     pub label: String,
-    /// Which sign stands for it: the variant's place among those of its target.
+    /// Index of its sign: the variant's position among those of its target.
     pub sign: usize,
-    /// For each run its value, and whether it may be compared with the one before it, to which a line then leads.
+    /// For each run its value, and whether it is comparable with the one before, to which a line then leads.
     pub points: Vec<Option<(f64, bool)>>,
 }
 
-/// A count in millions or thousands.
+/// A count with a suffix for thousands, millions or billions.
 pub(super) fn short(value: f64) -> String {
     match value {
         v if v >= 1e9 => format!("{} G", number(v / 1e9)),

@@ -1,6 +1,6 @@
-//! Drawing: one layout for pages, pictures and phones.
+//! Drawing, with one layout for pages, pictures and phones.
 //!
-//! The font travels with the program, so a picture comes out the same on a machine that has none.
+//! The font is part of the program, so a picture is the same on a machine without fonts.
 
 use super::axis::Axis;
 use super::chart::{Chart, Mark};
@@ -15,7 +15,7 @@ use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::sync::Once;
 
-/// Pixels of a PNG for each of the drawing's, for sharp screens.
+/// PNG pixels per pixel of the drawing, for high-density screens.
 const PNG_SCALE: u32 = 2;
 
 /// The chart as SVG.
@@ -37,7 +37,7 @@ pub fn svg(chart: &Chart, look: Look) -> Result<String, Error> {
 /// The chart as PNG.
 ///
 /// # Errors
-/// If plotters cannot draw it or the picture cannot be packed.
+/// If plotters cannot draw it or the picture cannot be encoded.
 pub fn png(chart: &Chart, look: Look) -> Result<Vec<u8>, Error> {
     let layout = AnyLayout::of(chart, look, PNG_SCALE);
     let (width, height) = layout.size();
@@ -61,7 +61,7 @@ fn draw_error(chart: &Chart, error: &dyn std::fmt::Display) -> Error {
     Error::Draw { what: format!("chart {}", chart.name), message: error.to_string() }
 }
 
-/// The layout that a chart needs: rows, or runs from left to right.
+/// The layout of a chart: rows, or runs from left to right.
 enum AnyLayout<'a> {
     Rows(Layout<'a>),
     Trend(TrendLayout<'a>),
@@ -71,7 +71,7 @@ impl<'a> AnyLayout<'a> {
     fn of(chart: &'a Chart, look: Look, scale: u32) -> Self {
         static FONT: Once = Once::new();
         FONT.call_once(|| {
-            // The font is part of the program: that it cannot be read would show in every chart.
+            // The font is part of the program; an unreadable one would show in every chart.
             let _ = register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular());
             let _ = register_font("sans-serif", FontStyle::Bold, dejavu::sans::bold());
         });
@@ -96,7 +96,7 @@ impl<'a> AnyLayout<'a> {
     }
 }
 
-/// A chart with everything measured out. Lengths are in pixels of the result.
+/// A chart with all positions computed. Lengths are in pixels of the result.
 struct Layout<'a> {
     chart: &'a Chart,
     look: Look,
@@ -107,7 +107,7 @@ struct Layout<'a> {
     top: i32,
     /// The entries of the legend: text, left end and line.
     legend: Vec<(&'static str, i32, i32)>,
-    /// The colours that the legend explains, one for each target in the chart.
+    /// The colours in the legend, one per target in the chart.
     colours: Vec<(u8, u8, u8)>,
 }
 
@@ -152,7 +152,7 @@ impl<'a> Layout<'a> {
         layout
     }
 
-    /// Width of a legend's sample of all colours.
+    /// Width of the colour samples of a legend entry.
     fn swatches(&self) -> i32 {
         self.font() * self.colours.len() as i32
     }
@@ -161,7 +161,7 @@ impl<'a> Layout<'a> {
         self.look.font * self.scale
     }
 
-    /// Rows of text and marks of a panel: its title and its marks.
+    /// Height of a panel: its title and its marks.
     fn panel_height(&self, rows: usize) -> i32 {
         self.row * (rows as i32 + 1) + self.row / 2
     }
@@ -206,7 +206,7 @@ impl<'a> Layout<'a> {
         self.text(area, &self.chart.axis, (centre, y + self.row), HPos::Center, VPos::Top)
     }
 
-    /// For each part a sample in every target's colour, and what it stands for.
+    /// For each part, a sample in every target's colour and the part's name.
     fn draw_legend<B: DrawingBackend>(
         &self,
         area: &DrawingArea<B, Shift>,
@@ -236,7 +236,7 @@ impl<'a> Layout<'a> {
         area.draw(&PathElement::new([(right, top), (right, bottom)], line))
     }
 
-    /// The grid behind one row; a row that holds a sentence instead of a mark has none.
+    /// The grid behind one row; a row that holds text instead of a mark has none.
     fn grid<B: DrawingBackend>(
         &self,
         area: &DrawingArea<B, Shift>,
@@ -272,18 +272,18 @@ impl<'a> Layout<'a> {
             return self.text(area, &text, (self.plot.0 + font / 2, y), HPos::Left, VPos::Center);
         };
         let x = self.x(axis, middle);
-        // Letters without descenders have their middle a little above that of their line.
+        // The middle of letters without descenders is a little above that of their line.
         let text_y = y;
         let y = y - font / 6;
         if self.chart.logarithmic {
             for (i, &dot) in mark.dots.iter().enumerate() {
-                // Up and down in turn, so that equal values show as several.
+                // Alternating offsets, so that equal values are visible as several dots.
                 let y = y + (i as i32 * 2 % 5 - 2) * self.row / 10;
                 area.draw(&Circle::new((self.x(axis, dot), y), self.scale * 3 / 2, colour.mix(0.35).filled()))?;
             }
             let whisker = ShapeStyle { color: colour.mix(0.5), filled: true, stroke_width: (self.scale * 5) as u32 };
             area.draw(&PathElement::new([(self.x(axis, low), y), (self.x(axis, high), y)], whisker))?;
-            // Among dots the interval is what matters, so the median must not hide it.
+            // Among dots the interval matters, so the median must not hide it.
             let radius = if mark.dots.is_empty() { font * 2 / 5 } else { font / 5 };
             area.draw(&Circle::new((x, y), radius, colour.filled()))?;
             if let Some(ring) = mark.ring {
@@ -295,7 +295,7 @@ impl<'a> Layout<'a> {
             let mut before = 0.0;
             for (i, part) in mark.parts.iter().enumerate() {
                 let ends = (self.x(axis, before), self.x(axis, before + part));
-                // What is less than a pixel wide is in the table.
+                // A part less than a pixel wide is omitted; the table has it.
                 if ends.1 > ends.0 {
                     self.segment(area, ends, (y - half, y + half), shade(mark.colour, i, mark.parts.len()))?;
                 }
@@ -325,7 +325,7 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// A target's colour for one of its parts: from the colour itself to nearly white, in steps that look alike.
+/// A target's colour for one of its parts: from the full colour to nearly white, in visually even steps.
 fn shade((r, g, b): (u8, u8, u8), part: usize, parts: usize) -> RGBColor {
     let strength = (1.0 - part as f64 / parts.max(1) as f64).powf(1.25);
     let mix = |channel: u8| (255.0 - (255.0 - f64::from(channel)) * strength).round() as u8;

@@ -1,6 +1,6 @@
-//! Drawing how values moved from run to run: panels one under the other, runs from left to right.
+//! Draws values over several runs: panels one above the other, runs from left to right.
 //!
-//! One colour means one target, so signs distinguish variants, and named beside them.
+//! A colour identifies a target, so variants are distinguished by signs, with their names beside them.
 
 use super::axis::Axis;
 use super::chart::{Chart, Series, Trend, TrendPanel};
@@ -12,7 +12,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
-/// A chart with everything measured out. Lengths are in pixels of the result.
+/// A chart with all positions computed. Lengths are in pixels of the result.
 pub(super) struct TrendLayout<'a> {
     chart: &'a Chart,
     trend: &'a Trend,
@@ -22,11 +22,11 @@ pub(super) struct TrendLayout<'a> {
     plot: (i32, i32),
     row: i32,
     panels: Vec<Placed<'a>>,
-    /// Where the list of runs begins.
+    /// Top of the list of runs.
     bottom: i32,
 }
 
-/// A panel in its place.
+/// A panel with its position.
 struct Placed<'a> {
     panel: &'a TrendPanel,
     axis: Axis,
@@ -73,13 +73,13 @@ impl<'a> TrendLayout<'a> {
         (self.look.width * self.scale as u32, (self.bottom + lines * self.row + self.row / 2) as u32)
     }
 
-    /// Labels of a panel's axis, and where they stand.
+    /// Labels of a panel's axis, and their positions.
     fn ticks(&self, placed: &Placed) -> Vec<(String, i32)> {
         let apart = |ticks: &[f64]| ticks.windows(2).all(|two| y(placed, two[0]) - y(placed, two[1]) >= self.font());
         placed.axis.ticks(5, apart).into_iter().map(|tick| (placed.axis.label(tick), y(placed, tick))).collect()
     }
 
-    /// Where a run stands; the series of a panel beside each other, so that equal values do not hide one another.
+    /// Horizontal position of a run; series of a panel are side by side, so that equal values do not hide one another.
     fn x(&self, run: usize, series: usize, of: usize) -> i32 {
         let wide = f64::from(self.plot.1 - self.plot.0) / self.trend.runs.len() as f64;
         let step = f64::from(self.font()).min(wide / (of as f64 + 1.0));
@@ -158,7 +158,7 @@ impl<'a> TrendLayout<'a> {
         Ok(())
     }
 
-    /// One of five signs, each of about the same weight.
+    /// One of five signs of about the same visual weight.
     fn sign<B: DrawingBackend>(
         &self,
         area: &DrawingArea<B, Shift>,
@@ -184,7 +184,7 @@ impl<'a> TrendLayout<'a> {
         }
     }
 
-    /// What the numbers of the runs stand for.
+    /// The list of runs by number.
     fn draw_runs<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Drawn<B> {
         let font = self.font();
         let room = self.look.width as i32 * self.scale - font;
@@ -213,7 +213,7 @@ impl<'a> TrendLayout<'a> {
     }
 }
 
-/// Where a value stands in a panel.
+/// Vertical position of a value in a panel.
 fn y(placed: &Placed, value: f64) -> i32 {
     let (top, bottom) = placed.plot;
     bottom - (placed.axis.place(value) * f64::from(bottom - top)).round() as i32

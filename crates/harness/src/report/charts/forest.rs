@@ -1,4 +1,4 @@
-//! The forest chart: every comparison as a ratio with its interval, and under it what the first side against itself gave.
+//! The forest chart: every comparison as a ratio with its interval, and below it the first side against itself.
 
 use super::chart::{Chart, Mark, Panel};
 use crate::report::summary::report::Report;
@@ -9,7 +9,7 @@ use crate::verdicts::stats::verdict::Verdict;
 
 pub(super) const GREY: (u8, u8, u8) = (0x77, 0x77, 0x77);
 
-/// The chart; without rows where nothing was compared.
+/// The chart; without rows if nothing was compared.
 pub fn chart(report: &Report) -> Chart {
     let mut panels: Vec<Panel> = Vec::new();
     let one_pair = report.comparisons.windows(2).all(|two| two[0].sides == two[1].sides);

@@ -1,4 +1,4 @@
-//! The labels below an axis: as many as stand apart from each other, all of them inside the picture.
+//! The labels below an axis: as many as fit without overlapping, all inside the picture.
 
 use super::axis::Axis;
 use super::look::text_width;
@@ -7,13 +7,13 @@ use super::look::text_width;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Label {
     pub text: String,
-    /// Where the value lies.
+    /// Position of the value.
     pub at: i32,
     /// Left and right end of the text.
     pub ends: (i32, i32),
 }
 
-/// Where a value lies between the ends of an axis.
+/// Position of a value between the ends of an axis.
 pub(super) fn x(axis: &Axis, (left, right): (i32, i32), value: f64) -> i32 {
     left + (axis.place(value) * f64::from(right - left)).round() as i32
 }
@@ -26,7 +26,7 @@ pub(super) fn below(axis: &Axis, ends: (i32, i32), width: i32, font: i32) -> Vec
         let place = |&tick: &f64| {
             let (text, at) = (axis.label(tick), x(axis, ends, tick));
             let wide = text_width(&text, font);
-            // Under its value, but not beyond the picture.
+            // Centred on its value, but not beyond the picture.
             let left = (at - wide / 2).min(width - font / 4 - wide).max(font / 4);
             Label { text, at, ends: (left, left + wide) }
         };

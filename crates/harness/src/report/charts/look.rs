@@ -1,4 +1,4 @@
-//! What every drawing has in common: its width, its texts, its header.
+//! The properties that all drawings share: width, text and header.
 
 use super::chart::Chart;
 use plotters::coord::Shift;
@@ -9,12 +9,12 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
     pub(super) width: u32,
-    /// White, with the title: for a file that stands alone. Otherwise clear, for a page that has its own.
+    /// White and with a title, for a file of its own; otherwise transparent, for a page that has its own.
     pub(super) alone: bool,
     pub(super) font: i32,
 }
 
-/// A picture of its own.
+/// A file of its own.
 pub const PAGE: Look = Look { width: 860, alone: true, font: 15 };
 /// A part of an HTML page, narrow enough for a phone.
 pub const INLINE: Look = Look { width: 460, alone: false, font: 13 };
@@ -34,13 +34,13 @@ pub(super) fn header<B: DrawingBackend>(
     area.draw(&Text::new(chart.subtitle.clone(), (font / 2, font * 9 / 4), subtitle))
 }
 
-/// Width of a text, as the font has it.
+/// Width of a text in the font.
 pub(super) fn text_width(text: &str, size: i32) -> i32 {
     let font = ("sans-serif", size).into_font();
     font.box_size(text).map_or(size * text.len() as i32 * 3 / 5, |(width, _)| width as i32)
 }
 
-/// The text, or as much of it as there is room for; the tables have the whole.
+/// The text, shortened to the available width; the tables have all of it.
 pub(super) fn shortened(text: &str, size: i32, room: i32) -> String {
     if text_width(text, size) <= room {
         return text.to_string();

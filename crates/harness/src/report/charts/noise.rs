@@ -1,5 +1,5 @@
-//! The A/A strip: the first side against itself, pair by pair, with the median and its interval. What a pair of this
-//! session differs by when nothing changed.
+//! The A/A chart: the first side against itself, pair by pair, with the median and its interval: the noise of this
+//! session.
 
 use super::chart::{Chart, Mark, Panel};
 use super::forest::{GREY, value};
@@ -7,17 +7,17 @@ use crate::report::summary::report::Report;
 use crate::targets::Target;
 use crate::verdicts::comparison::{Comparison, percent};
 
-/// Most dots of a row: more are a blot, and a page of megabytes.
+/// Most dots of a row: more overlap, and make the page megabytes large.
 const MOST_DOTS: usize = 120;
 
-/// The chart; without rows where nothing was compared.
+/// The chart; without rows if nothing was compared.
 pub(super) fn chart(report: &Report) -> Chart {
     let mut panels: Vec<Panel> = Vec::new();
     for comparison in &report.comparisons {
         let title = format!("{}: {}", comparison.sides[0], comparison.workload);
         let row = row(comparison);
         match panels.iter_mut().find(|panel| panel.title == title) {
-            // A side that several others were measured against has its twins once for each.
+            // A side that was compared with several others has one set of A/A pairs for each.
             Some(panel) => panel.rows.push(row),
             None => panels.push(Panel { title, rows: vec![row] }),
         }
@@ -51,7 +51,7 @@ fn row(comparison: &Comparison) -> Mark {
     }
 }
 
-/// At most [`MOST_DOTS`] of the values, spread as all of them are; the smallest and the largest among them.
+/// At most [`MOST_DOTS`] of the values with the same distribution, including the smallest and the largest.
 fn thinned(values: &[f64]) -> Vec<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

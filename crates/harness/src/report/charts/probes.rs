@@ -1,4 +1,4 @@
-//! The charts of what is measured beside the workloads: kernels by shape, shares of the roof, the parts of a token.
+//! The charts of measurements beside the workloads: kernels by shape, shares of the roof, the parts of a token.
 
 use super::chart::{Mark, Panel, short};
 use crate::definitions::metrics::KERNELS;
@@ -7,7 +7,7 @@ use crate::report::tables::kernels::{self, Kernel, Kind};
 use crate::report::tables::numbers::{number, percent};
 use crate::targets::{Cell, Clock};
 
-/// A panel for every shape, a row for every cell: a dot for one token, a ring for many at once.
+/// A panel per shape, a row per cell: a dot for one token, a ring for many at once.
 pub(super) fn rates(report: &Report) -> Vec<Panel> {
     let kernels = kernels::all(report);
     let ternary = |tokens: fn(u32) -> bool| {
@@ -57,8 +57,8 @@ pub(super) fn shares(report: &Report) -> Vec<Panel> {
     panels
 }
 
-/// A panel for every workload, a row for every cell of this clock: the shares of the parts, and what a token takes; below
-/// it the parts of its composite roof on the same axis, where there is one.
+/// A panel per workload, a row per cell of this clock: the shares of the parts, and the total of a token; below it the parts
+/// of its composite roof on the same axis, if it has one.
 pub(super) fn parts(report: &Report, clock: Clock) -> Vec<Panel> {
     let mut panels = Vec::new();
     for workload in report.workloads() {
@@ -97,7 +97,7 @@ fn wall() -> impl Iterator<Item = Cell> {
     Cell::all().filter(|cell| cell.target.clock == Clock::Wall)
 }
 
-/// The row of a cell without a number, where it is known why.
+/// The row of a cell without a number, if the reason is known.
 fn gap(report: &Report, cell: Cell, workload: &str) -> Option<Mark> {
     Some(Mark::new(cell, "", report.gap((cell.target.name, cell.variant.name), workload)?))
 }

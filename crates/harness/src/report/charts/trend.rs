@@ -1,11 +1,11 @@
-//! The charts of the history: what is in them. How they are drawn is in `draw_trend`.
+//! The contents of the charts of the history. `draw_trend` draws them.
 
 use super::chart::{Chart, Series, Trend, TrendPanel};
 use crate::definitions::metrics::EVERY_VARIANT;
 use crate::report::history::points::{History, PastRun, Point, Quantity};
 use crate::targets::{Cell, targets};
 
-/// The charts that the history has two runs for.
+/// The charts for which the history has at least two runs.
 pub(super) fn charts(history: &History) -> Vec<Chart> {
     let chart = |name, title: &str, subtitle: &str, axis: &str, runs, quantities: &[Quantity]| Chart {
         name,
@@ -16,7 +16,7 @@ pub(super) fn charts(history: &History) -> Vec<Chart> {
         legend: Vec::new(),
         reference: None,
         panels: Vec::new(),
-        // What was accepted before its key was written down has no first value to be held against.
+        // A counter accepted before baselines recorded its key has no reference value.
         trend: trend(runs, quantities, name == "history-counters"),
     };
     let counters = [Quantity::Instructions, Quantity::Fuel, Quantity::Memory, Quantity::Code];
@@ -78,7 +78,7 @@ fn trend(runs: &[PastRun], quantities: &[Quantity], relative: bool) -> Option<Tr
                     series_of(runs, name, i.saturating_sub(1), relative)
                 });
                 let series: Vec<Series> = series.collect();
-                // One point is no movement.
+                // One point shows no trend.
                 if series.iter().any(|series| series.points.iter().flatten().count() > 1) {
                     let title = format!("{} {workload}: {}", target.name, quantity.title());
                     panels.push(TrendPanel { title, colour: target.colour, series });
@@ -92,8 +92,7 @@ fn trend(runs: &[PastRun], quantities: &[Quantity], relative: bool) -> Option<Tr
     (runs.len() > 1 && !trend.panels.is_empty()).then_some(trend)
 }
 
-/// The values of one name. Changes start anew, from no change, wherever a value may not be compared with the one
-/// before it.
+/// The series of one name. Changes restart from zero wherever a value is not comparable with the one before it.
 fn series_of(runs: &[PastRun], name: (Quantity, &str, &str, &str), sign: usize, relative: bool) -> Option<Series> {
     let (quantity, _, variant, _) = name;
     let mut points = Vec::new();

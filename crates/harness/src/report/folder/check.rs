@@ -1,4 +1,4 @@
-//! Whether everything that is made from published records is what they give.
+//! Checks that everything generated from published records is current.
 
 use super::kept::Kept;
 use super::shown::{Shown, shown};
@@ -10,16 +10,16 @@ use crate::workspace::error::Error;
 use crate::workspace::{Workspace, read_text};
 use std::path::{Path, PathBuf};
 
-/// The README as the published runs give it.
+/// The README generated from the published runs.
 #[derive(Debug)]
 pub struct Readme {
-    /// Its text; none where no published run may be shown.
+    /// Its text; none if no published run may be shown.
     pub text: Option<String>,
-    /// Which run it shows, and why not the others.
+    /// The run it shows, and why not the others.
     pub shown: Shown,
 }
 
-/// Makes the README from the run that it must show.
+/// Generates the README from the run that it must show.
 ///
 /// # Errors
 /// If the README has no block for the results, or the records of a run cannot be read.
@@ -32,11 +32,11 @@ pub fn readme(workspace: &Workspace) -> Result<Readme, Error> {
     Ok(Readme { text: Some(markdown::readme(&text, &report, &place)?), shown })
 }
 
-/// What is not current, in words: files of the folders, and the README whose table and charts are those of the newest
-/// full report. With none, everything is.
+/// What is not current, as messages: files of the folders, and the README, whose table and charts are those of the
+/// newest full report. Empty if everything is.
 ///
 /// # Errors
-/// If records cannot be read or a chart not be drawn.
+/// If records cannot be read or a chart cannot be drawn.
 pub fn stale(workspace: &Workspace, folders: &[PathBuf], published: &Published) -> Result<Vec<String>, Error> {
     let mut stale = Vec::new();
     let kept = Kept::load(workspace)?;
@@ -50,7 +50,7 @@ pub fn stale(workspace: &Workspace, folders: &[PathBuf], published: &Published) 
             if current != read_text(&workspace.root.join("README.md"))? {
                 stale.push(format!("README.md, whose results must be those of {}", workspace.show(&folder)));
             }
-            // The charts that a reader of the README sees are files of that folder.
+            // The charts in the README are files of that folder.
             let missing = |link: &str| !workspace.root.join(link).is_file();
             let missing = links(&current).filter(|link| missing(link));
             stale.extend(missing.map(|link| format!("{link}, which README.md shows")));

@@ -1,4 +1,4 @@
-//! What a run's folder holds: its rows, and what is made from them.
+//! The contents of a run's folder: its rows, and what is generated from them.
 
 use super::leftover::{self, Files, Holds};
 use crate::records::provenance::Provenance;
@@ -14,7 +14,7 @@ use std::path::Path;
 /// Writes a run's folder: rows, JSON, Markdown, HTML and charts.
 ///
 /// # Errors
-/// If a file cannot be written or a chart not be drawn.
+/// If a file cannot be written or a chart cannot be drawn.
 pub fn write(folder: &Path, provenance: &Provenance, rows: &[Row], published: &Published) -> Result<(), Error> {
     let mut all = vec![Row::Run(Box::new(provenance.clone()))];
     all.extend_from_slice(rows);
@@ -22,10 +22,10 @@ pub fn write(folder: &Path, provenance: &Provenance, rows: &[Row], published: &P
     render(folder, published, Holds::Everything)
 }
 
-/// Makes everything else in a run's folder from its rows again, and removes what it does not hold, or not any more.
+/// Regenerates everything else in a run's folder from its rows, and removes files that it no longer holds.
 ///
 /// # Errors
-/// If the rows cannot be read, a file not be written or one not be removed.
+/// If the rows cannot be read, or a file cannot be written or removed.
 pub fn render(folder: &Path, published: &Published, holds: Holds) -> Result<(), Error> {
     let files = files(folder, published, holds)?;
     for (name, bytes) in &files {
@@ -37,7 +37,7 @@ pub fn render(folder: &Path, published: &Published, holds: Holds) -> Result<(), 
     leftover::remove(folder, &files, holds)
 }
 
-/// What a run's rows, and those of the runs published before it, give for a folder that holds so much: names and bytes.
+/// The files generated from a run's rows and from the runs published before it, as names and bytes.
 fn files(folder: &Path, published: &Published, holds: Holds) -> Result<Files, Error> {
     let path = records_of(folder);
     let parts = records::read_parts(&path)?;
@@ -69,11 +69,11 @@ fn files(folder: &Path, published: &Published, holds: Holds) -> Result<Files, Er
     Ok(files)
 }
 
-/// What is not current in a run's folder, in words that begin with the file's name in it: files that are not what its
+/// What is not current in a run's folder, as messages that begin with the file's name: files that differ from what its
 /// rows give now, and files that the folder does not hold.
 ///
 /// # Errors
-/// If the rows or the folder cannot be read, or a chart not be drawn.
+/// If the rows or the folder cannot be read, or a chart cannot be drawn.
 pub fn outdated(folder: &Path, published: &Published, holds: Holds) -> Result<Vec<String>, Error> {
     let same = |name: &str, bytes: &[u8]| std::fs::read(folder.join(name)).is_ok_and(|found| found == bytes);
     let files = files(folder, published, holds)?;
@@ -85,7 +85,7 @@ pub fn outdated(folder: &Path, published: &Published, holds: Holds) -> Result<Ve
 /// Reads a run's report.
 ///
 /// # Errors
-/// If it is missing or not one.
+/// If it is missing or malformed.
 pub fn read(folder: &Path) -> Result<Report, Error> {
     let path = folder.join("report.json");
     let text = read_text(&path)?;

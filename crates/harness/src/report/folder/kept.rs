@@ -1,5 +1,5 @@
-//! What is kept of published runs: of the newest one, and of the one that README.md shows, the pages with their charts; of
-//! every other the records and the page in Markdown. So `reports/` grows by little more than the records of a run.
+//! What is kept of published runs: the pages with their charts of the newest one and of the one that README.md shows;
+//! of every other the records and the Markdown page. So `reports/` grows by little more than the records of a run.
 
 use super::files::{outdated, render};
 use super::leftover::Holds;
@@ -19,7 +19,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Looks at the published runs.
+    /// Reads the published runs.
     ///
     /// # Errors
     /// If the records of one cannot be read.
@@ -46,7 +46,7 @@ impl Kept {
         }
     }
 
-    /// Makes a run's folder what it is to be.
+    /// Brings a run's folder into its required state.
     ///
     /// # Errors
     /// As [`render`].
@@ -54,7 +54,7 @@ impl Kept {
         render(folder, published, self.of(folder))
     }
 
-    /// What is not current in a run's folder, in words that begin with the file's name.
+    /// What is not current in a run's folder, as messages that begin with the file's name.
     ///
     /// # Errors
     /// As [`outdated`].
@@ -63,16 +63,16 @@ impl Kept {
     }
 }
 
-/// Whether a folder lies in another.
+/// Whether a folder is inside another.
 fn is_in(folder: &Path, parent: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().ok();
     real(folder).and_then(|folder| folder.parent().map(Path::to_path_buf)).is_some_and(|of| Some(of) == real(parent))
 }
 
-/// Makes every published run's folder what it is to be, after one was added.
+/// Brings every published run's folder into its required state, after one was added.
 ///
 /// # Errors
-/// If the records of one cannot be read, a file not be written or one not be removed.
+/// If the records of one cannot be read, or a file cannot be written or removed.
 pub fn keep(workspace: &Workspace, published: &Published) -> Result<(), Error> {
     let kept = Kept::load(workspace)?;
     folders(workspace).iter().try_for_each(|folder| kept.render(folder, published))

@@ -1,33 +1,33 @@
-//! What an earlier run or an earlier state left in a run's folder: charts that its rows do not give, which a reader would
-//! take for this run's, and what a published run does not keep.
+//! Files that an earlier run or state left in a run's folder: charts that its rows do not give, which would be taken
+//! for this run's, and files that a published run does not keep.
 
 use crate::records::RECORDS;
 use crate::workspace::error::Error;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// How much of a run its folder holds. Everything is made from the records, so what is not there can be made again.
+/// How much of a run its folder holds. Everything is generated from the records, so the rest can be regenerated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
-    /// Records, and all that is made from them: a run that is not published.
+    /// Records, and everything generated from them: a run that is not published.
     Everything,
-    /// Records, packed, and pages with their charts as SVG.
+    /// Compressed records, and pages with their charts as SVG.
     Pages,
-    /// Records, packed, and the page in Markdown without charts.
+    /// Compressed records, and the Markdown page without charts.
     Records,
 }
 
-/// Names within a run's folder, and what is in the files.
+/// Names within a run's folder, with the contents.
 pub(super) type Files = Vec<(String, Vec<u8>)>;
 
-/// Where a report's charts lie in its folder.
+/// The folder of a report's charts.
 const CHARTS: &str = "charts";
 
-/// The files in a run's folder that it does not hold, by name, with the reason: those that reports write, and are not
-/// among `files`. What is no file, or no picture of a kind that a report draws, was put there by somebody else.
+/// The superfluous files in a run's folder, by name, with the reason: those of kinds that reports write and that are
+/// not among `files`. Anything else was put there by somebody else.
 ///
 /// # Errors
-/// If the folder of charts is there and cannot be read.
+/// If the folder of charts exists and cannot be read.
 pub(super) fn names(folder: &Path, files: &Files, holds: Holds) -> Result<Vec<(String, &'static str)>, Error> {
     let why = |name: &str| match holds {
         Holds::Everything => "which the records do not give",
@@ -60,7 +60,7 @@ fn charts(folder: &Path) -> Result<Vec<String>, Error> {
         let entry = entry.map_err(Error::io("read", &charts))?;
         let picture = Path::new(&entry.file_name()).extension().is_some_and(|kind| kind == "svg" || kind == "png");
         let file = entry.file_type().map_err(Error::io("read", &entry.path()))?.is_file();
-        // A name that is no text is none of ours.
+        // Reports write only UTF-8 names.
         let Some(name) = entry.file_name().to_str().map(|name| format!("{CHARTS}/{name}")) else { continue };
         if picture && file {
             names.push(name);
@@ -70,17 +70,17 @@ fn charts(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Removes them, and the folder of charts where nothing is left in it.
+/// Removes them, and the folder of charts if it is empty then.
 ///
 /// # Errors
-/// If the folder cannot be read or a file not be removed.
+/// If the folder cannot be read or a file cannot be removed.
 pub(super) fn remove(folder: &Path, files: &Files, holds: Holds) -> Result<(), Error> {
     for (name, _) in names(folder, files, holds)? {
         let path = folder.join(name);
         std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
     }
     if holds == Holds::Records {
-        // One that somebody else put something into stays.
+        // A folder with other files stays.
         let _ = std::fs::remove_dir(folder.join(CHARTS));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The folders of runs: what is in them, which are published, which one the README shows, whether all is current.
+//! The folders of runs: their contents, which are published, which one the README shows, whether all is current.
 
 pub mod check;
 mod files;

@@ -1,4 +1,4 @@
-//! The folder of a run's report. Every run has one of its own: no results replace those of another run.
+//! The folder of a run's report. Every run has its own: no results replace those of another run.
 
 use super::files::write;
 use crate::records::provenance::Provenance;
@@ -9,7 +9,7 @@ use crate::workspace::make_folder;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// The name that a run's folder has where it is free: its day and its name.
+/// The preferred name of a run's folder: its date and its name.
 pub fn name(provenance: &Provenance) -> String {
     format!("{}-{}", provenance.started.get(..10).unwrap_or("undated"), provenance.name)
 }
@@ -17,7 +17,7 @@ pub fn name(provenance: &Provenance) -> String {
 /// Refuses a run whose folder has another run's report, before anything is measured.
 ///
 /// # Errors
-/// As a sentence with the folder and the fix.
+/// A message with the folder and the fix.
 pub fn require_free(folder: &Path, provenance: &Provenance) -> Result<(), Error> {
     if folder.symlink_metadata().is_err() || is_of(folder, provenance) {
         return Ok(());
@@ -29,11 +29,11 @@ pub fn require_free(folder: &Path, provenance: &Provenance) -> Result<(), Error>
     )))
 }
 
-/// Writes a run's report into a folder below `parent` that no other run has: `-2`, `-3` and so on is added to its name
-/// where that is taken. Returns the folder.
+/// Writes a run's report into a folder below `parent` that no other run has, appending `-2`, `-3` and so on to a name
+/// that is taken. Returns the folder.
 ///
 /// # Errors
-/// As [`write()`], and if the folder cannot be made.
+/// As [`write()`], and if the folder cannot be created.
 pub fn write_into_free(
     parent: &Path,
     provenance: &Provenance,
@@ -42,13 +42,13 @@ pub fn write_into_free(
 ) -> Result<PathBuf, Error> {
     let folder = claim(parent, provenance)?;
     write(&folder, provenance, rows, published).inspect_err(|_| {
-        // Only an empty one goes: what was written before is this run's.
+        // Removes only an empty folder: what was written before is this run's.
         let _ = std::fs::remove_dir(&folder);
     })?;
     Ok(folder)
 }
 
-/// Makes the folder, so that a run that ends at the same time takes another.
+/// Creates the folder, so that a run that ends at the same time takes another.
 fn claim(parent: &Path, provenance: &Provenance) -> Result<PathBuf, Error> {
     make_folder(parent)?;
     let name = name(provenance);
@@ -67,7 +67,7 @@ fn claim(parent: &Path, provenance: &Provenance) -> Result<PathBuf, Error> {
     Err(Error::Refused(format!("every name after {name} is taken in {}", parent.display())))
 }
 
-/// Whether a folder has the report of this very run, which was interrupted while it wrote that, and resumed.
+/// Whether a folder has the report of this run, which was interrupted while writing it and then resumed.
 fn is_of(folder: &Path, provenance: &Provenance) -> bool {
     if provenance.resumed.is_empty() {
         return false;
@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(first, run(1), "the first is as it was");
         let resumed = Provenance { resumed: vec!["2026-01-31T11:00:00Z".into()], ..run(2) };
         assert_eq!(written(&parent, &resumed), "2026-01-31-local-2");
-        // A file of the user's that has the name.
+        // A user's file of that name.
         std::fs::write(parent.join("2026-01-31-local-4"), "a file").unwrap();
         assert_eq!(written(&parent, &run(5)), "2026-01-31-local-5");
     }

@@ -1,8 +1,8 @@
-//! Which published run the README shows: of the full ones the one of the newest commit.
+//! Chooses the published run that the README shows: of the full ones the one of the newest commit.
 //!
-//! When a run was published says nothing about what it is of: an older commit may be measured later, and one cell
-//! again. So a run is not shown if it was quick, if its tree had changes, if something failed in it, or if it lacks a
-//! number that another run has which may be shown, of a target, variant and workload that there still are.
+//! The date of publication does not matter: an older commit may be measured later, and one cell again. So a run is not
+//! shown if it was quick, if its tree had local changes, if something failed in it, or if it lacks a number that
+//! another eligible run has for a target, variant and workload that still exist.
 
 use super::stored::{folders, started};
 use crate::definitions::workloads;
@@ -16,12 +16,12 @@ use crate::workspace::error::Error;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// The choice, and what was not chosen.
+/// The choice, and the other runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shown {
-    /// The folder of the run; none where no published run may be shown.
+    /// The folder of the run; none if no published run may be shown.
     pub folder: Option<PathBuf>,
-    /// Every other run, the newest first, with the reason as a sentence.
+    /// Every other run, the newest first, with the reason.
     pub others: Vec<(PathBuf, String)>,
 }
 
@@ -30,12 +30,12 @@ type Number = (String, String, String, &'static str);
 
 struct Run {
     folder: PathBuf,
-    /// When it was committed, or where that is not known when it was measured.
+    /// The commit date, or if unknown the date of measurement.
     committed: String,
     started: String,
     numbers: BTreeSet<Number>,
     skips: Vec<Skip>,
-    /// Why it may not be shown whatever the others are.
+    /// Why it may not be shown regardless of the others.
     unfit: Option<String>,
 }
 
@@ -72,7 +72,7 @@ pub fn shown(workspace: &Workspace) -> Result<Shown, Error> {
     Ok(shown)
 }
 
-/// The workloads that there are.
+/// The workloads that exist.
 fn defined(workspace: &Workspace) -> Result<Vec<String>, Error> {
     if !workspace.root.join(workloads::FILE).is_file() {
         return Ok(Vec::new());
@@ -146,8 +146,8 @@ impl Run {
 }
 
 impl Skip {
-    /// A skip that lies in the machine or the target: a CPU without the instructions, a memory that is too small. One
-    /// for a tool that is not installed leaves a gap.
+    /// A skip caused by the machine or the target: a CPU without the instructions, or too little memory. A skip for a
+    /// tool that is not installed counts as a missing number.
     fn of(row: &Row) -> Option<Self> {
         match row {
             Row::Skipped { target, variant, workload, cause: Cause::Memory | Cause::Cpu, expected: true, .. } => {
@@ -158,7 +158,7 @@ impl Skip {
     }
 }
 
-/// Why a run may not be shown, whatever else was published.
+/// Why a run may not be shown, regardless of other published runs.
 fn unfit(parts: &[Part]) -> Option<String> {
     if parts.iter().any(|part| part.provenance.quick) {
         return Some("it is a quick run".into());

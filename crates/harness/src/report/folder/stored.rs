@@ -4,7 +4,7 @@ use crate::records::{Part, records_of};
 use crate::workspace::{Workspace, git};
 use std::path::PathBuf;
 
-/// The folders of the published runs, by name. A copy that an editor or a person put aside is none of them.
+/// The folders of the published runs, by name, without copies that an editor or a user made.
 pub fn folders(workspace: &Workspace) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(workspace.reports()).into_iter().flatten().flatten();
     let ours = |path: &PathBuf| {
@@ -16,7 +16,7 @@ pub fn folders(workspace: &Workspace) -> Vec<PathBuf> {
     folders
 }
 
-/// When the last of the parts of a run started.
+/// When the last part of a run started.
 pub(in crate::report) fn started(parts: &[Part]) -> &str {
     parts.iter().map(|part| part.provenance.started.as_str()).max().unwrap_or("")
 }

@@ -1,9 +1,9 @@
-//! What is followed from run to run.
+//! The quantities tracked from run to run.
 
 use crate::report::tables::numbers::{bytes, number, percent};
 use serde::{Deserialize, Serialize};
 
-/// A quantity that is followed: its name, its unit, and whether two runs may be compared by it.
+/// A tracked quantity: its name, its unit, and whether two runs are comparable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
@@ -11,11 +11,11 @@ pub enum Quantity {
     Speed,
     /// The bandwidth of decode over the roof of the same run.
     Share,
-    /// Instructions of a generated token, counted by the emulator.
+    /// Instructions per generated token, counted by the emulator.
     Instructions,
-    /// Fuel of a generated token.
+    /// Fuel per generated token.
     Fuel,
-    /// Peak memory where it is exact.
+    /// Peak memory, if it is exact.
     Memory,
     /// Bytes of machine code.
     Code,
@@ -24,7 +24,7 @@ pub enum Quantity {
 }
 
 impl Quantity {
-    /// Its name for readers.
+    /// Its name in reports.
     pub fn title(self) -> &'static str {
         match self {
             Quantity::Speed => "decode, tokens/s",
@@ -37,7 +37,7 @@ impl Quantity {
         }
     }
 
-    /// A value in words.
+    /// A value as text.
     pub fn show(self, value: f64) -> String {
         match self {
             Quantity::Share => percent(value),
@@ -46,7 +46,7 @@ impl Quantity {
         }
     }
 
-    /// A value as an axis has it.
+    /// A value in the unit of the axis.
     pub fn on_axis(self, value: f64) -> f64 {
         if self == Quantity::Share { 100.0 * value } else { value }
     }
@@ -56,7 +56,7 @@ impl Quantity {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Point {
-    /// What it is.
+    /// Its quantity.
     pub quantity: Quantity,
     /// Target.
     pub target: String,
@@ -66,18 +66,18 @@ pub struct Point {
     pub workload: String,
     /// The value.
     pub value: f64,
-    /// What must be the same for a comparison; none where nothing makes it one.
+    /// Values that must match for a comparison; none if it is never comparable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }
 
 impl Point {
-    /// What tells it from the others of its run.
+    /// The names that identify it within its run.
     pub fn name(&self) -> (Quantity, &str, &str, &str) {
         (self.quantity, &self.target, &self.variant, &self.workload)
     }
 
-    /// The change from an earlier point as a ratio, where the two may be compared.
+    /// The change from an earlier point as a ratio, if the two are comparable.
     pub fn change(&self, earlier: &Point) -> Option<f64> {
         let comparable = self.key.is_some() && self.key == earlier.key && earlier.value > 0.0;
         comparable.then(|| self.value / earlier.value)
@@ -88,15 +88,15 @@ impl Point {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PastRun {
-    /// Its name, or why the counters were accepted.
+    /// Its name, or the reason for accepting the counters.
     pub name: String,
     /// When it started, UTC, ISO 8601.
     pub started: String,
-    /// Commit, short, with a mark if the tree had changes beside it.
+    /// Commit, abbreviated, with a mark if the tree had local changes.
     pub commit: String,
-    /// The machines, in words; empty where none was told.
+    /// The machines; empty if unknown.
     pub machine: String,
-    /// What is followed of it.
+    /// Its tracked values.
     pub points: Vec<Point>,
 }
 
@@ -112,7 +112,7 @@ impl PastRun {
     }
 }
 
-/// A published run that cannot be looked back on.
+/// A published run that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeftOut {
@@ -122,7 +122,7 @@ pub struct LeftOut {
     pub reason: String,
 }
 
-/// What a page looks back on, the oldest first; the last run is the page's own.
+/// The history on a page, the oldest run first; the last run is the page's own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct History {
@@ -135,7 +135,7 @@ pub struct History {
 }
 
 impl History {
-    /// Whether there is nothing to look back on: this run alone is no history.
+    /// Whether there is no earlier run.
     pub fn is_empty(&self) -> bool {
         self.runs.len() < 2 && self.accepted.is_empty() && self.left_out.is_empty()
     }

@@ -1,4 +1,4 @@
-//! The runs in `reports/` and the acceptances in `ci/baselines/`, each as what is followed of it.
+//! The tracked values of the runs in `reports/` and of the acceptances in `ci/baselines/`.
 
 use super::points::{History, LeftOut, PastRun, Point, Quantity};
 use crate::definitions::metrics::SIZE;
@@ -12,9 +12,9 @@ use crate::workspace::Workspace;
 use crate::workspace::error::Error;
 use std::collections::BTreeMap;
 
-/// Most runs that a page looks back on; older ones are in the pages of these.
+/// Most runs in a page's history; older ones are in earlier pages.
 const MOST: usize = 12;
-/// What is followed of a run.
+/// The tracked values of a run.
 fn past_run(parts: &[Part]) -> PastRun {
     let mut machines: Vec<String> = Vec::new();
     let mut points = Vec::new();
@@ -108,10 +108,10 @@ impl Published {
         Ok(published)
     }
 
-    /// What a run looks back on: those that started before it, and itself.
+    /// The history of a run: those that started before it, and itself.
     pub fn until(&self, parts: &[Part]) -> History {
         let own = past_run(parts);
-        // A comparison has nothing that others are followed by.
+        // A comparison has no tracked values.
         if own.points.is_empty() {
             return History::default();
         }
@@ -125,7 +125,7 @@ impl Published {
     }
 }
 
-/// The acceptances of native counters, each with every value that held after it.
+/// The acceptances of native counters, each with every value valid after it.
 fn accepted(workspace: &Workspace) -> Result<Vec<PastRun>, Error> {
     let Some(baseline) = baseline::load(workspace)?.remove("native") else { return Ok(Vec::new()) };
     let mut held: BTreeMap<String, Point> = BTreeMap::new();

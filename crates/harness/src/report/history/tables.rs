@@ -6,10 +6,10 @@ use crate::report::summary::report::Report;
 use crate::report::tables::table::Table;
 use crate::verdicts::comparison;
 
-/// Most lines that stand before everything else.
+/// Most rows of the table of changes, which comes first.
 const MOST_MOVERS: usize = 12;
 
-/// A cell in words: what all variants share is the target's.
+/// A cell as text; a value shared by all variants has only the target.
 fn cell(target: &str, variant: &str) -> String {
     if variant == EVERY_VARIANT { target.to_string() } else { format!("{target}/{variant}") }
 }
@@ -27,7 +27,7 @@ fn names(runs: &[PastRun]) -> Vec<(Quantity, &str, &str, &str)> {
     names
 }
 
-/// What moved since the run before, the largest change first. Only counters: a time of another session tells nothing.
+/// Changes since the previous run, the largest first. Counters only: times of two sessions are not comparable.
 pub(in crate::report) fn movers(report: &Report) -> Table {
     let mut rows: Vec<(f64, Vec<String>)> = Vec::new();
     let [.., before, now] = &report.history.runs[..] else { return Table::new("What moved", "", &[], Vec::new()) };
@@ -64,7 +64,7 @@ pub(in crate::report) fn movers(report: &Report) -> Table {
     Table::new("What moved", &note, &columns, rows.into_iter().take(MOST_MOVERS).map(|(_, row)| row).collect())
 }
 
-/// The runs that are looked back on, and those that could not be.
+/// The runs of the history, and those that could not be read.
 pub(in crate::report) fn runs(report: &Report) -> Table {
     let history = &report.history;
     if history.runs.len() < 2 && history.left_out.is_empty() {
@@ -82,7 +82,7 @@ pub(in crate::report) fn runs(report: &Report) -> Table {
     Table::new("Published runs", "The last is this one.", &columns, rows)
 }
 
-/// Every number that is followed, a column for each run.
+/// Every tracked number, a column per run.
 pub(in crate::report) fn table(report: &Report) -> Table {
     let runs = &report.history.runs;
     if runs.len() < 2 {

@@ -1,4 +1,4 @@
-//! The report as one HTML page that needs nothing else: charts are in it, and so is its style.
+//! The report as one self-contained HTML page: charts and style are inline.
 
 use super::markdown::{self, Section};
 use crate::report::charts;
@@ -49,7 +49,7 @@ pub fn page(report: &Report) -> Result<String, Error> {
     page.map_err(draw)
 }
 
-/// A table without Markdown's code marks.
+/// A table without Markdown's backticks.
 fn without_marks(mut table: Table) -> Table {
     table.note = table.note.replace('`', "");
     for cell in table.rows.iter_mut().flatten() {

@@ -6,7 +6,7 @@ use crate::report::tables::{self, Table, overview};
 use crate::workspace::error::Error;
 use std::path::Path;
 
-/// What a reader should not take from the numbers.
+/// Conclusions that the numbers do not support.
 pub fn not_shown(report: &Report) -> Vec<String> {
     let compared = report.each().iter().any(|part| !part.comparisons.is_empty());
     let machines = if report.parts.is_empty() {
@@ -74,13 +74,13 @@ pub fn title(report: &Report) -> String {
     names.join(" + ")
 }
 
-/// What a page is made from, with `mark` around what a person types.
+/// A sentence about the page's sources, with `mark` around commands.
 pub fn made_from(report: &Report, mark: &str) -> String {
     let history = if report.history.is_empty() { "" } else { ", and its history from the runs published before it" };
     format!("This page is made from the records beside it{history}, by {mark}cargo xtask report{mark}.")
 }
 
-/// What happened, in a sentence or two.
+/// The results in a sentence or two.
 pub fn summary(report: &Report) -> String {
     let p = &report.provenance;
     let quick = if p.quick { ", quick" } else { "" };
@@ -97,10 +97,10 @@ pub fn summary(report: &Report) -> String {
     )
 }
 
-/// Names and values, under a title.
+/// A title, with names and values.
 pub type Section = (String, Vec<(String, String)>);
 
-/// Where the numbers come from: a section for each run.
+/// The provenance: a section for each run.
 pub fn provenance(report: &Report) -> Vec<Section> {
     let title = |part: &Report| match &part.provenance.shard {
         Some(shard) if !report.parts.is_empty() => {
@@ -125,7 +125,7 @@ fn provenance_of_one(report: &Report) -> Vec<(String, String)> {
         ("golden streams".into(), p.golden.clone()),
     ];
     if !p.resumed.is_empty() {
-        // Its times are of more than one session.
+        // Its times are from more than one session.
         rows.insert(2, ("interrupted and resumed".into(), p.resumed.join(", ")));
     }
     rows.extend(p.tools.iter().map(|(name, version)| (name.clone(), version.clone())));
@@ -163,7 +163,7 @@ fn escape(cell: &str) -> String {
 const BEGIN: &str = "<!-- results:begin -->";
 const END: &str = "<!-- results:end -->";
 
-/// The README with its results block made from a report; `folder` is the report's, relative to the README.
+/// The README with its results block generated from a report; `folder` is the report's, relative to the README.
 ///
 /// # Errors
 /// If the README has no such block.
@@ -206,7 +206,7 @@ fn around_results(text: &str) -> Result<(&str, &str), Error> {
     Ok((&text[..begin], &text[end..]))
 }
 
-/// A table for a terminal: columns lined up.
+/// A table for a terminal, with aligned columns.
 pub fn plain(table: &Table) -> String {
     let clean = |cell: &String| cell.replace('`', "");
     let lines: Vec<Vec<String>> =

@@ -1,4 +1,4 @@
-//! What was measured, from the samples of the rows: derived sample by sample, then summarised.
+//! Measurements from the samples of the rows: derived per sample, then summarised.
 
 use crate::definitions::metrics::PARTS;
 use crate::records::Row;
@@ -7,7 +7,7 @@ use crate::verdicts::stats::Summary;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// One quantity of one cell on one workload.
+/// One quantity of a cell on a workload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measurement {
@@ -19,18 +19,18 @@ pub struct Measurement {
     pub workload: String,
     /// `load`, `prefill`, `decode`, `run`, `profile` or `kernel`.
     pub phase: String,
-    /// Quantity; those with `modelled` in their name were not observed.
+    /// Quantity; one with `modelled` in its name was not observed.
     pub metric: String,
     /// Unit.
     pub unit: String,
-    /// Its samples, summarised.
+    /// Summary of its samples.
     pub summary: Summary,
 }
 
 type Key = (String, String, String);
 type Counts = BTreeMap<(String, String), f64>;
 
-/// Derived quantities, sample by sample, then summarised: a median of ratios, not a ratio of medians.
+/// Derived quantities, computed per sample, then summarised: a median of ratios, not a ratio of medians.
 pub(super) fn summarise(rows: &[Row]) -> Vec<Measurement> {
     let mut order: Vec<Key> = Vec::new();
     let mut samples: BTreeMap<(Key, u32), Counts> = BTreeMap::new();
@@ -78,7 +78,7 @@ fn records_phase(phase: &str) -> usize {
         .unwrap_or(usize::MAX)
 }
 
-/// What one sample's counts say, as phase, metric, unit and value.
+/// The quantities derived from one sample, as phase, metric, unit and value.
 fn derive(counts: &Counts, hz: Option<f64>) -> Vec<(&'static str, &'static str, &'static str, f64)> {
     let get = |phase: &str, metric: &str| counts.get(&(phase.to_string(), metric.to_string())).copied();
     let mut out = Vec::new();

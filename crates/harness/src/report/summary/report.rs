@@ -1,4 +1,4 @@
-//! Everything that a report says, in one structure: pages, tables and charts are made from it alone.
+//! All contents of a report in one structure; pages, tables and charts are made from it alone.
 
 use super::measurements::{Measurement, summarise};
 use crate::records::provenance::Provenance;
@@ -10,18 +10,18 @@ use crate::verdicts::comparison::{self, Comparison};
 use crate::verdicts::stats::Summary;
 use serde::{Deserialize, Serialize};
 
-/// Version of the JSON's format. The rows that it is made from have their own.
+/// Version of the JSON format. The rows have a version of their own.
 pub const SCHEMA: u64 = 1;
 
-/// Everything that a report says.
+/// All contents of a report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
     /// See [`SCHEMA`].
     pub schema: u64,
-    /// Where it comes from; the first part, where it was merged.
+    /// The provenance; that of the first part if it was merged.
     pub provenance: Provenance,
-    /// The reports of the runs that it was merged from, which then hold everything that was measured; else none.
+    /// The reports of the merged runs, which then hold all measurements; otherwise empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Report>,
     /// Published runs before this one, and this one.
@@ -33,19 +33,19 @@ pub struct Report {
     pub failed: usize,
     /// Skips.
     pub skipped: usize,
-    /// What was measured, summarised.
+    /// Summaries of the measurements.
     pub measurements: Vec<Measurement>,
-    /// Sides that were measured against each other.
+    /// Comparisons of two sides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub comparisons: Vec<Comparison>,
-    /// Sizes of what was built.
+    /// Sizes of build artifacts.
     pub artifacts: Vec<Artifact>,
-    /// Which way the kernels take for the models' shapes.
+    /// The kernels chosen for the models' shapes.
     #[serde(default)]
     pub layouts: Vec<Layout>,
-    /// What did not run.
+    /// Skips.
     pub skips: Vec<Skipped>,
-    /// What went wrong.
+    /// Failures.
     pub failures: Vec<Failure>,
 }
 
@@ -61,11 +61,11 @@ pub struct Artifact {
     pub name: String,
     /// Section, or `file` for the whole.
     pub section: String,
-    /// Size.
+    /// Size in bytes.
     pub bytes: u64,
 }
 
-/// Which way the kernels of a cell take for a shape of a model.
+/// The kernel that a cell chooses for a shape of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layout {
@@ -75,7 +75,7 @@ pub struct Layout {
     pub variant: String,
     /// Name of the model.
     pub model: String,
-    /// The step whose matrix it is.
+    /// The step that uses the matrix.
     pub matrix: String,
     /// Outputs.
     pub rows: u64,
@@ -85,13 +85,13 @@ pub struct Layout {
     pub count: Option<u64>,
     /// The algorithm.
     pub kernel: String,
-    /// What becomes of the rows that do not fill a block.
+    /// How rows that do not fill a block are computed.
     pub row_tail: String,
-    /// What becomes of the columns that do not.
+    /// How columns that do not fill a block are computed.
     pub col_tail: String,
 }
 
-/// Something that did not run.
+/// A skip.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Skipped {
@@ -109,7 +109,7 @@ pub struct Skipped {
     pub expected: bool,
 }
 
-/// Something that went wrong.
+/// A failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
@@ -117,9 +117,9 @@ pub struct Failure {
     pub target: String,
     /// Variant.
     pub variant: String,
-    /// Case; none for all of them.
+    /// Case; none for the whole cell.
     pub workload: Option<String>,
-    /// During what.
+    /// `build`, `verify` or `bench`.
     pub during: String,
     /// What happened.
     pub error: String,
@@ -157,7 +157,7 @@ impl Report {
                 }
                 Row::Skipped { target, variant, workload, cause, reason, expected } => {
                     let skip = Skipped { target, variant, workload, cause, reason, expected };
-                    // Verifying and measuring both meet the same obstacle.
+                    // Verifying and measuring are skipped for the same reason.
                     if !report.skips.contains(&skip) {
                         report.skips.push(skip);
                     }
@@ -171,7 +171,7 @@ impl Report {
         report
     }
 
-    /// Summarises runs: one by itself, or several that were merged, each by itself.
+    /// Summarises runs: one, or several merged ones, each separately.
     pub fn of_parts(parts: &[Part]) -> Self {
         let mut reports: Vec<Report> =
             parts.iter().map(|part| Report::of(part.provenance.clone(), &part.rows)).collect();
@@ -189,7 +189,7 @@ impl Report {
         }
     }
 
-    /// The runs that it says something about: itself, or its parts.
+    /// The runs of the report: itself, or its parts.
     pub fn each(&self) -> &[Report] {
         if self.parts.is_empty() { std::slice::from_ref(self) } else { &self.parts }
     }
@@ -203,7 +203,7 @@ impl Report {
         found.map(|measurement| &measurement.summary)
     }
 
-    /// The workloads measured, in order of first mention; a kernel by itself is none.
+    /// The workloads measured, in order of first appearance, without single kernels.
     pub fn workloads(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for measurement in self.measurements.iter().filter(|measurement| measurement.phase != "kernel") {
@@ -214,7 +214,7 @@ impl Report {
         names
     }
 
-    /// Whether a target has anything in it: numbers, sizes, or the reason why there are none.
+    /// Whether a target has any data: numbers, sizes, or the reason why there are none.
     pub fn has(&self, target: &str) -> bool {
         self.measurements.iter().any(|m| m.target == target)
             || self.artifacts.iter().any(|artifact| artifact.target == target)
@@ -222,12 +222,12 @@ impl Report {
             || self.failures.iter().any(|failure| failure.target == target)
     }
 
-    /// The model that turned its counted instructions into time, in words.
+    /// The clock model that converts counted instructions to time, as text.
     pub fn assumption(&self) -> String {
         assumption(&|name| self.has(name))
     }
 
-    /// Why a cell has no number for a workload, if that is known.
+    /// Why a cell has no number for a workload, if known.
     pub fn gap(&self, cell: (&str, &str), workload: &str) -> Option<String> {
         let about = |target: &str, variant: &str, of: &Option<String>| {
             (target, variant) == cell && of.as_deref().is_none_or(|name| name == workload)

@@ -10,8 +10,8 @@ use crate::report::summary::report::{Artifact, Report};
 use crate::targets::{Cell, Clock, targets};
 use crate::verdicts::comparison::{self, Comparison};
 
-/// What a reader looks for first: what moved, by itself or against the other side; and where it was measured, if not
-/// all in one place.
+/// The first tables of a page: what changed, since the previous run or against the other side; and the shards, if there
+/// are several.
 pub fn first(report: &Report) -> Vec<Table> {
     let mut tables = vec![join::shards(report), history::movers(report)];
     tables.extend(join::tables(report, |part| vec![comparisons(part)]));
@@ -19,17 +19,17 @@ pub fn first(report: &Report) -> Vec<Table> {
     tables
 }
 
-/// All others, in the order of a page.
+/// All other tables, in the order of a page.
 pub fn all(report: &Report) -> Vec<Table> {
     let mut tables = join::tables(report, of_one);
     tables.extend([history::runs(report), history::table(report)]);
-    // What is folded comes last.
+    // Folded tables come last.
     tables.sort_by_key(|table| table.folded);
     tables.retain(|table| !table.rows.is_empty());
     tables
 }
 
-/// Those of one run, in a fixed order; where it has no numbers for one, that is empty.
+/// The tables of one run, in a fixed order; a table without data is empty.
 fn of_one(report: &Report) -> Vec<Table> {
     vec![
         speed(report),
@@ -53,7 +53,7 @@ fn emulated(cell: Cell) -> bool {
     cell.target.clock == Clock::Instructions
 }
 
-/// Sides that were measured against each other; what changed comes first.
+/// Comparisons of two sides; those with a change come first.
 pub fn comparisons(report: &Report) -> Table {
     let mut sorted: Vec<_> = report.comparisons.iter().collect();
     sorted.sort_by_key(|comparison| comparison.verdict);
@@ -64,7 +64,7 @@ pub fn comparisons(report: &Report) -> Table {
         let noise = c
             .noise
             .map_or("–".into(), |n| format!("{} to {}", comparison::percent(n.low), comparison::percent(n.high)));
-        // What a reader wants first is first: a narrow screen shows only that.
+        // The most important columns come first: a narrow screen shows only those.
         vec![
             c.verdict.name().to_string(),
             c.in_words(),

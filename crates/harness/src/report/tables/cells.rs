@@ -1,11 +1,11 @@
-//! What the rows of several tables have in common.
+//! Helpers for the rows of several tables.
 
 use crate::report::summary::measurements::Measurement;
 use crate::report::summary::report::Report;
 use crate::targets::Cell;
 use crate::verdicts::stats::Summary;
 
-/// Cells by workload, those without numbers included where the reason is known.
+/// Cells by workload, including those without numbers if the reason is known.
 pub(super) fn cells(report: &Report, keep: impl Fn(Cell) -> bool) -> Vec<(String, Cell)> {
     let mut out = Vec::new();
     for workload in report.workloads() {
@@ -20,7 +20,7 @@ pub(super) fn cells(report: &Report, keep: impl Fn(Cell) -> bool) -> Vec<(String
     out
 }
 
-/// A median in words.
+/// A median as text.
 pub(super) fn middle(summary: Option<&Summary>, show: impl Fn(f64) -> String) -> String {
     summary.map_or("–".into(), |summary| show(summary.median))
 }

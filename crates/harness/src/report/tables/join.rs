@@ -1,21 +1,21 @@
-//! The tables and charts of merged runs: those of every part, put together where they are alike, with the part beside
+//! The tables and charts of merged runs: those of all parts, joined if they have the same columns, with the part in
 //! every row.
 
 use super::table::Table;
 use crate::report::charts::chart::{Chart, Panel};
 use crate::report::summary::report::Report;
 
-/// Head of the column that says which part a row is of.
+/// Title of the column with the part's number.
 const SHARD: &str = "shard";
 
-/// Tables of every part. Those with the same columns become one; others stay apart and are named after their part.
+/// Tables of every part. Those with the same columns are joined; others are named after their part.
 pub(in crate::report) fn tables(report: &Report, of: impl Fn(&Report) -> Vec<Table>) -> Vec<Table> {
     if report.parts.is_empty() {
         return of(report);
     }
     let mut groups: Vec<(String, Vec<(usize, Table)>)> = Vec::new();
     for (i, part) in report.parts.iter().enumerate() {
-        // Every part gives all tables in one order, those without rows too: so none is out of its place.
+        // Every part gives all tables in the same order, including empty ones, so they match by position.
         for table in of(part) {
             let at = groups.iter().position(|(title, _)| *title == table.title).unwrap_or(groups.len());
             if at == groups.len() {
@@ -58,14 +58,14 @@ fn join(tables: Vec<(usize, Table)>) -> Vec<Table> {
     vec![Table { title, note: notes.join(" "), columns, rows, folded }]
 }
 
-/// Charts of every part; a panel has the rows of all, each with the number of its part.
+/// Charts of every part; a panel has the rows of all parts, each with the number of its part.
 pub(in crate::report) fn charts(report: &Report, of: impl Fn(&Report) -> Vec<Chart>) -> Vec<Chart> {
     if report.parts.is_empty() {
         return of(report);
     }
     let mut joined: Vec<Chart> = Vec::new();
     for (i, part) in report.parts.iter().enumerate() {
-        // As with tables: all charts in one order, the empty ones too.
+        // As with tables: all charts in the same order, including empty ones.
         for mut chart in of(part) {
             for mark in chart.panels.iter_mut().flat_map(|panel| &mut panel.rows) {
                 mark.label = format!("{} ({})", mark.label, i + 1);
@@ -82,7 +82,7 @@ pub(in crate::report) fn charts(report: &Report, of: impl Fn(&Report) -> Vec<Cha
     joined
 }
 
-/// Adds rows to the panels of the same titles.
+/// Adds rows to the panels with the same titles.
 fn add_panels(chart: &mut Chart, panels: Vec<Panel>) {
     for panel in panels {
         match chart.panels.iter_mut().find(|same| same.title == panel.title) {
@@ -92,7 +92,7 @@ fn add_panels(chart: &mut Chart, panels: Vec<Panel>) {
     }
 }
 
-/// Which part was measured where, and what: none where there are no parts.
+/// What each part measured and where; empty if there are no parts.
 pub(in crate::report) fn shards(report: &Report) -> Table {
     let row = |part: &Report| {
         let p = &part.provenance;
@@ -106,7 +106,7 @@ pub(in crate::report) fn shards(report: &Report) -> Table {
     Table::new("Shards", note, &columns, rows)
 }
 
-/// The cells that a part has numbers of: `native: avx2, generic; wasm: simd128`.
+/// The cells that a part has numbers for: `native: avx2, generic; wasm: simd128`.
 fn measured(part: &Report) -> String {
     let mut targets: Vec<(&str, Vec<&str>)> = Vec::new();
     for m in &part.measurements {

@@ -1,4 +1,4 @@
-//! Kernels by themselves, the parts of a token, and the ways taken for a model's shapes.
+//! Single kernels, the parts of a token, and the kernels chosen for a model's shapes.
 
 use super::cells::middle;
 use super::numbers::{number, percent};
@@ -9,20 +9,20 @@ use crate::report::summary::report::Report;
 use crate::targets::{Cell, Clock};
 use std::collections::BTreeMap;
 
-/// A measured kernel, by the name that its rows have.
+/// A measured kernel, parsed from the name in its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::report) struct Kernel {
     pub workload: String,
     pub kind: Kind,
     rows: u64,
     cols: u64,
-    /// `512×256`, with thousands apart.
+    /// `512×256`, with thousands separated.
     pub shape: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::report) enum Kind {
-    /// A ternary matrix, with as many rows of activations.
+    /// A ternary matrix, with this many rows of activations.
     Ternary(u32),
     Head,
 }
@@ -40,13 +40,13 @@ impl Kernel {
     }
 }
 
-/// A shape as a person reads it, with thousands apart.
+/// A shape as text, with thousands separated.
 fn shape_text(rows: u64, cols: u64) -> String {
     let side = |n: u64| if n < 100 { n.to_string() } else { number(n as f64) };
     format!("{}×{}", side(rows), side(cols))
 }
 
-/// The kernels that the report has numbers of: those of one token first, small ones first.
+/// The kernels that the report has numbers for: those of one token first, small ones first.
 pub(in crate::report) fn all(report: &Report) -> Vec<Kernel> {
     let mut kernels: Vec<Kernel> = Vec::new();
     for kernel in report.measurements.iter().filter_map(|m| Kernel::named(&m.workload)) {
@@ -64,7 +64,7 @@ pub(in crate::report) fn all(report: &Report) -> Vec<Kernel> {
     kernels
 }
 
-/// Cells that have numbers of this phase.
+/// Cells that have numbers for this phase.
 pub(in crate::report) fn cells_with(report: &Report, phase: &str, clock: Clock) -> Vec<Cell> {
     let has = |cell: &Cell| {
         let of_cell = |m: &Measurement| m.target == cell.target.name && m.variant == cell.variant.name;
@@ -73,7 +73,7 @@ pub(in crate::report) fn cells_with(report: &Report, phase: &str, clock: Clock) 
     Cell::all().filter(|cell| cell.target.clock == clock).filter(has).collect()
 }
 
-/// Rates of kernels, a column for each cell.
+/// Rates of kernels, a column per cell.
 pub(in crate::report) fn rates(report: &Report) -> Table {
     let cells = cells_with(report, "kernel", Clock::Wall);
     let mut rows = Vec::new();
@@ -137,7 +137,7 @@ pub(in crate::report) fn parts(report: &Report, cell: Cell, workload: &str) -> O
     Some((parts?, get("clock")?))
 }
 
-/// A quantity of a profile in words.
+/// A quantity of a profile as text.
 pub(in crate::report) fn quantity(cell: Cell, value: f64) -> String {
     match cell.target.clock {
         Clock::Wall => format!("{} µs", number(value)),
@@ -145,7 +145,7 @@ pub(in crate::report) fn quantity(cell: Cell, value: f64) -> String {
     }
 }
 
-/// Where a token's time or instructions go.
+/// The share of each part in a token's time or instructions.
 pub(in crate::report) fn profile(report: &Report, clock: Clock) -> Table {
     let mut rows = Vec::new();
     for workload in report.workloads() {
@@ -170,10 +170,10 @@ pub(in crate::report) fn profile(report: &Report, clock: Clock) -> Table {
     Table::new(title, note, &columns, rows)
 }
 
-/// Which way the kernels take for the models' shapes: what falls back comes first; cells and matrices that agree share
-/// a line.
+/// The kernels chosen for the models' shapes: shapes that do not fill whole blocks first; equal cells and matrices
+/// share a row.
 pub(in crate::report) fn layouts(report: &Report) -> Table {
-    /// Whether whole blocks are all there is, the model, rows, columns, what becomes of what is left over.
+    /// Whether the shape fills whole blocks, the model, rows, columns, and how the remainders are computed.
     type Way<'a> = (bool, &'a str, u64, u64, &'a str, &'a str);
     /// Cells by algorithm.
     type Kernels<'a> = BTreeMap<&'a str, Vec<String>>;

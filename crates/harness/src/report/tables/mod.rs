@@ -1,4 +1,4 @@
-//! The tables of a report, already in words: Markdown, HTML and the README only set them.
+//! The tables of a report as text, which Markdown, HTML and the README only format.
 
 mod all;
 mod cells;

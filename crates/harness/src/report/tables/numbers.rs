@@ -1,6 +1,6 @@
-//! Numbers as a person reads them.
+//! Formatting of numbers.
 
-/// A number as a person reads it: three digits, or all of the integer part with its thousands apart.
+/// A number with three digits, or its whole integer part with thousands separated.
 pub fn number(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 {
@@ -21,7 +21,7 @@ pub fn number(value: f64) -> String {
     if value < 0.0 { format!("-{out}") } else { out }
 }
 
-/// A share as a person reads it.
+/// A fraction as a percentage.
 pub fn percent(share: f64) -> String {
     let value = 100.0 * share;
     match value {

@@ -1,4 +1,4 @@
-//! The one table of the README: a row for every workload and target, with its fastest variant.
+//! The table of the README: a row per workload and target, with its fastest variant.
 
 use super::cells::{cells, middle};
 use super::join;
@@ -7,18 +7,18 @@ use super::table::Table;
 use crate::report::summary::report::Report;
 use crate::targets::Cell;
 
-/// What the table says of one cell on one workload.
+/// The row of one cell on one workload.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct Line {
     /// Case.
     pub workload: String,
     /// Where it ran.
     pub cell: Cell,
-    /// The columns of numbers, each with its number in words; none where there is none.
+    /// The number columns, each with its text; none if there is no number.
     pub columns: [(&'static str, Option<String>); 5],
 }
 
-/// The lines of one run.
+/// The rows of one run.
 pub(in crate::report) fn lines(report: &Report) -> Vec<Line> {
     let line = |(workload, cell): (String, Cell)| {
         let names = (cell.target.name, cell.variant.name);
@@ -47,8 +47,8 @@ pub fn table(report: &Report) -> Table {
     if tables.is_empty() { table_of_one(report) } else { tables.remove(0) }
 }
 
-/// Of the lines of a workload on a target the one whose tokens take least: time, or instructions where no time is taken.
-/// Where none of them ran, the first.
+/// The row of the fastest variant for each workload and target, by time, or by instructions if there is no time. If
+/// none of them ran, the first.
 fn fastest(report: &Report, lines: Vec<Line>) -> Vec<Line> {
     let cost = |line: &Line| {
         let names = (line.cell.target.name, line.cell.variant.name);

@@ -1,4 +1,4 @@
-//! How near a decode and a head come to what memory delivers.
+//! Decode and head bandwidth compared with the memory's read bandwidth.
 
 use super::cells::middle;
 use super::numbers::{bytes, number, percent};
@@ -6,18 +6,18 @@ use super::table::Table;
 use crate::report::summary::report::Report;
 use crate::targets::{Cell, targets};
 
-/// What a target's memory delivers for reads of one size, in the same run.
+/// Read bandwidth of a target for one working set, in the same run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Roof {
-    /// Size of the buffer that was read.
+    /// Size of the working set.
     pub bytes: f64,
-    /// GB/s of the fastest variant's loads.
+    /// GB/s of the fastest variant.
     pub rate: f64,
     /// That variant.
     pub variant: &'static str,
 }
 
-/// What is said beside every share of the roof.
+/// The definition given with every share of the roof.
 pub const DEFINITION: &str = "The roof is the bandwidth at which the fastest variant of the same target read, in the \
     same run, a buffer of about the same size, again and again: the one nearest in size of those measured. A token \
     needs the model file once (the head is the embedding, so that is needed whole too), and GB/s are that size over the \
@@ -25,7 +25,7 @@ pub const DEFINITION: &str = "The roof is the bandwidth at which the fastest var
     alone, bounds can spare half of the head.";
 
 impl Report {
-    /// Sizes in bytes whose reads were measured on a target, ascending.
+    /// Working sets whose read bandwidth was measured on a target, ascending.
     fn roof_sizes(&self, target: &str) -> Vec<u32> {
         let of_target = self.measurements.iter().filter(|m| m.target == target && m.metric == "rate");
         let mut sizes: Vec<u32> = of_target.filter_map(|m| m.workload.strip_prefix("roof/")?.parse().ok()).collect();
@@ -34,12 +34,12 @@ impl Report {
         sizes
     }
 
-    /// GB/s at which a cell read buffers of a size.
+    /// Read bandwidth of a cell for a working set, in GB/s.
     fn read_rate(&self, cell: (&str, &str), bytes: u32) -> Option<f64> {
         self.find(cell, &format!("roof/{bytes}"), "kernel", "rate").map(|rate| rate.median)
     }
 
-    /// What a target's memory delivers for something of so many bytes.
+    /// Read bandwidth of a target for a working set of `bytes`.
     pub fn roof(&self, target: &str, bytes: f64) -> Option<Roof> {
         let far = |size: &u32| (f64::from(*size) / bytes).ln().abs();
         let size = self.roof_sizes(target).into_iter().min_by(|a, b| far(a).total_cmp(&far(b)))?;
@@ -56,7 +56,7 @@ impl Report {
         Some(bandwidth.median / self.roof(cell.0, bytes.median)?.rate)
     }
 
-    /// The bandwidth of a head by itself as a share of the roof; `workload` is `head/ROWSxCOLS`.
+    /// The bandwidth of a single head as a share of the roof; `workload` is `head/ROWSxCOLS`.
     pub fn head_share(&self, cell: (&str, &str), workload: &str) -> Option<f64> {
         let (rows, cols) = workload.strip_prefix("head/")?.split_once('x')?;
         let bytes = rows.parse::<f64>().ok()? * cols.parse::<f64>().ok()?;
@@ -65,7 +65,7 @@ impl Report {
     }
 }
 
-/// Decode against the roof.
+/// Decode bandwidth against the roof.
 pub(in crate::report) fn shares(report: &Report) -> Table {
     let mut rows = Vec::new();
     for workload in report.workloads() {
@@ -103,7 +103,7 @@ pub(in crate::report) fn shares(report: &Report) -> Table {
     Table::new("Decode against the roof", DEFINITION, &columns, rows)
 }
 
-/// What memory delivers, by size and variant.
+/// Read bandwidth, by working set and variant.
 pub(in crate::report) fn bandwidth(report: &Report) -> Table {
     let mut sizes: Vec<u32> = targets().iter().flat_map(|target| report.roof_sizes(target.name)).collect();
     sizes.sort_unstable();

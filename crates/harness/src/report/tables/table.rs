@@ -1,4 +1,4 @@
-//! A table in words.
+//! A table of text.
 
 use serde::Serialize;
 
@@ -7,13 +7,13 @@ use serde::Serialize;
 pub struct Table {
     /// Heading.
     pub title: String,
-    /// What a reader must know to read it.
+    /// What is needed to read it.
     pub note: String,
-    /// Heads of the columns.
+    /// Titles of the columns.
     pub columns: Vec<String>,
     /// Cells, row by row.
     pub rows: Vec<Vec<String>>,
-    /// Whether it is long and shown only on request.
+    /// Whether it is long and collapsed by default.
     pub folded: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Deterministic counters of every cell: instructions, fuel, allocations, memory and sizes, with all that they depend
-//! on beside them. They gate, because two runs of the same build agree.
+//! Deterministic counters of every cell: instructions, fuel, allocations, memory and sizes, each with everything it
+//! depends on. They can gate a change because two runs of the same build agree.
 
 pub mod parts;
 
@@ -26,7 +26,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What counting gave.
+/// The result of counting.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// The counters.
@@ -35,14 +35,14 @@ pub struct Counts {
     pub rows: Vec<Row>,
 }
 
-/// How a cell's tick is counted.
+/// How a cell's instructions or fuel are counted.
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
     /// Under callgrind.
     Callgrind,
     /// By the target itself: fuel, or instructions of the emulator.
     SelfCounting,
-    /// Not at all, but its memory and allocations are.
+    /// Not at all; only its memory and allocations are.
     MemoryOnly,
 }
 
@@ -52,10 +52,10 @@ struct Task<'a> {
     way: Way,
 }
 
-/// Counts on every cell that can run, each run twice; where the two differ there is a failure in place of a number.
+/// Counts every cell that can run, twice each; if the two runs differ, the result is a failure instead of a number.
 ///
 /// # Errors
-/// On Ctrl-C, if no chosen case is a timed one, or if something built cannot be read.
+/// If interrupted, if no chosen case is a timed one, or if a build artifact cannot be read.
 pub fn count(plan: &Plan, scratch: &Path, provenance: &Provenance) -> Result<Counts, Error> {
     let mut counts = Counts { rows: plan.obstacles(), ..Counts::default() };
     let cases: Vec<&Case> = plan.cases.iter().copied().filter(|case| case.bench).collect();
@@ -99,7 +99,7 @@ pub fn count(plan: &Plan, scratch: &Path, provenance: &Provenance) -> Result<Cou
                 }
             },
             (Some(Err(row)), _) | (_, Some(Err(row))) => {
-                // A model that does not fit is met by both runs.
+                // A model that does not fit is skipped by both runs.
                 if !counts.rows.contains(&row) {
                     counts.rows.push(*row);
                 }
@@ -111,7 +111,7 @@ pub fn count(plan: &Plan, scratch: &Path, provenance: &Provenance) -> Result<Cou
     Ok(counts)
 }
 
-/// Every run to make, those that take longest first, and a row for each cell that callgrind cannot run.
+/// Every run to make, the longest first, and a row for each cell that callgrind cannot run.
 fn tasks<'a>(plan: &'a Plan<'a>, cases: &[&'a Case], rows: &mut Vec<Row>) -> Vec<Task<'a>> {
     let built: &Built = plan.built;
     let mut tasks = Vec::new();
@@ -151,15 +151,15 @@ fn why_not_callgrind(cell: Cell) -> Option<Skip> {
     Some(Skip { cause: Cause::Tools, reason: format!("not installed: {}", missing.title) })
 }
 
-/// What one run counted, by phase and metric, with its unit.
+/// The counts of one run, by phase and metric, with their units.
 type Measured = BTreeMap<(String, String), (String, u64)>;
-/// The same, or the row that says why there is nothing.
+/// The counts, or the row that says why there are none.
 type Run = Result<Measured, Box<Row>>;
 
-/// Metrics that are the same in every run of a build. The resident set is not: it has a threshold that knows.
+/// Metrics that are equal in every run of a build. The resident set is not; its threshold allows for that.
 const EXACT: [&str; 8] =
     ["instructions", "fuel", "tokens", "allocations", "linear_memory", "heap_peak", "stack_high_water", "static"];
-/// Callgrind's own loader may differ by this share from run to run.
+/// Callgrind's own loader may differ by this fraction from run to run.
 const CALLGRIND_AGREES: f64 = 1e-4;
 
 impl Task<'_> {
@@ -173,7 +173,7 @@ impl Task<'_> {
         let plain = |fuel| self.subject.sample(plan, fuel, &Computed::default()).map(|reply| measured(&reply));
         match (self.way, self.subject.runner.program()) {
             (Way::Callgrind, Some(program)) => {
-                // Memory and allocations are those of a run of its own: valgrind has an allocator too.
+                // Memory and allocations come from a separate run, because valgrind replaces the allocator.
                 let mut counts = plain(false)?;
                 let counted = Counted::new(program, scratch).map_err(failed)?;
                 let runner = counted.runner();
@@ -191,7 +191,7 @@ impl Task<'_> {
         }
     }
 
-    /// What two runs differ in, if they do.
+    /// The difference between two runs, if any.
     fn agree(&self, first: &Measured, second: &Measured) -> Option<String> {
         let differs = |(name, (_, a)): (&(String, String), &(String, u64))| {
             if !EXACT.contains(&name.1.as_str()) {
@@ -213,7 +213,7 @@ impl Task<'_> {
         key.insert("model".into(), subject.model.digest.to_string());
         let tokens = self.case.workload.max_tokens.min(workloads::settings().counted_tokens);
         key.insert("tokens".into(), format!("{}+{tokens}", self.case.workload.prompt.len()));
-        // The parts of prefill and decode are counted apart, where they are asked for.
+        // The parts of prefill and decode are counted separately, on request.
         let part = |phase: &str, part: &str| counts.get(&(phase.into(), part.into())).map(|(_, n)| (part.into(), *n));
         let load: BTreeMap<String, u64> = ["parse", "prepare"].iter().filter_map(|name| part("load", name)).collect();
         let counter = |((phase, metric), (unit, value)): ((String, String), (String, u64))| Counter {

@@ -1,7 +1,7 @@
-//! What each step of a prompt and of a generated token takes, so that a count which moved can be told from where.
+//! The cost of each step of a prompt and of a generated token, which locates a change of a counter.
 //!
-//! Counted only where it is asked for, in runs of their own: natively by callgrind between marks, elsewhere by the
-//! target's own clock. Accepted counters keep them, so that nobody has to build an old commit to compare with.
+//! Counted only on request, in separate runs: natively by callgrind between marks, elsewhere by the target's own clock.
+//! Baselines keep them, so that a comparison needs no build of an old commit.
 
 use crate::definitions::golden::Case;
 use crate::definitions::metrics::{PARTS, is_tick};
@@ -23,17 +23,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Phases whose steps are counted.
 const PHASES: [&str; 2] = ["prefill", "decode"];
-/// By how much the steps together may differ from the whole, as a share: what lies between two of them is in neither,
-/// and what tells them apart has a cost.
+/// How much the sum of the steps may differ from the whole, as a fraction: code between two steps belongs to neither,
+/// and separating them has a cost.
 const WHOLE: f64 = 0.1;
 
 /// Instructions or fuel by phase and part.
 type Parts = BTreeMap<(String, String), u64>;
 
-/// Counts the steps of the counters that `wanted` says and puts them into them; returns a row for what failed.
+/// Counts the steps of the counters selected by `wanted` and adds them; returns a row for each failure.
 ///
 /// # Errors
-/// On Ctrl-C.
+/// If interrupted.
 pub fn attach(
     plan: &Plan,
     scratch: &Path,
@@ -131,14 +131,14 @@ fn by_clock(reply: &Reply) -> Parts {
     counts.map(|metric| ((metric.phase.name().to_string(), metric.name.clone()), metric.value)).collect()
 }
 
-/// Puts the parts of its phase into a counter, or says why they are none of it.
+/// Adds the parts of its phase to a counter, or returns a failure if they do not match it.
 fn put(subject: &Subject, parts: &Parts, counter: &mut Counter) -> Option<Row> {
     let phase = &counter.phase;
     let of_phase = |name: &str| parts.get(&(phase.clone(), name.to_string())).copied();
     if let Some(unknown) = parts.keys().find(|(of, name)| of == phase && PARTS.iter().all(|(known, _)| known != name)) {
         return Some(failure(subject, format!("`{}` is counted in {phase}, which is no step", unknown.1)));
     }
-    // A step that a phase does not have is nothing in it.
+    // A phase without a step has 0 of it.
     let found: BTreeMap<String, u64> =
         PARTS.iter().map(|(name, _)| (name.to_string(), of_phase(name).unwrap_or(0))).collect();
     let sum: u64 = found.values().sum();

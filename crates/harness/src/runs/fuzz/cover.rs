@@ -1,9 +1,9 @@
-//! A few inputs that together reach most of what all inputs reach.
+//! Chooses a few inputs that together reach most of the edges that all inputs reach.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-/// An input, and the edges that it reaches.
+/// An input with the edges it reaches.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Input {
     path: PathBuf,
@@ -11,9 +11,9 @@ pub(super) struct Input {
     edges: Vec<u64>,
 }
 
-/// Reads the control file of a merge: the number of inputs, how many of them are in the first folder, their paths; then of
-/// each input `STARTED number bytes`, `FT number features`, `COV number edges`. Features are all edges that it reaches where
-/// neither counters nor values are taken for features; `COV` has those alone that no input before it reaches.
+/// Parses the control file of a merge: the number of inputs, how many of them are in the first folder, their paths;
+/// then for each input `STARTED number bytes`, `FT number features`, `COV number edges`. With neither counters nor
+/// values as features, `FT` lists all edges of an input, and `COV` only those that no earlier input reaches.
 pub(super) fn parse(control: &str) -> Result<Vec<Input>, String> {
     let mut lines = control.lines();
     let mut number =
@@ -38,8 +38,8 @@ pub(super) fn parse(control: &str) -> Result<Vec<Input>, String> {
     Ok(inputs)
 }
 
-/// Chooses at most `most` inputs of at most `room` bytes together: again and again the one that reaches most edges that no
-/// other does, the smallest of several.
+/// Chooses at most `most` inputs of at most `room` bytes together, greedily: the input with the most new edges, and of
+/// several the smallest.
 pub(super) fn choose(mut inputs: Vec<Input>, most: usize, mut room: u64) -> Vec<PathBuf> {
     let mut reached: HashSet<u64> = HashSet::new();
     let mut chosen = Vec::new();

@@ -1,22 +1,22 @@
-//! Folders of inputs, and the names that libFuzzer gives to those that failed.
+//! Folders of inputs, and libFuzzer's names of failing ones.
 
 use crate::workspace::error::Error;
 use crate::workspace::make_folder;
 use std::path::{Path, PathBuf};
 
-/// What libFuzzer calls the kind of a finding: `crash-…`, `timeout-…`, `oom-…`, `slow-unit-…`. Nothing for other names.
+/// The kind of a finding from libFuzzer's file name: `crash-…`, `timeout-…`, `oom-…`, `slow-unit-…`. Empty for others.
 pub(super) fn kind_of(artifact: &Path) -> String {
     let name = artifact.file_name().unwrap_or_default().to_string_lossy();
     name.rsplit_once('-').map_or("", |(kind, _)| kind).to_string()
 }
 
-/// The input that a program failed for, if it left one. One that was only slow is none.
+/// The input that made a program fail, if it left one. A slow input is not a failure.
 pub(super) fn new_artifact(folder: &Path) -> Result<Option<PathBuf>, Error> {
     let failed = |path: &PathBuf| ["crash", "timeout", "oom", "leak"].contains(&kind_of(path).as_str());
     Ok(files(folder)?.into_iter().find(failed))
 }
 
-/// The files of a folder in the order of their names; none where there is no folder.
+/// The files of a folder, sorted by name; none if the folder does not exist.
 pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -29,7 +29,7 @@ pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
-/// Makes a folder that holds nothing.
+/// Creates an empty folder, deleting its previous contents.
 pub(super) fn empty(folder: &Path) -> Result<(), Error> {
     match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("empty", folder)(error)),
@@ -43,7 +43,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn an_input_that_failed_is_told_from_one_that_was_slow() {
+    fn a_failing_input_is_distinguished_from_a_slow_one() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| std::fs::write(folder.path().join(name), b"x").unwrap();
         assert_eq!(new_artifact(folder.path()).unwrap(), None);

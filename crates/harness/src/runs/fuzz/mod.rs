@@ -1,15 +1,15 @@
-//! Coverage-guided fuzzing of everything that reads bytes from outside: `crates/fuzz` built for libFuzzer, run with limits,
-//! and what it finds kept.
+//! Coverage-guided fuzzing of every parser of untrusted bytes: builds `crates/fuzz` for libFuzzer, runs it with limits,
+//! and stores the findings.
 //!
 //! ```text
-//! target/bitstate/fuzz/<target>/corpus/      inputs that reached something new, kept from run to run
-//!                               findings/    inputs that failed, each beside what was said
-//!                               running/     of the run under way
-//! crates/fuzz/corpus/<target>/               a small part of the corpus; `cargo test` replays it
-//! crates/fuzz/findings/<target>/             findings that were fixed; `cargo test` replays them
+//! target/bitstate/fuzz/<target>/corpus/      inputs that reached new coverage, kept between runs
+//!                               findings/    failing inputs, each with its output
+//!                               running/     of the run in progress
+//! crates/fuzz/corpus/<target>/               a small part of the corpus, replayed by `cargo test`
+//! crates/fuzz/findings/<target>/             fixed findings, replayed by `cargo test`
 //! ```
-//! The programs are built by the toolchain that runs this harness. Instrumentation for coverage and AddressSanitizer are
-//! flags that a stable compiler takes only with `RUSTC_BOOTSTRAP=1`.
+//! The programs are built with the toolchain that runs this harness. A stable compiler accepts the flags for coverage
+//! instrumentation and AddressSanitizer only with `RUSTC_BOOTSTRAP=1`.
 
 mod cover;
 mod folders;
@@ -28,12 +28,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Something that is fuzzed: a module of `crates/fuzz`.
+/// A fuzz target: a module of `crates/fuzz`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Target {
     /// Its name.
     pub name: &'static str,
-    /// What is fuzzed, for people.
+    /// Description for users.
     pub title: &'static str,
     /// Longest input, in bytes.
     longest: u32,
@@ -55,22 +55,22 @@ const fn target(name: &'static str, title: &'static str, longest: u32) -> Target
     Target { name, title, longest }
 }
 
-/// Memory of a program, in MB. AddressSanitizer needs some hundred itself.
+/// Memory limit of a program, in MB. AddressSanitizer needs some hundred itself.
 const MEMORY_MB: u32 = 2048;
 /// Largest single allocation, in MB.
 const ALLOCATION_MB: u32 = 1024;
-/// Longest time for one input, in seconds: more is a hang. Instrumented code is some ten times slower.
+/// Time limit for one input, in seconds: more is a hang. Instrumented code is some ten times slower.
 const INPUT_SECONDS: u32 = 20;
-/// How long a program may take to start, and to end after its time.
+/// Extra time for a program to start and to end.
 const GRACE: Duration = Duration::from_secs(120);
-/// What a program may say: a line for each input that is kept.
+/// Output limit in bytes: a line for each input that is kept.
 const OUTPUT: usize = 256 << 20;
-/// Most files of a committed corpus.
+/// Most files in a committed corpus.
 const COMMITTED_FILES: usize = 60;
-/// Most bytes of them together.
+/// Most bytes in a committed corpus.
 const COMMITTED_BYTES: u64 = 100 << 10;
 
-/// Flags of the compiler: edges counted in place, compared values traced, and AddressSanitizer.
+/// Compiler flags: inline edge counters, traced comparisons, and AddressSanitizer.
 const RUSTFLAGS: [&str; 6] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
@@ -94,7 +94,7 @@ impl Target {
     }
 }
 
-/// The programs, and where their inputs lie.
+/// The programs and the folders of their inputs.
 #[derive(Debug)]
 pub struct Fuzzers<'w> {
     workspace: &'w Workspace,
@@ -102,20 +102,20 @@ pub struct Fuzzers<'w> {
     seeds: PathBuf,
 }
 
-/// What fuzzing a target gave.
+/// The result of fuzzing a target.
 #[derive(Debug, Serialize)]
 pub struct Outcome {
     /// Its name.
     pub target: &'static str,
     /// Inputs tried.
     pub executions: u64,
-    /// Edges of the program that some input reached.
+    /// Edges of the program that any input reached.
     pub coverage: u64,
-    /// Inputs that are kept because they reached something that no other did.
+    /// Inputs kept because they reached an edge that no other did.
     pub corpus: usize,
-    /// How long it took.
+    /// Elapsed time.
     pub seconds: u64,
-    /// What failed: stored findings that still do, and at most one new one, which ends the run.
+    /// Findings: stored ones that still fail, and at most one new one, which ends the run.
     pub findings: Vec<Finding>,
 }
 
@@ -124,16 +124,16 @@ pub struct Outcome {
 pub struct Finding {
     /// `crash`, `timeout` or `oom`.
     pub kind: String,
-    /// The line that says what happened.
+    /// The line with the reason.
     pub said: String,
     /// The input.
     pub input: PathBuf,
 }
 
-/// Builds the programs and makes the seeds.
+/// Builds the programs and generates the seeds.
 ///
 /// # Errors
-/// [`Error::CannotRun`] without a C++ compiler; and if the build fails, with the place of its log.
+/// [`Error::CannotRun`] without a C++ compiler; and if the build fails, with the path of its log.
 pub fn build(workspace: &Workspace) -> Result<Fuzzers<'_>, Error> {
     if program("c++", "").is_none() {
         let advice = "there is no C++ compiler for libFuzzer: install one (Debian: `apt-get install g++`)";
@@ -143,10 +143,10 @@ pub fn build(workspace: &Workspace) -> Result<Fuzzers<'_>, Error> {
     let folder = workspace.scratch().join("build/fuzz");
     let mut command = cargo(workspace, "build")?;
     command.args(["--profile", "fuzz", "--package", "bitstate-fuzz", "--features", "libfuzzer", "--bins"]);
-    // With a triple the flags are for the programs alone, and not for build scripts and macros.
+    // With a triple the flags apply only to the programs, not to build scripts and macros.
     command.args(["--target", &triple, "--target-dir"]).arg(&folder);
     command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\x1f"));
-    // All of them lie beside each other.
+    // All programs are in the same folder.
     let program = built(workspace, "build fuzz", &mut command, Wanted { name: "fuzz-seeds", ending: "" })?;
     let seeds = workspace.scratch().join("fuzz/seeds");
     empty(&seeds)?;
@@ -160,20 +160,20 @@ impl Fuzzers<'_> {
         self.workspace.scratch().join("fuzz").join(target.name).join(name)
     }
 
-    /// The committed inputs of a target: those that cover, or those that failed once.
+    /// The committed inputs of a target: its corpus, or its fixed findings.
     fn committed(&self, target: &Target, kind: &str) -> PathBuf {
         self.workspace.root.join("crates/fuzz").join(kind).join(target.name)
     }
 
-    /// Inputs kept of a target so far.
+    /// Number of inputs in a target's corpus.
     pub fn kept(&self, target: &Target) -> usize {
         files(&self.folder(target, "corpus")).map_or(0, |files| files.len())
     }
 
-    /// Fuzzes one target for a time, after its stored findings were tried again.
+    /// Fuzzes one target for a time, after replaying its stored findings.
     ///
     /// # Errors
-    /// On Ctrl-C, and if the program ends in another way than it should.
+    /// If interrupted, or if the program ends unexpectedly.
     pub fn fuzz(&self, target: &Target, time: Duration) -> Result<Outcome, Error> {
         let started = Instant::now();
         let mut findings = Vec::new();
@@ -184,7 +184,7 @@ impl Fuzzers<'_> {
         let end = Instant::now() + time;
         loop {
             let left = end.saturating_duration_since(Instant::now()).as_secs();
-            // 0 would be no limit for libFuzzer.
+            // libFuzzer takes 0 as no limit.
             if left == 0 {
                 break;
             }
@@ -201,8 +201,8 @@ impl Fuzzers<'_> {
         Ok(Outcome { target: target.name, executions, coverage, corpus, seconds, findings })
     }
 
-    /// Runs a target's program until it finds something or the time is up. A hang that does not hang again is none: what
-    /// took long was this machine.
+    /// Runs a target's program until it finds something or the time is up. A hang that does not repeat is ignored: this
+    /// machine was slow.
     fn fuzz_once(&self, target: &Target, time: Duration) -> Result<(said::Stats, Option<Finding>), Error> {
         let (running, corpus) = (self.folder(target, "running"), self.folder(target, "corpus"));
         make_folder(&corpus)?;
@@ -224,10 +224,10 @@ impl Fuzzers<'_> {
         Ok((said::stats(&output.stderr), finding))
     }
 
-    /// Gives a target one input; what it finds, if it fails.
+    /// Runs a target on one input; returns the finding if it fails.
     ///
     /// # Errors
-    /// If the input cannot be read, or on Ctrl-C.
+    /// If the input cannot be read, or if interrupted.
     pub fn replay(&self, target: &Target, input: &Path) -> Result<Option<Finding>, Error> {
         let bytes = std::fs::metadata(input).map_err(Error::io("read", input))?;
         if !bytes.is_file() {
@@ -238,7 +238,7 @@ impl Fuzzers<'_> {
         let mut command = self.program(target, &running);
         command.arg(input);
         let output = self.run(target, &mut command, GRACE)?;
-        // Each input is reported by its own name; the copy that libFuzzer makes is not needed.
+        // Each input is reported under its own name; libFuzzer's copy is not needed.
         let kind = new_artifact(&running)?.map_or("crash".into(), |artifact| kind_of(&artifact));
         empty(&running)?;
         let input = input.to_path_buf();
@@ -246,18 +246,18 @@ impl Fuzzers<'_> {
         Ok((!output.status.success()).then_some(finding))
     }
 
-    /// Makes the committed corpus of a target anew: of all inputs that are known a few that together reach most of what
-    /// they all reach. Returns how many.
+    /// Rebuilds the committed corpus of a target: a few of all known inputs that together reach most of the edges.
+    /// Returns their number.
     ///
     /// # Errors
-    /// On Ctrl-C, and if the program fails or a file cannot be written.
+    /// If interrupted, if the program fails, or if a file cannot be written.
     pub fn minimise(&self, target: &Target) -> Result<usize, Error> {
         let running = self.folder(target, "running");
         let (merged, control) = (running.join("merged"), running.join("control"));
         empty(&running)?;
         empty(&merged)?;
         let mut command = self.program(target, &running);
-        // Edges alone: how often each is taken tells many more inputs apart than need to be kept.
+        // Edges only: counts of edges would distinguish more inputs than need to be kept.
         command.args(["-set_cover_merge=1", "-use_counters=0"]);
         let mut flag = std::ffi::OsString::from("-merge_control_file=");
         flag.push(&control);
@@ -273,7 +273,7 @@ impl Fuzzers<'_> {
         let mut kept = Vec::new();
         for path in cover::choose(inputs, COMMITTED_FILES, COMMITTED_BYTES) {
             let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
-            // By what they hold, so that what stays is not renamed.
+            // Named by contents, so that files that stay are not renamed.
             let name = folder.join(Digest::of(&bytes).to_string());
             write_atomic(&name, &bytes)?;
             kept.push(name);
@@ -285,7 +285,7 @@ impl Fuzzers<'_> {
         Ok(kept.len())
     }
 
-    /// A program that ended in another way than it should; all that it said is in a log.
+    /// The error for a program that ended unexpectedly; its output is in a log.
     fn failed(&self, target: &Target, what: &str, output: &Output) -> Error {
         let log = self.folder(target, "log");
         match write_atomic(&log, output.stderr.as_bytes()) {
@@ -301,13 +301,13 @@ impl Fuzzers<'_> {
         Ok(inputs)
     }
 
-    /// Folders of inputs to start from.
+    /// Folders of initial inputs.
     fn starts(&self, target: &Target) -> Vec<PathBuf> {
         let committed = ["corpus", "findings"].map(|kind| self.committed(target, kind));
         committed.into_iter().chain([self.seeds.join(target.name)]).filter(|folder| folder.is_dir()).collect()
     }
 
-    /// Keeps an input that failed, beside what was said.
+    /// Stores a failing input with its output.
     fn store(&self, target: &Target, artifact: &Path, stderr: &str) -> Result<Finding, Error> {
         let bytes = std::fs::read(artifact).map_err(Error::io("read", artifact))?;
         let input = self.folder(target, "findings").join(artifact.file_name().unwrap_or_default());
@@ -316,11 +316,11 @@ impl Fuzzers<'_> {
         Ok(Finding { kind: kind_of(&input), said: said::reason(stderr), input })
     }
 
-    /// A target's program with its limits; failing inputs go to `artifacts`.
+    /// A target's program with its limits; failing inputs are written to `artifacts`.
     fn program(&self, target: &Target, artifacts: &Path) -> Command {
         let mut command = sanitized(&self.programs.join(format!("fuzz-{}", target.name)));
         command.current_dir(&self.workspace.root).env("TMPDIR", artifacts);
-        // The text of a path must end with a separator: what follows it is the beginning of a name.
+        // The prefix must end with a separator; anything after that would start the file name.
         let mut prefix = std::ffi::OsString::from("-artifact_prefix=");
         prefix.push(artifacts.join(""));
         command.arg(prefix);
@@ -342,7 +342,7 @@ impl Fuzzers<'_> {
     }
 }
 
-/// A command of an instrumented program. What it does not free is no finding: definitions live as long as the process.
+/// A command of an instrumented program. Leaks are not findings: definitions live as long as the process.
 fn sanitized(program: &Path) -> Command {
     let mut command = environment::command(program);
     command.env("ASAN_OPTIONS", "detect_leaks=0").env("RUST_BACKTRACE", "1");

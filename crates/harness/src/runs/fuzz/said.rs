@@ -1,6 +1,6 @@
-//! What libFuzzer and the sanitizer say on standard error.
+//! Parses the standard error of libFuzzer and the sanitizer.
 
-/// What a run came to.
+/// Statistics of a run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Stats {
     /// Inputs tried.
@@ -9,17 +9,17 @@ pub(super) struct Stats {
     pub coverage: u64,
 }
 
-/// Reads the closing statistics and the last line of progress.
+/// Parses the final statistics and the last progress line.
 pub(super) fn stats(stderr: &str) -> Stats {
     let after = |line: &str, word: &str| line.split_once(word)?.1.split_whitespace().next()?.parse::<u64>().ok();
     let last = |word: &str| stderr.lines().rev().find_map(|line| after(line, word));
     Stats { executions: last("stat::number_of_executed_units:").unwrap_or(0), coverage: last(" cov: ").unwrap_or(0) }
 }
 
-/// The line that says why an input failed: the panic's with its place, or the sanitizer's.
+/// The line with the reason of a failure: the panic's, with its location, or the sanitizer's.
 pub(super) fn reason(stderr: &str) -> String {
     let lines: Vec<&str> = stderr.lines().map(str::trim).collect();
-    // The last one: a panic before it became an error.
+    // The last one: an earlier panic was caught and became an error.
     if let Some(at) = lines.iter().rposition(|line| line.contains("panicked at ")) {
         let place = lines[at].split_once("panicked at ").map_or("", |(_, place)| place.trim_end_matches(':'));
         return format!("panicked at {place}: {}", lines.get(at + 1).unwrap_or(&""));

@@ -1,11 +1,11 @@
-//! Sizes of what was built.
+//! Sizes of build artifacts.
 
 use crate::records::Row;
 use crate::runs::plan::Plan;
 use crate::targets::ModelFile;
 use crate::workspace::error::Error;
 
-/// Sizes of what was built, as files and by section. The firmware's sections are those of an image with the first
+/// Sizes of build artifacts, as files and by section. The firmware's sections are those of an image with the first
 /// timed model that fits.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! Measuring: fresh processes, in shuffled rounds, each answer checked before its numbers count.
+//! Measuring: fresh processes, in shuffled rounds; each answer is checked before its numbers count.
 
 mod artifacts;
 pub mod probe;
@@ -25,7 +25,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use subject::Run;
 
-/// What measuring gave.
+/// The result of measuring.
 #[derive(Debug)]
 pub struct Measured {
     /// Samples, failures and skips.
@@ -37,13 +37,12 @@ pub struct Measured {
 /// Measures the plan's timed cases on its cells.
 ///
 /// # Errors
-/// On Ctrl-C, if no chosen case is a timed one, or if the journal cannot be written. Everything that goes wrong with a
-/// run is a row.
+/// If interrupted, if no chosen case is a timed one, or if the journal cannot be written. A failure of a run is a row.
 pub fn measure(plan: &Plan, metrics: &Patterns, seed: u64) -> Result<Measured, Error> {
     run(plan, metrics, seed, false)
 }
 
-/// [`measure`], and beside the cases, in the same rounds, what their numbers are held against: see [`probe`].
+/// [`measure`], and in the same rounds the reference measurements: see [`probe`].
 ///
 /// # Errors
 /// As `measure`.
@@ -74,14 +73,14 @@ fn run(plan: &Plan, metrics: &Patterns, seed: u64, probes: bool) -> Result<Measu
                 subjects.push(Subject { cell, runner, what: What::Parts(case), model, most_tokens });
             }
         }
-        // Kernels by themselves have nothing to do with a model, but a runner wants one: the smallest there is.
+        // Single kernels do not depend on a model, but a runner needs one: the smallest.
         if probes && let Some(model) = plan.models.iter().min_by_key(|model| model.bytes) {
             subjects.push(Subject { cell, runner, what: What::Kernels, model, most_tokens });
         }
     }
     let computed = Computed::default();
     let mut rows = measure_emulated(plan, &emulated, &computed)?;
-    // A thread of its own, so that only what is timed is pinned.
+    // A separate thread, so that only timed runs are pinned.
     let (timed, pinned_to) = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             let pinned_to = plan.processor.and_then(Processor::pin);
@@ -94,14 +93,14 @@ fn run(plan: &Plan, metrics: &Patterns, seed: u64, probes: bool) -> Result<Measu
         return Err(Error::Interrupted);
     }
     rows.retain(|row| match row {
-        // What is neither better nor worse is what the others are divided by.
+        // Neutral metrics are always kept: the others are divided by them.
         Row::Sample { metric, direction, .. } => *direction == Direction::Neutral || metrics.matches(metric),
         _ => true,
     });
     Ok(Measured { rows, pinned_to })
 }
 
-/// Counted instructions do not depend on what else runs, so all processors are used.
+/// Instruction counts do not depend on other load, so all processors are used.
 fn measure_emulated(plan: &Plan, subjects: &[Subject], computed: &Computed) -> Result<Vec<Row>, Error> {
     if subjects.is_empty() {
         return Ok(Vec::new());
@@ -152,7 +151,7 @@ fn measure_emulated(plan: &Plan, subjects: &[Subject], computed: &Computed) -> R
     Ok(rows)
 }
 
-/// Whether the rows are numbers, and no failure or skip.
+/// Whether the rows are samples, without a failure or skip.
 fn succeeded(rows: &[Row]) -> bool {
     rows.iter().all(|row| matches!(row, Row::Sample { .. }))
 }
@@ -165,7 +164,7 @@ fn counts(rows: &[Row]) -> Vec<(String, u64)> {
     rows.iter().filter_map(count).collect()
 }
 
-/// Timed runs: one after the other, every round over all subjects in another order.
+/// Timed runs: one at a time, in rounds over all subjects in random order.
 fn measure_timed(plan: &Plan, subjects: &[Subject], seed: u64, computed: &Computed) -> Result<Vec<Row>, Error> {
     if subjects.is_empty() {
         return Ok(Vec::new());
@@ -175,7 +174,7 @@ fn measure_timed(plan: &Plan, subjects: &[Subject], seed: u64, computed: &Comput
     let fuelled = subjects.iter().filter(|subject| subject.has_fuel()).count();
     let progress = Progress::bar("measure", u64::from(samples) + fuelled as u64);
     let mut rows = Vec::new();
-    // One that failed is not asked again: its row is there.
+    // A failed subject is not run again: its row exists.
     let mut failed = vec![false; subjects.len()];
     let mut order: Vec<usize> = (0..subjects.len()).collect();
     let mut random = SplitMix::new(seed);

@@ -1,5 +1,5 @@
-//! What is measured beside the workloads, so that their numbers can be held against something: how fast memory is
-//! read, how fast each kernel is by shape, and what the parts of a generated token take.
+//! Reference measurements beside the workloads: read bandwidth of memory, the rate of each kernel by shape, and the
+//! cost of the parts of a generated token.
 
 use crate::definitions::metrics::PARTS;
 use crate::definitions::workloads::{self, Shapes};
@@ -8,12 +8,12 @@ use bitstate_protocol::{Budget, Digest, Job, Metric, Phase, Roof, Shape, Through
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-/// Time for a measurement, and its slices: long enough that the clock's own cost does not show.
+/// Duration of a measurement, and its slices: long enough that the clock's own cost is negligible.
 const BUDGET: Budget = Budget { ticks: 20_000_000, slices: 5 };
-/// Instructions are the same every time: once is enough.
+/// Instruction counts are equal every time: once is enough.
 const ONCE: Budget = Budget { ticks: 0, slices: 1 };
 
-/// What the kernels of a cell are asked: `[kernels]` of `ci/workloads.toml`, and the reads of its target.
+/// The kernel jobs of a cell: `[kernels]` of `ci/workloads.toml`, and the reads of its target.
 pub fn kernel_jobs(cell: Cell) -> Vec<Job> {
     let settings = workloads::settings();
     let (shapes, budget) = match cell.target.clock {
@@ -25,8 +25,8 @@ pub fn kernel_jobs(cell: Cell) -> Vec<Job> {
     roof.into_iter().chain([Job::Throughput(Throughput { ternary, tokens, heads, budget })]).collect()
 }
 
-/// What is wrong with the counts of measured kernels, if anything: each case asked for has the ticks of its clock and
-/// a whole number of its shape's weights or bytes, neither of them nothing, and there is nothing else.
+/// What is wrong with the counts of measured kernels, if anything: each requested case has the ticks of its clock and a
+/// whole number of its shape's weights or bytes, both nonzero, and there is no other case.
 pub fn check_kernels(jobs: &[Job], clock: Clock, metrics: &[Metric]) -> Option<String> {
     let mut units = BTreeMap::new();
     for job in jobs {
@@ -92,7 +92,7 @@ fn unknown(metric: Option<&Metric>) -> Option<String> {
     Some(format!("the runner counts `{}` of {} of `{}`, which was not asked for", m.name, m.phase, m.case))
 }
 
-/// Name and unit of what a clock counts.
+/// Name and unit of a clock's ticks.
 fn ticks(clock: Clock) -> (&'static str, &'static str) {
     match clock {
         Clock::Wall => ("time", "ns"),
@@ -100,12 +100,12 @@ fn ticks(clock: Clock) -> (&'static str, &'static str) {
     }
 }
 
-/// What measured kernels computed, from the first cell that did: all must agree to the bit.
+/// Results of the measured kernels, from the first cell that ran each: all cells must agree bit for bit.
 #[derive(Default)]
 pub struct Computed(Mutex<BTreeMap<String, (Digest, Cell)>>);
 
 impl Computed {
-    /// What a cell computed otherwise than the first, if anything.
+    /// The first result of a cell that differs from that of the first cell, if any.
     pub fn differing(&self, cell: Cell, digests: &BTreeMap<String, Digest>) -> Option<String> {
         let mut known = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         for (case, digest) in digests {

@@ -1,4 +1,4 @@
-//! One thing to measure: a run of it in a process of its own, whether its answer is right, and the rows that it gives.
+//! One subject to measure: a run in its own process, the check of its answer, and its rows.
 
 use crate::definitions::golden::{Case, Divergence};
 use crate::definitions::metrics::{KERNELS, METRICS};
@@ -8,46 +8,46 @@ use crate::records::journal::Done;
 use crate::runs::measure::probe::{self, Computed};
 use crate::runs::plan::{Plan, stale, time_limit};
 use crate::targets::runner::{Reply, Runner};
-use crate::targets::{Ask, Cell, Clock, ModelFile};
+use crate::targets::{Cell, Clock, ModelFile, RunRequest};
 use crate::workspace::error::Error;
 use crate::workspace::exit::Exit;
 use crate::workspace::process;
 use bitstate_protocol::{Job, Metric, Phase, Workload};
 
-/// What the runner never counts of a workload: the harness does, or only of what is measured beside it.
+/// Metrics that the runner never counts for a workload: the harness adds them, or only probes have them.
 const PROBED: [&str; 9] = ["bytes", "weights", "ternary", "head", "wkv", "norms", "steps", "sampling", "clock"];
 
 /// An answer whose numbers count, or the row that says why there is none.
 pub(crate) type Sampled = Result<Reply, Box<Row>>;
 
-/// One thing to measure.
+/// One subject to measure.
 #[derive(Clone, Copy)]
 pub(crate) struct Subject<'a> {
     pub cell: Cell,
     pub runner: &'a Runner,
     pub what: What<'a>,
     pub model: &'a ModelFile,
-    /// A case is cut to so many tokens.
+    /// A case is limited to this many tokens.
     pub most_tokens: u32,
 }
 
-/// What is measured of it.
+/// What is measured.
 #[derive(Clone, Copy)]
 pub(crate) enum What<'a> {
     /// Load, prefill and decode of a case.
     Workload(&'a Case),
-    /// The parts of its decode.
+    /// The parts of a case's decode.
     Parts(&'a Case),
     /// Kernels by shape, and reads of memory.
     Kernels,
 }
 
-/// Which run of a subject.
+/// A run of a subject.
 #[derive(Clone, Copy)]
 pub(super) enum Run {
-    /// Of so many, from 0.
+    /// A sample, by index from 0.
     Sample(u32),
-    /// The one that counts fuel.
+    /// The run that counts fuel.
     Fuel,
 }
 
@@ -56,14 +56,14 @@ impl<'a> Subject<'a> {
         self.runner.counts_fuel() && matches!(self.what, What::Workload(_))
     }
 
-    /// Samples of a wall-clock quantity.
+    /// Number of samples of a wall-clock quantity.
     pub(super) fn rounds(&self, quick: bool) -> u32 {
         let settings = workloads::settings();
         let samples = if matches!(self.what, What::Workload(_)) { settings.samples } else { settings.probe_samples };
         samples.of(quick)
     }
 
-    /// What a row's `workload` says where the run as a whole is meant.
+    /// The `workload` of a row about the whole run.
     pub fn workload(&self) -> &'a str {
         match self.what {
             What::Workload(case) | What::Parts(case) => case.name(),
@@ -71,7 +71,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// What a row's `during` says.
+    /// The `during` of a row.
     fn during(&self) -> &'static str {
         match self.what {
             What::Workload(_) => "bench",
@@ -88,7 +88,7 @@ impl<'a> Subject<'a> {
         Box::new(self.failed(error, exit))
     }
 
-    /// The rows of a run: those of the journal, or of one that is made now and then written down there.
+    /// The rows of a run: from the journal, or from a run made now and then recorded there.
     pub(super) fn once(&self, plan: &Plan, run: Run, computed: &Computed) -> Result<Vec<Row>, Error> {
         let (name, sample, fuel) = match run {
             Run::Sample(sample) => (format!("{self}, sample {sample}"), sample, false),
@@ -114,7 +114,7 @@ impl<'a> Subject<'a> {
         Ok(done.rows)
     }
 
-    /// One run; its numbers count only if what it computed is right.
+    /// One run; its numbers count only if its results are right.
     pub fn sample(&self, plan: &Plan, fuel: bool, computed: &Computed) -> Sampled {
         match self.what {
             What::Workload(case) => self.sample_workload(plan, case, fuel),
@@ -145,23 +145,23 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Runs the jobs in a process of their own.
+    /// Runs the jobs in a fresh process.
     fn ask(&self, plan: &Plan, jobs: Vec<Job>, fuel: bool) -> Sampled {
-        let ask = Ask { model: self.model, jobs, fuel, timeout: time_limit(self.cell) };
+        let ask = RunRequest { model: self.model, jobs, fuel, timeout: time_limit(self.cell) };
         let reply = self.runner.run(self.cell, &ask);
         let failure =
             |error| Box::new(plan.failure(self.cell, self.workload(), &self.model.name, self.during(), &error));
         reply.map_err(failure)
     }
 
-    /// The case as this cell is asked it.
+    /// The case with this cell's number of tokens.
     fn shortened(&self, case: &Case) -> Workload {
         let mut workload = case.workload.clone();
         workload.max_tokens = workload.max_tokens.min(self.most_tokens);
         workload
     }
 
-    /// That the stream is the golden one, as far as `steps` go; `name` is what the case was asked by.
+    /// Checks that the first `steps` of the stream are golden; `name` is the case's name in the request.
     fn check_stream(&self, case: &Case, name: &str, steps: usize, reply: &Reply) -> Result<(), Box<Row>> {
         if let Some(message) = reply.failures.get(name) {
             return Err(self.void(format!("the runner says: {message}"), Exit::Harness));
@@ -184,7 +184,7 @@ impl<'a> Subject<'a> {
         let mut reply = self.ask(plan, vec![Job::Bench(workload)], fuel)?;
         self.check_stream(case, case.name(), tokens as usize, &reply)?;
         self.check_counts(case.name(), fuel, &reply)?;
-        // What a token must read: the model, once. The head is the embedding, so that is read whole as well.
+        // A token must read the whole model once; the head is the embedding, so that is read whole as well.
         reply.metrics.push(Metric {
             case: case.name().to_string(),
             phase: Phase::Decode,
@@ -195,8 +195,8 @@ impl<'a> Subject<'a> {
         Ok(reply)
     }
 
-    /// The least time of each of `phases` over some takes of a case in one process, each with its answer checked: what
-    /// disturbs a take only makes it slower.
+    /// The least time of each of `phases` over several takes of a case in one process, each with its answer checked:
+    /// disturbances only make a take slower.
     pub fn least_times<const N: usize>(
         &self,
         plan: &Plan,
@@ -217,12 +217,12 @@ impl<'a> Subject<'a> {
         let times = |phase: &str| {
             reply.metrics.iter().filter(|m| m.phase.name() == phase && m.name == "time").map(|m| m.value).min()
         };
-        // Each take was found to have them.
+        // Each take was checked to have them.
         Ok(phases.map(|phase| times(phase).unwrap_or(0)))
     }
 
-    /// What each part of a case's prompt and of its tokens takes, counted by the target; natively only the answer
-    /// means something, and who counts from outside knows the rest.
+    /// The cost of each part of a case's prompt and tokens, counted by the target; natively the parts are counted from
+    /// outside, and only the answer is used.
     pub fn parts(&self, plan: &Plan, case: &Case, fuel: bool) -> Sampled {
         let workload = self.shortened(case);
         let steps = workload.max_tokens as usize;
@@ -231,7 +231,7 @@ impl<'a> Subject<'a> {
         Ok(reply)
     }
 
-    /// That a measured run of the case asked as `asked` has the counts that it must have, and no unknown ones.
+    /// Checks that a run of the case named `asked` has the required counts, and no unknown ones.
     fn check_counts(&self, asked: &str, fuel: bool, reply: &Reply) -> Result<(), Box<Row>> {
         let known = |metric: &&Metric| {
             let of_parts = matches!(metric.phase, Phase::Profile | Phase::Kernel);

@@ -1,10 +1,10 @@
-//! Where two targets part: the first token, layer and step whose output is not the same bits on both, by digests that
-//! both record on demand.
+//! Where two targets diverge: the first token, layer and step whose outputs are not bit-identical, by digests that both
+//! record on request.
 
 use crate::definitions::golden::Case;
 use crate::runs::plan::{QUICK_STEPS, time_limit};
 use crate::targets::runner::{Runner, StepDigest};
-use crate::targets::{Ask, Cell, ModelFile, RunError};
+use crate::targets::{Cell, ModelFile, RunError, RunRequest};
 use bitstate_protocol::{Digest, Job, Steps};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// What a step is called in the definition.
+/// The name of a step in the definition.
 fn in_words(step: &str) -> &str {
     match step {
         "embedding" => "embedding",
@@ -54,24 +54,24 @@ fn in_words(step: &str) -> &str {
     }
 }
 
-/// What two cells are asked about a case: its prompt at once, then its golden tokens one at a time, however they were
-/// chosen.
+/// The request for two cells about a case: its prompt at once, then its golden tokens one at a time, whatever the
+/// sampler.
 pub fn question(case: &Case, generated: usize) -> Steps {
     let tokens = case.golden.tokens.iter().copied().take(generated).collect();
     Steps { case: case.name().into(), prompt: case.workload.prompt.clone(), tokens }
 }
 
-/// Golden tokens that a whole comparison takes in.
+/// Number of golden tokens in a full comparison.
 pub fn generated(case: &Case, quick: bool) -> usize {
     if quick { QUICK_STEPS as usize } else { case.workload.max_tokens as usize }
 }
 
-/// The digests of every step.
+/// The digests of all steps.
 ///
 /// # Errors
-/// If the cell does not answer.
+/// If the cell gives no answer.
 pub fn steps(cell: Cell, runner: &Runner, model: &ModelFile, asked: &Steps) -> Result<Vec<StepDigest>, RunError> {
-    let ask = Ask { model, jobs: vec![Job::Steps(asked.clone())], fuel: false, timeout: time_limit(cell) };
+    let ask = RunRequest { model, jobs: vec![Job::Steps(asked.clone())], fuel: false, timeout: time_limit(cell) };
     let mut reply = runner.run(cell, &ask)?;
     match reply.failures.pop_first() {
         Some((_, message)) => Err(RunError::WrongJobs(format!("the runner says: {message}"))),
@@ -79,8 +79,8 @@ pub fn steps(cell: Cell, runner: &Runner, model: &ModelFile, asked: &Steps) -> R
     }
 }
 
-/// The first step in which two lists differ: the earliest position, in it the lowest layer, in that the order of the
-/// first list. A step that one of them does not have differs.
+/// The first step in which two lists differ: by position, then by layer, then in the order of the first list. A step
+/// that one of them lacks differs.
 pub fn first_difference(prompt: usize, a: &[StepDigest], b: &[StepDigest]) -> Option<Difference> {
     let places = |steps: &[StepDigest]| {
         let mut places: BTreeMap<(u32, u32), Vec<(String, Digest)>> = BTreeMap::new();
@@ -108,7 +108,7 @@ mod tests {
     const STEPS: [&str; 11] =
         ["embedding", "tm.r", "tm.k", "tm.v", "tm.g", "tm.wkv", "tm.gn", "tm.o", "cm.k", "cm.r", "cm.v"];
 
-    /// Two positions of a prompt and one generated, two layers; each digest tells its place.
+    /// Two positions of a prompt and one generated, two layers; each digest encodes its position.
     fn steps() -> Vec<StepDigest> {
         let mut steps = Vec::new();
         let mut push = |position: u32, layer: u32, step: &str| {
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(first_difference(2, &right, &right), None);
         for (i, (_, position, layer, step, _)) in right.iter().enumerate() {
             let mut wrong = right.clone();
-            // What follows is wrong as well, as it would be.
+            // Everything after it differs as well, as in a real run.
             wrong[i..].iter_mut().for_each(|(.., digest)| digest.0 ^= 1 << 60);
             let found = first_difference(2, &wrong, &right).unwrap();
             assert_eq!((found.position, found.layer, &found.step), (*position, *layer, step));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_told_in_words() {
+    fn a_difference_is_described_in_words() {
         let mut wrong = steps();
         let last = wrong.len() - 1;
         wrong[last].4.0 ^= 1;

@@ -1,4 +1,4 @@
-//! Correctness on every target: each chosen case on each chosen cell, against the golden streams, bit for bit.
+//! Correctness on every target: each chosen case on each chosen cell, bit for bit against the golden streams.
 
 pub mod diagnose;
 
@@ -8,7 +8,7 @@ use crate::definitions::metrics::KERNELS;
 use crate::records::Row;
 use crate::records::journal::Done;
 use crate::targets::runner::{Reply, Runner};
-use crate::targets::{Ask, Cell, Clock, ModelFile, RunError};
+use crate::targets::{Cell, Clock, ModelFile, RunError, RunRequest};
 use crate::workspace::error::Error;
 use crate::workspace::exit::Exit;
 use crate::workspace::process;
@@ -18,29 +18,29 @@ use diagnose::Difference;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One run to make: some cases of one model, or the kernel checks, on one cell.
+/// One run: some cases of one model, or the kernel checks, on one cell.
 struct Task<'a> {
     cell: Cell,
     runner: &'a Runner,
     model: &'a ModelFile,
     cases: Vec<&'a Case>,
     kernels: bool,
-    /// Whether to ask which way the kernels take for the model's shapes: once for a cell and model.
+    /// Whether to ask which kernels are chosen for the model's shapes: once per cell and model.
     layout: bool,
 }
 
-/// What two cells differ in on one case.
+/// The comparison of two cells on one case.
 pub struct Compared<'a> {
     /// The case.
     pub case: &'a Case,
-    /// The first difference, or how many steps agree; else the cell that gave no answer, and why.
+    /// The first difference, or the number of steps that agree; else the cell that gave no answer, and why.
     pub found: Result<Result<usize, Difference>, (Cell, RunError)>,
 }
 
-/// Holds every step of two cells against each other, on each case of the plan.
+/// Compares every step of two cells, on each case of the plan.
 ///
 /// # Errors
-/// On Ctrl-C, or if one of the cells has no runner.
+/// If interrupted, or if one of the cells has no runner.
 pub fn diff<'a>(plan: &Plan<'a>, cells: [Cell; 2]) -> Result<Vec<Compared<'a>>, Error> {
     let progress = Progress::bar("take steps", 2 * plan.cases.len() as u64);
     let mut compared = Vec::new();
@@ -67,10 +67,10 @@ pub fn diff<'a>(plan: &Plan<'a>, cells: [Cell; 2]) -> Result<Vec<Compared<'a>>, 
     Ok(compared)
 }
 
-/// Verifies and returns one row for each cell and case, and one for each cell's kernel checks.
+/// Verifies the plan and returns a row for each cell and case, and one for each cell's kernel checks.
 ///
 /// # Errors
-/// On Ctrl-C, or if the journal cannot be written. Everything that goes wrong with a run is a row.
+/// If interrupted, or if the journal cannot be written. A failure of a run is a row.
 pub fn verify(plan: &Plan) -> Result<Vec<Row>, Error> {
     let tasks = tasks(plan);
     let progress = Progress::bar("verify", tasks.len() as u64);
@@ -109,7 +109,7 @@ fn row_order(row: &Row) -> (usize, String) {
         Row::Skipped { target, variant, workload, .. } | Row::Failed { target, variant, workload, .. } => {
             (position(target, variant), workload.clone().unwrap_or_default())
         }
-        // After all that says what was checked.
+        // After all rows about checks.
         Row::Layout { target, variant, model, matrix, cols, .. } => {
             (Cell::all().count() + position(target, variant), format!("{model} {matrix} {cols}"))
         }
@@ -121,7 +121,7 @@ fn position(target: &str, variant: &str) -> usize {
     Cell::all().position(|cell| cell.target.name == target && cell.variant.name == variant).unwrap_or(usize::MAX)
 }
 
-/// The runs, the slow ones first; emulated targets run case by case, so that all processors have work.
+/// The runs, slow ones first; emulated targets run case by case, so that all processors are busy.
 fn tasks<'a>(plan: &'a Plan<'a>) -> Vec<Task<'a>> {
     let mut tasks = Vec::new();
     for cell in plan.built.runnable(plan.cells) {
@@ -148,7 +148,7 @@ fn tasks<'a>(plan: &'a Plan<'a>) -> Vec<Task<'a>> {
 }
 
 impl Task<'_> {
-    /// Its rows: those of the journal, or of a run that is then written down there.
+    /// Its rows: from the journal, or from a run that is then recorded there.
     fn once(&self, plan: &Plan) -> Result<Vec<Row>, Error> {
         let Some(journal) = plan.journal else { return Ok(self.run(plan)) };
         let of: Vec<&str> = self.cases.iter().map(|case| case.name()).collect();
@@ -172,7 +172,7 @@ impl Task<'_> {
             self.cases.iter().map(|case| Job::Stream(shortened(&case.workload, plan.quick))).collect()
         };
         jobs.extend(self.layout.then_some(Job::Layout));
-        let ask = Ask { model: self.model, jobs, fuel: false, timeout: time_limit(self.cell) };
+        let ask = RunRequest { model: self.model, jobs, fuel: false, timeout: time_limit(self.cell) };
         let reply = self.runner.run(self.cell, &ask);
         if self.kernels {
             return vec![match &reply {
@@ -205,7 +205,7 @@ impl Task<'_> {
         }
     }
 
-    /// The row of the kernel checks: the first that differs from its golden digest is named.
+    /// The row of the kernel checks; a failure names the first that differs from its golden digest.
     fn judge_kernels(&self, plan: &Plan, reply: &Reply) -> Row {
         let failed = |error: String, exit| Row::failed(self.cell, Some(KERNELS), "verify", error, exit);
         if let Some(message) = reply.failures.get(KERNELS) {
@@ -245,13 +245,13 @@ impl Task<'_> {
         }
     }
 
-    /// Where the computation first leaves that of native/generic, as the end of a sentence.
+    /// The first step that differs from native/generic, as the end of a sentence.
     fn diagnose(&self, plan: &Plan, case: &Case, step: usize) -> String {
         let base = Cell::named("native", "generic").zip(plan.built.runners.get("native"));
         let Some((base, base_runner)) = base.filter(|(base, _)| *base != self.cell) else {
             return String::new();
         };
-        // Up to the divergent step the golden tokens are what was chosen, however it was.
+        // Up to the divergent step the golden tokens were chosen, whatever the sampler.
         let asked = diagnose::question(case, step);
         let ours = diagnose::steps(self.cell, self.runner, self.model, &asked);
         let theirs = diagnose::steps(base, base_runner, self.model, &asked);

@@ -1,6 +1,6 @@
-//! The kinds of targets: a folder each, and here its name as a module and the key of its table.
+//! The kinds of targets: one folder each, and below its module and the key of its table.
 //!
-//! A kind's folder has the keys of its table in `ci/targets.toml`, its build, its run and its sizes, behind
+//! A kind's folder has the keys of its table in `ci/targets.toml`, its build, its run and its sizes, implementing
 //! [`Kind`] and [`Launch`](super::Launch).
 
 pub mod native;
@@ -26,7 +26,7 @@ pub(super) struct VariantEntry {
     pub features: String,
 }
 
-/// A macro, because serde finds an unknown key, and its line, only where all known ones are fields of one struct.
+/// A macro, because serde reports an unknown key with its line only if all known keys are fields of one struct.
 macro_rules! kinds {
     ($($key:ident: $kind:ty,)+) => {
         /// A `[[target]]`, with the table of its kind.

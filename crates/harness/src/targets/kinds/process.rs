@@ -1,7 +1,7 @@
-//! What kinds have in common whose runners are processes of this machine.
+//! Helpers for kinds whose runners are processes on this machine.
 
-use super::super::ask::RunError;
 use super::super::kind::Answered;
+use super::super::request::RunError;
 use super::sections;
 use crate::workspace::error::Error;
 use crate::workspace::process::{self, Limits};
@@ -9,15 +9,15 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// Most bytes an answer may have: forty times what the longest has, every step of 400 tokens.
+/// Output limit in bytes: forty times the longest answer, every step of 400 tokens.
 const OUTPUT_LIMIT: usize = 64 << 20;
 
-/// Runs a program that speaks the line format, its answer not yet read.
+/// Runs a program that speaks the line format, without parsing its answer.
 pub(super) fn converse(command: &mut Command, request: &str, timeout: Duration) -> Result<Answered, RunError> {
     let output = process::run(command, request.as_bytes(), Limits { time: timeout, output: OUTPUT_LIMIT })?;
     let all_succeeded = match output.status.code() {
         Some(0) => true,
-        // Without a word of an answer it is not the runner that ended so, but what was to run it.
+        // A status of 1 without output comes not from the runner but from the program that should start it.
         Some(1) if !output.stdout.is_empty() => false,
         _ => {
             let stderr = process::tail(&output.stderr, 5);
@@ -29,7 +29,7 @@ pub(super) fn converse(command: &mut Command, request: &str, timeout: Duration) 
     Ok(Answered { text, all_succeeded, metrics: Vec::new() })
 }
 
-/// The size of a file, and of its sections where it has them.
+/// The size of a file, and of its sections if it has any.
 ///
 /// # Errors
 /// If it cannot be read.

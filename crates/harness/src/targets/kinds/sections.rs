@@ -1,12 +1,11 @@
-//! How large the parts of a built file are: sections of an ELF program, sections of a WASM module.
+//! Sizes of sections of a built file: an ELF program or a WASM module.
 
 use std::collections::BTreeMap;
 
-/// Sizes by kind of section, in bytes; `None` for a file of another format or one that is cut.
+/// Sizes by kind of section, in bytes; `None` for another file format or a truncated file.
 ///
-/// An ELF program's sections are taken together by what they are once loaded: `text` (code), `rodata`, `data`
-/// (written, stored in the file) and `bss` (zeros). A WASM module has `code`, `data`, `custom` (names and the like)
-/// and `other`.
+/// An ELF program's sections are grouped by their use when loaded: `text` (code), `rodata`, `data` (initialised) and
+/// `bss` (zeros). A WASM module has `code`, `data`, `custom` (names and similar) and `other`.
 pub fn sizes(file: &[u8]) -> Option<BTreeMap<&'static str, u64>> {
     match file.get(..4)? {
         b"\x7fELF" => elf(file),
@@ -68,7 +67,7 @@ fn wasm(file: &[u8]) -> Option<BTreeMap<&'static str, u64>> {
     Some(sizes)
 }
 
-/// An unsigned number of seven bits a byte, lowest first, and what follows it.
+/// Decodes an unsigned LEB128 number; returns it with the bytes after it.
 fn leb128(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let mut value = 0;
     for (i, byte) in bytes.iter().take(5).enumerate() {

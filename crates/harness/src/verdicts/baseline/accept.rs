@@ -1,4 +1,4 @@
-//! The committed baselines, read all at once and changed by an acceptance.
+//! The committed baselines: loaded together, and changed by an acceptance.
 
 use super::file::{Accepted, Baseline, Change};
 use crate::records::counter::Counter;
@@ -13,16 +13,16 @@ use crate::workspace::{Workspace, read_text, write_atomic};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Where a target's file lies.
+/// Path of a target's baseline.
 pub fn path(workspace: &Workspace, target: &str) -> PathBuf {
     workspace.root.join("ci/baselines").join(format!("{target}.json"))
 }
 
-/// Every committed baseline, by target: what lies in `<target>.json`. What an editor or a person put beside it, such as
-/// `native.json~` or `native.bak`, is no baseline.
+/// Every committed baseline, by target: the files `<target>.json`. Files that an editor or a user left beside them,
+/// such as `native.json~` or `native.bak`, are ignored.
 ///
 /// # Errors
-/// For a file that cannot be read, or whose name ends with `.json` and is no target's.
+/// If a file cannot be read, or its name ends with `.json` and is not a target's.
 pub fn load(workspace: &Workspace) -> Result<BTreeMap<String, Baseline>, Error> {
     load_folder(&workspace.root.join("ci/baselines"))
 }
@@ -46,12 +46,12 @@ fn load_folder(folder: &Path) -> Result<BTreeMap<String, Baseline>, Error> {
     Ok(all)
 }
 
-/// Writes counters into the baselines with who, when and why; returns what changed, by target.
+/// Writes counters into the baselines with who, when and why; returns the changes, by target.
 ///
-/// `replaced` says which rows the counters stand for: one of those that is not counted any more goes.
+/// `replaced` selects the rows that the counters replace: a selected row that is no longer counted is removed.
 ///
 /// # Errors
-/// For a reason without a word, or a file that cannot be read or written.
+/// If the reason is empty, or a file cannot be read or written.
 pub fn accept(
     workspace: &Workspace,
     counters: &[Counter],

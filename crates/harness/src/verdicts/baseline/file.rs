@@ -1,4 +1,4 @@
-//! The file of a target's accepted counters: its text, and what an acceptance changes in it.
+//! The format of a target's baseline, and how an acceptance changes it.
 
 use crate::definitions::metrics::{COUNTERS, SIZE};
 use crate::records::counter::Counter;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// Version of the file's format.
 pub const SCHEMA: u64 = 1;
 
-/// The accepted counters of a target.
+/// The baseline of a target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Baseline {
@@ -25,15 +25,15 @@ pub struct Baseline {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accepted {
-    /// By whom, as git knows them.
+    /// The user, as configured in git.
     pub who: String,
     /// When, UTC, ISO 8601.
     pub when: String,
-    /// Commit that the counters are of, with a mark if the tree had changes beside it.
+    /// Commit of the counters, with a mark if the tree had local changes.
     pub commit: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// What changed.
+    /// The changes.
     pub changes: Vec<Change>,
 }
 
@@ -41,13 +41,13 @@ pub struct Accepted {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
-    /// Which.
+    /// Name of the counter.
     pub row: String,
-    /// Its value before; none for a new one.
+    /// The old value; none for a new counter.
     pub from: Option<u64>,
-    /// Its value now; none for one that is gone.
+    /// The new value; none for a removed counter.
     pub to: Option<u64>,
-    /// What the value now depends on; none for one that is gone, and in acceptances before this was written down.
+    /// The key of the new value; none for a removed counter, and in acceptances from before the field existed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<BTreeMap<String, String>>,
 }
@@ -57,10 +57,10 @@ impl Baseline {
         Baseline { schema: SCHEMA, history: Vec::new(), rows: Vec::new() }
     }
 
-    /// Reads a file's text; `target` is the one that its name says.
+    /// Parses a file's text; `target` is taken from its name.
     ///
     /// # Errors
-    /// As a sentence: a cut or altered file, another schema, a row twice or of another target.
+    /// A message: the file is truncated or altered, has another schema, or a row is repeated or of another target.
     pub fn parse(target: &str, text: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Head {
@@ -85,7 +85,7 @@ impl Baseline {
         Ok(baseline)
     }
 
-    /// The file's text: a line for each row and acceptance, so that a change shows as those lines.
+    /// The file's text, with a line for each row and acceptance, so that a diff shows only the changed lines.
     pub fn to_text(&self) -> Result<String, serde_json::Error> {
         let lines = |items: Vec<String>| items.iter().map(|item| format!("\n{item}")).collect::<Vec<_>>().join(",");
         let history = self.history.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
@@ -93,10 +93,10 @@ impl Baseline {
         Ok(format!("{{\"schema\":{},\n\"history\":[{}],\n\"rows\":[{}]}}\n", self.schema, lines(history), lines(rows)))
     }
 
-    /// Puts counters in the place of the rows that `replaced` says, and tells what changed. The order is that of the
-    /// names, so that it does not depend on the run.
+    /// Replaces the rows that `replaced` selects with counters, and returns the changes. The order is that of the
+    /// names, so it does not depend on the run.
     ///
-    /// `lacking` says which rows are of variants that this machine cannot run.
+    /// `lacking` selects the rows of variants that this machine cannot run.
     pub(super) fn accept(
         &mut self,
         counters: &[Counter],
@@ -120,7 +120,7 @@ impl Baseline {
             }
             self.rows.push(counter.clone());
         }
-        // What cannot be counted here may have moved with what was.
+        // A counter that cannot be counted here may have changed together with the others.
         let moved = |row: &Counter| {
             let same = |counter: &&Counter| {
                 counter.target == row.target && counter.variant != row.variant && counter.name()[2..] == row.name()[2..]
@@ -144,7 +144,7 @@ impl Baseline {
     }
 }
 
-/// Why a metric is none that is gated, naming the nearest that is.
+/// The error for a metric that the gate does not check, with the nearest one.
 fn unknown_metric(metric: &str) -> Option<String> {
     let known = || COUNTERS.into_iter().chain([SIZE]);
     if known().any(|name| name == metric) {

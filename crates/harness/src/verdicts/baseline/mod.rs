@@ -1,4 +1,4 @@
-//! Accepted counters: `ci/baselines/<target>.json`, with who accepted what, when and why.
+//! Baselines: the accepted counters in `ci/baselines/<target>.json`, with who accepted what, when and why.
 
 mod accept;
 mod file;

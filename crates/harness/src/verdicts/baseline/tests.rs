@@ -108,7 +108,7 @@ fn only_the_file_of_a_target_is_its_baseline() {
     {
         beside(name, text(9).as_bytes());
     }
-    // What vim and emacs keep while a file is edited.
+    // Files of vim and emacs while a file is edited.
     beside(".native.json.swp", b"b0VIM 9.0\0\xff");
     beside("#native.json#", b"{");
     std::os::unix::fs::symlink("me@here.1:2", path(&workspace, "x").with_file_name(".#native.json")).unwrap();
@@ -140,7 +140,7 @@ fn a_bad_file_is_named_and_ends_with_2() {
         let error = load(&workspace).unwrap_err();
         assert_eq!(error.exit().code(), 2, "{bad}");
         assert!(error.to_string().contains("ci/baselines/native.json: "), "{error}");
-        // Nothing is written over a file that cannot be read.
+        // A file that cannot be read is not overwritten.
         let taken = accept(&workspace, &[counter("a", 1)], |_| true, "why", &Provenance::default());
         assert_eq!(taken.unwrap_err().exit().code(), 2);
         assert_eq!(std::fs::read_to_string(path(&workspace, "native")).unwrap(), bad);

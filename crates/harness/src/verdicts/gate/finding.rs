@@ -1,36 +1,36 @@
-//! What the gate says of one counter.
+//! The gate's finding for one counter.
 
 use crate::definitions::metrics::is_tick;
 use crate::records::counter::Counter;
 use crate::workspace::exit::Exit;
 use serde::{Deserialize, Serialize};
 
-/// What became of one counter. The order is that of the table: what matters comes first.
+/// The verdict for one counter, in the order of the table: the most important first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Above a cap that no acceptance lifts.
+    /// Above a cap, which accepting a baseline does not lift.
     OverCap,
-    /// More than the threshold allows.
+    /// Rose by more than the threshold allows.
     Regression,
-    /// Accepted once, not counted now.
+    /// In the baseline, but not counted now.
     Missing,
-    /// Counted, but never accepted.
+    /// Counted, but not in the baseline.
     NoBaseline,
-    /// About a workload or cell that there is no more.
+    /// For a workload or cell that no longer exists.
     Stale,
     /// Counted with another model, compiler or counting tool.
     NotComparable,
-    /// Moved since its acceptance, as others did that were accepted on a machine which cannot run this variant.
+    /// Changed since its acceptance, as did others that were accepted on a machine that cannot run this variant.
     Unconfirmed,
-    /// Less by more than the threshold.
+    /// Fell by more than the threshold.
     Improvement,
-    /// As accepted, within the threshold.
+    /// Equal to the baseline, within the threshold.
     Unchanged,
 }
 
 impl Status {
-    /// What it means for the command.
+    /// The resulting exit code of a command.
     pub fn exit(self) -> Exit {
         match self {
             Status::OverCap | Status::Regression => Exit::Regression,
@@ -40,7 +40,7 @@ impl Status {
         }
     }
 
-    /// Its name, as the verdict file has it.
+    /// Its name in the verdict file.
     pub fn name(self) -> &'static str {
         match self {
             Status::OverCap => "over_cap",
@@ -68,30 +68,30 @@ pub struct Finding {
     pub workload: String,
     /// Phase or section.
     pub phase: String,
-    /// What was counted.
+    /// Metric.
     pub metric: String,
-    /// In what.
+    /// Unit.
     pub unit: String,
-    /// The accepted value.
+    /// The baseline.
     pub baseline: Option<u64>,
     /// The value now.
     pub value: Option<u64>,
-    /// What became of it.
+    /// The verdict.
     pub status: Status,
-    /// Why, as a sentence.
+    /// The reason.
     pub sentence: String,
-    /// What became of each step that it is made of, the farthest moved first; none where a side does not know them.
+    /// The change of each of its steps, the largest first; empty if either side lacks them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartChange>,
 }
 
-/// One step of what was counted, on both sides.
+/// One step of a counter, on both sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartChange {
     /// Its name.
     pub part: String,
-    /// The accepted value.
+    /// The baseline.
     pub baseline: u64,
     /// The value now.
     pub value: u64,
@@ -115,30 +115,30 @@ impl std::fmt::Display for PartChange {
 }
 
 impl Finding {
-    /// The change as a share; none where a side is missing or the accepted value is 0.
+    /// Relative change; `None` if either value is missing or the baseline is 0.
     pub fn change(&self) -> Option<f64> {
         let (baseline, value) = self.baseline.zip(self.value)?;
         (baseline > 0).then(|| value as f64 / baseline as f64 - 1.0)
     }
 
-    /// Whether there is something to tell: the value is not the accepted one. The resident set never quite is, so it
-    /// has to leave its threshold first.
+    /// Whether there is a change to report. The resident set is never exactly equal, so it must exceed its threshold
+    /// first.
     pub fn moved(&self) -> bool {
         (self.baseline != self.value && self.metric != "peak_memory") || self.status != Status::Unchanged
     }
 
-    /// Whether it is a count that left its threshold, so that it matters which steps did.
+    /// Whether it is a counter beyond its threshold, so that its steps matter.
     pub fn wants_parts(&self) -> bool {
         let left = matches!(self.status, Status::OverCap | Status::Regression | Status::Improvement);
         left && self.baseline.is_some() && is_tick(&self.metric)
     }
 
-    /// Whether it is about this counter.
+    /// Whether it is for this counter.
     pub fn is_of(&self, counter: &Counter) -> bool {
         [&self.target, &self.variant, &self.workload, &self.phase, &self.metric] == counter.name()
     }
 
-    /// The steps in words, the farthest moved first: `ternary +2.30 % (+45155), head 0`.
+    /// The steps as text, the largest change first: `ternary +2.30 % (+45155), head 0`.
     pub fn parts_in_words(&self) -> String {
         if self.parts.is_empty() {
             return "its steps are not known, only the total".into();

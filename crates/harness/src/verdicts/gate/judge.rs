@@ -1,4 +1,4 @@
-//! Counters held against accepted ones, row by row.
+//! Compares counters with their baseline, row by row.
 
 use super::finding::{Finding, PartChange, Status};
 use crate::definitions::thresholds::Thresholds;
@@ -7,17 +7,17 @@ use crate::targets::Cell;
 use crate::workspace::exit::Exit;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the gate is to look at.
+/// The scope of a gate.
 pub struct Scope<'a> {
-    /// Whether a row is among what was asked for.
+    /// Whether a row is selected.
     pub selected: &'a dyn Fn(&Counter) -> bool,
-    /// Why a row could not be counted here, where that is known and has a row of its own.
+    /// Whether a row could not be counted here for a reason that has a row of its own.
     pub excused: &'a dyn Fn(&Counter) -> bool,
-    /// Why a row is about something that there is no more, as a sentence.
+    /// Why a row is stale, if its workload or cell no longer exists.
     pub stale: &'a dyn Fn(&Counter) -> Option<String>,
 }
 
-/// Judges counters against accepted rows; movers come first, the largest change first.
+/// Judges counters against the baseline; the largest change comes first.
 pub fn judge(thresholds: &Thresholds, accepted: &[Counter], counters: &[Counter], scope: &Scope) -> Vec<Finding> {
     let mut findings = Vec::new();
     for counter in counters {
@@ -70,7 +70,7 @@ fn judge_counter(thresholds: &Thresholds, row: Option<&Counter>, counter: &Count
     }
 }
 
-/// The steps of two counters, the farthest moved first, where both know theirs.
+/// The steps of two counters, the largest change first, if both have them.
 fn parts(accepted: &Counter, now: &Counter) -> Vec<PartChange> {
     if accepted.parts.is_empty() || now.parts.is_empty() || accepted.value == now.value {
         return Vec::new();
@@ -87,15 +87,15 @@ fn parts(accepted: &Counter, now: &Counter) -> Vec<PartChange> {
     changes
 }
 
-/// What the keys of two counters differ in, if they do.
+/// The fields in which the keys of two counters differ, if any.
 pub fn differing_key(accepted: &Counter, now: &Counter) -> Option<String> {
     let name = accepted.key.keys().chain(now.key.keys()).find(|name| accepted.key.get(*name) != now.key.get(*name))?;
     let show = |counter: &Counter| counter.key.get(name).map_or("nothing".to_string(), |value| format!("`{value}`"));
     Some(format!("{name} was {}, is {} now", show(accepted), show(now)))
 }
 
-/// Takes the findings out that are about variants of which no counter was ever accepted, because no machine that
-/// accepted had such a CPU; returns those variants, by target. A variant that every CPU runs is none of them.
+/// Removes the findings about variants without any accepted counter, because no accepting machine had such a CPU;
+/// returns those variants, by target. A variant that runs on every CPU is never removed.
 pub fn take_unaccepted(findings: &mut Vec<Finding>, accepted: &[Counter]) -> BTreeSet<(String, String)> {
     let known = |finding: &Finding| {
         accepted.iter().any(|row| (&row.target, &row.variant) == (&finding.target, &finding.variant))
@@ -108,7 +108,7 @@ pub fn take_unaccepted(findings: &mut Vec<Finding>, accepted: &[Counter]) -> BTr
     findings.extract_if(.., unaccepted).map(|finding| (finding.target, finding.variant)).collect()
 }
 
-/// The code of all findings.
+/// The exit code of all findings.
 pub fn exit(findings: &[Finding]) -> Exit {
     findings.iter().map(|finding| finding.status.exit()).fold(Exit::Pass, Exit::worst)
 }
@@ -184,14 +184,14 @@ mod tests {
 
     #[test]
     fn what_a_gate_says_does_not_depend_on_the_cpu_that_accepted() {
-        // Accepted where there is no AVX-VNNI; gated where there is.
+        // Accepted on a CPU without AVX-VNNI, gated on one with it.
         let accepted = [counter("avx2", "heap_peak", 5)];
         let now = [counter("avx2", "heap_peak", 5), counter("avx_vnni", "heap_peak", 5)];
         let mut findings = judged(&accepted, &now);
         let unaccepted = take_unaccepted(&mut findings, &accepted);
         assert_eq!(unaccepted, [("native".to_string(), "avx_vnni".to_string())].into());
         assert_eq!(exit(&findings).code(), 0);
-        // A counter that is missing beside others of its variant, and a variant that any CPU runs, are errors.
+        // A single missing counter of a variant, and a missing variant that runs on any CPU, are errors.
         for now in [
             [counter("avx2", "heap_peak", 5), counter("avx2", "allocations", 0)],
             [counter("avx2", "heap_peak", 5), counter("generic", "heap_peak", 5)],
@@ -200,7 +200,7 @@ mod tests {
             assert!(take_unaccepted(&mut findings, &accepted).is_empty());
             assert_eq!(exit(&findings).code(), 2);
         }
-        // Others were accepted again since, elsewhere: no difference is a regression, and none is hidden.
+        // Others were accepted again elsewhere: a difference is no regression, but it is reported.
         let old = Counter { unconfirmed: true, ..counter("avx_vnni", "instructions", 1000) };
         let moved = &judged(std::slice::from_ref(&old), &[counter("avx_vnni", "instructions", 1200)])[0];
         assert_eq!((moved.status, moved.status.exit().code(), moved.moved()), (Status::Unconfirmed, 0, true));

@@ -1,5 +1,4 @@
-//! The gate: counters against their accepted values, row by row. What is missing on either side is an error, never a
-//! pass.
+//! The gate: counters compared with their baseline, row by row. A row missing on either side is an error, never a pass.
 
 mod finding;
 mod judge;

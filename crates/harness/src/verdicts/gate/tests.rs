@@ -1,4 +1,4 @@
-//! Counters of records against counters of records.
+//! Counters of one run's records compared with those of another.
 
 use super::{Scope, Status, exit, judge};
 use crate::definitions::metrics::Direction;
@@ -26,7 +26,7 @@ fn sample(metric: &str, value: u64) -> Row {
 fn counters(fuel: u64, tokens: u64, wasmtime: &str) -> Vec<Counter> {
     let tools = [("wasmtime".to_string(), wasmtime.to_string())].into();
     let mut rows = vec![sample("time", 5), sample("fuel", fuel), sample("tokens", tokens), sample("fuel", fuel + 1)];
-    // What a token needs, and what a part of it took, differ without being a finding.
+    // The work of a token and the cost of its parts differ without a finding.
     rows.extend([sample("bytes", fuel), sample("ternary", fuel), sample("clock", fuel), sample("weights", fuel)]);
     of_records(&Provenance { tools, ..Provenance::default() }, &rows)
 }

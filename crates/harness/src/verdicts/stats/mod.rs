@@ -1,4 +1,4 @@
-//! What is said about a set of samples: the middle and the spread, nothing that assumes a bell curve.
+//! Statistics of a set of samples: median and spread, without assuming a normal distribution.
 
 pub mod paired;
 pub mod random;
@@ -6,7 +6,7 @@ pub mod verdict;
 
 use serde::{Deserialize, Serialize};
 
-/// Five numbers and a deviation over the samples of one quantity.
+/// Five-number summary and deviation of the samples of one quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Summary {
@@ -22,13 +22,13 @@ pub struct Summary {
     pub q3: f64,
     /// Largest sample.
     pub max: f64,
-    /// Median distance from the median.
+    /// Median absolute deviation from the median.
     pub mad: f64,
 }
 
 impl Summary {
-    /// Summarises samples; `None` for no sample at all or one that is not a finite number, because no number
-    /// made from such a set means anything.
+    /// Summarises samples; `None` for an empty set or one with a value that is not finite, because no statistic of such
+    /// a set is meaningful.
     pub fn of(samples: &[f64]) -> Option<Self> {
         if samples.is_empty() || samples.iter().any(|sample| !sample.is_finite()) {
             return None;
@@ -49,13 +49,13 @@ impl Summary {
         })
     }
 
-    /// Distance between the quartiles as a share of the median; 0 where the median is 0.
+    /// Interquartile range relative to the median; 0 if the median is 0.
     pub fn spread(&self) -> f64 {
         if self.median == 0.0 { 0.0 } else { (self.q3 - self.q1) / self.median.abs() }
     }
 }
 
-/// The value below which a share of the sorted samples lies, linear between neighbours.
+/// A quantile of the sorted samples, interpolated linearly.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let at = share * (sorted.len() - 1) as f64;
     let below = at.floor() as usize;

@@ -1,23 +1,23 @@
-//! What is said about pairs: the middle of their ratios, and how far chance could have moved it.
+//! Statistics of pairs: the median of their ratios, with its interval.
 //!
-//! Both sides of a pair ran one after the other, so what was slow for one was slow for the other. The statistic is the
-//! median of the logarithms of the ratios, which one interrupted run cannot move, and its interval is a percentile
-//! bootstrap over whole pairs (Efron 1979): nothing assumes a bell curve.
+//! Both sides of a pair ran consecutively, so a slow machine slowed both. The statistic is the median of the logarithms
+//! of the ratios, which is robust against one disturbed run, and its interval is a percentile bootstrap over whole
+//! pairs (Efron 1979), which does not assume a normal distribution.
 
 use super::quantile;
 use crate::verdicts::stats::random::SplitMix;
 use serde::{Deserialize, Serialize};
 
-/// Resamples of a bootstrap.
+/// Number of bootstrap resamples.
 pub const RESAMPLES: usize = 10_000;
-/// The share of resamples that lies in the interval.
+/// The fraction of resamples inside the interval.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// The ratio of the second side to the first, with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ratio {
-    /// Pairs that it is made from.
+    /// Number of pairs.
     pub pairs: usize,
     /// Lower end of the interval.
     pub low: f64,
@@ -28,8 +28,8 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// Estimates the ratio `b / a` of pairs `(a, b)`; `None` for no pair, or one with a value that is not finite and
-    /// above zero, because nothing made from such a set means anything.
+    /// Estimates the ratio `b / a` of pairs `(a, b)`; `None` for an empty set or one with a value that is not finite
+    /// and above zero, because no statistic of such a set is meaningful.
     pub fn of(pairs: &[(f64, f64)], seed: u64) -> Option<Self> {
         Ratio::resampled(pairs, RESAMPLES, seed)
     }
@@ -52,15 +52,15 @@ impl Ratio {
         })
     }
 
-    /// The farthest that the interval reaches from no difference, as a logarithm.
+    /// The largest distance of the interval's ends from no difference, as a logarithm.
     pub fn reach(&self) -> f64 {
         self.low.ln().abs().max(self.high.ln().abs())
     }
 }
 
-/// Medians of sets of the same size, drawn with replacement.
+/// Medians of resamples of the same size, drawn with replacement.
 ///
-/// The values are sorted, so a resample is how often each was drawn, and its median is found by counting.
+/// The values are sorted, so a resample is a count per value, and its median is found by counting.
 fn resampled_medians(sorted: &[f64], resamples: usize, seed: u64) -> Vec<f64> {
     let n = sorted.len();
     let mut random = SplitMix::new(seed);
@@ -71,7 +71,7 @@ fn resampled_medians(sorted: &[f64], resamples: usize, seed: u64) -> Vec<f64> {
         for _ in 0..n {
             drawn[random.below(n)] += 1;
         }
-        // The values at the two middle places, which are one where n is odd.
+        // The two middle values; the same one if n is odd.
         let (lower, upper) = ((n - 1) / 2, n / 2);
         let mut middle = [f64::NAN; 2];
         let mut before = 0;
@@ -96,7 +96,7 @@ mod tests {
     use super::{Ratio, resampled_medians};
     use crate::verdicts::stats::random::SplitMix;
 
-    /// A run's time: 1 ms with noise to one side, as interruptions give, and now and then a long one.
+    /// A run's time: 1 ms with one-sided noise, as interruptions cause, and a long outlier now and then.
     fn time(random: &mut SplitMix) -> f64 {
         let uniform = |random: &mut SplitMix| (random.bits() >> 11) as f64 / (1_u64 << 53) as f64;
         let noise = -(1.0 - uniform(random)).ln() * 0.02;
@@ -104,7 +104,7 @@ mod tests {
         1e6 * (1.0 + noise + interrupted)
     }
 
-    /// Pairs whose second side takes `ratio` times as long, on a machine that gets slower all the while.
+    /// Pairs whose second side takes `ratio` times as long, on a machine that slows down throughout.
     fn session(pairs: usize, ratio: f64, random: &mut SplitMix) -> Vec<(f64, f64)> {
         let drift = |pair: usize| 1.0 + 0.3 * pair as f64 / pairs as f64;
         (0..pairs).map(|pair| (drift(pair) * time(random), ratio * drift(pair) * time(random))).collect()
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn medians_by_counting_are_medians() {
-        // Of two values a resample has both, or one twice: its median is one of three values, 1 : 2 : 1.
+        // A resample of two values has both, or one twice: its median is one of three values, 1 : 2 : 1.
         let medians = resampled_medians(&[1.0, 3.0], 4000, 9);
         let share = |value: f64| medians.iter().filter(|median| **median == value).count() as f64 / 4000.0;
         assert!((share(1.0) - 0.25).abs() < 0.03 && (share(2.0) - 0.5).abs() < 0.03, "{} {}", share(1.0), share(2.0));

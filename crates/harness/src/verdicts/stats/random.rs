@@ -1,6 +1,6 @@
-//! Chance that can be had again: everything random here comes from a seed that is in the records.
+//! Reproducible random numbers: every seed is in the records.
 
-/// SplitMix64: small, fast, and good enough to shuffle and to resample.
+/// SplitMix64: small, fast, and good enough for shuffling and resampling.
 #[derive(Debug, Clone)]
 pub struct SplitMix(u64);
 
@@ -24,14 +24,14 @@ impl SplitMix {
         ((u128::from(self.bits()) * end as u128) >> 64) as usize
     }
 
-    /// Puts items into another order.
+    /// Shuffles items.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
         }
     }
 
-    /// As many `true` as `false` (one more `true` where `n` is odd), in a random order.
+    /// Equally many `true` and `false` (one more `true` if `n` is odd), in random order.
     pub fn balanced(&mut self, n: usize) -> Vec<bool> {
         let mut sides: Vec<bool> = (0..n).map(|i| i % 2 == 0).collect();
         self.shuffle(&mut sides);

@@ -1,5 +1,5 @@
-//! When a comparison may say "slower": the interval must lie beyond what matters and beyond what the machine gives
-//! for no change at all, in two rounds that know nothing of each other.
+//! When a comparison may say "slower": the interval must lie beyond the smallest relevant change and beyond the noise
+//! of the machine, in two independent rounds.
 
 use super::paired::Ratio;
 use crate::definitions::thresholds::TimeLimits;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Fewest pairs that a round is judged by.
 pub const FEWEST_PAIRS: usize = 20;
 
-/// What a comparison comes to.
+/// The verdict of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -17,18 +17,18 @@ pub enum Verdict {
     Regression,
     /// Faster or smaller, and confirmed.
     Improvement,
-    /// The rounds disagree, or a change that matters can be neither shown nor ruled out.
+    /// The rounds disagree, or a relevant change can be neither shown nor ruled out.
     Inconclusive,
-    /// The machine differs from itself by more than what is looked for, or there are too few pairs.
+    /// The noise of the machine exceeds the change to be found, or there are too few pairs.
     NotMeasurable,
-    /// The two sides do not answer the same question.
+    /// The two sides ran different requests.
     NotComparable,
-    /// No change that matters.
+    /// No relevant change.
     Noise,
 }
 
 impl Verdict {
-    /// What it means for a command.
+    /// The resulting exit code of a command.
     pub fn exit(self) -> Exit {
         match self {
             Verdict::Regression => Exit::Regression,
@@ -37,7 +37,7 @@ impl Verdict {
         }
     }
 
-    /// Its name, as records have it.
+    /// Its name in records.
     pub fn name(self) -> &'static str {
         match self {
             Verdict::Regression => "regression",
@@ -50,12 +50,12 @@ impl Verdict {
     }
 }
 
-/// Both sides of a comparison over some pairs, and the first side against itself in the same session.
+/// A comparison of both sides over some pairs, and of the first side with itself in the same session.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evidence {
     /// The second side over the first.
     pub change: Ratio,
-    /// The first side over the first.
+    /// The first side over itself.
     pub noise: Ratio,
 }
 
@@ -65,7 +65,7 @@ impl Evidence {
         limits.floor.ln_1p().max(self.noise.reach())
     }
 
-    /// What these pairs say alone.
+    /// The verdict of these pairs alone.
     pub fn judge(&self, limits: TimeLimits) -> Verdict {
         let (low, high) = (self.change.low.ln(), self.change.high.ln());
         let margin = self.margin(limits);
@@ -88,8 +88,8 @@ impl Evidence {
 
 /// The verdict over one round, or over two and their pairs taken together.
 ///
-/// A change is called only where both rounds call it alike. `pooled` decides everything else, and a change that only
-/// all pairs together show was not confirmed.
+/// A change is reported only if both rounds show it. `pooled` decides everything else; a change that only all pairs
+/// together show is not confirmed.
 pub fn settle(rounds: &[Evidence], pooled: &Evidence, limits: TimeLimits) -> Verdict {
     let changed = |verdict: &Verdict| matches!(verdict, Verdict::Regression | Verdict::Improvement);
     let verdicts: Vec<Verdict> = rounds.iter().map(|round| round.judge(limits)).collect();
@@ -161,7 +161,7 @@ mod tests {
         }
     }
 
-    /// Verdicts over sessions of two rounds of 30 pairs whose second side takes `truth` times as long.
+    /// Number of regressions found in sessions of two rounds of 30 pairs whose second side takes `truth` times as long.
     fn called(truth: f64, sessions: usize) -> usize {
         let mut random = SplitMix::new(21);
         let uniform = |random: &mut SplitMix| (random.bits() >> 11) as f64 / (1_u64 << 53) as f64;

@@ -1,4 +1,4 @@
-//! Other commits of the workspace, each in a folder of its own with builds of its own.
+//! Other commits of the workspace, each in its own folder with its own builds.
 
 use crate::workspace::error::{Error, nearest};
 use crate::workspace::output;
@@ -11,25 +11,25 @@ use std::path::Path;
 /// A version of the workspace, ready to be built.
 #[derive(Debug, Clone)]
 pub struct Checkout {
-    /// What it was asked for by, with its commit where that is another text.
+    /// The name in the request, followed by the commit if that is different.
     pub label: String,
-    /// Its commit; none for the working tree as it is.
+    /// Its commit; none for the working tree.
     pub commit: Option<String>,
     /// Its folders.
     pub workspace: Workspace,
 }
 
-/// The name of the working tree as it is, changes included.
+/// The name of the working tree, including local changes.
 pub const WORKING_TREE: &str = ".";
 
-/// Checks a commit out under the scratch folder, or takes the working tree for `.`. A folder that is there already is
-/// used again: a commit never changes, so its builds stay good.
+/// Checks a commit out below the scratch folder, or uses the working tree for `.`. An existing folder is reused: a
+/// commit never changes, so its builds stay valid.
 ///
-/// A checkout is a repository of its own that borrows the objects of the user's, in which nothing is written: no
-/// worktree is registered there and none is pruned, and its index, branches and settings stay as they are.
+/// A checkout is a repository of its own that borrows objects from the user's without writing to it: no worktree is
+/// registered or pruned there, and its index, branches and settings do not change.
 ///
 /// # Errors
-/// If there is no such commit, or git cannot check it out.
+/// If the commit does not exist, or git cannot check it out.
 pub fn check_out(workspace: &Workspace, reference: &str) -> Result<Checkout, Error> {
     if reference == WORKING_TREE {
         return Ok(Checkout { label: "working tree".into(), commit: None, workspace: workspace.clone() });
@@ -37,7 +37,7 @@ pub fn check_out(workspace: &Workspace, reference: &str) -> Result<Checkout, Err
     let commit = resolve(&workspace.root, reference)?;
     let folder = workspace.scratch().join("ab").join(&commit);
     let checkout = Workspace { root: folder.join("checkout"), target: folder.join("target") };
-    tell_of_earlier(&folder.join("source"));
+    explain_old_worktree(&folder.join("source"));
     if !holds(&checkout, &commit) {
         make(&workspace.root, &folder, &checkout, &commit)?;
     }
@@ -46,7 +46,7 @@ pub fn check_out(workspace: &Workspace, reference: &str) -> Result<Checkout, Err
     Ok(Checkout { label, commit: Some(commit), workspace: checkout })
 }
 
-/// The commit that a person means.
+/// Resolves a name to a commit.
 fn resolve(root: &Path, reference: &str) -> Result<String, Error> {
     let wanted = format!("{reference}^{{commit}}");
     if let Some(commit) = ask_whether(root, &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted])? {
@@ -64,14 +64,14 @@ fn resolve(root: &Path, reference: &str) -> Result<String, Error> {
     )))
 }
 
-/// Whether a folder holds this very commit, unchanged.
+/// Whether a folder contains exactly this commit, unmodified.
 fn holds(checkout: &Workspace, commit: &str) -> bool {
-    // For a folder without a repository of its own the one around it would answer.
+    // In a folder without its own repository, git would use the enclosing one.
     let own = checkout.root.join(".git").is_dir();
     own && git::state(checkout).is_ok_and(|state| state.commit == commit && state.changes.is_none())
 }
 
-/// Makes a checkout, in a temporary folder first, so that an interrupted one is never mistaken for a complete one.
+/// Creates a checkout, first in a temporary folder, so that an interrupted one is never mistaken for a complete one.
 fn make(from: &Path, folder: &Path, checkout: &Workspace, commit: &str) -> Result<(), Error> {
     make_folder(folder)?;
     let text = |output: Output| String::from_utf8_lossy(&output.stdout).trim().to_string();
@@ -81,7 +81,7 @@ fn make(from: &Path, folder: &Path, checkout: &Workspace, commit: &str) -> Resul
     let root = part.path();
     ask(root, &["init", "--quiet", "--template=", &format!("--object-format={format}")])?;
     write_atomic(&root.join(".git/objects/info/alternates"), format!("{objects}\n").as_bytes())?;
-    // A shallow clone has no commits before it, and a checkout needs none.
+    // A shallow clone ends at this commit; a checkout needs no history.
     write_atomic(&root.join(".git/shallow"), format!("{commit}\n").as_bytes())?;
     ask(root, &["update-ref", "--no-deref", "HEAD", commit])?;
     ask(root, &["read-tree", "--reset", "-u", commit])?;
@@ -96,8 +96,9 @@ fn make(from: &Path, folder: &Path, checkout: &Workspace, commit: &str) -> Resul
     Err(Error::Refused(format!("git did not check {commit} out whole into {root}: remove that folder and try again")))
 }
 
-/// Says how to remove the worktree that earlier versions registered in the user's repository. Only the user does that.
-fn tell_of_earlier(worktree: &Path) {
+/// Prints how to remove a worktree that earlier versions registered in the user's repository. Only the user may do
+/// that.
+fn explain_old_worktree(worktree: &Path) {
     if worktree.join(".git").is_file() {
         let worktree = worktree.display();
         output::err(format_args!(

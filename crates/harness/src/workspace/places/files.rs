@@ -1,33 +1,33 @@
-//! How a file is written so that it is never seen half-written.
+//! Writing files atomically.
 
 use crate::workspace::error::Error;
 use crate::workspace::programs::process::owner::Identity;
 use std::io::Write;
 use std::path::Path;
 
-/// Prefix of a file that is still being written; its run's identity follows.
+/// Prefix of a temporary file; the run's identity follows.
 pub(super) const PREFIX: &str = ".bitstate-";
-/// Suffix of such a file.
+/// Suffix of a temporary file.
 pub(super) const SUFFIX: &str = ".tmp";
 
-/// Makes a folder and those above it.
+/// Creates a folder and its parents.
 ///
 /// # Errors
-/// If it cannot be made.
+/// If it cannot be created.
 pub fn make_folder(folder: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(Error::io("make the folder", folder))
 }
 
-/// Writes a file whole or not at all: beside it first, then renamed over it.
+/// Writes a file atomically: to a temporary file beside it, then renamed over it.
 ///
 /// # Errors
-/// If the folder cannot be made or the file not be written.
+/// If the folder cannot be created or the file cannot be written.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("."));
     make_folder(folder)?;
     let mut file = temporary_file(folder)?;
     file.write_all(bytes).map_err(Error::io("write", path))?;
-    // A temporary file is private to its owner; what it becomes is as readable as any other file.
+    // A temporary file is private to its owner; the result has the permissions of any other file.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -38,11 +38,11 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// A file that is to replace another one in a folder. It is removed when dropped; its name shows whether a killed run left
-/// it.
+/// A temporary file that is to replace another one in a folder. It is removed when dropped; its name identifies the
+/// run, so that one left by a killed run can be removed.
 ///
 /// # Errors
-/// If it cannot be made.
+/// If it cannot be created.
 pub fn temporary_file(folder: &Path) -> Result<tempfile::NamedTempFile, Error> {
     let prefix = format!("{}{}-", PREFIX, Identity::own());
     let file = tempfile::Builder::new().prefix(&prefix).suffix(SUFFIX).tempfile_in(folder);

@@ -1,4 +1,4 @@
-//! Where things lie.
+//! The folders of a workspace.
 
 use super::files::make_folder;
 use crate::workspace::error::Error;
@@ -6,23 +6,23 @@ use crate::workspace::programs::process::owner::Identity;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
-/// The folder for temporary folders, below the scratch folder; one for each run in it.
+/// The folder for temporary folders, below the scratch folder, with one folder per run.
 pub(super) const FOLDER: &str = "tmp";
 
 /// The folders of the workspace.
 #[derive(Debug, Clone)]
 pub struct Workspace {
-    /// The top folder, where `golden/` and `reports/` lie.
+    /// The root, which contains `golden/` and `reports/`.
     pub root: PathBuf,
     /// Cargo's target folder.
     pub target: PathBuf,
 }
 
 impl Workspace {
-    /// Finds the workspace around the current folder.
+    /// Finds the workspace that contains the current folder.
     ///
     /// # Errors
-    /// If no folder above this one is it.
+    /// If the current folder is not inside a workspace.
     pub fn find() -> Result<Self, Error> {
         let here = std::env::current_dir().map_err(Error::io("find", Path::new(".")))?;
         let from_cargo = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
@@ -35,37 +35,37 @@ impl Workspace {
         Ok(Workspace { root: root.to_path_buf(), target })
     }
 
-    /// Everything the harness makes that is not meant to be kept.
+    /// The folder of everything the harness generates that need not be kept.
     pub fn scratch(&self) -> PathBuf {
         self.target.join("bitstate")
     }
 
-    /// Where this run makes its temporary folders, and where they are found if it is killed.
+    /// The folder of this run's temporary folders, where they can be found if it is killed.
     pub fn temporary(&self) -> PathBuf {
         self.scratch().join(FOLDER).join(Identity::own().to_string())
     }
 
-    /// A new folder there, which goes away when dropped.
+    /// A new temporary folder, removed when dropped.
     ///
     /// # Errors
-    /// If it cannot be made.
+    /// If it cannot be created.
     pub fn temporary_folder(&self) -> Result<tempfile::TempDir, Error> {
         let folder = self.temporary();
         make_folder(&folder)?;
         tempfile::tempdir_in(&folder).map_err(Error::io("make a folder in", &folder))
     }
 
-    /// What the builds said.
+    /// The folder of build logs.
     pub fn logs(&self) -> PathBuf {
         self.scratch().join("logs")
     }
 
-    /// Where something is built that is not built as the harness is.
+    /// The target folder of a build with other flags than the harness.
     pub fn own_build(&self, name: &str) -> PathBuf {
         self.scratch().join("build").join(name)
     }
 
-    /// Model files made from presets.
+    /// Model files generated from presets.
     pub fn models(&self) -> PathBuf {
         self.scratch().join("models")
     }
@@ -80,17 +80,18 @@ impl Workspace {
         self.root.join("reports")
     }
 
-    /// A path as a person in the top folder would write it.
+    /// A path relative to the root, if it is inside.
     pub fn show(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }
 }
 
-/// Cargo's target folder, as an absolute path: a relative one is relative to the folder that cargo was started in.
+/// Cargo's target folder as an absolute path: a relative one is relative to the folder that cargo was started in.
 fn target(here: &Path, root: &Path, variable: Option<OsString>) -> PathBuf {
     let folder = variable.filter(|folder| !folder.is_empty());
     let folder = folder.map_or_else(|| root.join("target"), |folder| here.join(folder));
-    // `crates/../target` is the same folder, but a longer name: programs that are given it count other bytes.
+    // `crates/../target` is the same folder, but a longer path, which would change the counters of programs that get
+    // it.
     let indirect = folder.components().any(|part| part == Component::ParentDir);
     folder.canonicalize().ok().filter(|_| indirect).unwrap_or(folder)
 }
@@ -112,7 +113,7 @@ mod tests {
         make_folder(&root.join("crates")).unwrap();
         make_folder(&root.join("target")).unwrap();
         assert_eq!(target(&root.join("crates"), &root, Some("../target".into())), root.join("target"));
-        // Not the current folder, which an empty name would give.
+        // Not the current folder, which an empty name would mean.
         assert_eq!(of(Some("")), Path::new("/w/target"));
     }
 }

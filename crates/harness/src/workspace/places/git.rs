@@ -1,9 +1,9 @@
-//! Queries to git about a workspace. They write nothing into its repository: not the index, which `git status` would
-//! refresh, not the list of worktrees, nor any other file.
+//! Queries to git about a workspace. They write nothing to its repository: not the index, which `git status` would
+//! refresh, nor the list of worktrees, nor any other file.
 //!
-//! Which repository answers depends on the folder alone. The variables by which a commit hook chooses another one do
-//! not reach git (see [`crate::workspace::programs::environment`]), and changes are found with an index of our own, so that neither a commit
-//! in progress nor a file marked as unchanged can hide one.
+//! The folder alone determines the repository. The variables by which a commit hook chooses another one do not reach
+//! git (see [`crate::workspace::programs::environment`]), and changes are found with a temporary index, so that neither
+//! a commit in progress nor a file marked as unchanged can hide one.
 
 use crate::workspace::error::Error;
 use crate::workspace::places::files::make_folder;
@@ -21,11 +21,11 @@ use std::process::Command;
 use std::time::Duration;
 use time::OffsetDateTime;
 
-/// Settings of a user or a repository that would write something, run something, or change the bytes of a file.
+/// Overrides for settings that would write something, run something, or change the bytes of a file.
 const SETTINGS: [&str; 9] = [
     // A daemon that leaves files in the repository.
     "core.fsmonitor=false",
-    // An index that is shared leaves a part of itself in the repository.
+    // A split index leaves a shared part in the repository.
     "core.splitIndex=false",
     "core.ignoreStat=false",
     "core.sparseCheckout=false",
@@ -36,24 +36,24 @@ const SETTINGS: [&str; 9] = [
     "maintenance.auto=false",
 ];
 
-/// Most file names that are shown where something has changed.
+/// Most file names that a list of changes shows.
 const MOST_SHOWN: usize = 5;
 
-/// What a workspace holds: a commit, and what differs from it.
+/// The state of a workspace: a commit, and the changes to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
     /// The commit.
     pub commit: String,
     /// When it was committed, UTC, ISO 8601.
     pub committed: String,
-    /// Files that are not as in the commit, from the top folder, sorted.
+    /// Files that differ from the commit, by path from the root, sorted.
     pub changed: Vec<String>,
-    /// Digest of these files; none where there are none.
+    /// Digest of these files; none if there are none.
     pub changes: Option<Digest>,
 }
 
 impl State {
-    /// The changed files in words, the first few by name.
+    /// The changed files as text, the first few by name.
     pub fn changed_in_words(&self) -> String {
         let more = self.changed.len().saturating_sub(MOST_SHOWN);
         let shown = self.changed.iter().take(MOST_SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
@@ -61,13 +61,14 @@ impl State {
     }
 }
 
-/// The commit of a workspace and the changes beside it.
+/// The commit of a workspace and its local changes.
 ///
-/// A tracked file counts unless it is a report, which a run writes. A file that git does not know counts where a build,
-/// a run or a verdict can read it; an editor's swap file or a note in the top folder does not.
+/// A tracked file counts unless it is a report, which a run writes. An untracked file counts if a build, a run or a
+/// verdict can read it; an editor's swap file or a note in the root does not.
 ///
 /// # Errors
-/// If git is not installed, the folder is in no repository, git refuses to read it, or a changed file cannot be read.
+/// If git is not installed, the folder is not in a repository, git refuses to read it, or a changed file cannot be
+/// read.
 pub fn state(workspace: &Workspace) -> Result<State, Error> {
     let root = &workspace.root;
     let head = ask(root, &["rev-list", "--max-count=1", "--timestamp", "HEAD"])?;
@@ -82,13 +83,13 @@ pub fn state(workspace: &Workspace) -> Result<State, Error> {
     let index = Index { root, path: &folder.path().join("index") };
     index.ask(&["read-tree", commit])?;
     index.refresh()?;
-    // What is built lies in the target folder, wherever a person put that.
+    // Build results are in the target folder, which may be anywhere.
     let target = workspace.target.strip_prefix(root).ok().filter(|target| !target.as_os_str().is_empty());
     let target = target.map(|target| format!(":(exclude,literal){}", target.display()));
     let of: Vec<&str> = ["--", ".", ":(exclude)reports"].into_iter().chain(target.as_deref()).collect();
     let tracked = ["diff-index", "--name-only", "--no-renames", "--relative", "-z", commit];
     let tracked = index.ask(&[&tracked, &of[..]].concat())?;
-    // By the project's own rules alone: what a user ignores everywhere may still be part of a build.
+    // Only the project's own ignore rules: files ignored by a user's global rules may still be part of a build.
     let unknown = ["ls-files", "--others", "--exclude-per-directory=.gitignore", "-z"];
     let unknown = index.ask(&[&unknown, &of[..]].concat())?;
     let unknown: Vec<&[u8]> = names(&unknown.stdout).collect();
@@ -101,7 +102,7 @@ pub fn state(workspace: &Workspace) -> Result<State, Error> {
     Ok(State { commit: commit.into(), committed, changed, changes })
 }
 
-/// An index of our own for a repository.
+/// A temporary index for a repository.
 struct Index<'a> {
     root: &'a Path,
     path: &'a Path,
@@ -116,11 +117,11 @@ impl Index<'_> {
         start(git(self.root).env("GIT_INDEX_FILE", self.path).args(arguments), arguments)
     }
 
-    /// Looks at every file, so that one which was only touched does not pass for changed.
+    /// Compares the contents of every file, so that a file with only a new modification time does not count as changed.
     fn refresh(&self) -> Result<(), Error> {
         let arguments = ["update-index", "-q", "--refresh"];
         let output = self.run(&arguments)?;
-        // It ends with 1 where a file is changed, which is what comes next, and says nothing then.
+        // It exits with 1 and no message if a file is changed, which the next command lists.
         if output.stderr.trim().is_empty() { Ok(()) } else { succeeded(self.root, &arguments, output).map(|_| ()) }
     }
 }
@@ -131,22 +132,22 @@ fn git(folder: &Path) -> Command {
     command.arg("-C").arg(folder);
     command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
     command.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1").env("GIT_NO_REPLACE_OBJECTS", "1");
-    // A repository of which a part is missing must not be mistaken for the one around it.
+    // A damaged repository must not be mistaken for the enclosing one.
     if let Some(above) = folder.parent().filter(|_| folder.join(".git").symlink_metadata().is_ok()) {
         command.env("GIT_CEILING_DIRECTORIES", above);
     }
     command
 }
 
-/// What git answers in a folder.
+/// The output of a git command in a folder.
 ///
 /// # Errors
-/// If git is not installed or did not succeed, as a sentence with the fix where there is a usual one.
+/// If git is not installed or fails; the message includes the usual fix, if there is one.
 pub fn ask(folder: &Path, arguments: &[&str]) -> Result<Output, Error> {
     succeeded(folder, arguments, start(git(folder).args(arguments), arguments)?)
 }
 
-/// What git answers, where it may also say no: then it ends with 1 and nothing on standard error.
+/// The output of a git query that may fail: it then exits with 1 and without a message.
 ///
 /// # Errors
 /// As [`ask`].
@@ -179,7 +180,7 @@ fn succeeded(folder: &Path, arguments: &[&str], output: Output) -> Result<Output
     Err(Error::Refused(sentence(folder, arguments, &output.stderr)))
 }
 
-/// What git complains about, with the fix.
+/// Git's error message, with the fix.
 fn sentence(folder: &Path, arguments: &[&str], said: &str) -> String {
     let folder = folder.display();
     if said.contains("dubious ownership") {
@@ -208,14 +209,14 @@ fn sentence(folder: &Path, arguments: &[&str], said: &str) -> String {
     format!("`git {what}` failed in {folder}: {}", tail(said, 3))
 }
 
-/// The names in a list that git wrote with `-z`.
+/// Parses a list of names that git wrote with `-z`.
 fn names(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|byte| *byte == 0).filter(|name| !name.is_empty())
 }
 
-/// Whether a build, a run or a verdict can read a file that git does not know, by its name from the top folder. What
-/// the committed sources name is committed too, so these are the files that are found by their place: by cargo, or by
-/// the harness in `ci` and `golden`. `crates` are more folders that have a manifest.
+/// Whether a build, a run or a verdict can read an untracked file, given its path from the root. Files that committed
+/// sources refer to are committed too, so these are files found by their location: by cargo, or by the harness in `ci`
+/// and `golden`. `crates` are further folders with a manifest.
 fn can_be_read(name: &str, crates: &[&str]) -> bool {
     const FOLDERS: [&str; 4] = ["crates", "xtask", "ci", "golden"];
     const FILES: [&str; 4] = ["Cargo.toml", "Cargo.lock", "rust-toolchain", "rust-toolchain.toml"];
@@ -226,21 +227,21 @@ fn can_be_read(name: &str, crates: &[&str]) -> bool {
     (FOLDERS.contains(&top) || crates.contains(&top)) && !name.split('/').any(is_leftover)
 }
 
-/// Top folders with a manifest somewhere: an edited manifest of the workspace may name it.
+/// Top-level folders with a manifest below: a modified workspace manifest may include them.
 fn folders_with_manifest<'a>(names: &[&'a [u8]]) -> Vec<&'a str> {
     let names = names.iter().filter_map(|name| std::str::from_utf8(name).ok());
     names.filter(|name| name.ends_with("/Cargo.toml")).filter_map(|name| Some(name.split_once('/')?.0)).collect()
 }
 
-/// Whether a file's name says that an editor, a merge or a person's copy left it there: hidden, a backup, a swap file.
-/// Cargo looks for none of these, and neither does the harness.
+/// Whether a file's name is that of an editor's, a merge's or a user's copy: hidden, a backup, a swap file. Neither
+/// cargo nor the harness reads these.
 pub fn is_leftover(name: &str) -> bool {
     const ENDINGS: [&str; 8] = ["bak", "old", "orig", "rej", "swp", "swo", "tmp", "save"];
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     name.starts_with(['.', '#']) || name.ends_with('~') || ENDINGS.contains(&ending)
 }
 
-/// A digest of files: their names, what they are and what is in them.
+/// A digest of files: their names, types and contents.
 fn digest(root: &Path, names: &[&[u8]]) -> Result<Digest, Error> {
     let mut digester = Digester::default();
     for name in names {
@@ -255,7 +256,7 @@ fn digest(root: &Path, names: &[&[u8]]) -> Result<Digest, Error> {
     Ok(digester.finish())
 }
 
-/// Adds what is at a path to a digest, piece by piece, and says what it is.
+/// Adds the contents of a path to a digest, and returns its type.
 fn contents(path: &Path, digester: &mut Digester) -> Result<&'static str, Error> {
     let metadata = match path.symlink_metadata() {
         Ok(metadata) => metadata,

@@ -1,8 +1,8 @@
-//! One run at a time in a target folder: what builds, measures or writes holds a lock.
+//! One run at a time in a target folder: a command that builds, measures or writes holds a lock.
 //!
 //! Two runs would otherwise share model files, verdicts, shards, logs and builds. The lock is on an open file, so the
-//! kernel releases it however the run ends. The file says who holds it. A run that the holder started, such as a step of
-//! `ci`, works under the holder's lock.
+//! kernel releases it however the run ends. The file identifies the holder. A run started by the holder, such as a step
+//! of `ci`, works under the holder's lock.
 
 use super::files::make_folder;
 use super::folders::Workspace;
@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 
 /// Pause between two attempts.
 const TURN: Duration = Duration::from_millis(50);
-/// How long a holder may be unknown before that is reported: a new holder is about to write its entry, and the guard of a
-/// killed one is about to end.
+/// How long a holder may be unknown before it is reported: a new holder is about to write its entry, and the guard of a
+/// killed one is about to exit.
 const UNKNOWN: Duration = Duration::from_secs(2);
 
 /// The lock, until it is dropped.
@@ -31,7 +31,7 @@ pub struct Lock {
     file: Option<File>,
 }
 
-/// Who holds a lock, as its file says.
+/// The holder of a lock, as its file identifies it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Holder {
     process: String,
@@ -40,11 +40,11 @@ struct Holder {
 }
 
 impl Lock {
-    /// Takes the lock of a target folder for `command`, and removes what killed runs left there. If another run holds it,
-    /// says so on standard error and waits, or refuses without `wait`.
+    /// Takes the lock of a target folder for `command`, and removes leftovers of killed runs there. If another run
+    /// holds it, reports that on standard error and waits, or refuses without `wait`.
     ///
     /// # Errors
-    /// On Ctrl-C, if the file cannot be used, or if another run holds the lock and is not to be waited for.
+    /// If interrupted, if the file cannot be used, or if another run holds the lock and `wait` is false.
     pub fn take(workspace: &Workspace, command: &str, wait: bool) -> Result<Self, Error> {
         make_folder(&workspace.scratch())?;
         let path = workspace.scratch().join("lock");
@@ -66,7 +66,7 @@ impl Lock {
             let unknown = holder.is_none() && started.elapsed() >= UNKNOWN && told.is_none();
             if holder.is_some() && holder != told || unknown {
                 let holder = holder.unwrap_or_else(Holder::unknown);
-                tell(&holder, workspace, &path, wait)?;
+                report(&holder, workspace, &path, wait)?;
                 told = Some(holder);
             }
             if process::interrupted() {
@@ -93,8 +93,8 @@ impl Drop for Lock {
     }
 }
 
-/// Reports who holds the lock, as an error if it is not to be waited for.
-fn tell(holder: &Holder, workspace: &Workspace, path: &Path, wait: bool) -> Result<(), Error> {
+/// Reports the holder of the lock, as an error without `wait`.
+fn report(holder: &Holder, workspace: &Workspace, path: &Path, wait: bool) -> Result<(), Error> {
     let Holder { command, since, .. } = holder;
     let pid = holder.identity().map_or("unknown".into(), |identity| identity.pid.to_string());
     let folder = workspace.show(&workspace.target);

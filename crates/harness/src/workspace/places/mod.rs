@@ -1,5 +1,5 @@
-//! Where things lie: the folders, files that are written whole, the lock of a target folder, the state of the
-//! repository, checkouts of other commits.
+//! The folders of a workspace, atomic writes, the lock of a target folder, the state of the repository, and checkouts
+//! of other commits.
 
 pub mod checkout;
 pub mod files;

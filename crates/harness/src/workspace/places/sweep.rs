@@ -1,9 +1,9 @@
-//! Removing what runs that were killed left behind: temporary folders, and files that were still being written.
+//! Removes leftovers of killed runs: temporary folders and files.
 //!
-//! The caller holds the [lock](super::lock), so nobody else works in the same target folder. In the checkout itself a run
-//! with another target folder may be writing: there only files of runs that have ended are removed.
+//! The caller holds the [lock](super::lock), so no other run works in the same target folder. In the checkout itself a
+//! run with another target folder may be writing, so there only files of runs that have ended are removed.
 //!
-//! What cannot be removed stays, for the next run: nothing here is an error.
+//! A file that cannot be removed stays for the next run; that is not an error.
 
 use super::files::{PREFIX, SUFFIX};
 use super::folders::{FOLDER, Workspace};
@@ -11,7 +11,7 @@ use crate::workspace::programs::process::owner::Identity;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Removes what all runs before this one left.
+/// Removes the leftovers of all earlier runs.
 pub fn all(workspace: &Workspace) {
     let scratch = workspace.scratch();
     let own = Identity::own().to_string();
@@ -20,15 +20,15 @@ pub fn all(workspace: &Workspace) {
             remove(&entry);
         }
     }
-    // Where versions before this one had their temporary folders.
+    // Temporary folders of earlier versions.
     for old in ["counts", "images"] {
         remove(&scratch.join(old));
     }
-    // And unfinished models of those versions.
+    // And their unfinished models.
     entries(&workspace.models())
         .filter(|file| file.extension().is_some_and(|end| end == "tmp"))
         .for_each(|file| remove(&file));
-    // In the folders that are written into; builds and other checkouts are not, and are large.
+    // Only folders that runs write into; builds and other checkouts are not, and are large.
     for entry in entries(&scratch).filter(|entry| !["ab", "build"].iter().any(|large| entry.ends_with(large))) {
         unfinished(&entry);
     }
@@ -44,13 +44,13 @@ pub fn of_run(scratch: &Path, run: Identity) {
     }
 }
 
-/// A scratch folder, and those of the other commits that are built in it.
+/// A scratch folder, and those of the other commits built below it.
 fn scratches(scratch: &Path) -> impl Iterator<Item = PathBuf> {
     let others = entries(&scratch.join("ab")).map(|commit| commit.join("target/bitstate"));
     std::iter::once(scratch.to_path_buf()).chain(others)
 }
 
-/// Removes the files at and below a path whose writer has ended. Links are not followed.
+/// Removes unfinished files at and below a path whose writer has ended. Links are not followed.
 fn unfinished(path: &Path) {
     if path.is_symlink() {
         return;
@@ -60,14 +60,14 @@ fn unfinished(path: &Path) {
         return;
     }
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    // The names that versions before this one used.
+    // The names of temporary files in earlier versions.
     let old = name.len() == ".tmpAbCdEf.tmp".len() && name.starts_with(".tmp") && name.ends_with(".tmp");
     if old || writer(name).is_some_and(|writer| !writer.is_alive()) {
         remove(path);
     }
 }
 
-/// The run that was writing a file of this name, if it is one that was still being written.
+/// The run that was writing a file, if its name is that of a temporary one.
 fn writer(name: &str) -> Option<Identity> {
     let (writer, _) = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.rsplit_once('-')?;
     Identity::parse(writer)

@@ -1,9 +1,9 @@
-//! Building with cargo, so that the result depends on the checkout alone.
+//! Builds with cargo, so that the result depends on the checkout alone.
 //!
-//! Cargo merges its configuration from every folder above the one it runs in, from the user's home and from the
+//! Cargo merges its configuration from every folder above the current one, from the user's home and from the
 //! environment. Here it runs in the root of the file system, with the checkout's own `.cargo/config.toml` named on the
-//! command line, a home without build settings, and a [declared environment](crate::workspace::programs::environment). Where a program was
-//! put is what cargo itself says, never a path that the harness puts together.
+//! command line, a home without build settings, and a [declared environment](crate::workspace::programs::environment).
+//! Paths of built programs come from cargo's messages; the harness never constructs them.
 
 use crate::workspace::error::Error;
 use crate::workspace::places::files::{make_folder, read_text, write_atomic};
@@ -14,8 +14,7 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Tables of the home's configuration that say how to reach registries, or what cargo prints: they change nothing that
-/// is built.
+/// Tables of the home's configuration that only affect registry access or output, not the build.
 const HARMLESS: [&str; 13] = [
     "alias",
     "cache",
@@ -35,9 +34,9 @@ const HARMLESS: [&str; 13] = [
 /// A cargo command of the toolchain that runs this harness, about a workspace.
 ///
 /// # Errors
-/// If the configuration of cargo's home cannot be read, or a copy without build settings not be made.
+/// If the configuration of cargo's home cannot be read, or a copy without build settings cannot be made.
 pub fn cargo(workspace: &Workspace, verb: &str) -> Result<Command, Error> {
-    // Cargo sets this for what it runs.
+    // Cargo sets this variable for the programs it runs.
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     cargo_by(program.as_ref(), workspace, verb)
 }
@@ -65,13 +64,13 @@ pub fn cargo_by(program: &Path, workspace: &Workspace, verb: &str) -> Result<Com
     Ok(command)
 }
 
-/// Flags separated by spaces, as cargo takes them from the environment.
+/// Space-separated flags, encoded as cargo takes them from the environment.
 pub fn encoded(rustflags: &str) -> String {
     rustflags.split_whitespace().collect::<Vec<_>>().join("\x1f")
 }
 
-/// A folder to take for cargo's home, where the home's configuration would change what is built. It has everything of
-/// the real one but those settings.
+/// A replacement for cargo's home, if its configuration would change the build. It has everything of the real one
+/// except those settings.
 fn home(workspace: &Workspace) -> Result<Option<PathBuf>, Error> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
@@ -79,7 +78,7 @@ fn home(workspace: &Workspace) -> Result<Option<PathBuf>, Error> {
 }
 
 fn without_build_settings(home: &Path, copy: &Path) -> Result<Option<PathBuf>, Error> {
-    // Where both are there, cargo reads the one without an ending.
+    // If both exist, cargo reads the one without an extension.
     let Some(path) = ["config", "config.toml"].map(|name| home.join(name)).into_iter().find(|path| path.is_file())
     else {
         return Ok(None);
@@ -99,7 +98,7 @@ fn without_build_settings(home: &Path, copy: &Path) -> Result<Option<PathBuf>, E
             continue;
         }
         match std::fs::read_link(&to) {
-            // A cache may have kept it from a machine whose home is another one.
+            // A cache may have kept it from a machine with another home.
             Ok(linked) if linked != from => std::fs::remove_file(&to).map_err(Error::io("remove", &to))?,
             _ if to.symlink_metadata().is_ok() => continue,
             _ => {}
@@ -110,29 +109,29 @@ fn without_build_settings(home: &Path, copy: &Path) -> Result<Option<PathBuf>, E
     Ok(Some(copy.to_path_buf()))
 }
 
-/// The tables of a checkout's own `.cargo/config.toml` that change what is built; none where there are none.
+/// The tables of a checkout's own `.cargo/config.toml` that change the build; `None` if there are none.
 pub fn own_build_settings(workspace: &Workspace) -> Option<String> {
     let text = std::fs::read_to_string(workspace.root.join(".cargo/config.toml")).ok()?;
-    // Where it is no TOML cargo says so, before anything is built.
+    // Invalid TOML is reported by cargo, before anything is built.
     let mut table: toml::Table = text.parse().ok()?;
-    // What a program of the checkout finds in its environment is a part of the commit, and told apart by it.
+    // Environment variables of the checkout's programs are part of the commit, which identifies them.
     table.retain(|name, _| name != "env" && !HARMLESS.contains(&name));
     (!table.is_empty()).then(|| toml::to_string(&table).ok()).flatten()
 }
 
-/// What a build is to make.
+/// The artifact that a build must produce.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
     /// The target's name in its package.
     pub name: &'a str,
-    /// The ending of the file that matters; empty for an executable.
+    /// The extension of the file; empty for an executable.
     pub ending: &'a str,
 }
 
-/// Runs a cargo command that builds, and returns the file that it made, or found up to date.
+/// Runs a cargo command that builds, and returns the path of the artifact.
 ///
 /// # Errors
-/// If the build fails, or cargo names no such file.
+/// If the build fails, or cargo's messages do not name the artifact.
 pub fn built(workspace: &Workspace, what: &str, command: &mut Command, wanted: Wanted) -> Result<PathBuf, Error> {
     command.arg("--message-format=json-render-diagnostics");
     let Log { stdout, path } = logged(workspace, what, command)?;
@@ -143,15 +142,15 @@ pub fn built(workspace: &Workspace, what: &str, command: &mut Command, wanted: W
     })
 }
 
-/// Builds a package's program for this machine and returns where it lies.
+/// Builds a package's program for this machine and returns its path.
 ///
 /// # Errors
-/// If the build fails, with the place of its log.
+/// If the build fails, with the path of its log.
 pub fn host_program(workspace: &Workspace, package: &str) -> Result<PathBuf, Error> {
     host_program_with(workspace, package, &[])
 }
 
-/// The same with more of cargo's flags, such as `--features`.
+/// The same with additional cargo flags, such as `--features`.
 ///
 /// # Errors
 /// As [`host_program`].
@@ -201,7 +200,7 @@ mod tests {
 
     const PROGRAM: Wanted = Wanted { name: "probe", ending: "" };
 
-    /// A workspace whose program prints what its build was told.
+    /// A workspace whose program prints how it was built.
     fn workspace(folder: &Path) -> Workspace {
         let root = folder.join("above/root");
         let put = |name: &str, text: &str| write_atomic(&root.join(name), text.as_bytes()).unwrap();
@@ -235,13 +234,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let workspace = workspace(folder.path());
         let whole = said(&workspace);
-        // Folders first, then what lies in them.
+        // Folders first, then their contents.
         for depth in 1..5 {
             let of_depth =
                 |path: &&PathBuf| path.strip_prefix(&workspace.target).unwrap().components().count() == depth;
             for lost in below(&workspace.target).iter().filter(of_depth) {
                 let removed = if lost.is_dir() { std::fs::remove_dir_all(lost) } else { std::fs::remove_file(lost) };
-                // A rebuild since the list was made may have removed it.
+                // A rebuild since the listing may have removed it.
                 if removed.is_ok() {
                     assert_eq!(said(&workspace), whole, "without {}", lost.display());
                 }
@@ -271,7 +270,7 @@ mod tests {
             assert_eq!(std::fs::read_to_string(copy.join("config.toml")).unwrap(), "[net]\noffline = true\n");
             assert_eq!(std::fs::read(copy.join("registry/index")).unwrap(), b"kept");
         }
-        // What another machine's home was linked to is not there.
+        // A link into another machine's home is broken here.
         std::fs::remove_file(copy.join("registry")).unwrap();
         std::os::unix::fs::symlink("/nowhere/registry", copy.join("registry")).unwrap();
         without();

@@ -1,16 +1,16 @@
 //! The environment of every program that the harness starts.
 //!
-//! What is built, counted and timed depends on the commit and on what the records name, never on the shell. So a child
-//! does not inherit the environment: it gets the variables declared here, and those that its caller sets. That keeps
-//! out compiler flags (`RUSTFLAGS`, `CARGO_PROFILE_*`, `CARGO_BUILD_*`), wrappers (`RUSTC_WRAPPER`), repositories chosen
-//! by a commit hook (`GIT_INDEX_FILE`), tools' own options (`VALGRIND_OPTS`), preloaded libraries (`LD_PRELOAD`) and
-//! whatever comes next.
+//! Builds, counters and times depend on the commit and on the fields in the records, never on the shell. So a child
+//! does not inherit the environment: it gets the variables declared here and those that its caller sets. That excludes
+//! compiler flags (`RUSTFLAGS`, `CARGO_PROFILE_*`, `CARGO_BUILD_*`), wrappers (`RUSTC_WRAPPER`), repositories chosen by
+//! a commit hook (`GIT_INDEX_FILE`), tools' own options (`VALGRIND_OPTS`), preloaded libraries (`LD_PRELOAD`) and
+//! anything added in future.
 
 use crate::workspace::programs::process::{guard, owner};
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
-/// Variables that are passed on: where programs, files and the network are, and nothing that changes what is made.
+/// Variables that are passed on: locations of programs and files and network access, none of which changes a result.
 const PASSED: [&str; 24] = [
     "PATH",
     "HOME",
@@ -18,14 +18,14 @@ const PASSED: [&str; 24] = [
     "LOGNAME",
     "TMPDIR",
     "TZ",
-    // Which toolchain: its version stands in the records.
+    // Selects the toolchain, whose version is in the records.
     "CARGO_HOME",
     "RUSTUP_HOME",
     "RUSTUP_TOOLCHAIN",
     "RUSTUP_DIST_SERVER",
     "RUSTUP_UPDATE_ROOT",
     "RUSTUP_AUTO_INSTALL",
-    // The way to registries and mirrors.
+    // Access to registries and mirrors.
     "http_proxy",
     "HTTP_PROXY",
     "https_proxy",
@@ -40,28 +40,28 @@ const PASSED: [&str; 24] = [
     "GIT_SSL_CAINFO",
 ];
 
-/// Families of variables that are passed on: how cargo reaches its registries.
+/// Prefixes of variables that are passed on: how cargo reaches its registries.
 const PASSED_PREFIXES: [&str; 3] = ["CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTR"];
 
-/// Whether a variable of the harness's own environment reaches the programs that it starts.
+/// Whether a variable of the harness's own environment is passed to the programs it starts.
 pub fn is_passed(name: &OsStr) -> bool {
-    // A name that is not UTF-8 is none of ours.
+    // No name in the lists is non-UTF-8.
     name.to_str().is_some_and(|name| {
         let passed = PASSED.contains(&name) || PASSED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
         passed || name == owner::VARIABLE
     })
 }
 
-/// The declared environment, made from the harness's own: sorted, so that a child sees the same block each time.
+/// The declared environment, from the harness's own: sorted, so that every child gets the same block.
 pub fn declared(own: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<(OsString, OsString)> {
     let mut passed: Vec<(OsString, OsString)> = own.into_iter().filter(|(name, _)| is_passed(name)).collect();
-    // Messages are read by the harness: in English, and as UTF-8.
+    // The harness parses messages, so they must be in English and UTF-8.
     passed.push(("LC_ALL".into(), "C.UTF-8".into()));
     passed.sort();
     passed
 }
 
-/// A command with the declared environment. Every program is started by one of these: `clippy.toml` forbids others.
+/// A command with the declared environment. Every program is started with it: `clippy.toml` forbids other ways.
 #[allow(clippy::disallowed_methods, reason = "the one place where a command is made")]
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
@@ -69,7 +69,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// A command that runs this very program again, which declares what its own children get: it inherits everything.
+/// A command that runs this program again with the whole environment; that process declares its children's.
 #[allow(clippy::disallowed_methods, reason = "the harness itself is no child that is measured")]
 pub fn this_program_again(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
@@ -77,7 +77,7 @@ pub fn this_program_again(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// By what a program is found again that this run started; see [`owner`].
+/// The variable that identifies programs started by this run; see [`owner`].
 fn ownership() -> Option<(&'static str, String)> {
     guard::owner().map(|owner| (owner::VARIABLE, owner))
 }
@@ -127,7 +127,7 @@ mod tests {
     fn a_child_has_the_declared_variables_and_those_of_its_caller_alone() {
         let output = command("env").env("OF_THE_CALLER", "1").output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        // Cargo sets variables for a test that no child should see, `CARGO_MANIFEST_DIR` for one.
+        // Cargo sets variables for a test that no child should see, such as `CARGO_MANIFEST_DIR`.
         assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
         let names = text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name);
         let other: Vec<&str> = names.filter(|name| !is_passed(name.as_ref()) && *name != "LC_ALL").collect();

@@ -1,4 +1,4 @@
-//! Running a command whose words are kept in a log.
+//! Running a command with its output in a log.
 
 use super::process::{Limits, ProcessError, run, tail};
 use crate::workspace::error::Error;
@@ -9,19 +9,19 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-/// What a logged command printed, and where all of it lies.
+/// The output of a logged command.
 #[derive(Debug)]
 pub struct Log {
     /// Its standard output.
     pub stdout: String,
-    /// The log, with its standard error too.
+    /// Path of the log, which includes its standard error.
     pub path: PathBuf,
 }
 
-/// Runs a command with its output in a log of its own.
+/// Runs a command and writes its output to its own log.
 ///
 /// # Errors
-/// If it fails, with the place of the log and its end.
+/// If it fails, with the path and the end of the log.
 pub fn logged(workspace: &Workspace, what: &str, command: &mut Command) -> Result<Log, Error> {
     let _spinner = Progress::spinner(what);
     let log = workspace.logs().join(format!("{}.log", what.replace([' ', '/'], "-")));

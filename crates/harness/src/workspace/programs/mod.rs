@@ -1,4 +1,5 @@
-//! How other programs are found, installed, built and run: with limits, in a declared environment, on a chosen processor.
+//! Other programs: finding, installing, building and running them, with limits, in a declared environment, on a chosen
+//! processor.
 
 pub mod cargo;
 pub mod environment;

@@ -1,8 +1,8 @@
-//! The processor that timed runs are pinned to: one of the fastest kind, and no other run's.
+//! The processor that timed runs are pinned to: one of the fastest kind that no other run uses.
 //!
 //! Two checkouts have two target folders and two locks, but share one machine. So a core is reserved by a name in the
-//! abstract namespace of Unix sockets (unix(7)), which needs no file and no rights, and which the kernel releases when the
-//! process ends. Containers with network namespaces of their own do not see each other's names.
+//! abstract namespace of Unix sockets (unix(7)), which needs no file and no privileges, and which the kernel releases
+//! when the process exits. Containers with separate network namespaces do not see each other's names.
 
 use crate::workspace::error::Error;
 use crate::workspace::output;
@@ -28,29 +28,29 @@ pub struct Processor {
     _reserved: Option<UnixListener>,
 }
 
-/// What is known of a processor.
+/// The properties of a processor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Known {
     number: usize,
     /// The first processor of its core: two threads of one core slow each other down.
     core: usize,
-    /// How fast its kind is, against others of this machine: capacity, else most kHz, else 0.
+    /// The speed of its kind relative to others of this machine: capacity, else maximum kHz, else 0.
     speed: u64,
 }
 
 impl Processor {
-    /// Reserves the processor `wanted`, or the last one of the fastest kind, and prints which one to standard error. If
-    /// other runs use it for timed measurements, another core of that kind is taken, as long as one core is left for
-    /// everything else; otherwise this waits, or refuses without `wait`.
+    /// Reserves the processor `wanted`, or the last one of the fastest kind, and prints the choice to standard error.
+    /// If other runs use it for timed measurements, another core of that kind is reserved, as long as one core remains
+    /// for everything else; otherwise this waits, or refuses without `wait`.
     ///
     /// # Errors
-    /// On Ctrl-C, if this process may not run on `wanted`, or if it is taken and not to be waited for.
+    /// If interrupted, if this process may not run on `wanted`, or if it is in use and `wait` is false.
     pub fn reserve(wanted: Option<usize>, wait: bool) -> Result<Self, Error> {
         let known = here()?;
         Processor::claim(&candidates(&known, wanted)?, &known, wait)
     }
 
-    /// Checks that [`reserve`](Processor::reserve) can have the processor `wanted` at all, before any work is done.
+    /// Checks that [`reserve`](Processor::reserve) could reserve the processor `wanted`, before any work is done.
     ///
     /// # Errors
     /// If this process may not run on it.
@@ -84,12 +84,12 @@ impl Processor {
         }
     }
 
-    /// Its number, as the system counts them.
+    /// Its number in the system.
     pub fn number(&self) -> usize {
         self.number
     }
 
-    /// Pins this thread, and so the processes that it starts, to the processor; `None` if the system refuses that.
+    /// Pins this thread, and so the processes it starts, to the processor; `None` if the system refuses.
     pub(crate) fn pin(&self) -> Option<usize> {
         let mut one = CpuSet::new();
         one.set(self.number);
@@ -98,7 +98,7 @@ impl Processor {
     }
 }
 
-/// What is known of the processors that this thread may run on.
+/// The processors that this thread may run on.
 fn here() -> Result<Vec<Known>, Error> {
     Ok(allowed()?.into_iter().map(|number| Known::of(number, Path::new(SYSTEM))).collect())
 }
@@ -134,7 +134,7 @@ fn candidates(known: &[Known], wanted: Option<usize>) -> Result<Vec<Known>, Erro
     Ok(candidates)
 }
 
-/// Which processor was chosen and, if there are several kinds, why.
+/// The chosen processor and, if there are several kinds, its kind.
 fn said(chosen: &Known, known: &[Known]) -> String {
     let number = chosen.number;
     let of_kind = |faster: bool| -> Vec<usize> {
@@ -148,7 +148,7 @@ fn said(chosen: &Known, known: &[Known]) -> String {
     format!("timed runs are pinned to processor {number}, of {kind} ({}; others: {})", ranges(&same), ranges(&other))
 }
 
-/// Numbers in order, as the system writes them: `0-3,6`.
+/// Sorted numbers as ranges, in the system's format: `0-3,6`.
 fn ranges(numbers: &[usize]) -> String {
     let runs = numbers.chunk_by(|a, b| a + 1 == *b);
     let show = |run: &[usize]| match run {
@@ -174,7 +174,7 @@ fn address(core: usize) -> io::Result<SocketAddr> {
     SocketAddr::from_abstract_name(format!("bitstate-core-{core}"))
 }
 
-/// Reserves a core; `None` if another process has it. On a system without such sockets nothing is reserved.
+/// Reserves a core; `None` if another process has it. Without such sockets nothing is reserved.
 fn reserve(core: usize) -> Option<Option<UnixListener>> {
     match address(core).and_then(|address| UnixListener::bind_addr(&address)) {
         Ok(listener) => Some(Some(listener)),
@@ -183,7 +183,7 @@ fn reserve(core: usize) -> Option<Option<UnixListener>> {
     }
 }
 
-/// Says that processors are in use, and by whom the first one is.
+/// A message that processors are in use, with the process that uses the first one.
 fn busy(candidates: &[Known]) -> String {
     let numbers: Vec<usize> = candidates.iter().rev().map(|cpu| cpu.number).collect();
     let holder = candidates.first().and_then(|cpu| {
@@ -215,9 +215,9 @@ mod tests {
     fn the_last_of_the_fastest_kind_comes_first_and_a_core_is_left_for_the_rest() {
         assert_eq!(numbers(&machine(&[(0, 0, 1024), (1, 1, 1024)])), [1]);
         assert_eq!(numbers(&machine(&[(3, 3, 0)])), [3], "there is only one");
-        // Two threads a core.
+        // Two threads per core.
         assert_eq!(numbers(&machine(&[(0, 0, 5), (1, 1, 5), (2, 0, 5), (3, 1, 5)])), [3]);
-        // Two fast cores of two threads, then two slow ones.
+        // Two fast cores with two threads, then two slow ones.
         let hybrid = machine(&[(0, 0, 5700), (1, 0, 5700), (2, 2, 5700), (3, 2, 5700), (4, 4, 4300), (5, 5, 4300)]);
         assert_eq!(numbers(&hybrid), [3, 1]);
         assert_eq!(
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_core_that_is_taken_is_waited_for_or_refused_and_another_one_is_taken_first() {
-        // No machine has these, so no run on this one is in the way.
+        // No machine has such numbers, so no run on this one can conflict.
         let core = 1 << 30 | std::process::id() as usize;
         let known = machine(&[(7, core, 0)]);
         let first = Processor::claim(&known, &known, false).unwrap();

@@ -1,4 +1,4 @@
-//! Installing what is missing where that is possible, and saying exactly what to do where it is not.
+//! Installs missing tools if possible, and otherwise prints the exact command.
 
 use crate::workspace::error::Error;
 use crate::workspace::places::files::write_atomic;
@@ -9,16 +9,16 @@ use crate::workspace::programs::tools::{Tool, said};
 use crate::workspace::progress::Progress;
 use std::time::Duration;
 
-/// What setting up found and did.
+/// The result of a set-up.
 #[derive(Debug, Default)]
 pub struct Setup {
-    /// Packages installed now.
+    /// Packages installed by it.
     pub installed: Vec<String>,
-    /// What is still missing, with the command that installs it.
+    /// Tools still missing, with the command that installs each.
     pub missing: Vec<(&'static Tool, String)>,
-    /// Whether this machine lets the harness install packages.
+    /// Whether the harness may install packages on this machine.
     pub can_install: bool,
-    /// What went wrong while installing.
+    /// The installation error, if any.
     pub trouble: Option<String>,
 }
 
@@ -32,7 +32,7 @@ fn is_debian(os_release: &str) -> bool {
     os_release.lines().any(|line| line == "ID=debian")
 }
 
-/// The command that installs what a tool comes with.
+/// The command that installs a tool.
 pub fn advice(tool: &Tool) -> String {
     let debian = (!tool.packages.is_empty())
         .then(|| format!("on Debian 12, as root: apt-get install --no-install-recommends {}", tool.packages.join(" ")));
@@ -40,11 +40,11 @@ pub fn advice(tool: &Tool) -> String {
     rustup.into_iter().chain(debian).collect::<Vec<_>>().join("; or ")
 }
 
-/// Installs what `needed` lacks. On a machine where that is not possible nothing is changed.
+/// Installs the missing tools among `needed`. On a machine where that is not possible nothing is changed.
 ///
 /// # Errors
-/// If the log cannot be written, or on Ctrl-C. A failed installation is no error here: what is missing is then
-/// in the answer, and the cells that need it are skipped by name.
+/// If the log cannot be written, or if interrupted. A failed installation is not an error: the result lists what is
+/// missing, and the cells that need it are skipped by name.
 pub fn set_up(workspace: &Workspace, needed: &[&'static Tool]) -> Result<Setup, Error> {
     let mut setup = Setup { can_install: can_install(), ..Setup::default() };
     let missing = || needed.iter().copied().filter(|tool| tool.find().is_none()).collect::<Vec<_>>();
@@ -63,7 +63,7 @@ pub fn set_up(workspace: &Workspace, needed: &[&'static Tool]) -> Result<Setup, 
             }
         }
     }
-    // What packages did not bring may come from rustup, which needs no root, only a network.
+    // The rest may come from rustup, which needs no root, only a network.
     for triple in missing().iter().filter_map(|tool| tool.rustup_target()) {
         if said(command("rustup").arg("--version")).is_none() {
             break;
@@ -79,7 +79,7 @@ pub fn set_up(workspace: &Workspace, needed: &[&'static Tool]) -> Result<Setup, 
     Ok(setup)
 }
 
-/// Runs apt; what went wrong is returned as a sentence.
+/// Runs apt; returns the error message, if any.
 fn install(workspace: &Workspace, packages: &[&str]) -> Result<Option<String>, Error> {
     let log_path = workspace.logs().join("setup.log");
     let limits = Limits { time: Duration::from_secs(1200), output: 16 << 20 };
@@ -95,7 +95,7 @@ fn install(workspace: &Workspace, packages: &[&str]) -> Result<Option<String>, E
         match run(&mut command, b"", limits) {
             Ok(output) => {
                 log += &format!("$ {label}\n{}{}\n", String::from_utf8_lossy(&output.stdout), output.stderr);
-                // A mirror that does not answer to `update` may still have served its lists before.
+                // After a failed `update`, the lists of an earlier one may still suffice.
                 if !output.status.success() && arguments[0] == "install" {
                     trouble = Some(format!("{label} failed; the log is {}", log_path.display()));
                 }
@@ -113,7 +113,7 @@ mod tests {
     use super::is_debian;
 
     #[test]
-    fn debian_is_told_from_its_relatives() {
+    fn debian_is_distinguished_from_its_derivatives() {
         assert!(is_debian("PRETTY_NAME=\"Debian\"\nID=debian\n"));
         assert!(!is_debian("ID=ubuntu\nID_LIKE=debian\n"));
     }

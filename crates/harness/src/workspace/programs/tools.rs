@@ -1,4 +1,4 @@
-//! What the builds and runs need from the machine, and whether it is there.
+//! The tools that builds and runs need, and finding them.
 
 use crate::workspace::programs::environment::command;
 use crate::workspace::programs::process::{Limits, run};
@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Something that must be installed, as a stanza of `ci/targets.toml` says.
+/// A required tool, from a stanza of `ci/targets.toml`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Tool {
-    /// How targets refer to it.
+    /// The name by which targets refer to it.
     pub name: &'static str,
-    /// What it is, for people.
+    /// A description for users.
     pub title: &'static str,
-    /// Debian packages that bring it; none where only rustup has it.
+    /// Debian packages that contain it; empty if only rustup has it.
     pub packages: Vec<&'static str>,
-    /// The name under which its version stands in records, where something depends on it.
+    /// The name of its version in records, if anything depends on it.
     pub record: Option<&'static str>,
     /// How it is found.
     pub probe: Probe,
@@ -24,45 +24,45 @@ pub struct Tool {
 /// How a tool is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probe {
-    /// A program on the path; its version is the line of `--version` that holds `mark`.
+    /// A program on the path; its version is the line of `--version` that contains `mark`.
     Program {
         /// The file's name.
         name: &'static str,
         /// See above.
         mark: &'static str,
     },
-    /// The library of a triple, with the toolchain that runs this harness.
+    /// The standard library of a triple, for the toolchain that runs this harness.
     Library {
         /// The triple.
         triple: &'static str,
-        /// Or Debian's compiler, which builds the library of a WebAssembly triple itself.
+        /// Or Debian's compiler, which builds the standard library of a WebAssembly triple itself.
         or_debian: bool,
     },
     /// Debian's `rustc-web` and `cargo-web`, whose LLVM has the Xtensa back end.
     DebianRust,
-    /// The library source that matches it.
+    /// The source of the standard library for Debian's compiler.
     RustSource,
 }
 
-/// A tool that is there.
+/// An installed tool.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// Where.
+    /// Its path.
     pub path: PathBuf,
-    /// What it says about itself.
+    /// Its version.
     pub version: String,
 }
 
 /// Which compiler builds for a triple.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compiler {
-    /// The toolchain that runs this harness; it has the target's library.
+    /// The toolchain that runs this harness; it has the standard library of the target.
     Rustup,
-    /// Debian's, which builds the library itself.
+    /// Debian's, which builds the standard library itself.
     Debian,
 }
 
-/// The compiler that cargo takes in the declared environment.
+/// The compiler that cargo uses in the declared environment.
 const RUSTC: &str = "rustc";
 /// Debian's compiler.
 pub const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
@@ -72,7 +72,7 @@ pub const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const OLDEST_RUST: (u32, u32) = (1, 95);
 
 impl Tool {
-    /// Looks for it.
+    /// Finds the tool.
     pub fn find(&self) -> Option<Found> {
         match self.probe {
             Probe::Program { name, mark } => program(name, mark),
@@ -83,7 +83,7 @@ impl Tool {
         }
     }
 
-    /// The triple whose library `rustup target add` brings, if that is what is missing.
+    /// The triple to install with `rustup target add`, if that is what is missing.
     pub fn rustup_target(&self) -> Option<&'static str> {
         match self.probe {
             Probe::Library { triple, .. } => Some(triple),
@@ -92,7 +92,7 @@ impl Tool {
     }
 }
 
-/// The compiler for a WebAssembly triple and what is known about it: rustup's if it has the library, else Debian's.
+/// The compiler for a WebAssembly triple: rustup's if it has the standard library, else Debian's.
 pub fn compiler(triple: &str) -> Option<(Compiler, Found)> {
     if let Some(found) = library(triple) {
         return Some((Compiler::Rustup, found));
@@ -103,7 +103,7 @@ pub fn compiler(triple: &str) -> Option<(Compiler, Found)> {
     Some((Compiler::Debian, rust))
 }
 
-/// The toolchain that runs this harness, if it has the library of a triple.
+/// The toolchain that runs this harness, if it has the standard library of a triple.
 fn library(triple: &str) -> Option<Found> {
     let sysroot = said(command(RUSTC).args(["--print", "sysroot"]))?;
     Path::new(sysroot.trim()).join("lib/rustlib").join(triple).join("lib").is_dir().then_some(())?;
@@ -130,7 +130,7 @@ fn rust_source() -> Option<Found> {
     path.join("core/src/lib.rs").is_file().then(|| Found { path, version: "matches rustc-web".into() })
 }
 
-/// A program on the path; its version is the first line of `--version` that holds `mark`.
+/// A program on the path; its version is the first line of `--version` that contains `mark`.
 pub fn program(name: &str, mark: &str) -> Option<Found> {
     let folders = std::env::var_os("PATH")?;
     let path = std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())?;
@@ -139,7 +139,7 @@ pub fn program(name: &str, mark: &str) -> Option<Found> {
     Some(Found { path, version: line.trim().to_string() })
 }
 
-/// What a short command prints, if it succeeds.
+/// The output of a short command, if it succeeds.
 pub(crate) fn said(command: &mut Command) -> Option<String> {
     let limits = Limits { time: Duration::from_secs(60), output: 16 << 20 };
     let output = run(command, b"", limits).ok()?;

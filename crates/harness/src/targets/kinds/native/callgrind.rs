@@ -1,7 +1,7 @@
 //! Native instructions, counted by callgrind around the measured regions only.
 //!
-//! Callgrind runs the runner as it is and writes, for every call, the instructions spent in it and below. The calls of
-//! the suite's regions are what is read; nothing else of the run is in the numbers, and no clock either.
+//! Callgrind runs the unmodified runner and writes, for every call, its inclusive instruction count. Only the calls of
+//! the suite's regions are read, so the numbers exclude the rest of the run.
 
 use super::Program;
 use crate::targets::runner::Runner;
@@ -12,7 +12,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Where the regions are, by the names of their functions; a phase may have several, each a step of it.
+/// The regions, by function name; a phase may have several, each a step of it.
 const REGIONS: [(&str, &str, &str); 5] = [
     ("bitstate_suite::regions::load_parse", "load", "parse"),
     ("bitstate_suite::regions::load_prepare", "load", "prepare"),
@@ -20,7 +20,7 @@ const REGIONS: [(&str, &str, &str); 5] = [
     ("bitstate_suite::regions::decode_choose", "decode", "choose"),
     ("bitstate_suite::regions::decode_advance", "decode", "advance"),
 ];
-/// The module of the marks between the parts of a token, and the marks of the phases.
+/// The module of the marks between the parts of a token and between phases.
 const MARKS: &str = "bitstate_suite::regions::mark";
 
 /// CPU features that valgrind does not emulate, as `/proc/cpuinfo` spells them, with their common names.
@@ -32,7 +32,7 @@ pub fn unsupported(cpu: &[&str]) -> Option<String> {
     Some(format!("unsupported: valgrind has no {name}"))
 }
 
-/// A runner under callgrind, in a folder of its own that goes away with it.
+/// A runner under callgrind, with a temporary folder.
 pub struct Counted {
     folder: tempfile::TempDir,
 }
@@ -46,8 +46,8 @@ impl Counted {
         Counted::with(program, scratch, String::new())
     }
 
-    /// The same, for a job whose boundaries between parts are marked: callgrind writes what it counted since the last
-    /// one at each of them.
+    /// The same, for a job with marks between its parts: at each mark callgrind writes the count since the previous
+    /// one.
     ///
     /// # Errors
     /// As `new`.
@@ -61,13 +61,13 @@ impl Counted {
         let folder = tempfile::tempdir_in(scratch).map_err(Error::io("make a folder in", scratch))?;
         let counted = Counted { folder };
         let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
-        // Without address randomisation, where that is allowed: tables of pointers are hashed by address. And without
-        // the options of `.valgrindrc`, which would change what is counted.
+        // Without address randomisation, if allowed, because tables of pointers are hashed by address. And without the
+        // options of `.valgrindrc`, which would change the counts.
         let script = format!(
             "#!/bin/sh\nsetarch -R true 2>/dev/null && fixed='setarch -R'\n\
              exec $fixed valgrind --command-line-only=yes --quiet --tool=callgrind {options} \
              --callgrind-out-file={} {} \"$@\"\n",
-            // Valgrind reads `%` as the beginning of a pattern.
+            // Valgrind takes `%` as the start of a format specifier.
             quoted(&counted.counts()).replace('%', "%%"),
             quoted(program)
         );
@@ -78,12 +78,12 @@ impl Counted {
         Ok(counted)
     }
 
-    /// What to ask in place of the program.
+    /// The runner to use instead of the program.
     pub fn runner(&self) -> Runner {
         Runner::new(Program(self.program()))
     }
 
-    /// The program that [`runner`](Counted::runner) asks.
+    /// The program that [`runner`](Counted::runner) runs.
     pub fn program(&self) -> PathBuf {
         self.folder.path().join("runner.sh")
     }
@@ -92,22 +92,22 @@ impl Counted {
         self.folder.path().join("counts")
     }
 
-    /// Instructions by phase and region of it, once it ran.
+    /// Instructions by phase and region, after a run.
     ///
     /// # Errors
-    /// If callgrind wrote no counts, or a region was never called: then it was inlined or renamed.
+    /// If callgrind wrote no counts, or a region was never called, because it was inlined or renamed.
     pub fn instructions(&self) -> Result<BTreeMap<(&'static str, &'static str), u64>, Error> {
         let path = self.counts();
         regions(&read_text(&path)?).map_err(|message| Error::Malformed { path, message })
     }
 
-    /// Instructions by phase and part, once it ran [`by_mark`](Counted::by_mark).
+    /// Instructions by phase and part, after a run [`by_mark`](Counted::by_mark).
     ///
     /// # Errors
     /// If callgrind wrote no counts, or a mark was never called.
     pub fn parts(&self) -> Result<BTreeMap<(String, String), u64>, Error> {
         let path = self.counts();
-        // Tens of megabytes, of which two lines in a hundred matter.
+        // Tens of megabytes, of which two per cent of the lines are needed.
         let file = std::fs::File::open(&path).map_err(Error::io("read", &path))?;
         let mut lines = BufReader::new(file).split(b'\n');
         parts(lines.by_ref().map_while(Result::ok)).map_err(|message| Error::Malformed { path, message })
@@ -116,8 +116,8 @@ impl Counted {
 
 /// Inclusive instructions of the regions in callgrind's format (valgrind manual, "Callgrind Format Specification").
 ///
-/// A function is named `(id) name` the first time and `(id)` from then on; `cfn=` names a callee, the line after
-/// `calls=` ends with what the calls cost.
+/// A function is written as `(id) name` the first time and as `(id)` afterwards; `cfn=` names a callee, and the line
+/// after `calls=` ends with the inclusive cost of the calls.
 fn regions(text: &str) -> Result<BTreeMap<(&'static str, &'static str), u64>, String> {
     if !text.lines().any(|line| line == "events: Ir") {
         return Err("these are not callgrind's instruction counts: there is no `events: Ir`".into());
@@ -152,8 +152,8 @@ fn regions(text: &str) -> Result<BTreeMap<(&'static str, &'static str), u64>, St
     Ok(phases)
 }
 
-/// Instructions between marks. Each block of the file is headed by the mark that it was written at, and sums up what
-/// was counted since the mark before, whose name says what that was for.
+/// Instructions between marks. Each block of the file names the mark that triggered it, and its summary is the count
+/// since the previous mark, which names the part.
 fn parts(lines: impl Iterator<Item = Vec<u8>>) -> Result<BTreeMap<(String, String), u64>, String> {
     let (mut phase, mut part) = (None, None);
     let mut trigger = None;
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_told() {
+    fn missing_counts_are_reported() {
         let error = regions(&COUNTS.replace("regions::decode_advance", "regions::decode_advanc")).unwrap_err();
         assert!(error.contains("regions::decode_advance was never called"), "{error}");
         assert!(regions("").unwrap_err().contains("events: Ir"));
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(unsupported(&["avx2"]), None);
     }
 
-    /// A program with the regions that are counted, and the marks between its parts.
+    /// A program with the counted regions, and the marks between its parts.
     const REGIONS_ALONE: &str = "mod regions {
         #[inline(never)] pub fn load_parse(n: u64) -> u64 { work(n) }
         #[inline(never)] pub fn load_prepare(n: u64) -> u64 { work(n + 1) }
@@ -271,7 +271,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let scratch = folder.path().join("100 %p of 'it' \"ü\"");
         std::fs::create_dir(&scratch).unwrap();
-        // The linker has its own ideas of such names; cargo puts its programs below them all the same.
+        // The linker cannot handle such names; cargo puts its programs below them all the same.
         let [source, plain] = ["main.rs", "runner"].map(|name| folder.path().join(name));
         std::fs::write(&source, REGIONS_ALONE).unwrap();
         let program = scratch.join("runner %p 'ü'");

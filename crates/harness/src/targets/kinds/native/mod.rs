@@ -1,10 +1,10 @@
-//! A program of this machine; all variants are in it.
+//! A program for this machine that contains all variants.
 
 pub mod callgrind;
 
 use super::process::{converse, file_sizes};
-use crate::targets::ask::{Ask, ModelFile, RunError};
 use crate::targets::kind::{Answered, Artifact, Clock, Kind, Launch, Variant};
+use crate::targets::request::{ModelFile, RunError, RunRequest};
 use crate::workspace::Workspace;
 use crate::workspace::cargo::{Wanted, built, cargo, encoded, host_program};
 use crate::workspace::environment::command;
@@ -12,16 +12,16 @@ use crate::workspace::error::Error;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-/// The package of the runner, and the name of what is built.
+/// The package of the runner, and the name of its binary.
 const PACKAGE: &str = "bitstate-runner-native";
 
-/// `[target.process]`: what sets the build of a program apart from that of the harness.
+/// `[target.process]`: build options of a program that differ from those of the harness.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Process {
-    /// For which target triple, if not for the harness's own.
+    /// Target triple, if not the harness's own.
     pub triple: Option<String>,
-    /// Flags for the compiler, separated by spaces.
+    /// Compiler flags, separated by spaces.
     #[serde(default)]
     pub rustflags: String,
 }
@@ -58,18 +58,18 @@ impl Kind for Process {
         Ok(Box::new(Program(built(workspace, &format!("build {name}"), &mut command, wanted)?)))
     }
 
-    /// The whole file has the paths of the machine that built it.
+    /// The whole file contains paths of the build machine.
     fn counts_size_of(&self, section: &str) -> bool {
         section != "file"
     }
 }
 
-/// A runner that is a program.
+/// A runner that is a native program.
 #[derive(Debug, Clone)]
 pub struct Program(pub PathBuf);
 
 impl Launch for Program {
-    fn launch(&self, _: &str, request: &str, ask: &Ask) -> Result<Answered, RunError> {
+    fn launch(&self, _: &str, request: &str, ask: &RunRequest) -> Result<Answered, RunError> {
         let mut command = command(&self.0);
         command.arg("--model").arg(&ask.model.path);
         converse(&mut command, request, ask.timeout)

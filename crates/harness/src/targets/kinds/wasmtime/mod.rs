@@ -1,8 +1,8 @@
-//! A WebAssembly guest for every variant, in a host process with wasmtime.
+//! WebAssembly guests, one per variant, in a host process with wasmtime.
 
 use super::process::{converse, file_sizes};
-use crate::targets::ask::{Ask, ModelFile, RunError};
 use crate::targets::kind::{Answered, Artifact, Clock, Kind, Launch, Variant};
+use crate::targets::request::{ModelFile, RunError, RunRequest};
 use crate::workspace::Workspace;
 use crate::workspace::cargo::{Wanted, built, cargo, cargo_by, encoded, host_program};
 use crate::workspace::environment::command;
@@ -15,19 +15,19 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-/// Fuel of a run that is not timed: about ten times what the longest takes.
+/// Fuel limit of a run that is not timed: about ten times that of the longest run.
 const FUEL: u64 = 1_000_000_000_000;
 
 /// `[target.wasmtime]`: guests and their limits.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wasmtime {
-    /// For which target triple.
+    /// Target triple.
     pub triple: String,
-    /// Flags for the compiler, separated by spaces; those of the variant follow.
+    /// Compiler flags, separated by spaces; those of the variant follow.
     #[serde(default)]
     pub rustflags: String,
-    /// Most linear memory of a guest, in bytes.
+    /// Limit of a guest's linear memory, in bytes.
     pub memory_limit: u64,
 }
 
@@ -73,7 +73,7 @@ impl Kind for Wasmtime {
                 let linker = format!("CARGO_TARGET_{}_LINKER", triple.to_uppercase().replace('-', "_"));
                 command.env(linker, "wasm-ld-22");
             }
-            // Set even where empty: flags from outside are for the host.
+            // Set even if empty: flags from the environment are for the host.
             let rustflags = format!("{} {}", self.rustflags, variant.rustflags);
             command.env("CARGO_ENCODED_RUSTFLAGS", encoded(&rustflags));
             let wanted = Wanted { name: "bitstate_runner_wasm", ending: "wasm" };
@@ -98,26 +98,26 @@ impl Kind for Wasmtime {
     }
 }
 
-/// A cargo command of Debian's toolchain, allowed to build the library for a foreign target.
+/// A cargo command of Debian's toolchain that may build the standard library for another target.
 fn debian_cargo(workspace: &Workspace, verb: &str) -> Result<Command, Error> {
     let mut command = cargo_by(DEBIAN_CARGO.as_ref(), workspace, verb)?;
     command.env_remove("RUSTUP_TOOLCHAIN").env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
     Ok(command)
 }
 
-/// Guests and what hosts them.
+/// The guests and their host.
 #[derive(Debug, Clone)]
 pub struct Guests {
     /// The host program.
     pub host: PathBuf,
     /// The guest, by variant.
     pub guests: BTreeMap<&'static str, PathBuf>,
-    /// Most linear memory of a guest, in bytes.
+    /// Limit of a guest's linear memory, in bytes.
     pub memory_limit: u64,
 }
 
 impl Launch for Guests {
-    fn launch(&self, variant: &str, request: &str, ask: &Ask) -> Result<Answered, RunError> {
+    fn launch(&self, variant: &str, request: &str, ask: &RunRequest) -> Result<Answered, RunError> {
         let guest = self.guests.get(variant).ok_or_else(|| {
             RunError::Harness(Error::Refused(format!("no WASM guest was built for variant `{variant}`")))
         })?;
@@ -125,14 +125,14 @@ impl Launch for Guests {
         command.arg("--guest").arg(guest).arg("--model").arg(&ask.model.path);
         command.args(["--memory-limit", &self.memory_limit.to_string()]);
         command.args(["--timeout", &ask.timeout.as_secs().to_string()]);
-        // Metering slows the guest down, so a run that is timed has the other two limits alone.
+        // Metering slows the guest down, so a timed run has only the other two limits.
         if ask.fuel || !ask.jobs.iter().any(is_timed) {
             command.args(["--fuel", &FUEL.to_string()]);
         }
         if ask.fuel {
             command.arg("--count-fuel");
         }
-        // The host has a limit of its own and tells more about it, so it comes first.
+        // The host has its own limit and a better message, so that limit is shorter.
         converse(&mut command, request, ask.timeout + Duration::from_secs(10))
     }
 
@@ -148,7 +148,7 @@ impl Launch for Guests {
     }
 }
 
-/// Whether the clock's numbers are what a job is for.
+/// Whether a job measures time.
 fn is_timed(job: &Job) -> bool {
     matches!(job, Job::Bench(_) | Job::Profile(_) | Job::Parts(_) | Job::Roof(_) | Job::Throughput(_))
 }

@@ -9,14 +9,14 @@ use std::num::NonZeroU64;
 pub struct Board {
     /// Features of the core, as the compiler and the assembler spell them.
     pub features: String,
-    /// Linker script, from the top folder.
+    /// Linker script, as a path from the workspace's root.
     pub script: String,
-    /// Machine that QEMU emulates.
+    /// QEMU machine.
     pub machine: String,
-    /// Its core.
+    /// QEMU CPU.
     pub cpu: String,
-    /// Its memory, as QEMU spells sizes.
+    /// Memory size in QEMU's syntax.
     pub memory: String,
-    /// Clock of the chip that is modelled, in Hz.
+    /// Clock of the modelled chip, in Hz.
     pub hz: NonZeroU64,
 }

@@ -1,4 +1,4 @@
-//! From the crates to the firmware's objects.
+//! Builds the firmware's objects from the crates.
 
 use super::board::Board;
 use super::error::{Error, run_tool};
@@ -12,10 +12,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What `start.S` needs beside the features of the board, for its special registers.
+/// Features that `start.S` needs in addition to the board's, for its special registers.
 const START_FEATURES: &str = "+exception,+rvector,+coprocessor,+timers1";
 
-/// The built-in layout does not match the back end's own.
+/// The compiler's built-in layout does not match the back end's.
 const DATA_LAYOUT: &str = "e-m:e-p:32:32-i8:8:32-i16:16:32-i64:64-n32";
 
 /// `-inline-max-stacksize` keeps frames small. The back end sets a slot aside for when it runs out of registers only
@@ -28,8 +28,8 @@ const DATA_LAYOUT: &str = "e-m:e-p:32:32-i8:8:32-i16:16:32-i64:64-n32";
 /// below it.
 pub const RUST_FLAGS: &str = "-Cllvm-args=-inline-max-stacksize=64 -disable-lsr";
 
-/// Stands between cargo and the compiler, to have assembly of `compiler_builtins` as well: it takes no part in
-/// link-time optimisation, and as one unit without float instructions it gets through the back end.
+/// Wraps the compiler to emit assembly of `compiler_builtins` too: that crate takes no part in link-time optimisation,
+/// and the back end can compile it as one unit without float instructions.
 const WRAPPER: &str = r#"#!/bin/sh
 case " $* " in
 *" --crate-name compiler_builtins "*)
@@ -48,10 +48,10 @@ pub struct Firmware {
     pub(super) dir: PathBuf,
 }
 
-/// Builds the firmware of a workspace for a board into `out_dir`; what is up to date is not built again.
+/// Builds the firmware of a workspace for a board into `out_dir`; objects that are up to date are kept.
 ///
 /// # Errors
-/// The failing tool's last words and where the rest of them is.
+/// The end of the failing tool's output and the path of its log.
 pub fn build(
     tools: &Toolchain,
     board: &'static Board,
@@ -88,13 +88,13 @@ impl Builder<'_> {
         self.dir.join("xtensa-bitstate.json")
     }
 
-    /// Where the compiler writes assembly: in cargo's folder, so that removing that removes both or neither.
+    /// Path of the compiler's assembly output: in cargo's folder, so that both are removed together.
     fn asm(&self, name: &str) -> PathBuf {
         self.target_dir().join(format!("{name}.s"))
     }
 
-    /// Removes cargo's folder if it was used for another workspace, such as a second checkout, or if a cache kept only
-    /// a part of it: cargo does not know of the assembly, and would call its crates up to date without it.
+    /// Removes cargo's folder if it was used for another workspace, such as a second checkout, or if a cache restored
+    /// only part of it: cargo does not track the assembly, and would consider its crates up to date without it.
     fn forget_other_builds(&self) -> Result<(), Error> {
         let mark = self.dir.join("workspace");
         let root = self.root.to_string_lossy();
@@ -124,7 +124,7 @@ impl Builder<'_> {
             .env("RUSTC_BOOTSTRAP", "1")
             .env("RUSTC_WRAPPER", &wrapper)
             .env("BITSTATE_BUILTINS_ASM", self.asm("builtins"))
-            // Takes precedence over the flags of the checkout's configuration, which are for the host.
+            // Takes precedence over the flags in the checkout's configuration, which are for the host.
             .env("CARGO_ENCODED_RUSTFLAGS", RUST_FLAGS)
             .env("CARGO_TARGET_DIR", &target_dir)
             .args(["--package", "bitstate-runner-xtensa", "--lib", "--profile", "guest"])
@@ -138,7 +138,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// The compiler's own description of an ESP32 target, with what has to be different.
+    /// The compiler's own specification of an ESP32 target, with the necessary changes.
     fn target_spec(&self) -> Result<String, Error> {
         let mut command = command(&self.tools.rustc);
         command.env("RUSTC_BOOTSTRAP", "1").args(["-Zunstable-options", "--print", "target-spec-json"]);
@@ -146,11 +146,11 @@ impl Builder<'_> {
         adapt_spec(&run_tool(&mut command, &self.dir.join("target-spec.log"))?, &self.board.features)
     }
 
-    /// Assembles a file whose literals are first put in their place, if its object is older than it is
-    /// or than the features it was assembled with.
+    /// Moves a file's literals and assembles it, if its object is older than the file or than the features it was
+    /// assembled with.
     fn assemble(&self, source: &Path, name: &str, features: &str) -> Result<PathBuf, Error> {
         let object = self.dir.join(format!("{name}.o"));
-        // The target's description has the features.
+        // The target specification contains the features.
         if is_newer(&object, source) && is_newer(&object, &self.spec()) {
             return Ok(object);
         }
@@ -179,12 +179,12 @@ fn adapt_spec(printed: &str, features: &str) -> Result<String, Error> {
     fields.insert("data-layout".into(), json!(DATA_LAYOUT));
     fields.insert("cpu".into(), json!("generic"));
     fields.insert("features".into(), json!(features));
-    // The back end calls a library for them that is not there; so they are missing at compile time already.
+    // The back end lowers them to calls of a library that does not exist, so they are disabled at compile time.
     fields.insert("atomic-cas".into(), json!(false));
     Ok(format!("{spec:#}\n"))
 }
 
-/// Debian's tools first: a rustup shim may come before them.
+/// Debian's tools first: a rustup shim may precede them.
 fn path_of_debian_tools() -> OsString {
     let mut path = OsString::from("/usr/bin:/bin");
     if let Some(rest) = std::env::var_os("PATH") {
@@ -199,7 +199,7 @@ fn is_newer(object: &Path, source: &Path) -> bool {
     matches!((modified(object), modified(source)), (Ok(object), Ok(source)) if object > source)
 }
 
-/// Leaves a file alone that is already right: cargo looks at its time.
+/// Does not touch an identical file: cargo compares its modification time.
 fn write_if_changed(path: &Path, text: &str) -> Result<(), Error> {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());
@@ -236,7 +236,7 @@ mod tests {
         assert!(adapt_spec("{", "").is_err());
     }
 
-    /// A builder in a folder, whose assembler copies; it must not run anything else.
+    /// A builder in a folder, whose assembler only copies; it must not run anything else.
     fn builder<'a>(folder: &'a Path, tools: &'a Toolchain) -> Builder<'a> {
         let board = Board {
             features: "+fp".into(),
@@ -267,7 +267,7 @@ mod tests {
         }
     }
 
-    /// What a cache restores, with its names from the target folder.
+    /// The files that a cache restores, by path from the target folder.
     fn kept(folder: &Path, names: &[&str]) {
         let _ = fs::remove_dir_all(folder.join("cargo"));
         for name in names {
@@ -292,7 +292,7 @@ mod tests {
             let some: Vec<&str> = all.iter().copied().filter(|name| *name != all[lost]).collect();
             assert_eq!(left(&some), 0, "without {}", all[lost]);
         }
-        // Without the crates cargo builds them, and the assembly with them.
+        // Without the crates, cargo builds them and the assembly with them.
         assert_eq!(left(&all[..2]), 2);
         fs::write(folder.join("workspace"), "/another").expect("written");
         assert_eq!(left(&all), 0, "of another workspace");

@@ -1,4 +1,4 @@
-//! What can go wrong on the way to an answer, and running a tool with its words kept.
+//! The errors of this kind, and running a tool with its output logged.
 
 use super::toolchain::MissingTools;
 use crate::workspace::process::{Limits, ProcessError, run};
@@ -7,30 +7,30 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// How much of a failing tool's words an error repeats; the log has them all.
+/// How much of a failing tool's output an error repeats; the log has all of it.
 const TAIL: usize = 4096;
-/// What a tool may take and say. Building takes minutes; listing an image's assembly says megabytes.
+/// Limits of a tool. Building takes minutes; disassembling an image prints megabytes.
 const LIMITS: Limits = Limits { time: Duration::from_secs(3600), output: 256 << 20 };
 
-/// Why there is no firmware, no image or no run.
+/// Why there is no firmware, image or run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Tools are not installed.
     #[error(transparent)]
     MissingTools(#[from] MissingTools),
-    /// A tool said no.
-    #[error("{tool} failed ({status}); all it said is in {}\n{tail}", log.display())]
+    /// A tool failed.
+    #[error("{tool} failed ({status}); its whole output is in {}\n{tail}", log.display())]
     Tool {
         /// The tool's name.
         tool: String,
         /// How it ended.
         status: String,
-        /// Where all it said is.
+        /// Path of the log.
         log: PathBuf,
-        /// The end of what it said.
+        /// The end of its output.
         tail: String,
     },
-    /// A tool's output is not what this build of the harness knows how to read.
+    /// A tool's output has a form that this build of the harness cannot parse.
     #[error("{tool}: {what}")]
     Unreadable {
         /// The tool's name.
@@ -43,23 +43,23 @@ pub enum Error {
     DoesNotFit {
         /// Name of the memory region in the linker script.
         region: String,
-        /// How many bytes too many there are.
+        /// By how many bytes the region is too small.
         by: u64,
     },
-    /// A file could not be read or written, or a process not started.
+    /// A file could not be read or written, or a process could not be started.
     #[error("{what} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The action.
         what: &'static str,
         /// The file or the program.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A tool or the emulator did not come to its end.
+    /// A tool or the emulator did not finish.
     #[error(transparent)]
     Run(#[from] ProcessError),
-    /// The harness could not do its own part.
+    /// The harness itself failed.
     #[error(transparent)]
     Harness(#[from] Box<crate::workspace::error::Error>),
 }
@@ -71,13 +71,13 @@ impl From<crate::workspace::error::Error> for Error {
 }
 
 impl Error {
-    /// For `map_err`: what was tried, on which file or program.
+    /// For `map_err`: an action on a file or program.
     pub(super) fn io<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
         move |source| Error::Io { what, path: path.into(), source }
     }
 }
 
-/// Runs a tool to its end, its standard error kept in `log`, and returns its standard output.
+/// Runs a tool, saves its standard error in `log`, and returns its standard output.
 pub(super) fn run_tool(command: &mut Command, log: &Path) -> Result<String, Error> {
     let program = PathBuf::from(command.get_program());
     let output = run(command, b"", LIMITS)?;

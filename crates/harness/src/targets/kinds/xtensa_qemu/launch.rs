@@ -5,8 +5,8 @@ use super::build::{Firmware, RUST_FLAGS, build};
 use super::error::Error as XtensaError;
 use super::run::{Exit, run};
 use super::toolchain::Toolchain;
-use crate::targets::ask::{Ask, ModelFile, RunError};
 use crate::targets::kind::{Answered, Artifact, Clock, Kind, Launch, Variant};
+use crate::targets::request::{ModelFile, RunError, RunRequest};
 use crate::targets::skip::{Cause, Skip};
 use crate::workspace::error::Error;
 use crate::workspace::process::tail;
@@ -57,19 +57,19 @@ impl Kind for Board {
     }
 }
 
-/// What running the firmware takes.
+/// Everything needed to run the firmware.
 #[derive(Debug, Clone)]
 struct Emulated {
     /// Its tools.
     tools: Toolchain,
     /// Its objects.
     firmware: Firmware,
-    /// Where images are linked.
+    /// Folder in which images are linked.
     scratch: PathBuf,
 }
 
 impl Emulated {
-    /// Sizes of the firmware's sections with this model and an empty request; none if it does not link.
+    /// Sizes of the firmware's sections with this model and an empty request; `None` if it does not link.
     fn sections(&self, model: &ModelFile) -> Option<Vec<(&'static str, u64)>> {
         make_folder(&self.scratch).ok()?;
         let folder = tempfile::tempdir_in(&self.scratch).ok()?;
@@ -89,7 +89,7 @@ impl Emulated {
 }
 
 impl Launch for Emulated {
-    fn launch(&self, _: &str, request: &str, ask: &Ask) -> Result<Answered, RunError> {
+    fn launch(&self, _: &str, request: &str, ask: &RunRequest) -> Result<Answered, RunError> {
         make_folder(&self.scratch)?;
         let folder = tempfile::tempdir_in(&self.scratch).map_err(Error::io("make a folder in", &self.scratch))?;
         let request_path = folder.path().join("request.txt");
@@ -103,7 +103,7 @@ impl Launch for Emulated {
             linked => linked.map_err(of_this_kind)?,
         };
         let output = match run(&self.tools, &image, ask.timeout) {
-            // A process like any other, so that Ctrl-C and the limits read the same on every target.
+            // Reported like any other process error, so that interrupts and limits read the same on every target.
             Err(XtensaError::Run(error)) => return Err(error.into()),
             ran => ran.map_err(of_this_kind)?,
         };
@@ -116,7 +116,7 @@ impl Launch for Emulated {
             }
         };
         let mut metrics = Vec::new();
-        // Memory is a number of the workload that is measured; nothing else asks for it.
+        // Memory is a metric of measured workloads only.
         if let Some(Job::Bench(workload)) = ask.jobs.iter().find(|job| matches!(job, Job::Bench(_))) {
             let sections = image.sections();
             let extra = |name: &str, value: u64| Metric {
@@ -142,7 +142,7 @@ fn of_this_kind(error: XtensaError) -> RunError {
     RunError::Kind(Box::new(error))
 }
 
-/// The sentence for a model that is too large, told in the reader's terms where the model itself is the cause.
+/// The message for a model that is too large; it names the PSRAM if that is too small.
 fn does_not_fit(model: u64, region: &str, length: Option<u64>, by: u64) -> String {
     match length.filter(|_| region.eq_ignore_ascii_case("psram")) {
         Some(length) => format!("{:.1} MB does not fit {} MB PSRAM", model as f64 / 1e6, length >> 20),

@@ -1,4 +1,4 @@
-//! From the firmware's objects, a model and a request to an image.
+//! Links the firmware's objects, a model and a request into an image.
 
 use super::board::Board;
 use super::build::{Firmware, assemble};
@@ -8,14 +8,14 @@ use crate::workspace::environment::command;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// How full a memory region is.
+/// Usage of a memory region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegionUse {
     /// Name in the linker script: `sram`, `psram`.
     pub name: String,
-    /// Bytes taken, the stack included, the heap not.
+    /// Bytes used, including the stack, excluding the heap.
     pub used: u64,
-    /// Bytes there are.
+    /// Size in bytes.
     pub length: u64,
 }
 
@@ -30,9 +30,9 @@ pub struct Sections {
     pub data: u64,
     /// Zeroed data.
     pub bss: u64,
-    /// What the stack may take.
+    /// Space for the stack.
     pub stack: u64,
-    /// What the heap may take: all that the SRAM has left.
+    /// Space for the heap: the rest of the SRAM.
     pub heap: u64,
     /// The model.
     pub model: u64,
@@ -42,7 +42,7 @@ pub struct Sections {
     pub regions: Vec<RegionUse>,
 }
 
-/// A program that QEMU runs.
+/// A program for QEMU.
 #[derive(Debug, Clone)]
 pub struct Image {
     pub(super) path: PathBuf,
@@ -63,15 +63,15 @@ impl Image {
 }
 
 impl Firmware {
-    /// Bytes of a memory region, as the linker script has it.
+    /// Size of a memory region in the linker script, in bytes.
     pub fn region(&self, name: &str) -> Option<u64> {
         region_length(&fs::read_to_string(&self.script).ok()?, name)
     }
 
-    /// Links the firmware with a model and a request into `out`; the files beside it take its name.
+    /// Links the firmware with a model and a request into `out`; files beside it share its name.
     ///
     /// # Errors
-    /// [`Error::DoesNotFit`] where the memory of the target is too small for them.
+    /// [`Error::DoesNotFit`] if the target's memory is too small for them.
     pub fn link(&self, model: &Path, request: &Path, out: &Path) -> Result<Image, Error> {
         let blobs = out.with_extension("blobs.s");
         let text = blob("model", model)? + &blob("request", request)?;
@@ -80,7 +80,7 @@ impl Firmware {
         assemble(&self.tools, &blobs, &blobs_object, "")?;
 
         let mut command = command(&self.tools.ld);
-        // Relaxation would undo where the literals were put.
+        // Relaxation would move the literals back.
         command.args(["--no-relax", "--gc-sections", "--print-memory-usage", "--no-warn-rwx-segments"]);
         command.arg("-T").arg(&self.script).arg("-Map").arg(out.with_extension("map"));
         command.arg("-o").arg(out).args(&self.objects).arg(&blobs_object);
@@ -112,7 +112,7 @@ fn blob(name: &str, file: &Path) -> Result<String, Error> {
     Ok(format!(".section .blob.{name},\"a\"\n.incbin \"{quoted}\"\n"))
 }
 
-/// Recognises the linker's way of saying that a region is full.
+/// Recognises the linker's error for a full region.
 fn does_not_fit(error: Error) -> Error {
     let Error::Tool { tail, .. } = &error else { return error };
     let found = tail.lines().find_map(|line| {
@@ -137,7 +137,7 @@ fn sections(tools: &Toolchain, image: &Path, usage: &str, log: &Path) -> Result<
             .lines()
             .map(str::split_whitespace)
             .find_map(|mut words| if words.next() == Some(name) { words.next()?.parse::<u64>().ok() } else { None });
-        // The linker leaves empty sections out.
+        // The linker omits empty sections.
         line.unwrap_or(0)
     };
     let floor = size(".heap_floor");
@@ -160,7 +160,7 @@ fn sections(tools: &Toolchain, image: &Path, usage: &str, log: &Path) -> Result<
     })
 }
 
-/// Reads the linker's table: `name:  used unit  length unit  share%`, after one line of heads.
+/// Parses the linker's table: `name:  used unit  length unit  share%`, after one header line.
 fn parse_usage(table: &str) -> Result<Vec<RegionUse>, Error> {
     let rows = table.lines().filter(|line| line.contains('%') && line.contains(':'));
     let regions: Option<Vec<_>> = rows.map(parse_region).collect();

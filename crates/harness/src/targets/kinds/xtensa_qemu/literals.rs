@@ -1,8 +1,8 @@
 //! Moves literal pools to the function they belong to.
 //!
-//! The compiler writes a function's literals *before* the `.section` line of that function, so they land in the
-//! literal section of whatever stood before, where the function's `l32r` may not reach them or the linker may drop
-//! them with their owner:
+//! The compiler writes a function's literals *before* the `.section` line of that function, so they end up in the
+//! literal section of the preceding function, where this function's `l32r` may not reach them, or the linker may drop
+//! them with their section:
 //!
 //! ```text
 //! what the compiler writes            what the assembler needs
@@ -12,7 +12,7 @@
 //! f:                                  f:
 //! ```
 
-/// The text with every literal moved behind the `.section .text…` line that follows it.
+/// The text with every literal moved after the next `.section .text…` line.
 pub(super) fn move_literals(assembly: &str) -> String {
     let mut out = String::with_capacity(assembly.len());
     let mut held: Vec<&str> = Vec::new();
@@ -27,12 +27,12 @@ pub(super) fn move_literals(assembly: &str) -> String {
             held.drain(..).for_each(|literal| out.push_str(literal));
         }
     }
-    // None follows: they belong to the section that is open.
+    // No section follows: they belong to the open one.
     held.into_iter().for_each(|literal| out.push_str(literal));
     out
 }
 
-/// Whether a line changes to a section of code.
+/// Whether a line switches to a section of code.
 fn opens_code(directive: &str) -> bool {
     let mut words =
         directive.split(|c: char| c.is_whitespace() || c == ',' || c == '"').filter(|word| !word.is_empty());

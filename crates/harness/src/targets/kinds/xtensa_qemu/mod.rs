@@ -1,4 +1,4 @@
-//! Firmware for an Xtensa core, linked with a model and a request and run under QEMU; all variants are in it.
+//! Firmware for an Xtensa core, linked with a model and a request and run under QEMU; it contains all variants.
 //!
 //! ```no_run
 //! # use bitstate_harness::targets::kinds::xtensa_qemu::{Board, Error, Toolchain, build, run};
@@ -13,8 +13,8 @@
 //! # }
 //! ```
 //!
-//! The compiler's back end for this architecture is young: what it gets wrong, and which of the steps here goes
-//! round it, is in `crates/runners/xtensa/README.md`.
+//! The compiler's back end for this architecture is young: `crates/runners/xtensa/README.md` lists its bugs, and the
+//! steps here that work around them.
 
 mod board;
 mod build;

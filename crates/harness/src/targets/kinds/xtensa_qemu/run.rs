@@ -1,4 +1,4 @@
-//! Running an image under QEMU, with limits on time and output.
+//! Runs an image under QEMU, with limits on time and output.
 
 use super::error::Error;
 use super::link::Image;
@@ -8,7 +8,7 @@ use crate::workspace::process::{self, Limits};
 use std::process::Command;
 use std::time::Duration;
 
-/// Most bytes that a run may write to one of its descriptors.
+/// Output limit of each of a run's descriptors, in bytes.
 pub const OUTPUT_LIMIT: usize = 64 << 20;
 
 /// How the firmware ended.
@@ -16,41 +16,41 @@ pub const OUTPUT_LIMIT: usize = 64 << 20;
 pub enum Exit {
     /// Every job succeeded.
     Ok,
-    /// A job failed, as the answer says, or none could start, as the standard error says.
+    /// A job failed, as reported in the answer, or none could start, as reported on standard error.
     Failed,
-    /// The firmware panicked, out of memory included: the message is in the standard error.
+    /// The firmware panicked, possibly out of memory: the message is on standard error.
     Panicked,
-    /// The core raised an exception: its cause and place are in the standard error.
+    /// The core raised an exception: its cause and address are on standard error.
     Trapped,
-    /// Something that the firmware does not do: the emulator itself failed.
+    /// A status that the firmware never returns: the emulator itself failed.
     Other(Option<i32>),
 }
 
-/// What a run said. Bytes that are not UTF-8 are replaced, which the answer's closing digest notices.
+/// The output of a run. Bytes that are not UTF-8 are replaced, which the answer's closing digest detects.
 #[derive(Debug, Clone)]
 pub struct RunOutput {
     /// The answer.
     pub stdout: String,
-    /// Panics, the stack's use, and the emulator's own messages.
+    /// Panics, the stack usage, and the emulator's own messages.
     pub stderr: String,
     /// How it ended.
     pub exit: Exit,
 }
 
 impl RunOutput {
-    /// Most bytes of stack in use at once; not known where the firmware did not reach its end.
+    /// Peak stack usage in bytes; unknown if the firmware did not finish.
     pub fn stack_high_water(&self) -> Option<u64> {
         self.stderr.lines().find_map(|line| line.strip_prefix("stack_high_water=")?.parse().ok())
     }
 }
 
-/// Runs an image to its end.
+/// Runs an image until it exits.
 ///
-/// Instructions are counted, not timed: the same image takes the same number of them each time. `sleep=off` keeps the
-/// real time that passes before the first instruction out of the counter, where it would move every reading by a tick.
+/// Instructions are counted, not timed: the same image executes the same number each time. `sleep=off` excludes the
+/// real time before the first instruction from the counter, where it would shift every reading by a tick.
 ///
 /// # Errors
-/// [`Error::Run`] if the emulator could not be started or was stopped: at a limit, by a signal, on Ctrl-C.
+/// [`Error::Run`] if the emulator could not be started or was stopped by a limit, a signal or an interrupt.
 pub fn run(tools: &Toolchain, image: &Image, timeout: Duration) -> Result<RunOutput, Error> {
     let mut command = command(&tools.qemu);
     command.args(["-M", &image.board.machine, "-cpu", &image.board.cpu, "-m", &image.board.memory]);
@@ -59,7 +59,7 @@ pub fn run(tools: &Toolchain, image: &Image, timeout: Duration) -> Result<RunOut
     supervise(command.arg(&image.path), Limits { time: timeout, output: OUTPUT_LIMIT })
 }
 
-/// Runs a command and reads its end as the firmware's.
+/// Runs a command and interprets its exit status as the firmware's.
 fn supervise(command: &mut Command, limits: Limits) -> Result<RunOutput, Error> {
     let output = process::run(command, b"", limits)?;
     let exit = match output.status.code() {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_and_unknown_statuses_are_told() {
+    fn garbage_and_unknown_statuses_are_reported() {
         let output = shell("printf '\\377\\376'; exit 7", 10_000, 100).expect("a run");
         assert_eq!((output.stdout.as_str(), output.exit), ("\u{fffd}\u{fffd}", Exit::Other(Some(7))));
         assert_eq!(output.stack_high_water(), None);

@@ -1,4 +1,4 @@
-//! The tools of the Xtensa target: where they are, and what to install when they are not.
+//! The tools of the Xtensa target: their paths, and the packages to install if they are missing.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,15 +6,15 @@ use std::path::PathBuf;
 /// A tool that is not installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingTool {
-    /// The file that was looked for.
+    /// The expected file.
     pub path: PathBuf,
-    /// What it is needed for.
+    /// Its purpose.
     pub purpose: &'static str,
-    /// The Debian package that has it.
+    /// The Debian package that contains it.
     pub package: &'static str,
 }
 
-/// All the tools that are not installed.
+/// All missing tools.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct MissingTools(pub Vec<MissingTool>);
 
@@ -38,9 +38,9 @@ impl fmt::Display for MissingTools {
     }
 }
 
-/// The tools, all of them present.
+/// The tools, all present.
 ///
-/// The compiler is Debian's own build, named by its full path: a `rustup` shim may come first on `PATH`, and the
+/// The compiler is Debian's own build, used by its full path: a `rustup` shim may come first on `PATH`, and the
 /// compilers behind it have no Xtensa back end.
 #[derive(Debug, Clone)]
 pub struct Toolchain {
@@ -52,14 +52,14 @@ pub struct Toolchain {
     pub(super) qemu: PathBuf,
 }
 
-/// What `-Zbuild-std` compiles: the library's source, beside the compiler that matches it.
+/// The source that `-Zbuild-std` compiles, from the package that matches the compiler.
 const LIBRARY: &str = "/usr/lib/rustlib/src/rust/library/Cargo.toml";
 
 impl Toolchain {
-    /// Looks for every tool.
+    /// Finds every tool.
     ///
     /// # Errors
-    /// Lists all that are missing, with their Debian packages.
+    /// All missing tools, with their Debian packages.
     pub fn find() -> Result<Self, MissingTools> {
         Self::find_with(|path| path.is_file())
     }

@@ -1,8 +1,8 @@
-//! Why a program did not come to its end.
+//! Why a program did not finish.
 
 use std::io;
 
-/// Why a program did not come to its end.
+/// Why a program did not finish.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// It could not be started.
@@ -10,7 +10,7 @@ pub enum ProcessError {
     Start {
         /// The program.
         program: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// It could not be waited for.
@@ -19,11 +19,11 @@ pub enum ProcessError {
     /// It ran too long.
     #[error("no end after {0} s, the time limit; it was killed")]
     TimedOut(u64),
-    /// It said too much.
+    /// Its output exceeded the limit.
     #[error("more than {0} bytes of output, the limit; it was killed")]
     TooMuch(usize),
-    /// It ended, and something that it started did not.
-    #[error("it ended, but something that it started went on and kept its output open; that was killed")]
+    /// It exited, but a process that it started did not.
+    #[error("it exited, but a process that it started kept running with its output open and was killed")]
     LeftBehind,
     /// A signal ended it.
     #[error("ended by signal {signal}{}{}", name_of(*signal), if stderr.is_empty() { String::new() } else { format!("; it said: {stderr}") })]
@@ -38,7 +38,7 @@ pub enum ProcessError {
     Interrupted,
 }
 
-/// The name of a signal that a program may die of, to stand behind its number.
+/// The description of a signal, to follow its number.
 fn name_of(signal: i32) -> String {
     const NAMES: [(i32, &str); 13] = [
         (1, "SIGHUP, the terminal is gone"),
@@ -46,7 +46,7 @@ fn name_of(signal: i32) -> String {
         (3, "SIGQUIT"),
         (4, "SIGILL, an instruction that this CPU does not have"),
         (5, "SIGTRAP"),
-        (6, "SIGABRT, it gave up by itself"),
+        (6, "SIGABRT, it aborted itself"),
         (7, "SIGBUS, a bad address"),
         (8, "SIGFPE, an arithmetic fault"),
         (9, "SIGKILL, from outside: memory may have run out"),

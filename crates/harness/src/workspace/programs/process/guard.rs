@@ -1,10 +1,10 @@
-//! What a run started ends with it, however that ends.
+//! Ensures that all processes started by a run end with it, however it ends.
 //!
-//! A signal that can be handled is: see [`interrupt`](super::interrupt). For SIGKILL, a crash or memory that ran out
-//! there is a guard, a second process of this program in a session of its own. It waits for the end of a pipe that only
-//! the run can write to, then kills every process that carries the run's [identity](super::owner) and removes the run's
-//! temporary files. It also holds the run's [lock](crate::workspace::places::lock), so that the next run begins when nothing of
-//! this one is left.
+//! Signals that can be handled are handled: see [`interrupt`](super::interrupt). For SIGKILL, a crash or exhausted
+//! memory there is a guard, a second process of this program in its own session. It waits for the end of a pipe that
+//! only the run can write to, then kills every process with the run's [identity](super::owner) and removes the run's
+//! temporary files. It also holds the run's [lock](crate::workspace::places::lock), so that the next run starts only
+//! when nothing of this one is left.
 
 use super::owner::{Identity, VARIABLE};
 use crate::workspace::places::sweep;
@@ -18,24 +18,24 @@ use std::process::{Child, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-/// The verb of this program that is the guard.
+/// The command of this program that runs the guard.
 pub const VERB: &str = "guard";
-/// What a run that ends by itself writes before it closes the pipe.
+/// Written by a run that ends normally, before it closes the pipe.
 const ENDED: &[u8] = b"ended";
-/// Pause between two searches for processes that are left.
+/// Pause between two searches for remaining processes.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Longest search: a process that is not gone by then waits for a device, and ends when that answers.
+/// Longest search: a process that still exists then waits for a device, and ends when that responds.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where the run's temporary files are, if it is to be guarded.
+/// The folder of the run's temporary files, if the run is guarded.
 static SCRATCH: OnceLock<PathBuf> = OnceLock::new();
 static GUARD: Mutex<Option<Child>> = Mutex::new(None);
 
-/// From now on what this process starts is guarded. `scratch` is the folder whose temporary files are removed.
+/// Guards all processes started from now on. `scratch` is the folder whose temporary files are removed.
 ///
-/// Only for a program whose verb [`VERB`] calls [`watch`].
+/// Only for a program whose command [`VERB`] calls [`watch`].
 pub fn enable(scratch: PathBuf) {
-    // A second call is about the same run.
+    // A second call is from the same run.
     let _ = SCRATCH.set(scratch);
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn owner() -> Option<String> {
     SCRATCH.get().map(|_| Identity::own().to_string())
 }
 
-/// Starts the guard, if there is to be one and it is not there yet; it then holds `lock` too.
+/// Starts the guard, if enabled and not yet running; it then holds `lock` too.
 ///
 /// # Errors
 /// If it cannot be started.
@@ -55,16 +55,16 @@ pub fn start(lock: Option<&File>) -> io::Result<()> {
         return Ok(());
     }
     let lock = lock.map(File::try_clone).transpose()?;
-    // This very program, also where its file was replaced since.
+    // This executable, even if its file was replaced since.
     let mut command = this_program_again("/proc/self/exe");
-    // Without the variables of this run, or the guard of a run around this one would kill it.
+    // Without the variables of this run, so that the guard of an enclosing run does not kill it.
     command.env_clear().arg(VERB).arg(Identity::own().to_string()).arg(scratch).current_dir("/");
     command.stdin(Stdio::piped()).stdout(lock.map_or_else(Stdio::null, Stdio::from)).stderr(Stdio::null());
     *guard = Some(command.spawn()?);
     Ok(())
 }
 
-/// Ends the guard: this run ends by itself. Returns when everything that it started is gone.
+/// Ends the guard when the run ends normally. Returns when all processes it started are gone.
 pub fn end() {
     let guard = GUARD.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
     if let Some(mut guard) = guard {
@@ -76,10 +76,10 @@ pub fn end() {
     }
 }
 
-/// The guard itself: waits for the end of the run `owner` and ends what is left of it.
+/// The guard itself: waits for the end of the run `owner` and kills its remaining processes.
 pub fn watch(owner: &str, scratch: &Path) {
-    // Another name, so that killing `xtask` by name does not kill the guard too; another session, for signals from the
-    // terminal.
+    // Another name, so that killing `xtask` by name does not kill the guard; another session, so that it gets no
+    // signals from the terminal.
     let _ = set_name(c"bitstate-guard");
     let _ = setsid();
     let mut said = Vec::new();
@@ -90,8 +90,8 @@ pub fn watch(owner: &str, scratch: &Path) {
     }
 }
 
-/// Kills everything that carries the identity. A run that ended by itself starts nothing any more. A run that was killed
-/// may have been starting a program, so two searches must find nothing.
+/// Kills all processes with the identity. A run that ended normally starts no more. A run that was killed may have been
+/// starting a program, so two searches must find nothing.
 fn end_all(owner: &str, ended: bool) {
     let started = Instant::now();
     let mut searches = if ended { 1 } else { 2 };
@@ -105,7 +105,7 @@ fn end_all(owner: &str, ended: bool) {
     }
 }
 
-/// Kills everything that carries an identity but this process; returns how many processes that were.
+/// Kills all processes with an identity except this one; returns their number.
 pub(super) fn kill_owned(owner: &str) -> usize {
     let mark: Vec<u8> = format!("{VARIABLE}={owner}").into_bytes();
     let Ok(entries) = std::fs::read_dir("/proc") else { return 0 };
@@ -115,7 +115,7 @@ pub(super) fn kill_owned(owner: &str) -> usize {
 
 fn kill_if_owned(pid: u32, mark: &[u8]) -> bool {
     let Some(process) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
-    // Opened before its environment is read, so that what is killed is what was looked at.
+    // Opened before its environment is read, so that the same process is checked and killed.
     let handle = pidfd_open(process, PidfdFlags::empty());
     let environment = std::fs::read(Path::new("/proc").join(pid.to_string()).join("environ")).unwrap_or_default();
     if !environment.split(|byte| *byte == 0).any(|variable| variable == mark) {

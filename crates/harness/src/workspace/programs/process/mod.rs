@@ -1,4 +1,4 @@
-//! Running another program with limits: on time, on what it may say, and on Ctrl-C.
+//! Running another program with limits on time and output, and with handling of interrupts.
 
 pub(in crate::workspace) mod error;
 pub mod guard;
@@ -17,19 +17,19 @@ use wait_timeout::ChildExt;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// How long the output of a program may stay open after its end.
+/// How long a program's output may stay open after its exit.
 const GRACE: Duration = Duration::from_secs(3);
 /// The same after an interrupt.
 const SHORT_GRACE: Duration = Duration::from_millis(300);
-/// How long a program may be open for writing still when it is started.
+/// How long to retry starting a program whose file is still open for writing.
 const BUSY: Duration = Duration::from_secs(3);
-/// How long a verb of this program may take to end when it is asked to.
+/// How long a command of this program may take to end on request.
 const CLEAN_END: Duration = Duration::from_secs(2);
 /// Interval at which a wait checks for an interrupt.
 const TURN: Duration = Duration::from_millis(50);
 
-/// Asks everything that runs to end: programs are killed, verbs of this program that it runs are asked in turn, loops
-/// stop at their next turn.
+/// Requests everything to end: programs are killed, commands of this program that it runs get the same request, and
+/// loops stop at their next iteration.
 pub fn interrupt() {
     INTERRUPTED.store(true, Ordering::SeqCst);
 }
@@ -39,32 +39,32 @@ pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
-/// What a program may use.
+/// Limits of a program.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Longest run.
+    /// Time limit.
     pub time: Duration,
-    /// Most bytes on its standard output, and on its standard error.
+    /// Limit in bytes of its standard output, and of its standard error.
     pub output: usize,
 }
 
-/// What a program left.
+/// The result of a program.
 #[derive(Debug)]
 pub struct Output {
-    /// How it ended.
+    /// Its exit status.
     pub status: ExitStatus,
     /// Its standard output.
     pub stdout: Vec<u8>,
-    /// Its standard error, garbled bytes replaced.
+    /// Its standard error, with invalid bytes replaced.
     pub stderr: String,
 }
 
-/// Runs a program to its end, feeding it `input`.
+/// Runs a program until it exits, feeding it `input`.
 ///
-/// The program gets a process group of its own, so that a time-out also ends what it started.
+/// The program gets its own process group, so that a time-out also ends its child processes.
 ///
 /// # Errors
-/// If it cannot be started, breaks a limit or is ended by a signal. An exit status other than 0 is no error here.
+/// If it cannot be started, exceeds a limit or is ended by a signal. A nonzero exit status is not an error here.
 pub fn run(command: &mut Command, input: &[u8], limits: Limits) -> Result<Output, ProcessError> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = start(command)?;
@@ -72,7 +72,7 @@ pub fn run(command: &mut Command, input: &[u8], limits: Limits) -> Result<Output
     let overflow = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            // A program that does not read its input says so by its answer.
+            // A program that does not read its input shows that in its answer.
             stdin.map(|mut stdin| stdin.write_all(input))
         });
         let (out_sender, out) = mpsc::channel();
@@ -89,11 +89,11 @@ pub fn run(command: &mut Command, input: &[u8], limits: Limits) -> Result<Output
         let stderr = err.recv_timeout(grace);
         let left_behind = [&stdout, &stderr].into_iter().any(|text| text == &Err(mpsc::RecvTimeoutError::Timeout));
         if left_behind {
-            // Also lets the threads go that still read.
+            // Also unblocks the reading threads.
             end_group(&mut child);
         }
         if left_behind && interrupted() {
-            // Also what is in another group.
+            // Also processes in other groups.
             guard::owner().map(|owner| guard::kill_owned(&owner));
         }
         let (stdout, stderr) = (stdout.unwrap_or_default(), stderr.unwrap_or_default());
@@ -112,14 +112,14 @@ pub fn run(command: &mut Command, input: &[u8], limits: Limits) -> Result<Output
     })
 }
 
-/// Runs a verb of this program to its end, with the standard error of this process; returns its status and its standard
+/// Runs a command of this program, which shares the standard error of this process; returns its status and its standard
 /// output.
 ///
-/// It has a process group of its own, so that Ctrl-C in a terminal reaches this process alone, which passes it on once.
-/// The verb itself ends what it started.
+/// It has its own process group, so that Ctrl-C in a terminal reaches only this process, which passes it on once. The
+/// command itself ends its child processes.
 ///
 /// # Errors
-/// If it cannot be started, or on Ctrl-C.
+/// If it cannot be started, or if interrupted.
 pub fn run_verb(command: &mut Command, output: usize) -> Result<(ExitStatus, Vec<u8>), ProcessError> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     let mut child = start(command)?;
@@ -136,8 +136,8 @@ pub fn run_verb(command: &mut Command, output: usize) -> Result<(ExitStatus, Vec
     })
 }
 
-/// Starts a program in a process group of its own. A program that was just written may be busy for a moment: a child that
-/// another thread is starting has it open for writing until it executes its own program.
+/// Starts a program in its own process group. The file of a program that was just written may be busy for a moment: a
+/// child that another thread is starting has it open for writing until it executes its own program.
 fn start(command: &mut Command) -> Result<Child, ProcessError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let failed = |source| ProcessError::Start { program, source };
@@ -175,10 +175,10 @@ fn wait(child: &mut Child, limits: Limits, overflow: &AtomicBool) -> Result<Exit
     }
 }
 
-/// Asks a verb of this program to end, and kills it if it does not.
+/// Requests a command of this program to end, and kills it if it does not.
 fn ask_to_end(child: &mut Child) {
     if let Some(pid) = pid(child) {
-        // It may have ended by itself since.
+        // It may have exited since.
         let _ = kill_process(pid, Signal::TERM);
     }
     if !matches!(child.wait_timeout(CLEAN_END), Ok(Some(_))) {
@@ -192,7 +192,7 @@ fn pid(child: &Child) -> Option<Pid> {
 
 fn end_group(child: &mut Child) {
     if let Some(group) = pid(child) {
-        // It may have ended by itself since: then there is nothing to end.
+        // It may have exited since: then there is nothing to end.
         let _ = kill_process_group(group, Signal::KILL);
     }
     let _ = child.wait();
@@ -201,7 +201,7 @@ fn end_group(child: &mut Child) {
 fn collect(pipe: Option<impl Read>, limit: usize, overflow: &AtomicBool) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {
-        // A pipe that breaks gives a text that is cut, which its reader finds out.
+        // A broken pipe gives a truncated text, which its reader detects.
         let _ = pipe.take(limit as u64 + 1).read_to_end(&mut bytes);
     }
     if bytes.len() > limit {

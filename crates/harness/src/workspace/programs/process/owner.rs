@@ -1,8 +1,8 @@
-//! Which run of the harness a process belongs to.
+//! Identifies the run of the harness that a process belongs to.
 //!
-//! Every program that a guarded run starts has that run's identity in its environment, and so has what that program
-//! starts in turn, in any process group or session. The variable's length is constant, so that it does not shift the stack
-//! of a program whose instructions are counted.
+//! Every program that a guarded run starts has that run's identity in its environment, as do its own children, in any
+//! process group or session. The variable's length is constant, so that it does not shift the stack of a program whose
+//! instructions are counted.
 
 use std::fmt;
 use std::path::Path;
@@ -11,12 +11,12 @@ use std::sync::OnceLock;
 /// The variable.
 pub const VARIABLE: &str = "BITSTATE_OWNER";
 
-/// A process, told apart from a later one with the same number by when it started.
+/// A process, distinguished from a later one with the same PID by its start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
-    /// Its number.
+    /// Its PID.
     pub pid: u32,
-    /// Clock ticks between the start of the system and its own.
+    /// Its start time, in clock ticks since boot.
     started: u64,
 }
 
@@ -30,7 +30,7 @@ impl Identity {
         })
     }
 
-    /// Reads what [`Display`](fmt::Display) writes.
+    /// Parses the output of [`Display`](fmt::Display).
     pub fn parse(text: &str) -> Option<Self> {
         let (pid, started) = text.split_once('-')?;
         Some(Identity { pid: pid.parse().ok()?, started: started.parse().ok()? })
@@ -41,10 +41,10 @@ impl Identity {
         Stat::of(self.pid).is_some_and(|stat| stat.started == self.started && !stat.ended)
     }
 
-    /// Whether it started this process, or what started this process, and so on.
+    /// Whether it is an ancestor of this process.
     pub fn is_ancestor(self) -> bool {
         let mut pid = std::process::id();
-        // Longer than any chain of processes: a number that is reused meanwhile must not make a loop.
+        // Longer than any chain of processes: a PID reused meanwhile must not cause an infinite loop.
         for _ in 0..1000 {
             let Some(parent) = Stat::of(pid).map(|stat| stat.parent) else { return false };
             if parent == self.pid {
@@ -62,7 +62,7 @@ impl fmt::Display for Identity {
     }
 }
 
-/// What is needed of `/proc/PID/stat` (proc(5)).
+/// The required fields of `/proc/PID/stat` (proc(5)).
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     ended: bool,
@@ -76,7 +76,7 @@ impl Stat {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        // The name of the program is in parentheses and may hold anything, parentheses and spaces too.
+        // The program's name is in parentheses and may contain anything, including parentheses and spaces.
         let (_, fields) = text.rsplit_once(')')?;
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let ended = matches!(*fields.first()?, "Z" | "X");
@@ -113,7 +113,7 @@ mod tests {
         assert!(!Identity { started: own.started + 1, ..own }.is_alive());
         let mut child = command("true").spawn().unwrap();
         let child_identity = Identity { pid: child.id(), started: Stat::of(child.id()).unwrap().started };
-        // A zombie first: it has ended, and was not waited for.
+        // A zombie first: it has exited, but was not waited for.
         while child_identity.is_alive() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }

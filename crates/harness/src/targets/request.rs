@@ -1,4 +1,4 @@
-//! What is asked of a target, and why there may be no answer.
+//! The request for one run of a target, and why a run may give no answer.
 
 use super::skip::Skip;
 use crate::workspace::error::Error;
@@ -8,12 +8,12 @@ use bitstate_protocol::{Digest, Job, LineError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A model file, ready for every target.
+/// A model file, readable by every target.
 #[derive(Debug, Clone)]
 pub struct ModelFile {
     /// Its name in cases.
     pub name: String,
-    /// Where it lies.
+    /// Path of the file.
     pub path: PathBuf,
     /// Digest of its bytes.
     pub digest: Digest,
@@ -21,26 +21,26 @@ pub struct ModelFile {
     pub bytes: u64,
 }
 
-/// One run: what is asked of which model.
+/// One run: jobs on a model.
 #[derive(Debug, Clone)]
-pub struct Ask<'a> {
+pub struct RunRequest<'a> {
     /// The model.
     pub model: &'a ModelFile,
-    /// What to do.
+    /// The jobs.
     pub jobs: Vec<Job>,
-    /// On WASM: count fuel instead of taking the time.
+    /// On WASM: count fuel instead of measuring time.
     pub fuel: bool,
-    /// Longest run.
+    /// Time limit.
     pub timeout: Duration,
 }
 
-/// Why a run gave no answer that can be used.
+/// Why a run gave no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// It did not come to its end.
+    /// It did not finish.
     #[error("{0}")]
     Process(#[from] ProcessError),
-    /// It ended with a status that says it could not work.
+    /// It ended with a status that means failure.
     #[error("ended with status {status}{}", if stderr.is_empty() { String::new() } else { format!(": {stderr}") })]
     Status {
         /// The status.
@@ -48,7 +48,7 @@ pub enum RunError {
         /// The end of its standard error.
         stderr: String,
     },
-    /// Its answer is not a whole answer.
+    /// Its answer is incomplete or malformed.
     #[error("its answer cannot be read: {0}")]
     Garbled(String),
     /// Another target answered.
@@ -59,38 +59,38 @@ pub enum RunError {
         /// The target that answered.
         answered: String,
     },
-    /// Another variant ran than was asked for.
+    /// Another variant ran than the requested one.
     #[error("asked for variant `{asked}`, but `{ran}` ran: a silent fall-back")]
     FellBack {
-        /// The variant asked for.
+        /// The requested variant.
         asked: String,
         /// The variant that ran.
         ran: String,
     },
-    /// It read other bytes than the model file's.
+    /// It read bytes other than the model file's.
     #[error("it ran model {ran}, but the model file's digest is {file}")]
     WrongModel {
-        /// Digest the runner gave.
+        /// Digest reported by the runner.
         ran: Digest,
         /// Digest of the file.
         file: Digest,
     },
-    /// It answered what was not asked, or not what was asked.
+    /// Its answer does not match the requested jobs.
     #[error("its answer is about the wrong things: {0}")]
     WrongJobs(String),
-    /// What only this kind of target does failed.
+    /// A step specific to this kind of target failed.
     #[error("{0}")]
     Kind(Box<dyn std::error::Error + Send + Sync>),
     /// It cannot run here, for a known reason.
     #[error("{0}")]
     Skipped(Skip),
-    /// The harness could not do its own part.
+    /// The harness itself failed.
     #[error("{0}")]
     Harness(#[from] Error),
 }
 
 impl RunError {
-    /// The code that this means for a command.
+    /// The resulting exit code of a command.
     pub fn exit(&self) -> Exit {
         match self {
             RunError::Skipped(_) => Exit::NotMeasurable,
