@@ -29,6 +29,15 @@ pub struct Variant {
     pub features: &'static str,
 }
 
+/// A CPU that is not this machine's.
+#[derive(Debug, Clone, Copy)]
+pub struct EmulatedCpu<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its features, as `/proc/cpuinfo` spells them.
+    pub features: &'a [String],
+}
+
 /// A kind of target, with the keys of its table in `ci/targets.toml`.
 pub trait Kind: Debug + Send + Sync {
     /// What its clock counts.
@@ -53,6 +62,21 @@ pub trait Kind: Debug + Send + Sync {
         name: &str,
         variants: &[&'static Variant],
     ) -> Result<Box<dyn Launch>, Error>;
+
+    /// CPU features that it has, as `/proc/cpuinfo` spells them, where it runs on another CPU than this machine's.
+    fn cpu(&self) -> Option<EmulatedCpu<'_>> {
+        None
+    }
+
+    /// Whether its tools are needed here: not where a machine does itself what they are for.
+    fn needs_tools(&self) -> bool {
+        true
+    }
+
+    /// Whether it is timed on some machines: then it names the sizes of memory reads, whatever its clock is here.
+    fn is_timed_somewhere(&self) -> bool {
+        self.clock() == Clock::Wall
+    }
 
     /// Whether each variant is built by itself, and so may have compiler flags and features of its own.
     fn builds_each_variant(&self) -> bool {

@@ -18,6 +18,6 @@ mod target;
 
 pub use ask::{Ask, ModelFile, RunError, model_file};
 pub use defined::{assumption, check, load, targets, tools};
-pub use kind::{Answered, Artifact, Clock, Kind, Launch, Variant};
+pub use kind::{Answered, Artifact, Clock, EmulatedCpu, Kind, Launch, Variant};
 pub use kinds::native::callgrind;
 pub use target::{Cell, Target};

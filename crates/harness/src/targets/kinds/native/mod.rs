@@ -13,7 +13,7 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// The package of the runner, and the name of what is built.
-const PACKAGE: &str = "bitstate-runner-native";
+pub(super) const PACKAGE: &str = "bitstate-runner-native";
 
 /// `[target.process]`: what sets the build of a program apart from that of the harness.
 #[derive(Debug, Deserialize)]

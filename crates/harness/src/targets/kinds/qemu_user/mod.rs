@@ -1,0 +1,124 @@
+//! The native runner on another CPU: a program of Linux under QEMU's user-mode emulation, its instructions counted.
+//!
+//! Where the machine that runs the harness has the architecture itself, and the target asks for no special model of it,
+//! the runner is a native program there: timed, and counted by callgrind. (That way was not tried on such a machine.)
+
+mod emulated;
+
+use super::native::{PACKAGE, Program};
+use crate::targets::kind::{Clock, EmulatedCpu, Kind, Launch, Variant};
+use crate::workspace::Workspace;
+use crate::workspace::cargo::{Wanted, built, cargo, debian_cargo, encoded, host_program};
+use crate::workspace::error::Error;
+use crate::workspace::tools::{Compiler, compiler};
+use emulated::Emulated;
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// `[target.qemu_user]`: a program for a triple, and the CPU that runs it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QemuUser {
+    /// For which target triple; without one, that of the harness.
+    pub triple: Option<String>,
+    /// Flags for the compiler, separated by spaces.
+    #[serde(default)]
+    pub rustflags: String,
+    /// The C compiler that links for the triple.
+    pub linker: Option<String>,
+    /// The emulator.
+    pub emulator: String,
+    /// The CPU, as the emulator's `-cpu` takes it, and its name for readers.
+    pub cpu: String,
+    /// The features of that CPU that variants ask for, as `/proc/cpuinfo` spells them.
+    pub has: Vec<String>,
+    /// Every variant that runs on that CPU, the one that the engine picks last.
+    pub runs: Vec<String>,
+    /// Whether a machine of this architecture runs it without the emulator.
+    #[serde(default)]
+    pub native: bool,
+}
+
+impl QemuUser {
+    fn is_native(&self) -> bool {
+        let here = |triple: &String| triple.split('-').next().is_some_and(|arch| arch.starts_with(std::env::consts::ARCH));
+        self.native && self.triple.as_ref().is_some_and(here)
+    }
+
+    /// Builds the runner; the models of a CPU of one triple share it.
+    fn runner(&self, workspace: &Workspace) -> Result<PathBuf, Error> {
+        let Some(triple) = self.triple.as_ref().filter(|_| !self.is_native()) else {
+            return host_program(workspace, PACKAGE);
+        };
+        let Some((compiler, _)) = compiler(triple) else {
+            return Err(Error::Refused(format!("no compiler for {triple} is installed: run `cargo xtask setup`")));
+        };
+        let mut command = match compiler {
+            Compiler::Rustup => cargo(workspace, "build")?,
+            Compiler::Debian => debian_cargo(workspace, "build")?,
+        };
+        command.args(["--release", "--package", PACKAGE, "--bin", PACKAGE, "--target", triple]);
+        command.arg("--target-dir").arg(workspace.own_build(triple));
+        if compiler == Compiler::Debian {
+            command.arg("-Zbuild-std=std,panic_abort");
+        }
+        if let Some(linker) = &self.linker {
+            command.env(format!("CARGO_TARGET_{}_LINKER", triple.to_uppercase().replace('-', "_")), linker);
+        }
+        // The C library is linked in, so that the emulator needs no folder of another system.
+        let rustflags = format!("-Ctarget-feature=+crt-static {}", self.rustflags);
+        command.env("CARGO_ENCODED_RUSTFLAGS", encoded(&rustflags));
+        built(workspace, &format!("build for {triple}"), &mut command, Wanted { name: PACKAGE, ending: "" })
+    }
+}
+
+impl Kind for QemuUser {
+    fn clock(&self) -> Clock {
+        if self.is_native() { Clock::Wall } else { Clock::Instructions }
+    }
+
+    fn answers_as(&self) -> &'static str {
+        "native"
+    }
+
+    fn in_words(&self) -> String {
+        if self.is_native() {
+            return "a process of this machine".into();
+        }
+        let triple = self.triple.as_deref().unwrap_or("this machine's program");
+        format!("{triple} under {} -cpu {}", self.emulator, self.cpu)
+    }
+
+    fn rustflags(&self) -> &str {
+        &self.rustflags
+    }
+
+    fn build(&'static self, workspace: &Workspace, _: &str, _: &[&Variant]) -> Result<Box<dyn Launch>, Error> {
+        let runner = self.runner(workspace)?;
+        if self.is_native() {
+            return Ok(Box::new(Program(runner)));
+        }
+        Ok(Box::new(Emulated::new(self, workspace, runner)?))
+    }
+
+    fn cpu(&self) -> Option<EmulatedCpu<'_>> {
+        (!self.is_native()).then(|| EmulatedCpu { name: &self.cpu, features: &self.has })
+    }
+
+    fn needs_tools(&self) -> bool {
+        !self.is_native()
+    }
+
+    fn is_timed_somewhere(&self) -> bool {
+        self.native
+    }
+
+    fn exact_memory(&self) -> Option<&'static str> {
+        (!self.is_native()).then_some("heap_peak")
+    }
+
+    /// The whole file has the paths of the machine that built it.
+    fn counts_size_of(&self, section: &str) -> bool {
+        section != "file"
+    }
+}
