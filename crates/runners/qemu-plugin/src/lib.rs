@@ -6,7 +6,7 @@
 //! eight bytes like those of any other file.
 //!
 //! ```text
-//! qemu-aarch64 -plugin libbitstate_qemu_plugin.so,file=COUNT runner --instructions COUNT …
+//! qemu-aarch64 -plugin libbitstate_qemu_plugin.so,count=COUNT runner --instructions COUNT …
 //! ```
 //!
 //! Of the interface of plugins (version 1: QEMU 4.2 to 8.2) it declares the four functions that it calls. With several
@@ -49,7 +49,7 @@ pub static qemu_plugin_version: c_int = 1;
 /// Where the counter is.
 static COUNTER: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
 
-/// What QEMU calls when it has loaded the plugin; `argv` are the arguments behind the file's name, here `file=PATH`. Another
+/// What QEMU calls when it has loaded the plugin; `argv` are the arguments behind the file's name, here `count=PATH`. Another
 /// value than 0 makes QEMU end.
 ///
 /// # Safety
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn qemu_plugin_install(id: Id, _: *const c_void, argc: c_i
     let arguments = usize::try_from(argc).unwrap_or(0);
     // SAFETY: QEMU passes as many strings as it says.
     let argument = |i| unsafe { CStr::from_ptr(*argv.add(i)) }.to_str().ok();
-    let Some(path) = (0..arguments).find_map(|i| argument(i)?.strip_prefix("file=")) else { return 1 };
+    let Some(path) = (0..arguments).find_map(|i| argument(i)?.strip_prefix("count=")) else { return 1 };
     let Some(counter) = counter_in(path) else { return 2 };
     COUNTER.get_or_init(|| counter);
     // SAFETY: QEMU's own function, with the number that it gave.

@@ -85,7 +85,7 @@ impl Launch for Emulated {
                 let reason = format!("{} takes no plugins, so nothing counts its instructions", self.kind.emulator);
                 return Err(RunError::Skipped(Skip { cause: Cause::Unsupported, reason }));
             };
-            command.arg("-plugin").arg(format!("{},file={}", plugin.display(), count.path().display()));
+            command.arg("-plugin").arg(format!("{},count={}", plugin.display(), count.path().display()));
         }
         command.arg(&self.runner).arg("--model").arg(&ask.model.path);
         if counted {
