@@ -67,6 +67,9 @@ impl Kernels {
             }
             Variant::Simd128 => "widening dot",
             Variant::RelaxedSimd => "relaxed dot",
+            Variant::Neon => "smlal",
+            Variant::NeonDotprod => "sdot",
+            Variant::NeonI8mm => "usdot",
             Variant::Ssse3 | Variant::Avx2 => "maddubs",
             Variant::AvxVnni | Variant::Avx512Vnni => "dpbusd",
         };
@@ -79,7 +82,8 @@ impl Kernels {
             Variant::Generic | Variant::Lut => return PLAIN,
             Variant::AvxVnni => ("dpbusd", Tail::of(cols, 32, Tail::Padded)),
             Variant::Avx512Vnni => ("dpbusd", Tail::of(cols, 64, Tail::Padded)),
-            Variant::Ssse3 | Variant::Avx2 | Variant::Simd128 | Variant::RelaxedSimd => {
+            Variant::NeonDotprod | Variant::NeonI8mm => ("sdot", Tail::of(cols, 16, Tail::Padded)),
+            Variant::Ssse3 | Variant::Avx2 | Variant::Neon | Variant::Simd128 | Variant::RelaxedSimd => {
                 ("madd", Tail::of(cols, 16, Tail::PlainRust))
             }
         };

@@ -31,12 +31,20 @@ fn simd() -> impl Iterator<Item = (&'static str, bool)> {
     .into_iter()
 }
 
+#[cfg(target_arch = "aarch64")]
+fn simd() -> impl Iterator<Item = (&'static str, bool)> {
+    use std::arch::is_aarch64_feature_detected as has;
+    let dotprod = has!("neon") && has!("dotprod");
+    [("avx2", false), ("neon", has!("neon")), ("neon_dotprod", dotprod), ("neon_i8mm", dotprod && has!("i8mm"))]
+        .into_iter()
+}
+
 #[cfg(target_arch = "wasm32")]
 fn simd() -> impl Iterator<Item = (&'static str, bool)> {
     [("avx2", false), ("simd128", true)].into_iter()
 }
 
-#[cfg(not(any(target_arch = "x86_64", target_arch = "wasm32")))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")))]
 fn simd() -> impl Iterator<Item = (&'static str, bool)> {
     [("avx2", false), ("simd128", false)].into_iter()
 }
