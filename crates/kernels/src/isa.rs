@@ -5,6 +5,10 @@ use crate::variant::Variant;
 
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon;
+#[cfg(target_arch = "riscv64")]
+mod rvv;
+#[cfg(target_arch = "riscv64")]
+pub(crate) use rvv::rvv;
 
 /// A variant that cannot run here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -135,6 +139,19 @@ impl From<NeonI8mm> for NeonDotprod {
     }
 }
 
+/// Proof that the CPU has RISC-V's vectors, of 128 bits and more.
+#[cfg(target_arch = "riscv64")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rvv(());
+
+#[cfg(target_arch = "riscv64")]
+impl Rvv {
+    /// Proof, or what is missing. The standard library has no stable way to ask.
+    fn detect() -> Result<Self, &'static str> {
+        if rvv::is_there() { Ok(Rvv(())) } else { Err("a RISC-V CPU without v") }
+    }
+}
+
 /// Proof that the WebAssembly engine has 128-bit SIMD: a module that holds such instructions is only
 /// instantiated by one that does.
 #[cfg(target_arch = "wasm32")]
@@ -174,6 +191,8 @@ pub(crate) enum Isa {
     NeonDotprod(NeonDotprod),
     #[cfg(target_arch = "aarch64")]
     NeonI8mm(NeonI8mm),
+    #[cfg(target_arch = "riscv64")]
+    Rvv(Rvv),
     #[cfg(target_arch = "wasm32")]
     Simd128(Simd128),
     #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
@@ -211,6 +230,14 @@ impl Isa {
         }
     }
 
+    #[cfg(target_arch = "riscv64")]
+    fn detect_simd(variant: Variant) -> Result<Self, &'static str> {
+        match variant {
+            Variant::Rvv => Rvv::detect().map(Isa::Rvv),
+            _ => Err("a RISC-V build"),
+        }
+    }
+
     #[cfg(target_arch = "wasm32")]
     fn detect_simd(variant: Variant) -> Result<Self, &'static str> {
         match variant {
@@ -223,7 +250,7 @@ impl Isa {
         }
     }
 
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")))]
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32")))]
     fn detect_simd(_: Variant) -> Result<Self, &'static str> {
         Err("a build for a target without SIMD kernels")
     }
@@ -262,6 +289,8 @@ macro_rules! dispatch {
             $crate::isa::Isa::NeonDotprod($token) => $family::neon_dotprod::$name $($args)?,
             #[cfg(target_arch = "aarch64")]
             $crate::isa::Isa::NeonI8mm($token) => $family::neon_i8mm::$name $($args)?,
+            #[cfg(target_arch = "riscv64")]
+            $crate::isa::Isa::Rvv($token) => $family::rvv::$name $($args)?,
             #[cfg(target_arch = "wasm32")]
             $crate::isa::Isa::Simd128($token) => $family::simd128::$name $($args)?,
             #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]

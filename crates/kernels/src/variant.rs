@@ -17,6 +17,8 @@ pub enum Variant {
     NeonDotprod,
     /// NEON with the dot product and the INT8 matrix instructions of AArch64.
     NeonI8mm,
+    /// The vectors of RISC-V, of any length.
+    Rvv,
     /// SSSE3 of x86-64.
     Ssse3,
     /// AVX2 of x86-64.
@@ -29,7 +31,7 @@ pub enum Variant {
 
 impl Variant {
     /// Every variant; of those that one machine can run, the fastest stands last.
-    pub const ALL: [Variant; 11] = [
+    pub const ALL: [Variant; 12] = [
         Variant::Generic,
         Variant::Lut,
         Variant::Simd128,
@@ -37,6 +39,7 @@ impl Variant {
         Variant::Neon,
         Variant::NeonDotprod,
         Variant::NeonI8mm,
+        Variant::Rvv,
         Variant::Ssse3,
         Variant::Avx2,
         Variant::AvxVnni,
@@ -53,6 +56,7 @@ impl Variant {
             Variant::Neon => "neon",
             Variant::NeonDotprod => "neon_dotprod",
             Variant::NeonI8mm => "neon_i8mm",
+            Variant::Rvv => "rvv",
             Variant::Ssse3 => "ssse3",
             Variant::Avx2 => "avx2",
             Variant::AvxVnni => "avx_vnni",
@@ -69,6 +73,7 @@ impl Variant {
             Variant::Neon => "an AArch64 CPU with asimd",
             Variant::NeonDotprod => "an AArch64 CPU with asimd and asimddp",
             Variant::NeonI8mm => "an AArch64 CPU with asimd, asimddp and i8mm",
+            Variant::Rvv => "a RISC-V CPU with v",
             Variant::Ssse3 => "an x86-64 CPU with ssse3",
             Variant::Avx2 => "an x86-64 CPU with avx2",
             Variant::AvxVnni => "an x86-64 CPU with avx_vnni (avx512_vnni is another feature)",
@@ -88,7 +93,7 @@ impl Variant {
 /// No variant has the name asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no kernel variant has this name; there are generic, lut, simd128, relaxed_simd, neon, neon_dotprod, neon_i8mm, ssse3, \
-     avx2, avx_vnni and avx512_vnni"
+    "no kernel variant has this name; there are generic, lut, simd128, relaxed_simd, neon, neon_dotprod, neon_i8mm, rvv, \
+     ssse3, avx2, avx_vnni and avx512_vnni"
 )]
 pub struct UnknownVariant;

@@ -40,6 +40,8 @@ mod outcome;
 #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
 pub(crate) mod relaxed_simd;
 mod rows;
+#[cfg(target_arch = "riscv64")]
+pub(crate) mod rvv;
 mod search;
 mod shape;
 #[cfg(target_arch = "wasm32")]
@@ -48,7 +50,7 @@ pub(crate) mod simd128;
 pub(crate) mod ssse3;
 #[cfg(test)]
 mod tests;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32"))]
 mod unbounded;
 
 use crate::kernels::{Kernels, same_length};

@@ -42,6 +42,8 @@ pub(crate) mod neon;
 pub(crate) use neon as neon_dotprod;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use neon as neon_i8mm;
+#[cfg(target_arch = "riscv64")]
+pub(crate) mod rvv;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod simd128;
 // What is relaxed in f32 (contraction, estimates) is what the arithmetic forbids.

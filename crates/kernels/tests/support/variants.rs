@@ -39,12 +39,19 @@ fn simd() -> impl Iterator<Item = (&'static str, bool)> {
         .into_iter()
 }
 
+#[cfg(target_arch = "riscv64")]
+fn simd() -> impl Iterator<Item = (&'static str, bool)> {
+    // SAFETY: a function of the C library that looks a number up: the extensions of one letter, a bit each.
+    let extensions = unsafe { libc::getauxval(libc::AT_HWCAP) };
+    [("avx2", false), ("rvv", extensions >> (b'v' - b'a') & 1 == 1)].into_iter()
+}
+
 #[cfg(target_arch = "wasm32")]
 fn simd() -> impl Iterator<Item = (&'static str, bool)> {
     [("avx2", false), ("simd128", true)].into_iter()
 }
 
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32")))]
 fn simd() -> impl Iterator<Item = (&'static str, bool)> {
     [("avx2", false), ("simd128", false)].into_iter()
 }

@@ -19,8 +19,8 @@ use std::path::PathBuf;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QemuUser {
-    /// For which target triple; without one, that of the harness.
-    pub triple: Option<String>,
+    /// For which target triple.
+    pub triple: String,
     /// Flags for the compiler, separated by spaces.
     #[serde(default)]
     pub rustflags: String,
@@ -40,16 +40,21 @@ pub struct QemuUser {
 }
 
 impl QemuUser {
+    /// Whether this machine has the architecture.
+    fn is_of_here(&self) -> bool {
+        self.triple.split('-').next().is_some_and(|arch| arch.starts_with(std::env::consts::ARCH))
+    }
+
     fn is_native(&self) -> bool {
-        let here = |triple: &String| triple.split('-').next().is_some_and(|arch| arch.starts_with(std::env::consts::ARCH));
-        self.native && self.triple.as_ref().is_some_and(here)
+        self.native && self.is_of_here()
     }
 
     /// Builds the runner; the models of a CPU of one triple share it.
     fn runner(&self, workspace: &Workspace) -> Result<PathBuf, Error> {
-        let Some(triple) = self.triple.as_ref().filter(|_| !self.is_native()) else {
+        let triple = &self.triple;
+        if self.is_of_here() && self.rustflags.is_empty() {
             return host_program(workspace, PACKAGE);
-        };
+        }
         let Some((compiler, _)) = compiler(triple) else {
             return Err(Error::Refused(format!("no compiler for {triple} is installed: run `cargo xtask setup`")));
         };
@@ -85,8 +90,7 @@ impl Kind for QemuUser {
         if self.is_native() {
             return "a process of this machine".into();
         }
-        let triple = self.triple.as_deref().unwrap_or("this machine's program");
-        format!("{triple} under {} -cpu {}", self.emulator, self.cpu)
+        format!("{} under {} -cpu {}", self.triple, self.emulator, self.cpu)
     }
 
     fn rustflags(&self) -> &str {
