@@ -6,6 +6,7 @@ use crate::workspace::error::Error;
 use bitstate_protocol::Metric;
 use std::fmt::Debug;
 use std::path::Path;
+use std::process::Command;
 
 /// What a target's clock counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +77,19 @@ pub trait Kind: Debug + Send + Sync {
     /// Whether it is timed on some machines: then it names the sizes of memory reads, whatever its clock is here.
     fn is_timed_somewhere(&self) -> bool {
         self.clock() == Clock::Wall
+    }
+
+    /// Whether tests run on it too, because the harness's own do not run on such a CPU.
+    fn has_tests(&self) -> bool {
+        false
+    }
+
+    /// Cargo's command that runs a package's tests on it, where it [has them](Kind::has_tests).
+    ///
+    /// # Errors
+    /// If there is no compiler for it.
+    fn tests(&self, _workspace: &Workspace, _package: &str) -> Result<Option<Command>, Error> {
+        Ok(None)
     }
 
     /// Whether each variant is built by itself, and so may have compiler flags and features of its own.

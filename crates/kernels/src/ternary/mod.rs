@@ -40,6 +40,10 @@ mod avx2;
 mod avx512_vnni;
 #[cfg(target_arch = "x86_64")]
 mod avx_vnni;
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")),
+    allow(dead_code, reason = "the layout is everyone's, the walk over its vectors is not")
+)]
 mod blocks;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod dpbusd;

@@ -78,7 +78,8 @@ impl Launch for Emulated {
     fn launch(&self, _: &str, request: &str, ask: &Ask) -> Result<Answered, RunError> {
         let mut command = self.command();
         make_folder(&self.scratch)?;
-        let count = tempfile::NamedTempFile::new_in(&self.scratch).map_err(Error::io("make a file in", &self.scratch))?;
+        let count =
+            tempfile::NamedTempFile::new_in(&self.scratch).map_err(Error::io("make a file in", &self.scratch))?;
         let counted = ask.jobs.iter().any(is_counted);
         if counted {
             let Some(plugin) = &self.plugin else {

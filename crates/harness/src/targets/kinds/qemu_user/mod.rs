@@ -14,6 +14,7 @@ use crate::workspace::tools::{Compiler, compiler};
 use emulated::Emulated;
 use serde::Deserialize;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// `[target.qemu_user]`: a program for a triple, and the CPU that runs it.
 #[derive(Debug, Deserialize)]
@@ -34,6 +35,9 @@ pub struct QemuUser {
     pub has: Vec<String>,
     /// Every variant that runs on that CPU, the one that the engine picks last.
     pub runs: Vec<String>,
+    /// Whether the tests of the kernels run on it too.
+    #[serde(default)]
+    pub tests: bool,
     /// Whether a machine of this architecture runs it without the emulator.
     #[serde(default)]
     pub native: bool,
@@ -55,25 +59,37 @@ impl QemuUser {
         if self.is_of_here() && self.rustflags.is_empty() {
             return host_program(workspace, PACKAGE);
         }
+        let mut command = self.cargo(workspace, "build", "std,panic_abort")?;
+        command.args(["--release", "--package", PACKAGE, "--bin", PACKAGE]);
+        built(workspace, &format!("build for {triple}"), &mut command, Wanted { name: PACKAGE, ending: "" })
+    }
+
+    /// A cargo command that builds for the triple; Debian's compiler builds those `crates` of the library with it.
+    fn cargo(&self, workspace: &Workspace, verb: &str, crates: &str) -> Result<Command, Error> {
+        let triple = &self.triple;
         let Some((compiler, _)) = compiler(triple) else {
             return Err(Error::Refused(format!("no compiler for {triple} is installed: run `cargo xtask setup`")));
         };
         let mut command = match compiler {
-            Compiler::Rustup => cargo(workspace, "build")?,
-            Compiler::Debian => debian_cargo(workspace, "build")?,
+            Compiler::Rustup => cargo(workspace, verb)?,
+            Compiler::Debian => debian_cargo(workspace, verb)?,
         };
-        command.args(["--release", "--package", PACKAGE, "--bin", PACKAGE, "--target", triple]);
-        command.arg("--target-dir").arg(workspace.own_build(triple));
+        command.args(["--target", triple, "--target-dir"]).arg(workspace.own_build(triple));
         if compiler == Compiler::Debian {
-            command.arg("-Zbuild-std=std,panic_abort");
+            command.arg(format!("-Zbuild-std={crates}"));
         }
         if let Some(linker) = &self.linker {
-            command.env(format!("CARGO_TARGET_{}_LINKER", triple.to_uppercase().replace('-', "_")), linker);
+            command.env(self.variable("LINKER"), linker);
         }
         // The C library is linked in, so that the emulator needs no folder of another system.
         let rustflags = format!("-Ctarget-feature=+crt-static {}", self.rustflags);
         command.env("CARGO_ENCODED_RUSTFLAGS", encoded(&rustflags));
-        built(workspace, &format!("build for {triple}"), &mut command, Wanted { name: PACKAGE, ending: "" })
+        Ok(command)
+    }
+
+    /// What cargo calls a setting of the triple in its environment.
+    fn variable(&self, setting: &str) -> String {
+        format!("CARGO_TARGET_{}_{setting}", self.triple.to_uppercase().replace('-', "_"))
     }
 }
 
@@ -107,6 +123,20 @@ impl Kind for QemuUser {
 
     fn cpu(&self) -> Option<EmulatedCpu<'_>> {
         (!self.is_native()).then(|| EmulatedCpu { name: &self.cpu, features: &self.has })
+    }
+
+    fn has_tests(&self) -> bool {
+        self.tests && !self.is_native()
+    }
+
+    fn tests(&self, workspace: &Workspace, package: &str) -> Result<Option<Command>, Error> {
+        if !self.has_tests() {
+            return Ok(None);
+        }
+        let mut command = self.cargo(workspace, "test", "std,panic_unwind,test")?;
+        command.args(["--release", "--no-fail-fast", "--package", package, "--lib", "--tests"]);
+        command.env(self.variable("RUNNER"), format!("{} -cpu {}", self.emulator, self.cpu));
+        Ok(Some(command))
     }
 
     fn needs_tools(&self) -> bool {
