@@ -208,7 +208,8 @@ fn winners_are_exact_whatever_the_rows() {
             }
         }
     }
-    assert!(two_stage > 10_000, "{two_stage}: the first stage is there to be used");
+    let none_has_it = cfg!(target_arch = "riscv64");
+    assert!(two_stage > 10_000 || none_has_it, "{two_stage}: the first stage is there to be used");
 }
 
 /// The default model's head: bounds leave some hundreds of the rows, or give way.
