@@ -96,7 +96,7 @@ pub fn run(given: &AbFlags) -> anyhow::Result<Exit> {
 fn ab(ab: &AbFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
     let [Some(old), Some(new)] = [&ab.old, &ab.new] else { bail!("ab needs two commits") };
     Processor::check(ab.cpu)?;
-    let here = Context::new(&ab.flags)?;
+    let here = Context::to_measure(&ab.flags)?;
     let thresholds = Thresholds::load(&here.workspace)?;
     if ab.flags.dry_run {
         for cell in &here.cells {
@@ -232,7 +232,7 @@ fn count_both(
 
 fn prepare(ab: &AbFlags, checkout: &Checkout) -> anyhow::Result<Ready> {
     eprintln!("{}: {}", checkout.label, checkout.workspace.root.display());
-    let context = Context { workspace: checkout.workspace.clone(), ..Context::new(&ab.flags)? };
+    let context = Context { workspace: checkout.workspace.clone(), ..Context::to_measure(&ab.flags)? };
     context.prepare().with_context(|| format!("{} cannot be prepared", checkout.label))
 }
 

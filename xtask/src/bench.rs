@@ -106,7 +106,7 @@ fn bench(bench: &BenchFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
     if git::is_leftover(name) {
         bail!("`{name}` cannot name a run: it is the name of a hidden file or of a backup, which `report` passes over");
     }
-    let context = Context::new(flags)?;
+    let context = Context::to_measure(flags)?;
     let golden = Golden::load(&context.workspace)?;
     let timed: Vec<&Case> = context.cases(&golden)?.into_iter().filter(|case| case.bench).collect();
     if timed.is_empty() {

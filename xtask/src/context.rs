@@ -52,6 +52,19 @@ impl Context {
         Ok(Context { workspace, selection, cells, expected, quick: flags.quick })
     }
 
+    /// The same of those targets alone that are measured.
+    ///
+    /// # Errors
+    /// As [`new`](Context::new), and where none is left.
+    pub fn to_measure(flags: &Flags) -> Result<Self, Error> {
+        let mut context = Self::new(flags)?;
+        context.cells.retain(|cell| cell.target.measured);
+        if context.cells.is_empty() {
+            return Err(Error::Refused("what is selected is verified alone, and not measured".into()));
+        }
+        Ok(context)
+    }
+
     /// Tools required by the chosen cells.
     pub fn needed_tools(&self) -> Vec<&'static Tool> {
         let needed = |tool: &&'static Tool| self.cells.iter().any(|cell| cell.target.needs.contains(tool));

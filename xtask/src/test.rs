@@ -6,14 +6,18 @@ use crate::flags::Flags;
 use crate::house;
 use crate::report::ReportFlags;
 use bitstate_harness::records::Tally;
+use bitstate_harness::records::provenance::cpu_features;
 use bitstate_harness::runs::verify;
 use bitstate_harness::selftest::Outcome;
+use bitstate_harness::targets::build::obstacle;
 use bitstate_harness::workspace::cargo::cargo;
 use bitstate_harness::workspace::log::logged;
 use bitstate_harness::workspace::process::tail;
+use bitstate_harness::workspace::setup::can_install;
 use bitstate_harness::workspace::{Workspace, read_text};
 use bitstate_harness::{Error, Exit};
 use clap::Args;
+use std::process::Command;
 
 /// Flags of `test`.
 #[derive(Debug, Args)]
@@ -52,6 +56,8 @@ pub fn run() -> anyhow::Result<Exit> {
         let arguments = [&["--release", "--no-fail-fast"], which].concat();
         score.tests(&workspace, what, &arguments)?;
     }
+
+    score.foreign_tests(&context, "bitstate-kernels")?;
 
     let ready = context.prepare()?;
     let rows = verify::verify(&ready.plan()?)?;
@@ -163,9 +169,37 @@ impl Score {
         Ok(())
     }
 
+    /// Runs the tests of a package on every CPU that is emulated and asks for them.
+    fn foreign_tests(&mut self, context: &Context, package: &str) -> Result<(), Error> {
+        let features = cpu_features();
+        for (i, cell) in context.cells.iter().enumerate() {
+            // Of each target its first cell, which every CPU runs.
+            if context.cells[..i].iter().any(|before| before.target == cell.target) {
+                continue;
+            }
+            let what = format!("tests of {package} on {}", cell.target.name);
+            if let Some(skip) = obstacle(*cell, &features) {
+                // Where it has none that is nothing to tell.
+                if cell.target.kind.has_tests() {
+                    println!("skipped  {what}: {}", skip.reason);
+                    self.skipped += 1;
+                    self.exit = self.exit.worst(context.expected.exit(*cell, None, skip.cause, can_install()));
+                }
+            } else if let Some(mut command) = cell.target.kind.tests(&context.workspace, package)? {
+                self.tests_by(&context.workspace, &what, &mut command)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Runs cargo's tests; every test counts.
     fn tests(&mut self, workspace: &Workspace, what: &str, flags: &[&str]) -> Result<(), Error> {
-        let (said, log) = match logged(workspace, what, cargo(workspace, "test")?.args(flags)) {
+        self.tests_by(workspace, what, cargo(workspace, "test")?.args(flags))
+    }
+
+    /// The same by a command that is there already.
+    fn tests_by(&mut self, workspace: &Workspace, what: &str, command: &mut Command) -> Result<(), Error> {
+        let (said, log) = match logged(workspace, what, command) {
             Ok(log) => (log.stdout, None),
             Err(Error::Build { log, .. }) => (read_text(&log)?, Some(log)),
             Err(error) => return Err(error),

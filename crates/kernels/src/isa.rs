@@ -3,6 +3,13 @@
 
 use crate::variant::Variant;
 
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
+#[cfg(target_arch = "riscv64")]
+mod rvv;
+#[cfg(target_arch = "riscv64")]
+pub(crate) use rvv::rvv;
+
 /// A variant that cannot run here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("kernel variant `{}` cannot run here: it needs {needs}, and this is {missing}", variant.name())]
@@ -65,6 +72,86 @@ impl From<AvxVnni> for Avx2 {
     }
 }
 
+/// A token for a set of AArch64 features, each as the compiler and as `/proc/cpuinfo` spells it.
+#[cfg(target_arch = "aarch64")]
+macro_rules! aarch64_token {
+    ($(#[$doc:meta])* $name:ident: $($feature:tt as $shown:literal),+) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub(crate) struct $name(());
+
+        impl $name {
+            /// Proof, or the first feature that is missing.
+            fn detect() -> Result<Self, &'static str> {
+                $(
+                    #[cfg(not(target_os = "none"))]
+                    let has = std::arch::is_aarch64_feature_detected!($feature);
+                    // Without a system to ask, only what the build is for.
+                    #[cfg(target_os = "none")]
+                    let has = cfg!(target_feature = $feature);
+                    if !has {
+                        return Err(concat!("an AArch64 CPU without ", $shown));
+                    }
+                )+
+                Ok($name(()))
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "aarch64")]
+aarch64_token!(
+    /// Proof that the CPU has NEON.
+    Neon: "neon" as "asimd"
+);
+#[cfg(target_arch = "aarch64")]
+aarch64_token!(
+    /// Proof that the CPU has NEON and its dot product.
+    NeonDotprod: "neon" as "asimd", "dotprod" as "asimddp"
+);
+#[cfg(target_arch = "aarch64")]
+aarch64_token!(
+    /// Proof that the CPU has NEON, its dot product and the INT8 matrix instructions.
+    NeonI8mm: "neon" as "asimd", "dotprod" as "asimddp", "i8mm" as "i8mm"
+);
+
+#[cfg(target_arch = "aarch64")]
+impl From<NeonDotprod> for Neon {
+    /// What is proven of NEON along with it.
+    fn from(_: NeonDotprod) -> Self {
+        Neon(())
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+impl From<NeonI8mm> for Neon {
+    /// What is proven of NEON along with it.
+    fn from(_: NeonI8mm) -> Self {
+        Neon(())
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+impl From<NeonI8mm> for NeonDotprod {
+    /// What is proven of the dot product along with it.
+    fn from(_: NeonI8mm) -> Self {
+        NeonDotprod(())
+    }
+}
+
+/// Proof that the CPU has RISC-V's vectors, of 128 bits and more.
+#[cfg(target_arch = "riscv64")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rvv(());
+
+#[cfg(target_arch = "riscv64")]
+impl Rvv {
+    /// Proof, or what is missing. The standard library has no stable way to ask.
+    fn detect() -> Result<Self, &'static str> {
+        if rvv::is_there() { Ok(Rvv(())) } else { Err("a RISC-V CPU without v") }
+    }
+}
+
 /// Proof that the WebAssembly engine has 128-bit SIMD: a module that holds such instructions is only
 /// instantiated by one that does.
 #[cfg(target_arch = "wasm32")]
@@ -98,6 +185,14 @@ pub(crate) enum Isa {
     AvxVnni(AvxVnni),
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni(Avx512Vnni),
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
+    #[cfg(target_arch = "aarch64")]
+    NeonDotprod(NeonDotprod),
+    #[cfg(target_arch = "aarch64")]
+    NeonI8mm(NeonI8mm),
+    #[cfg(target_arch = "riscv64")]
+    Rvv(Rvv),
     #[cfg(target_arch = "wasm32")]
     Simd128(Simd128),
     #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
@@ -125,6 +220,24 @@ impl Isa {
         }
     }
 
+    #[cfg(target_arch = "aarch64")]
+    fn detect_simd(variant: Variant) -> Result<Self, &'static str> {
+        match variant {
+            Variant::Neon => Neon::detect().map(Isa::Neon),
+            Variant::NeonDotprod => NeonDotprod::detect().map(Isa::NeonDotprod),
+            Variant::NeonI8mm => NeonI8mm::detect().map(Isa::NeonI8mm),
+            _ => Err("an AArch64 build"),
+        }
+    }
+
+    #[cfg(target_arch = "riscv64")]
+    fn detect_simd(variant: Variant) -> Result<Self, &'static str> {
+        match variant {
+            Variant::Rvv => Rvv::detect().map(Isa::Rvv),
+            _ => Err("a RISC-V build"),
+        }
+    }
+
     #[cfg(target_arch = "wasm32")]
     fn detect_simd(variant: Variant) -> Result<Self, &'static str> {
         match variant {
@@ -137,7 +250,7 @@ impl Isa {
         }
     }
 
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "wasm32")))]
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32")))]
     fn detect_simd(_: Variant) -> Result<Self, &'static str> {
         Err("a build for a target without SIMD kernels")
     }
@@ -170,6 +283,14 @@ macro_rules! dispatch {
             $crate::isa::Isa::AvxVnni($token) => $family::avx_vnni::$name $($args)?,
             #[cfg(target_arch = "x86_64")]
             $crate::isa::Isa::Avx512Vnni($token) => $family::avx512_vnni::$name $($args)?,
+            #[cfg(target_arch = "aarch64")]
+            $crate::isa::Isa::Neon($token) => $family::neon::$name $($args)?,
+            #[cfg(target_arch = "aarch64")]
+            $crate::isa::Isa::NeonDotprod($token) => $family::neon_dotprod::$name $($args)?,
+            #[cfg(target_arch = "aarch64")]
+            $crate::isa::Isa::NeonI8mm($token) => $family::neon_i8mm::$name $($args)?,
+            #[cfg(target_arch = "riscv64")]
+            $crate::isa::Isa::Rvv($token) => $family::rvv::$name $($args)?,
             #[cfg(target_arch = "wasm32")]
             $crate::isa::Isa::Simd128($token) => $family::simd128::$name $($args)?,
             #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]

@@ -19,8 +19,8 @@
 //! ```
 #![no_std]
 extern crate alloc;
-// On x86-64 it is std that asks the CPU for its features.
-#[cfg(target_arch = "x86_64")]
+// On these it is std that asks the CPU for its features.
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "none"))))]
 extern crate std;
 
 mod finite;

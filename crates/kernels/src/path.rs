@@ -67,6 +67,10 @@ impl Kernels {
             }
             Variant::Simd128 => "widening dot",
             Variant::RelaxedSimd => "relaxed dot",
+            Variant::Neon => "smlal",
+            Variant::NeonDotprod => "sdot",
+            Variant::NeonI8mm => "usdot",
+            Variant::Rvv => "vwmaccsu",
             Variant::Ssse3 | Variant::Avx2 => "maddubs",
             Variant::AvxVnni | Variant::Avx512Vnni => "dpbusd",
         };
@@ -77,9 +81,11 @@ impl Kernels {
     pub fn head_int8_path(&self, rows: usize, cols: usize) -> Path {
         let (kernel, cols) = match self.variant() {
             Variant::Generic | Variant::Lut => return PLAIN,
+            Variant::Rvv => return Path { kernel: "vwmacc", ..PLAIN },
             Variant::AvxVnni => ("dpbusd", Tail::of(cols, 32, Tail::Padded)),
             Variant::Avx512Vnni => ("dpbusd", Tail::of(cols, 64, Tail::Padded)),
-            Variant::Ssse3 | Variant::Avx2 | Variant::Simd128 | Variant::RelaxedSimd => {
+            Variant::NeonDotprod | Variant::NeonI8mm => ("sdot", Tail::of(cols, 16, Tail::Padded)),
+            Variant::Ssse3 | Variant::Avx2 | Variant::Neon | Variant::Simd128 | Variant::RelaxedSimd => {
                 ("madd", Tail::of(cols, 16, Tail::PlainRust))
             }
         };
@@ -91,6 +97,8 @@ impl Kernels {
     pub fn lanes_path(&self, cols: usize) -> Path {
         match self.variant() {
             Variant::Generic | Variant::Lut => PLAIN,
+            // Vectors end where the values do.
+            Variant::Rvv => Path { kernel: "vectors", ..PLAIN },
             _ => Path { kernel: "16 lanes", rows: Tail::None, cols: Tail::of(cols, 16, Tail::Padded) },
         }
     }
@@ -99,6 +107,7 @@ impl Kernels {
     pub fn wkv_path(&self, head_size: usize) -> Path {
         match self.variant() {
             Variant::Generic | Variant::Lut => PLAIN,
+            Variant::Rvv => Path { kernel: "vectors", ..PLAIN },
             _ => Path { kernel: "16 lanes", rows: Tail::None, cols: Tail::of(head_size, 16, Tail::PlainRust) },
         }
     }
@@ -131,8 +140,11 @@ mod tests {
         assert_eq!(generic.head_int8_path(101, 97), path("plain", Tail::None, Tail::None));
         let lut = Kernels::new(Variant::Lut).expect("runs everywhere");
         assert_eq!(lut.ternary_path(101, 98), path("tables", Tail::OneByOne(1), Tail::Padded(2)));
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
         for (variant, ternary, head, cols) in [
+            (Variant::Neon, "smlal", "madd", Tail::PlainRust(5)),
+            (Variant::NeonDotprod, "sdot", "sdot", Tail::Padded(5)),
+            (Variant::NeonI8mm, "usdot", "sdot", Tail::Padded(5)),
             (Variant::Ssse3, "maddubs", "madd", Tail::PlainRust(5)),
             (Variant::Avx2, "maddubs", "madd", Tail::PlainRust(5)),
             (Variant::AvxVnni, "dpbusd", "dpbusd", Tail::Padded(5)),

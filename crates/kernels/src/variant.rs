@@ -11,6 +11,14 @@ pub enum Variant {
     Simd128,
     /// 128-bit SIMD of WebAssembly with the relaxed dot product.
     RelaxedSimd,
+    /// NEON of AArch64.
+    Neon,
+    /// NEON with the dot product of AArch64.
+    NeonDotprod,
+    /// NEON with the dot product and the INT8 matrix instructions of AArch64.
+    NeonI8mm,
+    /// The vectors of RISC-V, of any length.
+    Rvv,
     /// SSSE3 of x86-64.
     Ssse3,
     /// AVX2 of x86-64.
@@ -23,11 +31,15 @@ pub enum Variant {
 
 impl Variant {
     /// Every variant; of those that one machine can run, the fastest stands last.
-    pub const ALL: [Variant; 8] = [
+    pub const ALL: [Variant; 12] = [
         Variant::Generic,
         Variant::Lut,
         Variant::Simd128,
         Variant::RelaxedSimd,
+        Variant::Neon,
+        Variant::NeonDotprod,
+        Variant::NeonI8mm,
+        Variant::Rvv,
         Variant::Ssse3,
         Variant::Avx2,
         Variant::AvxVnni,
@@ -41,6 +53,10 @@ impl Variant {
             Variant::Lut => "lut",
             Variant::Simd128 => "simd128",
             Variant::RelaxedSimd => "relaxed_simd",
+            Variant::Neon => "neon",
+            Variant::NeonDotprod => "neon_dotprod",
+            Variant::NeonI8mm => "neon_i8mm",
+            Variant::Rvv => "rvv",
             Variant::Ssse3 => "ssse3",
             Variant::Avx2 => "avx2",
             Variant::AvxVnni => "avx_vnni",
@@ -54,6 +70,10 @@ impl Variant {
             Variant::Generic | Variant::Lut => "nothing",
             Variant::Simd128 => "a WebAssembly build",
             Variant::RelaxedSimd => "a WebAssembly build with the feature relaxed_simd",
+            Variant::Neon => "an AArch64 CPU with asimd",
+            Variant::NeonDotprod => "an AArch64 CPU with asimd and asimddp",
+            Variant::NeonI8mm => "an AArch64 CPU with asimd, asimddp and i8mm",
+            Variant::Rvv => "a RISC-V CPU with v",
             Variant::Ssse3 => "an x86-64 CPU with ssse3",
             Variant::Avx2 => "an x86-64 CPU with avx2",
             Variant::AvxVnni => "an x86-64 CPU with avx_vnni (avx512_vnni is another feature)",
@@ -73,6 +93,7 @@ impl Variant {
 /// No variant has the name asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no kernel variant has this name; there are generic, lut, simd128, relaxed_simd, ssse3, avx2, avx_vnni and avx512_vnni"
+    "no kernel variant has this name; there are generic, lut, simd128, relaxed_simd, neon, neon_dotprod, neon_i8mm, rvv, \
+     ssse3, avx2, avx_vnni and avx512_vnni"
 )]
 pub struct UnknownVariant;

@@ -82,7 +82,7 @@ impl Case {
                 let (mut top, mut room) = (vec![TopLogit::default(); k], vec![f32::NAN; v]);
                 let path = head.top(&self.q, self.scale, &mut top, &mut room);
                 assert_eq!(bits(&top), bits(&ranked[..k]), "{name} {variant:?} {k} of {v}, {path:?}");
-                if matches!(variant, Variant::Generic | Variant::Lut | Variant::Simd128) {
+                if matches!(variant, Variant::Generic | Variant::Lut | Variant::Simd128 | Variant::Rvv) {
                     assert_eq!(path, HeadPath::Full(WhyFull::Variant), "{name} {variant:?}");
                 } else if k <= Int8Head::MOST_WINNERS {
                     paths.push(path);
@@ -208,7 +208,8 @@ fn winners_are_exact_whatever_the_rows() {
             }
         }
     }
-    assert!(two_stage > 10_000, "{two_stage}: the first stage is there to be used");
+    let none_has_it = cfg!(target_arch = "riscv64");
+    assert!(two_stage > 10_000 || none_has_it, "{two_stage}: the first stage is there to be used");
 }
 
 /// The default model's head: bounds leave some hundreds of the rows, or give way.

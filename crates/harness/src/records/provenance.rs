@@ -196,9 +196,10 @@ fn flags(workspace: &Workspace) -> BTreeMap<String, String> {
     flags
 }
 
-/// The features of this machine's CPU, as `/proc/cpuinfo` lists them.
+/// The features of this machine's CPU, as `/proc/cpuinfo` lists them: by another name on ARM.
 pub fn cpu_features() -> String {
-    cpu_field("flags")
+    let flags = cpu_field("flags");
+    if flags.is_empty() { cpu_field("Features") } else { flags }
 }
 
 fn cpu_field(name: &str) -> String {

@@ -35,7 +35,8 @@ impl Built {
 pub fn obstacle(cell: Cell, cpu_features: &str) -> Option<Skip> {
     let missing = cell.missing_cpu(cpu_features);
     if !missing.is_empty() {
-        let reason = format!("this CPU has no {}", missing.join(", "));
+        let cpu = cell.target.kind.cpu().map_or("this CPU", |cpu| cpu.name);
+        let reason = format!("{cpu} has no {}", missing.join(", "));
         return Some(Skip { cause: Cause::Cpu, reason });
     }
     let tools: Vec<&str> =

@@ -61,7 +61,7 @@ pub(super) fn parse(text: &str) -> Result<Defined, String> {
     repeated(text, "tool", file.tool.iter().map(|tool| &tool.name))?;
     check_records(text, &file.tool)?;
     repeated(text, "target", file.target.iter().map(|target| &target.name))?;
-    repeated(text, "the colour", file.target.iter().map(|target| &target.colour))?;
+    repeated(text, "the colour", file.target.iter().filter_map(|target| target.colour.as_ref()))?;
     let mut tools: Vec<&'static Tool> = Vec::new();
     for entry in file.tool {
         tools.push(Box::leak(Box::new(tool(text, entry)?)));
@@ -124,7 +124,7 @@ fn target(text: &str, mut entry: TargetEntry, tools: &[&'static Tool]) -> Result
         let names = tools.iter().map(|tool| tool.name);
         found.ok_or_else(|| at(text, &name.span(), &unknown("tool", name.get_ref(), names)))
     };
-    let needs = entry.tools.iter().map(find).collect::<Result<_, _>>()?;
+    let needs: Vec<_> = entry.tools.iter().map(find).collect::<Result<_, _>>()?;
     let count_needs = entry.count_tools.iter().map(find).collect::<Result<_, _>>()?;
     let recorded = || ALWAYS_RECORDED.into_iter().chain(tools.iter().filter_map(|tool| tool.record));
     for version in &entry.versions {
@@ -135,15 +135,19 @@ fn target(text: &str, mut entry: TargetEntry, tools: &[&'static Tool]) -> Result
     if !entry.versions.iter().any(|version| version.get_ref().starts_with("rustc")) {
         return Err(wrong("needs its compiler among `versions`: what is counted depends on it"));
     }
-    let colour = parse_colour(entry.colour.get_ref());
-    let colour = colour.ok_or_else(|| at(text, &entry.colour.span(), "a colour is written `#rrggbb`"))?;
+    if entry.colour.is_some() != entry.measured {
+        return Err(wrong("needs a `colour` where it is measured, and none where it is not: it is in no chart"));
+    }
+    let colour = entry.colour.as_ref().map_or(Ok((0, 0, 0)), |colour| {
+        parse_colour(colour.get_ref()).ok_or_else(|| at(text, &colour.span(), "a colour is written `#rrggbb`"))
+    })?;
     let kind = kind.ok_or_else(|| {
         let kinds: Vec<String> = NAMES.iter().map(|name| format!("[target.{name}]")).collect();
         let (first, last) = kinds.split_at(kinds.len() - 1);
         wrong(&format!("needs one of {} and {}, which say how it is built and run", first.join(", "), last.concat()))
     })?;
     let clock = kind.clock();
-    if (clock == Clock::Wall) == entry.reads.is_empty() || entry.reads.contains(&0) {
+    if kind.is_timed_somewhere() == entry.reads.is_empty() || entry.reads.contains(&0) {
         return Err(wrong("is asked for `reads` of at least 1 byte where it is timed, and for none where it is not"));
     }
     if entry.variant.is_empty() {
@@ -155,12 +159,13 @@ fn target(text: &str, mut entry: TargetEntry, tools: &[&'static Tool]) -> Result
         name: keep(entry.name.into_inner()),
         title: keep(entry.title),
         colour,
+        measured: entry.measured,
         clock,
-        needs,
+        needs: if kind.needs_tools() { needs } else { Vec::new() },
         count_needs,
         versions: entry.versions.into_iter().map(|version| keep(version.into_inner())).collect(),
         memory: keep(entry.memory),
-        reads: entry.reads,
+        reads: if clock == Clock::Wall { entry.reads } else { Vec::new() },
         kind,
         variants,
     })

@@ -6,6 +6,7 @@ use crate::workspace::error::Error;
 use bitstate_protocol::Metric;
 use std::fmt::Debug;
 use std::path::Path;
+use std::process::Command;
 
 /// The unit of a target's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,15 @@ pub struct Variant {
     pub rustflags: &'static str,
     /// See `rustflags`.
     pub features: &'static str,
+}
+
+/// A CPU that is not this machine's.
+#[derive(Debug, Clone, Copy)]
+pub struct EmulatedCpu<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its features, as `/proc/cpuinfo` spells them.
+    pub features: &'a [String],
 }
 
 /// A kind of target, with the keys of its table in `ci/targets.toml`.
@@ -53,6 +63,34 @@ pub trait Kind: Debug + Send + Sync {
         name: &str,
         variants: &[&'static Variant],
     ) -> Result<Box<dyn Launch>, Error>;
+
+    /// CPU features that it has, as `/proc/cpuinfo` spells them, where it runs on another CPU than this machine's.
+    fn cpu(&self) -> Option<EmulatedCpu<'_>> {
+        None
+    }
+
+    /// Whether its tools are needed here: not where a machine does itself what they are for.
+    fn needs_tools(&self) -> bool {
+        true
+    }
+
+    /// Whether it is timed on some machines: then it names the sizes of memory reads, whatever its clock is here.
+    fn is_timed_somewhere(&self) -> bool {
+        self.clock() == Clock::Wall
+    }
+
+    /// Whether tests run on it too, because the harness's own do not run on such a CPU.
+    fn has_tests(&self) -> bool {
+        false
+    }
+
+    /// Cargo's command that runs a package's tests on it, where it [has them](Kind::has_tests).
+    ///
+    /// # Errors
+    /// If there is no compiler for it.
+    fn tests(&self, _workspace: &Workspace, _package: &str) -> Result<Option<Command>, Error> {
+        Ok(None)
+    }
 
     /// Whether each variant is built separately, and so may have its own compiler flags and features.
     fn builds_each_variant(&self) -> bool {

@@ -17,7 +17,7 @@ pub mod skip;
 mod target;
 
 pub use defined::{assumption, check, load, targets, tools};
-pub use kind::{Answered, Artifact, Clock, Kind, Launch, Variant};
+pub use kind::{Answered, Artifact, Clock, EmulatedCpu, Kind, Launch, Variant};
 pub use kinds::native::callgrind;
 pub use request::{ModelFile, RunError, RunRequest, model_file};
 pub use target::{Cell, Target};

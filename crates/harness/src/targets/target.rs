@@ -11,8 +11,10 @@ pub struct Target {
     pub name: &'static str,
     /// Its name in reports.
     pub title: &'static str,
-    /// Its colour in every chart.
+    /// Its colour in every chart; black where it is in none.
     pub colour: (u8, u8, u8),
+    /// Whether it is measured and counted, and not only verified.
+    pub measured: bool,
     /// The unit of its clock.
     pub clock: Clock,
     /// Tools needed to build or run it.
@@ -57,9 +59,12 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// CPU features that the variant needs and this machine lacks.
+    /// CPU features that the variant needs and that are missing where it runs; this machine has `features`.
     pub fn missing_cpu(&self, features: &str) -> Vec<&'static str> {
-        let has = |name: &str| features.split_whitespace().any(|feature| feature == name);
+        let has = |name: &str| match self.target.kind.cpu() {
+            Some(cpu) => cpu.features.iter().any(|feature| feature == name),
+            None => features.split_whitespace().any(|feature| feature == name),
+        };
         self.variant.cpu.iter().copied().filter(|name| !has(name)).collect()
     }
 }

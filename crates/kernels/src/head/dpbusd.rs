@@ -11,9 +11,11 @@ use crate::MAX_N_EMBD;
 pub(super) trait Dpbusd<const BYTES: usize>: Copy {
     /// The proof that the instructions may run.
     type Isa: Copy;
+    /// Whether the instruction takes both sides signed: then a row's bytes are read as they are, and nothing is added.
+    const SIGNED: bool = false;
 
     fn zero(isa: Self::Isa) -> Self;
-    /// The bytes, each plus 128.
+    /// The bytes, each plus 128; as they are where [`SIGNED`](Self::SIGNED).
     fn load_unsigned(isa: Self::Isa, e: &[i8; BYTES]) -> Self;
     fn load(isa: Self::Isa, digits: &[i8; BYTES]) -> Self;
     /// `self + e · digits`, four bytes to a lane.
@@ -28,14 +30,15 @@ pub(super) trait Dpbusd<const BYTES: usize>: Copy {
 struct Digits {
     high: [i8; MAX_N_EMBD],
     low: [i8; MAX_N_EMBD],
-    /// `128 · Σ q`.
+    /// `128 · Σ q`; 0 where rows are read signed.
     surplus: i32,
 }
 
 impl Digits {
     #[inline(always)]
-    fn new(q: &[i16]) -> Self {
-        let mut digits = Digits { high: [0; MAX_N_EMBD], low: [0; MAX_N_EMBD], surplus: surplus(q) };
+    fn new(q: &[i16], signed: bool) -> Self {
+        let surplus = if signed { 0 } else { surplus(q) };
+        let mut digits = Digits { high: [0; MAX_N_EMBD], low: [0; MAX_N_EMBD], surplus };
         for ((high, low), &q) in digits.high.iter_mut().zip(&mut digits.low).zip(q) {
             (*high, *low) = ((q >> 7) as i8, (q & 127) as i8);
         }
@@ -57,7 +60,7 @@ pub(super) fn int8<const BYTES: usize, M: Dpbusd<BYTES>>(
     scale: f32,
     logits: &mut [f32],
 ) {
-    let (d, digits) = (q.len(), Digits::new(q));
+    let (d, digits) = (q.len(), Digits::new(q, M::SIGNED));
     let mut held = [[M::zero(isa); 2]; HELD];
     let (highs, lows) = (digits.high.as_chunks::<BYTES>().0, digits.low.as_chunks::<BYTES>().0);
     for i in 0..HELD {
@@ -94,7 +97,7 @@ pub(super) fn exact<const BYTES: usize, M: Dpbusd<BYTES>>(
     q: &[i16],
     dots: &mut [i32],
 ) {
-    let digits = Digits::new(q);
+    let digits = Digits::new(q, M::SIGNED);
     for (tokens, dots) in tokens.chunks(4).zip(dots.chunks_mut(4)) {
         let four = dot4::<BYTES, M>(isa, super::shape::rows4(rows, tokens, q.len()), &digits);
         dots.copy_from_slice(&four[..dots.len()]);

@@ -71,6 +71,9 @@ where
 
     #[inline(always)]
     fn surplus(q: &[i16]) -> i32 {
+        if M::SIGNED {
+            return 0;
+        }
         128 * 128 * q.iter().map(|&q| first_digit(q)).sum::<i32>()
     }
 

@@ -32,7 +32,7 @@ pub(super) fn int8<M: Madd>(isa: M::Isa, rows: &[i8], row_scales: &[f32], q: &[i
 }
 
 /// `rows · q` of the rows that `tokens` name.
-#[cfg(any(target_arch = "x86_64", feature = "relaxed_simd"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", feature = "relaxed_simd"))]
 #[inline(always)]
 pub(super) fn exact<M: Madd>(isa: M::Isa, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mut [i32]) {
     for (tokens, dots) in tokens.chunks(4).zip(dots.chunks_mut(4)) {

@@ -15,30 +15,38 @@ pub(crate) mod avx512_vnni;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx_vnni;
 #[cfg_attr(
-    not(any(target_arch = "x86_64", feature = "relaxed_simd")),
+    not(any(target_arch = "x86_64", target_arch = "aarch64", feature = "relaxed_simd")),
     allow(dead_code, unused_imports, unused_macros, reason = "its layout is plain Rust, what reads it is not")
 )]
 mod coarse;
 #[cfg_attr(
-    not(any(target_arch = "x86_64", feature = "relaxed_simd")),
+    not(any(target_arch = "x86_64", target_arch = "aarch64", feature = "relaxed_simd")),
     allow(dead_code, reason = "plain Rust has no bounds")
 )]
 mod coarse_many;
 mod dispatch;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod dpbusd;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod first_digit;
 pub(crate) mod generic;
 mod int8;
-#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
 mod madd;
-#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
 mod many;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon_dotprod;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon_i8mm;
 mod outcome;
 #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
 pub(crate) mod relaxed_simd;
 mod rows;
+#[cfg(target_arch = "riscv64")]
+pub(crate) mod rvv;
 mod search;
 mod shape;
 #[cfg(target_arch = "wasm32")]
@@ -47,7 +55,7 @@ pub(crate) mod simd128;
 pub(crate) mod ssse3;
 #[cfg(test)]
 mod tests;
-#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32"))]
 mod unbounded;
 
 use crate::kernels::{Kernels, same_length};

@@ -58,7 +58,7 @@ pub(crate) struct Line(pub [i8; 64]);
 /// What the sessions of one call read. There are `scales.len()` of them.
 #[derive(Clone, Copy)]
 #[cfg_attr(
-    not(any(target_arch = "x86_64", target_arch = "wasm32")),
+    not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")),
     expect(dead_code, reason = "plain Rust has no blocks")
 )]
 pub(crate) struct Input<'a> {
@@ -71,7 +71,7 @@ pub(crate) struct Input<'a> {
 /// Laid out rows.
 #[derive(Clone, Copy)]
 #[cfg_attr(
-    not(any(target_arch = "x86_64", target_arch = "wasm32")),
+    not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")),
     expect(dead_code, reason = "plain Rust has no blocks")
 )]
 pub(crate) struct Rows<'a> {
@@ -83,7 +83,7 @@ pub(crate) struct Rows<'a> {
 }
 
 /// The rows, `d` wide, of up to four tokens; the first of them stands in for those that are missing.
-#[cfg(any(target_arch = "x86_64", feature = "relaxed_simd"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", feature = "relaxed_simd"))]
 #[inline(always)]
 pub(super) fn rows4<'r>(rows: &'r [i8], tokens: &[u32], d: usize) -> [&'r [i8]; 4] {
     let mut four = [&rows[tokens[0] as usize * d..][..d]; 4];

@@ -1,7 +1,7 @@
 //! What stands for bounds in an instruction set that has none.
 
 /// Of the rows of one session.
-#[cfg(target_arch = "wasm32")]
+#[cfg(any(target_arch = "riscv64", target_arch = "wasm32"))]
 pub(super) mod one {
     use crate::head::coarse::{CoarseRows, Input};
     use crate::head::coarse_many;

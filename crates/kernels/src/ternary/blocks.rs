@@ -39,6 +39,17 @@ impl Blocks<'_> {
         Blocks { blocks: Cow::Owned(blocks), per_row_group }
     }
 
+    /// The same with the highest bit of each byte flipped, for a variant that takes codes as signed bytes.
+    #[cfg(target_arch = "aarch64")]
+    pub fn signed(mut self) -> Self {
+        for block in self.blocks.to_mut() {
+            for byte in &mut block.0 {
+                *byte ^= 0x80;
+            }
+        }
+        self
+    }
+
     /// The row groups that hold `rows` rows from row `first` on, which starts a row group.
     pub fn part(&self, first: usize, rows: usize) -> Blocks<'_> {
         let groups = &self.blocks[first / ROWS * self.per_row_group..][..rows.div_ceil(ROWS) * self.per_row_group];

@@ -20,6 +20,10 @@ const JOIN: usize = 1 << 15;
 pub(super) trait Dpbusd: Copy {
     /// The proof that the instructions may run.
     type Isa: Copy;
+    /// Whether codes are taken as signed bytes. Then the matrix is laid out with the highest bit of each byte flipped, so
+    /// that a whole byte is 128 less than its codes: `s3` is `128 · Σ q` too small, and D, a 64th of its difference, is
+    /// `2 · Σ q` too small, so that the last plane's sums start at `+Σ q`.
+    const SIGNED: bool = false;
 
     /// 32-bit lanes.
     fn splat(isa: Self::Isa, value: i32) -> Self;
@@ -135,6 +139,11 @@ fn pass<M: Dpbusd, const PER_BLOCK: usize, const VECTORS: usize, const TOKENS: u
     let mut rows = [[[zero; PLANES]; VECTORS]; TOKENS];
     for (t, rows) in rows.iter_mut().enumerate() {
         *rows = [[input.surplus[t]; PLANES]; VECTORS];
+        if M::SIGNED {
+            for rows in rows {
+                rows[PLANES - 1] = zero.sub(input.surplus[t]);
+            }
+        }
     }
     for from in (0..n).step_by(JOIN) {
         let mut sums = [[[zero; PLANES]; VECTORS]; TOKENS];

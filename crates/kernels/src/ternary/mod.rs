@@ -24,10 +24,10 @@
 //! weights and activations of 0.
 
 use crate::isa::Isa;
-#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32"))]
 use crate::isa::dispatch;
 use crate::kernels::{Kernels, same_length};
-#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32"))]
 use crate::ternary;
 use alloc::borrow::Cow;
 use alloc::vec;
@@ -40,15 +40,27 @@ mod avx2;
 mod avx512_vnni;
 #[cfg(target_arch = "x86_64")]
 mod avx_vnni;
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")),
+    allow(dead_code, reason = "the layout is everyone's, the walk over its vectors is not")
+)]
 mod blocks;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod dpbusd;
 mod generic;
 mod lut;
 #[cfg(target_arch = "x86_64")]
 mod maddubs;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_dotprod;
+#[cfg(target_arch = "aarch64")]
+mod neon_i8mm;
 #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
 mod relaxed_simd;
+#[cfg(target_arch = "riscv64")]
+mod rvv;
 #[cfg(target_arch = "wasm32")]
 mod simd128;
 #[cfg(target_arch = "x86_64")]
@@ -78,7 +90,14 @@ impl<'a> TernaryMatrix<'a> {
     pub fn new(kernels: Kernels, matrix: Matrix<'a>) -> Self {
         let layout = match kernels.isa {
             Isa::Generic | Isa::Lut => Layout::Rows(byte_rows(matrix)),
-            #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonDotprod(_) => Layout::Blocks(Blocks::new(matrix.rows, matrix.cols, &byte_rows(matrix)).signed()),
+            #[cfg(any(
+                target_arch = "x86_64",
+                target_arch = "aarch64",
+                target_arch = "riscv64",
+                target_arch = "wasm32"
+            ))]
             _ => Layout::Blocks(Blocks::new(matrix.rows, matrix.cols, &byte_rows(matrix))),
         };
         TernaryMatrix { rows: matrix.rows, cols: matrix.cols, layout }
@@ -115,7 +134,12 @@ impl<'a> TernaryMatrix<'a> {
             self.rows
         );
         match &self.layout {
-            #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+            #[cfg(any(
+                target_arch = "x86_64",
+                target_arch = "aarch64",
+                target_arch = "riscv64",
+                target_arch = "wasm32"
+            ))]
             Layout::Blocks(blocks) => multiply(&blocks.part(first, y.len()), x, scale, y),
             _ => panic!("rows in this layout cannot be taken in parts"),
         }
@@ -142,7 +166,12 @@ impl<'a> TernaryMatrix<'a> {
                     lut::matvec(weights, row_bytes, x.padded(t), scale, &mut scratch.tables, sums, y);
                 }
             }
-            #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+            #[cfg(any(
+                target_arch = "x86_64",
+                target_arch = "aarch64",
+                target_arch = "riscv64",
+                target_arch = "wasm32"
+            ))]
             (Layout::Blocks(blocks), _) => multiply(blocks, x, scale, y),
             _ => panic!("a matrix and an input made for kernels of different layouts"),
         }
@@ -150,7 +179,7 @@ impl<'a> TernaryMatrix<'a> {
 }
 
 /// The product of a matrix in blocks, or of some of its row groups.
-#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32"))]
 fn multiply(blocks: &Blocks<'_>, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
     dispatch!(x.kernels.isa, ternary::matmul(blocks, x, scale, y), else panic!("plain Rust has no blocks"));
 }
@@ -277,7 +306,7 @@ impl QuantisedRows {
     }
 
     /// The same, four by four.
-    #[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32"))]
     #[inline(always)]
     fn quads(&self, row: usize) -> &[[i8; 4]] {
         self.padded(row).as_chunks().0

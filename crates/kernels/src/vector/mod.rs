@@ -16,16 +16,16 @@
 mod constants;
 mod divide;
 pub(crate) mod generic;
-#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
 mod inputs;
-#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
 pub(crate) mod lanes;
 mod operands;
-#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
 mod select;
-#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
 mod wide;
-#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
 mod wkv;
 
 #[cfg(target_arch = "x86_64")]
@@ -35,6 +35,15 @@ pub(crate) mod avx512_vnni;
 // VNNI adds nothing for f32.
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2 as avx_vnni;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
+// Dot products of bytes add nothing for f32.
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon as neon_dotprod;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon as neon_i8mm;
+#[cfg(target_arch = "riscv64")]
+pub(crate) mod rvv;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod simd128;
 // What is relaxed in f32 (contraction, estimates) is what the arithmetic forbids.

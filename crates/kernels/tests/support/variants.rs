@@ -31,12 +31,27 @@ fn simd() -> impl Iterator<Item = (&'static str, bool)> {
     .into_iter()
 }
 
+#[cfg(target_arch = "aarch64")]
+fn simd() -> impl Iterator<Item = (&'static str, bool)> {
+    use std::arch::is_aarch64_feature_detected as has;
+    let dotprod = has!("neon") && has!("dotprod");
+    [("avx2", false), ("neon", has!("neon")), ("neon_dotprod", dotprod), ("neon_i8mm", dotprod && has!("i8mm"))]
+        .into_iter()
+}
+
+#[cfg(target_arch = "riscv64")]
+fn simd() -> impl Iterator<Item = (&'static str, bool)> {
+    // SAFETY: a function of the C library that looks a number up: the extensions of one letter, a bit each.
+    let extensions = unsafe { libc::getauxval(libc::AT_HWCAP) };
+    [("avx2", false), ("rvv", extensions >> (b'v' - b'a') & 1 == 1)].into_iter()
+}
+
 #[cfg(target_arch = "wasm32")]
 fn simd() -> impl Iterator<Item = (&'static str, bool)> {
     [("avx2", false), ("simd128", true)].into_iter()
 }
 
-#[cfg(not(any(target_arch = "x86_64", target_arch = "wasm32")))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32")))]
 fn simd() -> impl Iterator<Item = (&'static str, bool)> {
     [("avx2", false), ("simd128", false)].into_iter()
 }

@@ -5,13 +5,14 @@
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where it cannot be written")]
 
 use anyhow::{Context, Result, ensure};
+use bitstate_kernels::{Kernels, Variant};
 use bitstate_model::AlignedBytes;
 use bitstate_suite::{HeapCounter, HeapUse, Host};
 use bitstate_threads::{Pool, Workers};
 use clap::Parser;
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::fs;
-use std::io::{self, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,11 +29,17 @@ const REQUEST_LIMIT: u64 = 64 << 20;
 #[command(version)]
 struct Flags {
     /// The BITS file to run.
-    #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "variants")]
+    model: Option<PathBuf>,
     /// Threads that a token's largest matrices are divided among.
     #[arg(long, value_name = "N", default_value = "1")]
     threads: NonZeroUsize,
+    /// The clock is this file's eight bytes, into which an emulator counts the instructions of this process
+    #[arg(long, value_name = "FILE")]
+    instructions: Option<PathBuf>,
+    /// Instead: the kernel variants that run on this CPU, a line each, the one that the engine picks last.
+    #[arg(long, conflicts_with_all = ["model", "threads", "instructions"])]
+    variants: bool,
 }
 
 /// The system's allocator, counted.
@@ -62,8 +69,15 @@ unsafe impl GlobalAlloc for Counted {
     }
 }
 
+/// What is read where the suite looks at the clock.
+enum Clock {
+    Time(Instant),
+    /// Counted by an emulator. What the emulator itself holds is no memory of this process.
+    Instructions(File),
+}
+
 struct Process {
-    start: Instant,
+    clock: Clock,
     out: io::StdoutLock<'static>,
     failed: Option<io::Error>,
 }
@@ -74,11 +88,23 @@ impl Host for Process {
     }
 
     fn tick_metric(&self) -> (&'static str, &'static str) {
-        ("time", "ns")
+        match self.clock {
+            Clock::Time(_) => ("time", "ns"),
+            Clock::Instructions(_) => ("instructions", "instructions"),
+        }
     }
 
     fn ticks(&mut self) -> u64 {
-        self.start.elapsed().as_nanos() as u64
+        match &mut self.clock {
+            Clock::Time(start) => start.elapsed().as_nanos() as u64,
+            Clock::Instructions(counter) => {
+                let mut count = [0; 8];
+                if let Err(error) = counter.rewind().and_then(|()| counter.read_exact(&mut count)) {
+                    self.failed.get_or_insert(error);
+                }
+                u64::from_le_bytes(count)
+            }
+        }
     }
 
     fn heap(&mut self) -> HeapUse {
@@ -87,6 +113,9 @@ impl Host for Process {
 
     /// The largest resident set so far, as Linux counts it.
     fn peak_memory(&mut self) -> Option<u64> {
+        if matches!(self.clock, Clock::Instructions(_)) {
+            return None;
+        }
         let status = fs::read_to_string("/proc/self/status").ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
@@ -113,19 +142,36 @@ fn main() -> ExitCode {
 }
 
 fn run(flags: &Flags) -> Result<bool> {
+    let Some(path) = &flags.model else { return list_variants() };
+    let clock = match &flags.instructions {
+        None => Clock::Time(Instant::now()),
+        Some(path) => Clock::Instructions(
+            File::open(path).with_context(|| format!("cannot read a count of instructions in {}", path.display()))?,
+        ),
+    };
     let mut request = String::new();
     let read = io::stdin().take(REQUEST_LIMIT + 1).read_to_string(&mut request);
     read.context("cannot read the request from standard input")?;
     ensure!(request.len() as u64 <= REQUEST_LIMIT, "the request is larger than {} MiB", REQUEST_LIMIT >> 20);
-    let model = AlignedBytes::read_model(&flags.model)
-        .with_context(|| format!("cannot read the model {}", flags.model.display()))?;
+    let model = AlignedBytes::read_model(path).with_context(|| format!("cannot read the model {}", path.display()))?;
     let threads = flags.threads.get();
     let pool = (threads > 1).then(|| Pool::new(threads)).transpose();
     let pool = pool.with_context(|| format!("cannot start {threads} threads"))?;
     let workers = pool.as_ref().map(|pool| pool as &dyn Workers);
-    let mut host = Process { start: Instant::now(), out: io::stdout().lock(), failed: None };
+    let mut host = Process { clock, out: io::stdout().lock(), failed: None };
     let all_good = bitstate_suite::run_with(workers, &request, &model, &mut host)
-        .with_context(|| format!("cannot run {}", flags.model.display()))?;
+        .with_context(|| format!("cannot run {}", path.display()))?;
     host.failed.map_or(Ok(()), Err).and_then(|()| host.out.flush()).context("cannot write the answer")?;
     Ok(all_good)
+}
+
+/// The variants that run here, the one that is picked last.
+fn list_variants() -> Result<bool> {
+    let mut out = io::stdout().lock();
+    let picked = Variant::best();
+    let others = Variant::ALL.into_iter().filter(|&variant| variant != picked && Kernels::new(variant).is_ok());
+    for variant in others.chain([picked]) {
+        writeln!(out, "{}", variant.name()).context("cannot write the answer")?;
+    }
+    Ok(true)
 }

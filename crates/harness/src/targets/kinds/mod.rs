@@ -5,6 +5,7 @@
 
 pub mod native;
 mod process;
+pub mod qemu_user;
 mod sections;
 pub mod wasmtime;
 pub mod xtensa_qemu;
@@ -26,6 +27,11 @@ pub(super) struct VariantEntry {
     pub features: String,
 }
 
+/// What a target is that does not say.
+fn measured() -> bool {
+    true
+}
+
 /// A macro, because serde reports an unknown key with its line only if all known keys are fields of one struct.
 macro_rules! kinds {
     ($($key:ident: $kind:ty,)+) => {
@@ -35,7 +41,9 @@ macro_rules! kinds {
         pub(super) struct TargetEntry {
             pub name: Spanned<String>,
             pub title: String,
-            pub colour: Spanned<String>,
+            pub colour: Option<Spanned<String>>,
+            #[serde(default = "measured")]
+            pub measured: bool,
             pub memory: String,
             pub tools: Vec<Spanned<String>>,
             pub count_tools: Vec<Spanned<String>>,
@@ -63,6 +71,7 @@ macro_rules! kinds {
 
 kinds! {
     process: native::Process,
+    qemu_user: qemu_user::QemuUser,
     wasmtime: wasmtime::Wasmtime,
     qemu_xtensa: xtensa_qemu::Board,
 }

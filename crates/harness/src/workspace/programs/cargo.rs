@@ -10,6 +10,7 @@ use crate::workspace::places::files::{make_folder, read_text, write_atomic};
 use crate::workspace::places::folders::Workspace;
 use crate::workspace::programs::environment;
 use crate::workspace::programs::log::{Log, logged};
+use crate::workspace::programs::tools::{DEBIAN_CARGO, DEBIAN_RUSTC};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -61,6 +62,16 @@ pub fn cargo_by(program: &Path, workspace: &Workspace, verb: &str) -> Result<Com
     }
     command.arg(verb).arg("--manifest-path").arg(workspace.root.join("Cargo.toml"));
     command.current_dir("/").env("CARGO_TARGET_DIR", &workspace.target).env("CARGO_TERM_COLOR", "never");
+    Ok(command)
+}
+
+/// A cargo command of Debian's toolchain, allowed to build the library for a foreign target.
+///
+/// # Errors
+/// As [`cargo`].
+pub fn debian_cargo(workspace: &Workspace, verb: &str) -> Result<Command, Error> {
+    let mut command = cargo_by(DEBIAN_CARGO.as_ref(), workspace, verb)?;
+    command.env_remove("RUSTUP_TOOLCHAIN").env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
     Ok(command)
 }
 

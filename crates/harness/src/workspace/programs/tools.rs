@@ -35,7 +35,7 @@ pub enum Probe {
     Library {
         /// The triple.
         triple: &'static str,
-        /// Or Debian's compiler, which builds the standard library of a WebAssembly triple itself.
+        /// Or Debian's compiler, which builds the standard library of a foreign triple itself.
         or_debian: bool,
     },
     /// Debian's `rustc-web` and `cargo-web`, whose LLVM has the Xtensa back end.
@@ -92,14 +92,16 @@ impl Tool {
     }
 }
 
-/// The compiler for a WebAssembly triple: rustup's if it has the standard library, else Debian's.
+/// The compiler for a foreign triple: rustup's if it has the standard library, else Debian's.
 pub fn compiler(triple: &str) -> Option<(Compiler, Found)> {
     if let Some(found) = library(triple) {
         return Some((Compiler::Rustup, found));
     }
     let rust = debian_rust()?;
     rust_source()?;
-    program("wasm-ld-22", "LLD")?;
+    if triple.starts_with("wasm") {
+        program("wasm-ld-22", "LLD")?;
+    }
     Some((Compiler::Debian, rust))
 }
 

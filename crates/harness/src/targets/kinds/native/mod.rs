@@ -13,7 +13,7 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// The package of the runner, and the name of its binary.
-const PACKAGE: &str = "bitstate-runner-native";
+pub(super) const PACKAGE: &str = "bitstate-runner-native";
 
 /// `[target.process]`: build options of a program that differ from those of the harness.
 #[derive(Debug, Deserialize)]

@@ -4,15 +4,14 @@ use super::process::{converse, file_sizes};
 use crate::targets::kind::{Answered, Artifact, Clock, Kind, Launch, Variant};
 use crate::targets::request::{ModelFile, RunError, RunRequest};
 use crate::workspace::Workspace;
-use crate::workspace::cargo::{Wanted, built, cargo, cargo_by, encoded, host_program};
+use crate::workspace::cargo::{Wanted, built, cargo, debian_cargo, encoded, host_program};
 use crate::workspace::environment::command;
 use crate::workspace::error::Error;
-use crate::workspace::tools::{Compiler, DEBIAN_CARGO, DEBIAN_RUSTC, compiler};
+use crate::workspace::tools::{Compiler, compiler};
 use bitstate_protocol::Job;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 /// Fuel limit of a run that is not timed: about ten times that of the longest run.
@@ -96,13 +95,6 @@ impl Kind for Wasmtime {
     fn counter<'a>(&self, metric: &'a str) -> &'a str {
         if metric == "peak_memory" { "linear_memory" } else { metric }
     }
-}
-
-/// A cargo command of Debian's toolchain that may build the standard library for another target.
-fn debian_cargo(workspace: &Workspace, verb: &str) -> Result<Command, Error> {
-    let mut command = cargo_by(DEBIAN_CARGO.as_ref(), workspace, verb)?;
-    command.env_remove("RUSTUP_TOOLCHAIN").env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
-    Ok(command)
 }
 
 /// The guests and their host.

@@ -1,0 +1,106 @@
+//! Running a program under the emulator, and counting its instructions with a plugin.
+
+use super::QemuUser;
+use crate::targets::kind::{Answered, Artifact, Launch};
+use crate::targets::kinds::native::PACKAGE;
+use crate::targets::kinds::process::{converse, file_sizes};
+use crate::targets::request::{ModelFile, RunError, RunRequest};
+use crate::targets::skip::{Cause, Skip};
+use crate::workspace::cargo::{Wanted, built, cargo};
+use crate::workspace::environment::command;
+use crate::workspace::error::Error;
+use crate::workspace::process::{Limits, run, tail};
+use crate::workspace::tools::said;
+use crate::workspace::{Workspace, make_folder};
+use bitstate_protocol::Job;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+/// The package of the plugin.
+const PLUGIN: &str = "bitstate-qemu-plugin";
+
+/// A runner and what runs it.
+#[derive(Debug)]
+pub(super) struct Emulated {
+    kind: &'static QemuUser,
+    runner: PathBuf,
+    /// What counts; none where this emulator takes no plugins.
+    plugin: Option<PathBuf>,
+    scratch: PathBuf,
+}
+
+impl Emulated {
+    /// Builds the plugin, and asks the runner which variants the CPU has.
+    ///
+    /// # Errors
+    /// If the plugin cannot be built, or other variants run than the target says: then one is skipped that should not
+    /// be, or the engine picks another than the fastest.
+    pub fn new(kind: &'static QemuUser, workspace: &Workspace, runner: PathBuf) -> Result<Self, Error> {
+        let help = said(command(&kind.emulator).arg("-help")).unwrap_or_default();
+        let plugin = help.contains("-plugin").then(|| {
+            let mut command = cargo(workspace, "build")?;
+            command.args(["--release", "--package", PLUGIN]);
+            built(workspace, "build the plugin for QEMU", &mut command, Wanted { name: PLUGIN, ending: "so" })
+        });
+        let emulated = Emulated { kind, runner, plugin: plugin.transpose()?, scratch: workspace.temporary() };
+        emulated.check_variants()?;
+        Ok(emulated)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = command(&self.kind.emulator);
+        command.args(["-cpu", &self.kind.cpu]);
+        command
+    }
+
+    fn check_variants(&self) -> Result<(), Error> {
+        let mut command = self.command();
+        let limits = Limits { time: Duration::from_secs(60), output: 1 << 16 };
+        let output = run(command.arg(&self.runner).arg("--variants"), b"", limits)
+            .map_err(|error| Error::Refused(format!("{}: {error}", self.kind.emulator)))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let found: Vec<&str> = text.lines().collect();
+        if output.status.success() && found == self.kind.runs {
+            return Ok(());
+        }
+        let (cpu, stderr) = (&self.kind.cpu, tail(&output.stderr, 5));
+        Err(Error::Refused(format!(
+            "on {cpu} these variants should run, the last of them picked: {}; there run: {}{}{stderr}",
+            self.kind.runs.join(", "),
+            found.join(", "),
+            if stderr.is_empty() { "" } else { "; " },
+        )))
+    }
+}
+
+impl Launch for Emulated {
+    fn launch(&self, _: &str, request: &str, ask: &RunRequest) -> Result<Answered, RunError> {
+        let mut command = self.command();
+        make_folder(&self.scratch)?;
+        let count =
+            tempfile::NamedTempFile::new_in(&self.scratch).map_err(Error::io("make a file in", &self.scratch))?;
+        let counted = ask.jobs.iter().any(is_counted);
+        if counted {
+            let Some(plugin) = &self.plugin else {
+                let reason = format!("{} takes no plugins, so nothing counts its instructions", self.kind.emulator);
+                return Err(RunError::Skipped(Skip { cause: Cause::Unsupported, reason }));
+            };
+            command.arg("-plugin").arg(format!("{},count={}", plugin.display(), count.path().display()));
+        }
+        command.arg(&self.runner).arg("--model").arg(&ask.model.path);
+        if counted {
+            command.arg("--instructions").arg(count.path());
+        }
+        converse(&mut command, request, ask.timeout)
+    }
+
+    fn artifacts(&self, _: &[&ModelFile]) -> Result<Vec<Artifact>, Error> {
+        Ok(vec![Artifact { variant: None, name: PACKAGE, sizes: file_sizes(&self.runner)? }])
+    }
+}
+
+/// Whether the clock's numbers are what a job is for.
+fn is_counted(job: &Job) -> bool {
+    matches!(job, Job::Bench(_) | Job::Profile(_) | Job::Parts(_) | Job::Roof(_) | Job::Throughput(_))
+}
