@@ -105,12 +105,12 @@ pub fn run(flags: &Flags) -> Result<()> {
         "a temperature of 0 is --greedy, which has no penalty: leave --penalty out, or give a --temperature above 0"
     );
     let seed = (!greedy).then(|| flags.seed.unwrap_or_else(drawn_seed));
-    let sampling = seed.map_or(Sampling::Greedy, |seed| Sampling::Seeded {
-        seed,
-        temperature,
-        top_k: flags.top_k.unwrap_or(defaults.top_k),
-        top_p: flags.top_p.unwrap_or(defaults.top_p),
-        penalty: flags.penalty.unwrap_or(defaults.penalty),
+    let sampling = seed.map_or(Sampling::greedy(), |seed| {
+        Sampling::seeded(seed)
+            .temperature(temperature)
+            .top_k(flags.top_k.unwrap_or(defaults.top_k))
+            .top_p(flags.top_p.unwrap_or(defaults.top_p))
+            .penalty(flags.penalty.unwrap_or(defaults.penalty))
     });
 
     let mut session = Session::new(&engine, sampling)?;
