@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::model::{Inner, Model, Owner, Prepared};
 #[cfg(feature = "std")]
 use crate::text::{Subject, TextOptions};
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bitstate_engine::Engine;
@@ -109,7 +110,7 @@ impl ModelBuilder {
     fn prepare(&self, name: &str, bytes: AlignedBytes) -> Result<Prepared, Error> {
         Prepared::try_new(Owner::new(bytes), |owner| {
             let model = bitstate_model::Model::parse(&owner.bytes);
-            let model = model.map_err(|cause| Error::Model { name: String::from(name), cause })?;
+            let model = model.map_err(|cause| Error::Model { name: String::from(name), cause: Box::new(cause) })?;
             let engine = Engine::new(&model, self.variant.unwrap_or_else(Variant::best));
             #[cfg_attr(not(feature = "std"), allow(unused_mut, reason = "there are no threads to give it"))]
             let mut engine = engine.map_err(|cause| Error::Engine { name: String::from(name), cause })?;
@@ -130,6 +131,6 @@ fn read_model(path: &Path) -> Result<AlignedBytes, Error> {
     use bitstate_model::ReadError;
     AlignedBytes::read_model(path).map_err(|cause| match cause {
         ReadError::Io(cause) => Error::Read { path: PathBuf::from(path), cause },
-        cause => Error::File { path: PathBuf::from(path), cause },
+        cause => Error::File { path: PathBuf::from(path), cause: Box::new(cause) },
     })
 }

@@ -3,6 +3,7 @@
 use crate::SessionFileError;
 #[cfg(feature = "std")]
 use crate::text::TextError;
+use alloc::boxed::Box;
 use alloc::string::String;
 use bitstate_engine::EngineError;
 use bitstate_generate::{SamplingError, SessionError};
@@ -31,7 +32,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// Why.
-        cause: bitstate_model::ReadError,
+        cause: Box<bitstate_model::ReadError>,
     },
     /// Bytes that are no model.
     #[error("{name} is not a model file this program reads: {cause}")]
@@ -39,7 +40,7 @@ pub enum Error {
         /// What the model is called.
         name: String,
         /// Why.
-        cause: ParseError,
+        cause: Box<ParseError>,
     },
     /// A model that this machine cannot run, or not by that variant.
     #[error("cannot run {name}: {cause}{}", without_variant(cause))]
@@ -61,7 +62,7 @@ pub enum Error {
     /// The tokenizer, the ends of a text, or the description beside the model.
     #[cfg(feature = "std")]
     #[error(transparent)]
-    Text(#[from] TextError),
+    Text(Box<TextError>),
     /// Text for a model whose tokens have none.
     #[error("{name}: its tokens have no text here; give it a tokenizer, or feed it token ids")]
     NoText {
@@ -101,7 +102,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// Why.
-        cause: SessionFileError,
+        cause: Box<SessionFileError>,
     },
     /// A session file that cannot be written; what was there before is still there.
     #[cfg(feature = "std")]
@@ -118,6 +119,13 @@ pub enum Error {
         /// The oldest place there is; the end of the text where no checkpoints are kept.
         oldest: u64,
     },
+}
+
+#[cfg(feature = "std")]
+impl From<TextError> for Error {
+    fn from(error: TextError) -> Self {
+        Error::Text(Box::new(error))
+    }
 }
 
 fn without_variant(cause: &EngineError) -> &'static str {

@@ -121,7 +121,7 @@ impl Flags {
         let described = Description::path(&self.model.model).exists();
         model.map_err(|error| match error {
             Error::Text(error) if need == Need::Text && !described => {
-                anyhow!("{:#}; or give token ids as --tokens", mended(error))
+                anyhow!("{:#}; or give token ids as --tokens", mended(*error))
             }
             error => explained(error),
         })

@@ -57,7 +57,7 @@ fn tokenizer(options: TextOptions, model: Subject<'_>) -> Result<Tokenizer> {
 /// An error of the library, with the flag that mends it.
 pub fn explained(error: Error) -> anyhow::Error {
     match error {
-        Error::Text(error) => mended(error),
+        Error::Text(error) => mended(*error),
         Error::Engine { name, cause: cause @ EngineError::Unavailable(_) } => {
             anyhow!("cannot run {name}: {cause}; without --variant the fastest that runs here is taken")
         }

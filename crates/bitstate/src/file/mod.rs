@@ -19,6 +19,8 @@ use crate::checkpoints::{History, Past};
 use crate::error::Error;
 use crate::model::Model;
 use crate::session::Session;
+#[cfg(feature = "std")]
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -188,7 +190,7 @@ impl Model {
         let bytes = bitstate_files::read(path, limit);
         let bytes = bytes.map_err(|cause| Error::ReadSession { path: path.to_path_buf(), cause })?;
         self.resume(&bytes).map_err(|error| match error {
-            Error::SessionFile(cause) => Error::NamedSession { path: path.to_path_buf(), cause },
+            Error::SessionFile(cause) => Error::NamedSession { path: path.to_path_buf(), cause: Box::new(cause) },
             error => error,
         })
     }
