@@ -2,9 +2,10 @@
 
 use crate::load;
 use crate::output::{summarise, write_out};
-use crate::text::{Subject, TextFlags, note};
+use crate::text::{TextFlags, note};
 use anyhow::{Result, anyhow};
-use bitstate_tokenizer::{Description, Sampling, Tokenizer, sha256};
+use bitstate::text::Subject;
+use bitstate::tokenizer::{Description, Sampling, Tokenizer, sha256};
 use std::path::{Path, PathBuf};
 
 /// Write the description of a model, which binds it to its tokenizer.

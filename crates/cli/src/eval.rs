@@ -1,13 +1,12 @@
 //! `bitstate eval`: how well a model knows a text.
 
 use crate::load::ModelFlags;
-use crate::text::{Subject, TextFlags};
+use crate::text::{TextFlags, explained};
 use crate::{numbers, output};
 use anyhow::{Context, Result, ensure};
-use bitstate_engine::{Engine, State};
-use bitstate_kernels::Variant;
-use bitstate_protocol::Digest;
-use bitstate_tokenizer::{Tokenizer, read_stories};
+use bitstate::text::Need;
+use bitstate::tokenizer::{Tokenizer, read_stories};
+use bitstate::{Digest, Error, Sampling, Session, SessionError, Variant};
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -142,26 +141,24 @@ fn hear(flags: &Flags, stories: &[String]) -> Result<Heard> {
     }
     let path = flags.model.clone().context("give --model")?;
     let model = ModelFlags { model: path, variant: flags.variant };
-    let bytes = model.read()?;
-    let engine = model.engine(&bytes)?;
-    let (description, vocab_size) = (model.described(&bytes)?, engine.config().vocab_size);
-    let subject = Subject { path: &model.model, vocab_size, description: description.as_ref() };
-    let tokens = flags.encode(stories, &flags.tokenizer.for_text(subject)?)?;
+    let opened = model.open_for(&flags.tokenizer, Need::Text, 1).map_err(explained)?;
+    let tokens = flags.encode(stories, opened.tokenizer().context("text needs a tokenizer")?)?;
 
     let start = Instant::now();
-    let mut listener = Listener { engine: &engine, state: engine.new_state(), logits: vec![0.0; vocab_size] };
+    let empty = opened.session(Sampling::greedy())?;
+    let mut session = empty.clone();
     let (mut nats, mut traces) = (0.0, Vec::new());
     for (story, number) in tokens.iter().zip(1..) {
         if flags.restart {
-            listener.state = engine.new_state();
+            session = empty.clone();
         }
         let mut trace = Trace::default();
         for (pair, position) in story.windows(2).zip(1..) {
             let (of, on) = (model.model.display(), flags.text.display());
             let place = || format!("{of} on {on}: story {number}, position {position}");
-            trace.nats += listener.surprise(pair[0], pair[1]).with_context(place)?;
+            trace.nats += surprise(&mut session, pair[0], pair[1]).map_err(unplaced).with_context(place)?;
             if flags.trace {
-                trace.digests.push(Digest::of_f32s(&listener.logits).to_string());
+                trace.digests.push(Digest::of_f32s(session.logits()?).to_string());
             }
         }
         nats += trace.nats;
@@ -170,13 +167,14 @@ fn hear(flags: &Flags, stories: &[String]) -> Result<Heard> {
             traces.push(trace);
         }
     }
-    let (seconds, variant) = (start.elapsed().as_secs_f64(), engine.variant().name());
+    let (seconds, variant) = (start.elapsed().as_secs_f64(), opened.variant().name());
     Ok(Heard { tokens, seconds, nats, variant, trace: traces })
 }
 
 /// The same from a checkpoint, without the engine.
 #[cfg(feature = "train")]
 fn by_trainer(flags: &Flags, path: &std::path::Path, stories: &[String]) -> Result<Heard> {
+    use bitstate::text::Subject;
     use bitstate_train::checkpoint::Checkpoint;
     use bitstate_train::net::Net;
     use bitstate_train::quality::surprises;
@@ -214,19 +212,19 @@ impl Flags {
     }
 }
 
-/// A session that is surprised by what comes.
-struct Listener<'e, 'm> {
-    engine: &'e Engine<'m>,
-    state: State,
-    logits: Vec<f32>,
+/// An error without the position, which is counted otherwise here.
+fn unplaced(error: Error) -> anyhow::Error {
+    match error {
+        Error::Session { cause: SessionError::NotFinite { not_finite, .. }, .. } => not_finite.into(),
+        error => error.into(),
+    }
 }
 
-impl Listener<'_, '_> {
-    /// `-ln p(next)` behind `token`.
-    fn surprise(&mut self, token: u32, next: u32) -> Result<f64> {
-        self.engine.forward(token, &mut self.state, &mut self.logits)?;
-        let max = self.logits.iter().fold(f32::NEG_INFINITY, |max, &l| max.max(l));
-        let sum: f64 = self.logits.iter().map(|l| f64::from(l - max).exp()).sum();
-        Ok(sum.ln() + f64::from(max) - f64::from(self.logits[next as usize]))
-    }
+/// `-ln p(next)` behind `token`.
+fn surprise(session: &mut Session, token: u32, next: u32) -> Result<f64, Error> {
+    session.feed(&[token])?;
+    let logits = session.logits()?;
+    let max = logits.iter().fold(f32::NEG_INFINITY, |max, &l| max.max(l));
+    let sum: f64 = logits.iter().map(|l| f64::from(l - max).exp()).sum();
+    Ok(sum.ln() + f64::from(max) - f64::from(logits[next as usize]))
 }

@@ -3,13 +3,13 @@
 use crate::eval::per_second;
 use crate::load::ModelFlags;
 use crate::prompt::{Given, Prompt};
-use crate::text::{Subject, Text, TextFlags, note};
+use crate::text::{TextFlags, explained, mended, note};
 use crate::threads::Threads;
 use crate::{numbers, output};
 use anyhow::{Context, Result, anyhow, ensure};
-use bitstate_generate::{Sampling, Session};
-use bitstate_threads::{Pool, Workers};
-use bitstate_tokenizer::{self as tokenizer, Tokenizer};
+use bitstate::text::Need;
+use bitstate::tokenizer::Description;
+use bitstate::{Error, Model, Sampling, Session, Stop};
 use serde::Serialize;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
@@ -83,95 +83,106 @@ struct Generated {
 }
 
 pub fn run(flags: &Flags) -> Result<()> {
-    let bytes = flags.model.read()?;
-    let mut engine = flags.model.engine(&bytes)?;
-    let pool = flags.threads.pool(&engine)?;
-    engine.set_workers(pool.as_ref().map(|pool| pool as &dyn Workers));
-    let threads = pool.as_ref().map_or(1, Pool::threads);
-    let description = flags.model.described(&bytes)?;
-    let vocab_size = engine.config().vocab_size;
-    let model = Subject { path: &flags.model.model, vocab_size, description: description.as_ref() };
-    let (prompt, Text { tokenizer, mut ends }) = flags.read_prompt(model)?;
-    if flags.ignore_end {
-        ends.clear();
-    } else if tokenizer.is_some() && ends.is_empty() {
+    let model = flags.open()?;
+    let prompt = flags.read_prompt(&model)?;
+    if !flags.ignore_end && model.tokenizer().is_some() && model.ends().is_empty() {
         note("no token is known to end a text, so that all of --max-tokens is generated; --end names one");
     }
-    let defaults = description.map_or_else(|| tokenizer::Sampling::of(vocab_size), |described| described.sampling);
-    let temperature = flags.temperature.unwrap_or(defaults.temperature);
-    let greedy = flags.greedy || temperature == 0.0;
-    ensure!(
-        !greedy || flags.penalty.is_none_or(|penalty| penalty == 1.0),
-        "a temperature of 0 is --greedy, which has no penalty: leave --penalty out, or give a --temperature above 0"
-    );
-    let seed = (!greedy).then(|| flags.seed.unwrap_or_else(drawn_seed));
-    let sampling = seed.map_or(Sampling::Greedy, |seed| Sampling::Seeded {
-        seed,
-        temperature,
-        top_k: flags.top_k.unwrap_or(defaults.top_k),
-        top_p: flags.top_p.unwrap_or(defaults.top_p),
-        penalty: flags.penalty.unwrap_or(defaults.penalty),
-    });
-
-    let mut session = Session::new(&engine, sampling)?;
+    let (sampling, seed) = flags.sampling(&model)?;
+    let mut session = model.session(sampling)?;
     session.feed(&prompt)?;
-    let mut tokens = Vec::new();
     let mut out = output::stdout();
-    let mut decoder = tokenizer.as_ref().map(Tokenizer::decoder);
     let start = Instant::now();
-    for i in 1..=flags.max_tokens {
-        let token = session.choose().with_context(|| flags.model.model.display().to_string())?;
-        if ends.contains(&token) {
-            break;
-        }
-        tokens.push(token);
-        if !flags.json {
-            match &mut decoder {
-                Some(decoder) => write!(out, "{}", decoder.push(token))?,
-                None => write!(out, "{token} ")?,
-            }
-            out.flush()?;
-        }
-        if i < flags.max_tokens {
-            session.advance(token)?;
-        }
-    }
+    let tokens = flags.generate(&mut session, &mut out)?;
     let seconds = start.elapsed().as_secs_f64();
     let tokens_per_second = per_second(tokens.len(), seconds);
+    let (variant, threads) = (model.variant().name(), model.threads());
 
     if flags.json {
-        let text = tokenizer.as_ref().map(|tokenizer| tokenizer.decode(&tokens));
-        let variant = engine.variant().name();
+        let text = model.tokenizer().map(|tokenizer| tokenizer.decode(&tokens));
         let generated = Generated { tokens, text, tokens_per_second, seed, variant, threads };
         writeln!(out, "{}", serde_json::to_string(&generated)?)?;
         return Ok(());
     }
-    writeln!(out, "{}", decoder.map(|mut decoder| decoder.finish()).unwrap_or_default())?;
+    writeln!(out, "{}", session.finish_text())?;
     let seed = seed.map_or(String::new(), |seed| format!(", --seed {seed}"));
-    let (n, variant) = (tokens.len(), engine.variant().name());
+    let n = tokens.len();
     let threads = flags.threads.used(threads);
     output::say(format_args!("{n} tokens, {tokens_per_second:.0} a second, --variant {variant}{threads}{seed}"));
     Ok(())
 }
 
 impl Flags {
-    /// The tokens of the prompt, and what text is to the model.
-    fn read_prompt(&self, model: Subject<'_>) -> Result<(Vec<u32>, Text)> {
+    /// The model, with a tokenizer if the prompt is text.
+    fn open(&self) -> Result<Model> {
+        let need = if self.prompt.is_text() { Need::Text } else { Need::Ids };
+        let model = self.model.open_for(&self.text, need, self.threads.count()?);
+        // Ids need none of what may be wrong with a tokenizer, where no description speaks for it.
+        let described = Description::path(&self.model.model).exists();
+        model.map_err(|error| match error {
+            Error::Text(error) if need == Need::Text && !described => {
+                anyhow!("{:#}; or give token ids as --tokens", mended(*error))
+            }
+            error => explained(error),
+        })
+    }
+
+    /// The tokens of the prompt.
+    fn read_prompt(&self, model: &Model) -> Result<Vec<u32>> {
         let prompt = match self.prompt.read()? {
             Given::Text(text) => text,
-            Given::Tokens(tokens) => return Ok((tokens, self.text.for_ids(model)?)),
+            Given::Tokens(tokens) => return Ok(tokens),
         };
-        let mut tokenizer = self.text.for_text(model).map_err(|error| match model.description {
-            // Ids need none of what may be wrong here.
-            None => anyhow!("{error:#}; or give token ids as --tokens"),
-            Some(_) => error,
-        })?;
+        let mut tokenizer = model.tokenizer().context("text needs a tokenizer")?.clone();
         tokenizer.parse_special(self.parse_special);
-        let tokens = match prompt.is_empty() {
-            true => vec![tokenizer.end().context("an empty prompt begins a text")?],
-            false => tokenizer.encode(&prompt).context("the prompt")?,
+        match prompt.is_empty() {
+            true => Ok(vec![tokenizer.end().context("an empty prompt begins a text")?]),
+            false => tokenizer.encode(&prompt).context("the prompt"),
+        }
+    }
+
+    /// How tokens are chosen, and the seed where they are drawn.
+    fn sampling(&self, model: &Model) -> Result<(Sampling, Option<u64>)> {
+        let defaults = model.sampling(0);
+        let temperature = self.temperature.unwrap_or(defaults.temperature);
+        if self.greedy || temperature == 0.0 {
+            ensure!(
+                self.penalty.is_none_or(|penalty| penalty == 1.0),
+                "a temperature of 0 is --greedy, which has no penalty: leave --penalty out, or give a --temperature \
+                 above 0"
+            );
+            return Ok((Sampling::greedy(), None));
+        }
+        let seed = self.seed.unwrap_or_else(drawn_seed);
+        let sampling = Sampling {
+            seed,
+            temperature,
+            top_k: self.top_k.unwrap_or(defaults.top_k),
+            top_p: self.top_p.unwrap_or(defaults.top_p),
+            penalty: self.penalty.unwrap_or(defaults.penalty),
+            ..defaults
         };
-        Ok((tokens, Text { ends: tokenizer.ends().to_vec(), tokenizer: Some(tokenizer) }))
+        Ok((sampling, Some(seed)))
+    }
+
+    /// The tokens, printed as they come unless they are wanted as JSON.
+    fn generate(&self, session: &mut Session, out: &mut impl Write) -> Result<Vec<u32>> {
+        let stop = Stop::new().max_tokens(self.max_tokens.into());
+        let stop = if self.ignore_end { stop.ignore_end() } else { stop };
+        let has_text = session.model().tokenizer().is_some();
+        let mut tokens = Vec::new();
+        for token in session.tokens(stop) {
+            let token = token?;
+            tokens.push(token.id);
+            if !self.json {
+                match has_text {
+                    true => write!(out, "{}", token.piece)?,
+                    false => write!(out, "{} ", token.id)?,
+                }
+                out.flush()?;
+            }
+        }
+        Ok(tokens)
     }
 }
 

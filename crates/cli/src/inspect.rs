@@ -2,9 +2,9 @@
 
 use crate::{load, output};
 use anyhow::Result;
-use bitstate_model::{Embedding, Version};
-use bitstate_protocol::Digest;
-use bitstate_tokenizer::Description;
+use bitstate::Digest;
+use bitstate::bits::{Embedding, Version};
+use bitstate::tokenizer::Description;
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;

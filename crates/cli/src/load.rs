@@ -1,10 +1,11 @@
 //! What the subcommands that run a model have in common.
 
+use crate::text::{TextFlags, explained, note};
 use anyhow::{Context, Result, anyhow};
-use bitstate_engine::{Engine, EngineError};
-use bitstate_kernels::Variant;
-use bitstate_model::{AlignedBytes, Model, ReadError};
-use bitstate_tokenizer::Description;
+use bitstate::bits::{AlignedBytes, ReadError};
+use bitstate::text::{Need, TextOptions};
+use bitstate::tokenizer::Description;
+use bitstate::{Error, Model, Variant, bits};
 use std::path::{Path, PathBuf};
 
 /// A model and the kernels to run it on.
@@ -23,7 +24,7 @@ pub fn variant_help() -> String {
     format!("Kernel variant to force: {names}; the fastest that this machine has if not given")
 }
 
-/// The bytes of a file.
+/// The bytes of a file that is looked at and not run.
 pub fn read(path: &Path) -> Result<AlignedBytes> {
     AlignedBytes::read_model(path).map_err(|error| match error {
         ReadError::Io(error) => anyhow!("cannot read {}: {error}", path.display()),
@@ -37,31 +38,26 @@ pub fn described(path: &Path, bytes: &[u8]) -> Result<Option<Description>> {
 }
 
 /// Parses the bytes of the file at `path`.
-pub fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<Model<'a>> {
-    Model::parse(bytes).with_context(|| format!("{} is not a model file this program reads", path.display()))
+pub fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<bits::Model<'a>> {
+    bits::Model::parse(bytes).with_context(|| format!("{} is not a model file this program reads", path.display()))
 }
 
 impl ModelFlags {
-    /// The bytes of the file.
-    pub fn read(&self) -> Result<AlignedBytes> {
-        read(&self.model)
+    /// The model, whose tokens are all that matters.
+    pub fn open(&self) -> Result<Model> {
+        self.open_with(TextOptions::new().need(Need::Ids), 1).map_err(explained)
     }
 
-    /// The description beside the file, whose bytes are given.
-    pub fn described(&self, bytes: &[u8]) -> Result<Option<Description>> {
-        described(&self.model, bytes)
+    /// The model with its text, on so many threads.
+    pub fn open_for(&self, text: &TextFlags, need: Need, threads: usize) -> Result<Model, Error> {
+        self.open_with(text.options(need), threads)
     }
 
-    /// An engine on the bytes of the file.
-    pub fn engine<'a>(&self, bytes: &'a [u8]) -> Result<Engine<'a>> {
-        let model = parse(&self.model, bytes)?;
-        let variant = self.variant.unwrap_or_else(Variant::best);
-        Engine::new(&model, variant).map_err(|error| {
-            let hint = match error {
-                EngineError::Unavailable(_) => "; without --variant the fastest that runs here is taken",
-                EngineError::TooWide { .. } => "",
-            };
-            anyhow!("cannot run {}: {error}{hint}", self.model.display())
-        })
+    fn open_with(&self, text: TextOptions, threads: usize) -> Result<Model, Error> {
+        let builder = Model::builder().text(text).threads(threads);
+        let builder = self.variant.into_iter().fold(builder, |builder, variant| builder.variant(variant));
+        let model = builder.open(&self.model)?;
+        model.notes().iter().for_each(|text| note(text));
+        Ok(model)
     }
 }

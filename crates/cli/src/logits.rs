@@ -4,8 +4,7 @@ use crate::load::ModelFlags;
 use crate::output;
 use crate::prompt::{Ids, ids};
 use anyhow::{Result, anyhow};
-use bitstate_engine::ForwardError;
-use bitstate_protocol::Digest;
+use bitstate::{Digest, Error, Sampling, SessionError};
 use serde::Serialize;
 use std::io::Write;
 
@@ -30,26 +29,22 @@ struct Logits<'a> {
 }
 
 pub fn run(flags: &Flags) -> Result<()> {
-    let bytes = flags.model.read()?;
-    let engine = flags.model.engine(&bytes)?;
-    // Nothing of it is needed here, but a model in the place of another is an error everywhere.
-    flags.model.described(&bytes)?;
-    let mut state = engine.new_state();
-    let mut logits = vec![0.0; engine.config().vocab_size];
+    let model = flags.model.open()?;
     let tokens = flags.tokens.read()?;
-    let done = engine.prefill(&tokens, &mut state, &mut logits);
-    done.map_err(|error| match error {
-        ForwardError::NotFinite(problem) => {
-            anyhow!("{}: no logits at position {}: {problem}", flags.model.model.display(), tokens.len())
+    let mut session = model.session(Sampling::greedy())?;
+    session.feed(&tokens)?;
+    let logits = session.logits().map_err(|error| match error {
+        Error::Session { cause: SessionError::NotFinite { position, not_finite }, .. } => {
+            anyhow!("{}: no logits at position {position}: {not_finite}", flags.model.model.display())
         }
         error => error.into(),
     })?;
 
     let answer = Logits {
-        logits: &logits,
-        argmax: engine.kernels().argmax(&logits),
-        digest: Digest::of_f32s(&logits).to_string(),
-        variant: engine.variant().name(),
+        logits,
+        argmax: model.engine().kernels().argmax(logits),
+        digest: Digest::of_f32s(logits).to_string(),
+        variant: model.variant().name(),
     };
     let mut out = output::stdout();
     if flags.json {

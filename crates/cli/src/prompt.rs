@@ -33,6 +33,11 @@ pub enum Given {
 }
 
 impl Prompt {
+    /// Whether it is text, and not token ids.
+    pub fn is_text(&self) -> bool {
+        self.tokens.is_none()
+    }
+
     /// The prompt, from wherever it comes.
     pub fn read(&self) -> Result<Given> {
         if let Some(ids) = &self.tokens {
@@ -51,7 +56,7 @@ fn read_stdin() -> io::Result<Vec<u8>> {
     bitstate_files::read_from(io::stdin().lock(), LIMIT)
 }
 
-/// The text of a file, as [`read_stories`](bitstate_tokenizer::read_stories) takes it, and without the line end that
+/// The text of a file, as [`read_stories`](bitstate::tokenizer::read_stories) takes it, and without the line end that
 /// editors and `echo` put at its end.
 fn text(bytes: io::Result<Vec<u8>>) -> Result<String> {
     let text = String::from_utf8(bytes?).map_err(|error| {

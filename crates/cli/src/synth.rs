@@ -3,7 +3,7 @@
 use crate::numbers;
 use crate::output::{summarise, write_out};
 use anyhow::Result;
-use bitstate_model::{Preset, Version, synthetic};
+use bitstate::bits::{Preset, Version, synthetic};
 use std::path::PathBuf;
 
 /// Make a model file with seeded random weights: for tests and timings, not for text.

@@ -1,12 +1,10 @@
 //! What text is to a model: its tokenizer, what ends a text, and whether they belong together.
 
 use crate::output;
-use anyhow::{Context, Result, bail, ensure};
-use bitstate_tokenizer::{BYTES, Description, Tokenizer};
-use std::path::{Path, PathBuf};
-
-/// Tokens of a model whose tokens are bytes.
-const BYTE_TOKENS: usize = 256;
+use anyhow::{Context, Result, anyhow};
+use bitstate::text::{Fix, Found, Need, Subject, TextError, TextOptions};
+use bitstate::tokenizer::Tokenizer;
+use bitstate::{EngineError, Error};
 
 /// Where the tokenizer and the ends of a text come from.
 #[derive(clap::Args)]
@@ -22,33 +20,17 @@ pub struct TextFlags {
     end: Vec<String>,
 }
 
-/// A model, as far as text is concerned.
-#[derive(Clone, Copy)]
-pub struct Subject<'a> {
-    /// Its file.
-    pub path: &'a Path,
-    pub vocab_size: usize,
-    pub description: Option<&'a Description>,
-}
-
-/// What text is to a model.
-pub struct Text {
-    /// None if the model's tokens have no text.
-    pub tokenizer: Option<Tokenizer>,
-    /// The tokens that end a text; the first begins one.
-    pub ends: Vec<u32>,
-}
-
 impl TextFlags {
-    /// The tokenizer of a model that is given text, and its ends.
-    pub fn for_text(&self, model: Subject<'_>) -> Result<Tokenizer> {
-        let Text { tokenizer, .. } = open(model, self.source(model, true)?, &self.end)?;
-        tokenizer.context("text needs a tokenizer")
+    /// What the library is asked.
+    pub fn options(&self, need: Need) -> TextOptions {
+        let options = TextOptions::new().need(need);
+        let options = self.tokenizer.iter().fold(options, |options, kind| options.tokenizer(kind));
+        self.end.iter().fold(options, |options, end| options.end(end))
     }
 
-    /// What a model that is given token ids makes of them. Nothing follows from a tokenizer that merely lies beside it.
-    pub fn for_ids(&self, model: Subject<'_>) -> Result<Text> {
-        open(model, self.source(model, false)?, &self.end)
+    /// The tokenizer of a model that is given text, and its ends.
+    pub fn for_text(&self, model: Subject<'_>) -> Result<Tokenizer> {
+        tokenizer(self.options(Need::Text), model)
     }
 
     /// The tokenizer of the run at `position`, whose checkpoint is the model.
@@ -59,143 +41,40 @@ impl TextFlags {
         position: &bitstate_train::checkpoint::Position,
     ) -> Result<Tokenizer> {
         let path = crate::training::tokenizer_of(model.path, position, self.tokenizer.as_deref())?;
-        let end = match position.end {
-            Some(end) if self.end.is_empty() => &[end.to_string()][..],
-            _ => &self.end,
-        };
-        let Text { tokenizer, .. } = open(model, Some(path.map_or(Source::Byte, Source::Given)), end)?;
-        tokenizer.context("text needs a tokenizer")
-    }
-
-    /// Where the tokenizer is; none if ids have no text.
-    fn source(&self, model: Subject<'_>, text: bool) -> Result<Option<Source>> {
-        let beside = model.path.with_file_name("tokenizer.json");
-        let path = model.path.display();
-        Ok(match (&self.tokenizer, model.description) {
-            (Some(kind), _) if kind == BYTES => Some(Source::Byte),
-            (Some(path), _) => Some(Source::Given(path.into())),
-            (None, Some(description)) if description.tokenizer == BYTES => Some(Source::Byte),
-            (None, Some(_)) if beside.exists() => Some(Source::Beside(beside)),
-            (None, None) if model.vocab_size == BYTE_TOKENS => Some(Source::Byte),
-            (None, _) if !text => None,
-            (None, Some(description)) => bail!(
-                "{} names a tokenizer.json with the SHA-256 {}, which is not beside {path}: give it as --tokenizer",
-                Description::path(model.path).display(),
-                description.tokenizer
-            ),
-            (None, None) if beside.exists() => Some(Source::Beside(beside)),
-            (None, None) => return Err(not_bytes(model)),
-        })
+        let kind = path.map_or_else(|| bitstate::tokenizer::BYTES.into(), |path| path.to_string_lossy().into_owned());
+        let trained = position.end.filter(|_| self.end.is_empty()).map(|end| end.to_string());
+        let options = TextOptions::new().need(Need::Text).tokenizer(kind);
+        tokenizer(self.end.iter().chain(&trained).fold(options, |options, end| options.end(end)), model)
     }
 }
 
-/// The tokenizer at `source` and the ends of a text, which are `end` if they were given.
-fn open(model: Subject<'_>, source: Option<Source>, end: &[String]) -> Result<Text> {
-    let mut found = source.map(|source| source.open(model)).transpose()?;
-    let ends = match (model.description, &mut found) {
-        _ if !end.is_empty() => {
-            let id = |end: &String| match &found {
-                Some((tokenizer, _)) => tokenizer.id(end).context("--end"),
-                None => {
-                    end.parse().with_context(|| format!("--end {end}: without a tokenizer, give the id of a token"))
-                }
-            };
-            end.iter().map(id).collect::<Result<_>>()?
+fn tokenizer(options: TextOptions, model: Subject<'_>) -> Result<Tokenizer> {
+    let Found { tokenizer, notes, .. } = options.find(model).map_err(mended)?;
+    notes.iter().for_each(|text| note(text));
+    tokenizer.context("text needs a tokenizer")
+}
+
+/// An error of the library, with the flag that mends it.
+pub fn explained(error: Error) -> anyhow::Error {
+    match error {
+        Error::Text(error) => mended(*error),
+        Error::Engine { name, cause: cause @ EngineError::Unavailable(_) } => {
+            anyhow!("cannot run {name}: {cause}; without --variant the fastest that runs here is taken")
         }
-        (Some(description), _) => description.end.clone(),
-        (None, Some((tokenizer, path))) => {
-            if let Some(path) = path {
-                tokenizer.find_ends(path)?;
-            }
-            tokenizer.ends().to_vec()
-        }
-        (None, None) => Vec::new(),
+        error => error.into(),
+    }
+}
+
+/// An error about text, with the flag that mends it.
+pub fn mended(error: TextError) -> anyhow::Error {
+    let flag = match (&error, error.fix()) {
+        (TextError::End { cause, .. }, _) => return anyhow!("--end: {cause}"),
+        (TextError::EndId { .. }, _) => return anyhow!("--{error}"),
+        (_, Some(Fix::Tokenizer)) => "--tokenizer",
+        (_, Some(Fix::End)) => "--end",
+        (_, None) => return error.into(),
     };
-    if let Some(end) = ends.iter().find(|&&end| end as usize >= model.vocab_size) {
-        let (path, last) = (model.path.display(), model.vocab_size - 1);
-        bail!("the end of a text is token {end}, and {path} has tokens 0 to {last}; name another with --end");
-    }
-    let tokenizer = found.map(|(mut tokenizer, _)| {
-        tokenizer.set_ends(ends.clone());
-        tokenizer
-    });
-    Ok(Text { tokenizer, ends })
-}
-
-enum Source {
-    Byte,
-    /// By the flag.
-    Given(PathBuf),
-    /// The tokenizer.json beside the model.
-    Beside(PathBuf),
-}
-
-impl Source {
-    /// The tokenizer, which must be the model's as far as that can be known.
-    fn open(self, model: Subject<'_>) -> Result<(Tokenizer, Option<PathBuf>)> {
-        let (tokenizer, path, beside) = match self {
-            Source::Byte => (Tokenizer::byte(), None, false),
-            Source::Given(path) => (Tokenizer::open(&path)?, Some(path), false),
-            Source::Beside(path) => (Tokenizer::open(&path)?, Some(path), true),
-        };
-        let name = path.as_ref().map_or_else(|| "the tokenizer of bytes".into(), |path| path.display().to_string());
-        if !tokenizer.ignored().is_empty() {
-            note(&format!("{name} stores {}, which is not used", tokenizer.ignored().join(" and ")));
-        }
-        if let Some(description) = model.description {
-            described(&tokenizer, &name, model.path, description)?;
-        }
-        // A description does not say that it is right: it can be changed by hand.
-        fits(&tokenizer, &name, model, beside && model.description.is_none())?;
-        Ok((tokenizer, path))
-    }
-}
-
-/// That the tokenizer is the one that the model's description names.
-fn described(tokenizer: &Tokenizer, name: &str, model: &Path, description: &Description) -> Result<()> {
-    let (found, wanted) = (tokenizer.digest(), &description.tokenizer);
-    let (file, model) = (Description::path(model), model.display());
-    ensure!(
-        found == wanted,
-        "{name} is not the tokenizer that {} names for {model}: its SHA-256 is {found} and not {wanted}; give the right one \
-         as --tokenizer, or, if the model was trained with this one, describe it anew with `bitstate describe --model \
-         {model} --tokenizer KIND`",
-        file.display()
-    );
-    Ok(())
-}
-
-/// That a model has a token for every id of the tokenizer, and, where the tokenizer merely lies beside it, no other.
-pub fn fits(tokenizer: &Tokenizer, name: &str, model: Subject<'_>, exactly: bool) -> Result<()> {
-    let (needed, has, path) = (tokenizer.vocab_size(), model.vocab_size, model.path.display());
-    if tokenizer.is_byte() {
-        return if has == needed { Ok(()) } else { Err(not_bytes(model)) };
-    }
-    let (token, id) = tokenizer.largest();
-    ensure!(
-        needed <= has,
-        "{name} has the token {token:?} with the id {id}, and {path} has only {has} tokens, ids 0 to {}: the model was \
-         not trained with this tokenizer",
-        has - 1
-    );
-    ensure!(
-        !exactly || needed == has,
-        "{path} has {has} tokens and {name} beside it only {needed}: if the model was trained with it, give it as \
-         --tokenizer"
-    );
-    if needed < has && model.description.is_none() {
-        note(&format!("{path} has {has} tokens and {name} only {needed}"));
-    }
-    Ok(())
-}
-
-fn not_bytes(model: Subject<'_>) -> anyhow::Error {
-    anyhow::anyhow!(
-        "{} has {} tokens, which are not bytes ({BYTE_TOKENS} tokens): give the tokenizer.json that it was trained with \
-         as --tokenizer",
-        model.path.display(),
-        model.vocab_size
-    )
+    anyhow!("{error} ({flag})")
 }
 
 /// Says something beside the results.

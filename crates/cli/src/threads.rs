@@ -1,8 +1,6 @@
 //! The flag `--threads`.
 
 use anyhow::{Context, Result, bail};
-use bitstate_engine::Engine;
-use bitstate_threads::Pool;
 use std::str::FromStr;
 use std::thread::available_parallelism;
 
@@ -28,21 +26,17 @@ impl FromStr for Threads {
 }
 
 impl Threads {
-    /// The pool to divide the tokens of `engine` among; none where one thread is asked for, or is best.
-    pub fn pool(self, engine: &Engine<'_>) -> Result<Option<Pool>> {
+    /// How many threads to ask for.
+    pub fn count(self) -> Result<usize> {
         let cores = available_parallelism().context("cannot tell how many cores there are")?.get();
-        let threads = match self {
-            Threads::Auto => cores,
+        match self {
+            Threads::Auto => Ok(cores),
             // Threads that share a core wait for each other: slower than one.
             Threads::Exactly(n) if n > cores => {
                 bail!("--threads {n} is more than the cores this process may use: give at most {cores}, or auto")
             }
-            Threads::Exactly(n) => n,
-        };
-        if threads == 1 || !engine.is_divisible() {
-            return Ok(None);
+            Threads::Exactly(n) => Ok(n),
         }
-        Pool::new(threads).map(Some).with_context(|| format!("cannot start {threads} threads"))
     }
 
     /// What the summary says where `used` threads ran.

@@ -3,9 +3,9 @@
 
 mod support;
 
+use bitstate::Digest;
+use bitstate::bits::{Model, Preset};
 use bitstate_kernels::Variant;
-use bitstate_model::{Model, Preset};
-use bitstate_protocol::Digest;
 use bitstate_reference::{Canonical, Sampling, generate};
 use serde::Deserialize;
 use std::fs;

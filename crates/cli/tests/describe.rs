@@ -5,7 +5,7 @@ mod support;
 #[path = "../../tokenizer/tests/support/mod.rs"]
 mod variants;
 
-use bitstate_tokenizer::{Description, Tokenizer, sha256};
+use bitstate::tokenizer::{Description, Tokenizer, sha256};
 use serde::Deserialize;
 use serde_json::json;
 use std::fs;

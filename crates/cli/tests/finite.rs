@@ -3,7 +3,7 @@
 
 mod support;
 
-use bitstate_model::{Preset, Version, Weights};
+use bitstate::bits::{Preset, Version, Weights};
 use std::fs;
 use support::{Folder, Ran, variants};
 

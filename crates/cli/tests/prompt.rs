@@ -3,7 +3,7 @@
 
 mod support;
 
-use bitstate_model::{Config, Preset, Version, synthetic};
+use bitstate::bits::{Config, Preset, Version, synthetic};
 use serde::Deserialize;
 use std::fs;
 use std::io::Write;

@@ -3,7 +3,7 @@
 
 mod support;
 
-use bitstate_model::{Preset, Version, synthetic};
+use bitstate::bits::{Preset, Version, synthetic};
 use std::fs;
 use support::Folder;
 

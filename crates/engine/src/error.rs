@@ -116,6 +116,14 @@ pub enum RestoreError {
         /// Number of bytes a state of this model has.
         expected: usize,
     },
+    /// Too few or too many values of what the last token came to.
+    #[error("the residual has {found} values, this model's have {expected}")]
+    Residual {
+        /// Number of values given.
+        found: usize,
+        /// D of the model.
+        expected: usize,
+    },
     /// Bytes that changed since they were saved.
     #[error("the saved state is damaged: its digest does not agree with its contents")]
     Damaged,

@@ -44,5 +44,5 @@ pub use engine::Engine;
 pub use error::{EngineError, ForwardError, RestoreError};
 pub use layout::PathOf;
 pub use observe::{Observer, Part, Step};
-pub use state::State;
+pub use state::{Checkpoint, State};
 pub use workers::Workers;

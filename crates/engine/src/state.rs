@@ -31,6 +31,15 @@ pub struct State {
     has_residual: bool,
 }
 
+/// What a state remembers and what its last token came to, without the room to work in: a place to come back to. It
+/// belongs to the model, not to a variant.
+#[derive(Clone)]
+pub struct Checkpoint {
+    memory: Memory,
+    residual: Option<Vec<f32>>,
+    digest: u64,
+}
+
 /// A session for each row: the first, then the others.
 impl Sessions for (&mut Memory, &mut [State]) {
     fn layer_mut(&mut self, row: usize, layer: usize) -> LayerMemory<'_> {
@@ -76,6 +85,44 @@ impl State {
     pub fn reset(&mut self) {
         self.memory.values.fill(0.0);
         self.has_residual = false;
+    }
+
+    /// What the last token came to, D values, which logits are worked out from; `None` in a state that was made, reset or
+    /// restored without one.
+    pub fn residual(&self) -> Option<&[f32]> {
+        self.has_residual.then_some(&self.residual[..])
+    }
+
+    /// Gives a restored state its residual back, so that it has logits without another token.
+    ///
+    /// # Errors
+    /// Where there are not D values; nothing has changed then.
+    pub fn set_residual(&mut self, residual: &[f32]) -> Result<(), RestoreError> {
+        let (found, expected) = (residual.len(), self.residual.len());
+        if found != expected {
+            return Err(RestoreError::Residual { found, expected });
+        }
+        self.take_residual(residual);
+        Ok(())
+    }
+
+    /// A place to come back to by [`return_to`](State::return_to).
+    pub fn checkpoint(&self) -> Checkpoint {
+        let residual = self.residual().map(<[f32]>::to_vec);
+        Checkpoint { memory: self.memory.clone(), residual, digest: self.digest }
+    }
+
+    /// Goes back to a checkpoint of the same model; `false`, and nothing has changed, where it is another model's.
+    pub fn return_to(&mut self, checkpoint: &Checkpoint) -> bool {
+        if checkpoint.digest != self.digest {
+            return false;
+        }
+        self.memory.values.copy_from_slice(&checkpoint.memory.values);
+        self.has_residual = false;
+        if let Some(residual) = &checkpoint.residual {
+            self.take_residual(residual);
+        }
+        true
     }
 
     /// Number of bytes of the saved form.

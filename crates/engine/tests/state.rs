@@ -8,6 +8,41 @@ use bitstate_kernels::Variant;
 use bitstate_model::{Model, Version};
 use support::{Run, SHAPES, file, tokens, variants};
 
+/// The logits are there again without another token: after a checkpoint, and after the residual is given back, in every
+/// variant.
+#[test]
+fn a_residual_gives_the_logits_back() {
+    let file = file(SHAPES[0], Version::V1_2);
+    let model = Model::parse(&file).unwrap();
+    let tokens = tokens(SHAPES[0][0], 12);
+    for variant in variants() {
+        let mut run = Run::new(&model, variant);
+        let expected = run.feed(&tokens).pop().unwrap();
+        let (saved, residual) = (run.state.to_bytes(), run.state.residual().unwrap().to_vec());
+        let checkpoint = run.state.checkpoint();
+        for other in variants() {
+            let mut run = Run::new(&model, other);
+            run.state = run.engine.restore_state(&saved).unwrap();
+            assert_eq!(run.state.residual(), None);
+            let short = run.state.set_residual(&residual[1..]);
+            assert!(matches!(short, Err(RestoreError::Residual { .. })), "{short:?}");
+            run.state.set_residual(&residual).unwrap();
+            let mut logits = vec![0.0; model.config.vocab_size];
+            run.engine.logits(&mut run.state, &mut logits).unwrap();
+            assert_eq!(support::bits(&logits), expected, "{variant:?} to {other:?}");
+            run.feed(&[1, 2]);
+            assert!(run.state.return_to(&checkpoint));
+            run.engine.logits(&mut run.state, &mut logits).unwrap();
+            assert_eq!(support::bits(&logits), expected, "{variant:?} to {other:?}");
+            assert_eq!(run.state.to_bytes(), saved);
+        }
+    }
+    let other = support::file(SHAPES[1], Version::V1_2);
+    let other = Model::parse(&other).unwrap();
+    let mut run = Run::new(&other, Variant::Generic);
+    assert!(!run.state.return_to(&Run::new(&model, Variant::Generic).state.checkpoint()));
+}
+
 /// Half of the tokens, then the other half by a clone, by the first again, and by a restored state in every variant.
 #[test]
 fn a_state_goes_on_bit_for_bit() {

@@ -62,9 +62,9 @@ pub fn run(data: &[u8]) {
     let mut refused = Vec::new();
     for variant in variants() {
         let kernels = Kernels::new(variant).expect("the variant runs here");
-        let sampling = question.seeded.map_or(Sampling::Greedy, |seeded| {
+        let sampling = question.seeded.map_or(Sampling::greedy(), |seeded| {
             let Seeded { seed, temperature, top_k, top_p, penalty } = seeded;
-            Sampling::Seeded { seed, temperature, top_k, top_p, penalty }
+            Sampling { seed, temperature, top_k, top_p, penalty, ..Sampling::greedy() }
         });
         let sampler = Sampler::new(sampling, question.logits.len(), kernels);
         refused.push(sampler.is_err());

@@ -45,9 +45,9 @@ fn logits(vocab_size: usize, peaky: bool) -> Vec<Vec<f32>> {
 }
 
 /// The time of `iters` choices, each run of them after `seen` other tokens.
-fn time(sampling: Sampling, kernels: Kernels, logits: &[Vec<f32>], seen: usize, iters: u64) -> Duration {
+fn time(sampling: &Sampling, kernels: Kernels, logits: &[Vec<f32>], seen: usize, iters: u64) -> Duration {
     let vocab_size = logits[0].len();
-    let new = || Sampler::new(sampling, vocab_size, kernels).expect("the parameters are in range");
+    let new = || Sampler::new(sampling.clone(), vocab_size, kernels).expect("the parameters are in range");
     // A text's tokens: the likely ones come again and again.
     let mut writer = new();
     let text: Vec<u32> = (0..seen).map(|i| writer.sample(&logits[i % LOGITS]).expect("numbers")).collect();
@@ -72,8 +72,8 @@ fn time(sampling: Sampling, kernels: Kernels, logits: &[Vec<f32>], seen: usize, 
 }
 
 fn sampling(c: &mut Criterion) {
-    let seeded = Sampling::Seeded { seed: 1, temperature: 0.8, top_k: 50, top_p: 0.9, penalty: 1.1 };
-    let all = Sampling::Seeded { seed: 1, temperature: 0.8, top_k: 0, top_p: 0.9, penalty: 1.1 };
+    let seeded = Sampling { seed: 1, temperature: 0.8, top_k: 50, top_p: 0.9, penalty: 1.1, ..Sampling::greedy() };
+    let all = Sampling { seed: 1, temperature: 0.8, top_k: 0, top_p: 0.9, penalty: 1.1, ..Sampling::greedy() };
     for vocab_size in VOCABULARIES {
         let mut group = c.benchmark_group(format!("sample {vocab_size}"));
         for (shape, peaky) in [("normal", false), ("peaky", true)] {
@@ -81,14 +81,14 @@ fn sampling(c: &mut Criterion) {
             for (name, kernels) in variants() {
                 for seen in SEEN {
                     group.bench_function(BenchmarkId::new(format!("{shape}, {seen} seen"), name), |b| {
-                        b.iter_custom(|iters| time(seeded, kernels, &logits, seen, iters));
+                        b.iter_custom(|iters| time(&seeded, kernels, &logits, seen, iters));
                     });
                 }
                 group.bench_function(BenchmarkId::new(format!("{shape}, all kept"), name), |b| {
-                    b.iter_custom(|iters| time(all, kernels, &logits, 100, iters));
+                    b.iter_custom(|iters| time(&all, kernels, &logits, 100, iters));
                 });
                 group.bench_function(BenchmarkId::new(format!("{shape}, greedy"), name), |b| {
-                    b.iter_custom(|iters| time(Sampling::Greedy, kernels, &logits, 0, iters));
+                    b.iter_custom(|iters| time(&Sampling::greedy(), kernels, &logits, 0, iters));
                 });
             }
         }

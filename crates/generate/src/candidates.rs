@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_kernels::Kernels;
 
-/// From a finite logit to what is ranked: steps 1 and 2 of the definition.
+/// From a finite logit to what is ranked: the penalty of the whole text and the temperature.
 #[derive(Debug)]
 pub(crate) struct Adjust {
     /// The penalty for a token seen 0, 1, 2, 3 times.
@@ -77,6 +77,8 @@ const STEP: usize = 4;
 pub(crate) struct Candidates {
     kernels: Kernels,
     k: usize,
+    /// Whether candidates without a weight may be left out.
+    prunes: bool,
     /// What was found, ranked.
     ranked: Vec<Candidate>,
     /// Ids of what is not below the floor.
@@ -86,13 +88,14 @@ pub(crate) struct Candidates {
 }
 
 impl Candidates {
-    /// For the `k` largest (0: all) of `vocab_size` logits.
-    pub fn new(k: usize, vocab_size: usize, kernels: Kernels) -> Self {
+    /// For the `k` largest (0: all) of `vocab_size` logits. Where all are kept and `prunes`, some that can neither be drawn
+    /// nor change what is drawn are left out, if the weights are added in the order of the candidates alone.
+    pub fn new(k: usize, vocab_size: usize, prunes: bool, kernels: Kernels) -> Self {
         let k = if k == 0 { vocab_size } else { k.min(vocab_size) };
         let groups = GROUPS_PER_CANDIDATE * k;
         let groups = if groups <= vocab_size / 2 { groups.next_multiple_of(16) } else { 0 };
         let (found, maxima) = (vec![0; vocab_size], vec![0.0; groups]);
-        Candidates { kernels, k, ranked: Vec::with_capacity(vocab_size), found, maxima }
+        Candidates { kernels, k, prunes, ranked: Vec::with_capacity(vocab_size), found, maxima }
     }
 
     /// How many are kept at most.
@@ -110,10 +113,19 @@ impl Candidates {
         self.ranked[i].token()
     }
 
-    /// Keeps the `k` largest of `logits`, all finite, once adjusted, of tokens seen `counts` times, in order: step 3 of the
-    /// definition. Where all are kept, some that can neither be drawn nor change what is drawn are left out. The rest
-    /// has to be sorted, since the order in which the weights are added decides their bits: 0.43 ms for 32,011 flat
-    /// logits. (A radix sort took 0.24 ms, and another 270 KB.)
+    /// Leaves the candidates at these places, which ascend.
+    pub fn keep(&mut self, places: impl Iterator<Item = usize>) {
+        let mut kept = 0;
+        for place in places {
+            self.ranked[kept] = self.ranked[place];
+            kept += 1;
+        }
+        self.ranked.truncate(kept);
+    }
+
+    /// Keeps the `k` largest of `logits`, all finite, once adjusted, of tokens seen `counts` times, in order: top-k of the
+    /// definition. What is kept has to be sorted, since the order in which the weights are added decides their bits:
+    /// 0.43 ms for 32,011 flat logits. (A radix sort took 0.24 ms, and another 270 KB.)
     ///
     /// A penalty never raises a logit (`P >= 1`, and rounding keeps the order). So whatever [`Kernels::not_below`] leaves
     /// out for its product without a penalty is below the floor with its penalty too.
@@ -183,7 +195,7 @@ impl Candidates {
         *kth
     }
 
-    /// A value below which no logit has any weight in the running sums of the definition's step 4, or -∞.
+    /// A value below which no logit has any weight in the running sums of the definition's top-p, or -∞.
     ///
     /// The sums start with `exp(0) = 1`, and at 1 or more, half a unit of the last place is at least 2^-24. The `exp`
     /// of -18 or less is below 2^-25, so adding it changes nothing: the sums have reached their last value before it,
@@ -191,6 +203,9 @@ impl Candidates {
     ///
     /// None of this is so if the largest logit overflows; then all are looked at again in any case.
     fn weightless(&self, logits: &[f32], counts: &[u8], adjust: &Adjust) -> f32 {
+        if !self.prunes {
+            return f32::NEG_INFINITY;
+        }
         let best = self.kernels.argmax(logits) as usize;
         let Some((&logit, &count)) = logits.get(best).zip(counts.get(best)) else { return f32::NEG_INFINITY };
         if !(logit * adjust.inverse).is_finite() {
@@ -275,7 +290,7 @@ mod tests {
             let expected = expected(k, &logits, &counts, &adjust);
             for variant in [Variant::Generic, Variant::best()] {
                 let kernels = Kernels::new(variant).expect("both run here");
-                let mut candidates = Candidates::new(k, logits.len(), kernels);
+                let mut candidates = Candidates::new(k, logits.len(), true, kernels);
                 // Twice: nothing of a call is left for the next.
                 for _ in 0..2 {
                     candidates.select(&logits, &counts, &adjust);

@@ -11,7 +11,7 @@
 //! let file = synthetic(&Preset::by_name("small")?.config(), 1, Version::V1_2);
 //! let model = Model::parse(&file)?;
 //! let engine = Engine::new(&model, Variant::best())?;
-//! let mut session = Session::new(&engine, Sampling::Greedy)?;
+//! let mut session = Session::new(&engine, Sampling::greedy())?;
 //! session.feed(&[3, 1, 4])?;
 //! for _ in 0..5 {
 //!     let token = session.choose()?;
@@ -28,9 +28,14 @@ extern crate std;
 
 mod candidates;
 mod error;
+mod random;
+mod recent;
 mod sampler;
+mod sampling;
 mod session;
 
 pub use error::SessionError;
-pub use sampler::{Sampler, Sampling, SamplingError, SplitMix64};
-pub use session::Session;
+pub use random::SplitMix64;
+pub use sampler::{Sampler, SamplerMemory};
+pub use sampling::{Order, Sampling, SamplingError};
+pub use session::{Progress, Session};

@@ -1,72 +1,15 @@
 //! Choosing a token from the logits, as the sampling part of `crates/ARITHMETIC.md` defines it.
 
 use crate::candidates::{Adjust, Candidates};
+use crate::random::SplitMix64;
+use crate::recent::Recent;
+use crate::{Order, Sampling, SamplingError};
 use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_kernels::{Kernels, NotFinite};
 
-/// How a token is chosen.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Sampling {
-    /// The lowest id among the largest logits.
-    Greedy,
-    /// Drawn from the most likely tokens.
-    Seeded {
-        /// Seed of the generator.
-        seed: u64,
-        /// Divides the logits: below 1 the likely tokens gain, above 1 they lose. 0 is [`Greedy`](Sampling::Greedy), without
-        /// a penalty.
-        temperature: f32,
-        /// How many of the largest are kept; 0 keeps all.
-        top_k: u32,
-        /// Share of the probability that is kept, in (0, 1].
-        top_p: f32,
-        /// A token seen `n` times before loses by this factor to the power `min(n, 3)`; 1 is none.
-        penalty: f32,
-    },
-}
-
-/// A sampling parameter out of its range.
-#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-pub enum SamplingError {
-    /// Below 0, or not finite.
-    #[error("the temperature is {0}: it must be a finite number from 0 on (0 is greedy)")]
-    Temperature(f32),
-    /// Not in (0, 1].
-    #[error("top-p is {0}: it must be above 0 and at most 1")]
-    TopP(f32),
-    /// Below 1, or not finite.
-    #[error("the repetition penalty is {0}: it must be a finite number of at least 1")]
-    Penalty(f32),
-}
-
-/// SplitMix64, a small generator with 64 bits of state.
-#[derive(Debug, Clone)]
-pub struct SplitMix64(u64);
-
-impl SplitMix64 {
-    /// Starts at `seed`.
-    pub fn new(seed: u64) -> Self {
-        SplitMix64(seed)
-    }
-
-    /// The next 64 bits.
-    pub fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = self.0;
-        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Uniform in [0, 1), a multiple of 2^-24.
-    pub fn next_f32(&mut self) -> f32 {
-        const UNIT: f32 = 1.0 / (1u32 << 24) as f32;
-        (self.next_u64() >> 40) as f32 * UNIT
-    }
-}
-
-/// A sampler and what it remembers: the generator and how often each token was seen. It allocates nothing in use.
+/// A sampler and what it remembers: the generator, how often each token was seen, and the last ones. It allocates
+/// nothing in use.
 #[derive(Clone)]
 pub struct Sampler {
     sampling: Sampling,
@@ -74,8 +17,24 @@ pub struct Sampler {
     rng: SplitMix64,
     /// How often each token was seen, up to 3.
     counts: Vec<u8>,
+    recent: Recent,
+    /// V, where the logits are changed before any is looked at; else none.
+    adjusted: Vec<f32>,
     candidates: Candidates,
     weights: Vec<f32>,
+    /// Places by how near their surprise is to the mean, where typical-p is on.
+    by_surprise: Vec<u64>,
+}
+
+/// All that a sampler remembers of a text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SamplerMemory {
+    /// Where the generator is.
+    pub generator: u64,
+    /// How often each token was seen, up to 3: V counts, or none where the sampler does not count.
+    pub counts: Vec<u8>,
+    /// The last tokens, the oldest first, no more than the window has.
+    pub recent: Vec<u32>,
 }
 
 impl Sampler {
@@ -84,38 +43,39 @@ impl Sampler {
     /// # Errors
     /// Where a parameter is out of its range.
     pub fn new(sampling: Sampling, vocab_size: usize, kernels: Kernels) -> Result<Self, SamplingError> {
-        let (seed, room, k) = match sampling {
-            Sampling::Greedy => (0, 0, 0),
-            Sampling::Seeded { seed, temperature, top_k, top_p, penalty } => {
-                if !(temperature >= 0.0 && temperature.is_finite()) {
-                    return Err(SamplingError::Temperature(temperature));
-                }
-                if !(top_p > 0.0 && top_p <= 1.0) {
-                    return Err(SamplingError::TopP(top_p));
-                }
-                if !(penalty >= 1.0 && penalty.is_finite()) {
-                    return Err(SamplingError::Penalty(penalty));
-                }
-                if temperature == 0.0 {
-                    return Sampler::new(Sampling::Greedy, vocab_size, kernels);
-                }
-                (seed, vocab_size, top_k as usize)
-            }
-        };
-        let candidates = Candidates::new(k, room, kernels);
+        sampling.check_for(vocab_size)?;
+        let room = if sampling.is_greedy() { 0 } else { vocab_size };
+        let adjusts = sampling.looks_back() || !sampling.bias.is_empty();
+        let typical = !sampling.is_greedy() && sampling.typical_p < 1.0;
+        // What has no weight at one temperature may have some at another, and is added at another place by surprise.
+        let prunes = !typical && (sampling.order == Order::TemperatureFirst || sampling.temperature == 1.0);
+        let candidates = Candidates::new(sampling.top_k as usize, room, prunes, kernels);
         Ok(Sampler {
-            sampling,
             kernels,
-            rng: SplitMix64::new(seed),
+            rng: SplitMix64::new(sampling.seed),
             counts: vec![0; room],
+            recent: Recent::new(&sampling, vocab_size),
+            adjusted: vec![0.0; if adjusts { vocab_size } else { 0 }],
             weights: Vec::with_capacity(candidates.k()),
+            by_surprise: Vec::with_capacity(if typical { candidates.k() } else { 0 }),
             candidates,
+            sampling,
         })
     }
 
-    /// How it chooses; [`Sampling::Greedy`] at a temperature of 0.
-    pub fn sampling(&self) -> Sampling {
-        self.sampling
+    /// How it chooses.
+    pub fn sampling(&self) -> &Sampling {
+        &self.sampling
+    }
+
+    /// Where the generator is.
+    pub fn generator(&self) -> u64 {
+        self.rng.state()
+    }
+
+    /// Puts the generator to a place where it was.
+    pub fn set_generator(&mut self, generator: u64) {
+        self.rng = SplitMix64::new(generator);
     }
 
     /// Tells the sampler of a token of the session that it did not choose itself.
@@ -123,6 +83,23 @@ impl Sampler {
         if let Some(count) = self.counts.get_mut(token as usize) {
             *count = (*count + 1).min(3);
         }
+        self.recent.push(token);
+    }
+
+    /// All that it remembers.
+    pub fn memory(&self) -> SamplerMemory {
+        let counts = if self.sampling.penalty == 1.0 { Vec::new() } else { self.counts.clone() };
+        SamplerMemory { generator: self.rng.state(), counts, recent: self.recent.tokens().collect() }
+    }
+
+    /// Goes on from what a sampler of the same sampling remembered. Counts and last tokens that do not belong to this
+    /// vocabulary or this window are left out.
+    pub fn restore(&mut self, memory: &SamplerMemory) {
+        self.rng = SplitMix64::new(memory.generator);
+        self.counts.fill(0);
+        self.counts.iter_mut().zip(&memory.counts).for_each(|(count, &saved)| *count = saved.min(3));
+        self.recent.clear();
+        memory.recent.iter().for_each(|&token| self.recent.push(token));
     }
 
     /// Chooses the next token from `logits`, one for each token, and remembers it.
@@ -131,41 +108,121 @@ impl Sampler {
     /// Where a logit is NaN or infinite; the sampler is as before then.
     pub fn sample(&mut self, logits: &[f32]) -> Result<u32, NotFinite> {
         self.kernels.check_finite(logits)?;
-        Ok(self.sample_finite(logits))
+        let token = self.choose_finite(logits);
+        self.observe(token);
+        Ok(token)
     }
 
-    /// [`sample`](Sampler::sample) of logits that are known to be finite.
+    /// Chooses from logits that are known to be finite; the token counts only once [observed](Sampler::observe).
     ///
     /// Most logits are only compared, twice, except where all of them are kept (`top_k` 0): what is kept then is
     /// defined by the sum of all weights from the largest to the least, so all that have any weight are sorted.
-    pub(crate) fn sample_finite(&mut self, logits: &[f32]) -> u32 {
-        let token = match self.sampling {
-            Sampling::Greedy => self.kernels.argmax(logits),
-            Sampling::Seeded { temperature, top_p, penalty, .. } => {
-                self.candidates.select(logits, &self.counts, &Adjust::new(temperature, penalty));
-                self.draw(top_p)
-            }
+    pub(crate) fn choose_finite(&mut self, logits: &[f32]) -> u32 {
+        let logits = if self.adjusted.is_empty() {
+            logits
+        } else {
+            self.adjusted.copy_from_slice(logits);
+            self.recent.adjust(&self.sampling, &mut self.adjusted);
+            &self.adjusted
         };
-        self.observe(token);
-        token
+        if self.sampling.is_greedy() {
+            return self.kernels.argmax(logits);
+        }
+        let temperature = match self.sampling.order {
+            Order::TemperatureFirst => self.sampling.temperature,
+            Order::TemperatureLast => 1.0,
+        };
+        self.candidates.select(logits, &self.counts, &Adjust::new(temperature, self.sampling.penalty));
+        if self.sampling.typical_p < 1.0 {
+            self.keep_typical();
+        }
+        self.draw()
     }
 
-    /// Draws from the shortest run of candidates that holds `top_p` of the probability.
-    fn draw(&mut self, top_p: f32) -> u32 {
-        let Some(largest) = self.candidates.logits().next() else { return 0 };
+    /// The weights of the candidates, against the largest of them.
+    fn weigh(&mut self) {
+        let largest = self.candidates.logits().next().unwrap_or_default();
         self.weights.clear();
         self.weights.extend(self.candidates.logits().map(|logit| logit - largest));
         self.kernels.exp(&mut self.weights);
-        let mut sum = 0.0;
-        for weight in &mut self.weights {
-            sum += *weight;
-            *weight = sum;
+    }
+
+    /// Keeps the candidates whose surprise is nearest to the mean, `typical_p` of the probability. A candidate's surprise
+    /// is its distance to the largest logit but for a constant, which the differences do without.
+    fn keep_typical(&mut self) {
+        self.weigh();
+        let largest = self.candidates.logits().next().unwrap_or_default();
+        let (mut sum, mut weighted) = (0.0, 0.0);
+        for (&weight, logit) in self.weights.iter().zip(self.candidates.logits()) {
+            sum += weight;
+            // The distance of what has no weight may be infinite.
+            if weight > 0.0 {
+                weighted += weight * (logit - largest);
+            }
         }
-        let sums = &self.weights;
+        let mean = weighted / sum;
+        let distance = |logit: f32| ((logit - largest) - mean).abs();
+        let ranks = self.candidates.logits().zip(0u64..);
+        self.by_surprise.clear();
+        // The bits of numbers from 0 on ascend as the numbers do.
+        self.by_surprise.extend(ranks.map(|(logit, place)| u64::from(distance(logit).to_bits()) << 32 | place));
+        self.by_surprise.sort_unstable();
+
+        let place = |ranked: u64| ranked as u32 as usize;
+        let weights = &self.weights;
+        let total = self.by_surprise.iter().fold(0.0, |sum, &ranked| sum + weights[place(ranked)]);
+        let (least, mut sum) = (self.sampling.typical_p * total, 0.0);
+        let enough = self.by_surprise.iter().position(|&ranked| {
+            sum += weights[place(ranked)];
+            sum >= least
+        });
+        self.by_surprise.truncate(enough.map_or(usize::MAX, |last| last + 1));
+        self.by_surprise.sort_unstable_by_key(|&ranked| place(ranked));
+        self.candidates.keep(self.by_surprise.iter().map(|&ranked| place(ranked)));
+    }
+
+    /// Draws from the shortest run of candidates that holds `top_p` of the probability, without those that are less
+    /// likely than `min_p` of the first.
+    fn draw(&mut self) -> u32 {
+        self.weigh();
+        let Sampling { top_p, min_p, temperature, order, .. } = self.sampling;
+        let likely = self.weights.iter().position(|&weight| weight < min_p).unwrap_or(self.weights.len());
+        accumulate(&mut self.weights);
+        let Some(&sum) = self.weights.last() else { return 0 };
         let least = top_p * sum;
-        let kept = sums.iter().position(|&sum| sum >= least).unwrap_or(sums.len() - 1);
-        let target = self.rng.next_f32() * sums[kept];
-        let chosen = sums[..kept].iter().position(|&sum| sum > target).unwrap_or(kept);
+        let nucleus = self.weights.iter().position(|&sum| sum >= least).map_or(self.weights.len(), |last| last + 1);
+        let kept = nucleus.min(likely).max(1);
+        if order == Order::TemperatureLast && temperature != 1.0 {
+            self.weigh_at(temperature, kept);
+        }
+        let sums = &self.weights[..kept];
+        let target = self.rng.next_f32() * sums[kept - 1];
+        let chosen = sums.iter().position(|&sum| sum > target).unwrap_or(kept - 1);
         self.candidates.token(chosen)
+    }
+
+    /// The running sums of the first `kept` candidates once the temperature has divided them.
+    fn weigh_at(&mut self, temperature: f32, kept: usize) {
+        let largest = self.candidates.logits().next().unwrap_or_default();
+        let inverse = 1.0 / temperature;
+        let scaled = largest * inverse;
+        self.weights.clear();
+        let logits = self.candidates.logits().take(kept);
+        if scaled.is_finite() {
+            self.weights.extend(logits.map(|logit| logit * inverse - scaled));
+        } else {
+            self.weights.extend(logits.map(|logit| (logit - largest) / temperature));
+        }
+        self.kernels.exp(&mut self.weights);
+        accumulate(&mut self.weights);
+    }
+}
+
+/// Running sums in place of their terms.
+fn accumulate(weights: &mut [f32]) {
+    let mut sum = 0.0;
+    for weight in weights {
+        sum += *weight;
+        *weight = sum;
     }
 }

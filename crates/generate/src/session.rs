@@ -5,10 +5,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_engine::{Engine, ForwardError, Observer, Part, State, TopLogit};
 
-/// One text in the making: an engine, its state and the sampler that chooses the next token.
-/// After [`new`](Session::new) nothing is allocated.
-pub struct Session<'e, 'm> {
-    engine: &'e Engine<'m>,
+/// All of a session but its engine, which every call is given: for owners who keep the engine elsewhere. [`Session`] is
+/// both together.
+///
+/// After [`new`](Progress::new) nothing is allocated.
+#[derive(Clone)]
+pub struct Progress {
     state: State,
     /// V: the logits of the next token where `has_logits`, else working room.
     logits: Vec<f32>,
@@ -18,16 +20,131 @@ pub struct Session<'e, 'm> {
     position: u64,
 }
 
+impl Progress {
+    /// A session of `engine` that has seen nothing yet.
+    ///
+    /// # Errors
+    /// Where a sampling parameter is out of its range.
+    pub fn new(engine: &Engine<'_>, sampling: Sampling) -> Result<Self, SamplingError> {
+        let vocab_size = engine.config().vocab_size;
+        let sampler = Sampler::new(sampling, vocab_size, engine.kernels())?;
+        let logits = vec![0.0; vocab_size];
+        Ok(Progress { state: engine.new_state(), logits, has_logits: false, sampler, position: 0 })
+    }
+
+    /// Takes in tokens that were not chosen here, or those that were, one after the other.
+    ///
+    /// # Errors
+    /// Where there is none or one is not the model's; the session is as before then.
+    pub fn take_in(
+        &mut self,
+        engine: &Engine<'_>,
+        tokens: &[u32],
+        observer: &mut impl Observer,
+    ) -> Result<(), SessionError> {
+        engine.advance_observed(tokens, &mut self.state, observer)?;
+        self.has_logits = false;
+        self.position += tokens.len() as u64;
+        for &token in tokens {
+            self.sampler.observe(token);
+        }
+        Ok(())
+    }
+
+    /// The logits of the next token, worked out where [`choose`](Progress::choose) did not need them all.
+    ///
+    /// # Errors
+    /// Where the session has seen nothing to predict from, or a logit is NaN or infinite.
+    pub fn logits(&mut self, engine: &Engine<'_>) -> Result<&[f32], SessionError> {
+        self.work_out_logits(engine, &mut ())?;
+        Ok(&self.logits)
+    }
+
+    fn work_out_logits(&mut self, engine: &Engine<'_>, observer: &mut impl Observer) -> Result<(), SessionError> {
+        if !self.has_logits {
+            let done = engine.logits_observed(&mut self.state, &mut self.logits, observer);
+            done.map_err(|error| self.placed(error))?;
+            self.has_logits = true;
+        }
+        Ok(())
+    }
+
+    /// Gives an error its place in the text.
+    fn placed(&self, error: ForwardError) -> SessionError {
+        match error {
+            ForwardError::NotFinite(not_finite) => SessionError::NotFinite { position: self.position, not_finite },
+            error => error.into(),
+        }
+    }
+
+    /// Chooses the next token, which counts once it is taken in. A greedy choice asks the engine for the largest logit
+    /// only, unless all are there already or some are changed before.
+    ///
+    /// # Errors
+    /// Where the session has seen nothing to predict from, or a logit is NaN or infinite.
+    pub fn choose(&mut self, engine: &Engine<'_>, observer: &mut impl Observer) -> Result<u32, SessionError> {
+        if self.sampler.sampling().is_plain_greedy() && !self.has_logits {
+            let mut largest = [TopLogit::default()];
+            let found = engine.top_logits_observed(&mut self.state, &mut largest, &mut self.logits, observer);
+            found.map_err(|error| self.placed(error))?;
+            return Ok(largest[0].token);
+        }
+        self.work_out_logits(engine, observer)?;
+        observer.part(Part::Sampling);
+        // The engine gives no others.
+        Ok(self.sampler.choose_finite(&self.logits))
+    }
+
+    /// Number of tokens taken in.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// What the session remembers of its text.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The sampler.
+    pub fn sampler(&self) -> &Sampler {
+        &self.sampler
+    }
+
+    /// The sampler, to be changed or replaced by one of the same vocabulary.
+    pub fn sampler_mut(&mut self) -> &mut Sampler {
+        &mut self.sampler
+    }
+
+    /// Goes on from a state of the same engine, which has taken in `position` tokens; one that was restored without its
+    /// residual first has to be fed. The sampler's memory of tokens stays as it is.
+    pub fn set_state(&mut self, state: State, position: u64) {
+        self.state = state;
+        self.has_logits = false;
+        self.position = position;
+    }
+
+    /// Changes the state in place, and says how many tokens it has taken in then.
+    pub fn change_state(&mut self, change: impl FnOnce(&mut State), position: u64) {
+        change(&mut self.state);
+        self.has_logits = false;
+        self.position = position;
+    }
+}
+
+/// One text in the making: an engine, its state and the sampler that chooses the next token.
+/// After [`new`](Session::new) nothing is allocated.
+pub struct Session<'e, 'm> {
+    engine: &'e Engine<'m>,
+    progress: Progress,
+}
+
 impl<'e, 'm> Session<'e, 'm> {
     /// A session that has seen nothing yet.
     ///
     /// # Errors
     /// Where a sampling parameter is out of its range.
     pub fn new(engine: &'e Engine<'m>, sampling: Sampling) -> Result<Self, SamplingError> {
-        let vocab_size = engine.config().vocab_size;
-        let sampler = Sampler::new(sampling, vocab_size, engine.kernels())?;
-        let logits = vec![0.0; vocab_size];
-        Ok(Session { engine, state: engine.new_state(), logits, has_logits: false, sampler, position: 0 })
+        Ok(Session { engine, progress: Progress::new(engine, sampling)? })
     }
 
     /// Takes in a prompt; more than one may follow each other.
@@ -43,13 +160,7 @@ impl<'e, 'm> Session<'e, 'm> {
     /// # Errors
     /// As `feed`.
     pub fn feed_observed(&mut self, prompt: &[u32], observer: &mut impl Observer) -> Result<(), SessionError> {
-        self.engine.advance_observed(prompt, &mut self.state, observer)?;
-        self.has_logits = false;
-        self.position += prompt.len() as u64;
-        for &token in prompt {
-            self.sampler.observe(token);
-        }
-        Ok(())
+        self.progress.take_in(self.engine, prompt, observer)
     }
 
     /// The logits of the next token, worked out where [`choose`](Session::choose) did not need them all.
@@ -57,25 +168,7 @@ impl<'e, 'm> Session<'e, 'm> {
     /// # Errors
     /// Where the session has seen nothing to predict from, or a logit is NaN or infinite.
     pub fn logits(&mut self) -> Result<&[f32], SessionError> {
-        self.work_out_logits(&mut ())?;
-        Ok(&self.logits)
-    }
-
-    fn work_out_logits(&mut self, observer: &mut impl Observer) -> Result<(), SessionError> {
-        if !self.has_logits {
-            let done = self.engine.logits_observed(&mut self.state, &mut self.logits, observer);
-            done.map_err(|error| self.placed(error))?;
-            self.has_logits = true;
-        }
-        Ok(())
-    }
-
-    /// Gives an error its place in the text.
-    fn placed(&self, error: ForwardError) -> SessionError {
-        match error {
-            ForwardError::NotFinite(not_finite) => SessionError::NotFinite { position: self.position, not_finite },
-            error => error.into(),
-        }
+        self.progress.logits(self.engine)
     }
 
     /// Chooses the next token; it is taken in by [`advance`](Session::advance) alone. A greedy choice asks the engine
@@ -92,19 +185,10 @@ impl<'e, 'm> Session<'e, 'm> {
     /// # Errors
     /// As `choose`.
     pub fn choose_observed(&mut self, observer: &mut impl Observer) -> Result<u32, SessionError> {
-        if self.sampler.sampling() == Sampling::Greedy && !self.has_logits {
-            let mut largest = [TopLogit::default()];
-            let found = self.engine.top_logits_observed(&mut self.state, &mut largest, &mut self.logits, observer);
-            found.map_err(|error| self.placed(error))?;
-            return Ok(largest[0].token);
-        }
-        self.work_out_logits(observer)?;
-        observer.part(Part::Sampling);
-        // The engine gives no others.
-        Ok(self.sampler.sample_finite(&self.logits))
+        self.progress.choose(self.engine, observer)
     }
 
-    /// Takes in the token chosen.
+    /// Takes in the token chosen, or another in its place.
     ///
     /// # Errors
     /// Where the token is not the model's; the session is as before then.
@@ -117,26 +201,23 @@ impl<'e, 'm> Session<'e, 'm> {
     /// # Errors
     /// As `advance`.
     pub fn advance_observed(&mut self, token: u32, observer: &mut impl Observer) -> Result<(), SessionError> {
-        self.engine.advance_observed(&[token], &mut self.state, observer)?;
-        self.has_logits = false;
-        self.position += 1;
-        Ok(())
+        self.progress.take_in(self.engine, &[token], observer)
     }
 
     /// Number of tokens that the session has taken in itself.
     pub fn position(&self) -> u64 {
-        self.position
+        self.progress.position()
     }
 
     /// What the session remembers of its text.
     pub fn state(&self) -> &State {
-        &self.state
+        self.progress.state()
     }
 
     /// Goes on from a state of this engine; a restored one first has to be fed. The sampler's memory of tokens stays as
     /// it is.
     pub fn set_state(&mut self, state: State) {
-        self.state = state;
-        self.has_logits = false;
+        let position = self.position();
+        self.progress.set_state(state, position);
     }
 }

@@ -54,8 +54,8 @@ proptest! {
         agree(&prompt, &logits, parameters)?;
         let token = (0..).zip(&logits[0]).find(|(_, logit)| !logit.is_finite()).unwrap().0;
         for kernels in variants() {
-            for sampling in [parameters.sampling(), Sampling::Greedy] {
-                let mut sampler = Sampler::new(sampling, logits[0].len(), kernels).unwrap();
+            for sampling in [parameters.sampling(), Sampling::greedy()] {
+                let mut sampler = Sampler::new(sampling.clone(), logits[0].len(), kernels).unwrap();
                 prop_assert_eq!(sampler.sample(&logits[0]), Err(NotFinite { token }));
             }
         }
@@ -99,7 +99,7 @@ fn a_lower_temperature_is_ever_more_like_greedy() {
     for kernels in variants() {
         let likeliest = |&temperature: &f32| {
             let draw = |seed| {
-                let sampling = Sampling::Seeded { seed, temperature, top_k: 0, top_p: 1.0, penalty: 1.0 };
+                let sampling = Sampling { seed, temperature, top_k: 0, top_p: 1.0, penalty: 1.0, ..Sampling::greedy() };
                 Sampler::new(sampling, logits.len(), kernels).unwrap().sample(&logits)
             };
             (0..300).filter(|&seed| draw(seed) == Ok(1)).count()

@@ -101,7 +101,7 @@ proptest! {
     fn greedy_is_the_oracles(logits in vec(logit(), 1..100)) {
         let expected = reference::sampling::greedy(&logits);
         for kernels in variants() {
-            let mut sampler = Sampler::new(Sampling::Greedy, logits.len(), kernels).unwrap();
+            let mut sampler = Sampler::new(Sampling::greedy(), logits.len(), kernels).unwrap();
             for _ in 0..3 {
                 // No penalty, however often the token was chosen.
                 prop_assert_eq!(sampler.sample(&logits), Ok(expected), "{:?}", kernels.variant());
@@ -183,13 +183,14 @@ fn parameters_out_of_range_are_refused() {
             SamplingError::Temperature(_) => "temperature",
             SamplingError::TopP(_) => "top-p",
             SamplingError::Penalty(_) => "penalty",
+            other => panic!("{other}"),
         };
         assert_eq!(name, expected, "{parameters:?}");
         assert!(error.to_string().contains(name), "{error}");
     }
     assert!(Sampler::new(good.sampling(), 64, kernels).is_ok());
     let zero = Parameters { temperature: 0.0, ..good };
-    assert_eq!(Sampler::new(zero.sampling(), 64, kernels).unwrap().sampling(), Sampling::Greedy);
+    assert!(Sampler::new(zero.sampling(), 64, kernels).unwrap().sampling().is_plain_greedy());
     let both = Parameters { top_p: 2.0, ..zero };
     assert_eq!(Sampler::new(both.sampling(), 64, kernels).err(), Some(SamplingError::TopP(2.0)));
 }
@@ -212,7 +213,7 @@ fn edges_belong_to_the_next_token_and_the_nucleus_is_closed() {
     ];
     for kernels in variants() {
         for (seed, top_p, logits, token) in cases {
-            let sampling = Sampling::Seeded { seed, temperature: 1.0, top_k: 0, top_p, penalty: 1.0 };
+            let sampling = Sampling { seed, temperature: 1.0, top_k: 0, top_p, penalty: 1.0, ..Sampling::greedy() };
             let mut sampler = Sampler::new(sampling, 4, kernels).unwrap();
             assert_eq!(sampler.sample(&logits), Ok(token), "{seed:x} {top_p} {logits:?}");
         }

@@ -21,11 +21,15 @@ const TOKENS: usize = 24;
 fn samplings() -> [(Sampling, reference::Sampling); 3] {
     let seeded = |seed, temperature, top_k: u32, top_p, penalty| {
         (
-            Sampling::Seeded { seed, temperature, top_k, top_p, penalty },
+            Sampling { seed, temperature, top_k, top_p, penalty, ..Sampling::greedy() },
             reference::Sampling::Seeded { seed, temperature, top_k: top_k as usize, top_p, penalty },
         )
     };
-    [(Sampling::Greedy, reference::Sampling::Greedy), seeded(7, 0.8, 50, 0.9, 1.1), seeded(u64::MAX, 1.5, 0, 1.0, 1.0)]
+    [
+        (Sampling::greedy(), reference::Sampling::Greedy),
+        seeded(7, 0.8, 50, 0.9, 1.1),
+        seeded(u64::MAX, 1.5, 0, 1.0, 1.0),
+    ]
 }
 
 fn with_engines(mut check: impl FnMut(&Model<'_>, &Engine<'_>)) {
@@ -54,7 +58,7 @@ fn a_session_gives_the_oracles_tokens_and_allocates_nothing() {
                 let canonical = reference::Canonical::new(model);
                 *expected = reference::generate(&canonical, &PROMPT, &oracle, TOKENS).tokens;
             }
-            let mut session = Session::new(engine, sampling).unwrap();
+            let mut session = Session::new(engine, sampling.clone()).unwrap();
             let mut tokens = Vec::with_capacity(TOKENS);
             let calls = calls_during(|| {
                 // In two parts, which make one prompt.
@@ -72,9 +76,9 @@ fn a_session_gives_the_oracles_tokens_and_allocates_nothing() {
 fn a_refused_prompt_leaves_the_session_as_it_was() {
     with_engines(|_, engine| {
         for (sampling, _) in samplings() {
-            let mut undisturbed = Session::new(engine, sampling).unwrap();
+            let mut undisturbed = Session::new(engine, sampling.clone()).unwrap();
             undisturbed.feed(&PROMPT).unwrap();
-            let mut session = Session::new(engine, sampling).unwrap();
+            let mut session = Session::new(engine, sampling.clone()).unwrap();
             let out_of_range = SessionError::from(ForwardError::Token { token: 64, vocab_size: 64 });
             assert_eq!(session.feed(&[5, 5, 64]), Err(out_of_range.clone()));
             session.feed(&PROMPT).unwrap();
@@ -95,7 +99,7 @@ fn a_refused_prompt_leaves_the_session_as_it_was() {
 fn the_logits_asked_for_first_change_no_choice() {
     with_engines(|_, engine| {
         for (sampling, _) in samplings() {
-            let [mut plain, mut curious] = [(); 2].map(|()| Session::new(engine, sampling).unwrap());
+            let [mut plain, mut curious] = [(); 2].map(|()| Session::new(engine, sampling.clone()).unwrap());
             plain.feed(&PROMPT).unwrap();
             curious.feed(&PROMPT).unwrap();
             for _ in 0..TOKENS {
@@ -115,13 +119,13 @@ fn the_logits_asked_for_first_change_no_choice() {
 fn a_session_that_has_seen_nothing_chooses_nothing() {
     with_engines(|_, engine| {
         for (sampling, _) in samplings() {
-            let mut session = Session::new(engine, sampling).unwrap();
+            let mut session = Session::new(engine, sampling.clone()).unwrap();
             assert_eq!(session.choose(), Err(ForwardError::NothingSeen.into()));
             assert_eq!(session.logits(), Err(ForwardError::NothingSeen.into()));
             session.feed(&PROMPT).unwrap();
             session.choose().unwrap();
             // A state taken over brings its last token along, a restored one has none.
-            let (mut other, saved) = (Session::new(engine, sampling).unwrap(), session.state().to_bytes());
+            let (mut other, saved) = (Session::new(engine, sampling.clone()).unwrap(), session.state().to_bytes());
             other.set_state(session.state().clone());
             assert_eq!(other.logits(), session.logits());
             session.set_state(engine.restore_state(&saved).unwrap());
@@ -150,7 +154,7 @@ fn logits_that_are_no_numbers_name_the_position() {
         for kernels in variants() {
             let engine = Engine::new(&model, kernels.variant()).unwrap();
             for (sampling, _) in samplings() {
-                let mut session = Session::new(&engine, sampling).unwrap();
+                let mut session = Session::new(&engine, sampling.clone()).unwrap();
                 for (fed, position) in [(&PROMPT[..], 4), (&PROMPT[..1], 5)] {
                     session.feed(fed).unwrap();
                     let refused = SessionError::NotFinite { position, not_finite: NotFinite { token } };
@@ -171,13 +175,13 @@ fn logits_that_are_no_numbers_name_the_position() {
 #[test]
 fn a_temperature_of_zero_is_greedy() {
     with_engines(|_, engine| {
-        let mut greedy = Session::new(engine, Sampling::Greedy).unwrap();
+        let mut greedy = Session::new(engine, Sampling::greedy()).unwrap();
         greedy.feed(&PROMPT).unwrap();
         let mut expected = Vec::with_capacity(TOKENS);
         run(&mut greedy, &mut expected);
         for (seed, top_k, top_p, penalty) in [(1, 50, 0.9, 1.1), (2, 0, 1.0, 5.0)] {
-            let sampling = Sampling::Seeded { seed, temperature: 0.0, top_k, top_p, penalty };
-            let mut session = Session::new(engine, sampling).unwrap();
+            let sampling = Sampling { seed, temperature: 0.0, top_k, top_p, penalty, ..Sampling::greedy() };
+            let mut session = Session::new(engine, sampling.clone()).unwrap();
             session.feed(&PROMPT).unwrap();
             let mut found = Vec::with_capacity(TOKENS);
             run(&mut session, &mut found);

@@ -26,12 +26,14 @@
 extern crate alloc;
 
 mod answer;
+mod chain;
 mod digest;
 mod line;
 mod measured;
 mod request;
 
 pub use answer::{Answer, AnswerWriter, Event, Header, Layout, Metric, Phase, StreamAnswer};
+pub use chain::{Bias, Chain};
 pub use digest::{Digest, Digester};
 pub use line::LineError;
 pub use measured::{Budget, Roof, Shape, Throughput};

@@ -164,10 +164,7 @@ impl<'a> Fields<'a> {
     /// An f32 as the eight hexadecimal digits of its bits: exact, and no decimal conversion on a small target.
     pub fn float(&mut self, field: &'static str) -> Result<f32, LineError> {
         let value = self.take(field)?;
-        match u32::from_str_radix(value, 16) {
-            Ok(bits) if value.len() == 8 => Ok(f32::from_bits(bits)),
-            _ => Err(self.bad(field, value)),
-        }
+        Bits::parse(value).ok_or_else(|| self.bad(field, value))
     }
 
     pub fn finish(self) -> Result<(), LineError> {
@@ -179,6 +176,22 @@ impl<'a> Fields<'a> {
 
     pub fn unknown(&self) -> LineError {
         LineError::Keyword { line: self.line, keyword: self.keyword.to_string() }
+    }
+}
+
+/// An f32 as the eight hexadecimal digits of its bits.
+pub(crate) struct Bits(pub f32);
+
+impl Bits {
+    pub fn parse(text: &str) -> Option<f32> {
+        let bits = u32::from_str_radix(text, 16).ok().filter(|_| text.len() == 8);
+        bits.map(f32::from_bits)
+    }
+}
+
+impl fmt::Display for Bits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0.to_bits())
     }
 }
 

@@ -1,6 +1,7 @@
 //! A request to a runner.
 
-use crate::line::{Commas, Fields, LineError, push_field};
+use crate::chain::Chain;
+use crate::line::{Bits, Commas, Fields, LineError, push_field};
 use crate::measured::{Roof, Throughput};
 use alloc::string::String;
 use alloc::vec;
@@ -84,7 +85,7 @@ pub struct Workload {
 }
 
 /// How a token is chosen from the logits.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Sampling {
     /// The lowest id among the largest logits.
     Greedy,
@@ -101,6 +102,8 @@ pub enum Sampling {
         /// Repetition penalty, at least 1.
         penalty: f32,
     },
+    /// Drawn by a chain of all samplers.
+    Chain(Chain),
 }
 
 impl Request {
@@ -164,15 +167,19 @@ fn push_workload(out: &mut String, keyword: &str, workload: &Workload) {
     push_field(out, "case", &workload.case);
     push_field(out, "prompt", Commas(&workload.prompt));
     push_field(out, "max_tokens", workload.max_tokens);
-    match workload.sampling {
+    match &workload.sampling {
         Sampling::Greedy => push_field(out, "sampler", "greedy"),
         Sampling::Seeded { seed, temperature, top_k, top_p, penalty } => {
             push_field(out, "sampler", "seeded");
             push_field(out, "seed", seed);
             push_field(out, "top_k", top_k);
             for (key, value) in [("temperature", temperature), ("top_p", top_p), ("penalty", penalty)] {
-                push_field(out, key, format_args!("{:08x}", value.to_bits()));
+                push_field(out, key, Bits(*value));
             }
+        }
+        Sampling::Chain(chain) => {
+            push_field(out, "sampler", "chain");
+            chain.push(out);
         }
     }
 }
@@ -214,6 +221,7 @@ fn parse_job(mut fields: Fields<'_>) -> Result<Job, LineError> {
             top_p: fields.float("top_p")?,
             penalty: fields.float("penalty")?,
         },
+        "chain" => Sampling::Chain(Chain::take(&mut fields)?),
         _ => return Err(LineError::BadValue { line: fields.line, field: "sampler".into(), value: sampler }),
     };
     fields.finish()?;

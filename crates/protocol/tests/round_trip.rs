@@ -1,18 +1,22 @@
 //! Requests and answers survive a round trip; anything else is refused with the line named.
 
 use bitstate_protocol::{
-    Answer, AnswerWriter, Budget, Digest, Event, Header, Job, Layout, LineError, Metric, Phase, Request, Roof,
-    Sampling, Shape, Steps, StreamAnswer, Throughput, Workload,
+    Answer, AnswerWriter, Bias, Budget, Chain, Digest, Event, Header, Job, Layout, LineError, Metric, Phase, Request,
+    Roof, Sampling, Shape, Steps, StreamAnswer, Throughput, Workload,
 };
 
 fn request() -> Request {
     let seeded = Sampling::Seeded { seed: 7, temperature: 0.8, top_k: 50, top_p: 0.9, penalty: 1.1 };
+    let bias = vec![Bias { token: 7, bias: -100.0 }, Bias { token: 0, bias: 1.5 }];
+    let chain = Chain { bias, temperature_last: true, min_p: 0.05, window: 65_536, ..Chain::plain(3) };
     let workload = |sampling| Workload { case: "a b%\n=é".into(), prompt: vec![1, 2], max_tokens: 3, sampling };
     Request {
         variant: "avx2".into(),
         jobs: vec![
             Job::Kernels,
             Job::Stream(workload(seeded)),
+            Job::Stream(workload(Sampling::Chain(Chain::plain(u64::MAX)))),
+            Job::Stream(workload(Sampling::Chain(chain))),
             Job::Bench(workload(Sampling::Greedy)),
             Job::Steps(Steps { case: "a".into(), prompt: vec![1, 2], tokens: vec![3] }),
             Job::Steps(Steps { case: "b".into(), prompt: vec![1], tokens: vec![] }),

@@ -50,5 +50,5 @@ mod trace;
 pub use canonical::{Canonical, CanonicalState};
 pub use definition::{Definition, DefinitionState, GroupNorm};
 pub use generate::{Generation, generate};
-pub use sampling::{NotFinite, Sampler, Sampling};
+pub use sampling::{Chain, NotFinite, Sampler, Sampling};
 pub use trace::{BitLinearCall, Trace};

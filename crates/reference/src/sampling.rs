@@ -1,11 +1,15 @@
 //! "Sampling" of `crates/ARITHMETIC.md`: from logits to a token, the same on every target.
 
+mod chain;
+
+pub use chain::Chain;
+
 use crate::canonical::primitives::exp;
 use std::error::Error;
 use std::fmt;
 
 /// How a token is chosen from the logits.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Sampling {
     /// The lowest id among the largest logits; no penalty, and no random number is used up.
     Greedy,
@@ -22,6 +26,8 @@ pub enum Sampling {
         /// Repetition penalty; 1 is none.
         penalty: f32,
     },
+    /// Drawn by a chain of all samplers.
+    Chain(Chain),
 }
 
 /// Logits that nothing can be chosen from.
@@ -73,21 +79,30 @@ pub struct Sampler {
     rng: SplitMix64,
     /// How often each token has been in the session, prompt included; V.
     counts: Vec<u32>,
+    /// All tokens of the session, prompt included.
+    text: Vec<u32>,
 }
 
 impl Sampler {
     /// A sampler of a session in which no token has been yet.
     pub fn new(sampling: &Sampling, vocab_size: usize) -> Self {
-        let seed = match *sampling {
+        let seed = match sampling {
             Sampling::Greedy => 0,
-            Sampling::Seeded { seed, .. } => seed,
+            Sampling::Seeded { seed, .. } => *seed,
+            Sampling::Chain(chain) => chain.seed,
         };
-        Sampler { sampling: *sampling, rng: SplitMix64::new(seed), counts: vec![0; vocab_size] }
+        Sampler {
+            sampling: sampling.clone(),
+            rng: SplitMix64::new(seed),
+            counts: vec![0; vocab_size],
+            text: Vec::new(),
+        }
     }
 
     /// Counts a token of the session: each of the prompt, and each that was chosen.
     pub fn observe(&mut self, token: u32) {
         self.counts[token as usize] += 1;
+        self.text.push(token);
     }
 
     /// Chooses a token; it counts only once [observed](Self::observe).
@@ -98,10 +113,11 @@ impl Sampler {
         if let Some(token) = logits.iter().position(|logit| !logit.is_finite()) {
             return Err(NotFinite { token: token as u32 });
         }
-        Ok(match self.sampling {
+        Ok(match &self.sampling {
             Sampling::Greedy => greedy(logits),
             Sampling::Seeded { temperature: 0.0, .. } => greedy(logits),
-            Sampling::Seeded { temperature, top_k, top_p, penalty, .. } => {
+            Sampling::Chain(chain) => chain.choose(logits, &self.text, &self.counts, &mut self.rng),
+            &Sampling::Seeded { temperature, top_k, top_p, penalty, .. } => {
                 let l = scaled(&penalise(logits, &self.counts, penalty), temperature);
                 let kept = top_k_of(&l, top_k);
                 let sums = running_sums(&l, &kept);
@@ -116,7 +132,7 @@ pub fn greedy(logits: &[f32]) -> u32 {
     top_k_of(logits, 1)[0]
 }
 
-/// Step 1: the penalty, once for each time the token has been, three times at most. What it gives is finite.
+/// Step 3: the penalty, once for each time the token has been, three times at most. What it gives is finite.
 fn penalise(logits: &[f32], counts: &[u32], penalty: f32) -> Vec<f32> {
     let penalised = logits.iter().zip(counts).map(|(&logit, &count)| {
         let mut f = 1.0;
@@ -128,7 +144,7 @@ fn penalise(logits: &[f32], counts: &[u32], penalty: f32) -> Vec<f32> {
     penalised.collect()
 }
 
-/// Step 2. At a temperature so low that the largest logit overflows, so would the differences: all but those to logits
+/// Step 4. At a temperature so low that the largest logit overflows, so would the differences: all but those to logits
 /// that equal the largest, which weigh as much as it does.
 fn scaled(logits: &[f32], temperature: f32) -> Vec<f32> {
     let largest = logits.iter().copied().fold(-f32::MAX, f32::max);
@@ -139,18 +155,18 @@ fn scaled(logits: &[f32], temperature: f32) -> Vec<f32> {
     }
 }
 
-/// Step 3: the ids of the `k` largest (0: all), largest first, equal ones in the order of their ids.
+/// Step 5: the ids of the `k` largest (0: all), largest first, equal ones in the order of their ids.
 fn top_k_of(l: &[f32], k: usize) -> Vec<u32> {
     let mut ids: Vec<u32> = (0..l.len() as u32).collect();
     // The sort is stable, which is what keeps ids ascending among equals (+0 and -0 are equal).
     ids.sort_by(|&a, &b| {
-        l[b as usize].partial_cmp(&l[a as usize]).unwrap_or_else(|| unreachable!("step 2 gives no NaN"))
+        l[b as usize].partial_cmp(&l[a as usize]).unwrap_or_else(|| unreachable!("step 4 gives no NaN"))
     });
     ids.truncate(if k == 0 { l.len() } else { k });
     ids
 }
 
-/// Step 4, first half: `C_i`, the sums of `exp(l_i - l_0)` from the left.
+/// Step 7, first half: `C_i`, the sums of `exp(l_i - l_0)` from the left.
 fn running_sums(l: &[f32], kept: &[u32]) -> Vec<f32> {
     let l0 = l[kept[0] as usize];
     let mut c = 0.0;
@@ -161,13 +177,13 @@ fn running_sums(l: &[f32], kept: &[u32]) -> Vec<f32> {
     kept.iter().map(add).collect()
 }
 
-/// Step 4, second half: the length of the shortest prefix that holds the share `top_p`.
+/// Step 7, second half: the length of the shortest prefix that holds the share `top_p`.
 fn nucleus(sums: &[f32], top_p: f32) -> usize {
     let enough = top_p * sums[sums.len() - 1];
     sums.iter().position(|&c| c >= enough).map_or(sums.len(), |last| last + 1)
 }
 
-/// Step 5: the token whose stretch of the running sums `u` falls into.
+/// Step 10: the token whose stretch of the running sums `u` falls into.
 fn draw(kept: &[u32], sums: &[f32], u: f32) -> u32 {
     let at = u * sums[sums.len() - 1];
     kept[sums.iter().position(|&c| c > at).unwrap_or(sums.len() - 1)]

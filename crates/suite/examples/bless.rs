@@ -2,6 +2,8 @@
 //!
 //! The engine is not involved: models come from `bitstate-model`, all results from `bitstate-reference`.
 
+#[path = "bless/chain.rs"]
+mod chain;
 #[path = "bless/oracle.rs"]
 mod oracle;
 
@@ -9,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use bitstate_model::{Model, Preset, Version, synthetic};
 use bitstate_protocol::Digest;
 use bitstate_reference::{Canonical, Sampling, generate};
+use chain::Chain;
 use clap::Parser;
 use oracle::Oracle;
 use serde::{Deserialize, Serialize};
@@ -57,6 +60,7 @@ struct Case {
     top_k: Option<u32>,
     top_p: Option<f32>,
     penalty: Option<f32>,
+    chain: Option<Chain>,
 }
 
 #[derive(Serialize)]
@@ -75,6 +79,7 @@ struct Stream<'a> {
 enum Sampler {
     Greedy,
     Seeded { seed: u64, temperature: f32, top_k: u32, top_p: f32, penalty: f32 },
+    Chain(Chain),
 }
 
 fn main() -> Result<()> {
@@ -137,11 +142,13 @@ fn stream<'a>(case: &'a Case, oracle: &Canonical, model: Digest) -> Result<Strea
             top_p: case.top_p.with_context(|| missing("top_p"))?,
             penalty: case.penalty.with_context(|| missing("penalty"))?,
         },
-        other => anyhow::bail!("case {}: the samplers are greedy and seeded, not {other}", case.name),
+        "chain" => Sampler::Chain(case.chain.clone().with_context(|| missing("chain"))?),
+        other => anyhow::bail!("case {}: the samplers are greedy, seeded and chain, not {other}", case.name),
     };
-    let sampling = match sampler {
+    let sampling = match &sampler {
         Sampler::Greedy => Sampling::Greedy,
-        Sampler::Seeded { seed, temperature, top_k, top_p, penalty } => {
+        Sampler::Chain(chain) => Sampling::Chain(chain.oracle()),
+        &Sampler::Seeded { seed, temperature, top_k, top_p, penalty } => {
             Sampling::Seeded { seed, temperature, top_k: top_k as usize, top_p, penalty }
         }
     };

@@ -9,12 +9,13 @@ use crate::steps::Digests;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bitstate_engine::{Engine, EngineError, Part, PathOf, Workers};
-use bitstate_generate::{Sampling, Session, SessionError};
+use bitstate_generate::{Order, Sampling, Session, SessionError};
 use bitstate_kernels::{UnknownVariant, Variant};
 use bitstate_model::ParseError;
 use bitstate_protocol as protocol;
 use bitstate_protocol::{
-    AnswerWriter, Digest, Event, Header, Job, Layout, LineError, Metric, Phase, Request, Steps, StreamAnswer, Workload,
+    AnswerWriter, Bias, Digest, Event, Header, Job, Layout, LineError, Metric, Phase, Request, Steps, StreamAnswer,
+    Workload,
 };
 use core::cell::RefCell;
 
@@ -115,13 +116,31 @@ pub fn run_with<H: Host>(
 type Failure = (String, String);
 
 fn session<'e, 'm>(engine: &'e Engine<'m>, workload: &Workload) -> Result<Session<'e, 'm>, Failure> {
-    let sampling = match workload.sampling {
-        protocol::Sampling::Greedy => Sampling::Greedy,
-        protocol::Sampling::Seeded { seed, temperature, top_k, top_p, penalty } => {
-            Sampling::Seeded { seed, temperature, top_k, top_p, penalty }
+    Session::new(engine, sampling(&workload.sampling)).map_err(|error| (workload.case.clone(), error.to_string()))
+}
+
+fn sampling(asked: &protocol::Sampling) -> Sampling {
+    match asked {
+        protocol::Sampling::Greedy => Sampling::greedy(),
+        &protocol::Sampling::Seeded { seed, temperature, top_k, top_p, penalty } => {
+            Sampling::seeded(seed).temperature(temperature).top_k(top_k).top_p(top_p).penalty(penalty)
         }
-    };
-    Session::new(engine, sampling).map_err(|error| (workload.case.clone(), error.to_string()))
+        protocol::Sampling::Chain(chain) => Sampling {
+            seed: chain.seed,
+            temperature: chain.temperature,
+            top_k: chain.top_k,
+            typical_p: chain.typical_p,
+            top_p: chain.top_p,
+            min_p: chain.min_p,
+            penalty: chain.penalty,
+            repetition: chain.repetition,
+            presence: chain.presence,
+            frequency: chain.frequency,
+            window: chain.window,
+            bias: chain.bias.iter().map(|&Bias { token, bias }| (token, bias)).collect(),
+            order: if chain.temperature_last { Order::TemperatureLast } else { Order::TemperatureFirst },
+        },
+    }
 }
 
 /// Preallocated space for the results of a workload, so that nothing is allocated while it runs.

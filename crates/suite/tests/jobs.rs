@@ -240,8 +240,8 @@ fn logits_that_are_no_numbers_are_an_error_and_no_stream() {
     for version in [Version::V1_1, Version::V1_2] {
         let file = weights.write(version).unwrap();
         for variant in variants() {
-            for sampling in [Sampling::Greedy, seeded] {
-                let workload = || Workload { sampling, ..workload() };
+            for sampling in [Sampling::Greedy, seeded.clone()] {
+                let workload = || Workload { sampling: sampling.clone(), ..workload() };
                 let steps = Steps { case: "a".into(), prompt: vec![3, 1, 4], tokens: vec![5] };
                 let jobs = vec![
                     Job::Stream(workload()),

@@ -1,5 +1,8 @@
 //! Bytes as tokens.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 /// The byte-level tokenizer: token `b` is the byte `b`. Tokens above 255 have no text.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ByteTokenizer;
@@ -30,7 +33,7 @@ pub(crate) enum Invalid {
 }
 
 /// Text token by token: a character of several bytes comes out whole, with its last byte.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ByteDecoder {
     /// Bytes of a character that is not complete.
     pending: Vec<u8>,
@@ -40,6 +43,16 @@ pub struct ByteDecoder {
 impl ByteDecoder {
     pub(crate) fn new(invalid: Invalid) -> Self {
         ByteDecoder { pending: Vec::new(), invalid }
+    }
+
+    /// The bytes of a character that is not complete.
+    pub(crate) fn pending(&self) -> &[u8] {
+        &self.pending
+    }
+
+    pub(crate) fn set_pending(&mut self, pending: &[u8]) {
+        self.pending.clear();
+        self.pending.extend_from_slice(pending);
     }
 
     /// The text that `token` completes, perhaps none.
@@ -54,7 +67,7 @@ impl ByteDecoder {
             }
         }
         loop {
-            match std::str::from_utf8(&self.pending) {
+            match core::str::from_utf8(&self.pending) {
                 Ok(text) => {
                     out.push_str(text);
                     self.pending.clear();
@@ -87,6 +100,6 @@ impl ByteDecoder {
 
     fn replace(&self, bytes: usize, out: &mut String) {
         let count = if self.invalid == Invalid::EachByte { bytes } else { 1 };
-        out.extend(std::iter::repeat_n(char::REPLACEMENT_CHARACTER, count));
+        out.extend(core::iter::repeat_n(char::REPLACEMENT_CHARACTER, count));
     }
 }

@@ -11,12 +11,17 @@
 //! The text is the library's, with one difference: of a run of tokens such as `<0xE2>` in which some bytes are not
 //! UTF-8, the library replaces all by U+FFFD, however long the run is. Here the characters in it stay.
 
-use crate::byte::{ByteDecoder, Invalid};
+use crate::DecoderError;
+use crate::byte::Invalid;
 use crate::json::Json;
+use crate::memory::{DecoderMemory, StepMemory as Memory};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use tokenizers::Decoder as _;
 use tokenizers::DecoderWrapper;
+
+/// Most characters that are stripped: what counts them has 32 bits.
+const MOST: usize = u32::MAX as usize;
 
 /// The steps of a `tokenizer.json`'s decoder.
 #[derive(Debug, Clone)]
@@ -78,7 +83,9 @@ impl Steps {
             DecoderWrapper::ByteFallback(_) => Step::ByteTokens,
             DecoderWrapper::BPE(bpe) => Step::WordEnd(bpe.suffix.clone()),
             DecoderWrapper::CTC(_) => Step::Once(decoder.clone()),
-            DecoderWrapper::Strip(s) => Step::Strip { content: s.content, start: s.start, stop: s.stop },
+            DecoderWrapper::Strip(s) => {
+                Step::Strip { content: s.content, start: s.start.min(MOST), stop: s.stop.min(MOST) }
+            }
             DecoderWrapper::WordPiece(_) | DecoderWrapper::Metaspace(_) | DecoderWrapper::Replace(_) => {
                 Step::Each(decoder.clone())
             }
@@ -91,17 +98,6 @@ impl Steps {
 enum Piece {
     Text(String),
     Bytes(Vec<u8>),
-}
-
-/// What a step remembers of the tokens that it has seen.
-#[derive(Debug, Clone, Default)]
-struct Memory {
-    /// Whether there was one.
-    started: bool,
-    /// A token held back, or the one before.
-    token: Option<String>,
-    /// Characters to strip from the front, so far, and held back at the end.
-    counts: [usize; 2],
 }
 
 impl Step {
@@ -150,17 +146,17 @@ impl Step {
                 let [stripped, held] = &mut memory.counts;
                 let mut out = String::new();
                 for c in text.chars() {
-                    if c == *content && *stripped < *start {
+                    if c == *content && (*stripped as usize) < *start {
                         *stripped += 1;
                     } else if c == *content {
                         *held += 1;
-                        if *held > *stop {
+                        if *held as usize > *stop {
                             out.push(c);
                             *held -= 1;
                         }
                     } else {
-                        *stripped = *start;
-                        out.extend(std::iter::repeat_n(*content, std::mem::take(held)));
+                        *stripped = *start as u32;
+                        out.extend(std::iter::repeat_n(*content, std::mem::take(held) as usize));
                         out.push(c);
                     }
                 }
@@ -212,76 +208,60 @@ fn letters(token: &str) -> Vec<u8> {
     bytes.unwrap_or_else(|| token.as_bytes().to_vec())
 }
 
-/// Text token by token: a character of several tokens comes out whole, with its last one.
-///
-/// A stream remembers a token of text at most, whatever tokens come.
-#[derive(Debug, Clone)]
-pub struct Decoder<'a> {
-    json: Option<&'a Json>,
-    before: Vec<Memory>,
-    bytes: ByteDecoder,
-    behind: Vec<Memory>,
-}
-
-impl<'a> Decoder<'a> {
-    pub(crate) fn bytes() -> Self {
-        Decoder { json: None, before: Vec::new(), bytes: ByteDecoder::default(), behind: Vec::new() }
+impl Steps {
+    /// What a stream that has seen no token remembers.
+    pub(crate) fn memory(&self) -> DecoderMemory {
+        DecoderMemory::new(self.before.len(), self.invalid, self.behind.len())
     }
 
-    pub(crate) fn json(json: &'a Json) -> Self {
-        let steps = json.steps();
-        Decoder {
-            json: Some(json),
-            before: vec![Memory::default(); steps.before.len()],
-            bytes: ByteDecoder::new(steps.invalid),
-            behind: vec![Memory::default(); steps.behind.len()],
-        }
-    }
-
-    /// The text that `token` completes, perhaps none.
-    pub fn push(&mut self, token: u32) -> String {
-        let Some(json) = self.json else {
-            // The end of a text has no text.
-            return if token == 0 { String::new() } else { self.bytes.push(token) };
-        };
-        match json.ordinary(token) {
-            Some(token) => self.run(json.steps(), 0, Piece::Text(token)),
-            None => String::new(),
-        }
-    }
-
-    /// The text that is left when no more tokens come: the beginning of a character, as `U+FFFD`.
-    pub fn finish(&mut self) -> String {
-        let Some(json) = self.json else { return self.bytes.finish() };
-        let steps = json.steps();
-        let mut out = String::new();
-        for (i, step) in steps.before.iter().enumerate() {
-            if let Some(piece) = step.last_token(&mut self.before[i]) {
-                out.push_str(&self.run(steps, i + 1, piece));
+    /// Checks what was restored: no more can be held back than the steps hold back.
+    pub(crate) fn check(&self, memory: &DecoderMemory) -> Result<(), DecoderError> {
+        let steps = self.before.iter().chain(&self.behind).zip(memory.before.iter().chain(&memory.behind));
+        for (step, Memory { counts: [stripped, held], .. }) in steps {
+            let most = if let Step::Strip { start, stop, .. } = step { [*start, *stop] } else { [0, 0] };
+            if *stripped as usize > most[0] || *held as usize > most[1] {
+                let problem = "is more than the tokenizer strips";
+                return Err(DecoderError { field: "a count of a step", offset: 0, problem });
             }
         }
-        let rest = self.bytes.finish();
-        out.push_str(&self.behind(steps, rest));
+        Ok(())
+    }
+
+    /// The text that a token completes, perhaps none.
+    pub(crate) fn push(&self, memory: &mut DecoderMemory, json: &Json, token: u32) -> String {
+        json.ordinary(token).map_or_else(String::new, |token| self.run(memory, 0, Piece::Text(token)))
+    }
+
+    /// The text that is left when no more tokens come.
+    pub(crate) fn finish(&self, memory: &mut DecoderMemory) -> String {
+        let mut out = String::new();
+        for (i, step) in self.before.iter().enumerate() {
+            if let Some(piece) = step.last_token(&mut memory.before[i]) {
+                out.push_str(&self.run(memory, i + 1, piece));
+            }
+        }
+        let rest = memory.bytes.finish();
+        out.push_str(&self.behind(memory, rest));
         out
     }
 
     /// Takes a piece through the steps, the first of which is `from`, to text.
-    fn run(&mut self, steps: &Steps, from: usize, mut piece: Piece) -> String {
-        for (step, memory) in steps.before.iter().zip(&mut self.before).skip(from) {
+    fn run(&self, memory: &mut DecoderMemory, from: usize, mut piece: Piece) -> String {
+        for (step, memory) in self.before.iter().zip(&mut memory.before).skip(from) {
             match step.on_token(piece, memory) {
                 Some(next) => piece = next,
                 None => return String::new(),
             }
         }
         let text = match piece {
-            Piece::Bytes(bytes) => bytes.iter().map(|&byte| self.bytes.push(byte.into())).collect(),
-            Piece::Text(text) => self.bytes.finish() + &text,
+            Piece::Bytes(bytes) => bytes.iter().map(|&byte| memory.bytes.push(byte.into())).collect(),
+            Piece::Text(text) => memory.bytes.finish() + &text,
         };
-        self.behind(steps, text)
+        self.behind(memory, text)
     }
 
-    fn behind(&mut self, steps: &Steps, text: String) -> String {
-        let pairs = steps.behind.iter().zip(&mut self.behind);
+    fn behind(&self, memory: &mut DecoderMemory, text: String) -> String {
+        let pairs = self.behind.iter().zip(&mut memory.behind);
         pairs.fold(text, |text, (step, memory)| step.on_text(text, memory))
     }
 }

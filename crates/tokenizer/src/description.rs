@@ -2,14 +2,12 @@
 //!
 //! The file's name is the model's and `.json`: `model.bits.json` describes `model.bits`.
 
+use crate::BYTES;
+use crate::digest::sha256;
 use crate::file::{FileError, read_if_there};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-
-/// What stands for the tokenizer of bytes, where others have the SHA-256 of their file.
-pub const BYTES: &str = "byte";
 
 /// Largest description that is read, in bytes.
 const LIMIT: u64 = 64 << 10;
@@ -155,9 +153,4 @@ impl Description {
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|json| json + "\n")
     }
-}
-
-/// SHA-256 in lower-case hex.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -14,36 +14,65 @@
 //! assert_eq!(pieces, ["G", "r", "", "ü", "", "ß", "e"]);
 //! # Ok::<(), bitstate_tokenizer::TokenizeError>(())
 //! ```
+//!
+//! Without the feature `std`, which is on by default, there are bytes alone, and no files: `no_std` with `alloc`.
+#![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
+extern crate alloc;
 
 mod byte;
+#[cfg(feature = "std")]
 mod decode;
+#[cfg(feature = "std")]
 mod description;
+mod digest;
+#[cfg(feature = "std")]
 mod ends;
+#[cfg(feature = "std")]
 mod file;
+#[cfg(feature = "std")]
 mod hostile;
+#[cfg(feature = "std")]
 mod json;
+mod memory;
+mod stream;
+#[cfg(feature = "std")]
 mod texts;
 
 pub use byte::{ByteDecoder, ByteTokenizer};
-pub use decode::Decoder;
-pub use description::{BYTES, Description, Sampling, sha256};
+#[cfg(feature = "std")]
+pub use description::{Description, Sampling};
+pub use digest::sha256;
+#[cfg(feature = "std")]
 pub use file::FileError;
+pub use memory::{DecoderError, DecoderMemory};
+pub use stream::Decoder;
+#[cfg(feature = "std")]
 pub use texts::{read_stories, stories};
 
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+#[cfg(feature = "std")]
 use json::Json;
+#[cfg(feature = "std")]
 use std::path::Path;
+
+/// What stands for the tokenizer of bytes, where others have the SHA-256 of their file.
+pub const BYTES: &str = "byte";
 
 /// The end of a text, as it is written between two texts of a file.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
 
 /// Largest `tokenizer.json` that is read, in bytes: those of public models have up to 35 MB.
+#[cfg(feature = "std")]
 const LARGEST_JSON: u64 = 256 << 20;
 
 /// Why text and tokens do not come together.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizeError {
     /// Not what the `tokenizers` library writes.
+    #[cfg(feature = "std")]
     #[error("not a tokenizer.json: {0}")]
     NotJson(tokenizers::Error),
     /// The ids of the file contradict each other.
@@ -64,6 +93,7 @@ pub enum TokenizeError {
     #[error("the text holds {0:?}, a special token that this tokenizer cannot spell with ordinary tokens")]
     Special(String),
     /// A part of the tokenizer does not do what it says.
+    #[cfg(feature = "std")]
     #[error("the tokenizer fails: {0}")]
     Fails(tokenizers::Error),
 }
@@ -85,6 +115,7 @@ enum Kind {
     /// A token a byte; 0 ends a text.
     Byte,
     /// Of a `tokenizer.json`.
+    #[cfg(feature = "std")]
     Json(Box<Json>),
 }
 
@@ -98,6 +129,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// If the file cannot be read, or is no tokenizer.
+    #[cfg(feature = "std")]
     pub fn open(path: &Path) -> Result<Self, FileError> {
         let bytes = file::read(path, LARGEST_JSON)?;
         Self::from_json(&bytes).map_err(|error| FileError::content(path, error))
@@ -110,6 +142,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// If the bytes are no tokenizer, or one whose ids the library reads differently.
+    #[cfg(feature = "std")]
     pub fn from_json(bytes: &[u8]) -> Result<Self, TokenizeError> {
         let json = Json::new(bytes)?;
         let ends = ends::known(&json);
@@ -122,6 +155,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// If one of the files cannot be read, or names a token that the tokenizer lacks.
+    #[cfg(feature = "std")]
     pub fn find_ends(&mut self, path: &Path) -> Result<(), FileError> {
         if let Kind::Json(json) = &self.kind {
             let named = ends::beside(json, path)?;
@@ -141,6 +175,7 @@ impl Tokenizer {
     /// The byte tokenizer has this one alone: token 0.
     pub fn parse_special(&mut self, parse: bool) {
         self.parse_special = parse;
+        #[cfg(feature = "std")]
         if let Kind::Json(json) = &mut self.kind {
             json.parse_special(parse);
         }
@@ -160,6 +195,7 @@ impl Tokenizer {
     pub fn ignored(&self) -> &[&'static str] {
         match &self.kind {
             Kind::Byte => &[],
+            #[cfg(feature = "std")]
             Kind::Json(json) => json.ignored(),
         }
     }
@@ -173,6 +209,7 @@ impl Tokenizer {
     pub fn largest(&self) -> (&str, u32) {
         match &self.kind {
             Kind::Byte => ("\u{ff}", 255),
+            #[cfg(feature = "std")]
             Kind::Json(json) => json.largest(),
         }
     }
@@ -185,6 +222,7 @@ impl Tokenizer {
         let id = match (token.parse(), &self.kind) {
             (Ok(id), _) => Some(id).filter(|&id: &u32| (id as usize) < self.vocab_size()),
             (Err(_), Kind::Byte) => (token == END_OF_TEXT).then_some(0),
+            #[cfg(feature = "std")]
             (Err(_), Kind::Json(json)) => json.id(token),
         };
         id.ok_or_else(|| TokenizeError::NoToken(token.into(), self.vocab_size()))
@@ -210,6 +248,7 @@ impl Tokenizer {
     /// `tokenizer.json` fails.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizeError> {
         match &self.kind {
+            #[cfg(feature = "std")]
             Kind::Json(json) => json.encode(text),
             Kind::Byte => {
                 if let Some(at) = text.find('\0') {
@@ -232,19 +271,61 @@ impl Tokenizer {
 
     /// Decodes token by token. The pieces together are what [`decode`](Tokenizer::decode) gives for all tokens.
     pub fn decoder(&self) -> Decoder<'_> {
+        Decoder::new(self)
+    }
+
+    /// What a stream that has seen no token remembers, for owners who keep it apart from the tokenizer.
+    pub fn decoder_memory(&self) -> DecoderMemory {
         match &self.kind {
-            Kind::Byte => Decoder::bytes(),
-            Kind::Json(json) => Decoder::json(json),
+            Kind::Byte => DecoderMemory::new(0, byte::Invalid::default(), 0),
+            #[cfg(feature = "std")]
+            Kind::Json(json) => json.steps().memory(),
         }
+    }
+
+    /// The text that `token` completes in a stream of this tokenizer, perhaps none.
+    pub fn push(&self, memory: &mut DecoderMemory, token: u32) -> String {
+        match &self.kind {
+            // The end of a text has no text.
+            Kind::Byte if token == 0 => String::new(),
+            Kind::Byte => memory.bytes.push(token),
+            #[cfg(feature = "std")]
+            Kind::Json(json) => json.steps().push(memory, json, token),
+        }
+    }
+
+    /// The text that is left of a stream when no more tokens come: the beginning of a character, as `U+FFFD`.
+    pub fn finish(&self, memory: &mut DecoderMemory) -> String {
+        match &self.kind {
+            Kind::Byte => memory.bytes.finish(),
+            #[cfg(feature = "std")]
+            Kind::Json(json) => json.steps().finish(memory),
+        }
+    }
+
+    /// Reads back what [`DecoderMemory::to_bytes`] wrote of a stream of this tokenizer.
+    ///
+    /// # Errors
+    /// Names the field and the offset.
+    pub fn restore_decoder(&self, bytes: &[u8]) -> Result<DecoderMemory, DecoderError> {
+        let mut memory = self.decoder_memory();
+        memory.read(bytes)?;
+        #[cfg(feature = "std")]
+        if let Kind::Json(json) = &self.kind {
+            json.steps().check(&memory)?;
+        }
+        Ok(memory)
     }
 
     /// The `tokenizer.json` without the settings that are [`ignored`](Tokenizer::ignored); `None` if tokens are bytes.
     ///
     /// # Errors
     /// If the library cannot write it.
+    #[cfg(feature = "std")]
     pub fn to_json(&self) -> Result<Option<String>, TokenizeError> {
         match &self.kind {
             Kind::Byte => Ok(None),
+            #[cfg(feature = "std")]
             Kind::Json(json) => json.to_json().map(Some),
         }
     }

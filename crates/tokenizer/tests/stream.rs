@@ -100,6 +100,51 @@ proptest! {
     }
 }
 
+/// The text of tokens where the memory goes through its saved form after `cut` of them.
+fn resumed(tokenizer: &Tokenizer, tokens: &[u32], cut: usize) -> String {
+    let (mut memory, mut text) = (tokenizer.decoder_memory(), String::new());
+    for (i, &token) in tokens.iter().enumerate() {
+        if i == cut {
+            memory = tokenizer.restore_decoder(&memory.to_bytes()).unwrap();
+        }
+        text.push_str(&tokenizer.push(&mut memory, token));
+    }
+    text + &tokenizer.finish(&mut memory)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+
+    #[test]
+    fn a_saved_memory_goes_on(tokens in vec(0u32..300, 1..40), cut in any::<prop::sample::Index>()) {
+        let cut = cut.index(tokens.len());
+        let small: Vec<u32> = tokens.iter().map(|token| token % 13).collect();
+        for tokenizer in [&SHIPPED.ours, &Tokenizer::byte()] {
+            prop_assert_eq!(resumed(tokenizer, &tokens, cut), tokenizer.decode(&tokens));
+        }
+        for pair in OTHERS.iter().chain([&*FALLBACK]) {
+            prop_assert_eq!(resumed(&pair.ours, &small, cut), pair.ours.decode(&small));
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_memory_are_refused(tokens in vec(0u32..13, 0..9), at in any::<prop::sample::Index>(), to in any::<u8>()) {
+        for pair in OTHERS.iter().chain([&*FALLBACK, &*SHIPPED]) {
+            let mut memory = pair.ours.decoder_memory();
+            tokens.iter().for_each(|&token| drop(pair.ours.push(&mut memory, token)));
+            let mut bytes = memory.to_bytes();
+            let cut = at.index(bytes.len());
+            let error = pair.ours.restore_decoder(&bytes[..cut]).unwrap_err();
+            prop_assert!(error.offset <= cut && error.to_string().contains("byte"), "{}", error);
+            bytes[cut] = to;
+            if let Ok(mut other) = pair.ours.restore_decoder(&bytes) {
+                pair.ours.push(&mut other, 11);
+                prop_assert!(pair.ours.finish(&mut other).len() < 1000);
+            }
+        }
+    }
+}
+
 /// The characters around a byte that is no UTF-8 stay, where the library replaces them too.
 #[test]
 fn a_wrong_byte_spoils_no_other() {

@@ -3,10 +3,11 @@
 use super::{tokenizer_of, write_out_in_folder};
 use crate::describe::describe;
 use crate::output::{has_place, summarise};
-use crate::text::{Subject, fits};
+use crate::text::mended;
 use anyhow::{Context, Result, ensure};
-use bitstate_model::Config;
-use bitstate_tokenizer::{BYTES, Description, Tokenizer};
+use bitstate::bits::Config;
+use bitstate::text::{Subject, fits};
+use bitstate::tokenizer::{BYTES, Description, Tokenizer};
 use bitstate_train::TOKENIZER_LIMIT;
 use bitstate_train::checkpoint::{Checkpoint, Position};
 use bitstate_train::data::TOKENIZER;
@@ -117,7 +118,8 @@ impl Flags {
         let mut tokenizer = file.as_deref().map_or_else(|| Ok(Tokenizer::byte()), Tokenizer::open)?;
         let name = file.as_ref().map_or_else(|| "the tokenizer of bytes".into(), |file| file.display().to_string());
         let subject = Subject { path: &self.checkpoint, vocab_size: model.config.vocab_size, description: None };
-        fits(&tokenizer, &name, subject, false)?;
+        let more = fits(&tokenizer, &name, subject, false).map_err(mended)?;
+        more.iter().for_each(|text| crate::text::note(text));
         let trained = model.position.as_ref().and_then(|position| position.end);
         if !self.end.is_empty() {
             let ids = self.end.iter().map(|end| tokenizer.id(end)).collect::<Result<_, _>>();

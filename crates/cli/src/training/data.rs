@@ -3,7 +3,7 @@
 use super::write_out_in_folder;
 use crate::{numbers, output};
 use anyhow::Result;
-use bitstate_tokenizer::END_OF_TEXT;
+use bitstate::tokenizer::END_OF_TEXT;
 use bitstate_train::data::{Prepare, Side, TokenizerKind, prepare, smoke_corpus};
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ pub mod train;
 
 use crate::output::{has_place, write_out};
 use anyhow::{Context, Result, ensure};
-use bitstate_tokenizer::BYTES;
+use bitstate::tokenizer::BYTES;
 use bitstate_train::checkpoint::Position;
 use bitstate_train::data::{TOKENIZER, tokenizer_name};
 use bitstate_train::{TOKENIZER_LIMIT, write_atomically};

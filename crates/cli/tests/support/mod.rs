@@ -4,7 +4,7 @@
 #[path = "../../../kernels/tests/support/variants.rs"]
 mod kernels;
 
-use bitstate_model::{Preset, Version, synthetic};
+use bitstate::bits::{Preset, Version, synthetic};
 use serde::Deserialize;
 use std::fs;
 use std::path::Path;

@@ -62,7 +62,7 @@ pub fn parameters() -> impl Strategy<Value = Parameters> {
 impl Parameters {
     pub fn sampling(self) -> Sampling {
         let Parameters { seed, temperature, top_k, top_p, penalty } = self;
-        Sampling::Seeded { seed, temperature, top_k, top_p, penalty }
+        Sampling { seed, temperature, top_k, top_p, penalty, ..Sampling::greedy() }
     }
 
     pub fn reference(self) -> reference::Sampling {
@@ -78,8 +78,18 @@ pub fn session() -> impl Strategy<Value = (Vec<u32>, Vec<Vec<f32>>)> {
 
 /// Every variant draws the oracle's tokens.
 pub fn agree(prompt: &[u32], logits: &[Vec<f32>], parameters: Parameters) -> Result<(), TestCaseError> {
+    agree_on(prompt, logits, &parameters.sampling(), &parameters.reference())
+}
+
+/// Every variant draws the oracle's tokens by `sampling`, which the oracle calls `asked`.
+pub fn agree_on(
+    prompt: &[u32],
+    logits: &[Vec<f32>],
+    sampling: &Sampling,
+    asked: &reference::Sampling,
+) -> Result<(), TestCaseError> {
     let vocab_size = logits[0].len();
-    let mut oracle = reference::Sampler::new(&parameters.reference(), vocab_size);
+    let mut oracle = reference::Sampler::new(asked, vocab_size);
     prompt.iter().for_each(|&token| oracle.observe(token));
     let mut expect = |logits: &Vec<f32>| {
         let token = oracle.sample(logits).map_err(|refused| NotFinite { token: refused.token })?;
@@ -88,7 +98,7 @@ pub fn agree(prompt: &[u32], logits: &[Vec<f32>], parameters: Parameters) -> Res
     };
     let expected: Vec<Result<u32, NotFinite>> = logits.iter().map(&mut expect).collect();
     for kernels in variants() {
-        let mut sampler = Sampler::new(parameters.sampling(), vocab_size, kernels).unwrap();
+        let mut sampler = Sampler::new(sampling.clone(), vocab_size, kernels).unwrap();
         prompt.iter().for_each(|&token| sampler.observe(token));
         let found: Vec<_> = logits.iter().map(|logits| sampler.sample(logits)).collect();
         prop_assert_eq!(&found, &expected, "{:?}", kernels.variant());

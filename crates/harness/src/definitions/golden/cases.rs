@@ -1,5 +1,6 @@
 //! The text of `golden/cases.toml`: the models and the cases that run on them.
 
+use super::chain::ChainEntry;
 use crate::workspace::error::{Error, nearest};
 use crate::workspace::strict;
 use bitstate_protocol::{Sampling, Workload};
@@ -61,6 +62,7 @@ struct CaseEntry {
     top_k: Option<u32>,
     top_p: Option<f32>,
     penalty: Option<f32>,
+    chain: Option<ChainEntry>,
     /// Marked a timed case before `ci/workloads.toml` existed; kept because `ab` builds such commits too.
     #[serde(default)]
     bench: bool,
@@ -119,13 +121,16 @@ fn model_source(entry: ModelEntry) -> Option<Source> {
 
 fn case_sampling(entry: &CaseEntry) -> Result<Sampling, String> {
     let parts = (entry.seed, entry.temperature, entry.top_k, entry.top_p, entry.penalty);
-    match (entry.sampler.as_str(), parts) {
-        ("greedy", (None, None, None, None, None)) => Ok(Sampling::Greedy),
-        ("greedy", _) => Err("a greedy sampler has no seed, temperature, top_k, top_p or penalty".into()),
-        ("seeded", (Some(seed), Some(temperature), Some(top_k), Some(top_p), Some(penalty))) => {
+    match (entry.sampler.as_str(), parts, &entry.chain) {
+        ("chain", (None, None, None, None, None), Some(chain)) => Ok(Sampling::Chain(chain.chain())),
+        ("chain", ..) => Err("a chain of samplers needs the table `chain`, and nothing beside it".into()),
+        (_, _, Some(_)) => Err("`chain` is for the sampler `chain`".into()),
+        ("greedy", (None, None, None, None, None), _) => Ok(Sampling::Greedy),
+        ("greedy", ..) => Err("a greedy sampler has no seed, temperature, top_k, top_p or penalty".into()),
+        ("seeded", (Some(seed), Some(temperature), Some(top_k), Some(top_p), Some(penalty)), _) => {
             Ok(Sampling::Seeded { seed, temperature, top_k, top_p, penalty })
         }
-        ("seeded", _) => Err("a seeded sampler needs seed, temperature, top_k, top_p and penalty".into()),
-        (other, _) => Err(format!("`{other}` is not a sampler: `greedy` or `seeded`")),
+        ("seeded", ..) => Err("a seeded sampler needs seed, temperature, top_k, top_p and penalty".into()),
+        (other, ..) => Err(format!("`{other}` is not a sampler: `greedy`, `seeded` or `chain`")),
     }
 }

@@ -1,6 +1,7 @@
 //! The cases every target runs (`golden/cases.toml`) and the expected answers (`golden/streams/*.json`).
 
 mod cases;
+mod chain;
 mod divergence;
 mod load;
 mod stream;

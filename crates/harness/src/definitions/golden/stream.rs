@@ -1,5 +1,6 @@
 //! The text of a golden stream (`golden/streams/*.json`) and of the kernel checks' digests (`golden/kernels.json`).
 
+use super::chain::ChainEntry;
 use bitstate_protocol::{Digest, Sampling, Workload};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -36,13 +37,15 @@ struct StreamFile {
 enum SamplerEntry {
     Greedy {},
     Seeded { seed: u64, temperature: f32, top_k: u32, top_p: f32, penalty: f32 },
+    Chain(ChainEntry),
 }
 
 impl SamplerEntry {
     fn sampling(&self) -> Sampling {
-        match *self {
+        match self {
             SamplerEntry::Greedy {} => Sampling::Greedy,
-            SamplerEntry::Seeded { seed, temperature, top_k, top_p, penalty } => {
+            SamplerEntry::Chain(chain) => Sampling::Chain(chain.chain()),
+            &SamplerEntry::Seeded { seed, temperature, top_k, top_p, penalty } => {
                 Sampling::Seeded { seed, temperature, top_k, top_p, penalty }
             }
         }

@@ -3,7 +3,7 @@
 use super::load::timed;
 use super::{Divergence, Stream, parse_cases, parse_kernels, parse_stream};
 use crate::workspace::{Workspace, write_atomic};
-use bitstate_protocol::{Digest, StreamAnswer};
+use bitstate_protocol::{Chain, Digest, Sampling, StreamAnswer};
 
 const CASES: &str = r#"
     [[model]]
@@ -38,6 +38,16 @@ fn cases_are_strict_and_errors_name_the_field() {
     assert!(refuse("model = \"small\"", "model = \"smal\"").contains("did you mean `small`"));
     assert!(refuse("format = \"1.2\"", "").contains("`default` needs"));
     assert!(refuse("\"greedy\"\n", "\"seeded\"\n").contains("needs seed"));
+    assert!(refuse("\"greedy\"\n", "\"chain\"\n").contains("needs the table `chain`"));
+    assert!(refuse("bench = true", "chain = { seed = 1 }").contains("for the sampler `chain`"));
+    let chained = |chain: &str| {
+        let sampler = format!("sampler = \"chain\"\nchain = {{ {chain} }}");
+        parse_cases(&CASES.replace("sampler = \"greedy\"", &sampler))
+    };
+    let Sampling::Chain(chain) = chained("seed = 1, min_p = 0.5").unwrap().1.remove(0).1.sampling else { panic!() };
+    assert_eq!(chain, Chain { min_p: 0.5, ..Chain::plain(1) });
+    assert!(chained("seed = 1, mirostat = 2").unwrap_err().contains("mirostat"));
+    assert!(chained("min_p = 0.5").unwrap_err().contains("seed"));
     assert!(refuse("prompt = [1, 2]", "prompt = []").contains("must not be empty"));
     assert!(refuse("name = \"default\"", "name = \"small\"").contains("twice"));
 }

@@ -1,0 +1,136 @@
+//! A model opened otherwise than by default.
+
+use crate::error::Error;
+use crate::model::{Inner, Model, Owner, Prepared};
+#[cfg(feature = "std")]
+use crate::text::{Subject, TextOptions};
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use bitstate_engine::Engine;
+use bitstate_kernels::Variant;
+use bitstate_model::AlignedBytes;
+use bitstate_tokenizer::Tokenizer;
+#[cfg(feature = "std")]
+use std::path::{Path, PathBuf};
+
+/// Opens a model: [`Model::builder`].
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct ModelBuilder {
+    variant: Option<Variant>,
+    tokenizer: Option<Tokenizer>,
+    #[cfg(feature = "std")]
+    text: TextOptions,
+    #[cfg(feature = "std")]
+    threads: usize,
+}
+
+impl ModelBuilder {
+    /// Forces a kernel variant; the fastest that this machine has if not given. The bits are the same.
+    pub fn variant(mut self, variant: Variant) -> Self {
+        self.variant = Some(variant);
+        self
+    }
+
+    /// Text goes in and out by this tokenizer, unchecked; what ends a text is what the tokenizer says.
+    pub fn tokenizer(mut self, tokenizer: Tokenizer) -> Self {
+        self.tokenizer = Some(tokenizer);
+        self
+    }
+
+    /// Where the tokenizer of a file comes from, and whether there must be one.
+    #[cfg(feature = "std")]
+    pub fn text(mut self, options: TextOptions) -> Self {
+        self.text = options;
+        self
+    }
+
+    /// Divides what is large in a token among so many threads, the caller's among them; the bits are the same. A model
+    /// that gains nothing by it runs on one: see [`Model::threads`].
+    #[cfg(feature = "std")]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Opens the BITS file at `path`, with the description and the tokenizer beside it.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, is no model, or belongs to another description or tokenizer than those beside it.
+    #[cfg(feature = "std")]
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Model, Error> {
+        let path = path.as_ref();
+        let bytes = read_model(path)?;
+        let (name, place) = (path.display().to_string(), Some(path.to_path_buf()));
+        let prepared = self.prepare(&name, bytes)?;
+        let bytes = &prepared.borrow_owner().bytes;
+        let description = bitstate_tokenizer::Description::beside(path, bytes).map_err(crate::text::TextError::File)?;
+        let vocab_size = prepared.borrow_dependent().config().vocab_size;
+        let (tokenizer, ends, notes) = match &self.tokenizer {
+            Some(tokenizer) => (Some(tokenizer.clone()), tokenizer.ends().to_vec(), Vec::new()),
+            None => {
+                let subject = Subject { path, vocab_size, description: description.as_ref() };
+                let found = self.text.find(subject)?;
+                (found.tokenizer, found.ends, found.notes)
+            }
+        };
+        let mut inner = Inner::new(name, prepared, tokenizer, ends);
+        (inner.path, inner.notes) = (place, notes);
+        if let Some(description) = &description {
+            // It was checked a moment ago.
+            let _ = inner.sha256.set(description.model.clone());
+        }
+        inner.description = description;
+        Ok(Model::of(inner))
+    }
+
+    /// A model of bytes in memory, which are copied to where they are read fastest. Tokens are bytes if there are 256 of
+    /// them and no tokenizer is given.
+    ///
+    /// # Errors
+    /// Where the bytes are no model, or this machine cannot run it.
+    pub fn from_bytes(&self, bytes: &[u8]) -> Result<Model, Error> {
+        self.from_aligned(AlignedBytes::copy_of(bytes))
+    }
+
+    /// [`from_bytes`](ModelBuilder::from_bytes) without a copy.
+    ///
+    /// # Errors
+    /// As `from_bytes`.
+    pub fn from_aligned(&self, bytes: AlignedBytes) -> Result<Model, Error> {
+        let name = "the model".to_string();
+        let prepared = self.prepare(&name, bytes)?;
+        let bytes_as_tokens = prepared.borrow_dependent().config().vocab_size == 256;
+        let tokenizer = self.tokenizer.clone().or_else(|| bytes_as_tokens.then(Tokenizer::byte));
+        let ends = tokenizer.as_ref().map_or_else(Vec::new, |tokenizer| tokenizer.ends().to_vec());
+        Ok(Model::of(Inner::new(name, prepared, tokenizer, ends)))
+    }
+
+    fn prepare(&self, name: &str, bytes: AlignedBytes) -> Result<Prepared, Error> {
+        Prepared::try_new(Owner::new(bytes), |owner| {
+            let model = bitstate_model::Model::parse(&owner.bytes);
+            let model = model.map_err(|cause| Error::Model { name: String::from(name), cause: Box::new(cause) })?;
+            let engine = Engine::new(&model, self.variant.unwrap_or_else(Variant::best));
+            #[cfg_attr(not(feature = "std"), allow(unused_mut, reason = "there are no threads to give it"))]
+            let mut engine = engine.map_err(|cause| Error::Engine { name: String::from(name), cause })?;
+            #[cfg(feature = "std")]
+            if self.threads > 1 && engine.is_divisible() {
+                let pool = bitstate_threads::Pool::new(self.threads);
+                let pool = pool.map_err(|cause| Error::Threads { threads: self.threads, cause })?;
+                let pool = owner.pool.get_or_init(|| pool);
+                engine.set_workers(Some(pool));
+            }
+            Ok(engine)
+        })
+    }
+}
+
+#[cfg(feature = "std")]
+fn read_model(path: &Path) -> Result<AlignedBytes, Error> {
+    use bitstate_model::ReadError;
+    AlignedBytes::read_model(path).map_err(|cause| match cause {
+        ReadError::Io(cause) => Error::Read { path: PathBuf::from(path), cause },
+        cause => Error::File { path: PathBuf::from(path), cause: Box::new(cause) },
+    })
+}

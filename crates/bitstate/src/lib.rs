@@ -1,0 +1,70 @@
+//! Small ternary RWKV language models (BITS files): text in, text out, the same bits on every machine.
+//!
+//! A [`Model`] is a file made ready for this machine; a [`Session`] is one text in the making. What a session remembers
+//! is of one size however long the text: it can be cloned, saved to a file, resumed on any other machine or kernel
+//! variant, and taken back, and goes on bit for bit.
+//!
+//! ```
+//! use bitstate::{Model, Sampling, Stop};
+//! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/models/stories-byte");
+//! # if !std::path::Path::new(folder).exists() { return Ok(()) }
+//! # let path = format!("{folder}/model.bits");
+//!
+//! let model = Model::open(&path)?;
+//! let mut session = model.session(Sampling::seeded(42).temperature(0.8).top_k(50))?;
+//! session.feed_text("Once upon a time")?;
+//! for piece in session.text(Stop::new().max_tokens(64)) {
+//!     print!("{}", piece?);
+//! }
+//! // Go on later, elsewhere: the next token is the same as without the break.
+//! let saved = session.to_bytes();
+//! let mut resumed = model.resume(&saved)?;
+//! assert_eq!(resumed.next_token()?, session.next_token()?);
+//! # Ok::<(), bitstate::Error>(())
+//! ```
+//!
+//! | what | where |
+//! |---|---|
+//! | tokens with their probabilities and alternatives | [`Session::tokens`], [`Session::alternatives`] |
+//! | an own sampler | [`Session::logits`], [`Session::feed`] |
+//! | several answers to one prompt | [`Session::answers`] |
+//! | save, resume | [`Session::to_bytes`], `Session::save`, [`Model::resume`], `Model::resume_file` |
+//! | undo, fork | [`Session::keep_checkpoints`], [`Session::undo`], `clone` |
+//!
+//! Without the feature `std`, which is on by default, it needs `alloc` alone: models come from bytes, and tokens are bytes
+//! or ids.
+#![no_std]
+#![forbid(unsafe_code)]
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod builder;
+mod chances;
+mod checkpoints;
+mod error;
+mod file;
+mod model;
+mod session;
+mod stop;
+#[cfg(feature = "std")]
+pub mod text;
+mod tokens;
+
+/// BITS files themselves: views, presets, seeded models, a writer.
+pub use bitstate_model as bits;
+/// Tokenizers, and the description beside a model.
+pub use bitstate_tokenizer as tokenizer;
+
+pub use bitstate_engine::{Engine, EngineError, NotFinite, RestoreError};
+pub use bitstate_generate::{Order, Sampling, SamplingError, SessionError};
+pub use bitstate_kernels::{Unavailable, UnknownVariant, Variant};
+pub use bitstate_protocol::Digest;
+pub use builder::ModelBuilder;
+pub use chances::Alternative;
+pub use error::Error;
+pub use file::SessionFileError;
+pub use model::Model;
+pub use session::Session;
+pub use stop::{Ended, Stop};
+pub use tokens::{Text, Token, Tokens};

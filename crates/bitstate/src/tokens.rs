@@ -1,0 +1,126 @@
+//! A session's tokens and text as they come.
+
+use crate::chances::{Alternative, Chances};
+use crate::error::Error;
+use crate::session::Session;
+use crate::stop::{Ended, Stop, Watch};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// A token that was chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Token {
+    /// Its id.
+    pub id: u32,
+    /// The text that it completes, perhaps none: a character comes with its last token.
+    pub piece: String,
+    /// The natural logarithm of its probability by the model's logits as they are, where it was asked for.
+    pub logprob: Option<f32>,
+    /// The likeliest tokens in its place, where they were asked for.
+    pub alternatives: Vec<Alternative>,
+}
+
+/// Tokens as they are chosen. A text to stop at ends them with the token that completes it, which is yielded.
+pub struct Tokens<'s> {
+    session: &'s mut Session,
+    stop: Stop,
+    watch: Watch,
+    left: Option<u64>,
+}
+
+impl<'s> Tokens<'s> {
+    pub(crate) fn new(session: &'s mut Session, stop: Stop) -> Self {
+        session.ended = None;
+        Tokens { watch: Watch::new(&stop.texts), left: stop.max_tokens, session, stop }
+    }
+
+    /// The next token with what can be yielded of the text, or `None` at the end.
+    fn step(&mut self) -> Result<Option<(Token, String)>, Error> {
+        if self.left == Some(0) {
+            self.session.ended = Some(Ended::Budget);
+            return Ok(None);
+        }
+        let (id, generator) = self.session.choose()?;
+        let (logprob, alternatives) = match self.stop.alternatives {
+            Some(n) => self.chances(id, n)?,
+            None => (None, Vec::new()),
+        };
+        let is_end = !self.stop.ignore_end && self.session.model.ends().contains(&id);
+        if is_end || self.stop.tokens.contains(&id) {
+            self.session.ended = Some(Ended::Token(id));
+            return Ok(None);
+        }
+        let piece = self.session.accept(id, generator);
+        self.left = self.left.map(|left| left - 1);
+        let (shown, met) = self.watch.push(&piece);
+        self.session.ended = met.map(Ended::Text);
+        Ok(Some((Token { id, piece, logprob, alternatives }, shown)))
+    }
+
+    fn chances(&mut self, id: u32, n: usize) -> Result<(Option<f32>, Vec<Alternative>), Error> {
+        let kernels = self.session.model.engine().kernels();
+        let chances = Chances::new(self.session.logits()?, kernels);
+        Ok((Some(chances.of(id)), chances.likeliest(n, kernels)))
+    }
+
+    fn has_ended(&self) -> bool {
+        self.session.ended.is_some()
+    }
+}
+
+impl Iterator for Tokens<'_> {
+    type Item = Result<Token, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.has_ended() {
+            return None;
+        }
+        let step = self.step();
+        if step.is_err() {
+            self.left = Some(0);
+        }
+        Some(step.transpose()?.map(|(token, _)| token))
+    }
+}
+
+/// Text as it is chosen, in pieces that are never empty and never half a character. What could become a text to stop at is
+/// held back until it is known.
+pub struct Text<'s> {
+    tokens: Tokens<'s>,
+    /// Whether what was held back has come out.
+    done: bool,
+}
+
+impl<'s> Text<'s> {
+    pub(crate) fn new(session: &'s mut Session, stop: Stop) -> Self {
+        Text { tokens: Tokens::new(session, stop), done: false }
+    }
+}
+
+impl Iterator for Text<'_> {
+    type Item = Result<String, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        if self.tokens.session.model.tokenizer().is_none() {
+            self.done = true;
+            return self.tokens.session.model.text().err().map(Err);
+        }
+        while !self.tokens.has_ended() {
+            match self.tokens.step() {
+                Ok(Some((_, shown))) if shown.is_empty() => {}
+                Ok(Some((_, shown))) => return Some(Ok(shown)),
+                Ok(None) => {}
+                Err(error) => {
+                    self.done = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+        self.done = true;
+        // Of a text that was met nothing is held any more.
+        Some(self.tokens.watch.finish()).filter(|held| !held.is_empty()).map(Ok)
+    }
+}

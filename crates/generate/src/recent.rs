@@ -1,0 +1,80 @@
+//! The last tokens of a text, and what they do to the logits.
+
+use crate::Sampling;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// A count whose token has had its turn. Windows are far smaller.
+const DONE: u32 = 1 << 31;
+
+/// The last tokens, as many as the window has, and how often each is among them. It allocates nothing in use.
+#[derive(Clone)]
+pub(crate) struct Recent {
+    window: usize,
+    /// A ring once it is full.
+    tokens: Vec<u32>,
+    oldest: usize,
+    /// V, or none where nothing looks at them.
+    counts: Vec<u32>,
+}
+
+impl Recent {
+    /// Of a vocabulary of `vocab_size` tokens; none are kept where `sampling` does not look at them.
+    pub fn new(sampling: &Sampling, vocab_size: usize) -> Self {
+        let (window, room) = if sampling.looks_back() { (sampling.window as usize, vocab_size) } else { (0, 0) };
+        Recent { window, tokens: Vec::with_capacity(window), oldest: 0, counts: vec![0; room] }
+    }
+
+    /// The text has one more token.
+    pub fn push(&mut self, token: u32) {
+        if self.window == 0 || token as usize >= self.counts.len() {
+            return;
+        }
+        self.counts[token as usize] += 1;
+        if self.tokens.len() < self.window {
+            self.tokens.push(token);
+            return;
+        }
+        let gone = core::mem::replace(&mut self.tokens[self.oldest], token);
+        self.counts[gone as usize] -= 1;
+        self.oldest = (self.oldest + 1) % self.window;
+    }
+
+    /// The tokens, the oldest first.
+    pub fn tokens(&self) -> impl Iterator<Item = u32> {
+        let (behind, first) = self.tokens.split_at(self.oldest);
+        first.iter().chain(behind).copied()
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.tokens.clear();
+        self.oldest = 0;
+        self.counts.fill(0);
+    }
+
+    /// Steps 1 and 2 of the definition: bias, then what the last tokens are for. The logits stay finite.
+    pub fn adjust(&mut self, sampling: &Sampling, logits: &mut [f32]) {
+        for &(token, bias) in &sampling.bias {
+            let logit = &mut logits[token as usize];
+            *logit = clamp(*logit + bias);
+        }
+        for &token in &self.tokens {
+            let (logit, count) = (&mut logits[token as usize], &mut self.counts[token as usize]);
+            // Once for each token, however often it is there.
+            if *count & DONE == 0 {
+                let repeated = if *logit > 0.0 { *logit / sampling.repetition } else { *logit * sampling.repetition };
+                let taken = *count as f32 * sampling.frequency + sampling.presence;
+                *logit = clamp(clamp(repeated) - taken);
+                *count |= DONE;
+            }
+        }
+        self.tokens.iter().for_each(|&token| self.counts[token as usize] &= !DONE);
+    }
+}
+
+/// The nearest finite number.
+fn clamp(logit: f32) -> f32 {
+    let below = if logit < f32::MAX { logit } else { f32::MAX };
+    if below > f32::MIN { below } else { f32::MIN }
+}
