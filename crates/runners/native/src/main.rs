@@ -153,8 +153,7 @@ fn run(flags: &Flags) -> Result<bool> {
     let read = io::stdin().take(REQUEST_LIMIT + 1).read_to_string(&mut request);
     read.context("cannot read the request from standard input")?;
     ensure!(request.len() as u64 <= REQUEST_LIMIT, "the request is larger than {} MiB", REQUEST_LIMIT >> 20);
-    let model =
-        AlignedBytes::read_model(path).with_context(|| format!("cannot read the model {}", path.display()))?;
+    let model = AlignedBytes::read_model(path).with_context(|| format!("cannot read the model {}", path.display()))?;
     let threads = flags.threads.get();
     let pool = (threads > 1).then(|| Pool::new(threads)).transpose();
     let pool = pool.with_context(|| format!("cannot start {threads} threads"))?;

@@ -55,7 +55,12 @@ static COUNTER: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
 /// # Safety
 /// `argv` are `argc` strings that end with a zero.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn qemu_plugin_install(id: Id, _: *const c_void, argc: c_int, argv: *const *const c_char) -> c_int {
+pub unsafe extern "C" fn qemu_plugin_install(
+    id: Id,
+    _: *const c_void,
+    argc: c_int,
+    argv: *const *const c_char,
+) -> c_int {
     let arguments = usize::try_from(argc).unwrap_or(0);
     // SAFETY: QEMU passes as many strings as it says.
     let argument = |i| unsafe { CStr::from_ptr(*argv.add(i)) }.to_str().ok();
