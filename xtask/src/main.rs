@@ -116,6 +116,7 @@ fn verb(command: &Command) -> anyhow::Result<Exit> {
         Command::Golden(flags) => golden::run(flags),
         Command::Ci(flags) => ci::run(flags),
         Command::Test(flags) if flags.trainer => test::trainer(),
+        Command::Test(flags) if flags.emulated => test::emulated(),
         Command::Test(_) => test::run(),
         Command::TrainSmoke => train_smoke::run(),
         Command::Fuzz(flags) => fuzz::run(flags),

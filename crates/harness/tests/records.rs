@@ -199,7 +199,7 @@ fn unknown_or_mixed_versions_are_reported_with_the_known_ones() {
     records.refused(
         mixed,
         2,
-        &["line 5: its `schema` is 1, that of the lines before it is 3", "concatenated from two"],
+        &["line 5: its `schema` is 1, that of the lines before it is 4", "concatenated from two"],
     );
     let none = records.text.replacen(&format!(",{ours}"), "", 1);
     records.refused(none, 2, &["line 1: it has no `schema`"]);

@@ -4,11 +4,9 @@
 //! These operations take around 100 µs and recur every token, which determines the design:
 //!
 //! - **Waking.** A sleeping thread takes 30 to 100 µs to wake, as long as its share of the work. So an idle worker
-//! spins,
-//!   about as long as a token takes, before it sleeps.
+//!   spins, about as long as a token takes, before it sleeps.
 //! - **No waiting for a worker that has not started.** The caller takes chunks like any worker, and a late worker
-//! misses
-//!   them: if a worker sleeps or its core is busy, the caller does all the work.
+//!   misses them: if a worker sleeps or its core is busy, the caller does all the work.
 //! - **No allocation** after the pool is created.
 //!
 //! ```

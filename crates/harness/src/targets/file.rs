@@ -241,6 +241,9 @@ mod tests {
         assert!(refuse("version = \"GNU ld\"\n", "").contains("tool `xtensa-ld` needs `version`"));
         assert!(refuse("program = \"valgrind\"\n", "").contains("needs one of `program`, `rust_std` and `debian`"));
         assert!(refuse("versions = [\"rustc\", ", "versions = [").contains("needs its compiler among `versions`"));
+        let told = "needs a `colour` where it is measured, and none where it is not";
+        assert!(refuse("colour = \"#cc79a7\"\n", "").contains(told));
+        assert!(refuse("measured = false\n", "measured = false\ncolour = \"#123456\"\n").contains(told));
         assert!(refuse("reads = []", "reads = [1]").contains("target `xtensa` is asked for `reads`"));
     }
 

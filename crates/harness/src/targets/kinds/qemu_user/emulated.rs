@@ -104,3 +104,54 @@ impl Launch for Emulated {
 fn is_counted(job: &Job) -> bool {
     matches!(job, Job::Bench(_) | Job::Profile(_) | Job::Parts(_) | Job::Roof(_) | Job::Throughput(_))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::targets::Cell;
+    use crate::targets::build::obstacle;
+
+    /// An emulator that says, as every CPU and for every program, that these run.
+    fn with(emulator: &str, runs: &[&str], found: &str) -> Emulated {
+        let kind = QemuUser {
+            triple: "riscv64gc-unknown-linux-gnu".into(),
+            rustflags: String::new(),
+            linker: None,
+            emulator: emulator.into(),
+            cpu: "-c".into(),
+            has: Vec::new(),
+            runs: runs.iter().map(|name| name.to_string()).collect(),
+            tests: false,
+            native: false,
+        };
+        // A shell takes `-cpu -c` for `-c -p -u`, and what follows for its text.
+        let script = format!("printf '{found}' #");
+        Emulated { kind: Box::leak(Box::new(kind)), runner: script.into(), plugin: None, scratch: std::env::temp_dir() }
+    }
+
+    #[test]
+    fn a_variant_that_is_missing_or_another_choice_is_no_skip() {
+        let found = "generic\\nlut\\nrvv\\n";
+        assert!(with("sh", &["generic", "lut", "rvv"], found).check_variants().is_ok());
+        for runs in [&["generic", "lut"][..], &["generic", "rvv", "lut"]] {
+            let error = with("sh", runs, found).check_variants().unwrap_err().to_string();
+            assert!(error.contains(&runs.join(", ")) && error.contains("there run: generic, lut, rvv"), "{error}");
+        }
+        assert!(
+            with("no-such-emulator", &[], "").check_variants().unwrap_err().to_string().contains("no-such-emulator")
+        );
+    }
+
+    #[test]
+    fn a_model_of_a_cpu_skips_what_it_lacks_whatever_this_machine_has() {
+        let everything = "asimd asimddp i8mm ssse3 avx2 avx_vnni";
+        for (target, variant, lacks) in [
+            ("cortex-a72", "neon_i8mm", "cortex-a72 has no asimddp, i8mm"),
+            ("cortex-a76", "neon_i8mm", "cortex-a76 has no i8mm"),
+            ("x86-nehalem", "avx2", "Nehalem has no avx2"),
+        ] {
+            let skip = obstacle(Cell::named(target, variant).unwrap(), everything).unwrap();
+            assert_eq!((skip.cause, skip.reason.as_str()), (Cause::Cpu, lacks));
+        }
+    }
+}
