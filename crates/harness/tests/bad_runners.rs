@@ -37,17 +37,14 @@ fn the_chosen_kernel_becomes_a_row() {
     let fake = Fake::new();
     let built = Fake::built(fake.runner(&right(&fake), "cat $ANSWER"));
     let rows = fake.with_plan(&built, verify).unwrap();
-    let layouts: Vec<&Row> = rows.iter().filter(|row| matches!(row, Row::Layout { .. })).collect();
+    let layouts: Vec<_> = rows.iter().filter(|row| matches!(row, Row::Layout { .. })).collect();
     let [Row::Layout { target, variant, model, matrix, rows, cols, count, kernel, row_tail, col_tail }] = layouts[..]
     else {
         panic!("{layouts:?}")
     };
     assert_eq!([target, variant, model, matrix, kernel], ["native", "generic", "small", "head", "plain"]);
-    assert_eq!(
-        (*rows, *cols, *count, row_tail.as_str(), col_tail.as_str()),
-        (101, 96, Some(1), "1 in plain Rust", "none")
-    );
-    // A runner that omits the layout has not answered.
+    assert_eq!((*rows, *cols, *count), (101, 96, Some(1)));
+    assert_eq!([row_tail, col_tail], ["1 in plain Rust", "none"]);
     let silent = |fake: &Fake| Fake::answer(&fake.header(), &[Fake::stream([4, 5, 6])]);
     assert!(verified(silent, "cat $ANSWER").0.contains("there is no answer to `layout`"));
 }
