@@ -127,7 +127,7 @@ impl Builder<'_> {
             // Takes precedence over the flags in the checkout's configuration, which are for the host.
             .env("CARGO_ENCODED_RUSTFLAGS", RUST_FLAGS)
             .env("CARGO_TARGET_DIR", &target_dir)
-            .args(["--package", "bitstate-runner-xtensa", "--lib", "--profile", "guest"])
+            .args(["--package", "bitstate-runner-xtensa", "--lib", "--profile", "firmware"])
             .arg("--target")
             .arg(&spec)
             .args(["-Zjson-target-spec", "-Zbuild-std=core,alloc"])
@@ -280,7 +280,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (folder, tools) = (folder.path(), tools(folder.path()));
         let builder = builder(folder, &tools);
-        let all = ["cargo/firmware.s", "cargo/builtins.s", "cargo/xtensa-bitstate/guest/deps/a.rlib"];
+        let all = ["cargo/firmware.s", "cargo/builtins.s", "cargo/xtensa-bitstate/firmware/deps/a.rlib"];
         let left = |names: &[&str]| {
             kept(folder, names);
             builder.forget_other_builds().expect("forgotten");
