@@ -130,7 +130,7 @@ fn no_network_and_no_file_are_a_sentence() {
     let missing = Server { status: "404 Not Found", ..Server::of(&[]) }.start();
     let missing = download(&missing, NAME, folder.path(), &mut |_, _| {}).unwrap_err().to_string();
     for (error, part) in [(refused, "127.0.0.1:1"), (nowhere, "stories.invalid"), (missing, "404")] {
-        assert!(error.starts_with("cannot load ") && error.contains("--input") && error.contains(part), "{error}");
+        assert!(error.starts_with("cannot download ") && error.contains("--input") && error.contains(part), "{error}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
