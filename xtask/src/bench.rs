@@ -16,6 +16,7 @@ use bitstate_harness::report::kept::keep;
 use bitstate_harness::report::shown::shown;
 use bitstate_harness::report::{self, place};
 use bitstate_harness::runs::pairs::{self, Pairs, Settings, Side};
+use bitstate_harness::runs::peers::{self, Peer};
 use bitstate_harness::runs::plan::Plan;
 use bitstate_harness::runs::{measure, verify};
 use bitstate_harness::targets::{Cell, Clock};
@@ -36,6 +37,8 @@ Examples:
   cargo xtask bench --resume               resume the last interrupted run, with its flags
   cargo xtask bench --target native --metric time --dry-run
   cargo xtask bench --target native --variant '^(avx2|avx512_vnni)$'
+  cargo xtask bench --target native --peers
+  cargo xtask bench --target native --peer 'other=./other --model $MODEL -n $TOKENS'
 
 A run does not replace another report: a second run on the same day goes to <date>-NAME-2, and --publish exits with 2,
 before anything is measured, if its folder already exists.
@@ -60,6 +63,14 @@ pub struct BenchFlags {
     /// Pin timed runs to processor N; by default the last free one of the fastest kind
     #[arg(long, value_name = "N")]
     pub cpu: Option<usize>,
+    /// Also measure other engines on the same shapes, in turns with the fastest variant: llama.cpp and candle, which are
+    /// built first (needs cmake, a C++ compiler and libclang). Once they are built, a full run measures them always
+    #[arg(long)]
+    pub peers: bool,
+    /// Measure another program likewise: it finds the model in $MODEL, the tokens of the prompt in $PROMPT and those to
+    /// decode in $TOKENS, and prints `N tokens/s`
+    #[arg(long, value_name = "NAME=COMMAND", value_parser = Peer::parse)]
+    pub peer: Vec<Peer>,
     /// Resume the last interrupted run: finished tasks are not measured again
     #[arg(long)]
     pub resume: bool,
@@ -74,6 +85,10 @@ impl BenchFlags {
             flags.push(format!("--name={}", self.name));
         }
         flags.extend(self.cpu.map(|cpu| format!("--cpu={cpu}")));
+        if self.peers {
+            flags.push("--peers".into());
+        }
+        flags.extend(self.peer.iter().map(|peer| format!("--peer={}={}", peer.name, peer.command)));
         flags.extend(self.publish.iter().map(|name| format!("--publish={name}")));
         flags
     }
@@ -175,6 +190,11 @@ fn measure_and_report(
         provenance.time_limits = Some(limits);
         rows.extend(compare(&plan, cells, limits)?);
     }
+    let peers = peers_of(bench, &plan, &ready.context.workspace)?;
+    if !peers.is_empty() {
+        let measured = peers::measure(&plan, &rows, &peers, SHUFFLE_SEED)?;
+        rows.extend(measured);
+    }
     provenance.pinned_to = measured.pinned_to;
     [provenance.seconds, provenance.steal] = ready.journal.as_ref().map_or([0; 2], Journal::spent);
     let workspace = &ready.context.workspace;
@@ -190,7 +210,7 @@ fn measure_and_report(
             "{:#}",
             json!({"report": folder, "passed": tally.passed, "failed": tally.failed,
                                 "skipped": tally.skipped, "exit": tally.exit.code(),
-                                "comparisons": made.comparisons})
+                                "comparisons": made.comparisons, "peers": made.peers})
         );
         return Ok(tally.exit);
     }
@@ -198,6 +218,10 @@ fn measure_and_report(
     if !made.comparisons.is_empty() {
         println!();
         print!("{}", report::markdown::plain(&report::tables::comparisons(&made)));
+    }
+    if !made.peers.is_empty() {
+        println!();
+        print!("{}", report::markdown::plain(&report::tables::peers(&made)));
     }
     let exit = tell(&rows);
     tell_folder(workspace, &folder, &provenance);
@@ -240,6 +264,15 @@ fn tell_readme(workspace: &Workspace, folder: &Path) {
         // Another run's records are malformed: this one is published all the same.
         Err(error) => println!("whether README.md shows this run is not known: {error}"),
     }
+}
+
+/// The other engines to measure: those of `--peer`, and those that this workspace knows, where they are asked for or
+/// built.
+fn peers_of(bench: &BenchFlags, plan: &Plan, workspace: &Workspace) -> anyhow::Result<Vec<Peer>> {
+    let timed = plan.built.runnable(plan.cells).iter().any(|cell| cell.target.clock == Clock::Wall);
+    let unasked = !plan.quick && timed && peers::are_built(workspace);
+    let known = if bench.peers || unasked { peers::build(workspace)? } else { Vec::new() };
+    Ok([known, bench.peer.clone()].concat())
 }
 
 /// The two cells to compare, if `--variant` selects exactly two variants of one target with a wall clock.

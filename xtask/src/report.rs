@@ -20,6 +20,7 @@ Examples:
   cargo xtask report reports/2026-01-31-first-light
                                         all pages and charts of one, in target/bitstate/published/
   cargo xtask report --readme           also write the table of the newest full run into README.md
+  cargo xtask report --site public      make a static site of all published runs
   cargo xtask report --check            check that everything matches the records
   cargo xtask report --merge native/ wasm.jsonl --out merged/
                                         merge runs of one commit from several machines into one report
@@ -48,6 +49,9 @@ pub struct ReportFlags {
     /// Write the table and charts of the newest full report into README.md
     #[arg(long)]
     pub readme: bool,
+    /// Make a static site of all published runs in this folder: an index of runs and machines, the history, every report
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["folders", "merge", "readme", "check"])]
+    pub site: Option<PathBuf>,
     /// Change nothing; exit with 2 if something is not current
     #[arg(long)]
     pub check: bool,
@@ -57,6 +61,11 @@ pub fn run(flags: &ReportFlags) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     if let Some(out) = &flags.out {
         return join(&workspace, &flags.merge, out);
+    }
+    if let Some(out) = &flags.site {
+        let runs = report::site::write(&workspace, out, &Published::load(&workspace)?)?;
+        println!("made {}/index.html, with {runs} runs", out.display());
+        return Ok(Exit::Pass);
     }
     let folders = folders(&workspace, flags)?;
     let published = Published::load(&workspace)?;

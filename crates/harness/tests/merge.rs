@@ -104,7 +104,8 @@ fn the_report_says_where_each_target_was_measured_and_divides_nothing_across() {
     assert_eq!(report::outdated(&out, &Published::default(), Holds::Everything).unwrap(), Vec::<String>::new());
     let page = std::fs::read_to_string(out.join("report.md")).unwrap();
     for line in [
-        "2 runs of one commit, merged, commit c0ffee: 2 answers checked and right, 0 failed, 0 skipped.",
+        "Everything is right: 2 answers were checked, and each is the golden one to the bit.",
+        "Shard 2, on-wasm: measured on Slow CPU, 2 processors, 2026-01-31, commit c0ffee.",
         "| 1 | native | native: avx2 | Fast CPU, 2 processors, , kernel  | 2026-01-31T10:00:00Z | cargo xtask bench |",
         "| 2 | on-wasm | wasm: simd128 | Slow CPU, 2 processors, , kernel  | 2026-01-31T10:00:00Z | cargo xtask bench |",
         // 1 MB in 100 µs is 10 GB/s of 50; in 200 µs it is 5 of the 10 of its own machine.
@@ -121,7 +122,7 @@ fn the_report_says_where_each_target_was_measured_and_divides_nothing_across() {
     assert_eq!(overview.columns[0], "shard");
     assert_eq!(overview.rows.len(), 2);
     let text = "<!-- results:begin --><!-- results:end -->";
-    let readme = markdown::readme(text, &read, Path::new("reports/x")).unwrap();
+    let readme = markdown::readme(text, (&read, Path::new("reports/x")), &[]).unwrap();
     assert!(readme.contains("on Fast CPU and Slow CPU at commit c0ffee"), "{readme}");
 }
 

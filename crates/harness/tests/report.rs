@@ -296,7 +296,7 @@ fn modelled_speed_is_the_clock_over_the_instructions_of_a_token() {
 fn the_readme_block_is_replaced_and_nothing_else() {
     let report = Report::of(Provenance::default(), &rows());
     let text = "before\n<!-- results:begin -->\nold\n<!-- results:end -->\nafter\n";
-    let new = markdown::readme(text, &report, Path::new("reports/x")).unwrap();
+    let new = markdown::readme(text, (&report, Path::new("reports/x")), &[]).unwrap();
     assert!(
         new.starts_with("before\n<!-- results:begin -->\n| workload |")
             && new.ends_with("<!-- results:end -->\nafter\n")
@@ -310,7 +310,7 @@ fn the_readme_block_is_replaced_and_nothing_else() {
     let all = places.len();
     places.dedup();
     assert_eq!(places.len(), all, "a row for each workload and target");
-    assert_eq!(markdown::readme(&new, &report, Path::new("reports/x")).unwrap(), new);
-    let error = markdown::readme("no block", &report, Path::new("reports/x")).unwrap_err();
+    assert_eq!(markdown::readme(&new, (&report, Path::new("reports/x")), &[]).unwrap(), new);
+    let error = markdown::readme("no block", (&report, Path::new("reports/x")), &[]).unwrap_err();
     assert!(error.to_string().contains("README.md has no block"));
 }

@@ -216,3 +216,26 @@ fn a_copy_that_was_put_aside_is_no_published_run() {
     assert_eq!(place.shown(), ("first".into(), Vec::new()));
     assert_eq!(report::published(&place.workspace), [place.workspace.reports().join("first")]);
 }
+
+#[test]
+fn the_newest_run_of_another_kind_of_cpu_stands_beside() {
+    let place = Place::new();
+    let on = |cpu: &'static str| move |provenance: &mut Provenance| provenance.cpu = cpu.into();
+    place.publish("older", [1, 1], full(&place), on("AMD EPYC"));
+    place.publish("other", [2, 2], full(&place), on("AMD EPYC 9004"));
+    place.publish("quick", [3, 3], full(&place), |provenance| {
+        provenance.cpu = "AMD EPYC".into();
+        provenance.quick = true;
+    });
+    place.publish("newest", [4, 4], full(&place), on("Intel(R) Xeon(R) Processor"));
+    place.write_readme();
+    let (shown, others) = place.shown();
+    let others: Vec<&str> = others.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!((shown.as_str(), others.as_slice()), ("newest", ["older", "quick"].as_slice()));
+    let readme = std::fs::read_to_string(place.workspace.root.join("README.md")).unwrap();
+    let intel = readme.find("on Intel(R) Xeon(R) Processor at commit").unwrap();
+    let amd = readme.find("on AMD EPYC 9004 at commit").unwrap();
+    assert!(intel < amd, "{readme}");
+    assert!(readme[amd..].contains("[reports/other/report.md](reports/other/report.md)"), "{readme}");
+    assert!(!readme.contains("reports/older"), "{readme}");
+}

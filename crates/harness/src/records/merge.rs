@@ -118,6 +118,7 @@ fn measured(row: &Row) -> Option<Subject<'_>> {
         }
         Row::Verified { target, variant, workload, .. } => Some((target, variant.clone(), workload)),
         Row::Pair { target, sides, workload, .. } => Some((target, sides.join(" and "), workload)),
+        Row::Peer { target, peer, workload, .. } => Some((target, peer.clone(), workload)),
         _ => None,
     }
 }

@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 ///    resumed.
 /// 3: `run` has the commit date.
 /// 4: `layout` may say how many of a matrix a token goes through.
-pub const SCHEMA: u64 = 4;
+/// 5: rows `peer`.
+pub const SCHEMA: u64 = 5;
 /// The oldest version that is read: everything in it still has the same meaning.
 pub const OLDEST_SCHEMA: u64 = 1;
 /// The kind of the last row.
@@ -80,6 +81,27 @@ pub enum Row {
         /// Unit.
         unit: String,
         /// The values of the first and the second side.
+        values: [u64; 2],
+    },
+    /// This engine and another one in the same round, each in a process of its own.
+    Peer {
+        /// Target of this engine.
+        target: String,
+        /// Its variant: the fastest of the run.
+        variant: String,
+        /// Case.
+        workload: String,
+        /// Digest of the model file, whose shape the peer's network has.
+        model: String,
+        /// Name of the other engine.
+        peer: String,
+        /// How its network differs from this one.
+        network: String,
+        /// Round, from 0.
+        round: u32,
+        /// Unit.
+        unit: String,
+        /// The cost of this engine, and of the other.
         values: [u64; 2],
     },
     /// The size of a build artifact.

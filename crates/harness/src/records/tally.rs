@@ -32,7 +32,12 @@ impl Tally {
                     tally.skipped += 1;
                     tally.exit = tally.exit.worst(if *expected { Exit::Pass } else { Exit::NotMeasurable });
                 }
-                Row::Run(_) | Row::Sample { .. } | Row::Pair { .. } | Row::Artifact { .. } | Row::Layout { .. } => {}
+                Row::Run(_)
+                | Row::Sample { .. }
+                | Row::Pair { .. }
+                | Row::Peer { .. }
+                | Row::Artifact { .. }
+                | Row::Layout { .. } => {}
             }
         }
         tally

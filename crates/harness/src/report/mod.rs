@@ -13,7 +13,7 @@ mod pages;
 mod summary;
 pub mod tables;
 
-pub use folder::{Holds, check, kept, outdated, place, published, read, render, shown, write};
+pub use folder::{Holds, check, kept, outdated, place, published, read, render, shown, site, write};
 pub use pages::{html, markdown};
-pub use summary::{Artifact, Failure, Layout, Measurement, Report, SCHEMA, Skipped};
+pub use summary::{Artifact, Failure, Layout, Measurement, Peer, Report, SCHEMA, Skipped};
 pub use tables::overview;

@@ -1,7 +1,7 @@
 //! Operations on targets: each run in a fresh process, its answer checked before its numbers count.
 //!
 //! In: a plan of cells, cases and models, and the built runners. Out: rows (verified, measured, failed or skipped) and
-//! counters; also a journal, so that a run can be resumed. Also the shards of a run on several machines, and fuzzing.
+//! counters; also a journal, so that a run can be resumed. Programs of other engines run beside them. Also the shards of a run on several machines, and fuzzing.
 //!
 //! It uses verdicts (to decide when enough pairs are measured), records, definitions, targets and workspace.
 
@@ -11,6 +11,7 @@ pub mod fuzz;
 pub mod measure;
 pub mod models;
 pub mod pairs;
+pub mod peers;
 pub mod plan;
 pub mod quality;
 pub mod verify;

@@ -142,9 +142,12 @@ impl Fake {
             Row::Failed { error, .. } => error.clone(),
             Row::Verified { workload, .. } => format!("verified {workload}"),
             Row::Skipped { reason, .. } => format!("skipped {reason}"),
-            Row::Sample { .. } | Row::Pair { .. } | Row::Artifact { .. } | Row::Layout { .. } | Row::Run(_) => {
-                String::new()
-            }
+            Row::Sample { .. }
+            | Row::Pair { .. }
+            | Row::Peer { .. }
+            | Row::Artifact { .. }
+            | Row::Layout { .. }
+            | Row::Run(_) => String::new(),
         });
         (text.collect::<Vec<_>>().join("\n"), Tally::of(&about_case).exit.code())
     }

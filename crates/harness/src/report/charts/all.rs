@@ -13,8 +13,13 @@ use crate::verdicts::stats::Summary;
 pub fn all(report: &Report) -> Vec<Chart> {
     let mut charts = join::charts(report, of_one);
     charts.retain(Chart::shows);
-    charts.extend(trend::charts(&report.history));
+    charts.extend(history(report));
     charts
+}
+
+/// The charts of the runs until this one.
+pub fn history(report: &Report) -> Vec<Chart> {
+    trend::charts(&report.history)
 }
 
 /// The charts of one run, in a fixed order; a chart without data is empty.

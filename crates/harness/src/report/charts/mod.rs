@@ -12,7 +12,7 @@ mod noise;
 mod probes;
 mod trend;
 
-pub use all::all;
+pub use all::{all, history};
 pub use chart::{Chart, Mark, Panel, Series, Trend, TrendPanel};
 pub use draw::{png, svg};
 pub use look::{INLINE, Look, PAGE};

@@ -29,7 +29,11 @@ pub fn readme(workspace: &Workspace) -> Result<Readme, Error> {
     let text = read_text(&workspace.root.join("README.md"))?;
     let place = PathBuf::from(workspace.show(folder));
     let report = Report::of_parts(&read_parts(&records_of(folder))?);
-    Ok(Readme { text: Some(markdown::readme(&text, &report, &place)?), shown })
+    let mut beside = Vec::new();
+    for folder in &shown.beside {
+        beside.push((Report::of_parts(&read_parts(&records_of(folder))?), PathBuf::from(workspace.show(folder))));
+    }
+    Ok(Readme { text: Some(markdown::readme(&text, (&report, &place), &beside)?), shown })
 }
 
 /// What is not current, as messages: files of the folders, and the README, whose table and charts are those of the

@@ -6,6 +6,7 @@ pub mod kept;
 mod leftover;
 pub mod place;
 pub mod shown;
+pub mod site;
 pub(in crate::report) mod stored;
 
 pub use files::{outdated, read, render, write};

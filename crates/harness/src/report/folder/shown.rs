@@ -1,4 +1,5 @@
-//! Chooses the published run that the README shows: of the full ones the one of the newest commit.
+//! Chooses the published run that the README shows: of the full ones the one of the newest commit; and beside it, for
+//! every other kind of CPU, the newest that is fit, for a speed on one says nothing about another.
 //!
 //! The date of publication does not matter: an older commit may be measured later, and one cell again. So a run is not
 //! shown if it was quick, if its tree had local changes, if something failed in it, or if it lacks a number that
@@ -21,6 +22,8 @@ use std::path::PathBuf;
 pub struct Shown {
     /// The folder of the run; none if no published run may be shown.
     pub folder: Option<PathBuf>,
+    /// The newest fit run of each other kind of CPU, the newest first.
+    pub beside: Vec<PathBuf>,
     /// Every other run, the newest first, with the reason.
     pub others: Vec<(PathBuf, String)>,
 }
@@ -33,6 +36,8 @@ struct Run {
     /// The commit date, or if unknown the date of measurement.
     committed: String,
     started: String,
+    /// The maker of its CPU.
+    cpu: String,
     numbers: BTreeSet<Number>,
     skips: Vec<Skip>,
     /// Why it may not be shown regardless of the others.
@@ -60,8 +65,11 @@ pub fn shown(workspace: &Workspace) -> Result<Shown, Error> {
     let fit = runs.iter().filter(|run| run.unfit.is_none());
     let needed: BTreeSet<Number> = fit.flat_map(|run| &run.numbers).filter(is_there).cloned().collect();
     let chosen = runs.iter().position(|run| run.why_not(&needed).is_none());
-    let mut shown = Shown { folder: chosen.map(|chosen| runs[chosen].folder.clone()), others: Vec::new() };
-    for (i, run) in runs.iter().enumerate().filter(|(i, _)| Some(*i) != chosen) {
+    let beside = chosen.map_or(Vec::new(), |chosen| beside(&runs, chosen));
+    let folder = |at: usize| runs[at].folder.clone();
+    let mut shown =
+        Shown { folder: chosen.map(folder), beside: beside.iter().copied().map(folder).collect(), others: Vec::new() };
+    for (i, run) in runs.iter().enumerate().filter(|(i, _)| Some(*i) != chosen && !beside.contains(i)) {
         let older = || {
             let newest = chosen.map(|chosen| &runs[chosen]).filter(|_| chosen < Some(i));
             newest.map_or(String::new(), |newest| newest.is_newer_than(run, workspace))
@@ -70,6 +78,17 @@ pub fn shown(workspace: &Workspace) -> Result<Shown, Error> {
         shown.others.push((run.folder.clone(), why));
     }
     Ok(shown)
+}
+
+/// The newest fit run of each kind of CPU but that of `chosen`, by index.
+fn beside(runs: &[Run], chosen: usize) -> Vec<usize> {
+    let mut found: Vec<usize> = Vec::new();
+    for (i, run) in runs.iter().enumerate().filter(|(_, run)| run.unfit.is_none()) {
+        if std::iter::once(&chosen).chain(&found).all(|other| runs[*other].cpu != run.cpu) {
+            found.push(i);
+        }
+    }
+    found
 }
 
 /// The workloads that exist.
@@ -86,6 +105,7 @@ impl Run {
         let mut run = Run {
             committed: parts.iter().find_map(|part| part.provenance.committed.clone()).unwrap_or_default(),
             started: started(&parts).to_string(),
+            cpu: parts.first().map(|part| maker(&part.provenance.cpu).to_string()).unwrap_or_default(),
             unfit: unfit(&parts),
             folder,
             numbers: BTreeSet::new(),
@@ -156,6 +176,12 @@ impl Skip {
             _ => None,
         }
     }
+}
+
+/// The maker of a CPU: the first word of its name.
+fn maker(cpu: &str) -> &str {
+    let end = cpu.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(cpu.len());
+    &cpu[..end]
 }
 
 /// Why a run may not be shown, regardless of other published runs.

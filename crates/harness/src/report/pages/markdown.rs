@@ -1,10 +1,11 @@
 //! The report as Markdown, and the README's block.
 
+use super::words;
 use crate::report::charts::{self, Chart};
 use crate::report::summary::report::Report;
 use crate::report::tables::{self, Table, overview};
 use crate::workspace::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Conclusions that the numbers do not support.
 pub fn not_shown(report: &Report) -> Vec<String> {
@@ -34,17 +35,20 @@ pub fn not_shown(report: &Report) -> Vec<String> {
 /// The whole page, with its charts from the folder `charts` beside it.
 pub fn page(report: &Report) -> String {
     let chart = |chart: &Chart| format!("![{}](charts/{}.svg)\n\n", chart.title, chart.name);
-    page_with(report, &charts::all(report).iter().map(chart).collect::<String>())
+    let charts: Vec<String> = charts::all(report).iter().map(chart).collect();
+    let (first, others) = charts.split_at(charts.len().min(1));
+    page_with(report, &first.concat(), &others.concat())
 }
 
 /// The page without charts, for a run in `folder` that keeps none.
 pub fn page_without_charts(report: &Report, folder: &str) -> String {
-    page_with(report, &format!("`cargo xtask report {folder}` draws the charts and makes the page in HTML.\n\n"))
+    page_with(report, "", &format!("`cargo xtask report {folder}` draws the charts and makes the page in HTML.\n\n"))
 }
 
-fn page_with(report: &Report, charts: &str) -> String {
+fn page_with(report: &Report, first_chart: &str, charts: &str) -> String {
     let mut out = format!("# Benchmark: {}\n\n", title(report));
-    out += &format!("{}\n\n", summary(report));
+    out += &words::first(report).into_iter().map(|words| format!("- {words}\n")).collect::<String>();
+    out += &format!("\n{first_chart}");
     for table in tables::first(report) {
         out += &section(&table);
     }
@@ -80,23 +84,6 @@ pub fn made_from(report: &Report, mark: &str) -> String {
     format!("This page is made from the records beside it{history}, by {mark}cargo xtask report{mark}.")
 }
 
-/// The results in a sentence or two.
-pub fn summary(report: &Report) -> String {
-    let p = &report.provenance;
-    let quick = if p.quick { ", quick" } else { "" };
-    let what = match report.parts.len() {
-        0 => format!("`{}`", p.command),
-        parts => format!("{parts} runs of one commit, merged"),
-    };
-    format!(
-        "{what}{quick}, commit {}: {} answers checked and right, {} failed, {} skipped.",
-        p.short_commit(),
-        report.passed,
-        report.failed,
-        report.skipped
-    )
-}
-
 /// A title, with names and values.
 pub type Section = (String, Vec<(String, String)>);
 
@@ -114,7 +101,7 @@ pub fn provenance(report: &Report) -> Vec<Section> {
 fn provenance_of_one(report: &Report) -> Vec<(String, String)> {
     let p = &report.provenance;
     let mut rows: Vec<(String, String)> = vec![
-        ("command".into(), p.command.clone()),
+        ("command".into(), format!("{}{}", p.command, if p.quick { " (a quick run)" } else { "" })),
         ("started".into(), format!("{}, took {} s without builds", p.started, p.seconds)),
         ("commit".into(), p.short_commit()),
         ("CPU".into(), format!("{}, {} processors", p.cpu, p.cpus)),
@@ -163,28 +150,39 @@ fn escape(cell: &str) -> String {
 const BEGIN: &str = "<!-- results:begin -->";
 const END: &str = "<!-- results:end -->";
 
-/// The README with its results block generated from a report; `folder` is the report's, relative to the README.
+/// The README with its results block generated from a report and from those of other kinds of CPU, each with its folder
+/// relative to the README.
 ///
 /// # Errors
 /// If the README has no such block.
-pub fn readme(text: &str, report: &Report, folder: &Path) -> Result<String, Error> {
+pub fn readme(text: &str, (report, folder): (&Report, &Path), beside: &[(Report, PathBuf)]) -> Result<String, Error> {
     let (before, after) = around_results(text)?;
     let table = overview::table(report);
-    let folder = folder.display();
-    let p = &report.provenance;
     let mut block = format!("{BEGIN}\n{}\n{}", grid(&table), table.note);
     if !table.note.is_empty() {
         block.push(' ');
     }
-    let mut machines: Vec<&str> = report.each().iter().map(|part| part.provenance.cpu.as_str()).collect();
-    machines.dedup();
-    let (date, machines) = (p.started.get(..10).unwrap_or(""), machines.join(" and "));
-    block += &format!("Measured {date} on {machines} at commit {}; ", p.short_commit());
-    block += &format!("the whole report is [{folder}/report.md]({folder}/report.md).\n");
+    block += &source(report, folder);
+    let folder = folder.display();
     for chart in charts::all(report).iter().filter(|chart| ["throughput", "memory"].contains(&chart.name)) {
         block += &format!("\n![{}]({folder}/charts/{}.svg)\n", chart.title, chart.name);
     }
+    for (report, folder) in beside {
+        block += &format!("\n{}\n{}", grid(&overview::timed(report)), source(report, folder));
+    }
     Ok(format!("{before}{block}{after}"))
+}
+
+/// Where the numbers of a report come from, as a line.
+fn source(report: &Report, folder: &Path) -> String {
+    let p = &report.provenance;
+    let mut machines: Vec<&str> = report.each().iter().map(|part| part.provenance.cpu.as_str()).collect();
+    machines.dedup();
+    let (date, machines, folder) = (p.started.get(..10).unwrap_or(""), machines.join(" and "), folder.display());
+    format!(
+        "Measured {date} on {machines} at commit {}; the whole report is [{folder}/report.md]({folder}/report.md).\n",
+        p.short_commit()
+    )
 }
 
 /// Whether the README shows any results.

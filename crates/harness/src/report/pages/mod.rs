@@ -2,3 +2,5 @@
 
 pub mod html;
 pub mod markdown;
+pub(in crate::report) mod site;
+mod words;

@@ -1,6 +1,7 @@
 //! All contents of a report in one structure; pages, tables and charts are made from it alone.
 
 use super::measurements::{Measurement, summarise};
+use super::peers::{self, Peer};
 use crate::records::provenance::Provenance;
 use crate::records::{Part, Row, Tally};
 use crate::report::history::points::History;
@@ -38,6 +39,9 @@ pub struct Report {
     /// Comparisons of two sides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub comparisons: Vec<Comparison>,
+    /// Other engines measured beside this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<Peer>,
     /// Sizes of build artifacts.
     pub artifacts: Vec<Artifact>,
     /// The kernels chosen for the models' shapes.
@@ -140,6 +144,7 @@ impl Report {
             skipped: tally.skipped,
             measurements: summarise(rows),
             comparisons,
+            peers: peers::of(rows),
             artifacts: Vec::new(),
             layouts: Vec::new(),
             skips: Vec::new(),
@@ -165,7 +170,7 @@ impl Report {
                 Row::Failed { target, variant, workload, during, error, .. } => {
                     report.failures.push(Failure { target, variant, workload, during, error });
                 }
-                Row::Run(_) | Row::Sample { .. } | Row::Pair { .. } | Row::Verified { .. } => {}
+                Row::Run(_) | Row::Sample { .. } | Row::Pair { .. } | Row::Peer { .. } | Row::Verified { .. } => {}
             }
         }
         report

@@ -3,7 +3,7 @@
 use super::cells::{cells, middle};
 use super::numbers::{bytes, number};
 use super::table::Table;
-use super::{composite, join, kernels, roof};
+use super::{composite, join, kernels, peers, roof};
 use crate::report::history::tables as history;
 use crate::report::summary::measurements::Measurement;
 use crate::report::summary::report::{Artifact, Report};
@@ -33,6 +33,7 @@ pub fn all(report: &Report) -> Vec<Table> {
 fn of_one(report: &Report) -> Vec<Table> {
     vec![
         speed(report),
+        peers::table(report),
         composite::table(report),
         roof::shares(report),
         roof::bandwidth(report),

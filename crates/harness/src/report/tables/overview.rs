@@ -5,7 +5,7 @@ use super::join;
 use super::numbers::{bytes, number, percent};
 use super::table::Table;
 use crate::report::summary::report::Report;
-use crate::targets::Cell;
+use crate::targets::{Cell, Clock, targets};
 
 /// The row of one cell on one workload.
 #[derive(Debug, Clone)]
@@ -45,6 +45,15 @@ pub(in crate::report) fn lines(report: &Report) -> Vec<Line> {
 pub fn table(report: &Report) -> Table {
     let mut tables = join::tables(report, |part| vec![table_of_one(part)]);
     if tables.is_empty() { table_of_one(report) } else { tables.remove(0) }
+}
+
+/// The rows of timed targets alone: counts do not depend on the CPU.
+pub fn timed(report: &Report) -> Table {
+    let mut table = table(report);
+    let timed = |name: &str| targets().iter().any(|target| target.name == name && target.clock == Clock::Wall);
+    let target = table.columns.iter().position(|column| column == "target").unwrap_or(0);
+    table.rows.retain(|row| timed(&row[target]));
+    table
 }
 
 /// The row of the fastest variant for each workload and target, by time, or by instructions if there is no time. If
