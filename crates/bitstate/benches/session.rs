@@ -1,6 +1,6 @@
-//! What saving and resuming a session costs: its bytes, and the way over a file.
+//! The cost of saving and resuming a session: its bytes, and the round trip through a file.
 //!
-//! `cargo bench -p bitstate`. Compare within one run only: the machine drifts.
+//! `cargo bench -p bitstate`. Only compare numbers of one run: the machine's speed drifts.
 
 use bitstate::{Model, Sampling, Stop};
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -1,10 +1,10 @@
-//! What else each token could have been, and the story that forks off there.
+//! The alternatives to each token, and a fork of the story at one of them.
 
 use bitstate::{Error, Model, Stop};
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/models/stories-bpe4k/model.bits");
 
-/// Ends with an error where what it shows does not hold.
+/// Returns an error if what it shows does not hold.
 pub fn main() -> Result<(), Error> {
     let model = Model::open(MODEL)?;
     let mut session = model.session(model.sampling(1))?;
@@ -19,7 +19,7 @@ pub fn main() -> Result<(), Error> {
             others.map(|other| format!("{:?} {:.2}", tokenizer.decode(&[other.token]), other.logprob.exp())).collect();
         println!("{:>10?} {chance:.2}, not {}", token.piece, others.join(" or "));
     }
-    // Back to the tenth token, and on with what came second there.
+    // Back to the tenth token, and on with the second most probable one.
     let tenth = &tokens[10];
     let other = tenth.alternatives.iter().find(|other| other.token != tenth.id).expect("there are three");
     session.undo(tokens.len() as u64 - 10)?;

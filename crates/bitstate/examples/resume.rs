@@ -1,4 +1,4 @@
-//! Stops in the middle of a story, saves, and goes on by another kernel variant: not a bit differs.
+//! Stops in the middle of a story, saves, and resumes on another kernel variant: not a bit differs.
 
 use bitstate::{Digest, Error, Model, Session, Stop, Variant};
 
@@ -8,7 +8,7 @@ fn tell(session: &mut Session, tokens: u64) -> Result<String, Error> {
     session.text(Stop::new().ignore_end().max_tokens(tokens)).collect()
 }
 
-/// Ends with an error where what it shows does not hold.
+/// Returns an error if what it shows does not hold.
 pub fn main() -> Result<(), Error> {
     let fast = Model::open(MODEL)?;
     let mut session = fast.session(fast.sampling(7))?;

@@ -1,10 +1,10 @@
-//! An own sampler: here one that never uses the letter e. It needs the logits and `feed` alone.
+//! A custom sampler: one that never uses the letter e. It only needs the logits and `feed`.
 
 use bitstate::{Error, Model, Sampling};
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/models/stories-byte/model.bits");
 
-/// Ends with an error where what it shows does not hold.
+/// Returns an error if what it shows does not hold.
 pub fn main() -> Result<(), Error> {
     let model = Model::open(MODEL)?;
     let mut session = model.session(Sampling::greedy())?;
@@ -20,7 +20,7 @@ pub fn main() -> Result<(), Error> {
     }
     assert!(!text.contains('e'));
     println!("A cat{text}");
-    // The same with a bias, by the sampler that is there.
+    // The same with a bias and the built-in sampler.
     let mut biased = model.session(Sampling::greedy().bias(b'e'.into(), -1e9).bias(b'E'.into(), -1e9))?;
     biased.feed_text("A cat")?;
     let again: String = biased.text(bitstate::Stop::new().ignore_end().max_tokens(60)).collect::<Result<_, _>>()?;

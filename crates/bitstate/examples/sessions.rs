@@ -1,4 +1,4 @@
-//! Many sessions of one model at once, on several threads: each tells what it would have told alone.
+//! Many concurrent sessions of one model, on several threads: each produces the same text as alone.
 
 use bitstate::{Error, Model, Stop};
 use std::thread;
@@ -11,7 +11,7 @@ fn tell(model: &Model, seed: u64) -> Result<String, Error> {
     session.text(Stop::new().max_tokens(60)).collect()
 }
 
-/// Ends with an error where what it shows does not hold.
+/// Returns an error if what it shows does not hold.
 pub fn main() -> Result<(), Error> {
     let model = Model::open(MODEL)?;
     let together: Vec<Result<String, Error>> = thread::scope(|scope| {
@@ -30,7 +30,7 @@ pub fn main() -> Result<(), Error> {
         assert_eq!(story, tell(&model, seed)?, "the same alone");
         println!("{seed}: {story:?}");
     }
-    // Several answers to one prompt, which is read once.
+    // Several answers to one prompt, which is processed once.
     let mut prompt = model.session(model.sampling(0))?;
     prompt.feed_text("The best thing is")?;
     for mut answer in prompt.answers(3) {

@@ -1,4 +1,4 @@
-//! Tells a story, as it comes: `cargo run --release -p bitstate --example story [MODEL] [PROMPT]`.
+//! Prints a story as it is generated: `cargo run --release -p bitstate --example story [MODEL] [PROMPT]`.
 
 use bitstate::{Error, Model, Stop};
 use std::io::{Write, stdout};
@@ -11,7 +11,7 @@ fn main() -> Result<(), Error> {
     tell(&model, &arguments.next().unwrap_or_else(|| "Once upon a time".into()))
 }
 
-/// Prints what the model makes of the prompt.
+/// Prints the model's continuation of the prompt.
 pub fn tell(model: &str, prompt: &str) -> Result<(), Error> {
     let model = Model::open(model)?;
     let mut session = model.session(model.sampling(42))?;
@@ -19,7 +19,7 @@ pub fn tell(model: &str, prompt: &str) -> Result<(), Error> {
     print!("{prompt}");
     for piece in session.text(Stop::new().max_tokens(300)) {
         print!("{}", piece?);
-        // A terminal that is gone is no reason to stop.
+        // A closed terminal is no reason to stop.
         let _ = stdout().flush();
     }
     println!("\n{:?}", session.ended());

@@ -1,4 +1,4 @@
-//! A model opened otherwise than by default.
+//! Opens a model with options.
 
 use crate::error::Error;
 use crate::model::{Inner, Model, Owner, Prepared};
@@ -14,7 +14,7 @@ use bitstate_tokenizer::Tokenizer;
 #[cfg(feature = "std")]
 use std::path::{Path, PathBuf};
 
-/// Opens a model: [`Model::builder`].
+/// Options for opening a model: [`Model::builder`].
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct ModelBuilder {
@@ -27,27 +27,27 @@ pub struct ModelBuilder {
 }
 
 impl ModelBuilder {
-    /// Forces a kernel variant; the fastest that this machine has if not given. The bits are the same.
+    /// Forces a kernel variant; by default the fastest that this machine supports. The bits are the same.
     pub fn variant(mut self, variant: Variant) -> Self {
         self.variant = Some(variant);
         self
     }
 
-    /// Text goes in and out by this tokenizer, unchecked; what ends a text is what the tokenizer says.
+    /// Uses this tokenizer for text, without checks; the tokenizer determines what ends a text.
     pub fn tokenizer(mut self, tokenizer: Tokenizer) -> Self {
         self.tokenizer = Some(tokenizer);
         self
     }
 
-    /// Where the tokenizer of a file comes from, and whether there must be one.
+    /// Where the tokenizer of a file comes from, and whether it is required.
     #[cfg(feature = "std")]
     pub fn text(mut self, options: TextOptions) -> Self {
         self.text = options;
         self
     }
 
-    /// Divides what is large in a token among so many threads, the caller's among them; the bits are the same. A model
-    /// that gains nothing by it runs on one: see [`Model::threads`].
+    /// Distributes a token's large operations over this many threads, including the caller's; the bits are the same. A
+    /// model that gains nothing runs on one: see [`Model::threads`].
     #[cfg(feature = "std")]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
@@ -57,7 +57,7 @@ impl ModelBuilder {
     /// Opens the BITS file at `path`, with the description and the tokenizer beside it.
     ///
     /// # Errors
-    /// Where the file cannot be read, is no model, or belongs to another description or tokenizer than those beside it.
+    /// If the file cannot be read, is not a model, or does not match the description or tokenizer beside it.
     #[cfg(feature = "std")]
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Model, Error> {
         let path = path.as_ref();
@@ -78,18 +78,18 @@ impl ModelBuilder {
         let mut inner = Inner::new(name, prepared, tokenizer, ends);
         (inner.path, inner.notes) = (place, notes);
         if let Some(description) = &description {
-            // It was checked a moment ago.
+            // It was just checked.
             let _ = inner.sha256.set(description.model.clone());
         }
         inner.description = description;
         Ok(Model::of(inner))
     }
 
-    /// A model of bytes in memory, which are copied to where they are read fastest. Tokens are bytes if there are 256 of
-    /// them and no tokenizer is given.
+    /// A model from bytes in memory, which are copied for fast access. Tokens are bytes if there are 256 of them and no
+    /// tokenizer is given.
     ///
     /// # Errors
-    /// Where the bytes are no model, or this machine cannot run it.
+    /// If the bytes are not a model, or this machine cannot run it.
     pub fn from_bytes(&self, bytes: &[u8]) -> Result<Model, Error> {
         self.from_aligned(AlignedBytes::copy_of(bytes))
     }

@@ -1,16 +1,16 @@
-//! How likely tokens are, as `crates/ARITHMETIC.md` defines what is shown of it.
+//! Token probabilities, as defined in `crates/ARITHMETIC.md`.
 
 use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_engine::TopLogit;
 use bitstate_kernels::Kernels;
 
-/// A token that could come next.
+/// A possible next token.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Alternative {
     /// The token.
     pub token: u32,
-    /// The natural logarithm of its probability by the model's logits as they are, before any sampler.
+    /// The natural logarithm of its probability from the model's unmodified logits, before any sampler.
     pub logprob: f32,
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct Chances<'l> {
 }
 
 impl<'l> Chances<'l> {
-    /// Of logits that are finite.
+    /// From logits that are finite.
     pub fn new(logits: &'l [f32], kernels: Kernels) -> Self {
         let largest = logits.iter().copied().fold(f32::MIN, |a, b| if b > a { b } else { a });
         let mut weights: Vec<f32> = logits.iter().map(|logit| logit - largest).collect();
@@ -32,12 +32,12 @@ impl<'l> Chances<'l> {
         Chances { logits, largest, log_sum: libm::log(sum) }
     }
 
-    /// Of one token.
+    /// The log probability of one token.
     pub fn of(&self, token: u32) -> f32 {
         (f64::from(self.logits[token as usize] - self.largest) - self.log_sum) as f32
     }
 
-    /// The `k` likeliest, or all, the likeliest first.
+    /// The `k` most probable tokens, or all, the most probable first.
     pub fn likeliest(&self, k: usize, kernels: Kernels) -> Vec<Alternative> {
         let mut top = vec![TopLogit::default(); k.min(self.logits.len())];
         kernels.top(self.logits, &mut top);

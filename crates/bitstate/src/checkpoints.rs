@@ -1,4 +1,4 @@
-//! What a session keeps of its past: the last tokens, and places to go back to.
+//! The past that a session keeps: the last tokens, and places to return to.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -6,27 +6,27 @@ use bitstate_engine::Checkpoint;
 use bitstate_generate::SamplerMemory;
 use bitstate_tokenizer::DecoderMemory;
 
-/// A token of the past.
+/// A past token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Past {
     pub token: u32,
-    /// Where the generator was before the token was chosen or fed.
+    /// The generator's state before the token was chosen or fed.
     pub generator: u64,
-    /// Whether it was chosen here, and so is part of the text that came out.
+    /// Whether it was chosen here, and so is part of the output text.
     pub chosen: bool,
 }
 
-/// The last tokens of a text, of bounded number.
+/// A bounded number of last tokens of a text.
 #[derive(Debug, Clone)]
 pub(crate) struct History {
     tokens: VecDeque<Past>,
     most: usize,
-    /// Number of tokens of the text that are no longer here.
+    /// Number of tokens of the text that are no longer kept.
     gone: u64,
 }
 
 impl History {
-    /// Of a text that has `gone` tokens before.
+    /// For a text with `gone` earlier tokens.
     pub fn new(most: usize, gone: u64) -> Self {
         History { tokens: VecDeque::new(), most: most.max(1), gone }
     }
@@ -39,12 +39,12 @@ impl History {
         self.tokens.push_back(past);
     }
 
-    /// Keeps more from now on, never fewer.
+    /// Increases the number of kept tokens; never decreases it.
     pub fn keep(&mut self, most: usize) {
         self.most = self.most.max(most);
     }
 
-    /// Those from the position `from` on; `None` where some of them are gone.
+    /// The tokens from position `from` on; `None` if some of them are no longer kept.
     pub fn since(&self, from: u64) -> Option<impl Iterator<Item = Past>> {
         let skip = usize::try_from(from.checked_sub(self.gone)?).ok()?;
         Some(self.tokens.iter().skip(skip).copied())
@@ -54,14 +54,14 @@ impl History {
         self.tokens.iter().map(|past| past.token)
     }
 
-    /// Forgets the tokens from `position` on.
+    /// Removes the tokens from `position` on.
     pub fn cut(&mut self, position: u64) {
         let keep = position.saturating_sub(self.gone);
         self.tokens.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
     }
 }
 
-/// A place to go back to.
+/// A place to return to.
 pub(crate) struct Place {
     pub position: u64,
     pub state: Checkpoint,
@@ -69,10 +69,10 @@ pub(crate) struct Place {
     pub decoder: Option<DecoderMemory>,
 }
 
-/// The newest places, of bounded number. Clones share them.
+/// A bounded number of the newest places. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Places {
-    /// Tokens between two; 0 keeps none.
+    /// Tokens between two places; 0 keeps none.
     pub every: u64,
     most: usize,
     places: VecDeque<Arc<Place>>,
@@ -83,12 +83,12 @@ impl Places {
         Places { every, most: if every == 0 { 0 } else { most.max(1) }, places: VecDeque::new() }
     }
 
-    /// Whether the text at `position` is due for one, `least` tokens after the last.
+    /// Whether a place is due at `position`, at least `least` tokens after the last one.
     pub fn is_due(&self, position: u64, least: u64) -> bool {
         self.every > 0 && self.places.back().is_none_or(|last| position >= last.position + least)
     }
 
-    /// How many are kept.
+    /// Maximum number of places.
     pub fn most(&self) -> usize {
         self.most
     }
@@ -100,7 +100,7 @@ impl Places {
         self.places.push_back(Arc::new(place));
     }
 
-    /// The newest that is not behind `position`.
+    /// The newest place that is not after `position`.
     pub fn before(&self, position: u64) -> Option<Arc<Place>> {
         self.places.iter().rev().find(|place| place.position <= position).cloned()
     }
@@ -109,7 +109,7 @@ impl Places {
         self.places.front().map(|place| place.position)
     }
 
-    /// Forgets those behind `position`.
+    /// Removes the places after `position`.
     pub fn cut(&mut self, position: u64) {
         self.places.retain(|place| place.position <= position);
     }

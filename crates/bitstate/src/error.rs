@@ -1,4 +1,4 @@
-//! What can go wrong, each with the fix.
+//! Errors, each with its fix.
 
 use crate::SessionFileError;
 #[cfg(feature = "std")]
@@ -12,7 +12,7 @@ use bitstate_tokenizer::TokenizeError;
 #[cfg(feature = "std")]
 use std::path::PathBuf;
 
-/// Why a call did nothing.
+/// Why a call failed; it changed nothing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -20,67 +20,67 @@ pub enum Error {
     #[cfg(feature = "std")]
     #[error("cannot read {}: {cause}", path.display())]
     Read {
-        /// The file.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: std::io::Error,
     },
-    /// A file that is no model.
+    /// A file that is not a model.
     #[cfg(feature = "std")]
     #[error("{} is not a model file this program reads: {cause}", path.display())]
     File {
-        /// The file.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: Box<bitstate_model::ReadError>,
     },
-    /// Bytes that are no model.
+    /// Bytes that are not a model.
     #[error("{name} is not a model file this program reads: {cause}")]
     Model {
-        /// What the model is called.
+        /// The model's name.
         name: String,
-        /// Why.
+        /// The cause.
         cause: Box<ParseError>,
     },
-    /// A model that this machine cannot run, or not by that variant.
+    /// A model that this machine cannot run, or not with that variant.
     #[error("cannot run {name}: {cause}{}", without_variant(cause))]
     Engine {
-        /// What the model is called.
+        /// The model's name.
         name: String,
-        /// Why.
+        /// The cause.
         cause: EngineError,
     },
-    /// Threads that the system does not give.
+    /// Threads that the system cannot start.
     #[cfg(feature = "std")]
     #[error("cannot start {threads} threads: {cause}; ask for fewer, or for 1")]
     Threads {
-        /// How many.
+        /// Their number.
         threads: usize,
-        /// Why.
+        /// The cause.
         cause: std::io::Error,
     },
-    /// The tokenizer, the ends of a text, or the description beside the model.
+    /// The tokenizer, the end tokens, or the description beside the model.
     #[cfg(feature = "std")]
     #[error(transparent)]
     Text(Box<TextError>),
     /// Text for a model whose tokens have none.
     #[error("{name}: its tokens have no text here; give it a tokenizer, or feed it token ids")]
     NoText {
-        /// What the model is called.
+        /// The model's name.
         name: String,
     },
-    /// Text that the tokenizer does not take.
+    /// Text that the tokenizer rejects.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
     /// A sampling parameter out of its range.
     #[error(transparent)]
     Sampling(#[from] SamplingError),
-    /// Tokens that the model does not have, or no numbers to choose from.
+    /// Tokens outside the model's vocabulary, or logits that are not finite.
     #[error("{name}: {cause}")]
     Session {
-        /// What the model is called.
+        /// The model's name.
         name: String,
-        /// Why.
+        /// The cause.
         cause: SessionError,
     },
     /// A session file that cannot be resumed.
@@ -90,33 +90,33 @@ pub enum Error {
     #[cfg(feature = "std")]
     #[error("cannot read the session {}: {cause}", path.display())]
     ReadSession {
-        /// The file.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: std::io::Error,
     },
-    /// A session file that cannot be used, by its name.
+    /// A session file that cannot be used, with its path.
     #[cfg(feature = "std")]
     #[error("{}: {cause}", path.display())]
     NamedSession {
-        /// The file.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: Box<SessionFileError>,
     },
-    /// A session file that cannot be written; what was there before is still there.
+    /// A session file that cannot be written; the previous file is intact.
     #[cfg(feature = "std")]
     #[error(transparent)]
     Write(#[from] bitstate_files::WriteError),
-    /// More tokens to take back than a checkpoint lies behind.
+    /// More tokens to undo than there are checkpoints for.
     #[error(
         "cannot go back to token {asked}: the oldest place to go back to is token {oldest}; keep more checkpoints, or \
          feed the text again"
     )]
     Undo {
-        /// Where to.
+        /// The requested position.
         asked: u64,
-        /// The oldest place there is; the end of the text where no checkpoints are kept.
+        /// The oldest place; the end of the text if no checkpoints are kept.
         oldest: u64,
     },
 }
@@ -130,7 +130,7 @@ impl From<TextError> for Error {
 
 fn without_variant(cause: &EngineError) -> &'static str {
     match cause {
-        EngineError::Unavailable(_) => "; where no variant is named, the fastest that runs here is taken",
+        EngineError::Unavailable(_) => "; without a named variant, the fastest one that runs here is used",
         EngineError::TooWide { .. } => "",
     }
 }

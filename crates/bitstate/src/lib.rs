@@ -1,8 +1,8 @@
 //! Small ternary RWKV language models (BITS files): text in, text out, the same bits on every machine.
 //!
-//! A [`Model`] is a file made ready for this machine; a [`Session`] is one text in the making. What a session remembers
-//! is of one size however long the text: it can be cloned, saved to a file, resumed on any other machine or kernel
-//! variant, and taken back, and goes on bit for bit.
+//! A [`Model`] is a file prepared for this machine; a [`Session`] is one text in progress. Its state has a fixed size
+//! for any length of text: a session can be cloned, saved to a file, resumed on any other machine or kernel variant,
+//! and undone, and it continues bit for bit.
 //!
 //! ```
 //! use bitstate::{Model, Sampling, Stop};
@@ -16,23 +16,22 @@
 //! for piece in session.text(Stop::new().max_tokens(64)) {
 //!     print!("{}", piece?);
 //! }
-//! // Go on later, elsewhere: the next token is the same as without the break.
+//! // Continue later, elsewhere: the next token is the same as without the interruption.
 //! let saved = session.to_bytes();
 //! let mut resumed = model.resume(&saved)?;
 //! assert_eq!(resumed.next_token()?, session.next_token()?);
 //! # Ok::<(), bitstate::Error>(())
 //! ```
 //!
-//! | what | where |
+//! | task | functions |
 //! |---|---|
 //! | tokens with their probabilities and alternatives | [`Session::tokens`], [`Session::alternatives`] |
-//! | an own sampler | [`Session::logits`], [`Session::feed`] |
+//! | a custom sampler | [`Session::logits`], [`Session::feed`] |
 //! | several answers to one prompt | [`Session::answers`] |
 //! | save, resume | [`Session::to_bytes`], `Session::save`, [`Model::resume`], `Model::resume_file` |
 //! | undo, fork | [`Session::keep_checkpoints`], [`Session::undo`], `clone` |
 //!
-//! Without the feature `std`, which is on by default, it needs `alloc` alone: models come from bytes, and tokens are bytes
-//! or ids.
+//! Without the default feature `std` it only needs `alloc`: models come from bytes, and tokens are bytes or ids.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;

@@ -1,4 +1,4 @@
-//! A model file made ready for this machine.
+//! A model file prepared for this machine.
 
 use crate::builder::ModelBuilder;
 use crate::error::Error;
@@ -13,12 +13,12 @@ use bitstate_model::{AlignedBytes, Config};
 use bitstate_tokenizer::Tokenizer;
 use self_cell::self_cell;
 
-/// A model, its tokenizer and what ends its texts. It does not change in use; clones share it, and any number of
-/// sessions on any threads may run it.
+/// A model, its tokenizer and its end tokens. It is immutable in use; clones share it, and any number of sessions on
+/// any threads may run it.
 #[derive(Clone)]
 pub struct Model(Arc<Inner>);
 
-/// What an engine borrows from.
+/// The data that an engine borrows from.
 pub(crate) struct Owner {
     pub bytes: AlignedBytes,
     #[cfg(feature = "std")]
@@ -45,12 +45,12 @@ self_cell!(
 );
 
 pub(crate) struct Inner {
-    /// What errors call it.
+    /// The name used in errors.
     pub name: String,
     pub prepared: Prepared,
     pub tokenizer: Option<Tokenizer>,
     pub ends: Vec<u32>,
-    /// Worked out where it is asked for: it takes as long as some hundred tokens.
+    /// Computed on request: it takes as long as a few hundred tokens.
     #[cfg(feature = "std")]
     pub sha256: std::sync::OnceLock<String>,
     #[cfg(not(feature = "std"))]
@@ -92,35 +92,35 @@ impl Model {
     /// Opens the BITS file at `path`, with the description (`FILE.json`) and the tokenizer beside it, if there are any.
     ///
     /// # Errors
-    /// Where the file cannot be read, is no model, or belongs to another description or tokenizer than those beside it.
+    /// If the file cannot be read, is not a model, or does not match the description or tokenizer beside it.
     #[cfg(feature = "std")]
     pub fn open(path: impl AsRef<std::path::Path>) -> Result<Self, Error> {
         Model::builder().open(path)
     }
 
-    /// A model of bytes in memory, which are copied to where they are read fastest. Tokens are bytes if there are 256.
+    /// A model from bytes in memory, which are copied for fast access. Tokens are bytes if there are 256 of them.
     ///
     /// # Errors
-    /// Where the bytes are no model, or this machine cannot run it.
+    /// If the bytes are not a model, or this machine cannot run it.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         Model::builder().from_bytes(bytes)
     }
 
-    /// Opens a model with a variant, a tokenizer or threads of the caller's choice.
+    /// Opens a model with a given variant, tokenizer or number of threads.
     pub fn builder() -> ModelBuilder {
         ModelBuilder::default()
     }
 
-    /// A session that has seen nothing yet.
+    /// A new session.
     ///
     /// # Errors
-    /// Where a sampling parameter is out of its range, or a bias is for a token that the model does not have.
+    /// If a sampling parameter is out of range, or a bias is for a token outside the vocabulary.
     pub fn session(&self, sampling: Sampling) -> Result<Session, Error> {
         Session::new(self.clone(), sampling)
     }
 
-    /// How to sample by default: what the model's description says; without one, temperature 0.8, top-k 50, top-p 0.9
-    /// and, unless tokens are bytes, a penalty of 1.1. Letters come back in any text.
+    /// The default sampling: from the model's description; without one, temperature 0.8, top-k 50, top-p 0.9 and,
+    /// unless tokens are bytes, a penalty of 1.1. (Letters recur in any text.)
     pub fn sampling(&self, seed: u64) -> Sampling {
         #[cfg(feature = "std")]
         if let Some(description) = &self.0.description {
@@ -131,7 +131,7 @@ impl Model {
         Sampling::seeded(seed).temperature(0.8).top_k(50).top_p(0.9).penalty(penalty)
     }
 
-    /// The engine, for what a session does not offer.
+    /// The engine, for functions that a session does not offer.
     pub fn engine(&self) -> &Engine<'_> {
         self.0.prepared.borrow_dependent()
     }
@@ -146,12 +146,12 @@ impl Model {
         self.engine().config()
     }
 
-    /// The kernel variant that runs.
+    /// The kernel variant in use.
     pub fn variant(&self) -> Variant {
         self.engine().variant()
     }
 
-    /// Threads that a token is divided among; 1 where the model is too small for more to gain.
+    /// Number of threads that share a token's work; 1 if the model is too small to gain from more.
     pub fn threads(&self) -> usize {
         #[cfg(feature = "std")]
         if let Some(pool) = self.0.prepared.borrow_owner().pool.get() {
@@ -160,7 +160,7 @@ impl Model {
         1
     }
 
-    /// The tokenizer; `None` where the tokens have no text.
+    /// The tokenizer; `None` if the tokens have no text.
     pub fn tokenizer(&self) -> Option<&Tokenizer> {
         self.0.tokenizer.as_ref()
     }
@@ -170,7 +170,7 @@ impl Model {
         &self.0.ends
     }
 
-    /// The SHA-256 of the file in hex, worked out at the first call.
+    /// The SHA-256 of the file in hex, computed at the first call.
     pub fn sha256(&self) -> &str {
         #[cfg(feature = "std")]
         return self.0.sha256.get_or_init(|| bitstate_tokenizer::sha256(self.bytes()));
@@ -178,7 +178,7 @@ impl Model {
         &self.0.sha256
     }
 
-    /// The file it came from.
+    /// The file that the model was read from.
     #[cfg(feature = "std")]
     pub fn path(&self) -> Option<&std::path::Path> {
         self.0.path.as_deref()
@@ -190,18 +190,18 @@ impl Model {
         self.0.description.as_ref()
     }
 
-    /// What a user may want to know of the tokenizer, a sentence each.
+    /// Notes for the user about the tokenizer, one sentence each.
     #[cfg(feature = "std")]
     pub fn notes(&self) -> &[String] {
         &self.0.notes
     }
 
-    /// The tokenizer, or that there is none.
+    /// The tokenizer, or an error that there is none.
     pub(crate) fn text(&self) -> Result<&Tokenizer, Error> {
         self.tokenizer().ok_or_else(|| Error::NoText { name: self.0.name.clone() })
     }
 
-    /// An error of a session with the model's name.
+    /// Adds the model's name to an error of a session.
     pub(crate) fn named(&self, cause: impl Into<bitstate_generate::SessionError>) -> Error {
         Error::Session { name: self.0.name.clone(), cause: cause.into() }
     }

@@ -1,4 +1,4 @@
-//! One text in the making.
+//! One text in progress.
 
 use crate::chances::{Alternative, Chances};
 use crate::checkpoints::{History, Past, Place, Places};
@@ -11,20 +11,20 @@ use alloc::vec::Vec;
 use bitstate_generate::{Progress, Sampler, SamplerMemory, Sampling};
 use bitstate_tokenizer::DecoderMemory;
 
-/// Last tokens that a session keeps by default.
+/// Number of last tokens that a session keeps by default.
 const HISTORY: usize = 1024;
 
-/// One text in the making: what the model remembers of it, the sampler that chooses its next token, and the last tokens.
-/// It takes the same memory however long the text is. A clone goes on by itself from here: a fork.
+/// One text in progress: the model's state, the sampler that chooses the next token, and the last tokens. Its memory
+/// does not depend on the length of the text. A clone continues independently: a fork.
 #[derive(Clone)]
 pub struct Session {
     pub(crate) model: Model,
     pub(crate) progress: Progress,
-    /// Of the text that was chosen since the last prompt; none where tokens have no text.
+    /// For the text chosen since the last prompt; none if tokens have no text.
     pub(crate) decoder: Option<DecoderMemory>,
     pub(crate) history: History,
     places: Places,
-    /// The last token, where it was chosen and the model has not read it yet.
+    /// The last token, if it was chosen here and the model has not processed it yet.
     pub(crate) pending: Option<u32>,
     pub(crate) ended: Option<Ended>,
 }
@@ -43,10 +43,10 @@ impl Session {
         &self.model
     }
 
-    /// Takes in tokens. Text that comes after them begins anew: a character that was not finished is lost.
+    /// Processes tokens. The text after them starts from scratch: an incomplete character is lost.
     ///
     /// # Errors
-    /// Where there is none or one is not the model's; the session is as before then.
+    /// If there is none or one is not the model's; then the session is unchanged.
     pub fn feed(&mut self, tokens: &[u32]) -> Result<(), Error> {
         self.take_in_pending()?;
         self.place(1);
@@ -61,10 +61,10 @@ impl Session {
         Ok(())
     }
 
-    /// Takes in text; an empty one is the token that begins a text.
+    /// Processes text; an empty one is the token that begins a text.
     ///
     /// # Errors
-    /// Where the model's tokens have no text, or the tokenizer does not take this one; the session is as before then.
+    /// If the model's tokens have no text, or the tokenizer rejects this one; then the session is unchanged.
     pub fn feed_text(&mut self, text: &str) -> Result<(), Error> {
         let tokens = {
             let tokenizer = self.model.text()?;
@@ -73,17 +73,17 @@ impl Session {
         self.feed(&tokens)
     }
 
-    /// Chooses the next token. It is part of the text at once; the model reads it when the next one is wanted.
+    /// Chooses the next token. It is part of the text at once; the model processes it when the next one is requested.
     ///
     /// # Errors
-    /// Where the session has seen nothing to predict from, or a logit is NaN or infinite.
+    /// If the session has had no token to predict from, or a logit is NaN or infinite.
     pub fn next_token(&mut self) -> Result<u32, Error> {
         let (token, generator) = self.choose()?;
         self.accept(token, generator);
         Ok(token)
     }
 
-    /// Chooses a token, and says where the generator was before.
+    /// Chooses a token, and returns the generator's state before it.
     pub(crate) fn choose(&mut self) -> Result<(u32, u64), Error> {
         self.take_in_pending()?;
         let generator = self.progress.sampler().generator();
@@ -102,7 +102,7 @@ impl Session {
         }
     }
 
-    /// The model reads the token that was chosen last.
+    /// Processes the token chosen last.
     fn take_in_pending(&mut self) -> Result<(), Error> {
         if let Some(token) = self.pending {
             let model = &self.model;
@@ -114,17 +114,17 @@ impl Session {
         Ok(())
     }
 
-    /// Tokens as they are chosen, until `stop`.
+    /// Yields tokens as they are chosen, until `stop`.
     pub fn tokens(&mut self, stop: Stop) -> Tokens<'_> {
         Tokens::new(self, stop)
     }
 
-    /// Text as it is chosen, until `stop`: in pieces that are whole characters.
+    /// Yields text as it is chosen, until `stop`, in pieces of whole characters.
     pub fn text(&mut self, stop: Stop) -> Text<'_> {
         Text::new(self, stop)
     }
 
-    /// What is left of the text that came out when no more is wanted of it: the beginning of a character, as `U+FFFD`.
+    /// The rest of the text when no more is requested: an incomplete character, as `U+FFFD`.
     pub fn finish_text(&mut self) -> String {
         match (self.model.tokenizer(), &mut self.decoder) {
             (Some(tokenizer), Some(memory)) => tokenizer.finish(memory),
@@ -132,7 +132,7 @@ impl Session {
         }
     }
 
-    /// Why the last text ended; `None` where it can go on by itself.
+    /// Why the last text ended; `None` if it can continue.
     pub fn ended(&self) -> Option<&Ended> {
         self.ended.as_ref()
     }
@@ -140,14 +140,14 @@ impl Session {
     /// The logits of the next token.
     ///
     /// # Errors
-    /// Where the session has seen nothing to predict from, or a logit is NaN or infinite.
+    /// If the session has had no token to predict from, or a logit is NaN or infinite.
     pub fn logits(&mut self) -> Result<&[f32], Error> {
         self.take_in_pending()?;
         let model = &self.model;
         self.progress.logits(model.engine()).map_err(|error| model.named(error))
     }
 
-    /// The `n` likeliest next tokens, the likeliest first.
+    /// The `n` most probable next tokens, the most probable first.
     ///
     /// # Errors
     /// As [`logits`](Session::logits).
@@ -156,32 +156,33 @@ impl Session {
         Ok(Chances::new(self.logits()?, kernels).likeliest(n, kernels))
     }
 
-    /// Number of tokens of the text, prompts included.
+    /// Number of tokens of the text, including prompts.
     pub fn position(&self) -> u64 {
         self.progress.position() + u64::from(self.pending.is_some())
     }
 
-    /// The last tokens of the text, the oldest first: all of a short one, 1,024 or as many as undo needs of a long one.
+    /// The last tokens of the text, the oldest first: all of a short one, 1,024 of a long one, or as many as undo
+    /// needs.
     pub fn last_tokens(&self) -> impl DoubleEndedIterator<Item = u32> + ExactSizeIterator {
         self.history.tokens()
     }
 
-    /// The text of the [last tokens](Session::last_tokens); none where tokens have no text.
+    /// The text of the [last tokens](Session::last_tokens); none if tokens have no text.
     pub fn last_text(&self) -> Option<String> {
         let tokens: Vec<u32> = self.last_tokens().collect();
         Some(self.model.tokenizer()?.decode(&tokens))
     }
 
-    /// How the next token is chosen.
+    /// The sampling parameters.
     pub fn sampling(&self) -> &Sampling {
         self.progress.sampler().sampling()
     }
 
-    /// Chooses otherwise from now on. The generator starts at the new seed; what counts tokens counts those that are
-    /// still known: [`last_tokens`](Session::last_tokens). Checkpoints from before are gone.
+    /// Changes the sampling parameters from now on. The generator restarts with the new seed; token counts include the
+    /// tokens that are still known: [`last_tokens`](Session::last_tokens). Earlier checkpoints are dropped.
     ///
     /// # Errors
-    /// Where a parameter is out of its range; the session is as before then.
+    /// If a parameter is out of range; then the session is unchanged.
     pub fn set_sampling(&mut self, sampling: Sampling) -> Result<(), Error> {
         let engine = self.model.engine();
         let (window, vocab_size) = (sampling.window as usize, engine.config().vocab_size);
@@ -194,8 +195,8 @@ impl Session {
         self.keep_checkpoints(every, most)
     }
 
-    /// `n` sessions that go on from here, each with a seed of its own: the one of this session's sampling, the next one,
-    /// and so on. The first gives what this session would have given at the beginning of its answer.
+    /// `n` sessions that continue from here, each with its own seed: that of this session's sampling, the next number,
+    /// and so on. The first produces what this session would have produced at the beginning of its answer.
     pub fn answers(&self, n: usize) -> Vec<Session> {
         let seed = self.sampling().seed;
         let answer = |i: u64| {
@@ -206,22 +207,22 @@ impl Session {
         (0..n as u64).map(answer).collect()
     }
 
-    /// Keeps places to go back to from now on: here, before every prompt, and then every `every` tokens, the newest `most`
-    /// of them. Each takes as much memory as the model's state. 0 keeps none.
+    /// Keeps places to return to from now on: here, before every prompt, and then every `every` tokens, the newest
+    /// `most` of them. Each takes as much memory as the model's state. 0 keeps none.
     ///
     /// # Errors
-    /// None but where [`next_token`](Session::next_token) chose what the model does not take, which it does not.
+    /// Only if [`next_token`](Session::next_token) chose a token that the model rejects, which cannot happen.
     pub fn keep_checkpoints(&mut self, every: u64, most: usize) -> Result<(), Error> {
         self.take_in_pending()?;
         self.places = Places::new(every, most);
         let span = usize::try_from(every).unwrap_or(usize::MAX).saturating_mul(most.saturating_add(1));
-        // Tokens are small beside the states; a bound for a caller who asks for no end.
+        // Tokens are small compared with the states; this bounds a caller who requests an unlimited number.
         self.history.keep(span.min(1 << 20));
         self.place(0);
         Ok(())
     }
 
-    /// Keeps this place, where the last one is `least` tokens behind.
+    /// Keeps this place, if the last one is at least `least` tokens earlier.
     fn place(&mut self, least: u64) {
         if self.pending.is_none() && self.places.is_due(self.progress.position(), least) {
             self.places.push(Place {
@@ -233,10 +234,10 @@ impl Session {
         }
     }
 
-    /// Takes the last `n` tokens back: what comes next is what came before, bit for bit.
+    /// Undoes the last `n` tokens: the session continues as it did before them, bit for bit.
     ///
     /// # Errors
-    /// Where no [checkpoint](Session::keep_checkpoints) lies so far back; the session is as before then.
+    /// If no [checkpoint](Session::keep_checkpoints) is that far back; then the session is unchanged.
     pub fn undo(&mut self, n: u64) -> Result<(), Error> {
         let Some(position) = self.position().checked_sub(n) else {
             let oldest = self.places.oldest().unwrap_or(self.position());
@@ -245,7 +246,7 @@ impl Session {
         self.undo_to(position)
     }
 
-    /// Takes back all tokens from `position` on.
+    /// Undoes all tokens from `position` on.
     ///
     /// # Errors
     /// As [`undo`](Session::undo).
@@ -284,7 +285,7 @@ impl Session {
     fn restore(&mut self, place: &Place) {
         let Place { position, state, sampler, decoder } = place;
         let back = |own: &mut bitstate_engine::State| {
-            // A place of this session is of this model.
+            // A place of this session belongs to this model.
             let _ = own.return_to(state);
         };
         self.progress.change_state(back, *position);
@@ -293,7 +294,7 @@ impl Session {
         (self.pending, self.ended) = (None, None);
     }
 
-    /// What the sampler remembers.
+    /// The sampler's memory.
     pub(crate) fn sampler_memory(&self) -> SamplerMemory {
         self.progress.sampler().memory()
     }

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// When to stop; whatever comes first. Unless told otherwise a text stops where the model ends it.
+/// Stop conditions; the first one that is met applies. By default a text stops where the model ends it.
 ///
 /// ```
 /// use bitstate::Stop;
@@ -21,38 +21,38 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Where the model ends the text.
+    /// Stops where the model ends the text.
     pub fn new() -> Self {
         Stop::default()
     }
 
-    /// After so many tokens at most.
+    /// Stops after at most this many tokens.
     pub fn max_tokens(mut self, tokens: u64) -> Self {
         self.max_tokens = Some(tokens);
         self
     }
 
-    /// At this token, which is not yielded; again for several.
+    /// Stops at this token, which is not yielded; call it again to add more.
     pub fn token(mut self, token: u32) -> Self {
         self.tokens.push(token);
         self
     }
 
-    /// Before this text, which is not yielded by [`Session::text`](crate::Session::text) even where it comes in pieces;
-    /// again for several. The first that is complete ends the text; of those complete at once, the one that begins first. An
-    /// empty one is never met.
+    /// Stops before this text, which [`Session::text`](crate::Session::text) never yields, not even in pieces; call it
+    /// again to add more. The first one to be complete ends the text; of several completed at once, the one that begins
+    /// first. An empty text never matches.
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.texts.push(text.into());
         self
     }
 
-    /// Goes on where the model ends the text.
+    /// Does not stop where the model ends the text.
     pub fn ignore_end(mut self) -> Self {
         self.ignore_end = true;
         self
     }
 
-    /// Yields the logarithm of each token's probability, and the `n` likeliest tokens in its place.
+    /// Yields the logarithm of each token's probability, and the `n` most probable tokens in its place.
     pub fn alternatives(mut self, n: usize) -> Self {
         self.alternatives = Some(n);
         self
@@ -62,15 +62,15 @@ impl Stop {
 /// Why a text ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
-    /// All tokens that were asked for have come.
+    /// All requested tokens were generated.
     Budget,
-    /// By a token that ends texts; it was chosen, and not taken in.
+    /// An end token was chosen; it was not processed.
     Token(u32),
-    /// By a text to stop at.
+    /// A stop text was generated.
     Text(String),
 }
 
-/// Text that may become a text to stop at, held back until it is known.
+/// Holds back text that may become a stop text.
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
     texts: Vec<String>,
@@ -83,7 +83,7 @@ impl Watch {
         Watch { texts, held: String::new() }
     }
 
-    /// What can be yielded once `piece` has come, and the text to stop at if it is complete.
+    /// The text that can be yielded after `piece`, and the stop text if one is complete.
     pub fn push(&mut self, piece: &str) -> (String, Option<String>) {
         self.held.push_str(piece);
         let met = self.texts.iter().filter_map(|text| Some((self.held.find(text.as_str())?, text)));
@@ -101,7 +101,7 @@ impl Watch {
         (core::mem::replace(&mut self.held, rest), None)
     }
 
-    /// What was held back, when no more comes.
+    /// The text held back, when no more follows.
     pub fn finish(&mut self) -> String {
         core::mem::take(&mut self.held)
     }

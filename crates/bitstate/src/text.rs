@@ -1,7 +1,7 @@
-//! What text is to a model file: its tokenizer, what ends a text, and whether they belong together.
+//! The tokenizer and the end tokens of a model file, and whether they belong together.
 //!
-//! A model may have a description, `FILE.json` beside `FILE`, which names its tokenizer by SHA-256. Without one, 256 tokens
-//! are bytes, and others are those of the `tokenizer.json` beside the model, where text is wanted.
+//! A model may have a description, `FILE.json` beside `FILE`, which identifies its tokenizer by SHA-256. Without one,
+//! 256 tokens are bytes, and other models use the `tokenizer.json` beside the model if text is required.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -15,12 +15,12 @@ const BYTE_TOKENS: usize = 256;
 /// Whether a model needs a tokenizer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Need {
-    /// It is taken where it is known; text is refused where it is not.
+    /// Used if it is known; otherwise text is rejected.
     #[default]
     IfKnown,
-    /// There must be one.
+    /// It is required.
     Text,
-    /// Token ids go in. Nothing follows from a `tokenizer.json` that merely lies beside the model.
+    /// Input is token ids. A `tokenizer.json` that is only found beside the model is ignored.
     Ids,
 }
 
@@ -33,29 +33,29 @@ pub struct TextOptions {
     need: Need,
 }
 
-/// A model file, as far as text is concerned.
+/// A model file, as needed for text.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// The file.
     pub path: &'a Path,
     /// V of the model.
     pub vocab_size: usize,
-    /// What lies beside the file.
+    /// The description beside the file.
     pub description: Option<&'a Description>,
 }
 
-/// What text is to a model.
+/// The text support of a model.
 #[derive(Debug)]
 pub struct Found {
     /// `None` if the model's tokens have no text.
     pub tokenizer: Option<Tokenizer>,
     /// The tokens that end a text; the first begins one.
     pub ends: Vec<u32>,
-    /// What a user may want to know, a sentence each.
+    /// Notes for the user, one sentence each.
     pub notes: Vec<String>,
 }
 
-/// Which option mends an error.
+/// The option that fixes an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fix {
     /// [`TextOptions::tokenizer`].
@@ -64,14 +64,14 @@ pub enum Fix {
     End,
 }
 
-/// Why a model and a tokenizer do not come together.
+/// Why a model and a tokenizer cannot be used together.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextError {
     /// A file cannot be read, or its content is wrong.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The tokenizer that the description names is not there.
+    /// The tokenizer that the description identifies was not found.
     #[error(
         "{} names a tokenizer.json with the SHA-256 {sha256}, which is not beside {}: give it as the tokenizer",
         Description::path(model).display(), model.display()
@@ -79,7 +79,7 @@ pub enum TextError {
     Absent {
         /// The model.
         model: PathBuf,
-        /// What the tokenizer is known by.
+        /// The digest of the tokenizer.
         sha256: String,
     },
     /// A model whose tokens are not bytes, without a tokenizer.
@@ -93,23 +93,23 @@ pub enum TextError {
         /// V of the model.
         vocab_size: usize,
     },
-    /// A name of an end that the tokenizer lacks.
+    /// A name of an end token that the tokenizer lacks.
     #[error("end {end}: {cause}")]
     End {
-        /// The name given.
+        /// The given name.
         end: String,
         /// What is wrong with it.
         cause: TokenizeError,
     },
-    /// A name of an end where there is no tokenizer that knows names.
+    /// A name of an end token without a tokenizer that knows names.
     #[error("end {end}: {cause}; without a tokenizer, give the id of a token")]
     EndId {
-        /// The name given.
+        /// The given name.
         end: String,
         /// What is wrong with it.
         cause: core::num::ParseIntError,
     },
-    /// An end that the model does not have.
+    /// An end token outside the model's vocabulary.
     #[error("the end of a text is token {end}, and {} has tokens 0 to {}; name another as the end",
         model.display(), vocab_size - 1)]
     EndRange {
@@ -120,21 +120,21 @@ pub enum TextError {
         /// V of the model.
         vocab_size: usize,
     },
-    /// Another tokenizer than the description names.
+    /// Another tokenizer than the description identifies.
     #[error(
         "{name} is not the tokenizer that {} names for {model}: its SHA-256 is {found} and not {expected}; give the right \
-         one as the tokenizer, or, if the model was trained with this one, describe it anew with `bitstate describe \
+         one as the tokenizer, or, if the model was trained with this one, describe it again with `bitstate describe \
          --model {model} --tokenizer KIND`",
         Description::path(model).display(), model = model.display()
     )]
     Other {
-        /// What the tokenizer is called.
+        /// The tokenizer's name.
         name: String,
         /// The model.
         model: PathBuf,
         /// SHA-256 of the tokenizer.
         found: String,
-        /// What the description names.
+        /// The digest in the description.
         expected: String,
     },
     /// A tokenizer with more tokens than the model.
@@ -143,26 +143,26 @@ pub enum TextError {
          was not trained with this tokenizer", model.display(), vocab_size - 1
     )]
     TooLarge {
-        /// What the tokenizer is called.
+        /// The tokenizer's name.
         name: String,
         /// Its last token.
         token: String,
-        /// The id of that.
+        /// Its id.
         id: u32,
         /// The model.
         model: PathBuf,
         /// V of the model.
         vocab_size: usize,
     },
-    /// A tokenizer that merely lies beside a model with more tokens.
+    /// A tokenizer beside a model with more tokens, not given explicitly.
     #[error(
         "{} has {vocab_size} tokens and {name} beside it only {needed}: if the model was trained with it, give it as the \
          tokenizer", model.display()
     )]
     TooSmall {
-        /// What the tokenizer is called.
+        /// The tokenizer's name.
         name: String,
-        /// Tokens that it has.
+        /// The number of its tokens.
         needed: usize,
         /// The model.
         model: PathBuf,
@@ -172,7 +172,7 @@ pub enum TextError {
 }
 
 impl TextError {
-    /// Which option mends it.
+    /// The option that fixes it.
     pub fn fix(&self) -> Option<Fix> {
         match self {
             TextError::File(_) => None,
@@ -183,8 +183,8 @@ impl TextError {
 }
 
 impl TextOptions {
-    /// What the model's description says; without one, bytes if there are 256 tokens, else the `tokenizer.json` beside
-    /// the model.
+    /// Uses the model's description; without one, bytes if there are 256 tokens, else the `tokenizer.json` beside the
+    /// model.
     pub fn new() -> Self {
         TextOptions::default()
     }
@@ -195,23 +195,23 @@ impl TextOptions {
         self
     }
 
-    /// A token that ends a text, by its name or id; again for several. Without any, the description or the files beside
-    /// the tokenizer say it.
+    /// A token that ends a text, by its name or id; call it again to add more. Without any, they come from the
+    /// description or the files beside the tokenizer.
     pub fn end(mut self, token: impl Into<String>) -> Self {
         self.ends.push(token.into());
         self
     }
 
-    /// Whether there must be a tokenizer.
+    /// Whether a tokenizer is required.
     pub fn need(mut self, need: Need) -> Self {
         self.need = need;
         self
     }
 
-    /// What text is to `model`.
+    /// Finds the text support of `model`.
     ///
     /// # Errors
-    /// Where there is no tokenizer and there must be one, or the tokenizer or an end does not belong to the model.
+    /// If there is no tokenizer although it is required, or the tokenizer or an end token does not match the model.
     pub fn find(&self, model: Subject<'_>) -> Result<Found, TextError> {
         let source = match self.source(model) {
             Err(TextError::Absent { .. } | TextError::NotBytes { .. }) if self.need != Need::Text => None,
@@ -220,7 +220,7 @@ impl TextOptions {
         self.open(model, source)
     }
 
-    /// Where the tokenizer is; none if ids have no text.
+    /// The tokenizer's location; none if ids have no text.
     fn source(&self, model: Subject<'_>) -> Result<Option<Source>, TextError> {
         let beside = model.path.with_file_name("tokenizer.json");
         let path = || model.path.to_path_buf();
@@ -239,7 +239,7 @@ impl TextOptions {
         })
     }
 
-    /// The tokenizer at `source` and the ends of a text.
+    /// Opens the tokenizer at `source` and determines the end tokens.
     fn open(&self, model: Subject<'_>, source: Option<Source>) -> Result<Found, TextError> {
         let mut notes = Vec::new();
         let mut found = source.map(|source| source.open(model, &mut notes)).transpose()?;
@@ -279,14 +279,14 @@ fn end_id(end: &str, tokenizer: Option<&Tokenizer>) -> Result<u32, TextError> {
 
 enum Source {
     Byte,
-    /// By the option.
+    /// Given as an option.
     Given(PathBuf),
     /// The tokenizer.json beside the model.
     Beside(PathBuf),
 }
 
 impl Source {
-    /// The tokenizer, which must be the model's as far as that can be known.
+    /// The tokenizer, checked against the model as far as possible.
     fn open(self, model: Subject<'_>, notes: &mut Vec<String>) -> Result<(Tokenizer, Option<PathBuf>), TextError> {
         let (tokenizer, path, beside) = match self {
             Source::Byte => (Tokenizer::byte(), None, false),
@@ -301,17 +301,17 @@ impl Source {
             let (found, expected) = (tokenizer.digest().to_string(), description.tokenizer.clone());
             return Err(TextError::Other { name, model: model.path.to_path_buf(), found, expected });
         }
-        // A description does not say that it is right: it can be changed by hand.
+        // A description can be edited by hand, so the tokenizer is checked anyway.
         notes.extend(fits(&tokenizer, &name, model, beside && model.description.is_none())?);
         Ok((tokenizer, path))
     }
 }
 
-/// Checks that a model has a token for every id of the tokenizer, and, `exactly`, no other. Returns what a user may want
-/// to know.
+/// Checks that a model has a token for every id of the tokenizer, and, if `exactly`, no others. Returns a note for the
+/// user.
 ///
 /// # Errors
-/// Where it has not.
+/// If it does not.
 pub fn fits(tokenizer: &Tokenizer, name: &str, model: Subject<'_>, exactly: bool) -> Result<Option<String>, TextError> {
     let (needed, vocab_size) = (tokenizer.vocab_size(), model.vocab_size);
     let (name, path) = (name.to_string(), model.path.to_path_buf());

@@ -1,4 +1,4 @@
-//! A session's tokens and text as they come.
+//! Iterators over a session's tokens and text.
 
 use crate::chances::{Alternative, Chances};
 use crate::error::Error;
@@ -7,20 +7,20 @@ use crate::stop::{Ended, Stop, Watch};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// A token that was chosen.
+/// A chosen token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Token {
     /// Its id.
     pub id: u32,
-    /// The text that it completes, perhaps none: a character comes with its last token.
+    /// The text that it completes; may be empty: a character is returned with its last token.
     pub piece: String,
-    /// The natural logarithm of its probability by the model's logits as they are, where it was asked for.
+    /// The natural logarithm of its probability from the model's unmodified logits, if requested.
     pub logprob: Option<f32>,
-    /// The likeliest tokens in its place, where they were asked for.
+    /// The most probable tokens in its place, if requested.
     pub alternatives: Vec<Alternative>,
 }
 
-/// Tokens as they are chosen. A text to stop at ends them with the token that completes it, which is yielded.
+/// Tokens as they are chosen. A stop text ends them with the token that completes it, which is yielded.
 pub struct Tokens<'s> {
     session: &'s mut Session,
     stop: Stop,
@@ -34,7 +34,7 @@ impl<'s> Tokens<'s> {
         Tokens { watch: Watch::new(&stop.texts), left: stop.max_tokens, session, stop }
     }
 
-    /// The next token with what can be yielded of the text, or `None` at the end.
+    /// The next token with the text that can be yielded, or `None` at the end.
     fn step(&mut self) -> Result<Option<(Token, String)>, Error> {
         if self.left == Some(0) {
             self.session.ended = Some(Ended::Budget);
@@ -83,11 +83,11 @@ impl Iterator for Tokens<'_> {
     }
 }
 
-/// Text as it is chosen, in pieces that are never empty and never half a character. What could become a text to stop at is
-/// held back until it is known.
+/// Text as it is chosen, in pieces that are never empty and never split a character. Text that may become a stop text
+/// is held back until that is known.
 pub struct Text<'s> {
     tokens: Tokens<'s>,
-    /// Whether what was held back has come out.
+    /// Whether the text held back was returned.
     done: bool,
 }
 
@@ -120,7 +120,7 @@ impl Iterator for Text<'_> {
             }
         }
         self.done = true;
-        // Of a text that was met nothing is held any more.
+        // After a stop text nothing is held back.
         Some(self.tokens.watch.finish()).filter(|held| !held.is_empty()).map(Ok)
     }
 }

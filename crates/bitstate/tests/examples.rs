@@ -1,4 +1,4 @@
-//! The examples run: each is a program that ends with an error where what it shows does not hold.
+//! The examples run: each returns an error if what it shows does not hold.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(dead_code, reason = "their `main` is called by name")]
 

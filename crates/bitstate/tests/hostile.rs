@@ -1,4 +1,4 @@
-//! Session files that are none: an error with the field and the offset, and never a panic.
+//! Invalid session files: an error with the field and the offset, and never a panic.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -16,7 +16,7 @@ static SAVED: LazyLock<Vec<u8>> = LazyLock::new(|| {
     session.to_bytes()
 });
 
-/// With a checksum that is right.
+/// Adds a valid checksum.
 fn sealed(mut body: Vec<u8>) -> Vec<u8> {
     let checksum = Digest::of(&body);
     body.extend(checksum.0.to_le_bytes());
@@ -54,12 +54,12 @@ fn what_is_wrong_is_named() {
     for (from, to, says) in [
         ("\"model\":\"", "\"model\":\"0", "another model"),
         ("\"tokenizer\":\"byte", "\"tokenizer\":\"other", "another tokenizer"),
-        ("\"position\":", "\"position\":-", "position is no number"),
-        ("\"position\":", "\"position\":500000000000000000", "position is more than any text"),
+        ("\"position\":", "\"position\":-", "position is not a valid number"),
+        ("\"position\":", "\"position\":500000000000000000", "position is larger than any text"),
         ("\"pending\":", "\"pending\":9", "pending"),
         ("\"generator\":\"", "\"generator\":\"x", "generator is not 16 hex digits"),
         ("\"min_p\":0", "\"min_p\":9", "min-p is 9"),
-        ("\"top_p\"", "\"top_q\"", "top_p here must be"),
+        ("\"top_p\"", "\"top_q\"", "top_p needs"),
         ("\"bias\":[[1,", "\"bias\":[[999,", "tokens 0 to 255"),
         ("\"window\":24", "\"window\":4294967295", "at most 65536"),
         ("\"window\":24", "\"window\":2", "recent has 9 tokens, more than the window"),
@@ -75,7 +75,7 @@ fn what_is_wrong_is_named() {
     }
     let mut longer = body();
     longer.push(0);
-    assert!(refused(&sealed(longer)).contains("the end is followed by more"));
+    assert!(refused(&sealed(longer)).contains("the end is followed by more bytes"));
 }
 
 proptest! {
@@ -92,7 +92,7 @@ proptest! {
         match MODEL.resume(&bytes) {
             Ok(mut session) => {
                 prop_assert!(same || seal);
-                // Whatever was resumed runs, or says why not.
+                // A resumed session runs, or returns an error.
                 let _ = session.next_token();
                 let _ = session.next_token();
             }

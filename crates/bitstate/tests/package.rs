@@ -1,10 +1,10 @@
-//! What is published can be packaged: this crate and every one below it, without a network.
+//! Published crates can be packaged: this crate and all its workspace dependencies, without a network.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::Path;
 use std::process::Command;
 
-/// From the roots up.
+/// In dependency order.
 const PUBLISHED: [&str; 9] = [
     "bitstate-files",
     "bitstate-model",
@@ -20,7 +20,7 @@ const PUBLISHED: [&str; 9] = [
 #[test]
 fn every_published_crate_packages_with_its_licences() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    // Where this runs from a package, there is no workspace around it.
+    // If this runs from a package, there is no workspace around it.
     assert!(root.join("Cargo.lock").exists(), "run this in the repository");
     let target = tempfile::tempdir().unwrap();
     let cargo = |flags: &[&str]| {

@@ -1,4 +1,4 @@
-//! A session that is saved anywhere goes on anywhere, bit for bit.
+//! A saved session continues anywhere, bit for bit.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -8,7 +8,7 @@ use support::{everywhere, run, samplings, small, trained};
 
 const TOKENS: usize = 70;
 
-/// Stopped at every k, resumed on every variant, in turn from every other, for `after` tokens.
+/// Stops after every k, resumes on every variant, from each of the others in turn, for `after` tokens.
 fn stop_everywhere(name: &str, after: usize) {
     let models = everywhere(name);
     for (sampling, number) in samplings().into_iter().zip(0..) {
@@ -22,7 +22,7 @@ fn stop_everywhere(name: &str, after: usize) {
             let mut session = start(&models[k % models.len()]);
             assert_eq!(run(&mut session, k), whole[..k], "{sampling:?}");
             let saved = session.to_bytes();
-            // Every variant with all samplers at work, another one each time with the others: slow ones are among them.
+            // Every variant with all samplers enabled, and one changing variant with the others, because some are slow.
             let one = [(k + number) % models.len()];
             let all: Vec<usize> = (0..models.len()).collect();
             for &i in if number == 2 { &all[..] } else { &one } {
@@ -38,17 +38,17 @@ fn stop_everywhere(name: &str, after: usize) {
 }
 
 #[test]
-fn bytes_stop_at_every_k_and_go_on_by_every_variant() {
+fn bytes_stop_at_every_k_and_continue_on_every_variant() {
     stop_everywhere("stories-byte", TOKENS);
 }
 
 #[test]
-fn words_stop_at_every_k_and_go_on_by_every_variant() {
-    // A token of it takes the slowest variant milliseconds; the saved bytes are compared as well.
+fn words_stop_at_every_k_and_continue_on_every_variant() {
+    // Its tokens take the slowest variant milliseconds each; the saved bytes are compared as well.
     stop_everywhere("stories-bpe4k", 6);
 }
 
-/// The text goes on in the middle of a character: of a euro sign the first byte, then the others.
+/// The text continues in the middle of a character: the first byte of a euro sign, then the others.
 #[test]
 fn half_a_character_waits() {
     let model = trained("stories-byte");

@@ -1,4 +1,4 @@
-//! Text as it comes: whole characters, stops that span pieces, ends, probabilities.
+//! Generated text: whole characters, stop texts across pieces, ends, probabilities.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -29,7 +29,7 @@ fn a_text_to_stop_at_is_never_seen_however_it_comes() {
     for name in ["stories-byte", "stories-bpe4k"] {
         let model = trained(name);
         let whole = all(once(&model, 3).text(Stop::new().ignore_end().max_tokens(150)));
-        // Every stretch of the text, whatever pieces it came in.
+        // Every substring of the text, in any pieces.
         let places: Vec<usize> = whole.char_indices().map(|(at, _)| at).collect();
         for (at, until) in places.iter().zip(&places[5..]).step_by(7) {
             let stop = &whole[*at..*until];
@@ -85,7 +85,7 @@ fn a_token_that_ends_the_text_is_not_part_of_it() {
         session.position() - position
     );
     assert!(matches!(session.ended(), Some(Ended::Token(_))));
-    // What the model ends a text with.
+    // The token with which the model ends a text.
     let mut session = model.session(Sampling::greedy().bias(0, 1e6)).unwrap();
     session.feed_text("").unwrap();
     assert_eq!(all(session.text(Stop::new())), "");
@@ -109,10 +109,10 @@ fn what_cannot_be_is_said_with_the_fix() {
     let missing = Variant::ALL
         .into_iter()
         .find_map(|variant| Model::builder().variant(variant).open(support::path("stories-byte")).err());
-    assert!(of(missing.unwrap()).contains("where no variant is named"));
+    assert!(of(missing.unwrap()).contains("without a named variant"));
 }
 
-/// However long the text, a session takes no more memory than its last tokens and checkpoints.
+/// A session's memory is its last tokens and checkpoints, for any length of text.
 #[test]
 fn a_long_text_and_a_long_prompt_are_taken() {
     let model = trained("stories-byte");

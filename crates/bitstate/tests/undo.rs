@@ -1,4 +1,4 @@
-//! Going back gives what came before, bit for bit; forks do not disturb each other.
+//! Undo reproduces the original tokens, bit for bit; forks are independent.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -30,7 +30,7 @@ fn every_token_comes_again() {
     }
 }
 
-/// The text that comes out too, though a token is half a word or half a character.
+/// The output text is reproduced too, even if a token is half a word or half a character.
 #[test]
 fn the_text_comes_again() {
     let model = trained("stories-bpe4k");
@@ -59,7 +59,7 @@ fn a_turn_is_taken_back_and_other_tokens_may_follow() {
     let mut other = fork.clone();
     other.feed_text(" The cat").unwrap();
     assert_eq!(run(&mut session, 20), run(&mut other, 20));
-    // Neither has disturbed the first.
+    // Neither has affected the first.
     assert_eq!(fork.position(), before);
 }
 
@@ -75,7 +75,7 @@ fn only_the_newest_places_are_kept() {
     assert!(session.undo(u64::MAX).is_err());
     assert_eq!(session.to_bytes(), bytes, "a refused undo changes nothing");
     session.undo_to(oldest).unwrap();
-    // Without checkpoints nothing goes back.
+    // Without checkpoints nothing can be undone.
     let mut plain = model.session(Sampling::greedy()).unwrap();
     plain.feed_text("A").unwrap();
     plain.next_token().unwrap();

@@ -1,8 +1,8 @@
-//! Tokens a second of the default model: one stream, many streams together, and prefill.
+//! Tokens per second of the default model: a single stream, many streams together, and prefill.
 //!
-//! `cargo bench -p bitstate-engine` prints tokens a second (`elem/s`) for every variant, the total of all streams.
-//! In `decode` every token's full logits are computed, where it says greedy the largest alone; in `prefill` the logits of
-//! the last token. Compare within one run only: the machine drifts.
+//! `cargo bench -p bitstate-engine` prints tokens per second (`elem/s`) for every variant, as the total of all streams.
+//! `decode` computes every token's full logits, its greedy form only the largest; `prefill` computes the logits of the
+//! last token. Only compare numbers of one run: the machine's speed drifts.
 #![allow(clippy::unwrap_used, reason = "a bench may panic")]
 
 use bitstate_engine::{Engine, TopLogit};
@@ -17,7 +17,7 @@ const STREAMS: [usize; 6] = [1, 2, 4, 8, 16, 32];
 /// Tokens of a prompt.
 const PROMPT: usize = 512;
 
-/// `n` tokens that depend on nothing but the vocabulary's size.
+/// `n` tokens that only depend on the vocabulary size.
 fn tokens(vocab_size: usize, n: usize) -> Vec<u32> {
     (0..n as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 8) % vocab_size as u32).collect()
 }

@@ -1,14 +1,14 @@
-//! How many rows the bounds of the two-stage head leave to be computed, over a greedy text of a model, or of the default
-//! one with random weights:
+//! The number of rows that the bounds of the two-stage head leave to be computed, over a greedy text of a model, or of
+//! the default one with random weights:
 //!
 //! `cargo run --release -p bitstate-engine --example winners [MODEL.bits]`
-#![allow(clippy::unwrap_used, reason = "an example: a model that is wrong ends it")]
+#![allow(clippy::unwrap_used, reason = "an example may panic on a wrong model")]
 
 use bitstate_engine::{Engine, HeadPath, TopLogit};
 use bitstate_kernels::Variant;
 use bitstate_model::{Model, Preset, Version, synthetic};
 
-/// The prompt of the golden case `default/16-tokens`, and how far the text goes.
+/// The prompt of the golden case `default/16-tokens`, and the length of the text.
 const PROMPT: [u32; 16] =
     [1, 20411, 8370, 24306, 11748, 26056, 22624, 30882, 27574, 24244, 21365, 30222, 17368, 950, 27536, 15257];
 const TOKENS: usize = 512;

@@ -1,18 +1,18 @@
-//! Room for what a batch of rows comes to, step by step.
+//! Work buffers for a batch of rows, step by step.
 
 use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows};
 use bitstate_model::{AlignedFloats, Config};
 
-/// The activations of a batch. They live in a state so that a token allocates nothing and an engine can serve many
-/// sessions, but they are no part of what a session remembers. Of what is marked `rows` there is one for each row of
-/// the batch.
+/// The activations of a batch. They are kept in a state, so that a token allocates nothing and an engine can serve many
+/// sessions, but they are not part of what a session remembers. Fields described as `rows` have one for each row of the
+/// batch.
 #[derive(Clone)]
 pub(crate) struct Activations {
     /// The residual stream, rows of D.
     pub x: AlignedFloats,
-    /// The outputs of the matrices, rows of D; of k rows of F.
+    /// The outputs of the matrices, rows of D; `k` has rows of F.
     pub r: AlignedFloats,
     pub k: AlignedFloats,
     pub v: AlignedFloats,
@@ -22,26 +22,26 @@ pub(crate) struct Activations {
     pub inputs: Inputs,
     /// The normed input of a mix, D.
     pub z: AlignedFloats,
-    /// The head's 15-bit inputs, rows of D, and what one unit of each row is worth.
+    /// The head's 15-bit inputs, rows of D, and the scale of each row.
     pub head: Vec<i16>,
     pub head_scales: Vec<f32>,
 }
 
-/// The inputs of the matrices, for each matrix that reads the same rows as others one of its own.
+/// The inputs of the matrices; each of several matrices that read the same rows has its own.
 #[derive(Clone)]
 pub(crate) struct Inputs {
     pub r: QuantisedRows,
-    /// As wide as F, and so the input of what reads k.
+    /// As wide as F, so also the input of the matrices that read k.
     pub k: QuantisedRows,
     pub v: QuantisedRows,
     pub g: QuantisedRows,
-    /// Working room for the inputs of a mix, four of D, or for one of F; in whole vectors.
+    /// Work buffer for the inputs of a mix, four of D, or for one of F; in whole vectors.
     pub room: AlignedFloats,
     pub scratch: MatmulScratch,
 }
 
 impl Inputs {
-    /// Empties those of the mixes, for rows of `len` values.
+    /// Empties the inputs of the mixes, for rows of `len` values.
     pub fn clear(&mut self, len: usize) {
         for input in [&mut self.r, &mut self.k, &mut self.v, &mut self.g] {
             input.clear(len);

@@ -1,6 +1,6 @@
-//! What is large in a token is divided among the threads that the engine is given.
+//! Distribution of a token's large operations over the threads given to the engine.
 //!
-//! A row's result does not depend on the others, so the bits are the same however the rows are divided.
+//! The result of a row does not depend on the others, so the bits do not depend on how the rows are divided.
 
 use crate::engine::Engine;
 use crate::weights::{BitLinear, Embedding};
@@ -9,35 +9,35 @@ use crate::workers::Workers;
 use bitstate_kernels::Kernels;
 use bitstate_kernels::{HeadPath, Int8Head, MatmulScratch, QuantisedRows, TernaryMatrix, TopLogit};
 
-/// Bytes of a head from which on it is divided. Two threads gain a fifth at half of this, and nothing at a quarter (the
-/// head of `byte` is an eighth).
+/// Size of a head in bytes from which it is divided. At half of this two threads save a fifth, at a quarter nothing
+/// (the head of `byte` is an eighth).
 const HEAD_BYTES: usize = 256 << 10;
-/// Bytes of a ternary matrix from which on it is divided: those of `large`, which come out of the main memory. With half
-/// of this `default` would gain nothing, with a quarter it would lose a tenth.
+/// Size of a ternary matrix in bytes from which it is divided: those of `large`, which are read from main memory. With
+/// half of this `default` would gain nothing, with a quarter it would lose a tenth.
 const TERNARY_BYTES: usize = 64 << 10;
-/// Chunks that a matrix is divided in: enough that a thread that starts late or is slow takes fewer, and no thread waits long for
-/// the last one; few enough that beginning one, around 0.2 µs, does not show.
+/// Number of chunks of a matrix: enough that a thread that starts late or is slow takes fewer, and no thread waits long
+/// for the last one; few enough that the overhead of starting one, around 0.2 µs, is negligible.
 const CHUNKS: usize = 16;
-/// The least that is a chunk, for the same reason: about a microsecond's work.
+/// Minimum chunk size, for the same reason: about a microsecond of work.
 const HEAD_CHUNK: usize = 64 << 10;
 const TERNARY_CHUNK: usize = 16 << 10;
-/// A chunk has a multiple of as many rows as any kernel takes at once.
+/// The rows of a chunk are a multiple of this, so that every kernel gets whole groups.
 const CHUNK_ROWS: usize = if Int8Head::SPLIT > TernaryMatrix::SPLIT { Int8Head::SPLIT } else { TernaryMatrix::SPLIT };
 const _: () = assert!(CHUNK_ROWS.is_multiple_of(Int8Head::SPLIT) && CHUNK_ROWS.is_multiple_of(TernaryMatrix::SPLIT));
 
-/// Rows in a chunk of a matrix of `rows` rows of `row_bytes` bytes, where a chunk has at least `least` bytes.
+/// Rows per chunk of a matrix with `rows` rows of `row_bytes` bytes; a chunk has at least `least` bytes.
 fn chunk_rows(rows: usize, row_bytes: usize, least: usize) -> usize {
     rows.div_ceil(CHUNKS).max(least / row_bytes).next_multiple_of(CHUNK_ROWS)
 }
 
 impl<'m> Engine<'m> {
-    /// Divides among `workers`, from now on, what is large enough to gain by it; the logits keep their bits. With
-    /// `None`, as at first, the caller does all the work.
+    /// From now on, divides operations that are large enough to gain from it among `workers`; the logits keep their
+    /// bits. With `None`, the initial value, the caller does all the work.
     pub fn set_workers(&mut self, workers: Option<&'m dyn Workers>) {
         self.workers = workers;
     }
 
-    /// Whether anything of this model is large enough to be divided; if not, workers would have nothing to do.
+    /// Whether any operation of this model is large enough to be divided; if not, workers would have nothing to do.
     pub fn is_divisible(&self) -> bool {
         let value_bytes = match self.embedding {
             Embedding::F32(_) => 4,
@@ -49,7 +49,7 @@ impl<'m> Engine<'m> {
         head >= HEAD_BYTES || ternary.is_some_and(|bytes| bytes >= TERNARY_BYTES)
     }
 
-    /// `y = (W · input) · scale`, for every row of `input`; divided where there is one, as in decoding.
+    /// `y = (W · input) · scale`, for every row of `input`; divided if there is one row, as in decoding.
     pub(crate) fn apply(
         &self,
         linear: &BitLinear<'_>,
@@ -92,8 +92,8 @@ impl<'m> Engine<'m> {
         head.top_by(&|room, task| self.by_rows(head.row_bytes(), room, task), q, scale, top, room)
     }
 
-    /// Calls `task(first, logits)` for ranges of rows that together are all of `logits`, `first` being the first row
-    /// of the range; a row's weights are `row_bytes`.
+    /// Calls `task(first, logits)` for ranges of rows that together cover `logits`; `first` is the first row of the
+    /// range, and a row's weights take `row_bytes`.
     fn by_rows(&self, row_bytes: usize, logits: &mut [f32], task: &(dyn Fn(usize, &mut [f32]) + Sync)) {
         match self.workers {
             Some(workers) if logits.len() * row_bytes >= HEAD_BYTES => {

@@ -1,4 +1,4 @@
-//! The engine: a model made ready for one kernel variant.
+//! The engine: a model prepared for one kernel variant.
 
 use crate::digest::digest;
 use crate::error::{EngineError, ForwardError, RestoreError};
@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 use bitstate_kernels::{HeadPath, Kernels, MAX_N_EMBD, NotFinite, TopLogit, Variant};
 use bitstate_model::{Config, Model};
 
-/// A model made ready for one kernel variant. It borrows the embedding, and where the layout is the file's own the
-/// matrices too, from the bytes of the file. It does not change in use: many states can share one engine.
+/// A model prepared for one kernel variant. It borrows the embedding from the bytes of the file, and the matrices too
+/// if the variant uses the file's layout. It is immutable in use: many states can share one engine.
 pub struct Engine<'m> {
     pub(crate) config: Config,
     pub(crate) kernels: Kernels,
@@ -26,7 +26,7 @@ impl<'m> Engine<'m> {
     /// Lays out `model` for `variant`.
     ///
     /// # Errors
-    /// Where this machine cannot run the variant, or the engine the model.
+    /// If this machine cannot run the variant, or the engine the model.
     pub fn new(model: &Model<'m>, variant: Variant) -> Result<Self, EngineError> {
         let kernels = Kernels::new(variant)?;
         let config = model.config;
@@ -44,9 +44,10 @@ impl<'m> Engine<'m> {
         })
     }
 
-    /// Lays out an INT8 embedding once more, V × D bytes, so that [`forward_many`](Engine::forward_many) passes over it
-    /// once for many sessions instead of once for each, and [`top_logits_many`](Engine::top_logits_many) finds what four
-    /// and more are after faster than by half of the bytes, as long as there are no workers. The logits keep their bits.
+    /// Makes a second copy of an INT8 embedding, V × D bytes, so that [`forward_many`](Engine::forward_many) passes
+    /// over it once for many sessions instead of once for each, and [`top_logits_many`](Engine::top_logits_many) of
+    /// four and more sessions is faster than with half of the bytes, unless workers are set. The logits keep their
+    /// bits.
     pub fn lay_out_for_many(&mut self) {
         if let Embedding::Int8(head) = &mut self.embedding {
             head.lay_out_for_many();
@@ -58,12 +59,12 @@ impl<'m> Engine<'m> {
         &self.config
     }
 
-    /// The kernel variant that runs.
+    /// The kernel variant in use.
     pub fn variant(&self) -> Variant {
         self.kernels.variant()
     }
 
-    /// The kernels it runs on.
+    /// The kernels in use.
     pub fn kernels(&self) -> Kernels {
         self.kernels
     }
@@ -73,22 +74,22 @@ impl<'m> Engine<'m> {
         self.digest
     }
 
-    /// The state of a session that has seen nothing yet.
+    /// The state of a new session.
     pub fn new_state(&self) -> State {
         State::new(&self.config, self.kernels, self.digest)
     }
 
-    /// Takes `state` through `tokens`, one after the other, without asking for logits: many tokens at once are bit for
-    /// bit the tokens one by one, but read the weights once for several of them.
+    /// Advances `state` by `tokens` without computing logits. The result for many tokens is bit for bit that of the
+    /// tokens one by one, but the weights are read once for several of them.
     ///
     /// # Errors
-    /// Where there is no token, any of them is not the model's, or `state` is not made for this engine; nothing has
-    /// changed then.
+    /// If there is no token, any of them is not the model's, or `state` does not belong to this engine; then nothing
+    /// has changed.
     pub fn advance(&self, tokens: &[u32], state: &mut State) -> Result<(), ForwardError> {
         self.advance_observed(tokens, state, &mut ())
     }
 
-    /// [`advance`](Engine::advance), with every step's output shown to `observer`.
+    /// [`advance`](Engine::advance), reporting every step's output to `observer`.
     ///
     /// # Errors
     /// As `advance`.
@@ -109,16 +110,16 @@ impl<'m> Engine<'m> {
         Ok(())
     }
 
-    /// Writes the logits of the token after the last that `state` has seen: V values.
+    /// Computes the logits of the token after the last one in `state`: V values.
     ///
     /// # Errors
-    /// Where `state` has seen nothing, or it or `logits` are not made for this model; nothing has changed then. Where a
-    /// logit is NaN or infinite: `logits` holds it.
+    /// If `state` has had no token, or it or `logits` does not belong to this model; then nothing has changed. If a
+    /// logit is NaN or infinite: `logits` contains it.
     pub fn logits(&self, state: &mut State, logits: &mut [f32]) -> Result<(), ForwardError> {
         self.logits_observed(state, logits, &mut ())
     }
 
-    /// [`logits`](Engine::logits), with every step's output shown to `observer`.
+    /// [`logits`](Engine::logits), reporting every step's output to `observer`.
     ///
     /// # Errors
     /// As `logits`.
@@ -133,14 +134,13 @@ impl<'m> Engine<'m> {
         Ok(self.head(state, logits, observer)?)
     }
 
-    /// Writes the `top.len()` largest of the logits that [`logits`](Engine::logits) gives, with their tokens: the
-    /// largest first, equal ones by token, a NaN below every number. Returns how they were found: with a large INT8 head
-    /// half of its bytes is most of what is read. `room` is V values of working room; what it holds afterwards stands
-    /// for nothing.
+    /// Computes the `top.len()` largest of the [`logits`](Engine::logits), with their tokens: the largest first, equal
+    /// ones by token, a NaN below every number. Returns how they were found: with a large INT8 head, little more than
+    /// half of its bytes is read. `room` is a work buffer of V values with unspecified contents afterwards.
     ///
     /// # Errors
-    /// Where `state` has seen nothing, more logits are asked for than there are, `state` or `room` are not made for this
-    /// model, or any logit, among the largest or not, is NaN or infinite; `top` has not changed then.
+    /// If `state` has had no token, more logits are requested than there are, `state` or `room` does not belong to this
+    /// model, or any logit, among the largest or not, is NaN or infinite; then `top` has not changed.
     pub fn top_logits(
         &self,
         state: &mut State,
@@ -150,7 +150,7 @@ impl<'m> Engine<'m> {
         self.top_logits_observed(state, top, room, &mut ())
     }
 
-    /// [`top_logits`](Engine::top_logits), with its parts told to `observer`.
+    /// [`top_logits`](Engine::top_logits), reporting its parts to `observer`.
     ///
     /// # Errors
     /// As `top_logits`.
@@ -169,17 +169,17 @@ impl<'m> Engine<'m> {
         Ok(self.top_head(state, top, room, observer)?)
     }
 
-    /// Takes `state` one token further and writes the logits of the next token, V values:
-    /// [`advance`](Engine::advance), then [`logits`](Engine::logits).
+    /// Advances `state` by one token and computes the logits of the next token, V values: [`advance`](Engine::advance),
+    /// then [`logits`](Engine::logits).
     ///
     /// # Errors
-    /// Where the token is not the model's, or `state` or `logits` are not made for it; nothing has changed then. Where a
-    /// logit is NaN or infinite: the token has been taken in, `logits` holds it.
+    /// If the token is not the model's, or `state` or `logits` does not belong to it; then nothing has changed. If a
+    /// logit is NaN or infinite: `state` has advanced, and `logits` contains it.
     pub fn forward(&self, token: u32, state: &mut State, logits: &mut [f32]) -> Result<(), ForwardError> {
         self.forward_observed(token, state, logits, &mut ())
     }
 
-    /// [`forward`](Engine::forward), with every step's output shown to `observer`.
+    /// [`forward`](Engine::forward), reporting every step's output to `observer`.
     ///
     /// # Errors
     /// As `forward`.
@@ -197,24 +197,24 @@ impl<'m> Engine<'m> {
         Ok(self.head(state, logits, observer)?)
     }
 
-    /// Takes `state` through a prompt and writes the logits after its last token, V values:
+    /// Advances `state` by a prompt and computes the logits after its last token, V values:
     /// [`advance`](Engine::advance), then [`logits`](Engine::logits).
     ///
     /// # Errors
-    /// Where the prompt is empty, any of its tokens is not the model's, or `state` or `logits` are not made for it;
-    /// nothing has changed then. Where a logit is NaN or infinite: the prompt has been taken in.
+    /// If the prompt is empty, any of its tokens is not the model's, or `state` or `logits` does not belong to it; then
+    /// nothing has changed. If a logit is NaN or infinite: `state` has advanced.
     pub fn prefill(&self, prompt: &[u32], state: &mut State, logits: &mut [f32]) -> Result<(), ForwardError> {
         self.check_logits(logits)?;
         self.advance(prompt, state)?;
         Ok(self.head(state, logits, &mut ())?)
     }
 
-    /// Takes each of many sessions one token further, `tokens[i]` in `states[i]`. One pass over the weights serves many
-    /// of them; bit for bit what each alone gives.
+    /// Advances each of many sessions by one token, `tokens[i]` in `states[i]`. One pass over the weights serves
+    /// several of them; the result is bit for bit that of each alone.
     ///
     /// # Errors
-    /// Where there are not as many tokens as states, or any token or state is not made for this model; nothing has
-    /// changed then.
+    /// If the numbers of tokens and states differ, or any token or state does not belong to this model; then nothing
+    /// has changed.
     pub fn advance_many(&self, tokens: &[u32], states: &mut [State]) -> Result<(), ForwardError> {
         if tokens.len() != states.len() {
             return Err(ForwardError::Sessions { tokens: tokens.len(), states: states.len() });
@@ -240,8 +240,8 @@ impl<'m> Engine<'m> {
     /// values of `logits`.
     ///
     /// # Errors
-    /// As `advance_many`, and where `logits` does not have V values for each session. Where a logit is NaN or infinite:
-    /// the error names the first session that has one, and all tokens have been taken in.
+    /// As `advance_many`, and if `logits` does not have V values for each session. If a logit is NaN or infinite: the
+    /// error names the first such session, and all sessions have advanced.
     pub fn forward_many(&self, tokens: &[u32], states: &mut [State], logits: &mut [f32]) -> Result<(), ForwardError> {
         let vocab_size = self.config.vocab_size;
         if logits.len() != states.len() * vocab_size {
@@ -256,14 +256,14 @@ impl<'m> Engine<'m> {
         Ok(())
     }
 
-    /// The largest logits of each session, as [`top_logits`](Engine::top_logits) gives them of each alone, the same number
-    /// of each: those of `states[i]` in the `i`-th part of `top`. `room` is V values of working room; what it holds
-    /// afterwards stands for nothing.
+    /// The largest logits of each session, the same number for each, as [`top_logits`](Engine::top_logits) returns for
+    /// each alone: those of `states[i]` in the `i`-th part of `top`. `room` is a work buffer of V values with
+    /// unspecified contents afterwards.
     ///
     /// # Errors
-    /// Where any state has seen nothing, more logits are asked for than there are, `top` cannot be divided among the
-    /// states, or any state or `room` is not made for this model; nothing has changed then. Where any logit of a session is
-    /// NaN or infinite: the error names the first such session.
+    /// If any state has had no token, more logits are requested than there are, `top` cannot be divided evenly among
+    /// the states, or any state or `room` does not belong to this model; then nothing has changed. If any logit of a
+    /// session is NaN or infinite: the error names the first such session.
     pub fn top_logits_many(
         &self,
         states: &mut [State],
@@ -288,17 +288,17 @@ impl<'m> Engine<'m> {
         Ok(())
     }
 
-    /// Reads back what [`State::to_bytes`] wrote, for this model and any variant.
+    /// Restores the output of [`State::to_bytes`], for this model and any variant.
     ///
     /// # Errors
-    /// Says what is wrong with the bytes.
+    /// Describes what is wrong with the bytes.
     pub fn restore_state(&self, bytes: &[u8]) -> Result<State, RestoreError> {
         let mut state = self.new_state();
         state.read(bytes)?;
         Ok(state)
     }
 
-    /// [`advance`](Engine::advance) with at least one token and everything checked.
+    /// [`advance`](Engine::advance) with at least one token, after all checks.
     fn advance_checked(&self, tokens: &[u32], state: &mut State, observer: &mut impl Observer) {
         let mut last = 0;
         for tokens in tokens.chunks(self.kernels.batch_rows()) {
@@ -328,7 +328,7 @@ impl<'m> Engine<'m> {
     }
 }
 
-/// The error of a batch whose first session is the call's `first`.
+/// Converts the error of a batch whose first session is number `first` of the call.
 fn not_finite(first: usize) -> impl Fn((usize, NotFinite)) -> ForwardError {
     move |(i, NotFinite { token })| ForwardError::NotFiniteMany { session: first + i, token }
 }

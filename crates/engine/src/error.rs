@@ -1,11 +1,11 @@
-//! What can go wrong, by call.
+//! Errors, by call.
 
 use bitstate_kernels::{MAX_N_EMBD, NotFinite, Unavailable};
 
 /// A model that this engine cannot run here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
-    /// The variant asked for needs what this machine lacks.
+    /// The requested variant needs something that this machine lacks.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
     /// An INT8 head whose exact sums would not fit 32 bits.
@@ -16,52 +16,52 @@ pub enum EngineError {
     },
 }
 
-/// A call that the engine refuses. The state is as it was before, except with the two variants for logits that are not
-/// finite: then the tokens of the call have been taken in.
+/// A rejected call. The state is unchanged, except for the two variants for logits that are not finite: then it has
+/// advanced by the tokens of the call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ForwardError {
-    /// A token that the model does not have.
+    /// A token outside the model's vocabulary.
     #[error("token {token} is out of range: the model has tokens 0 to {}", vocab_size - 1)]
     Token {
-        /// The token given.
+        /// The given token.
         token: u32,
         /// V of the model.
         vocab_size: usize,
     },
-    /// A prompt of no tokens leaves nothing to predict from.
+    /// An empty prompt: there is nothing to predict from.
     #[error("the prompt is empty: give at least one token")]
     EmptyPrompt,
-    /// Logits of a state that has nothing to predict from: the saved form holds what a session remembers, not what its
-    /// last token came to.
-    #[error("the state has seen no token since it was made, reset or restored: take it through at least one first")]
+    /// Logits of a state without a last token: the saved form contains what a session remembers, not the result of its
+    /// last token.
+    #[error("the state has had no token since it was created, reset or restored: advance it by at least one first")]
     NothingSeen,
-    /// More of the largest logits than there are.
-    #[error("the {asked} largest logits were asked for, the model has {vocab_size} tokens")]
+    /// More of the largest logits were requested than there are.
+    #[error("the {asked} largest logits were requested, the model has {vocab_size} tokens")]
     Top {
-        /// Number asked for.
+        /// Number requested.
         asked: usize,
         /// V of the model.
         vocab_size: usize,
     },
-    /// The room for the largest logits of many sessions is no multiple of the sessions, or more than there are.
-    #[error("{asked} largest logits are not the same number, {vocab_size} at most, for each of {sessions} sessions")]
+    /// The slice for the largest logits of many sessions cannot be divided evenly, or its parts exceed the vocabulary.
+    #[error("{asked} largest logits cannot be divided evenly among {sessions} sessions, at most {vocab_size} each")]
     TopMany {
-        /// Number asked for, of all sessions together.
+        /// Number requested, for all sessions together.
         asked: usize,
         /// Number of sessions.
         sessions: usize,
         /// V of the model.
         vocab_size: usize,
     },
-    /// The logits do not have room for one value a token of the vocabulary, for each session.
-    #[error("the logits have room for {found} values, this call gives {expected}")]
+    /// The slice for logits does not have one value per token of the vocabulary and session.
+    #[error("the slice for logits has {found} values, this call writes {expected}")]
     Logits {
-        /// Length of the slice given.
+        /// Length of the given slice.
         found: usize,
         /// V of the model, times the number of sessions.
         expected: usize,
     },
-    /// Not one token for each session.
+    /// The numbers of tokens and sessions differ.
     #[error("{tokens} tokens for {states} sessions: give one token to each")]
     Sessions {
         /// Number of tokens given.
@@ -75,7 +75,7 @@ pub enum ForwardError {
     /// A logit of one of many sessions is NaN or infinite.
     #[error("session {session}: {}", NotFinite { token: *token })]
     NotFiniteMany {
-        /// Place of the session in the call.
+        /// Index of the session in the call.
         session: usize,
         /// The lowest token with such a logit.
         token: u32,
@@ -91,13 +91,13 @@ pub enum ForwardError {
 /// Bytes that are not a state of this model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
-    /// The bytes do not start as a saved state does.
+    /// The bytes do not start like a saved state.
     #[error("these bytes are not a saved state: they do not start with `BSST`")]
     Magic,
     /// A saved state of another version.
     #[error("the saved state has version {found}, this engine reads version {}", crate::state::VERSION)]
     Version {
-        /// The version found.
+        /// The version in the bytes.
         found: u32,
     },
     /// A state of another model.
@@ -111,20 +111,20 @@ pub enum RestoreError {
     /// Too few or too many bytes.
     #[error("the saved state has {found} bytes, this model's states have {expected}")]
     Length {
-        /// Number of bytes given.
+        /// Number of given bytes.
         found: usize,
-        /// Number of bytes a state of this model has.
+        /// Number of bytes of this model's states.
         expected: usize,
     },
-    /// Too few or too many values of what the last token came to.
+    /// Too few or too many values of the residual.
     #[error("the residual has {found} values, this model's have {expected}")]
     Residual {
-        /// Number of values given.
+        /// Number of given values.
         found: usize,
         /// D of the model.
         expected: usize,
     },
-    /// Bytes that changed since they were saved.
-    #[error("the saved state is damaged: its digest does not agree with its contents")]
+    /// The bytes have changed since they were saved.
+    #[error("the saved state is damaged: its digest does not match its contents")]
     Damaged,
 }

@@ -1,8 +1,8 @@
-//! The forward pass, each line a step of the definition, for as many rows at once as there is room for.
+//! The forward pass, each line a step of the definition, for as many rows at once as a batch has.
 //!
-//! A row is one token of one session. In a prefill all rows belong to one session and follow each other; decoding many
-//! sessions together, each row has its own. The projections see all rows at once, the recurrence takes them in order;
-//! a row's bits do not depend on the others'.
+//! A row is one token of one session. In a prefill all rows are consecutive tokens of one session; in decoding many
+//! sessions together, each row has its own. The projections process all rows at once, the recurrence processes them in
+//! order; a row's bits do not depend on the others.
 
 use crate::activations::{Activations, Inputs};
 use crate::engine::Engine;
@@ -13,7 +13,7 @@ use crate::weights::Embedding;
 use bitstate_kernels::{GatedInput, HeadPath, Int8Head, NotFinite, TopLogit, WhyFull, WkvInput};
 
 impl Engine<'_> {
-    /// One token for each row through all layers; leaves their residual streams in `a`.
+    /// Passes one token per row through all layers; leaves their residual streams in `a`.
     pub(crate) fn layers_forward(
         &self,
         tokens: &[u32],
@@ -68,7 +68,7 @@ impl Engine<'_> {
         observer.step(l, Step::TimeMixV, v);
         observer.step(l, Step::TimeMixG, g);
 
-        // The input of `r` is used up, and that of `o` takes its place.
+        // The input of `r` is no longer needed; that of `o` takes its place.
         inputs.r.clear(d);
         for row in 0..n {
             observer.part(Part::Wkv);
@@ -120,7 +120,7 @@ impl Engine<'_> {
         for k in k.chunks_exact(f) {
             kernels.relu_squared_input(k, cm.v.norm.input(), &mut inputs.room, &mut inputs.k);
         }
-        // Between the norm and what waits for it, so that it has something to do meanwhile.
+        // Between the norm and its consumer, to overlap with the latency of the norm.
         observer.part(Part::Ternary);
         self.apply(&cm.r, &inputs.r, &mut inputs.scratch, r);
         observer.step(l, Step::ChannelMixR, r);
@@ -130,7 +130,7 @@ impl Engine<'_> {
         kernels.sigmoid_gate_add(x, r, v);
     }
 
-    /// `logits = E · layer_norm(x; ln_f)` of the last token that `state` has seen, all of them finite.
+    /// `logits = E · layer_norm(x; ln_f)` of the last token in `state`; an error unless all are finite.
     pub(crate) fn head(
         &self,
         state: &mut State,
@@ -158,11 +158,11 @@ impl Engine<'_> {
         finite
     }
 
-    /// The logits of each of `states`, no more than a batch of them, in the same order: an INT8 embedding is passed over
-    /// once for all where it is laid out for that. An error has the place of its session.
+    /// The logits of each of `states`, at most one batch, in the same order: one pass over an INT8 embedding serves all
+    /// sessions, if it is laid out for that. An error carries the index of its session.
     pub(crate) fn heads(&self, states: &mut [State], logits: &mut [f32]) -> Result<(), (usize, NotFinite)> {
         let vocab_size = self.config.vocab_size;
-        // Workers divide the head of one session.
+        // Workers divide the head of a single session.
         let (Embedding::Int8(rows), None) = (&self.embedding, self.workers) else {
             let mut sessions = states.iter_mut().zip(logits.chunks_exact_mut(vocab_size)).enumerate();
             return sessions.try_for_each(|(i, (state, logits))| {
@@ -177,8 +177,8 @@ impl Engine<'_> {
         })
     }
 
-    /// The `top.len() / states.len()` largest of them for each of `states`; `room` is V values. An error has the place of
-    /// its session.
+    /// The `top.len() / states.len()` largest logits for each of `states`; `room` has V values. An error carries the
+    /// index of its session.
     pub(crate) fn top_heads(
         &self,
         states: &mut [State],
@@ -204,8 +204,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// What an INT8 head reads of each of `states`, no more than a batch of them and at least one: rows of D, and what
-    /// one unit of each is worth.
+    /// The inputs of an INT8 head for each of `states`, at least one and at most one batch: rows of D, and the scale of
+    /// each.
     fn head_inputs<'s>(&self, states: &'s mut [State]) -> (&'s [i16], &'s [f32]) {
         let (kernels, d, n) = (self.kernels, self.config.n_embd, states.len());
         let [first, others @ ..] = states else { unreachable!("a batch has a session") };
@@ -218,7 +218,7 @@ impl Engine<'_> {
         (&head[..n * d], &head_scales[..n])
     }
 
-    /// The largest of those logits; `room` is V values.
+    /// The largest of these logits; `room` has V values.
     pub(crate) fn top_head(
         &self,
         state: &mut State,
@@ -237,7 +237,7 @@ impl Engine<'_> {
         kernels.layer_norm(&state.residual, &self.ln_f.weight, &self.ln_f.bias, z);
         observer.part(Part::Head);
         let scale = kernels.quantise_15bit(z, head);
-        // Bounds would find the largest without a look at the others.
+        // Bounds would find the largest without computing the others.
         check_int8(rows, scale, || {
             self.head_int8(rows, head, scale, room);
             kernels.check_finite(room)
@@ -246,7 +246,7 @@ impl Engine<'_> {
     }
 }
 
-/// The logits of an INT8 head are looked at by `check` only if the scale of the activations leaves any in doubt.
+/// Runs `check` on the logits of an INT8 head only if the scale of the activations allows any to overflow.
 fn check_int8(rows: &Int8Head<'_>, scale: f32, check: impl FnOnce() -> Result<(), NotFinite>) -> Result<(), NotFinite> {
     if rows.keeps_finite(scale) { Ok(()) } else { check() }
 }

@@ -1,27 +1,29 @@
-//! Which way the kernels take for the shapes of a model.
+//! How the kernels process the shapes of a model.
 
 use crate::engine::Engine;
 use crate::observe::Step;
 use crate::weights::{BitLinear, Embedding};
 use bitstate_kernels::Path;
 
-/// How a matrix of a model, or its vectors, runs. Every layer has the same.
+/// How a matrix of a model, or its vectors, is processed. All layers are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PathOf {
-    /// The step whose matrix it is, `head.top` where only the largest logits are asked for, `wkv`, or `vectors` for the norms, quantisations and gates of one width.
+    /// The step with this matrix, `head.top` if only the largest logits are requested, `wkv`, or `vectors` for the
+    /// norms, quantisations and gates of one width.
     pub name: &'static str,
-    /// Outputs.
+    /// Number of outputs.
     pub rows: usize,
-    /// Inputs.
+    /// Number of inputs.
     pub cols: usize,
-    /// How many of it a token goes through: one in each layer, or one; of `wkv` one for each head. Vectors are not counted: 1.
+    /// How many of it a token passes through: one per layer, or one; for `wkv` one per head. Vectors are not counted:
+    /// 1.
     pub count: usize,
-    /// The way that is taken.
+    /// The path of the kernel.
     pub path: Path,
 }
 
 impl Engine<'_> {
-    /// How everything in the model runs: the matrices of a layer, the head, the recurrence and the vectors.
+    /// How every part of the model is processed: the matrices of a layer, the head, the recurrence and the vectors.
     pub fn paths(&self) -> impl Iterator<Item = PathOf> {
         let (kernels, config) = (self.kernels, self.config);
         let (v, d, s, f) = (config.vocab_size, config.n_embd, config.head_size, config.ff_dim());

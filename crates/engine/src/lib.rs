@@ -1,8 +1,8 @@
-//! One token through a ternary RWKV model: [`Engine`] holds a model's weights laid out for one kernel variant,
-//! [`State`] is all that a session remembers, and [`Engine::forward`] takes it one token further.
+//! Inference of ternary RWKV models: [`Engine`] holds a model's weights laid out for one kernel variant, [`State`] is
+//! everything a session remembers, and [`Engine::forward`] advances it by one token.
 //!
-//! Neither allocates after it is made, and a state is of one size however long the text grows. The logits are the
-//! same bits for every variant on every target: `crates/ARITHMETIC.md` is their definition.
+//! Neither allocates after its creation, and a state has a fixed size for any length of text. The logits are the same
+//! bits for every variant on every target, as defined in `crates/ARITHMETIC.md`.
 //!
 //! ```
 //! use bitstate_engine::{Engine, TopLogit};
@@ -16,7 +16,7 @@
 //! let mut logits = vec![0.0; model.config.vocab_size];
 //! engine.prefill(&[3, 1, 4], &mut state, &mut logits)?;
 //! engine.forward(1, &mut state, &mut logits)?;
-//! // The head is most of a token: ask for no more of it than is needed.
+//! // The head is most of a token's work: request no more of it than is needed.
 //! let mut likeliest = [TopLogit::default()];
 //! engine.advance(&[5], &mut state)?;
 //! engine.top_logits(&mut state, &mut likeliest, &mut logits)?;

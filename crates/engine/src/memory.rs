@@ -2,12 +2,12 @@
 
 use bitstate_model::{AlignedFloats, Config};
 
-/// The values that are remembered.
+/// The remembered values.
 #[derive(Clone)]
 pub(crate) struct Memory {
     /// L × (D + D + H·S·S): time shift, channel shift, WKV.
     pub values: AlignedFloats,
-    /// How a layer's values are divided.
+    /// D, which determines a layer's parts.
     n_embd: usize,
     per_layer: usize,
 }
@@ -33,12 +33,12 @@ impl Memory {
     }
 }
 
-/// What the rows of a batch remember: for each of them the memory of one layer of its session.
+/// The memory of a batch's rows: for each row that of one layer of its session.
 pub(crate) trait Sessions {
     fn layer_mut(&mut self, row: usize, layer: usize) -> LayerMemory<'_>;
 }
 
-/// Rows of one session, one after the other.
+/// Consecutive rows of one session.
 impl Sessions for &mut Memory {
     fn layer_mut(&mut self, _: usize, layer: usize) -> LayerMemory<'_> {
         Memory::layer_mut(self, layer)

@@ -1,4 +1,4 @@
-//! A view into a forward pass, to find where two of them part.
+//! Observation of a forward pass, to find where two passes diverge.
 
 /// A step of the definition whose output can be observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,7 +40,7 @@ impl Step {
     }
 }
 
-/// A kind of work that a token is made of.
+/// A category of the work for a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
     /// The ternary matrices.
@@ -49,12 +49,12 @@ pub enum Part {
     Head,
     /// The recurrence.
     Wkv,
-    /// What makes the inputs of the matrices: norms, token shift, quantisation.
+    /// The preparation of the matrices' inputs: norms, token shift, quantisation.
     Norms,
     /// The other f32 steps: embedding, gates, sums.
     Steps,
-    /// Choosing a token, which is no work of the engine's: whoever drives it says so. A greedy choice asks the head for
-    /// the largest logit alone, and takes nothing besides.
+    /// Choosing a token, which the engine does not do: the caller reports it. A greedy choice only requests the largest
+    /// logit from the head, and needs nothing else.
     Sampling,
 }
 
@@ -75,12 +75,12 @@ impl Part {
     }
 }
 
-/// Is shown the output of every step. `()` looks away, at no cost.
+/// Receives the output of every step. `()` ignores it, at no cost.
 pub trait Observer {
     /// `output` of `step` in `layer`; the final norm and the head count as the layer after the last.
     fn step(&mut self, layer: usize, step: Step, output: &[f32]);
 
-    /// What follows, up to the next call or the end of the pass, belongs to `part`.
+    /// Work up to the next call or the end of the pass belongs to `part`.
     #[inline(always)]
     fn part(&mut self, _part: Part) {}
 }

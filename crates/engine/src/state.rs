@@ -12,27 +12,27 @@ use bitstate_model::Config;
 const MAGIC: [u8; 4] = *b"BSST";
 /// Version of the saved form.
 pub(crate) const VERSION: u32 = 1;
-/// Magic, version, model digest; then the values, then a digest of all before it.
+/// Magic, version, model digest; then the values, then a digest of everything before it.
 const HEADER: usize = 16;
 const TRAILER: usize = 8;
 
-/// All that a session remembers, of one size however long the text: for every layer the previous token's input of
-/// the time mix and of the channel mix (D each) and the WKV state (H × S × S).
+/// Everything a session remembers, in a fixed size for any length of text: for every layer the previous token's input
+/// of the time mix and of the channel mix (D each) and the WKV state (H × S × S).
 #[derive(Clone)]
 pub struct State {
     pub(crate) memory: Memory,
     digest: u64,
     variant: Variant,
     pub(crate) activations: Activations,
-    /// What the last token came to, D: the residual stream that the head reads. A copy, because the activations may
-    /// belong to many sessions' tokens.
+    /// The result of the last token, D values: the residual stream that the head reads. A copy, because the activations
+    /// may belong to tokens of many sessions.
     pub(crate) residual: Vec<f32>,
-    /// Whether there was such a token: not in a new, reset or restored state.
+    /// Whether there was a last token: not in a new, reset or restored state.
     has_residual: bool,
 }
 
-/// What a state remembers and what its last token came to, without the room to work in: a place to come back to. It
-/// belongs to the model, not to a variant.
+/// What a state remembers and the result of its last token, without the work buffers: a point to return to. It belongs
+/// to the model, not to a variant.
 #[derive(Clone)]
 pub struct Checkpoint {
     memory: Memory,
@@ -40,7 +40,7 @@ pub struct Checkpoint {
     digest: u64,
 }
 
-/// A session for each row: the first, then the others.
+/// One session per row: the first, then the others.
 impl Sessions for (&mut Memory, &mut [State]) {
     fn layer_mut(&mut self, row: usize, layer: usize) -> LayerMemory<'_> {
         let memory = if row == 0 { &mut *self.0 } else { &mut self.1[row - 1].memory };
@@ -64,39 +64,39 @@ impl State {
         self.digest == digest && self.variant == variant
     }
 
-    /// Whether the head has something to read.
+    /// Whether there is an input for the head.
     pub(crate) fn has_residual(&self) -> bool {
         self.has_residual
     }
 
-    /// The session's token has come to `residual`.
+    /// Stores the result of the session's token.
     pub(crate) fn take_residual(&mut self, residual: &[f32]) {
         self.residual.copy_from_slice(residual);
         self.has_residual = true;
     }
 
-    /// The session's token was in that row of its own activations.
+    /// Stores the result of the session's token from that row of its own activations.
     pub(crate) fn take_own_residual(&mut self, row: usize) {
         self.residual.copy_from_slice(self.activations.residual(row));
         self.has_residual = true;
     }
 
-    /// Forgets everything, as a new session.
+    /// Forgets everything, like a new session.
     pub fn reset(&mut self) {
         self.memory.values.fill(0.0);
         self.has_residual = false;
     }
 
-    /// What the last token came to, D values, which logits are worked out from; `None` in a state that was made, reset or
-    /// restored without one.
+    /// The result of the last token, D values, from which logits are computed; `None` in a state that was created,
+    /// reset or restored without one.
     pub fn residual(&self) -> Option<&[f32]> {
         self.has_residual.then_some(&self.residual[..])
     }
 
-    /// Gives a restored state its residual back, so that it has logits without another token.
+    /// Sets the residual of a restored state, so that it has logits without another token.
     ///
     /// # Errors
-    /// Where there are not D values; nothing has changed then.
+    /// If there are not D values; then nothing has changed.
     pub fn set_residual(&mut self, residual: &[f32]) -> Result<(), RestoreError> {
         let (found, expected) = (residual.len(), self.residual.len());
         if found != expected {
@@ -106,13 +106,13 @@ impl State {
         Ok(())
     }
 
-    /// A place to come back to by [`return_to`](State::return_to).
+    /// A point to return to with [`return_to`](State::return_to).
     pub fn checkpoint(&self) -> Checkpoint {
         let residual = self.residual().map(<[f32]>::to_vec);
         Checkpoint { memory: self.memory.clone(), residual, digest: self.digest }
     }
 
-    /// Goes back to a checkpoint of the same model; `false`, and nothing has changed, where it is another model's.
+    /// Returns to a checkpoint of the same model; if it belongs to another model, returns `false` and changes nothing.
     pub fn return_to(&mut self, checkpoint: &Checkpoint) -> bool {
         if checkpoint.digest != self.digest {
             return false;
@@ -130,9 +130,9 @@ impl State {
         HEADER + self.memory.values.len() * 4 + TRAILER
     }
 
-    /// The saved form: `BSST`, u32 version, u64 digest of the model file, the values as f32, u64 XXH64 of all
-    /// before it, everything little-endian. A state saved on one target goes on bit for bit on any other; it has logits
-    /// again once it has seen the next token.
+    /// The saved form: `BSST`, u32 version, u64 digest of the model file, the values as f32, u64 XXH64 of everything
+    /// before it, all little-endian. A state saved on one target continues bit for bit on any other; it has logits
+    /// again after the next token.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.saved_len());
         bytes.extend(MAGIC);
@@ -143,7 +143,7 @@ impl State {
         bytes
     }
 
-    /// Takes over a saved form; on an error nothing has changed.
+    /// Restores a saved form; on an error nothing has changed.
     pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
         let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else {
             return Err(if bytes.starts_with(&MAGIC) { self.wrong_length(bytes) } else { RestoreError::Magic });

@@ -1,5 +1,5 @@
-//! A model's weights as the forward pass reads them: matrices laid out for the variant, vectors aligned, the decay
-//! and the bonus of the recurrence worked out.
+//! A model's weights in the form that the forward pass reads: matrices laid out for the variant, aligned vectors, and
+//! the precomputed decay and bonus of the recurrence.
 
 use bitstate_kernels::{Int8Head, Kernels, MixInput, NormInput, TernaryMatrix};
 use bitstate_model as model;
@@ -77,7 +77,7 @@ impl<'m> BitLinear<'m> {
         }
     }
 
-    /// The matrix's input, out of a token and, by `mu`, the one before it.
+    /// The matrix's input, computed from a token and, by `mu`, the previous one.
     pub fn mix<'a>(&'a self, mu: &'a [f32]) -> MixInput<'a> {
         MixInput { mu, norm: self.norm.input() }
     }
@@ -133,7 +133,7 @@ impl<'m> Embedding<'m> {
         }
     }
 
-    /// `x = embedding[token]`; the token is in range.
+    /// `x = embedding[token]`; the token is within the vocabulary.
     pub fn lookup(&self, token: usize, x: &mut [f32]) {
         match self {
             Embedding::F32(rows) => {

@@ -1,4 +1,4 @@
-//! A token allocates nothing. The count is of the test's own thread, so that nothing else is counted.
+//! A token allocates nothing. Only the test's own thread is counted.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod counting;

@@ -1,4 +1,4 @@
-//! Logits that are NaN or infinite are an error of every call that gives logits, whichever way the head takes.
+//! Logits that are NaN or infinite are an error of every call that returns logits, for every path of the head.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -7,14 +7,14 @@ use bitstate_engine::{Engine, ForwardError, HeadPath, NotFinite, TopLogit};
 use bitstate_model::{EmbeddingWeights, Model, Version, Weights};
 use support::{bits, config, tokens, variants};
 
-/// A head that is large enough for two stages, and one that is not.
+/// A head large enough for two stages, and one that is not.
 const SHAPES: [[usize; 5]; 2] = [[16_411, 1, 2, 32, 1], [64, 2, 2, 32, 2]];
 
-/// The file of a model whose weights `change` has changed; an INT8 embedding if `int8`.
+/// The file of a model with weights changed by `change`; an INT8 embedding if `int8`.
 fn file(shape: [usize; 5], version: Version, change: impl FnOnce(&mut Weights)) -> Vec<u8> {
     let mut weights = Weights::synthetic(&config(shape), 7).unwrap();
     if version == Version::V1_2 {
-        // As it will be written, so that its scales can be changed.
+        // In the form of the file, so that its scales can be changed.
         let file = weights.write(version).unwrap();
         weights = Weights::from(&Model::parse(&file).unwrap());
     }
@@ -22,12 +22,12 @@ fn file(shape: [usize; 5], version: Version, change: impl FnOnce(&mut Weights)) 
     weights.write(version).unwrap()
 }
 
-/// The finite weights of the last norm are so large that the logits overflow.
+/// A model with finite weights of the last norm so large that the logits overflow.
 fn overflowing(shape: [usize; 5], version: Version) -> Vec<u8> {
     file(shape, version, |weights| weights.ln_f.weight.fill(3e38))
 }
 
-/// Every call that gives logits refuses those of a session that has seen `prompt`, for the same token.
+/// Asserts that every call that returns logits fails for a session with `prompt`, naming the same token.
 fn refuses(file: &[u8], prompt: &[u32], token: u32, name: &str) {
     let model = Model::parse(file).unwrap();
     for variant in variants() {
@@ -77,7 +77,7 @@ fn weights_that_overflow_are_an_error_of_every_call() {
     }
 }
 
-/// The two-stage head would never look at it: it is far below the largest, if it is negative.
+/// The two-stage head would never compute it: if it is negative, it is far below the largest.
 #[test]
 fn one_logit_of_any_sign_is_enough() {
     for shape in SHAPES {
@@ -91,13 +91,13 @@ fn one_logit_of_any_sign_is_enough() {
     }
 }
 
-/// Overflow within a layer comes to the logits as NaN: in the matrices' inputs, in the state, in the residual stream.
+/// An overflow within a layer turns all logits into NaN: in the matrices' inputs, in the state, in the residual stream.
 #[test]
 fn what_overflows_in_a_layer_is_seen_in_the_logits() {
     type Change = fn(&mut Weights);
     let changes: [(&str, Change); 9] = [
         ("ln1", |weights| weights.layers[0].ln1.weight.fill(3e38)),
-        // Of values so large the variance overflows, and an output of biases would hide it.
+        // For values so large the variance overflows, and an output of only biases would hide it.
         ("ln1, variance", |weights| weights.layers[0].ln1.weight.fill(1e25)),
         ("v, variance", |weights| weights.layers[0].time_mix.v.scale = 1e25),
         ("o, variance", |weights| weights.layers[0].time_mix.o.scale = 1e25),
@@ -116,7 +116,7 @@ fn what_overflows_in_a_layer_is_seen_in_the_logits() {
     }
 }
 
-/// A row of zeros has a logit of 0, however large its scale is, and nothing is refused.
+/// A row of zeros has a logit of 0 for any scale, and is accepted.
 #[test]
 fn a_scale_that_could_overflow_but_does_not_is_no_error() {
     for shape in SHAPES {
@@ -143,11 +143,11 @@ fn a_scale_that_could_overflow_but_does_not_is_no_error() {
     }
 }
 
-/// Of many sessions the error names the one; the others are as they would be.
+/// Among many sessions the error names the one; the others are unaffected.
 #[test]
 fn the_error_names_the_session() {
     let shape = SHAPES[0];
-    // Only behind token 5 anything overflows: the variance of its row.
+    // An overflow only after token 5: the variance of its row.
     let file = file(shape, Version::V1_1, |weights| {
         let EmbeddingWeights::F32(rows) = &mut weights.embedding else { unreachable!() };
         rows[5 * 64] = 1e30;

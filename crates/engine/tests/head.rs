@@ -1,4 +1,5 @@
-//! The head runs where it is asked: the logits of a state however it came by its last token, and the largest of them.
+//! The head runs on request: the logits of a state, regardless of how it processed its last token, and the largest of
+//! them.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -8,7 +9,7 @@ use bitstate_kernels::Variant;
 use bitstate_model::{Model, Version};
 use support::{Run, SHAPES, bits, file, tokens, variants};
 
-/// Every shape in some version, in every variant.
+/// Every shape in one version, in every variant.
 fn each_run(mut check: impl FnMut(&str, &Model<'_>, Variant)) {
     for (shape, version) in SHAPES.into_iter().zip(Version::ALL.into_iter().cycle()) {
         let file = file(shape, version);
@@ -114,7 +115,7 @@ fn top_logits_of_many_sessions_are_those_of_each() {
     });
 }
 
-/// A state without a last token has no logits: it was just made, reset, or restored.
+/// A state without a last token has no logits: it is new, reset, or restored.
 #[test]
 fn a_state_that_has_seen_nothing_has_no_logits() {
     each_run(|name, model, variant| {
@@ -135,7 +136,7 @@ fn a_state_that_has_seen_nothing_has_no_logits() {
             assert!(logits.iter().all(|&logit| logit == 5.0) && top == [TopLogit { token: 7, logit: 5.0 }]);
             assert_eq!(state.to_bytes(), before, "{name}");
         }
-        // One more token, and a restored state has those of the session that was saved.
+        // After one more token, a restored state has the logits of the saved session.
         let mut restored = run.engine.restore_state(&run.state.to_bytes()).unwrap();
         run.engine.advance(&tokens[..1], &mut restored).unwrap();
         let mut logits = vec![0.0; vocab_size];

@@ -1,4 +1,4 @@
-//! The engine's logits are the canonical oracle's, to the bit: every shape, file version and variant.
+//! The engine's logits equal the canonical oracle's, to the bit: for every shape, file version and variant.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -92,7 +92,7 @@ fn linears(weights: &mut Weights) -> impl Iterator<Item = &mut BitLinearWeights>
     })
 }
 
-/// A change of a model's weights that takes the arithmetic out of the finite numbers, or to the edge of them.
+/// A change of a model's weights that makes the arithmetic overflow, or nearly so.
 type Extreme = (&'static str, fn(&mut Weights));
 
 const EXTREMES: [Extreme; 9] = [
@@ -133,7 +133,7 @@ fn infinities_and_nans_are_the_same_everywhere() {
     assert!(not_finite > 1000, "{not_finite}: these models are there to leave the finite numbers");
 }
 
-/// What is asked of the test above: an engine that is not the model's would be noticed.
+/// Validates the test above: it would notice an engine with other weights.
 #[test]
 fn other_weights_give_other_logits() {
     let shape = SHAPES[0];

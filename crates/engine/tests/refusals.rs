@@ -1,4 +1,4 @@
-//! What the engine refuses, in words that say what to do, and that a refused call has changed nothing.
+//! Rejected calls: their messages say what to do, and they change nothing.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -25,7 +25,7 @@ fn a_refused_call_changes_nothing() {
         for token in [17, 18, u32::MAX] {
             let refused = run.engine.forward(token, &mut run.state, &mut run.logits);
             assert_eq!(refused.err(), out_of_range(token));
-            // Not even the good tokens before it are taken in.
+            // Not even the valid tokens before it are processed.
             let refused = run.engine.prefill(&[1, 2, token, 3], &mut run.state, &mut run.logits);
             assert_eq!(refused.err(), out_of_range(token));
         }
@@ -114,9 +114,9 @@ fn errors_name_what_was_wrong() {
     let cases = [
         (ForwardError::Token { token: 17, vocab_size: 17 }.to_string(), "tokens 0 to 16"),
         (ForwardError::EmptyPrompt.to_string(), "give at least one token"),
-        (ForwardError::NothingSeen.to_string(), "take it through at least one first"),
-        (ForwardError::Top { asked: 18, vocab_size: 17 }.to_string(), "18 largest logits were asked for"),
-        (ForwardError::Logits { found: 3, expected: 17 }.to_string(), "3 values, this call gives 17"),
+        (ForwardError::NothingSeen.to_string(), "advance it by at least one first"),
+        (ForwardError::Top { asked: 18, vocab_size: 17 }.to_string(), "18 largest logits were requested"),
+        (ForwardError::Logits { found: 3, expected: 17 }.to_string(), "3 values, this call writes 17"),
         (ForwardError::State.to_string(), "another variant"),
         (EngineError::TooWide { n_embd: 2048 }.to_string(), "at most 1024"),
     ];

@@ -1,4 +1,4 @@
-//! What a session remembers: cloned, saved, restored, and never restored wrongly.
+//! A session's state: cloned, saved, restored, and never restored wrongly.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -8,8 +8,8 @@ use bitstate_kernels::Variant;
 use bitstate_model::{Model, Version};
 use support::{Run, SHAPES, file, tokens, variants};
 
-/// The logits are there again without another token: after a checkpoint, and after the residual is given back, in every
-/// variant.
+/// The logits are available again without another token: after a checkpoint, and after the residual is restored, in
+/// every variant.
 #[test]
 fn a_residual_gives_the_logits_back() {
     let file = file(SHAPES[0], Version::V1_2);
@@ -43,9 +43,9 @@ fn a_residual_gives_the_logits_back() {
     assert!(!run.state.return_to(&Run::new(&model, Variant::Generic).state.checkpoint()));
 }
 
-/// Half of the tokens, then the other half by a clone, by the first again, and by a restored state in every variant.
+/// Half of the tokens, then the other half in a clone, in the first again, and in a restored state in every variant.
 #[test]
-fn a_state_goes_on_bit_for_bit() {
+fn a_state_continues_bit_for_bit() {
     for (shape, version) in SHAPES.into_iter().zip(Version::ALL.into_iter().cycle()) {
         let file = file(shape, version);
         let model = Model::parse(&file).unwrap();
@@ -86,7 +86,7 @@ fn a_reset_state_is_a_new_one() {
     assert_eq!(run.feed(&tokens), first);
 }
 
-/// A state is of one size however long the text.
+/// A state has a fixed size for any length of text.
 #[test]
 fn the_saved_form_is_as_documented() {
     let shape = [5, 2, 1, 3, 1];
@@ -104,7 +104,7 @@ fn the_saved_form_is_as_documented() {
 
 /// A tiny model's saved state after a few tokens.
 fn saved(model: &Model<'_>) -> (Run<'static>, Vec<u8>) {
-    // Leaked so that the engine can be handed out: a few hundred bytes a test.
+    // Leaked so that the engine can be returned: a few hundred bytes per test.
     let bytes: &'static [u8] = model.bytes().to_vec().leak();
     let mut run = Run::new(&Model::parse(bytes).unwrap(), Variant::Generic);
     run.feed(&tokens(model.config.vocab_size, 5));

@@ -1,7 +1,7 @@
-//! What choosing a token costs, every variant: top-k 50, top-p 0.9 and a penalty, beside the greedy choice and beside
-//! the head whose logits it reads, which is most of a token of the `default` model.
+//! The cost of choosing a token, for every variant: top-k 50, top-p 0.9 and a penalty, compared with the greedy choice
+//! and with the head that computes the logits, which is most of a token of the `default` model.
 //!
-//! `cargo bench -p bitstate-generate`. Compare within one run only: the machine drifts.
+//! `cargo bench -p bitstate-generate`. Only compare numbers of one run: the machine's speed drifts.
 
 use bitstate_generate::{Sampler, Sampling, SplitMix64};
 use bitstate_kernels::{Kernels, Variant};
@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 /// The vocabularies of the presets.
 const VOCABULARIES: [usize; 2] = [32_011, 256];
-/// Tokens of the session before those that are timed.
+/// Tokens of the session before the timed ones.
 const SEEN: [usize; 3] = [0, 100, 2000];
-/// Tokens chosen before what was seen is set back.
+/// Tokens chosen before the sampler's counts are reset.
 const RUN: usize = 16;
-/// Logits timed in a row: an L2 cache, where a head leaves its logits, holds them.
+/// Consecutively timed logits: they fit an L2 cache, where a head leaves its logits.
 const ROW: usize = 4;
-/// Logits to choose from: far more than a branch predictor learns by heart.
+/// Number of logits to choose from: far more than a branch predictor can learn.
 const LOGITS: usize = 64;
 
 fn variants() -> impl Iterator<Item = (&'static str, Kernels)> {
@@ -29,8 +29,8 @@ fn normal(rng: &mut SplitMix64) -> f32 {
     (0..12).map(|_| rng.next_f32()).sum::<f32>() - 6.0
 }
 
-/// Logits of some tokens of one text: half of their spread is the text's, the rest is each token's own. Peaky ones
-/// have three tokens far above the rest.
+/// Logits of some tokens of one text: half of their variance is common to the text, the rest is each token's own. Peaky
+/// ones have three tokens far above the rest.
 fn logits(vocab_size: usize, peaky: bool) -> Vec<Vec<f32>> {
     let rng = &mut SplitMix64::new(7);
     let common: Vec<f32> = (0..vocab_size).map(|_| 2.0 * normal(rng)).collect();
@@ -48,7 +48,7 @@ fn logits(vocab_size: usize, peaky: bool) -> Vec<Vec<f32>> {
 fn time(sampling: &Sampling, kernels: Kernels, logits: &[Vec<f32>], seen: usize, iters: u64) -> Duration {
     let vocab_size = logits[0].len();
     let new = || Sampler::new(sampling.clone(), vocab_size, kernels).expect("the parameters are in range");
-    // A text's tokens: the likely ones come again and again.
+    // A text's tokens: the likely ones recur.
     let mut writer = new();
     let text: Vec<u32> = (0..seen).map(|i| writer.sample(&logits[i % LOGITS]).expect("numbers")).collect();
     let mut near = logits[..ROW].to_vec();
@@ -57,7 +57,7 @@ fn time(sampling: &Sampling, kernels: Kernels, logits: &[Vec<f32>], seen: usize,
         if done % RUN == 0 {
             sampler = new();
             text.iter().for_each(|&token| sampler.observe(token));
-            // The first touches the memory.
+            // The first one touches the memory.
             sampler.sample(&near[0]).expect("numbers");
         }
         let n = ROW.min(iters as usize - done);
@@ -95,7 +95,7 @@ fn sampling(c: &mut Criterion) {
     }
 }
 
-/// The head of the `default` model, the scale that sampling is held against.
+/// The head of the `default` model, for comparison.
 fn head(c: &mut Criterion) {
     let (v, d) = (32_011, 256);
     let mut rng = SplitMix64::new(1);

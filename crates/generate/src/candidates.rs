@@ -1,10 +1,10 @@
-//! The largest logits in the order in which they are drawn from, found without ranking the rest.
+//! The largest logits in the order in which they are drawn, found without ranking the rest.
 
 use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_kernels::Kernels;
 
-/// From a finite logit to what is ranked: the penalty of the whole text and the temperature.
+/// Adjusts a finite logit for ranking: the penalty of the whole text and the temperature.
 #[derive(Debug)]
 pub(crate) struct Adjust {
     /// The penalty for a token seen 0, 1, 2, 3 times.
@@ -27,7 +27,7 @@ impl Adjust {
 
     /// The logit of a token that was seen `count` times; finite.
     fn penalised(&self, logit: f32, count: u8) -> f32 {
-        // What was never seen is spared a division by 1.
+        // Avoids a division by 1 for unseen tokens.
         if count == 0 {
             return logit;
         }
@@ -36,14 +36,14 @@ impl Adjust {
         if penalised > f32::MIN { penalised } else { f32::MIN }
     }
 
-    /// `l` of a token that was seen `count` times, as long as that of the largest is finite.
+    /// `l` of a token that was seen `count` times, if that of the largest is finite.
     fn apply(&self, logit: f32, count: u8) -> f32 {
         self.penalised(logit, count) * self.inverse
     }
 }
 
-/// A token and its adjusted logit, which is no NaN, as one integer. Integers ascend as the definition ranks: by logit
-/// descending, +0 equal to -0, then by id ascending.
+/// A token and its adjusted logit, which is not NaN, as one integer. Ascending integers are in the definition's order:
+/// by logit descending, +0 equal to -0, then by id ascending.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate(u64);
 
@@ -51,7 +51,7 @@ impl Candidate {
     fn new(logit: f32, token: u32) -> Self {
         // -0 + 0 is +0.
         let bits = (logit + 0.0).to_bits();
-        // The bits of negative numbers ascend as the numbers descend, above those of all positive ones.
+        // The bits of negative numbers ascend as the numbers descend, and are above those of all positive ones.
         let rank = if bits >> 31 == 0 { bits ^ 0x7fff_ffff } else { bits };
         Candidate(u64::from(rank) << 32 | u64::from(token))
     }
@@ -66,30 +66,31 @@ impl Candidate {
     }
 }
 
-/// Groups of logits for each candidate: half of the groups' maxima are above the floor then.
+/// Groups of logits per candidate: then half of the groups' maxima are above the floor.
 const GROUPS_PER_CANDIDATE: usize = 2;
-/// Of a large vocabulary every fourth row counts for the maxima. That reads less, and leaves about five candidates
-/// above the floor for each that is kept, so that it mostly still holds once penalties have pulled some of them below.
+/// For a large vocabulary only every fourth row counts for the maxima. That reads less, and leaves about five
+/// candidates above the floor for each that is kept, so the floor usually still holds after penalties have moved some
+/// below it.
 const STEP: usize = 4;
 
-/// Room for finding candidates, all of it from the start.
+/// Buffers for finding candidates, allocated at the start.
 #[derive(Clone)]
 pub(crate) struct Candidates {
     kernels: Kernels,
     k: usize,
-    /// Whether candidates without a weight may be left out.
+    /// Whether candidates without a weight may be dropped.
     prunes: bool,
-    /// What was found, ranked.
+    /// The candidates found, ranked.
     ranked: Vec<Candidate>,
-    /// Ids of what is not below the floor.
+    /// Ids of logits that are not below the floor.
     found: Vec<u32>,
-    /// Of groups of logits; none where so many are kept that a floor would spare little.
+    /// Maxima of groups of logits; empty if so many are kept that a floor would save little.
     maxima: Vec<f32>,
 }
 
 impl Candidates {
-    /// For the `k` largest (0: all) of `vocab_size` logits. Where all are kept and `prunes`, some that can neither be drawn
-    /// nor change what is drawn are left out, if the weights are added in the order of the candidates alone.
+    /// For the `k` largest (0: all) of `vocab_size` logits. If all are kept and `prunes`, drops some that can neither
+    /// be drawn nor change what is drawn, provided that the weights are only added in candidate order.
     pub fn new(k: usize, vocab_size: usize, prunes: bool, kernels: Kernels) -> Self {
         let k = if k == 0 { vocab_size } else { k.min(vocab_size) };
         let groups = GROUPS_PER_CANDIDATE * k;
@@ -98,7 +99,7 @@ impl Candidates {
         Candidates { kernels, k, prunes, ranked: Vec::with_capacity(vocab_size), found, maxima }
     }
 
-    /// How many are kept at most.
+    /// The maximum number of kept candidates.
     pub fn k(&self) -> usize {
         self.k
     }
@@ -113,7 +114,7 @@ impl Candidates {
         self.ranked[i].token()
     }
 
-    /// Leaves the candidates at these places, which ascend.
+    /// Keeps only the candidates at these indices, which ascend.
     pub fn keep(&mut self, places: impl Iterator<Item = usize>) {
         let mut kept = 0;
         for place in places {
@@ -123,12 +124,12 @@ impl Candidates {
         self.ranked.truncate(kept);
     }
 
-    /// Keeps the `k` largest of `logits`, all finite, once adjusted, of tokens seen `counts` times, in order: top-k of the
-    /// definition. What is kept has to be sorted, since the order in which the weights are added decides their bits:
+    /// Keeps the `k` largest of the adjusted `logits`, all finite, of tokens seen `counts` times, in order: top-k of
+    /// the definition. The result must be sorted, since the order in which the weights are added determines their bits:
     /// 0.43 ms for 32,011 flat logits. (A radix sort took 0.24 ms, and another 270 KB.)
     ///
-    /// A penalty never raises a logit (`P >= 1`, and rounding keeps the order). So whatever [`Kernels::not_below`] leaves
-    /// out for its product without a penalty is below the floor with its penalty too.
+    /// A penalty never raises a logit (`P >= 1`, and rounding preserves the order). So any logit that
+    /// [`Kernels::not_below`] rejects without its penalty is also below the floor with it.
     pub fn select(&mut self, logits: &[f32], counts: &[u8], adjust: &Adjust) {
         // 0 times an infinite inverse would be NaN.
         if adjust.inverse.is_finite() {
@@ -146,7 +147,7 @@ impl Candidates {
         self.select_by_difference(logits, counts, adjust);
     }
 
-    /// [`select`](Self::select) at a temperature so low that the largest logit overflows: by the differences to it.
+    /// [`select`](Self::select) at a temperature so low that the largest logit overflows: uses the differences to it.
     fn select_by_difference(&mut self, logits: &[f32], counts: &[u8], adjust: &Adjust) {
         let penalised = || logits.iter().zip(counts).map(|(&logit, &count)| adjust.penalised(logit, count));
         let largest = penalised().fold(f32::MIN, |largest, logit| if logit > largest { logit } else { largest });
@@ -157,7 +158,7 @@ impl Candidates {
         self.ranked.truncate(self.k);
     }
 
-    /// Ranks what is not below `floor` before its penalty, in any order.
+    /// Ranks the logits that are not below `floor` before their penalty, in any order.
     fn rank_from(&mut self, floor: f32, logits: &[f32], counts: &[u8], adjust: &Adjust) {
         let n = self.kernels.not_below(logits, adjust.inverse, floor, &mut self.found);
         self.ranked.clear();
@@ -167,8 +168,8 @@ impl Candidates {
 
     /// The `k` largest, fewer than all, in any order.
     ///
-    /// They are among what the floor leaves where `k` of that are not below it with their penalties either. Where that
-    /// fails, the `k`-th largest of it is a floor that holds: so many are not below that one.
+    /// They are among the logits left by the floor if `k` of those are not below it with their penalties either.
+    /// Otherwise the `k`-th largest of those is a valid floor: that many are not below it.
     fn select_k(&mut self, logits: &[f32], counts: &[u8], adjust: &Adjust) {
         let mut floor = self.floor(logits, adjust.inverse);
         loop {
@@ -184,7 +185,7 @@ impl Candidates {
         }
     }
 
-    /// A value that at least `k` logits are not below before their penalties, or -∞.
+    /// A value such that at least `k` logits are not below it before their penalties, or -∞.
     fn floor(&mut self, logits: &[f32], inverse: f32) -> f32 {
         if self.maxima.is_empty() {
             return f32::NEG_INFINITY;
@@ -197,11 +198,11 @@ impl Candidates {
 
     /// A value below which no logit has any weight in the running sums of the definition's top-p, or -∞.
     ///
-    /// The sums start with `exp(0) = 1`, and at 1 or more, half a unit of the last place is at least 2^-24. The `exp`
-    /// of -18 or less is below 2^-25, so adding it changes nothing: the sums have reached their last value before it,
-    /// and what is drawn is the first to reach some value that is not above the last.
+    /// The sums start with `exp(0) = 1`, and at 1 or more, half a unit in the last place is at least 2^-24. The `exp`
+    /// of -18 or less is below 2^-25, so adding it changes nothing: the sums have reached their final value before it,
+    /// and the drawn token is the first to reach a value that is not above the final one.
     ///
-    /// None of this is so if the largest logit overflows; then all are looked at again in any case.
+    /// None of this holds if the largest logit overflows; then all logits are examined anyway.
     fn weightless(&self, logits: &[f32], counts: &[u8], adjust: &Adjust) -> f32 {
         if !self.prunes {
             return f32::NEG_INFINITY;
@@ -211,8 +212,8 @@ impl Candidates {
         if !(logit * adjust.inverse).is_finite() {
             return f32::NEG_INFINITY;
         }
-        // Penalties may have made another the largest; then the floor is only lower than it need be. A number below
-        // the rounded difference is below the exact one.
+        // Penalties may have changed which logit is the largest; then the floor is only lower than necessary. A number
+        // below the rounded difference is below the exact one.
         adjust.apply(logit, count) - 18.0
     }
 }
@@ -243,7 +244,7 @@ mod tests {
         ]
     }
 
-    /// `k` below the number of logits, logits, how often each token was seen, and how that counts.
+    /// `k` below the number of logits, logits, how often each token was seen, and the adjustment.
     fn call() -> impl Strategy<Value = (usize, Vec<f32>, Vec<u8>, Adjust)> {
         // Temperatures whose inverse is infinite, makes the logits overflow, or makes ties of them, and penalties whose
         // powers overflow.
@@ -261,7 +262,7 @@ mod tests {
         })
     }
 
-    /// The `k` largest as the definition says it.
+    /// The `k` largest according to the definition.
     fn expected(k: usize, logits: &[f32], counts: &[u8], adjust: &Adjust) -> Vec<(u32, u32)> {
         let penalised: Vec<f32> = logits.iter().zip(counts).map(|(&l, &n)| adjust.penalised(l, n)).collect();
         let largest = penalised.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -277,7 +278,7 @@ mod tests {
         all[..k].iter().map(|&(l, token)| (bits(l), token)).collect()
     }
 
-    /// The same for both zeros.
+    /// Maps both zeros to the same bits.
     fn bits(l: f32) -> u32 {
         (l + 0.0).to_bits()
     }
@@ -291,7 +292,7 @@ mod tests {
             for variant in [Variant::Generic, Variant::best()] {
                 let kernels = Kernels::new(variant).expect("both run here");
                 let mut candidates = Candidates::new(k, logits.len(), true, kernels);
-                // Twice: nothing of a call is left for the next.
+                // Twice: a call must not leave anything for the next.
                 for _ in 0..2 {
                     candidates.select(&logits, &counts, &adjust);
                     let found = candidates.logits().enumerate().map(|(i, l)| (bits(l), candidates.token(i)));

@@ -1,17 +1,17 @@
-//! What a session refuses.
+//! Errors of a session.
 
 use bitstate_engine::{ForwardError, NotFinite};
 
-/// Why a session did not do what it was asked for.
+/// Why a call of a session failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
-    /// The engine refused the call; the session is as before.
+    /// The engine rejected the call; the session is unchanged.
     #[error(transparent)]
     Forward(#[from] ForwardError),
     /// A logit is NaN or infinite, so that no token can be chosen.
     #[error("no token can be chosen at position {position}: {not_finite}")]
     NotFinite {
-        /// Number of tokens that the session has taken in, which is the place, from 0 on, of the token that was wanted.
+        /// Number of tokens in the session, which is the position, from 0 on, of the requested token.
         position: u64,
         /// The lowest token with such a logit.
         not_finite: NotFinite,

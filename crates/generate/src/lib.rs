@@ -1,6 +1,6 @@
-//! From a prompt to more of it: the sampler, and the session that puts an engine between two tokens.
+//! Text generation: the sampler, and the session that combines it with an engine.
 //!
-//! The same seed gives the same tokens on every target: the sampler does its sums in the workspace's one arithmetic.
+//! The same seed gives the same tokens on every target: the sampler uses the same arithmetic as the kernels.
 //!
 //! ```
 //! use bitstate_engine::Engine;

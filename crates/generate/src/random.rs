@@ -1,16 +1,16 @@
-//! The generator of random numbers.
+//! The random number generator.
 
 /// SplitMix64, a small generator with 64 bits of state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SplitMix64(u64);
 
 impl SplitMix64 {
-    /// Starts at `seed`; from [`state`](SplitMix64::state) it goes on from there.
+    /// Starts at `seed`; with a [`state`](SplitMix64::state) it continues from there.
     pub fn new(seed: u64) -> Self {
         SplitMix64(seed)
     }
 
-    /// What the next number follows from.
+    /// The state that determines the next number.
     pub fn state(&self) -> u64 {
         self.0
     }

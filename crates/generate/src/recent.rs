@@ -1,31 +1,31 @@
-//! The last tokens of a text, and what they do to the logits.
+//! The last tokens of a text, and their effect on the logits.
 
 use crate::Sampling;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// A count whose token has had its turn. Windows are far smaller.
+/// Marks a count whose token has been processed. Windows are far smaller.
 const DONE: u32 = 1 << 31;
 
-/// The last tokens, as many as the window has, and how often each is among them. It allocates nothing in use.
+/// The last tokens of the window, and how often each occurs among them. It allocates nothing in use.
 #[derive(Clone)]
 pub(crate) struct Recent {
     window: usize,
-    /// A ring once it is full.
+    /// A ring buffer once it is full.
     tokens: Vec<u32>,
     oldest: usize,
-    /// V, or none where nothing looks at them.
+    /// V values, or none if no penalty uses them.
     counts: Vec<u32>,
 }
 
 impl Recent {
-    /// Of a vocabulary of `vocab_size` tokens; none are kept where `sampling` does not look at them.
+    /// For a vocabulary of `vocab_size` tokens; keeps none if `sampling` does not use them.
     pub fn new(sampling: &Sampling, vocab_size: usize) -> Self {
         let (window, room) = if sampling.looks_back() { (sampling.window as usize, vocab_size) } else { (0, 0) };
         Recent { window, tokens: Vec::with_capacity(window), oldest: 0, counts: vec![0; room] }
     }
 
-    /// The text has one more token.
+    /// Adds a token of the text.
     pub fn push(&mut self, token: u32) {
         if self.window == 0 || token as usize >= self.counts.len() {
             return;
@@ -46,14 +46,14 @@ impl Recent {
         first.iter().chain(behind).copied()
     }
 
-    /// Forgets all.
+    /// Removes all tokens.
     pub fn clear(&mut self) {
         self.tokens.clear();
         self.oldest = 0;
         self.counts.fill(0);
     }
 
-    /// Steps 1 and 2 of the definition: bias, then what the last tokens are for. The logits stay finite.
+    /// Steps 1 and 2 of the definition: bias, then the penalties on the last tokens. The logits stay finite.
     pub fn adjust(&mut self, sampling: &Sampling, logits: &mut [f32]) {
         for &(token, bias) in &sampling.bias {
             let logit = &mut logits[token as usize];
@@ -61,7 +61,7 @@ impl Recent {
         }
         for &token in &self.tokens {
             let (logit, count) = (&mut logits[token as usize], &mut self.counts[token as usize]);
-            // Once for each token, however often it is there.
+            // Once per token, however often it occurs.
             if *count & DONE == 0 {
                 let repeated = if *logit > 0.0 { *logit / sampling.repetition } else { *logit * sampling.repetition };
                 let taken = *count as f32 * sampling.frequency + sampling.presence;

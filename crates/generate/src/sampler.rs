@@ -1,4 +1,4 @@
-//! Choosing a token from the logits, as the sampling part of `crates/ARITHMETIC.md` defines it.
+//! Choosing a token from the logits, as defined in the sampling part of `crates/ARITHMETIC.md`.
 
 use crate::candidates::{Adjust, Candidates};
 use crate::random::SplitMix64;
@@ -8,8 +8,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_kernels::{Kernels, NotFinite};
 
-/// A sampler and what it remembers: the generator, how often each token was seen, and the last ones. It allocates
-/// nothing in use.
+/// A sampler and its memory: the generator, how often each token was seen, and the last tokens. It allocates nothing in
+/// use.
 #[derive(Clone)]
 pub struct Sampler {
     sampling: Sampling,
@@ -18,36 +18,37 @@ pub struct Sampler {
     /// How often each token was seen, up to 3.
     counts: Vec<u8>,
     recent: Recent,
-    /// V, where the logits are changed before any is looked at; else none.
+    /// V values if the logits are changed before the ranking; else none.
     adjusted: Vec<f32>,
     candidates: Candidates,
     weights: Vec<f32>,
-    /// Places by how near their surprise is to the mean, where typical-p is on.
+    /// Candidate indices by the distance of their surprise from the mean, if typical-p is on.
     by_surprise: Vec<u64>,
 }
 
-/// All that a sampler remembers of a text.
+/// Everything a sampler remembers of a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SamplerMemory {
-    /// Where the generator is.
+    /// The generator's state.
     pub generator: u64,
-    /// How often each token was seen, up to 3: V counts, or none where the sampler does not count.
+    /// How often each token was seen, up to 3: V counts, or none if the sampler does not count.
     pub counts: Vec<u8>,
-    /// The last tokens, the oldest first, no more than the window has.
+    /// The last tokens, the oldest first, at most as many as the window.
     pub recent: Vec<u32>,
 }
 
 impl Sampler {
-    /// A sampler for a vocabulary of `vocab_size` tokens that takes its exponentials from `kernels`.
+    /// A sampler for a vocabulary of `vocab_size` tokens; `kernels` computes its exponentials.
     ///
     /// # Errors
-    /// Where a parameter is out of its range.
+    /// If a parameter is out of its range.
     pub fn new(sampling: Sampling, vocab_size: usize, kernels: Kernels) -> Result<Self, SamplingError> {
         sampling.check_for(vocab_size)?;
         let room = if sampling.is_greedy() { 0 } else { vocab_size };
         let adjusts = sampling.looks_back() || !sampling.bias.is_empty();
         let typical = !sampling.is_greedy() && sampling.typical_p < 1.0;
-        // What has no weight at one temperature may have some at another, and is added at another place by surprise.
+        // A token without weight at one temperature may have some at another, and the order by surprise adds it
+        // elsewhere.
         let prunes = !typical && (sampling.order == Order::TemperatureFirst || sampling.temperature == 1.0);
         let candidates = Candidates::new(sampling.top_k as usize, room, prunes, kernels);
         Ok(Sampler {
@@ -63,22 +64,22 @@ impl Sampler {
         })
     }
 
-    /// How it chooses.
+    /// The sampling parameters.
     pub fn sampling(&self) -> &Sampling {
         &self.sampling
     }
 
-    /// Where the generator is.
+    /// The generator's state.
     pub fn generator(&self) -> u64 {
         self.rng.state()
     }
 
-    /// Puts the generator to a place where it was.
+    /// Resets the generator to an earlier state.
     pub fn set_generator(&mut self, generator: u64) {
         self.rng = SplitMix64::new(generator);
     }
 
-    /// Tells the sampler of a token of the session that it did not choose itself.
+    /// Reports a token of the session that the sampler did not choose itself.
     pub fn observe(&mut self, token: u32) {
         if let Some(count) = self.counts.get_mut(token as usize) {
             *count = (*count + 1).min(3);
@@ -86,14 +87,14 @@ impl Sampler {
         self.recent.push(token);
     }
 
-    /// All that it remembers.
+    /// Everything it remembers.
     pub fn memory(&self) -> SamplerMemory {
         let counts = if self.sampling.penalty == 1.0 { Vec::new() } else { self.counts.clone() };
         SamplerMemory { generator: self.rng.state(), counts, recent: self.recent.tokens().collect() }
     }
 
-    /// Goes on from what a sampler of the same sampling remembered. Counts and last tokens that do not belong to this
-    /// vocabulary or this window are left out.
+    /// Restores the memory of a sampler with the same sampling. Counts and last tokens that do not fit this vocabulary
+    /// or this window are ignored.
     pub fn restore(&mut self, memory: &SamplerMemory) {
         self.rng = SplitMix64::new(memory.generator);
         self.counts.fill(0);
@@ -102,10 +103,10 @@ impl Sampler {
         memory.recent.iter().for_each(|&token| self.recent.push(token));
     }
 
-    /// Chooses the next token from `logits`, one for each token, and remembers it.
+    /// Chooses the next token from `logits`, one per token, and remembers it.
     ///
     /// # Errors
-    /// Where a logit is NaN or infinite; the sampler is as before then.
+    /// If a logit is NaN or infinite; then the sampler is unchanged.
     pub fn sample(&mut self, logits: &[f32]) -> Result<u32, NotFinite> {
         self.kernels.check_finite(logits)?;
         let token = self.choose_finite(logits);
@@ -113,10 +114,10 @@ impl Sampler {
         Ok(token)
     }
 
-    /// Chooses from logits that are known to be finite; the token counts only once [observed](Sampler::observe).
+    /// Chooses from logits that are known to be finite; the token only counts once it is [observed](Sampler::observe).
     ///
-    /// Most logits are only compared, twice, except where all of them are kept (`top_k` 0): what is kept then is
-    /// defined by the sum of all weights from the largest to the least, so all that have any weight are sorted.
+    /// Most logits are only compared, twice, unless all of them are kept (`top_k` 0): then the result is defined by the
+    /// sum of all weights from the largest to the least, so all that have any weight are sorted.
     pub(crate) fn choose_finite(&mut self, logits: &[f32]) -> u32 {
         let logits = if self.adjusted.is_empty() {
             logits
@@ -139,7 +140,7 @@ impl Sampler {
         self.draw()
     }
 
-    /// The weights of the candidates, against the largest of them.
+    /// The weights of the candidates, relative to the largest.
     fn weigh(&mut self) {
         let largest = self.candidates.logits().next().unwrap_or_default();
         self.weights.clear();
@@ -147,15 +148,15 @@ impl Sampler {
         self.kernels.exp(&mut self.weights);
     }
 
-    /// Keeps the candidates whose surprise is nearest to the mean, `typical_p` of the probability. A candidate's surprise
-    /// is its distance to the largest logit but for a constant, which the differences do without.
+    /// Keeps the candidates whose surprise is closest to the mean, `typical_p` of the probability. A candidate's
+    /// surprise is its distance to the largest logit plus a constant, which cancels in the differences.
     fn keep_typical(&mut self) {
         self.weigh();
         let largest = self.candidates.logits().next().unwrap_or_default();
         let (mut sum, mut weighted) = (0.0, 0.0);
         for (&weight, logit) in self.weights.iter().zip(self.candidates.logits()) {
             sum += weight;
-            // The distance of what has no weight may be infinite.
+            // The distance of a candidate without weight may be infinite.
             if weight > 0.0 {
                 weighted += weight * (logit - largest);
             }
@@ -164,7 +165,7 @@ impl Sampler {
         let distance = |logit: f32| ((logit - largest) - mean).abs();
         let ranks = self.candidates.logits().zip(0u64..);
         self.by_surprise.clear();
-        // The bits of numbers from 0 on ascend as the numbers do.
+        // The bits of non-negative numbers ascend like the numbers.
         self.by_surprise.extend(ranks.map(|(logit, place)| u64::from(distance(logit).to_bits()) << 32 | place));
         self.by_surprise.sort_unstable();
 
@@ -181,7 +182,7 @@ impl Sampler {
         self.candidates.keep(self.by_surprise.iter().map(|&ranked| place(ranked)));
     }
 
-    /// Draws from the shortest run of candidates that holds `top_p` of the probability, without those that are less
+    /// Draws from the shortest prefix of candidates with `top_p` of the probability, excluding those that are less
     /// likely than `min_p` of the first.
     fn draw(&mut self) -> u32 {
         self.weigh();
@@ -201,7 +202,7 @@ impl Sampler {
         self.candidates.token(chosen)
     }
 
-    /// The running sums of the first `kept` candidates once the temperature has divided them.
+    /// Recomputes the running sums of the first `kept` candidates after division by the temperature.
     fn weigh_at(&mut self, temperature: f32, kept: usize) {
         let largest = self.candidates.logits().next().unwrap_or_default();
         let inverse = 1.0 / temperature;
@@ -218,7 +219,7 @@ impl Sampler {
     }
 }
 
-/// Running sums in place of their terms.
+/// Replaces the terms by their running sums.
 fn accumulate(weights: &mut [f32]) {
     let mut sum = 0.0;
     for weight in weights {

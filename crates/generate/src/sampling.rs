@@ -1,18 +1,18 @@
-//! How a token is chosen, as a builder.
+//! Sampling parameters, as a builder.
 
 use alloc::vec::Vec;
 
-/// When the temperature divides the logits.
+/// When the logits are divided by the temperature.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Order {
     /// Before top-k, so that typical-p, top-p and min-p keep shares of the distribution that is drawn from.
     #[default]
     TemperatureFirst,
-    /// After min-p, as in llama.cpp's chain of samplers: what is kept does not depend on the temperature.
+    /// After min-p, as in llama.cpp's sampler chain: the set of kept tokens does not depend on the temperature.
     TemperatureLast,
 }
 
-/// How a token is chosen. Every step is off until it is set, and one that is off changes no bit.
+/// Sampling parameters. Every step is off until it is set, and a disabled step changes no bit.
 ///
 /// The steps in order, as `crates/ARITHMETIC.md` defines them: bias; repetition, presence and frequency over the last
 /// tokens; penalty over the whole text; temperature (or after min-p: [`Order`]); top-k; typical-p; top-p; min-p; draw.
@@ -31,34 +31,34 @@ pub enum Order {
 pub struct Sampling {
     /// Seed of the generator.
     pub seed: u64,
-    /// Divides the logits: below 1 the likely tokens gain, above 1 they lose. 0 always takes the largest logit, after
-    /// the bias and what [`window`](Sampling::window) is for, and uses no random number.
+    /// Divides the logits: below 1 likely tokens become more likely, above 1 less. 0 always takes the largest logit,
+    /// after the bias and the penalties over the [`window`](Sampling::window), and uses no random number.
     pub temperature: f32,
-    /// How many of the largest are kept; 0 keeps all.
+    /// Number of largest logits that are kept; 0 keeps all.
     pub top_k: u32,
-    /// Share of the probability that is kept of those whose surprise is nearest to the mean, in (0, 1].
+    /// Share of the probability that is kept, of the tokens with the surprise closest to the mean; in (0, 1].
     pub typical_p: f32,
-    /// Share of the probability that is kept of the likeliest, in (0, 1].
+    /// Share of the probability that is kept, of the most probable tokens; in (0, 1].
     pub top_p: f32,
-    /// What is less likely than this share of the likeliest is left out; in [0, 1].
+    /// Tokens with less than this share of the most probable token's probability are dropped; in [0, 1].
     pub min_p: f32,
-    /// A token seen `n` times in the whole text loses by this factor to the power `min(n, 3)`; 1 is none.
+    /// Penalty on a token seen `n` times in the whole text: this factor to the power `min(n, 3)`; 1 disables it.
     pub penalty: f32,
-    /// A token among the last ones loses by this factor, once; 1 is none, below 1 it gains.
+    /// Penalty factor for a token among the last ones, applied once; 1 disables it, below 1 it favours the token.
     pub repetition: f32,
-    /// Taken from the logit of a token that is among the last ones.
+    /// Subtracted from the logit of a token that is among the last ones.
     pub presence: f32,
-    /// Taken from the logit of a token as often as it is among the last ones.
+    /// Subtracted from the logit of a token for each of its occurrences among the last ones.
     pub frequency: f32,
-    /// How many last tokens repetition, presence and frequency look at.
+    /// Number of last tokens that repetition, presence and frequency consider.
     pub window: u32,
-    /// What is added to the logits of tokens; the same token may come again.
+    /// Added to the logits of tokens; a token may occur several times.
     pub bias: Vec<(u32, f32)>,
-    /// When the temperature divides the logits.
+    /// When the logits are divided by the temperature.
     pub order: Order,
 }
 
-/// The setters of one value each.
+/// Setters for single values.
 macro_rules! setters {
     ($($name:ident: $kind:ty,)*) => {$(
         #[doc = concat!("Sets [`", stringify!($name), "`](field@Sampling::", stringify!($name), ").")]
@@ -92,7 +92,7 @@ impl Sampling {
         }
     }
 
-    /// Drawn by the probabilities as they are, the same for the same seed on every target.
+    /// Drawn from the unmodified distribution; the same seed gives the same tokens on every target.
     pub fn seeded(seed: u64) -> Self {
         Sampling { seed, temperature: 1.0, ..Self::greedy() }
     }
@@ -112,7 +112,7 @@ impl Sampling {
         order: Order,
     }
 
-    /// Adds `bias` to the logit of `token`; so low that it is never drawn at -100 in practice.
+    /// Adds `bias` to the logit of `token`; with -100 it is practically never drawn.
     pub fn bias(mut self, token: u32, bias: f32) -> Self {
         self.bias.push((token, bias));
         self
@@ -123,12 +123,12 @@ impl Sampling {
         self.temperature == 0.0
     }
 
-    /// Whether any logit is changed by what the last tokens were.
+    /// Whether the last tokens change any logit.
     pub fn looks_back(&self) -> bool {
         self.window > 0 && (self.repetition != 1.0 || self.presence != 0.0 || self.frequency != 0.0)
     }
 
-    /// Whether the largest logit of the model is always taken as it is: nothing else of the logits is needed then.
+    /// Whether the largest unmodified logit is always taken: then no other logits are needed.
     pub fn is_plain_greedy(&self) -> bool {
         self.is_greedy() && !self.looks_back() && self.bias.is_empty()
     }
@@ -136,7 +136,7 @@ impl Sampling {
     /// Checks every value.
     ///
     /// # Errors
-    /// Names the first that is out of its range.
+    /// Names the first value that is out of range.
     pub fn check(&self) -> Result<(), SamplingError> {
         use SamplingError as E;
         let share = |p: f32| p > 0.0 && p <= 1.0;
@@ -163,7 +163,7 @@ impl Sampling {
     /// [`check`](Sampling::check) for a model of `vocab_size` tokens.
     ///
     /// # Errors
-    /// As `check`, and for a bias of a token that the model does not have.
+    /// As `check`, and for a bias of a token outside the vocabulary.
     pub fn check_for(&self, vocab_size: usize) -> Result<(), SamplingError> {
         self.check()?;
         match self.bias.iter().find(|(token, _)| *token as usize >= vocab_size) {
@@ -204,14 +204,14 @@ pub enum SamplingError {
     #[error("the window of the penalties is {0} tokens: it must be at most {max}", max = Sampling::MAX_WINDOW)]
     Window(u32),
     /// Not finite.
-    #[error("the bias of token {token} is {bias}: it must be a finite number; -100 is never in practice")]
+    #[error("the bias of token {token} is {bias}: it must be a finite number; -100 means practically never")]
     Bias {
         /// The token.
         token: u32,
-        /// The bias given.
+        /// The given bias.
         bias: f32,
     },
-    /// A bias of a token that is not there.
+    /// A bias of a token outside the vocabulary.
     #[error("token {token} has a bias, and the model has tokens 0 to {}", vocab_size - 1)]
     BiasToken {
         /// The token.

@@ -1,30 +1,30 @@
-//! A prompt continued token by token.
+//! Continues a prompt token by token.
 
 use crate::{Sampler, Sampling, SamplingError, SessionError};
 use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_engine::{Engine, ForwardError, Observer, Part, State, TopLogit};
 
-/// All of a session but its engine, which every call is given: for owners who keep the engine elsewhere. [`Session`] is
-/// both together.
+/// A session without its engine, which is passed to every call: for owners who store the engine elsewhere. [`Session`]
+/// combines the two.
 ///
 /// After [`new`](Progress::new) nothing is allocated.
 #[derive(Clone)]
 pub struct Progress {
     state: State,
-    /// V: the logits of the next token where `has_logits`, else working room.
+    /// V values: the logits of the next token if `has_logits`, else a work buffer.
     logits: Vec<f32>,
     has_logits: bool,
     sampler: Sampler,
-    /// Tokens taken in.
+    /// Number of tokens processed.
     position: u64,
 }
 
 impl Progress {
-    /// A session of `engine` that has seen nothing yet.
+    /// A new session of `engine`.
     ///
     /// # Errors
-    /// Where a sampling parameter is out of its range.
+    /// If a sampling parameter is out of its range.
     pub fn new(engine: &Engine<'_>, sampling: Sampling) -> Result<Self, SamplingError> {
         let vocab_size = engine.config().vocab_size;
         let sampler = Sampler::new(sampling, vocab_size, engine.kernels())?;
@@ -32,10 +32,10 @@ impl Progress {
         Ok(Progress { state: engine.new_state(), logits, has_logits: false, sampler, position: 0 })
     }
 
-    /// Takes in tokens that were not chosen here, or those that were, one after the other.
+    /// Processes tokens, either given or chosen here, in order.
     ///
     /// # Errors
-    /// Where there is none or one is not the model's; the session is as before then.
+    /// If there is none or one is not the model's; then the session is unchanged.
     pub fn take_in(
         &mut self,
         engine: &Engine<'_>,
@@ -51,10 +51,10 @@ impl Progress {
         Ok(())
     }
 
-    /// The logits of the next token, worked out where [`choose`](Progress::choose) did not need them all.
+    /// The logits of the next token, computed if [`choose`](Progress::choose) did not need all of them.
     ///
     /// # Errors
-    /// Where the session has seen nothing to predict from, or a logit is NaN or infinite.
+    /// If the session has had no token to predict from, or a logit is NaN or infinite.
     pub fn logits(&mut self, engine: &Engine<'_>) -> Result<&[f32], SessionError> {
         self.work_out_logits(engine, &mut ())?;
         Ok(&self.logits)
@@ -69,7 +69,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Gives an error its place in the text.
+    /// Adds the position in the text to an error.
     fn placed(&self, error: ForwardError) -> SessionError {
         match error {
             ForwardError::NotFinite(not_finite) => SessionError::NotFinite { position: self.position, not_finite },
@@ -77,11 +77,11 @@ impl Progress {
         }
     }
 
-    /// Chooses the next token, which counts once it is taken in. A greedy choice asks the engine for the largest logit
-    /// only, unless all are there already or some are changed before.
+    /// Chooses the next token, which counts once it is processed. A greedy choice only requests the largest logit from
+    /// the engine, unless all are already available or some are changed before.
     ///
     /// # Errors
-    /// Where the session has seen nothing to predict from, or a logit is NaN or infinite.
+    /// If the session has had no token to predict from, or a logit is NaN or infinite.
     pub fn choose(&mut self, engine: &Engine<'_>, observer: &mut impl Observer) -> Result<u32, SessionError> {
         if self.sampler.sampling().is_plain_greedy() && !self.has_logits {
             let mut largest = [TopLogit::default()];
@@ -91,16 +91,16 @@ impl Progress {
         }
         self.work_out_logits(engine, observer)?;
         observer.part(Part::Sampling);
-        // The engine gives no others.
+        // The engine only returns finite ones.
         Ok(self.sampler.choose_finite(&self.logits))
     }
 
-    /// Number of tokens taken in.
+    /// Number of tokens processed.
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// What the session remembers of its text.
+    /// The session's state.
     pub fn state(&self) -> &State {
         &self.state
     }
@@ -110,20 +110,20 @@ impl Progress {
         &self.sampler
     }
 
-    /// The sampler, to be changed or replaced by one of the same vocabulary.
+    /// The sampler, to be changed or replaced by one for the same vocabulary.
     pub fn sampler_mut(&mut self) -> &mut Sampler {
         &mut self.sampler
     }
 
-    /// Goes on from a state of the same engine, which has taken in `position` tokens; one that was restored without its
-    /// residual first has to be fed. The sampler's memory of tokens stays as it is.
+    /// Continues from a state of the same engine after `position` tokens; a state restored without its residual must be
+    /// fed first. The sampler's memory of tokens is unchanged.
     pub fn set_state(&mut self, state: State, position: u64) {
         self.state = state;
         self.has_logits = false;
         self.position = position;
     }
 
-    /// Changes the state in place, and says how many tokens it has taken in then.
+    /// Changes the state in place; `position` is its number of tokens afterwards.
     pub fn change_state(&mut self, change: impl FnOnce(&mut State), position: u64) {
         change(&mut self.state);
         self.has_logits = false;
@@ -131,7 +131,7 @@ impl Progress {
     }
 }
 
-/// One text in the making: an engine, its state and the sampler that chooses the next token.
+/// A text in progress: an engine, its state and the sampler that chooses the next token.
 /// After [`new`](Session::new) nothing is allocated.
 pub struct Session<'e, 'm> {
     engine: &'e Engine<'m>,
@@ -139,23 +139,23 @@ pub struct Session<'e, 'm> {
 }
 
 impl<'e, 'm> Session<'e, 'm> {
-    /// A session that has seen nothing yet.
+    /// A new session.
     ///
     /// # Errors
-    /// Where a sampling parameter is out of its range.
+    /// If a sampling parameter is out of its range.
     pub fn new(engine: &'e Engine<'m>, sampling: Sampling) -> Result<Self, SamplingError> {
         Ok(Session { engine, progress: Progress::new(engine, sampling)? })
     }
 
-    /// Takes in a prompt; more than one may follow each other.
+    /// Processes a prompt; several may follow each other.
     ///
     /// # Errors
-    /// Where the prompt is empty or a token of it is not the model's; the session is as before then.
+    /// If the prompt is empty or a token of it is not the model's; then the session is unchanged.
     pub fn feed(&mut self, prompt: &[u32]) -> Result<(), SessionError> {
         self.feed_observed(prompt, &mut ())
     }
 
-    /// [`feed`](Session::feed), with its work shown to `observer`.
+    /// [`feed`](Session::feed), reporting its work to `observer`.
     ///
     /// # Errors
     /// As `feed`.
@@ -163,24 +163,24 @@ impl<'e, 'm> Session<'e, 'm> {
         self.progress.take_in(self.engine, prompt, observer)
     }
 
-    /// The logits of the next token, worked out where [`choose`](Session::choose) did not need them all.
+    /// The logits of the next token, computed if [`choose`](Session::choose) did not need all of them.
     ///
     /// # Errors
-    /// Where the session has seen nothing to predict from, or a logit is NaN or infinite.
+    /// If the session has had no token to predict from, or a logit is NaN or infinite.
     pub fn logits(&mut self) -> Result<&[f32], SessionError> {
         self.progress.logits(self.engine)
     }
 
-    /// Chooses the next token; it is taken in by [`advance`](Session::advance) alone. A greedy choice asks the engine
-    /// for the largest logit only, unless all are there already.
+    /// Chooses the next token, without processing it: see [`advance`](Session::advance). A greedy choice only requests
+    /// the largest logit from the engine, unless all are already available.
     ///
     /// # Errors
-    /// Where the session has seen nothing to predict from, or a logit is NaN or infinite.
+    /// If the session has had no token to predict from, or a logit is NaN or infinite.
     pub fn choose(&mut self) -> Result<u32, SessionError> {
         self.choose_observed(&mut ())
     }
 
-    /// [`choose`](Session::choose), with its work shown to `observer`.
+    /// [`choose`](Session::choose), reporting its work to `observer`.
     ///
     /// # Errors
     /// As `choose`.
@@ -188,15 +188,15 @@ impl<'e, 'm> Session<'e, 'm> {
         self.progress.choose(self.engine, observer)
     }
 
-    /// Takes in the token chosen, or another in its place.
+    /// Processes the chosen token, or another in its place.
     ///
     /// # Errors
-    /// Where the token is not the model's; the session is as before then.
+    /// If the token is not the model's; then the session is unchanged.
     pub fn advance(&mut self, token: u32) -> Result<(), SessionError> {
         self.advance_observed(token, &mut ())
     }
 
-    /// [`advance`](Session::advance), with its work shown to `observer`.
+    /// [`advance`](Session::advance), reporting its work to `observer`.
     ///
     /// # Errors
     /// As `advance`.
@@ -204,18 +204,18 @@ impl<'e, 'm> Session<'e, 'm> {
         self.progress.take_in(self.engine, &[token], observer)
     }
 
-    /// Number of tokens that the session has taken in itself.
+    /// Number of tokens that the session itself has processed.
     pub fn position(&self) -> u64 {
         self.progress.position()
     }
 
-    /// What the session remembers of its text.
+    /// The session's state.
     pub fn state(&self) -> &State {
         self.progress.state()
     }
 
-    /// Goes on from a state of this engine; a restored one first has to be fed. The sampler's memory of tokens stays as
-    /// it is.
+    /// Continues from a state of this engine; a restored one must be fed first. The sampler's memory of tokens is
+    /// unchanged.
     pub fn set_state(&mut self, state: State) {
         let position = self.position();
         self.progress.set_state(state, position);

@@ -1,4 +1,4 @@
-//! All samplers in a chain against the oracle, bit for bit: each alone, and any of them together.
+//! The sampler chain compared with the oracle, bit for bit: each sampler alone, and any combination.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use support::{agree_on, parameters, session};
 
-/// The same for the oracle.
+/// The oracle's equivalent.
 fn oracle(sampling: &Sampling) -> reference::Sampling {
     reference::Sampling::Chain(reference::Chain {
         seed: sampling.seed,
@@ -33,7 +33,7 @@ fn order() -> impl Strategy<Value = Order> {
     select(vec![Order::TemperatureFirst, Order::TemperatureLast])
 }
 
-/// What the last tokens do: repetition, presence, frequency, window.
+/// Penalties on the last tokens: repetition, presence, frequency, window.
 fn last_tokens() -> impl Strategy<Value = (f32, f32, f32, u32)> {
     let repetition = prop_oneof![1.0f32..2.0, select(vec![1.0, 0.5, 1e-45, 1e20, f32::MAX])];
     let taken = || prop_oneof![-2.0f32..2.0, select(vec![0.0, f32::MAX, f32::MIN, 1e-45])];
@@ -56,14 +56,14 @@ proptest! {
     #[test]
     fn every_chain_draws_the_oracles_tokens((prompt, logits) in session(), chain in chain(), at in any::<prop::sample::Index>()) {
         let mut chain = chain;
-        // Other tokens than the first have a bias too.
+        // Not only the first tokens have a bias.
         for (i, (token, _)) in chain.bias.iter_mut().enumerate() {
             *token = ((at.index(logits[0].len()) + i) % logits[0].len()) as u32;
         }
         agree_on(&prompt, &logits, &chain, &oracle(&chain))?;
     }
 
-    /// What is off changes no bit: the tokens are those of the request as it was before there was a chain.
+    /// Disabled steps change no bit: the tokens are those of the request from before the chain existed.
     #[test]
     fn a_chain_with_all_off_is_the_old_request((prompt, logits) in session(), parameters in parameters()) {
         agree_on(&prompt, &logits, &parameters.sampling(), &parameters.reference())?;

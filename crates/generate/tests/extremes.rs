@@ -1,4 +1,4 @@
-//! The ends of the ranges: temperatures towards 0, penalties that overflow, and logits that are no numbers.
+//! The limits of the ranges: temperatures near 0, penalties that overflow, and logits that are not finite.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -14,7 +14,7 @@ use support::{LARGEST, Parameters, agree, parameters, session, variants};
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// At 0 whatever the other parameters are, and at any temperature that leaves the others no weight.
+    /// At 0 for any other parameters, and at any temperature that leaves the other tokens no weight.
     #[test]
     fn a_low_temperature_is_greedy((prompt, logits) in session(), parameters in parameters(), at_zero in any::<bool>()) {
         let logits = &logits[..1];
@@ -31,7 +31,7 @@ proptest! {
                 Parameters { temperature: lowest, penalty: 1.0, ..parameters }
             }
         };
-        // Where two are largest, 0 alone is greedy.
+        // With two largest logits, only a temperature of 0 is greedy.
         prop_assume!(at_zero || gap / 110.0 >= f64::from(f32::from_bits(1)));
         agree(&prompt, logits, parameters)?;
         let mut sampler = Sampler::new(parameters.sampling(), logits[0].len(), Kernels::new(Variant::best()).unwrap()).unwrap();
@@ -62,7 +62,7 @@ proptest! {
     }
 }
 
-/// The largest logit is drawn, and not the last one kept, if the logits overflow once they are scaled.
+/// The largest logit is drawn, and not the last kept one, if the scaled logits overflow.
 #[test]
 fn what_overflows_at_a_low_temperature_still_has_an_order() {
     let base = Parameters { seed: LARGEST, temperature: 1.0, top_k: 0, top_p: 0.9, penalty: 1.0 };
@@ -82,16 +82,16 @@ fn what_overflows_at_a_low_temperature_still_has_an_order() {
         check("numbers of either sign", &[], &[-3.0, 12.5, 12.25, 0.0], at(temperature), 1);
         check("none above 0", &[], &[-3.0, -12.5, -12.25, -2.0], at(temperature), 3);
         check("0 is the largest", &[], &[-3.0, 0.0, -12.25, -2.0], at(temperature), 1);
-        // The draw is the largest number below 1: the last of those that are equal.
+        // The random number is the largest below 1: the last of the equal logits.
         check("two are largest", &[], &[-3.0, 2.0, -12.25, 2.0, 1.0], at(temperature), 3);
     }
-    // Three times seen, the largest is 250; the next one overflows at this temperature.
+    // Seen three times, the largest becomes 250; the next one overflows at this temperature.
     check("another than the largest overflows", &[0, 0, 0], &[1e38, 9e37, 1.0], hot, 1);
     check("0 times a penalty that overflows", &[1, 1], &[-40.0, 0.0, -30.0], infinite, 1);
     check("all are penalised out of range", &[0, 1, 0, 1], &[-40.0, -1.0], infinite, 1);
 }
 
-/// Of the same random numbers, more and more draw the likeliest token.
+/// With the same random numbers, a lower temperature draws the most probable token more often.
 #[test]
 fn a_lower_temperature_is_ever_more_like_greedy() {
     let logits = [0.5, 2.0, 1.0, -1.0, 1.75];

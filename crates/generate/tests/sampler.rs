@@ -1,4 +1,4 @@
-//! The sampler against the oracle's, whatever the logits; its parameters; the greedy choice.
+//! The sampler compared with the oracle's, for any logits; its parameters; the greedy choice.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -11,18 +11,18 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use support::{HALF, LARGEST, Parameters, ZERO, agree, logit, parameters, session, variants};
 
-/// What the logits of a whole vocabulary are like.
+/// The distribution of a vocabulary's logits.
 #[derive(Debug, Clone, Copy)]
 enum Shape {
     Normal,
-    /// Normal, and three far above.
+    /// Normal, with three far above.
     Peaky,
     Equal,
     Ascending,
     Descending,
-    /// Of eight values.
+    /// Only eight distinct values.
     Few,
-    /// Any bits of a number.
+    /// Any bits of a finite number.
     Arbitrary,
     Nan,
     /// Numbers, every seventh a NaN.
@@ -30,7 +30,7 @@ enum Shape {
     Subnormal,
     /// Infinities of both signs among numbers.
     Infinite,
-    /// The large ones where the fewest look: in the later rows of 112.
+    /// The large ones where they are least sampled: in the later rows of 112.
     Hidden,
 }
 
@@ -111,10 +111,10 @@ proptest! {
 }
 
 proptest! {
-    // Fewer: the largest take long.
+    // Fewer cases: the largest vocabularies take long.
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Of vocabularies so large that most logits are never ranked.
+    /// Vocabularies so large that most logits are never ranked.
     #[test]
     fn every_draw_from_many_is_the_oracles(
         shape in select(&Shape::ALL[..]),
@@ -126,7 +126,7 @@ proptest! {
         let parameters = Parameters { top_k, ..parameters };
         let mut rng = SplitMix64::new(parameters.seed);
         let logits: Vec<Vec<f32>> = (0..3).map(|_| shape.logits(vocab_size, &mut rng)).collect();
-        // Half of what was seen is among the likeliest.
+        // Half of the seen tokens are among the most probable.
         let mut likely: Vec<u32> = (0..vocab_size as u32).collect();
         likely.sort_by(|&a, &b| logits[0][b as usize].total_cmp(&logits[0][a as usize]));
         let prompt: Vec<u32> = (0..seen)
@@ -138,7 +138,7 @@ proptest! {
 
 #[test]
 fn argmax_takes_the_lowest_id_at_every_place() {
-    // On both sides of the values that are looked at together: 16, 64, 1024.
+    // On both sides of the block sizes: 16, 64, 1024.
     for n in [1usize, 2, 15, 16, 17, 33, 63, 64, 65, 1023, 1024, 1025, 2100] {
         let step = if n < 100 { 1 } else { 97 };
         for first in (0..n).step_by(step).chain([n - 1]) {
@@ -195,11 +195,11 @@ fn parameters_out_of_range_are_refused() {
     assert_eq!(Sampler::new(both.sampling(), 64, kernels).err(), Some(SamplingError::TopP(2.0)));
 }
 
-/// Of equal logits, so that the running sums are 1, 2, 3, 4.
+/// Equal logits, so that the running sums are 1, 2, 3, 4.
 #[test]
 fn edges_belong_to_the_next_token_and_the_nucleus_is_closed() {
     let cases = [
-        // The draw: the first whose sum is above u · 4.
+        // The drawn token: the first whose sum is above u · 4.
         (ZERO, 1.0, [0.0; 4], 0),
         (HALF, 1.0, [0.0; 4], 2),
         (LARGEST, 1.0, [0.0; 4], 3),
@@ -207,7 +207,7 @@ fn edges_belong_to_the_next_token_and_the_nucleus_is_closed() {
         (LARGEST, 0.5, [0.0; 4], 1),
         (LARGEST, 0.5f32.next_up(), [0.0; 4], 2),
         (HALF, 0.5, [0.0; 4], 1),
-        // What has no weight is never drawn, wherever it stands.
+        // A token without weight is never drawn, at any position.
         (LARGEST, 1.0, [f32::MIN, 0.0, 0.0, f32::MIN], 2),
         (ZERO, 1.0, [f32::MIN, 0.0, 0.0, f32::MIN], 1),
     ];
@@ -220,9 +220,9 @@ fn edges_belong_to_the_next_token_and_the_nucleus_is_closed() {
     }
 }
 
-/// A logit 16.5 below the largest still moves the sums by a unit of their last place; one 17 below does no longer.
+/// A logit 16.5 below the largest still changes the sums by a unit in the last place; one 17 below does not.
 #[test]
-fn what_moves_the_sums_counts() {
+fn what_changes_the_sums_counts() {
     let parameters = Parameters { seed: LARGEST, temperature: 1.0, top_k: 0, top_p: 1.0, penalty: 1.0 };
     for (below, token) in [(16.5, 3999), (17.0, 0)] {
         let mut logits = vec![3.0 - below; 4000];

@@ -1,4 +1,4 @@
-//! A session against the oracle's run: the same tokens for every sampling and variant, without an allocation.
+//! A session compared with the oracle's run: the same tokens for every sampling and variant, without an allocation.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../../engine/tests/counting/mod.rs"]
@@ -40,7 +40,7 @@ fn with_engines(mut check: impl FnMut(&Model<'_>, &Engine<'_>)) {
     }
 }
 
-/// Chooses and takes in `room.capacity()` tokens.
+/// Chooses and processes `room.capacity()` tokens.
 fn run(session: &mut Session<'_, '_>, room: &mut Vec<u32>) {
     while room.len() < room.capacity() {
         let token = session.choose().unwrap();
@@ -61,7 +61,7 @@ fn a_session_gives_the_oracles_tokens_and_allocates_nothing() {
             let mut session = Session::new(engine, sampling.clone()).unwrap();
             let mut tokens = Vec::with_capacity(TOKENS);
             let calls = calls_during(|| {
-                // In two parts, which make one prompt.
+                // In two parts, which form one prompt.
                 session.feed(&PROMPT[..1]).unwrap();
                 session.feed(&PROMPT[1..]).unwrap();
                 run(&mut session, &mut tokens);
@@ -94,7 +94,7 @@ fn a_refused_prompt_leaves_the_session_as_it_was() {
     });
 }
 
-/// The two ways to a greedy token: the largest logit alone, and all of them.
+/// The two paths to a greedy token: only the largest logit, and all of them.
 #[test]
 fn the_logits_asked_for_first_change_no_choice() {
     with_engines(|_, engine| {
@@ -124,7 +124,7 @@ fn a_session_that_has_seen_nothing_chooses_nothing() {
             assert_eq!(session.logits(), Err(ForwardError::NothingSeen.into()));
             session.feed(&PROMPT).unwrap();
             session.choose().unwrap();
-            // A state taken over brings its last token along, a restored one has none.
+            // A copied state includes its last token, a restored one does not.
             let (mut other, saved) = (Session::new(engine, sampling.clone()).unwrap(), session.state().to_bytes());
             other.set_state(session.state().clone());
             assert_eq!(other.logits(), session.logits());
@@ -171,7 +171,7 @@ fn logits_that_are_no_numbers_name_the_position() {
     }
 }
 
-/// Whatever else is asked for.
+/// For any other parameters.
 #[test]
 fn a_temperature_of_zero_is_greedy() {
     with_engines(|_, engine| {

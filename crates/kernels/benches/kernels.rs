@@ -1,8 +1,8 @@
-//! Every kernel × variant × shape, beside what this machine's memory can deliver in the same run.
+//! Every kernel × variant × shape, with this machine's memory bandwidth measured in the same run.
 //!
-//! `cargo bench -p bitstate-kernels` prints weights a second (`elem/s`) for the ternary matrices and bytes a second
-//! for the heads; `read/…` is the bandwidth of plain reads from each level of the memory, the roof of everything that
-//! streams. Compare within one run only: the machine drifts.
+//! `cargo bench -p bitstate-kernels` prints weights per second (`elem/s`) for the ternary matrices and bytes per second
+//! for the heads; `read/…` is the bandwidth of plain reads from each level of the memory, the upper limit of everything
+//! that streams. Only compare numbers of one run: the machine's speed drifts.
 
 use bitstate_kernels::{
     HeadRows, Int8Head, Kernels, MatmulScratch, QuantisedRows, TernaryMatrix, TopLogit, Variant, WkvInput,
@@ -87,7 +87,7 @@ fn head(c: &mut Criterion) {
     let (v, d) = HEADS[0];
     let (rows, scales) = (int8s(v * d), floats(v));
     for sessions in [2, 4, 8, 16] {
-        // As if the rows were read for each: to be held against the head of one.
+        // Counted as if the rows were read for each session, to compare with the head of one.
         group.throughput(Throughput::Bytes((v * d * sessions) as u64));
         for (name, kernels) in variants() {
             let (mut q, mut logits) = (vec![0; d * sessions], vec![0.0; v * sessions]);
@@ -105,14 +105,14 @@ fn head(c: &mut Criterion) {
     }
 }
 
-/// Values about normal, as a trained embedding's and a layer norm's are: how many rows stay in the running depends on
-/// them.
+/// Approximately normal values, like those of a trained embedding and a layer norm: the number of candidate rows
+/// depends on them.
 fn normal(seed: usize, n: usize) -> Vec<f32> {
     let part = |i: usize| (noise(seed + i) & 0xffff) as f32 / 65_536.0 - 0.5;
     (0..n).map(|i| part(4 * i) + part(4 * i + 1) + part(4 * i + 2) + part(4 * i + 3)).collect()
 }
 
-/// The largest logits of the default model's head, found by bounds: bytes a second are those of all rows.
+/// The largest logits of the default model's head, found with bounds: the bytes per second are those of all rows.
 fn winners(group: &mut BenchmarkGroup<'_, WallTime>) {
     let (v, d) = HEADS[0];
     let (values, z) = (normal(0, v * d), normal(1, d));
@@ -164,7 +164,7 @@ fn steps(c: &mut Criterion) {
     }
     for s in [32, 64] {
         let (x, mut y, mut state) = (floats(s), vec![0.0; s], vec![0.0; s * s]);
-        // Below 1, so that the state stays finite however often it is updated.
+        // Below 1, so that the state stays finite over any number of updates.
         let decay = vec![0.5; s];
         group.throughput(Throughput::Elements((s * s) as u64));
         for (name, kernels) in variants() {

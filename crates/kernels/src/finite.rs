@@ -1,4 +1,4 @@
-//! Logits that are no numbers.
+//! Detection of NaN and infinite logits.
 
 use crate::kernels::Kernels;
 
@@ -14,7 +14,7 @@ impl Kernels {
     /// Checks that every logit is finite, in one pass.
     ///
     /// # Errors
-    /// Names the first that is NaN or infinite.
+    /// The first token with a logit that is NaN or infinite.
     #[inline]
     pub fn check_finite(&self, logits: &[f32]) -> Result<(), NotFinite> {
         if self.largest_magnitude(logits).is_finite() {

@@ -1,5 +1,5 @@
-//! Capabilities of the CPU as values: a token's field is private, and its one constructor asks the CPU, so that
-//! holding a token proves that the instructions may run.
+//! CPU capabilities as values: a token's field is private, and its only constructor checks the CPU, so a token proves
+//! that the instructions are available.
 
 use crate::variant::Variant;
 
@@ -14,15 +14,15 @@ pub(crate) use rvv::rvv;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("kernel variant `{}` cannot run here: it needs {needs}, and this is {missing}", variant.name())]
 pub struct Unavailable {
-    /// The variant asked for.
+    /// The requested variant.
     pub variant: Variant,
-    /// What it needs, all of it.
+    /// All its requirements.
     pub needs: &'static str,
-    /// What there is instead: a CPU without the first feature that is missing, or another target.
+    /// What is present instead: a CPU without the first missing feature, or another target.
     pub missing: &'static str,
 }
 
-/// A token for a set of x86-64 features, each as the compiler and as `/proc/cpuinfo` spells it.
+/// A token for a set of x86-64 features, each in the spelling of the compiler and of `/proc/cpuinfo`.
 #[cfg(target_arch = "x86_64")]
 macro_rules! x86_token {
     ($(#[$doc:meta])* $name:ident: $($feature:tt as $shown:literal),+) => {
@@ -31,7 +31,7 @@ macro_rules! x86_token {
         pub(crate) struct $name(());
 
         impl $name {
-            /// Proof, or the first feature that is missing.
+            /// The token, or the first missing feature.
             fn detect() -> Result<Self, &'static str> {
                 $(if !std::is_x86_feature_detected!($feature) {
                     return Err(concat!("an x86-64 CPU without ", $shown));
@@ -66,13 +66,13 @@ x86_token!(
 
 #[cfg(target_arch = "x86_64")]
 impl From<AvxVnni> for Avx2 {
-    /// What is proven of AVX2 along with it.
+    /// AVX-VNNI implies AVX2.
     fn from(_: AvxVnni) -> Self {
         Avx2(())
     }
 }
 
-/// A token for a set of AArch64 features, each as the compiler and as `/proc/cpuinfo` spells it.
+/// A token for a set of AArch64 features, each in the spelling of the compiler and of `/proc/cpuinfo`.
 #[cfg(target_arch = "aarch64")]
 macro_rules! aarch64_token {
     ($(#[$doc:meta])* $name:ident: $($feature:tt as $shown:literal),+) => {
@@ -81,12 +81,12 @@ macro_rules! aarch64_token {
         pub(crate) struct $name(());
 
         impl $name {
-            /// Proof, or the first feature that is missing.
+            /// The token, or the first missing feature.
             fn detect() -> Result<Self, &'static str> {
                 $(
                     #[cfg(not(target_os = "none"))]
                     let has = std::arch::is_aarch64_feature_detected!($feature);
-                    // Without a system to ask, only what the build is for.
+                    // Without an operating system to query, only the build's target features.
                     #[cfg(target_os = "none")]
                     let has = cfg!(target_feature = $feature);
                     if !has {
@@ -117,7 +117,7 @@ aarch64_token!(
 
 #[cfg(target_arch = "aarch64")]
 impl From<NeonDotprod> for Neon {
-    /// What is proven of NEON along with it.
+    /// The dot product implies NEON.
     fn from(_: NeonDotprod) -> Self {
         Neon(())
     }
@@ -125,7 +125,7 @@ impl From<NeonDotprod> for Neon {
 
 #[cfg(target_arch = "aarch64")]
 impl From<NeonI8mm> for Neon {
-    /// What is proven of NEON along with it.
+    /// The matrix instructions imply NEON.
     fn from(_: NeonI8mm) -> Self {
         Neon(())
     }
@@ -133,27 +133,27 @@ impl From<NeonI8mm> for Neon {
 
 #[cfg(target_arch = "aarch64")]
 impl From<NeonI8mm> for NeonDotprod {
-    /// What is proven of the dot product along with it.
+    /// The matrix instructions imply the dot product.
     fn from(_: NeonI8mm) -> Self {
         NeonDotprod(())
     }
 }
 
-/// Proof that the CPU has RISC-V's vectors, of 128 bits and more.
+/// Proof that the CPU has RISC-V vectors of at least 128 bits.
 #[cfg(target_arch = "riscv64")]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rvv(());
 
 #[cfg(target_arch = "riscv64")]
 impl Rvv {
-    /// Proof, or what is missing. The standard library has no stable way to ask.
+    /// The token, or what is missing. The standard library has no stable way to query it.
     fn detect() -> Result<Self, &'static str> {
         if rvv::is_there() { Ok(Rvv(())) } else { Err("a RISC-V CPU without v") }
     }
 }
 
-/// Proof that the WebAssembly engine has 128-bit SIMD: a module that holds such instructions is only
-/// instantiated by one that does.
+/// Proof that the WebAssembly engine has 128-bit SIMD: only an engine with SIMD accepts a module with such
+/// instructions.
 #[cfg(target_arch = "wasm32")]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Simd128(());
@@ -200,7 +200,7 @@ pub(crate) enum Isa {
 }
 
 impl Isa {
-    /// Asks the CPU for what `variant` needs.
+    /// Checks the CPU for what `variant` needs.
     pub fn detect(variant: Variant) -> Result<Self, Unavailable> {
         match variant {
             Variant::Generic => Ok(Isa::Generic),
@@ -256,7 +256,7 @@ impl Isa {
     }
 }
 
-/// Runs `$name` of the module that the instruction set selects: the one list of them. With `else`, plain Rust does
+/// Runs `$name` of the module for the instruction set; this is the only list of modules. With `else`, plain Rust does
 /// something else; without arguments, `$name` is a constant.
 macro_rules! dispatch {
     ($isa:expr, $family:ident :: $name:ident ( $($arg:expr),* )) => {
@@ -264,7 +264,7 @@ macro_rules! dispatch {
     };
     ($isa:expr, $family:ident :: $name:ident ( $($arg:expr),* ), else $plain:expr) => {
         $crate::isa::dispatch!(@ $isa, isa, $family, $name, [(isa, $($arg),*)], {
-            // Used, where no variant but plain Rust is built.
+            // Marks the arguments as used if only plain Rust is built.
             let _ = ($(&$arg),*);
             $plain
         })

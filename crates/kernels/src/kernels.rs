@@ -1,5 +1,5 @@
-//! The handle of one variant's kernels: made after asking the CPU, copied freely. What it does is in the folders: the
-//! f32 steps in `vector`, ternary matrices in `ternary`, the head in `head`.
+//! The handle of one variant's kernels: created after checking the CPU, and freely copied. Its methods are in the
+//! folders: the f32 steps in `vector`, ternary matrices in `ternary`, the head in `head`.
 
 use crate::isa::{Isa, Unavailable};
 use crate::variant::Variant;
@@ -15,18 +15,18 @@ impl Kernels {
     /// The kernels of `variant`.
     ///
     /// # Errors
-    /// Where the CPU or the target lacks what the variant needs.
+    /// If the CPU or the target lacks what the variant needs.
     pub fn new(variant: Variant) -> Result<Self, Unavailable> {
         Ok(Kernels { variant, isa: Isa::detect(variant)? })
     }
 
-    /// The variant that runs.
+    /// The variant.
     pub fn variant(&self) -> Variant {
         self.variant
     }
 
-    /// How many rows of activations are worth keeping for one pass over the weights. Plain Rust gains nothing, and the
-    /// machines it is for have little memory.
+    /// How many rows of activations are worth collecting for one pass over the weights. Plain Rust gains nothing, and
+    /// the machines it is meant for have little memory.
     #[inline]
     pub fn batch_rows(&self) -> usize {
         if matches!(self.isa, Isa::Generic | Isa::Lut) { 1 } else { 16 }
@@ -40,7 +40,7 @@ impl Variant {
     }
 }
 
-/// That vectors have the length they must have: those of the engine do, so a failed check is a bug in the caller.
+/// Checks that vectors have the required length: those of the engine do, so a failed check is a bug in the caller.
 #[track_caller]
 #[inline(always)]
 pub(crate) fn same_length<const N: usize>(expected: usize, lengths: &[usize; N]) {

@@ -1,8 +1,8 @@
 //! The kernels of the engine: ternary matrix × INT8 vector, the head, and the f32 steps between them.
 //!
-//! Every variant computes the arithmetic of `crates/ARITHMETIC.md` to the bit. [`Kernels`] is the entry: made for
-//! one [`Variant`] after asking the CPU, checked for shapes, safe to call. It is the only engine crate with
-//! `unsafe`, and there the unsafe code is instruction-set intrinsics behind a capability token.
+//! Every variant implements the arithmetic of `crates/ARITHMETIC.md` to the bit. [`Kernels`] is the entry point:
+//! created for one [`Variant`] after checking the CPU, with checked shapes, safe to call. It is the only engine crate
+//! with `unsafe` code: instruction-set intrinsics, each behind a capability token.
 //!
 //! ```
 //! use bitstate_kernels::{Kernels, Variant};
@@ -13,13 +13,13 @@
 //! let (mut a, mut b) = ([0.0; 4], [0.0; 4]);
 //! plain.layer_norm(&x, &ones, &zeros, &mut a);
 //! best.layer_norm(&x, &ones, &zeros, &mut b);
-//! // Not nearly the same: the same bits.
+//! // Not just close: the same bits.
 //! assert_eq!(a.map(f32::to_bits), b.map(f32::to_bits));
 //! # Ok::<(), bitstate_kernels::Unavailable>(())
 //! ```
 #![no_std]
 extern crate alloc;
-// On these it is std that asks the CPU for its features.
+// On these targets, std detects the CPU features.
 #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "none"))))]
 extern crate std;
 
@@ -43,5 +43,5 @@ pub use top::TopLogit;
 pub use variant::{UnknownVariant, Variant};
 pub use vector::{GatedInput, MixInput, NormInput, WkvInput};
 
-/// Widest model whose head sums fit i32: `128 · 16383 · 1024 < 2^31`.
+/// Widest model for which the sums of the head fit i32: `128 · 16383 · 1024 < 2^31`.
 pub const MAX_N_EMBD: usize = 1024;

@@ -1,27 +1,27 @@
-//! Which way a kernel takes for a shape: whole blocks, and what becomes of the rows and columns that do not fill one.
+//! How a kernel processes a shape: whole blocks, and the rows and columns that do not fill one.
 //!
-//! The block sizes stand here a second time; a change of a kernel's block is a change here, and the test below says
-//! for every variant what it must be.
+//! The block sizes are repeated here; a change of a kernel's block requires a change here, and the test below checks
+//! every variant.
 
 use crate::kernels::Kernels;
 use crate::variant::Variant;
 use core::fmt;
 
-/// What becomes of the rows or the columns that do not fill a kernel's block. The result is the same to the bit.
+/// How the rows or columns that do not fill a kernel's block are processed. The result is the same to the bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tail {
     /// There are none.
     None,
-    /// So many stand in a block filled up with zeros.
+    /// This many are in a block padded with zeros.
     Padded(usize),
-    /// So many are done one at a time, by the same instructions.
+    /// This many are processed one at a time, with the same instructions.
     OneByOne(usize),
-    /// So many are done in plain Rust.
+    /// This many are processed in plain Rust.
     PlainRust(usize),
 }
 
 impl Tail {
-    /// What is left of `n` after whole blocks of `block`, done as `how` says.
+    /// The remainder of `n` after whole blocks of `block`, processed as `how`.
     pub(crate) fn of(n: usize, block: usize, how: fn(usize) -> Tail) -> Tail {
         if n.is_multiple_of(block) { Tail::None } else { how(n % block) }
     }
@@ -38,29 +38,29 @@ impl fmt::Display for Tail {
     }
 }
 
-/// How a variant runs a shape.
+/// How a variant processes a shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Path {
-    /// The algorithm, as the files of the kernels name it.
+    /// The algorithm, named as in the files of the kernels.
     pub kernel: &'static str,
-    /// What becomes of the rows left over.
+    /// How the remaining rows are processed.
     pub rows: Tail,
-    /// What becomes of the columns left over.
+    /// How the remaining columns are processed.
     pub cols: Tail,
 }
 
-/// Plain Rust, which takes any shape as it is.
+/// Plain Rust, which takes any shape.
 const PLAIN: Path = Path { kernel: "plain", rows: Tail::None, cols: Tail::None };
 
 impl Kernels {
-    /// How a ternary matrix of this shape runs.
+    /// How a ternary matrix of this shape is processed.
     pub fn ternary_path(&self, rows: usize, cols: usize) -> Path {
         let kernel = match self.variant() {
-            // Four weights are a byte, and a row that does not end on one is packed anew.
+            // A byte has four weights, and rows that do not end on a byte are repacked.
             Variant::Generic => {
                 return Path { kernel: "decode", rows: Tail::None, cols: Tail::of(cols, 4, Tail::Padded) };
             }
-            // Rows are taken in pairs.
+            // Rows are processed in pairs.
             Variant::Lut => {
                 let rows = Tail::of(rows, 2, Tail::OneByOne);
                 return Path { kernel: "tables", rows, cols: Tail::of(cols, 4, Tail::Padded) };
@@ -77,7 +77,7 @@ impl Kernels {
         Path { kernel, rows: Tail::of(rows, 64, Tail::Padded), cols: Tail::of(cols, 4, Tail::Padded) }
     }
 
-    /// How an INT8 head of this shape runs.
+    /// How an INT8 head of this shape is processed.
     pub fn head_int8_path(&self, rows: usize, cols: usize) -> Path {
         let (kernel, cols) = match self.variant() {
             Variant::Generic | Variant::Lut => return PLAIN,
@@ -93,17 +93,17 @@ impl Kernels {
         Path { kernel, rows: Tail::of(rows, 4, Tail::PlainRust), cols }
     }
 
-    /// How an f32 head of this width runs, and every norm, quantisation and gate.
+    /// How an f32 head of this width is processed, and every norm, quantisation and gate.
     pub fn lanes_path(&self, cols: usize) -> Path {
         match self.variant() {
             Variant::Generic | Variant::Lut => PLAIN,
-            // Vectors end where the values do.
+            // The vector length is set to the number of remaining values.
             Variant::Rvv => Path { kernel: "vectors", ..PLAIN },
             _ => Path { kernel: "16 lanes", rows: Tail::None, cols: Tail::of(cols, 16, Tail::Padded) },
         }
     }
 
-    /// How the WKV recurrence runs for heads of this size.
+    /// How the WKV recurrence is processed for heads of this size.
     pub fn wkv_path(&self, head_size: usize) -> Path {
         match self.variant() {
             Variant::Generic | Variant::Lut => PLAIN,
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_over_is_told() {
+    fn remainders_are_reported() {
         let path = |kernel, rows, cols| Path { kernel, rows, cols };
         let generic = Kernels::new(Variant::Generic).expect("runs everywhere");
         assert_eq!(generic.ternary_path(101, 97), path("decode", Tail::None, Tail::Padded(1)));

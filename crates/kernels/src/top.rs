@@ -14,8 +14,8 @@ pub struct TopLogit {
 }
 
 impl TopLogit {
-    /// The order of candidates: the larger logit first, of equal ones (+0 equals -0) the lower token; a NaN after every
-    /// number, whatever its sign, because targets differ in the sign of the NaN that they make.
+    /// The order of candidates: the larger logit first; among equal ones (+0 equals -0) the lower token; a NaN after
+    /// every number, regardless of its sign, because targets differ in the sign of the NaNs they produce.
     pub fn order(&self, other: &Self) -> Ordering {
         let by_logit = other.logit.partial_cmp(&self.logit);
         let by_logit = by_logit.unwrap_or_else(|| self.logit.is_nan().cmp(&other.logit.is_nan()));
@@ -23,7 +23,7 @@ impl TopLogit {
     }
 }
 
-/// The first of the candidates offered so far, in order, in a slice with room for as many as are wanted.
+/// The best of the candidates offered so far, in order, in a slice with the requested length.
 pub(crate) struct Top<'t> {
     kept: &'t mut [TopLogit],
     len: usize,
@@ -34,12 +34,12 @@ impl<'t> Top<'t> {
         Top { kept: room, len: 0 }
     }
 
-    /// As many as are wanted, in order.
+    /// From as many candidates as requested, in order.
     pub fn full(kept: &'t mut [TopLogit]) -> Self {
         Top { len: kept.len(), kept }
     }
 
-    /// Takes its place in the order, or goes.
+    /// Inserts the candidate in order, or drops it.
     pub fn offer(&mut self, candidate: TopLogit) {
         let kept = &self.kept[..self.len];
         let is_full = self.len == self.kept.len();
@@ -54,8 +54,7 @@ impl<'t> Top<'t> {
         self.kept[place] = candidate;
     }
 
-    /// What another has to reach to be among them: the last logit, below all numbers until as many as are wanted are
-    /// there.
+    /// The threshold for another candidate: the last logit, or below all numbers until the slice is full.
     pub fn last(&self) -> f32 {
         if self.len < self.kept.len() { f32::NEG_INFINITY } else { self.kept[self.len - 1].logit }
     }
@@ -65,7 +64,7 @@ impl Kernels {
     /// Fills `top` with the largest of `logits`, in their [order](TopLogit::order).
     ///
     /// # Panics
-    /// Where more are asked for than there are.
+    /// If more are requested than there are.
     pub fn top(&self, logits: &[f32], top: &mut [TopLogit]) {
         assert!(top.len() <= logits.len(), "the {} largest of {} values", top.len(), logits.len());
         match top {
@@ -79,10 +78,10 @@ impl Kernels {
     }
 }
 
-/// Values that are looked at together.
+/// Values that are checked together.
 pub(crate) const BLOCK: usize = LANES;
 
-/// Fills `top` with the largest of `logits`, which are at least as many.
+/// Fills `top` with the largest of `logits`, of which there are at least as many.
 fn fill(kernels: Kernels, logits: &[f32], top: &mut [TopLogit]) {
     let mut kept = Top::new(top);
     let mut at = 0;
@@ -91,7 +90,7 @@ fn fill(kernels: Kernels, logits: &[f32], top: &mut [TopLogit]) {
             kept.offer(TopLogit { token, logit });
         }
         at += BLOCK;
-        // Until there are as many numbers as are wanted, a NaN may take its place too.
+        // Until the slice is full of numbers, a NaN may be inserted too.
         let last = kept.last();
         if last > f32::NEG_INFINITY {
             at = kernels.next_block(logits, at, last);

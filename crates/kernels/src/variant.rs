@@ -1,9 +1,9 @@
 //! The list of kernel variants.
 
-/// A way to run every kernel, named by what it is made of.
+/// An implementation of every kernel, named after its instruction set or technique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Variant {
-    /// Plain Rust as the arithmetic is written; runs everywhere.
+    /// Plain Rust, a direct implementation of the arithmetic; runs everywhere.
     Generic,
     /// Plain Rust with look-up tables in place of multiplication, for CPUs without SIMD; runs everywhere.
     Lut,
@@ -30,7 +30,7 @@ pub enum Variant {
 }
 
 impl Variant {
-    /// Every variant; of those that one machine can run, the fastest stands last.
+    /// Every variant; of those that one machine can run, the fastest is last.
     pub const ALL: [Variant; 12] = [
         Variant::Generic,
         Variant::Lut,
@@ -64,7 +64,7 @@ impl Variant {
         }
     }
 
-    /// What a machine must have to run it.
+    /// What a machine needs to run it.
     pub(crate) const fn needs(self) -> &'static str {
         match self {
             Variant::Generic | Variant::Lut => "nothing",
@@ -81,16 +81,16 @@ impl Variant {
         }
     }
 
-    /// The variant of that name.
+    /// The variant with this name.
     ///
     /// # Errors
-    /// Where no variant has it.
+    /// If no variant has this name.
     pub fn by_name(name: &str) -> Result<Self, UnknownVariant> {
         Variant::ALL.into_iter().find(|variant| variant.name() == name).ok_or(UnknownVariant)
     }
 }
 
-/// No variant has the name asked for.
+/// No variant has the given name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no kernel variant has this name; there are generic, lut, simd128, relaxed_simd, neon, neon_dotprod, neon_i8mm, rvv, \

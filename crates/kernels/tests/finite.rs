@@ -1,4 +1,4 @@
-//! What is NaN or infinite is found, in every place and every variant.
+//! NaN and infinite values are found, at every position and in every variant.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "support/variants.rs"]
@@ -27,7 +27,7 @@ fn the_first_value_that_is_no_number_is_named() {
     }
 }
 
-/// A scale of which it is said that all logits are finite leaves even the largest sum of products so.
+/// A scale for which all logits are declared finite keeps even the largest sum of products finite.
 #[test]
 fn a_scale_that_keeps_logits_finite_does() {
     const D: usize = 1024;

@@ -1,5 +1,5 @@
-//! The largest logits by bounds are those of a look at all of them, whatever the rows are like: the same tokens in the
-//! same order with the same bits, by the path that is expected.
+//! The largest logits found with bounds equal those of a search over all logits, for any rows: the same tokens in the
+//! same order with the same bits, by the expected path.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -11,7 +11,7 @@ use support::data::{Kind, Source};
 use support::memory::{Buffer, Place};
 use support::{generic, variants};
 
-/// A head and what it meets.
+/// A head and its activations.
 #[derive(Debug, Clone)]
 struct Case {
     rows: Vec<i8>,
@@ -20,14 +20,14 @@ struct Case {
     scale: f32,
 }
 
-/// What is compared: tokens and bits.
+/// The compared values: tokens and bits.
 fn bits(top: &[TopLogit]) -> Vec<(u32, u32)> {
     let bits = |logit: f32| if logit.is_nan() { 0x7fc0_0000 } else { logit.to_bits() };
     top.iter().map(|top| (top.token, bits(top.logit))).collect()
 }
 
 impl Case {
-    /// All logits in order, by plain Rust.
+    /// All logits in order, from plain Rust.
     fn ranked(&self) -> Vec<TopLogit> {
         let mut logits = vec![0.0; self.row_scales.len()];
         generic().head_int8(&self.rows, &self.row_scales, &self.q, self.scale, &mut logits);
@@ -40,8 +40,8 @@ impl Case {
         Int8Head::two_stage_from(0, kernels, &self.rows, self.row_scales.clone())
     }
 
-    /// Asks every variant for the largest of sessions together: this one's, one that sees it the other way round, and one
-    /// whose every factor is the other side's.
+    /// Computes the largest logits of several sessions together with every variant: this one, one with negated
+    /// activations, one reversed with a negative scale, and one with halved activations.
     fn check_many(&self, name: &str) {
         let (d, v) = (self.q.len(), self.row_scales.len());
         let others = [
@@ -70,8 +70,8 @@ impl Case {
         }
     }
 
-    /// Asks every variant for the 1, 2, 16, 50 and all largest, of the whole and of two parts; gives the paths of the
-    /// whole that were taken by variants with a first stage, where it may be tried for so many.
+    /// Computes the 1, 2, 16, 50 and all largest logits with every variant, of the whole and of two parts; returns the
+    /// paths of the whole in variants with a first stage, where it may be tried for that many.
     fn check(&self, name: &str) -> Vec<HeadPath> {
         let (v, ranked) = (self.row_scales.len(), self.ranked());
         let mut paths = Vec::new();
@@ -97,7 +97,7 @@ impl Case {
                 for chunk in [Int8Head::SPLIT, (v / 3).max(1).next_multiple_of(Int8Head::SPLIT), v] {
                     let (mut top, mut room) = (vec![TopLogit::default(); k], vec![f32::NAN; v]);
                     let divide: Divide<'_> = &|room, task| {
-                        // From the last to the first, as no thread by itself would.
+                        // From the last to the first, an order that no single thread would use.
                         for (i, room) in room.chunks_mut(chunk).enumerate().rev() {
                             task(i * chunk, room);
                         }
@@ -131,7 +131,7 @@ fn within(from: &mut Source, max: i32) -> i32 {
     (from.next() >> 33) as i32 % (2 * max + 1) - max
 }
 
-/// Rows that make bounds useless, nearly useless, or as tight as they come.
+/// Rows that make bounds useless, nearly useless, or as tight as possible.
 const ROWS: [&str; 10] = [
     "normal",
     "one unit apart",
@@ -159,8 +159,8 @@ fn rows(kind: &str, from: &mut Source, v: usize, q: &[i16]) -> Vec<i8> {
             "an outlier column" if c == 0 => within(from, 127),
             "an outlier column" => within(from, 3),
             "zeros" => 0,
-            // The codes say the higher the better, the low bits turn it round: with the sign of the activation they
-            // are 15 or 0, in rows of lower and lower codes.
+            // The codes say the higher the better, the low bits reverse it: by the sign of the activation they are 15
+            // or 0, in rows of lower and lower codes.
             "as far from its codes as can be" => {
                 let up = i32::from(q[c] > 0);
                 16 * (((r % 8) as i32 - 4) * (2 * up - 1)) + 15 * (up ^ i32::from(r.is_multiple_of(2)))
@@ -172,7 +172,7 @@ fn rows(kind: &str, from: &mut Source, v: usize, q: &[i16]) -> Vec<i8> {
     (0..v * d).map(|i| e(i / d, i % d).clamp(-128, 127) as i8).collect()
 }
 
-/// Activations that the digits and the bound could get wrong.
+/// Activations that could break the digits and the bound.
 fn activations(kind: &str, from: &mut Source, d: usize) -> Vec<i16> {
     let q = |i: usize| match kind {
         "random" => within(from, 16_383),
@@ -187,7 +187,7 @@ fn activations(kind: &str, from: &mut Source, d: usize) -> Vec<i16> {
 }
 
 #[test]
-fn winners_are_exact_whatever_the_rows() {
+fn winners_are_exact_for_any_rows() {
     let mut two_stage = 0;
     for (seed, d) in (1..).zip([1, 7, 96, 101, 160, 256, 1024]) {
         let from = &mut Source::new(Kind::Random, seed);
@@ -212,7 +212,7 @@ fn winners_are_exact_whatever_the_rows() {
     assert!(two_stage > 10_000 || none_has_it, "{two_stage}: the first stage is there to be used");
 }
 
-/// The default model's head: bounds leave some hundreds of the rows, or give way.
+/// The default model's head: bounds leave some hundreds of the rows, or are abandoned.
 #[test]
 fn winners_of_a_large_vocabulary_are_exact() {
     let (v, d) = (32_011, 256);
@@ -254,14 +254,14 @@ fn a_scale_that_is_no_factor_takes_the_full_head() {
         (1.0, f32::NAN, scale),
         (1.0, f32::INFINITY, scale),
         (1e20, 1e20, scale),
-        // The largest bound is +∞, and its logit -∞: no mark.
+        // The largest bound is +∞, and its logit -∞: no threshold.
         (1e30, 3e8, scale),
     ] {
         let name = format!("{of_row} {of_q}");
         let paths = case(of_row, of_q).check(&name);
         assert!(paths.iter().all(|&path| path == expected), "{name}: {paths:?}");
     }
-    // Factors that take every logit to 0 or to the subnormals, or one near to infinity, are factors still.
+    // Factors that take every logit to 0 or to the subnormals, or one close to infinity, are still valid.
     for (of_row, of_q) in [(0.0, 1.0), (-0.0, 1.0), (1.0, 0.0), (1e-44, 1.0), (1.0, 1e-44), (1.0, -0.0), (1e22, 3e8)] {
         let name = format!("{of_row} {of_q}");
         let paths = case(of_row, of_q).check(&name);
@@ -270,8 +270,8 @@ fn a_scale_that_is_no_factor_takes_the_full_head() {
     }
 }
 
-/// A bound may be no more than the mark, and its row win all the same: a token before the one with the mark, whose scale
-/// takes its logit and its bound to 0.
+/// A bound may equal the threshold and its row still win: a token before the one with the threshold, whose scale takes
+/// its logit and its bound to 0.
 #[test]
 fn a_bound_that_equals_the_mark_is_in_the_running() {
     for (v, first) in [(2, 0), (40, 0), (60, 33)] {
@@ -298,7 +298,7 @@ fn a_small_head_is_read_whole() {
     }
 }
 
-/// Nothing is read or written outside the slices, wherever they lie.
+/// Nothing is read or written outside the slices, at any position.
 #[test]
 fn nothing_is_touched_outside_the_slices() {
     let from = &mut Source::new(Kind::Random, 9);
@@ -356,7 +356,7 @@ fn wrong_calls_panic() {
     }
 }
 
-/// Random everything.
+/// Random heads.
 fn case() -> impl Strategy<Value = Case> {
     (1..140usize, 1..150usize).prop_flat_map(|(v, d)| {
         let e = prop_oneof![3 => any::<i8>(), 1 => prop::sample::select(vec![-128i8, 127, 0, -1, 15, 16, -16])];

@@ -1,4 +1,4 @@
-//! Every kernel of every variant, bit for bit: over awkward shapes, at every alignment, at the edge of a page.
+//! Every kernel of every variant, bit for bit: over edge-case shapes, at every alignment, at the edge of a page.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -12,7 +12,7 @@ use support::data::{Kind, LENGTHS, ROWS, Source};
 use support::memory::Place;
 use support::{bits, generic, variants};
 
-/// Calls of every kernel over every awkward shape with values of every kind.
+/// Calls of every kernel over every edge-case shape with values of every kind.
 fn awkward_calls(mut check: impl FnMut(Kind, Call)) {
     for (seed, kind) in (1..).zip(Kind::ALL) {
         let from = &mut Source::new(kind, seed);
@@ -38,12 +38,12 @@ fn awkward_calls(mut check: impl FnMut(Kind, Call)) {
                 check(kind, ternary_call(from, rows, cols));
             }
         }
-        // More columns than 16-bit sums hold, many times over, and more tables than `lut` has.
+        // Many times more columns than 16-bit sums can hold, and more tables than `lut` has.
         check(kind, ternary_call(from, 33, 4100));
     }
 }
 
-/// The largest sums that there are, over more columns than the sums of several planes hold together.
+/// The largest possible sums, over more columns than the combined sums of several planes can hold.
 #[test]
 fn sums_of_very_wide_matrices_do_not_wrap() {
     let (rows, cols) = (64, (1 << 17) + 70);
@@ -65,7 +65,7 @@ fn calls_of_length(from: &mut Source, n: usize) -> Vec<Call> {
     }
     calls.push(wkv_call(from, n));
     for rows in [1, 16, 33, 65] {
-        // Both forms of a matrix, whatever the source draws.
+        // Both forms of a matrix, independent of the source.
         let Call::Ternary { weights, q, scales, .. } = ternary_call(from, rows, n) else { unreachable!() };
         calls.extend([false, true].map(|packed| {
             let (weights, q) = (weights.clone(), q.clone());
@@ -128,7 +128,7 @@ fn nothing_is_touched_outside_the_slices() {
     }
 }
 
-/// Rows taken in parts are the rows of the whole, in every variant that has them so.
+/// Rows processed in parts equal the rows of the whole, in every variant that supports parts.
 #[test]
 fn a_matrix_in_parts_is_the_whole() {
     let mut parts = 0;
@@ -175,8 +175,8 @@ fn the_widest_head_does_not_overflow() {
     }
 }
 
-/// A row far wider than any model's, with the largest values: no variant's sums may overflow on the way where the
-/// result fits.
+/// A row far wider than any model's, with the largest values: no variant's partial sums may overflow if the result
+/// fits.
 #[test]
 fn the_widest_rows_do_not_overflow() {
     let cols = 1 << 20;
@@ -193,7 +193,7 @@ fn the_widest_rows_do_not_overflow() {
 fn ties_round_to_even() {
     for kernels in variants() {
         let variant = kernels.variant();
-        // A mean magnitude of 254 / 5 makes the step of INT8 exactly 1; 16383 as the largest that of 15 bits.
+        // A mean magnitude of 254 / 5 makes the INT8 step exactly 1; a largest value of 16383 does so for 15 bits.
         let mut rows = QuantisedRows::new(kernels, 5, 1);
         for (y, q) in [
             ([0.5, 1.5, -2.5, -3.5, 246.0], [0, 2, -2, -4, 127]),
@@ -266,7 +266,7 @@ fn a_variant_that_cannot_run_says_what_it_needs() {
     assert!(Kernels::new(Variant::best()).is_ok());
 }
 
-/// Against a sort by the documented order, with ties, both zeros, infinities and NaNs of both signs.
+/// Compared with a sort by the documented order, with ties, both zeros, infinities and NaNs of both signs.
 #[test]
 fn the_largest_logits_come_in_order() {
     for (seed, kind) in (1..).zip(Kind::ALL) {
@@ -293,7 +293,7 @@ fn the_largest_logits_come_in_order() {
     }
 }
 
-/// The feature named is one that the CPU lacks; the standard library is asked a second time.
+/// The named feature is one that the CPU lacks, checked again with the standard library.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn the_missing_feature_is_named() {
@@ -323,7 +323,7 @@ fn the_missing_feature_is_named() {
     assert_eq!(simd128.missing, "an x86-64 build");
 }
 
-/// What a caller gets wrong is found before any kernel runs.
+/// Errors of the caller are detected before any kernel runs.
 #[test]
 fn wrong_shapes_panic() {
     for kernels in variants() {

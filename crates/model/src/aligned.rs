@@ -1,4 +1,4 @@
-//! Bytes and floats where kernels read them fastest.
+//! Bytes and floats with the alignment that kernels read fastest.
 
 #[cfg(feature = "std")]
 use alloc::collections::TryReserveError;
@@ -6,10 +6,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut};
 
-/// Bytes that begin on a cache line.
+/// Bytes aligned to a cache line.
 ///
-/// In a BITS file of version 1.2 the rows of the embedding begin at byte 64. Where the file begins on a cache line they
-/// do too, and no vector of a row straddles two, which the head of the default model takes 5 % longer for.
+/// In a BITS file of version 1.2 the rows of the embedding begin at byte 64. If the file is aligned to a cache line, so
+/// are they, and no vector of a row straddles two lines, which would make the head of the default model 5 % slower.
 #[derive(Debug)]
 pub struct AlignedBytes {
     room: Vec<u8>,
@@ -47,7 +47,7 @@ impl AlignedBytes {
 
 #[cfg(feature = "std")]
 impl AlignedBytes {
-    /// None yet, with room for so many; an error where there is no memory for them.
+    /// An empty one with space for `len` bytes; an error if there is not enough memory.
     pub(crate) fn with_room(len: usize) -> Result<Self, TryReserveError> {
         let mut room = Vec::<u8>::new();
         room.try_reserve_exact(len.saturating_add(Self::LINE - 1))?;
@@ -56,12 +56,12 @@ impl AlignedBytes {
         Ok(AlignedBytes { room, start })
     }
 
-    /// Adds some. What does not fit its room moves, and is then aligned by chance.
+    /// Appends bytes. If they exceed the reserved space the content moves, and its alignment is lost.
     pub(crate) fn append(&mut self, bytes: &[u8]) {
         self.room.extend_from_slice(bytes);
     }
 
-    /// Adds all that comes; returns how many came.
+    /// Appends everything from `source`; returns the number of bytes.
     pub(crate) fn append_all(&mut self, mut source: impl std::io::Read) -> std::io::Result<usize> {
         source.read_to_end(&mut self.room)
     }
@@ -80,8 +80,8 @@ impl Deref for AlignedBytes {
 #[repr(C, align(64))]
 struct Line([f32; 16]);
 
-/// Floats that begin on a cache line, so that no vector of 16 of them straddles two: a load that does takes twice as long,
-/// and a store longer than that.
+/// Floats aligned to a cache line, so that no vector of 16 of them straddles two: a load that does takes twice as long,
+/// and a store even longer.
 #[derive(Debug, Clone)]
 pub struct AlignedFloats {
     lines: Vec<Line>,
@@ -89,7 +89,7 @@ pub struct AlignedFloats {
 }
 
 impl AlignedFloats {
-    /// So many zeros.
+    /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
         AlignedFloats { lines: vec![Line([0.0; 16]); len.div_ceil(16)], len }
     }

@@ -1,9 +1,9 @@
-//! Checks of whole tensors. Each first asks "is there anything wrong" in a loop without branches, which
-//! compilers turn into wide code, and looks for the place only when there is.
+//! Checks of whole tensors. Each first tests for any error in a branchless loop, which compilers vectorise, and locates
+//! the error only if there is one.
 
 use crate::error::Problem;
 
-/// Values of an f32 whose exponent is all ones are infinite or not a number.
+/// f32 values with an exponent of all ones are infinite or NaN.
 const EXPONENT: u32 = 0x7f80_0000;
 /// The low bit of each 2-bit code of a word.
 const LOW_BITS: u64 = 0x5555_5555_5555_5555;
@@ -39,7 +39,7 @@ pub(crate) fn ternary(weights: &[i8]) -> Result<(), (usize, Problem)> {
     }
 }
 
-/// Whether `bytes` holds `count` weights of 2 bits, no code 11 and zeros behind the last; otherwise what is
+/// Whether `bytes` contains `count` weights of 2 bits, no code 11 and zeros after the last weight; otherwise what is
 /// wrong and the index of the byte.
 pub(crate) fn packed(bytes: &[u8], count: usize) -> Result<(), (usize, Problem)> {
     let words = bytes.chunks_exact(8);

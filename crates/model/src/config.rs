@@ -30,21 +30,21 @@ impl Config {
         self.n_embd * self.ff_mult
     }
 
-    /// The sizes as the header orders them.
+    /// The sizes in header order.
     pub(crate) fn sizes(&self) -> [usize; 7] {
         let Config { vocab_size, n_layer, n_embd, n_head, head_size, ff_mult, max_seq_len, .. } = *self;
         [vocab_size, n_layer, n_embd, n_head, head_size, ff_mult, max_seq_len]
     }
 
-    /// Whether there can be such a model.
+    /// Checks whether such a model is possible.
     ///
     /// # Errors
-    /// Names the first value that no model can have.
+    /// Names the first invalid value.
     pub fn validate(&self) -> Result<(), WriteError> {
         self.check().map_err(|(field, problem)| WriteError { field, problem })
     }
 
-    /// Names the first value that no model can have.
+    /// Names the first invalid value.
     pub(crate) fn check(&self) -> Result<(), (Field, Problem)> {
         for (limit, size) in SIZES.iter().zip(self.sizes()) {
             limit.check(i64::try_from(size).unwrap_or(i64::MAX))?;
@@ -53,7 +53,7 @@ impl Config {
         self.check_dropout()
     }
 
-    /// Whether the heads cover the embedding; the sizes are checked already.
+    /// Whether the heads cover the embedding; the sizes are already checked.
     pub(crate) fn check_heads(&self) -> Result<(), (Field, Problem)> {
         let Config { n_embd, n_head, head_size, .. } = *self;
         if n_head.checked_mul(head_size) == Some(n_embd) {
@@ -62,7 +62,7 @@ impl Config {
         Err((Field::header("n_embd"), Problem::HeadsDoNotCover { n_embd, n_head, head_size }))
     }
 
-    /// Whether dropout is a number.
+    /// Whether dropout is finite.
     pub(crate) fn check_dropout(&self) -> Result<(), (Field, Problem)> {
         if self.dropout.is_finite() {
             return Ok(());
@@ -71,7 +71,7 @@ impl Config {
     }
 }
 
-/// A size of the header and the largest value that is accepted.
+/// A size of the header and the largest accepted value.
 pub(crate) struct Limit {
     pub(crate) name: &'static str,
     max: i64,
@@ -82,7 +82,7 @@ impl Limit {
         Limit { name, max }
     }
 
-    /// Whether `found` lies in `1..=max`.
+    /// Whether `found` is in `1..=max`.
     pub(crate) fn check(&self, found: i64) -> Result<(), (Field, Problem)> {
         if (1..=self.max).contains(&found) {
             return Ok(());
@@ -91,10 +91,10 @@ impl Limit {
     }
 }
 
-/// The sizes as the header orders them.
+/// The sizes in header order.
 ///
-/// The limits lie far above any real model. They keep every tensor below 2^40 values and, with F ≤ 2^24, every
-/// sum of F products of a ternary weight and an INT8 activation inside an i32.
+/// The limits are far above any real model. They keep every tensor below 2^40 values and, with F ≤ 2^24, every sum of F
+/// products of a ternary weight and an INT8 activation within i32.
 pub(crate) const SIZES: [Limit; 7] = [
     Limit::new("vocab_size", 1 << 24),
     Limit::new("n_layer", 1 << 12),
@@ -108,11 +108,11 @@ pub(crate) const SIZES: [Limit; 7] = [
 /// Version of the file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
-    /// f32 embedding, matrices as one i8 a weight.
+    /// f32 embedding, matrices with one i8 per weight.
     V1_0,
-    /// f32 embedding, matrices of 2 bits a weight.
+    /// f32 embedding, matrices with 2 bits per weight.
     V1_1,
-    /// INT8 embedding with a scale per row, matrices of 2 bits a weight.
+    /// INT8 embedding with a scale per row, matrices with 2 bits per weight.
     V1_2,
 }
 
@@ -120,7 +120,7 @@ impl Version {
     /// Every version, oldest first.
     pub const ALL: [Version; 3] = [Version::V1_0, Version::V1_1, Version::V1_2];
 
-    /// The number that stands for it in a file.
+    /// Its number in a file.
     pub fn code(self) -> u32 {
         match self {
             Version::V1_0 => 0x0001_0000,
@@ -129,7 +129,7 @@ impl Version {
         }
     }
 
-    /// The version that a number in a file stands for, if there is one.
+    /// The version with this number in a file, if there is one.
     pub fn from_code(code: u32) -> Option<Version> {
         Version::ALL.into_iter().find(|v| v.code() == code)
     }

@@ -1,4 +1,4 @@
-//! What can be wrong with a model: the field, the place and the reason.
+//! Errors in a model: the field, the offset and the reason.
 
 use core::fmt;
 use thiserror::Error;
@@ -43,12 +43,12 @@ impl fmt::Display for Field {
     }
 }
 
-/// Shape of a tensor as a file states it, up to the three dimensions that the format uses.
+/// Shape of a tensor as stated in a file, up to the three dimensions that the format uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     /// Number of dimensions; 0 is a scalar.
     pub ndim: u32,
-    /// The sizes; zeros behind the last one, and nothing but zeros where `ndim` is above 3.
+    /// The sizes; zeros after the last one, and only zeros if `ndim` is above 3.
     pub dims: [u32; 3],
 }
 
@@ -70,7 +70,7 @@ impl Shape {
         Shape { ndim: 3, dims: [1, 1, dim(n)] }
     }
 
-    /// The dimensions that count.
+    /// The dimensions in use.
     pub(crate) fn dims(&self) -> &[u32] {
         self.dims.get(..self.ndim as usize).unwrap_or(&[])
     }
@@ -81,7 +81,7 @@ impl Shape {
     }
 }
 
-/// A size as a file writes it; sizes of a checked config always fit.
+/// A size as stored in a file; sizes of a checked config always fit.
 fn dim(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
@@ -109,35 +109,35 @@ pub enum Problem {
     Truncated {
         /// Bytes that the field needs from the offset on.
         needs: u64,
-        /// Bytes that the file has from the offset on.
+        /// Remaining bytes in the file from the offset on.
         has: usize,
     },
-    /// The file does not start as a BITS file does.
+    /// The file does not start like a BITS file.
     #[error("is {found:#010x}, not {expected:#010x}; this is not a BITS file")]
     BadMagic {
-        /// What stands there.
+        /// The value in the file.
         found: u32,
-        /// What every BITS file starts with.
+        /// The first word of every BITS file.
         expected: u32,
     },
-    /// A version that this reader does not know.
-    #[error("is {found:#010x}; known are 0x00010000 (1.0), 0x00010001 (1.1) and 0x00010002 (1.2)")]
+    /// A version that this reader does not support.
+    #[error("is {found:#010x}; supported versions are 0x00010000 (1.0), 0x00010001 (1.1) and 0x00010002 (1.2)")]
     UnknownVersion {
-        /// What stands there.
+        /// The value in the file.
         found: u32,
     },
-    /// The header is not made of nine fields.
+    /// The header does not have nine fields.
     #[error("is {found}; versions 1.0 to 1.2 have 9 header fields")]
     FieldCount {
-        /// What stands there.
+        /// The value in the file.
         found: u32,
     },
-    /// A size below one or above any that a model can have.
-    #[error("is {found}; it must lie in 1..={max}")]
+    /// A size below one or above any possible model's.
+    #[error("is {found}; it must be in 1..={max}")]
     SizeOutOfRange {
         /// The size.
         found: i64,
-        /// The largest that is accepted.
+        /// The largest accepted size.
         max: i64,
     },
     /// `n_embd` is not `n_head · head_size`.
@@ -153,72 +153,72 @@ pub enum Problem {
     /// The linear layers are not BitLinear.
     #[error("is {found}, not 1; only models with BitNet (ternary) linear layers can be read: train with use_bitnet on")]
     NotBitNet {
-        /// What stands there.
+        /// The value in the file.
         found: i32,
     },
     /// The head is not the embedding.
     #[error("is {found}, not 1; an untied head cannot be read: train with tie_weights on")]
     UntiedHead {
-        /// What stands there.
+        /// The value in the file.
         found: i32,
     },
-    /// The tensor has another shape than the config implies.
+    /// The shape of the tensor differs from that implied by the config.
     #[error("has the shape {found}; the header implies {expected}")]
     WrongShape {
-        /// What the config implies.
+        /// The shape implied by the config.
         expected: Shape,
-        /// What the tensor says.
+        /// The shape in the file.
         found: Shape,
     },
-    /// Another number of values than the config implies.
+    /// The number of values differs from that implied by the config.
     #[error("has {found} values; the config implies {expected}")]
     WrongLength {
-        /// What the config implies.
+        /// The number implied by the config.
         expected: usize,
-        /// What is there.
+        /// The actual number.
         found: usize,
     },
     /// NaN or an infinity.
     #[error("value {index} is not finite; the model diverged in training or the file is damaged")]
     NotFinite {
-        /// Which value of the field.
+        /// Index of the value in the field.
         index: usize,
     },
     /// A weight outside {-1, 0, 1}.
     #[error("weight {index} is {value}; ternary weights are -1, 0 or 1")]
     NotTernary {
-        /// Which weight, row by row.
+        /// Index of the weight, row by row.
         index: usize,
         /// Its value.
         value: i8,
     },
-    /// The 2-bit code 11, which stands for no weight.
-    #[error("weight {index} has the 2-bit code 11, which stands for no weight; the file is damaged")]
+    /// The 2-bit code 11, which is not a weight.
+    #[error("weight {index} has the 2-bit code 11, which is not a weight; the file is damaged")]
     InvalidCode {
-        /// Which weight, row by row.
+        /// Index of the weight, row by row.
         index: usize,
     },
-    /// Bits behind the last weight of a packed matrix are set.
-    #[error("the last byte is {byte:#04x}; its bits behind the last weight must be zero")]
+    /// Bits after the last weight of a packed matrix are set.
+    #[error("the last byte is {byte:#04x}; its bits after the last weight must be zero")]
     SpareBits {
         /// The byte.
         byte: u8,
     },
-    /// Bytes behind the last tensor.
-    #[error("{count} bytes follow the last tensor; nothing may: the header does not describe this file")]
+    /// Bytes after the last tensor.
+    #[error("{count} bytes follow the last tensor, which must end the file; its header is wrong")]
     TrailingBytes {
-        /// How many.
+        /// Their number.
         count: usize,
     },
 }
 
-/// Why bytes are not a BITS file that can be run.
+/// Why bytes are not a usable BITS file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{field} (byte {offset}): {problem}")]
 pub struct ParseError {
     /// The part of the file.
     pub field: Field,
-    /// Where in the file: the first byte of what is wrong.
+    /// Offset in the file of the first wrong byte.
     pub offset: usize,
     /// What is wrong with it.
     pub problem: Problem,

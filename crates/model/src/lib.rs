@@ -1,9 +1,9 @@
 //! BITS model files as validated, borrowed views; presets, seeded models and a writer.
 //!
-//! BitStateLM is a recurrent language model (RWKV-5: a matrix state a head) whose linear layers are BitLinear
-//! (BitNet b1.58: weights -1, 0, 1). [`Model::parse`] turns the bytes of a file into [`Model`] without copying
-//! a weight; [`Weights`] owns what it holds and can be changed and written; [`synthetic()`] makes a model from
-//! a seed.
+//! BitStateLM is a recurrent language model (RWKV-5: one matrix state per head) whose linear layers are BitLinear
+//! (BitNet b1.58: weights -1, 0, 1). [`Model::parse`] turns the bytes of a file into a [`Model`] without copying a
+//! weight; [`Weights`] is an owned model that can be changed and written; [`synthetic()`] generates a model from a
+//! seed.
 //!
 //! ```
 //! use bitstate_model::{Model, Preset, Version, synthetic};
@@ -11,7 +11,7 @@
 //! let file = synthetic(&Preset::by_name("small")?.config(), 1, Version::V1_2);
 //! let model = Model::parse(&file)?;
 //! assert_eq!(model.layers.len(), model.config.n_layer);
-//! // Every file is taken as hostile: an error names the field and the offset.
+//! // Every file is treated as hostile: an error names the field and the offset.
 //! let error = Model::parse(&file[..file.len() - 1]).unwrap_err();
 //! println!("{error}");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -37,7 +37,7 @@
 //! | embedding | rows | V × D | f32; i8 in 1.2 |
 //! | | row scales, in 1.2 only | V | f32 |
 //! | each layer | time mix r, k, v, g, o, channel mix k, r, v, each as | | |
-//! | | · matrix (out × in) | D × D; channel mix k F × D, v D × F | 2 bits a weight; i8 in 1.0 |
+//! | | · matrix (out × in) | D × D; channel mix k F × D, v D × F | 2 bits per weight; i8 in 1.0 |
 //! | | · scale | none, or 1 | f32 |
 //! | | · norm weight, norm bias | in | f32 |
 //! | | ln1 weight, bias; ln2 weight, bias | D | f32 |
@@ -46,8 +46,8 @@
 //! | | group norm weight, bias | D | f32 |
 //! | end | ln_f weight, bias | D | f32 |
 //!
-//! Nothing follows. Two bits a weight: a matrix is one flat run of `ceil(out · in / 4)` bytes, first weight in
-//! the low bits; 00 = 0, 01 = 1, 10 = -1, and 11 is invalid. Bits behind the last weight are zero.
+//! Nothing follows. Two bits per weight: a matrix is one contiguous array of `ceil(out · in / 4)` bytes, first weight
+//! in the low bits; 00 = 0, 01 = 1, 10 = -1, and 11 is invalid. Bits after the last weight are zero.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;

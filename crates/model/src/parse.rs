@@ -1,5 +1,5 @@
-//! Bytes → views. A file is taken for hostile: every size is checked against the bytes that are left before
-//! anything is made of it, and the only thing allocated is the list of layers.
+//! Bytes → views. A file is treated as hostile: every size is checked against the remaining bytes before it is used,
+//! and the only allocation is the list of layers.
 
 use crate::check;
 use crate::config::{Config, SIZES, Version};
@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 /// The first four bytes of every file, read as a little-endian u32: `STIB`.
 pub(crate) const MAGIC: u32 = 0x4249_5453;
-/// Header fields after the first three words, dropout not counted.
+/// Header fields after the first three words, excluding dropout.
 pub(crate) const FIELDS: u32 = 9;
 /// Offset of D in the header.
 const N_EMBD_AT: usize = 20;
@@ -18,14 +18,14 @@ const BIT_LINEARS: u64 = 8;
 const VECTORS: u64 = 14;
 
 impl<'a> Model<'a> {
-    /// Reads a BITS file of version 1.0, 1.1 or 1.2. The weights stay where they are; after this every size
-    /// agrees with the header, every ternary weight is -1, 0 or 1 and every float is finite.
+    /// Parses a BITS file of version 1.0, 1.1 or 1.2. The weights are borrowed; afterwards every size agrees with the
+    /// header, every ternary weight is -1, 0 or 1 and every float is finite.
     ///
-    /// The only allocation is [`Model::layers`], reserved for no more layers than the bytes behind the header
-    /// can hold. It is smaller than the file for every `n_embd` of at least 8.
+    /// The only allocation is [`Model::layers`], reserved for no more layers than the bytes after the header can hold.
+    /// It is smaller than the file for every `n_embd` of at least 8.
     ///
     /// # Errors
-    /// [`ParseError`] names the first field that is wrong, its byte offset and what is wrong with it.
+    /// [`ParseError`] names the first wrong field, its byte offset and what is wrong with it.
     pub fn parse(bytes: &'a [u8]) -> Result<Model<'a>, ParseError> {
         let mut cursor = Cursor { bytes, at: 0 };
         let (version, config) = cursor.header()?;
@@ -41,11 +41,11 @@ impl<'a> Model<'a> {
     }
 }
 
-/// Bytes from which [`start`] can tell a model: the header, and the shape of the embedding.
+/// Number of bytes that [`start`] needs to recognise a model: the header, and the shape of the embedding.
 #[cfg(feature = "std")]
 pub(crate) const START: usize = 64;
 
-/// Reads the header and the shape of the embedding, which zeros behind a good header do not have.
+/// Parses the header and the shape of the embedding, which zeros after a valid header do not contain.
 #[cfg(feature = "std")]
 pub(crate) fn start(bytes: &[u8]) -> Result<(Version, Config), ParseError> {
     let mut cursor = Cursor { bytes, at: 0 };
@@ -54,7 +54,7 @@ pub(crate) fn start(bytes: &[u8]) -> Result<(Version, Config), ParseError> {
     Ok((version, config))
 }
 
-/// A place in the file.
+/// A position in the file.
 struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -65,7 +65,7 @@ impl<'a> Cursor<'a> {
         self.bytes.len() - self.at
     }
 
-    /// The next `count` bytes. Counts are u64 so that they are exact where `usize` has 32 bits.
+    /// The next `count` bytes. Counts are u64 so that they are exact if `usize` has 32 bits.
     fn take(&mut self, field: Field, count: u64) -> Result<&'a [u8], ParseError> {
         let rest = self.bytes.get(self.at..).unwrap_or(&[]);
         match usize::try_from(count).ok().and_then(|n| rest.get(..n)) {
@@ -82,7 +82,7 @@ impl<'a> Cursor<'a> {
         Ok(bytes.iter().rev().fold(0, |word, &b| word << 8 | u32::from(b)))
     }
 
-    /// A header field, with the offset where it stands.
+    /// A header field and its offset.
     fn header_field(&mut self, name: &'static str) -> Result<(i32, usize), ParseError> {
         let at = self.at;
         Ok((self.u32(Field::header(name))? as i32, at))
@@ -124,7 +124,7 @@ impl<'a> Cursor<'a> {
         Ok((version, config))
     }
 
-    /// That nothing follows.
+    /// Checks that nothing follows.
     fn end(&self) -> Result<(), ParseError> {
         match self.remaining() {
             0 => Ok(()),
@@ -133,7 +133,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Gives a problem its place.
+/// Adds the offset to a problem.
 fn placed(offset: usize) -> impl Fn((Field, Problem)) -> ParseError {
     move |(field, problem)| error(field, offset, problem)
 }
@@ -142,7 +142,7 @@ fn error(field: Field, offset: usize, problem: Problem) -> ParseError {
     ParseError { field, offset, problem }
 }
 
-/// The file behind its header: tensors in the order in which they stand.
+/// The file after its header: tensors in file order.
 struct Reader<'a> {
     cursor: Cursor<'a>,
     version: Version,
@@ -150,19 +150,19 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// How many layers the rest of the file can hold, and no more than the header asks for. With fewer than it
-    /// asks for the reading fails before the list would grow, at the field where the file ends.
+    /// How many layers the rest of the file can hold, at most as many as the header claims. If that is fewer than
+    /// claimed, parsing fails before the list would grow, at the field where the file ends.
     fn layers_at_most(&self) -> usize {
         let width = self.config.n_embd as u64;
         let square = width * width / if self.version == Version::V1_0 { 1 } else { 4 };
-        // Tensor headers at their smallest: 12 bytes a matrix, 4 a scalar, 8 a vector.
+        // The smallest possible tensor headers: 12 bytes per matrix, 4 per scalar, 8 per vector.
         let bit_linear = (12 + square) + (4 + 4) + 2 * (8 + 4 * width);
         let layer = BIT_LINEARS * bit_linear + VECTORS * (8 + 4 * width);
         let fit = self.cursor.remaining() as u64 / layer;
         usize::try_from(fit).unwrap_or(usize::MAX).min(self.config.n_layer)
     }
 
-    /// Reads the head of a tensor, which must have one of the shapes `accepted`.
+    /// Parses the header of a tensor, which must have one of the shapes `accepted`.
     fn shape(&mut self, field: Field, accepted: &[Shape]) -> Result<u64, ParseError> {
         let at = self.cursor.at;
         let mut found = Shape { ndim: self.cursor.u32(field)?, dims: [0; 3] };
@@ -202,7 +202,7 @@ impl<'a> Reader<'a> {
         self.floats(field, &[Shape::vector(width)])
     }
 
-    /// A value for each channel of each head.
+    /// One value for each channel of each head.
     fn per_head(&mut self, field: Field) -> Result<F32s<'a>, ParseError> {
         self.floats(field, &[Shape::matrix(self.config.n_head, self.config.head_size)])
     }
@@ -252,13 +252,13 @@ impl<'a> Reader<'a> {
         Ok(Embedding::Int8 { rows, scales })
     }
 
-    /// Number of its values.
+    /// The number of its values.
     fn embedding_shape(&mut self) -> Result<u64, ParseError> {
         let Config { vocab_size, n_embd, .. } = self.config;
         self.shape(Field::new("embedding"), &[Shape::matrix(vocab_size, n_embd)])
     }
 
-    /// A layer. The file holds all its BitLinears first, then the vectors.
+    /// A layer. The file stores all its BitLinears first, then the vectors.
     fn layer(&mut self, index: usize) -> Result<Layer<'a>, ParseError> {
         let (width, ff) = (self.config.n_embd, self.config.ff_dim());
         let part = |name| Field::layer(index, name);

@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::fmt;
 use thiserror::Error;
 
-/// A named shape of model.
+/// A named model shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Preset {
     name: &'static str,
@@ -15,7 +15,7 @@ pub struct Preset {
 impl Preset {
     /// Every preset.
     ///
-    /// | name | V | L | D | H | S | ff_mult | what for |
+    /// | name | V | L | D | H | S | ff_mult | purpose |
     /// |---|---|---|---|---|---|---|---|
     /// | `default` | 32011 | 4 | 256 | 4 | 64 | 2 | the published model |
     /// | `byte` | 256 | 4 | 128 | 4 | 32 | 4 | bytes as tokens, for microcontrollers |
@@ -35,10 +35,10 @@ impl Preset {
         Preset { name, config }
     }
 
-    /// The preset called `name`.
+    /// The preset named `name`.
     ///
     /// # Errors
-    /// [`UnknownPreset`] lists the names and says which is nearest.
+    /// [`UnknownPreset`] lists the names and suggests the nearest.
     pub fn by_name(name: &str) -> Result<Preset, UnknownPreset> {
         Preset::ALL.into_iter().find(|p| p.name == name).ok_or_else(|| UnknownPreset::new(name))
     }
@@ -58,9 +58,9 @@ impl Preset {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("there is no preset {name:?}; did you mean {nearest:?}? The presets are {}", Names)]
 pub struct UnknownPreset {
-    /// The name that was asked for.
+    /// The requested name.
     pub name: String,
-    /// The preset's name that takes the fewest edits to get to.
+    /// The preset name with the smallest edit distance.
     pub nearest: &'static str,
 }
 
@@ -71,7 +71,7 @@ impl UnknownPreset {
     }
 }
 
-/// The names of all presets, with commas.
+/// The names of all presets, separated by commas.
 struct Names;
 
 impl fmt::Display for Names {

@@ -1,4 +1,4 @@
-//! Reading a model file: no further than its header says that it goes.
+//! Reading a model file, limited by the size that its header claims.
 
 use crate::aligned::AlignedBytes;
 use crate::error::ParseError;
@@ -10,61 +10,61 @@ use std::io::{self, Read};
 use std::path::Path;
 use thiserror::Error;
 
-/// Room that is made at once for what comes out of a pipe, whose length is not known.
+/// Space allocated at once for data from a pipe, whose length is not known.
 const PIPE_ROOM: u64 = 1 << 26;
 
 /// Why the bytes of a model could not be read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// It cannot be opened or read.
+    /// The file cannot be opened or read.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The beginning is not that of a BITS file.
+    /// The file does not begin like a BITS file.
     #[error(transparent)]
     Start(#[from] ParseError),
-    /// The file does not have the length that its header gives it.
+    /// The length of the file differs from that in its header.
     #[error(
         "the header describes a file of {} to {} bytes, this one has {found}: it was cut short or its header is wrong",
         .described.start(), .described.end()
     )]
     Length {
-        /// Bytes of the file.
+        /// Bytes in the file.
         found: u64,
-        /// Bytes that the header describes.
+        /// Bytes according to the header.
         described: RangeInclusive<u64>,
     },
-    /// More came out of a pipe than its header describes.
+    /// A pipe delivered more than its header describes.
     #[error("more follows after the {most} bytes that the header describes at most: the header is wrong")]
     Endless {
-        /// Bytes that the header describes at most.
+        /// Largest number of bytes according to the header.
         most: u64,
     },
     /// There is not enough memory.
     #[error("there is not enough memory for its {bytes} bytes")]
     Memory {
-        /// Bytes that were asked for.
+        /// Requested bytes.
         bytes: u64,
     },
 }
 
 impl AlignedBytes {
-    /// The bytes of the model file at `path`, which may be a pipe. The beginning is looked at before the rest is read, and
-    /// never more is read, or room made for, than the header describes.
+    /// The bytes of the model file at `path`, which may be a pipe. The beginning is checked before the rest is read,
+    /// and never more is read or allocated than the header describes.
     ///
     /// # Errors
-    /// Where the file cannot be read, does not begin as a BITS file, or is not as long as its header says. What else may
-    /// be wrong is for [`Model::parse`](crate::Model::parse) to find.
+    /// If the file cannot be read, does not begin like a BITS file, or its length differs from that in its header.
+    /// Other errors are found by [`Model::parse`](crate::Model::parse).
     pub fn read_model(path: impl AsRef<Path>) -> Result<Self, ReadError> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
-        // Some that are made up as they are read say that they are empty.
+        // Virtual files report a length of 0.
         let len = Some(metadata.len()).filter(|&len| metadata.is_file() && len > 0);
         read(file, len)
     }
 }
 
-/// Reads a model from where `len` bytes come, if that is known.
+/// Reads a model from a source of `len` bytes, if that is known.
 fn read(mut source: impl Read, len: Option<u64>) -> Result<AlignedBytes, ReadError> {
     let mut start = Vec::with_capacity(parse::START);
     source.by_ref().take(parse::START as u64).read_to_end(&mut start)?;
@@ -78,7 +78,7 @@ fn read(mut source: impl Read, len: Option<u64>) -> Result<AlignedBytes, ReadErr
     let room = usize::try_from(bytes).ok().and_then(|bytes| AlignedBytes::with_room(bytes).ok());
     let mut aligned = room.ok_or(ReadError::Memory { bytes })?;
     aligned.append(&start);
-    // One more, to see whether it ends there.
+    // One more byte, to check that it ends there.
     let rest = source.take(most - parse::START as u64 + 1);
     if aligned.append_all(rest)? as u64 > most - parse::START as u64 {
         return Err(ReadError::Endless { most });
@@ -96,7 +96,7 @@ mod tests {
         synthetic(&Preset::by_name("small").expect("a preset").config(), 1, Version::V1_2)
     }
 
-    /// What gives zeros for ever, and counts them.
+    /// An endless source of zeros that counts them.
     struct Zeros<'a>(&'a mut u64);
 
     impl Read for Zeros<'_> {
@@ -124,7 +124,7 @@ mod tests {
         assert!(matches!(refused, Err(ReadError::Start(_))), "{refused:?}");
         assert_eq!(given, parse::START as u64);
 
-        // A good header before zeros: the first tensor has no shape.
+        // A valid header before zeros: the first tensor has no shape.
         let (file, mut given) = (small(), 0);
         let refused = read(file[..52].chain(Zeros(&mut given)), None);
         assert!(refused.is_err_and(|error| error.to_string().starts_with("embedding (byte 52)")));
@@ -141,7 +141,7 @@ mod tests {
         let mut given = 0;
         let refused = read(file.chain(Zeros(&mut given)), None);
         assert!(matches!(refused, Err(ReadError::Endless { most: said }) if said == most), "{refused:?}");
-        // The reader's buffer may ask for a little more than is taken.
+        // The reader's buffer may request slightly more than is used.
         assert!(given <= most - file.len() as u64 + 1, "{given}");
     }
 
@@ -157,7 +157,7 @@ mod tests {
         }
     }
 
-    /// A file that says of itself that it needs more memory than there is, or than there are addresses.
+    /// A file that claims to need more memory than there is, or than there are addresses.
     #[test]
     fn a_model_without_memory_for_it_is_an_error() {
         let n_embd = 1 << 16;

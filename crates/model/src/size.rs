@@ -1,11 +1,11 @@
-//! How long a file is, by its header.
+//! The length of a file, from its header.
 
 use crate::config::{Config, Version};
 use core::ops::RangeInclusive;
 
 impl Config {
-    /// Bytes of a file of these shapes. There is some play: a scale may be written with one dimension or none, a token
-    /// shift with one or three.
+    /// Bytes of a file with these shapes. The range covers optional forms: a scale may be written with one dimension or
+    /// none, a token shift with one or three.
     pub(crate) fn file_len(&self, version: Version) -> RangeInclusive<u64> {
         let [v, l, d, f] = [self.vocab_size, self.n_layer, self.n_embd, self.ff_dim()].map(|size| size as u64);
         let vector = |n: u64| 8 + 4 * n;
@@ -19,7 +19,7 @@ impl Config {
         let vectors = 3 * norms(d) + 2 * (12 + 4 * d);
         let (scales, shifts) = (8 * 8, 6 * vector(d));
         let least = 52 + embedding + l * (matrices + vectors + scales + shifts) + norms(d);
-        // Dimensions are 4 bytes each.
+        // A dimension takes 4 bytes.
         let play = l * (8 * 4 + 6 * 8);
         least..=least + play
     }
@@ -38,7 +38,7 @@ mod tests {
         let presets = ["small", "byte", "default"].map(|name| Preset::by_name(name).expect("a preset").config());
         for config in presets.into_iter().chain([odd(1, 1, 1), odd(3, 5, 2), odd(2, 7, 3)]) {
             for version in Version::ALL {
-                // Scalars of no dimensions, token shifts of three.
+                // Scalars without dimensions, token shifts with three.
                 let written = synthetic(&config, 1, version).len() as u64;
                 let layers = config.n_layer as u64;
                 assert_eq!(

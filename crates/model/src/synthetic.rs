@@ -1,15 +1,15 @@
-//! Seeded models that behave like trained ones where it matters for testing and timing: logits of spread one,
-//! activations that fill the INT8 range, and greedy text that wanders instead of repeating itself.
+//! Seeded models that behave like trained ones in what matters for testing and timing: logits of spread one,
+//! activations that fill the INT8 range, and greedy text that does not repeat itself.
 //!
-//! Only `+ - * /` and correctly rounded `√` are used, so a seed is the same file on every platform. All draws
-//! come from one SplitMix64 stream: the embedding, then layer by layer, then `ln_f`.
+//! Only `+ - * /` and correctly rounded `√` are used, so a seed gives the same file on every platform. All draws come
+//! from one SplitMix64 stream: the embedding, then layer by layer, then `ln_f`.
 //!
 //! | part | value | why |
 //! |---|---|---|
 //! | ternary weights | -1, 0, 1, a third each | as BitNet training leaves them |
 //! | matrix scale | `gain / √(in · 2/3)` | a normalised input gives outputs of spread `gain` |
 //! | `gain` of r, k, v, g and the channel mix's k, r | 1 | gates in their working range |
-//! | `gain` of both output matrices | [`CONTRIBUTION`] `/ √(D · L)` | see there |
+//! | `gain` of both output matrices | [`CONTRIBUTION`] `/ √(D · L)` | see its documentation |
 //! | norms | γ = 1 ± 0.1, β = ± 0.02 | near the identity, but every value counts |
 //! | `ln_f` γ | as above, three of four negative | see below |
 //! | log_decay | `-4 + 3·l/(L-1) + 2·i/(S-1)` | where training starts: memory from under 1 to 55 tokens |
@@ -17,11 +17,10 @@
 //! | μ | uniform in [0, 1) | the previous token counts as much as the current one |
 //! | embedding | normal, spread `1 / √D` | rows of norm 1, so logits of spread 1 |
 //!
-//! The head is the embedding, so with a plain `ln_f` the token just read would score highest and greedy text
-//! would be that token for ever. Signs turn the residual stream away from the token's own row and keep every
-//! length. Half of them negative leaves a token's own score at zero on average, and small vocabularies still
-//! fell into loops of one token; three of four make each token avoid itself. Measured over six seeds and two
-//! prompts, 256 greedy tokens each:
+//! The head is the embedding, so with a plain `ln_f` the token just read would score highest and greedy text would
+//! repeat it forever. Signs turn the residual stream away from the token's own row and preserve every length. With half
+//! of them negative a token's own score is zero on average, and small vocabularies still fell into loops of one token;
+//! with three of four each token avoids itself. Measured over six seeds and two prompts, 256 greedy tokens each:
 //!
 //! | preset | spread of the logits | distinct in the first 64 | immediate repeats |
 //! |---|---|---|---|
@@ -38,21 +37,21 @@ use crate::{Config, Version, WriteError};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Length of what all layers add to the residual stream, roughly, where the embedding row has length 1. It
-/// must be well above 1 for the next token to depend on more than the last one.
+/// Approximate length of the sum of all layers' additions to the residual stream, relative to an embedding row of
+/// length 1. It must be well above 1 for the next token to depend on more than the last one.
 const CONTRIBUTION: f64 = 3.0;
 /// ln 0.3 as an f32.
 const LN_0_3: f32 = -1.203_972_8;
 
-/// The file of a seeded model: the same bytes for the same arguments on every platform. The weights of a seed
-/// are those of [`Weights::synthetic`] in every version.
+/// The file of a seeded model: the same bytes for the same arguments on every platform. The weights of a seed are those
+/// of [`Weights::synthetic`] in every version.
 ///
 /// # Panics
-/// Where `config` is no model's: a size is zero or absurd, or `n_embd` is not `n_head · head_size`.
+/// If `config` is invalid: a size is zero or too large, or `n_embd` is not `n_head · head_size`.
 pub fn synthetic(config: &Config, seed: u64, version: Version) -> Vec<u8> {
     match Weights::synthetic(config, seed).and_then(|weights| weights.write(version)) {
         Ok(file) => file,
-        Err(error) => panic!("no model has this config: {error}"),
+        Err(error) => panic!("this config is invalid: {error}"),
     }
 }
 
@@ -60,7 +59,7 @@ impl Weights {
     /// The weights of a seeded model, with an f32 embedding.
     ///
     /// # Errors
-    /// Where `config` is no model's: a size is zero or absurd, or `n_embd` is not `n_head · head_size`.
+    /// If `config` is invalid: a size is zero or too large, or `n_embd` is not `n_head · head_size`.
     pub fn synthetic(config: &Config, seed: u64) -> Result<Weights, WriteError> {
         config.validate()?;
         let width = config.n_embd;
@@ -113,16 +112,16 @@ fn norm(random: &mut Random, width: usize) -> NormWeights {
     NormWeights { weight, bias }
 }
 
-/// H × S, the same for every head: later layers and later channels forget faster.
+/// H × S, the same for every head: later layers and later channels decay faster.
 fn log_decay(config: &Config, layer: usize) -> Vec<f32> {
-    // A single layer or channel stands at the slow end.
+    // A single layer or channel gets the slowest decay.
     let part = |i: usize, n: usize| i as f64 / n.saturating_sub(1).max(1) as f64;
     let of_layer = -4.0 + 3.0 * part(layer, config.n_layer);
     let of_channel = |at: usize| 2.0 * part(at % config.head_size, config.head_size);
     (0..config.n_embd).map(|at| (of_layer + of_channel(at)) as f32).collect()
 }
 
-/// SplitMix64 and what is drawn from it.
+/// SplitMix64 and distributions drawn from it.
 struct Random {
     state: u64,
 }
@@ -154,7 +153,7 @@ impl Random {
         if self.next() >> 62 == 0 { 1.0 } else { -1.0 }
     }
 
-    /// `count` weights, -1, 0 and 1 a third each; four weights from a draw.
+    /// `count` weights, a third each of -1, 0 and 1; four weights per draw.
     fn ternary(&mut self, count: usize) -> Vec<i8> {
         let mut weights = Vec::with_capacity(count);
         while weights.len() < count {

@@ -1,4 +1,4 @@
-//! What a parsed file looks like: named parts that borrow from its bytes.
+//! A parsed file: named parts that borrow from its bytes.
 
 use crate::{Config, Version};
 use alloc::vec::Vec;
@@ -23,7 +23,7 @@ impl<'a> F32s<'a> {
         self.0.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
     }
 
-    /// Their bytes as the file holds them: little-endian, not aligned.
+    /// Their bytes as in the file: little-endian, not aligned.
     pub fn as_le_bytes(&self) -> &'a [u8] {
         self.0
     }
@@ -31,7 +31,7 @@ impl<'a> F32s<'a> {
     /// Values `start..start + len`.
     ///
     /// # Panics
-    /// Where the range is not within the values, like a slice.
+    /// If the range is not within the values, like a slice.
     pub fn slice(&self, start: usize, len: usize) -> F32s<'a> {
         F32s(&self.0[start * 4..(start + len) * 4])
     }
@@ -49,20 +49,20 @@ pub struct Norm<'a> {
 /// How the weights of a ternary matrix are stored.
 #[derive(Debug, Clone, Copy)]
 pub enum MatrixData<'a> {
-    /// One i8 in {-1, 0, 1} a weight, row by row.
+    /// One i8 in {-1, 0, 1} per weight, row by row.
     Int8(&'a [i8]),
-    /// Four weights a byte as one flat run, first weight in the low bits: 00 = 0, 01 = 1, 10 = -1.
+    /// Four weights per byte without row padding, first weight in the low bits: 00 = 0, 01 = 1, 10 = -1.
     Packed(&'a [u8]),
 }
 
 /// A ternary matrix, `rows` (out) × `cols` (in).
 #[derive(Debug, Clone, Copy)]
 pub struct Matrix<'a> {
-    /// Outputs.
+    /// Number of outputs.
     pub rows: usize,
-    /// Inputs.
+    /// Number of inputs.
     pub cols: usize,
-    /// The weights; every one is known to be -1, 0 or 1.
+    /// The weights; each is guaranteed to be -1, 0 or 1.
     pub data: MatrixData<'a>,
 }
 
@@ -70,7 +70,7 @@ impl Matrix<'_> {
     /// The weight of output `row` and input `col`.
     ///
     /// # Panics
-    /// Where `row · cols + col` lies outside the matrix.
+    /// If `row · cols + col` is outside the matrix.
     pub fn get(&self, row: usize, col: usize) -> i8 {
         let at = row * self.cols + col;
         match self.data {
@@ -89,7 +89,7 @@ impl Matrix<'_> {
 pub struct BitLinear<'a> {
     /// The ternary weights.
     pub weight: Matrix<'a>,
-    /// The one scale of the matrix; finite.
+    /// The scale of the matrix; finite.
     pub scale: f32,
     /// Norm of the input; `cols` wide.
     pub norm: Norm<'a>,
@@ -104,16 +104,16 @@ pub struct TimeMix<'a> {
     pub v: BitLinear<'a>,
     pub g: BitLinear<'a>,
     pub o: BitLinear<'a>,
-    /// H × S: the state decays by `exp(-exp(log_decay))` a token.
+    /// H × S: the state decays by `exp(-exp(log_decay))` per token.
     pub log_decay: F32s<'a>,
-    /// H × S: the current token counts `exp(u)` times.
+    /// H × S: the current token has the weight `exp(u)`.
     pub u: F32s<'a>,
     /// Token shift, D wide each.
     pub mu_r: F32s<'a>,
     pub mu_k: F32s<'a>,
     pub mu_v: F32s<'a>,
     pub mu_g: F32s<'a>,
-    /// Norm of the output, one group a head; D wide.
+    /// Norm of the output, one group per head; D wide.
     pub group_norm: Norm<'a>,
 }
 
@@ -145,7 +145,7 @@ pub struct Layer<'a> {
     pub channel_mix: ChannelMix<'a>,
 }
 
-/// The embedding, V × D, which is the head as well.
+/// The embedding, V × D, which is also the head.
 #[derive(Debug, Clone, Copy)]
 pub enum Embedding<'a> {
     /// f32 rows.
@@ -159,7 +159,7 @@ pub enum Embedding<'a> {
     },
 }
 
-/// A whole model, borrowing from the bytes of its file.
+/// A complete model, borrowing from the bytes of its file.
 #[derive(Debug, Clone)]
 pub struct Model<'a> {
     /// Version of the file.

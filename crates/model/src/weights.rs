@@ -1,4 +1,4 @@
-//! A model that owns its weights, to be made, changed and written.
+//! A model that owns its weights and can be created, changed and written.
 
 use crate::view::{BitLinear, ChannelMix, Embedding, F32s, Layer, Matrix, MatrixData, Model, Norm, TimeMix};
 use crate::{Config, Version, WriteError, write};
@@ -18,7 +18,7 @@ pub struct NormWeights {
 pub struct BitLinearWeights {
     /// out × in, row by row; each -1, 0 or 1.
     pub weight: Vec<i8>,
-    /// The one scale of the matrix.
+    /// The scale of the matrix.
     pub scale: f32,
     /// Norm of the input; `in` wide.
     pub norm: NormWeights,
@@ -33,16 +33,16 @@ pub struct TimeMixWeights {
     pub v: BitLinearWeights,
     pub g: BitLinearWeights,
     pub o: BitLinearWeights,
-    /// H × S: the state decays by `exp(-exp(log_decay))` a token.
+    /// H × S: the state decays by `exp(-exp(log_decay))` per token.
     pub log_decay: Vec<f32>,
-    /// H × S: the current token counts `exp(u)` times.
+    /// H × S: the current token has the weight `exp(u)`.
     pub u: Vec<f32>,
     /// Token shift, D wide each.
     pub mu_r: Vec<f32>,
     pub mu_k: Vec<f32>,
     pub mu_v: Vec<f32>,
     pub mu_g: Vec<f32>,
-    /// Norm of the output, one group a head; D wide.
+    /// Norm of the output, one group per head; D wide.
     pub group_norm: NormWeights,
 }
 
@@ -74,7 +74,7 @@ pub struct LayerWeights {
     pub channel_mix: ChannelMixWeights,
 }
 
-/// The embedding, V × D, which is the head as well.
+/// The embedding, V × D, which is also the head.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EmbeddingWeights {
     /// f32 rows.
@@ -88,7 +88,7 @@ pub enum EmbeddingWeights {
     },
 }
 
-/// A whole model.
+/// A complete model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weights {
     /// Shapes.
@@ -102,16 +102,16 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// The file of these weights. What [`Model::parse`] refuses is not written.
+    /// The file of these weights. Weights that [`Model::parse`] would reject are not written.
     ///
-    /// The version decides how the embedding is stored. From f32 to INT8 each row gets the scale
-    /// `max|e| / 127` and is rounded to nearest, ties to even; from INT8 to f32 each row is multiplied by its
-    /// scale. An embedding that is stored as it is, and every other tensor, keeps its bits: what was read from
-    /// a file is written back byte for byte, with scalars of no dimensions and token shifts of 1 × 1 × D.
+    /// The version determines how the embedding is stored. From f32 to INT8 each row gets the scale `max|e| / 127` and
+    /// is rounded to nearest, ties to even; from INT8 to f32 each row is multiplied by its scale. An embedding that is
+    /// stored unchanged, and every other tensor, keeps its bits: a parsed file is written back byte for byte, with
+    /// scalars of no dimensions and token shifts of 1 × 1 × D.
     ///
     /// # Errors
-    /// [`WriteError`] names the first field with a wrong length, a weight that is not ternary or a value that
-    /// is not finite, and what is wrong with it.
+    /// [`WriteError`] names the first field with a wrong length, a weight that is not ternary or a value that is not
+    /// finite, and what is wrong with it.
     pub fn write(&self, version: Version) -> Result<Vec<u8>, WriteError> {
         write::file(self, version)
     }
@@ -201,7 +201,7 @@ fn ternary(matrix: &Matrix<'_>) -> Vec<i8> {
         MatrixData::Int8(weights) => weights.to_vec(),
         MatrixData::Packed(bytes) => {
             let codes = bytes.iter().flat_map(|b| [b & 3, b >> 2 & 3, b >> 4 & 3, b >> 6]);
-            // 0, 1, 2 for 0, 1, -1; 3 cannot be in a parsed matrix.
+            // 0, 1, 2 for 0, 1, -1; 3 cannot occur in a parsed matrix.
             codes.take(matrix.rows * matrix.cols).map(|code| [0, 1, -1, 0][usize::from(code)]).collect()
         }
     }

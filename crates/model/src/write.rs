@@ -1,4 +1,4 @@
-//! Weights → bytes, in the order in which a file holds them. What the reader would refuse is refused here.
+//! Weights → bytes, in file order. What the parser would reject is rejected here.
 
 use crate::check;
 use crate::config::{Config, Version};
@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 /// The largest INT8 of an embedding row.
 const INT8_MAX: f32 = 127.0;
-/// Adding and taking off 1.5 · 2^23 rounds an f32 below 2^22 to the nearest integer, ties to even.
+/// Adding and subtracting 1.5 · 2^23 rounds an f32 below 2^22 to the nearest integer, ties to even.
 const ROUND: f32 = 12_582_912.0;
 
 /// The file of `weights`.
@@ -50,13 +50,13 @@ impl Writer {
             // Checked sizes are below 2^31.
             self.u32(size as u32);
         }
-        // use_bitnet and tie_weights: the only kind of model there is.
+        // use_bitnet and tie_weights: other models are not supported.
         self.u32(1);
         self.u32(1);
         self.u32(self.config.dropout.to_bits());
     }
 
-    /// The head of a tensor, once its `found` values are as many as the shape has.
+    /// The header of a tensor, after checking that its `found` values match the shape.
     fn shape(&mut self, field: Field, shape: Shape, found: usize) -> Result<(), WriteError> {
         expect(field, shape, found)?;
         self.u32(shape.ndim);
@@ -160,7 +160,7 @@ impl Writer {
     }
 }
 
-/// That a tensor has as many values as its shape.
+/// Checks that a tensor has the number of values of its shape.
 fn expect(field: Field, shape: Shape, found: usize) -> Result<(), WriteError> {
     if shape.count() == found as u64 {
         return Ok(());
@@ -178,7 +178,7 @@ fn pack(weights: &[i8]) -> u8 {
     weights.iter().rev().fold(0, |byte, &w| byte << 2 | if w < 0 { 2 } else { w as u8 })
 }
 
-/// Finite f32 rows of `width` as INT8 rows and the scale of each.
+/// Converts finite f32 rows of `width` to INT8 rows and a scale for each.
 fn quantise(rows: &[f32], width: usize) -> (Vec<i8>, Vec<f32>) {
     let mut quantised = Vec::with_capacity(rows.len());
     let mut scales = Vec::with_capacity(rows.len() / width);
@@ -193,14 +193,14 @@ fn quantise(rows: &[f32], width: usize) -> (Vec<i8>, Vec<f32>) {
     (quantised, scales)
 }
 
-/// INT8 rows of `width` as f32.
+/// Converts INT8 rows of `width` to f32.
 fn dequantise(rows: &[i8], scales: &[f32], width: usize) -> Vec<f32> {
     let scaled = rows.chunks(width).zip(scales);
     scaled.flat_map(|(row, scale)| row.iter().map(move |&e| f32::from(e) * scale)).collect()
 }
 
-/// `max|e| / 127`. A row of zeros, or one so small that this is not above zero, gets 1: any scale will do for
-/// zeros, and this one divides.
+/// `max|e| / 127`. A row of zeros, or one so small that this is not above zero, gets 1: any scale works for zeros, and
+/// this one can be divided by.
 fn row_scale(row: &[f32]) -> f32 {
     let scale = row.iter().fold(0.0, |max: f32, e| max.max(e.abs())) / INT8_MAX;
     if scale > 0.0 { scale } else { 1.0 }

@@ -1,6 +1,6 @@
-//! Files with one thing wrong. Each must be refused with the right reason, field and offset.
+//! Files with a single error. Each must be rejected with the right reason, field and offset.
 //!
-//! Each is made from a good file with D = F = 3, V = 5, L = 2, H = 1. Where its tensors start:
+//! Each is made from a valid file with D = F = 3, V = 5, L = 2, H = 1. Its tensors start at:
 //!
 //! | | 1.0 | 1.1 | 1.2 |
 //! |---|---|---|---|
@@ -22,7 +22,7 @@ use Edit::{Append, Bytes, Cut, F32, I32, Replace};
 use bitstate_model::{Model, ParseError, Problem, Shape, Version};
 use std::collections::HashSet;
 
-/// What is done to a good file.
+/// A change to a valid file.
 enum Edit {
     /// Four bytes at an offset.
     I32(usize, i32),
@@ -30,9 +30,9 @@ enum Edit {
     F32(usize, f32),
     /// Bytes at an offset.
     Bytes(usize, &'static [u8]),
-    /// So many bytes at an offset make place for others.
+    /// Replaces this many bytes at an offset.
     Replace(usize, usize, &'static [u8]),
-    /// Only so many bytes are left.
+    /// Keeps only this many bytes.
     Cut(usize),
     /// Bytes at the end.
     Append(&'static [u8]),
@@ -51,7 +51,7 @@ impl Edit {
     }
 }
 
-/// A bad file and what must be said about it.
+/// A bad file and its expected error.
 struct Bad {
     name: &'static str,
     version: Version,
@@ -65,7 +65,7 @@ const fn bad(name: &'static str, edits: &'static [Edit], field: &'static str, of
     Bad { name, version: Version::V1_2, edits, field, offset, problem }
 }
 
-/// The same of another version.
+/// The same with another version.
 const fn of(version: Version, bad: Bad) -> Bad {
     Bad { version, ..bad }
 }

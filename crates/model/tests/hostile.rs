@@ -1,4 +1,4 @@
-//! Whatever the bytes: no panic, an error that lies inside the file, and memory for no more than the file holds.
+//! For any bytes: no panic, an error offset within the file, and no more memory than the file holds.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod support;
@@ -9,19 +9,19 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 thread_local! {
-    /// Bytes this thread has asked for; tests run side by side, each on a thread of its own.
+    /// Bytes requested by this thread; tests run in parallel, each on its own thread.
     static ASKED: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The system's allocator, counting.
 struct Counting;
 
-// SAFETY: every call goes to `System` as it came, which keeps the contract; counting touches only a
+// SAFETY: every call is passed unchanged to `System`, which upholds the contract; counting only touches a
 // const-initialised thread-local without a destructor, which neither allocates nor unwinds.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = ASKED.try_with(|asked| asked.set(asked.get() + layout.size()));
-        // SAFETY: the caller's promise about `layout` is passed on.
+        // SAFETY: the caller's guarantee about `layout` is passed on.
         unsafe { System.alloc(layout) }
     }
 
@@ -34,12 +34,12 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// Parses, checks what holds for any bytes, and returns whether they were a model.
+/// Parses, checks properties that hold for any bytes, and returns whether they were a model.
 fn parse(bytes: &[u8]) -> bool {
     let before = ASKED.get();
     let parsed = Model::parse(bytes);
     let asked = ASKED.get() - before;
-    // Layers of D < 8 have views larger than their bytes; the file's own size bounds them all the same.
+    // Layers of D < 8 have views larger than their bytes; they are still bounded by the file size.
     let bound = if bytes.len() < 4096 { 2 * bytes.len() } else { bytes.len() };
     assert!(asked <= bound, "{asked} bytes asked for, for a file of {}", bytes.len());
     match parsed {
@@ -76,7 +76,7 @@ fn every_flipped_bit_is_refused_or_read_as_it_stands() {
 }
 
 #[test]
-fn every_shorter_file_is_cut_short() {
+fn every_shorter_file_is_truncated() {
     for version in Version::ALL {
         let good = support::tiny(version);
         for len in 0..good.len() {
@@ -121,7 +121,7 @@ proptest! {
         for (i, size) in sizes.iter().enumerate() {
             file[12 + 4 * i..16 + 4 * i].copy_from_slice(&size.to_le_bytes());
         }
-        // The heads fit, so that the tensors are reached.
+        // The heads cover the embedding, so that the tensors are reached.
         if let Some(width) = sizes[3].checked_mul(sizes[4]) {
             file[20..24].copy_from_slice(&width.to_le_bytes());
         }

@@ -1,4 +1,4 @@
-//! What is read is written back byte for byte, and every conversion keeps what it can.
+//! Files round-trip byte for byte, and every conversion preserves what it can.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod support;
@@ -99,7 +99,7 @@ fn an_embedding_is_quantised_row_by_row_to_nearest_even() {
 fn scalars_of_one_dimension_and_flat_token_shifts_are_read() {
     let file = support::tiny(Version::V1_2);
     let mut other = file.clone();
-    // From the back, so that the offsets before stay: the first μ of layer 0, then its first scale.
+    // From the end, so that earlier offsets stay valid: the first μ of layer 0, then its first scale.
     other.splice(739..755, [1, 0, 0, 0, 3, 0, 0, 0]);
     other.splice(122..126, [1, 0, 0, 0, 1, 0, 0, 0]);
     assert_ne!(other, file);

@@ -1,6 +1,6 @@
 //! `crates/ARITHMETIC.md` as naive scalar f32 code: the bit-exact results of every kernel variant.
 //!
-//! Read it beside that page, which decides everything here. The primitives are in [`primitives`].
+//! Read it together with that page, which is normative. The primitives are in [`primitives`].
 
 pub mod primitives;
 
@@ -36,7 +36,7 @@ pub struct LayerState {
     pub wkv: Vec<f32>,
 }
 
-/// The embedding, which is the head as well.
+/// The embedding, which is also the head.
 #[derive(Debug, Clone)]
 enum Head {
     /// V × D.
@@ -133,7 +133,7 @@ impl Canonical {
     /// Processes one token: updates `state` and returns the logits of the next token, V of them.
     ///
     /// # Panics
-    /// If `token` is not below the vocabulary's size, or `state` is of another model's shape.
+    /// If `token` is outside the vocabulary, or `state` has the shape of another model.
     pub fn forward(&self, token: u32, state: &mut CanonicalState) -> Vec<f32> {
         self.forward_traced(token, state, &mut Trace::default())
     }

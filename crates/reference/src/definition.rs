@@ -1,20 +1,20 @@
-//! The model as mathematics: f64 throughout, one line a step.
+//! The model as mathematics: f64 throughout, one line per step.
 //!
-//! The numbers in the comments are those of the definition's list "One token". Rounding happens in one place only,
-//! where the definition itself rounds: the INT8 activations of a BitLinear layer.
+//! The numbers in the comments refer to the definition's list "One token". Rounding happens only where the definition
+//! itself rounds: in the INT8 activations of a BitLinear layer.
 
 use crate::trace::Trace;
 use bitstate_model::{BitLinear, Config, Embedding, F32s, Model, Norm};
 use std::mem;
 
-/// Over how many groups the output of the WKV step is normalised.
+/// The number of groups over which the output of the WKV step is normalised.
 ///
-/// [`Definition::new`] uses [`PerHead`](GroupNorm::PerHead), which is the model. The other is here for tests alone.
+/// [`Definition::new`] uses [`PerHead`](GroupNorm::PerHead), which is the model. The other one is only for tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupNorm {
-    /// One group a head: the definition.
+    /// One group per head: the definition.
     PerHead,
-    /// One group over all heads: what the published C++ engine does, against the model it was made for.
+    /// One group over all heads: what the published C++ engine does, contrary to the model it was made for.
     OneGroup,
 }
 
@@ -120,7 +120,7 @@ impl Definition {
     /// Processes one token: updates `state` and returns the logits of the next token, V of them.
     ///
     /// # Panics
-    /// If `token` is not below the vocabulary's size, or `state` is of another model's shape.
+    /// If `token` is outside the vocabulary, or `state` has the shape of another model.
     pub fn forward(&self, token: u32, state: &mut DefinitionState) -> Vec<f64> {
         self.forward_traced(token, state, &mut Trace::default())
     }
@@ -144,7 +144,7 @@ impl Definition {
             let k = layer.k.apply(&mix(&z, &p, &layer.mu_k), n, trace);
             let v = layer.v.apply(&mix(&z, &p, &layer.mu_v), n, trace);
             let g = layer.g.apply(&mix(&z, &p, &layer.mu_g), n, trace);
-            // 2. WKV: read the state, then move it on.
+            // 2. WKV: read the state, then update it.
             let y = wkv(&mut state.a, [&r, &k, &v], &layer.w, &layer.b, self.config.head_size);
             // 3. Norm of each head, gate, output projection.
             let y = layer.gn.normalise(&y, groups);

@@ -1,4 +1,4 @@
-//! Runs of the canonical oracle, from which the golden streams are made.
+//! Runs of the canonical oracle, which produce the golden streams.
 
 use crate::canonical::{Canonical, CanonicalState};
 use crate::sampling::{Sampler, Sampling};
@@ -8,17 +8,17 @@ use crate::sampling::{Sampler, Sampling};
 pub struct Generation {
     /// The tokens, without the prompt.
     pub tokens: Vec<u32>,
-    /// For every token the V logits it was chosen from.
+    /// The V logits that each token was chosen from.
     pub logits: Vec<Vec<f32>>,
 }
 
-/// Processes `prompt`, then chooses and processes `max_tokens` tokens. No token ends it early.
+/// Processes `prompt`, then chooses and processes `max_tokens` tokens. No token ends the run early.
 ///
 /// # Panics
-/// Where the prompt is empty or holds a token that is not below the vocabulary's size, or a logit that a token is chosen
-/// from is NaN or infinite.
+/// If the prompt is empty or contains a token outside the vocabulary, or a logit that a token is chosen from is NaN or
+/// infinite.
 pub fn generate(model: &Canonical, prompt: &[u32], sampling: &Sampling, max_tokens: usize) -> Generation {
-    assert!(!prompt.is_empty(), "a prompt holds at least one token");
+    assert!(!prompt.is_empty(), "a prompt has at least one token");
     let mut sampler = Sampler::new(sampling, model.config().vocab_size);
     let mut state = CanonicalState::new(model.config());
     let mut feed = |token: u32, sampler: &mut Sampler| {

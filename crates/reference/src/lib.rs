@@ -1,24 +1,24 @@
-//! Two oracles that say what a BitStateLM model answers, written to be read rather than to be fast.
+//! Two oracles for the output of a BitStateLM model, written for readability, not speed.
 //!
 //! | question | oracle |
 //! |---|---|
-//! | Is this what the *model* means? | [`Definition`]: the mathematics in f64. Compare with a tolerance. |
-//! | Is this what every *target* must print, to the bit? | [`Canonical`]: `crates/ARITHMETIC.md` in f32. Compare bits, NaNs alike. |
-//! | Which tokens must a seeded run give? | [`generate()`]: [`Canonical`] with the [`Sampler`] of the same page. |
+//! | What does the *model* mean? | [`Definition`]: the mathematics in f64. Compare with a tolerance. |
+//! | What must every *target* print, to the bit? | [`Canonical`]: `crates/ARITHMETIC.md` in f32. Compare bits, with all NaNs equal. |
+//! | Which tokens must a seeded run produce? | [`generate()`]: [`Canonical`] with the [`Sampler`] of the same page. |
 //!
-//! The canonical arithmetic is one way among many to round the definition. What ties the two together is that
-//! they agree closely as long as every INT8 activation was rounded to the same side; a [`Trace`] of each says
-//! whether it was, and how near to a tie the nearest one came. One activation on the other side moves many more
-//! after it, and until the recurrent state has forgotten them only a wide tolerance holds.
+//! The canonical arithmetic is one of many ways to round the definition. The two agree closely as long as every INT8
+//! activation is rounded to the same side; a [`Trace`] of each shows whether it was, and how close to a tie the closest
+//! one came. An activation rounded to the other side changes many later ones, and until its effect on the recurrent
+//! state has decayed only a wide tolerance holds.
 //!
 //! Neither shares code with the engine, and they share none of their arithmetic with each other.
 //!
-//! ```no_run
+//! ```
 //! use bitstate_model::Model;
 //! use bitstate_reference::{Canonical, CanonicalState, Definition, DefinitionState, Sampling, Trace, generate};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let bytes = std::fs::read("golden/peer/small-v1.2.bits")?;
+//! let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/peer/small-v1.2.bits"))?;
 //! let model = Model::parse(&bytes)?;
 //!
 //! // What the model means, and whether f32 may have rounded an activation to the other side.
@@ -32,7 +32,7 @@
 //! let bits: Vec<f32> = canonical.forward_traced(3, &mut state, &mut rounded);
 //! assert!(exact.flips(&rounded) > 0 || logits.iter().zip(&bits).all(|(a, &b)| (a - f64::from(b)).abs() < 1e-3));
 //!
-//! // What a seeded run must answer.
+//! // What a seeded run must produce.
 //! let seeded = Sampling::Seeded { seed: 1, temperature: 0.8, top_k: 50, top_p: 0.9, penalty: 1.1 };
 //! let answer = generate(&canonical, &[3, 1, 4], &seeded, 16);
 //! assert_eq!(answer.tokens.len(), 16);

@@ -11,26 +11,26 @@ use std::fmt;
 /// How a token is chosen from the logits.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Sampling {
-    /// The lowest id among the largest logits; no penalty, and no random number is used up.
+    /// The lowest id among the largest logits; no penalty, and no random number is consumed.
     Greedy,
-    /// Drawn, the same for the same seed on every target.
+    /// Drawn; the same seed gives the same tokens on every target.
     Seeded {
-        /// Where the generator starts.
+        /// The initial state of the generator.
         seed: u64,
         /// Divides the logits; 0 is greedy.
         temperature: f32,
-        /// How many of the largest are kept; 0 keeps all.
+        /// Number of largest logits that are kept; 0 keeps all.
         top_k: usize,
-        /// Share of the probability that is kept; 1 or more keeps all that is kept so far.
+        /// Share of the probability that is kept; 1 or more keeps all remaining tokens.
         top_p: f32,
-        /// Repetition penalty; 1 is none.
+        /// Repetition penalty; 1 disables it.
         penalty: f32,
     },
-    /// Drawn by a chain of all samplers.
+    /// Drawn with a chain of all samplers.
     Chain(Chain),
 }
 
-/// Logits that nothing can be chosen from.
+/// Logits from which no token can be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotFinite {
     /// The first token whose logit is NaN or infinite.
@@ -72,19 +72,19 @@ impl SplitMix64 {
     }
 }
 
-/// Chooses tokens, remembering those of the session and where the generator is.
+/// Chooses tokens, and remembers those of the session and the generator's state.
 #[derive(Debug, Clone)]
 pub struct Sampler {
     sampling: Sampling,
     rng: SplitMix64,
-    /// How often each token has been in the session, prompt included; V.
+    /// How often each token occurred in the session, including the prompt; V values.
     counts: Vec<u32>,
-    /// All tokens of the session, prompt included.
+    /// All tokens of the session, including the prompt.
     text: Vec<u32>,
 }
 
 impl Sampler {
-    /// A sampler of a session in which no token has been yet.
+    /// A sampler for a new session.
     pub fn new(sampling: &Sampling, vocab_size: usize) -> Self {
         let seed = match sampling {
             Sampling::Greedy => 0,
@@ -99,16 +99,16 @@ impl Sampler {
         }
     }
 
-    /// Counts a token of the session: each of the prompt, and each that was chosen.
+    /// Counts a token of the session: each of the prompt, and each chosen one.
     pub fn observe(&mut self, token: u32) {
         self.counts[token as usize] += 1;
         self.text.push(token);
     }
 
-    /// Chooses a token; it counts only once [observed](Self::observe).
+    /// Chooses a token; it only counts once [observed](Self::observe).
     ///
     /// # Errors
-    /// Where a logit is NaN or infinite; no random number is used up then.
+    /// If a logit is NaN or infinite; then no random number is consumed.
     pub fn sample(&mut self, logits: &[f32]) -> Result<u32, NotFinite> {
         if let Some(token) = logits.iter().position(|logit| !logit.is_finite()) {
             return Err(NotFinite { token: token as u32 });
@@ -132,7 +132,7 @@ pub fn greedy(logits: &[f32]) -> u32 {
     top_k_of(logits, 1)[0]
 }
 
-/// Step 3: the penalty, once for each time the token has been, three times at most. What it gives is finite.
+/// Step 3: the penalty, once for each occurrence of the token, at most three times. The result is finite.
 fn penalise(logits: &[f32], counts: &[u32], penalty: f32) -> Vec<f32> {
     let penalised = logits.iter().zip(counts).map(|(&logit, &count)| {
         let mut f = 1.0;
@@ -144,8 +144,8 @@ fn penalise(logits: &[f32], counts: &[u32], penalty: f32) -> Vec<f32> {
     penalised.collect()
 }
 
-/// Step 4. At a temperature so low that the largest logit overflows, so would the differences: all but those to logits
-/// that equal the largest, which weigh as much as it does.
+/// Step 4. At a temperature so low that the largest logit overflows, the differences overflow too, except to logits
+/// that equal the largest, which have the same weight.
 fn scaled(logits: &[f32], temperature: f32) -> Vec<f32> {
     let largest = logits.iter().copied().fold(-f32::MAX, f32::max);
     if (largest * (1.0 / temperature)).is_finite() {
@@ -158,7 +158,7 @@ fn scaled(logits: &[f32], temperature: f32) -> Vec<f32> {
 /// Step 5: the ids of the `k` largest (0: all), largest first, equal ones in the order of their ids.
 fn top_k_of(l: &[f32], k: usize) -> Vec<u32> {
     let mut ids: Vec<u32> = (0..l.len() as u32).collect();
-    // The sort is stable, which is what keeps ids ascending among equals (+0 and -0 are equal).
+    // The sort is stable, which keeps ids ascending among equals (+0 and -0 are equal).
     ids.sort_by(|&a, &b| {
         l[b as usize].partial_cmp(&l[a as usize]).unwrap_or_else(|| unreachable!("step 4 gives no NaN"))
     });
@@ -177,13 +177,13 @@ fn running_sums(l: &[f32], kept: &[u32]) -> Vec<f32> {
     kept.iter().map(add).collect()
 }
 
-/// Step 7, second half: the length of the shortest prefix that holds the share `top_p`.
+/// Step 7, second half: the length of the shortest prefix with the share `top_p`.
 fn nucleus(sums: &[f32], top_p: f32) -> usize {
     let enough = top_p * sums[sums.len() - 1];
     sums.iter().position(|&c| c >= enough).map_or(sums.len(), |last| last + 1)
 }
 
-/// Step 10: the token whose stretch of the running sums `u` falls into.
+/// Step 10: the token whose interval of the running sums contains `u`.
 fn draw(kept: &[u32], sums: &[f32], u: f32) -> u32 {
     let at = u * sums[sums.len() - 1];
     kept[sums.iter().position(|&c| c > at).unwrap_or(sums.len() - 1)]

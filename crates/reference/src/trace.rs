@@ -9,11 +9,11 @@ pub struct BitLinearCall {
     pub matrix: &'static str,
     /// The INT8 vector; as wide as the matrix has columns.
     pub q: Vec<i8>,
-    /// Smallest distance, in steps of the quantisation, of any value to a point where its rounding turns.
+    /// Smallest distance, in quantisation steps, of any value to a rounding boundary.
     pub closest_tie: f64,
 }
 
-/// Every BitLinear call since the trace was made, in the order of the definition: per token, per layer
+/// Every BitLinear call since the trace was created, in the order of the definition: per token, per layer
 /// `time_mix.{r, k, v, g, o}`, `channel_mix.{k, r, v}`.
 ///
 /// Both oracles write the same kind of trace, so that they can be compared.
@@ -26,8 +26,8 @@ pub struct Trace {
 impl Trace {
     /// Smallest distance of any quantised value to a rounding boundary, in steps; infinite for an empty trace.
     ///
-    /// An arithmetic whose values before rounding are everywhere nearer than this to those of the traced one
-    /// gives the same INT8 vectors.
+    /// An arithmetic whose values before rounding are everywhere closer than this to those of the traced one gives the
+    /// same INT8 vectors.
     pub fn closest_tie(&self) -> f64 {
         self.calls.iter().map(|call| call.closest_tie).fold(f64::INFINITY, f64::min)
     }
@@ -51,7 +51,7 @@ impl Trace {
             .sum()
     }
 
-    /// Notes a call: `scaled` holds the values in steps, before rounding.
+    /// Records a call: `scaled` are the values in steps, before rounding.
     pub(crate) fn note(&mut self, layer: usize, matrix: &'static str, scaled: impl Iterator<Item = f64>, q: &[i8]) {
         let closest_tie = scaled.map(distance_to_tie).fold(f64::INFINITY, f64::min);
         self.calls.push(BitLinearCall { layer, matrix, q: q.to_vec(), closest_tie });

@@ -1,9 +1,9 @@
-//! The canonical f32 arithmetic against the definition in f64, both fed the same tokens.
+//! The canonical f32 arithmetic compared with the definition in f64, for the same tokens.
 //!
-//! While every INT8 activation has been rounded to the same side the two differ by float noise, or, with an INT8
-//! embedding, by the 15 bits of the head's activations. One activation rounded to the other side changes a
-//! BitLinear's input by one step, that moves others, and at worst a whole layer's vectors differ in a step or two.
-//! The matrix state forgets, so that the two come together again; until then only a wide bound holds.
+//! While every INT8 activation is rounded to the same side the two differ by float noise, or, with an INT8 embedding,
+//! by the 15 bits of the head's activations. An activation rounded to the other side changes a BitLinear's input by one
+//! step, which changes others, and at worst all vectors of a layer differ by a step or two. The matrix state decays, so
+//! the two converge again; until then only a wide bound holds.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -13,8 +13,8 @@ use bitstate_reference::sampling::SplitMix64;
 use bitstate_reference::{Canonical, CanonicalState, Definition, DefinitionState, Sampling, Trace, generate};
 use support::{argmax, distance, for_each_peer, load, std};
 
-/// Bound of the largest logit difference over the logits' std while nothing flipped. Seen on the peer streams and
-/// before the first flip of ten runs of 3,000 arbitrary tokens: 7.0e-7 with an f32 embedding, 3.0e-4 with an INT8 one.
+/// Bound of the largest logit difference over the logits' std before any flip. Measured on the peer streams and before
+/// the first flip of ten runs of 3,000 arbitrary tokens: 7.0e-7 with an f32 embedding, 3.0e-4 with an INT8 one.
 fn clean_bound(model: &Model<'_>) -> f64 {
     match model.embedding {
         Embedding::F32(_) => 2e-6,
@@ -22,17 +22,17 @@ fn clean_bound(model: &Model<'_>) -> f64 {
     }
 }
 
-/// The same from the first flip on: 0.45 seen in those 30,000 steps. (Steps without a flip of their own stay below
-/// 4.6e-4 even there: the difference comes from the rounded activations, not from what the state carries.)
+/// The same from the first flip on: 0.45 measured in those 30,000 steps. (Steps without a flip of their own stay below
+/// 4.6e-4 even there: the difference comes from the rounded activations, not from the state.)
 const FLIPPED_BOUND: f64 = 0.75;
 
-/// One token fed to both.
+/// One token processed by both.
 struct Step {
     /// Logits of the definition and of the canonical oracle.
     logits: [Vec<f64>; 2],
-    /// INT8 values that differ, in this step alone.
+    /// INT8 values that differ in this step.
     flips: usize,
-    /// How near the definition came to a tie.
+    /// The definition's smallest distance to a tie.
     closest_tie: f64,
 }
 
@@ -48,7 +48,7 @@ fn steps(model: &Model<'_>, tokens: impl IntoIterator<Item = u32>) -> Vec<Step> 
     tokens.into_iter().map(step).collect()
 }
 
-/// `n` tokens that depend on nothing but the vocabulary's size.
+/// `n` tokens that only depend on the vocabulary size.
 fn arbitrary_tokens(model: &Model<'_>, n: usize) -> impl Iterator<Item = u32> {
     let vocab_size = model.config.vocab_size as u64;
     let mut rng = SplitMix64::new(2);
@@ -61,8 +61,8 @@ impl Step {
     }
 }
 
-/// Prompt and the 48 greedy tokens of the reference. Nothing flips here, so the narrow bound holds throughout, and
-/// the narrowest choice (1.15e-4 of std) is made alike.
+/// Prompt and the 48 greedy tokens of the reference. Nothing flips here, so the narrow bound holds throughout, and both
+/// make even the closest choice (1.15e-4 of std) alike.
 #[test]
 fn on_the_peer_streams_the_two_agree_without_a_flip() {
     for_each_peer(|name, peer, model| {
@@ -78,7 +78,7 @@ fn on_the_peer_streams_the_two_agree_without_a_flip() {
 }
 
 /// Arbitrary tokens, long enough for flips: before the first the narrow bound holds, afterwards the wide one, and a
-/// flip only ever starts at a near tie.
+/// flip only ever starts close to a tie.
 #[test]
 fn on_arbitrary_tokens_the_two_agree_until_a_flip_and_stay_near_after_it() {
     let mut flipped = 0;
@@ -97,9 +97,9 @@ fn on_arbitrary_tokens_the_two_agree_until_a_flip_and_stay_near_after_it() {
     assert_eq!(flipped, 5, "every one of these runs is long enough to meet a flip");
 }
 
-/// What a flip leaves in the state decays with it: the two come to agree as closely as before.
+/// The effect of a flip decays with the state: the two agree as closely as before.
 #[test]
-fn the_state_forgets_a_flip() {
+fn a_flip_decays_with_the_state() {
     let (_, bytes) = load("small-v1.2");
     let model = Model::parse(&bytes).unwrap();
     let steps = steps(&model, arbitrary_tokens(&model, 250));

@@ -1,4 +1,4 @@
-//! The definition against what others computed from the same files: `golden/peer`.
+//! The definition compared with the results of other implementations on the same files: `golden/peer`.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -7,10 +7,10 @@ use bitstate_model::Model;
 use bitstate_reference::{Definition, DefinitionState, GroupNorm};
 use support::{NAMES, argmax, distance, for_each_peer, load, read, sha256, std};
 
-/// The JSON holds the reference's logits rounded to 7 decimals: half a unit of the last, and float noise.
+/// The JSON has the reference's logits rounded to 7 decimals: half a unit in the last one, and float noise.
 const PRINTED: f64 = 0.51e-7;
 
-/// The logits after the prompt, then `n` greedy tokens with the lead of each over the second best in logit std.
+/// The logits after the prompt, then `n` greedy tokens with the margin of each over the second best in logit std.
 fn run(definition: &Definition, model: &Model<'_>, prompt: &[u32], n: usize) -> (Vec<f64>, Vec<u32>, Vec<f64>) {
     let mut state = DefinitionState::new(&model.config);
     let mut logits = Vec::new();
@@ -30,7 +30,7 @@ fn run(definition: &Definition, model: &Model<'_>, prompt: &[u32], n: usize) -> 
     (after_prompt, tokens, margins)
 }
 
-/// The digests as the folder's own page states them.
+/// The digests in the folder's README.
 #[test]
 fn the_files_are_those_of_the_page() {
     let page = String::from_utf8(read("README.md")).unwrap();
@@ -62,7 +62,7 @@ fn logits_are_those_of_the_reference() {
     });
 }
 
-/// The narrowest choice among these 240 leads by 1.15e-4 of the logits' std; margins are printed to 6 decimals.
+/// The closest choice among these 240 has a margin of 1.15e-4 of the logits' std; margins are printed to 6 decimals.
 #[test]
 fn greedy_tokens_and_margins_are_those_of_the_reference() {
     for_each_peer(|name, peer, model| {
@@ -73,10 +73,10 @@ fn greedy_tokens_and_margins_are_those_of_the_reference() {
     });
 }
 
-/// The original C++ engine computes in f32. In `byte128` it is off by 1.0e-3, a thousand times its distance elsewhere:
-/// what one INT8 activation rounded to the other side does.
+/// The original C++ engine computes in f32. In `byte128` its error is 1.0e-3, a thousand times that in other files: the
+/// effect of one INT8 activation rounded to the other side.
 #[test]
-fn logits_are_near_those_of_the_original_engine_with_its_norm_mended() {
+fn logits_are_near_those_of_the_original_engine_with_its_norm_corrected() {
     let mut compared = 0;
     for_each_peer(|name, peer, model| {
         let Some(original) = &peer.original_cpp_per_head_norm else { return };
@@ -88,13 +88,12 @@ fn logits_are_near_those_of_the_original_engine_with_its_norm_mended() {
     assert_eq!(compared, 4);
 }
 
-/// The published C++ engine normalises the WKV output over one group of all D channels. Its weights come from a
-/// PyTorch model that normalises each head by itself, so the engine does not run the model that was trained: heads
-/// of large magnitude drown the others, and already the first tokens come out differently. This project follows
-/// the trained model.
+/// The published C++ engine normalises the WKV output over one group of all D channels. Its weights come from a PyTorch
+/// model that normalises each head separately, so the engine does not run the model that was trained: heads of large
+/// magnitude dominate the others, and even the first tokens differ. This project follows the trained model.
 ///
-/// That the one-group norm is the *whole* difference is what this test shows: with it, and with nothing else
-/// changed, the definition gives the published engine's logits and each of its 48 tokens.
+/// This test shows that the one-group norm is the *only* difference: with it, and nothing else changed, the definition
+/// reproduces the published engine's logits and each of its 48 tokens.
 #[test]
 fn the_published_engine_is_the_definition_with_one_norm_group() {
     let mut compared = 0;

@@ -1,4 +1,4 @@
-//! The primitives where the page leaves no room: orders of sums, ties, NaNs. Expected values are worked by hand.
+//! The primitives where the page is strict: orders of sums, ties, NaNs. Expected values are computed by hand.
 
 use bitstate_reference::canonical::primitives::{
     WkvHead, layer_norm, max, min, mix, quantise, quantise_head, sum16, wkv,
@@ -15,7 +15,7 @@ fn max_and_min_give_the_second_operand_for_a_nan() {
     assert_eq!(max(0.0, -0.0).to_bits(), (-0.0_f32).to_bits());
 }
 
-/// `BIG` in lane 0 and ones elsewhere: a one that meets `BIG` alone is lost, two that meet first are not.
+/// `BIG` in lane 0 and ones elsewhere: a one added to `BIG` alone is lost, two added to each other first are not.
 fn sum_with_ones_at(ones: &[usize]) -> f32 {
     sum16((0..40).map(|i| if i == 0 { BIG } else { f32::from(u8::from(ones.contains(&i))) })) - BIG
 }
@@ -45,7 +45,7 @@ fn layer_norm_of_equal_values_is_its_bias() {
 }
 
 #[test]
-fn layer_norm_of_a_variance_that_overflows_is_no_number() {
+fn layer_norm_of_a_variance_that_overflows_is_nan() {
     assert!(layer_norm(&[1e25, -1e25, 3.0], &[2.0; 3], &[0.25; 3]).iter().all(|y| y.is_nan()));
     assert!(layer_norm(&[1e18, -1e18, 3.0], &[2.0; 3], &[0.25; 3]).iter().all(|y| y.is_finite()));
 }
@@ -90,10 +90,10 @@ fn mix_moves_towards_the_previous_token() {
 }
 
 #[test]
-fn wkv_reads_the_state_before_it_moves_on() {
+fn wkv_reads_the_state_before_updating_it() {
     let head = WkvHead { r: &[1.0, 2.0], k: &[3.0, 4.0], v: &[5.0, 6.0], w: &[0.5, 0.25], b: &[1.0, 2.0] };
     let mut state = [0.0; 4];
-    // Nothing in the state: c = 1·1·3 + 2·2·4 = 19 times v.
+    // The state is empty: c = 1·1·3 + 2·2·4 = 19 times v.
     assert_eq!(wkv(&head, &mut state), [95.0, 114.0]);
     assert_eq!(state, [15.0, 18.0, 20.0, 24.0]);
     // r times the state, 15 + 2·20 and 18 + 2·24, and the same as before.

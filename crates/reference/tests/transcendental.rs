@@ -1,14 +1,14 @@
-//! How far the canonical exp, sigmoid and silu are from the functions they stand for, over all of f32.
+//! Errors of the canonical exp, sigmoid and silu relative to the exact functions, over all of f32.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_reference::canonical::primitives::{exp, sigmoid, silu};
 use std::ops::RangeInclusive;
 use std::thread;
 
-/// Largest errors seen.
+/// Largest errors found.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Worst {
-    /// In units in the last place of the exact result, where that is a normal number.
+    /// In units in the last place of the exact result, if that is a normal number.
     ulps: f64,
     /// In units of the smallest subnormal, 2^-149, elsewhere.
     tiny: f64,
@@ -19,7 +19,7 @@ impl Worst {
         Worst { ulps: self.ulps.max(other.ulps), tiny: self.tiny.max(other.tiny) }
     }
 
-    /// Notes `got` for `exact`. A result that is NaN, or infinite on one side only, is infinitely wrong.
+    /// Records `got` for `exact`. A result that is NaN, or infinite on one side only, has an infinite error.
     fn note(&mut self, got: f32, exact: f64, relative: bool) {
         // Half a step above the largest finite number rounds to infinity.
         let overflows = exact >= 2.0_f64.powi(128) - 2.0_f64.powi(103);
@@ -59,7 +59,7 @@ fn measure(bits: RangeInclusive<u32>, stride: usize) -> [Worst; 3] {
     [of_exp, of_sigmoid, of_silu]
 }
 
-/// The bounds that hold over all 2^32 inputs; the sampled test asks no less. The largest errors there are:
+/// Bounds that hold over all 2^32 inputs; the sampled test uses the same ones. The largest errors are:
 ///
 /// | | ulp of a normal result | units of 2^-149 elsewhere |
 /// |---|---|---|

@@ -1,4 +1,4 @@
-//! Bytes as tokens.
+//! Byte-level tokenization.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 pub struct ByteTokenizer;
 
 impl ByteTokenizer {
-    /// One token a byte.
+    /// One token per byte.
     pub fn encode(self, text: &str) -> Vec<u32> {
         text.bytes().map(u32::from).collect()
     }
@@ -22,20 +22,20 @@ impl ByteTokenizer {
     }
 }
 
-/// How many `U+FFFD` stand for bytes that are not UTF-8.
+/// How many `U+FFFD` replace bytes that are not UTF-8.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Invalid {
-    /// One for the beginning of a character, as the standard library has it.
+    /// One for the valid beginning of a character, as in the standard library.
     #[default]
     EachCharacter,
     /// One for each byte.
     EachByte,
 }
 
-/// Text token by token: a character of several bytes comes out whole, with its last byte.
+/// Streaming decoding of bytes: a character of several bytes is returned whole, when its last byte arrives.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ByteDecoder {
-    /// Bytes of a character that is not complete.
+    /// Bytes of an incomplete character.
     pending: Vec<u8>,
     invalid: Invalid,
 }
@@ -45,7 +45,7 @@ impl ByteDecoder {
         ByteDecoder { pending: Vec::new(), invalid }
     }
 
-    /// The bytes of a character that is not complete.
+    /// The bytes of an incomplete character.
     pub(crate) fn pending(&self) -> &[u8] {
         &self.pending
     }
@@ -55,7 +55,7 @@ impl ByteDecoder {
         self.pending.extend_from_slice(pending);
     }
 
-    /// The text that `token` completes, perhaps none.
+    /// The text that `token` completes; may be empty.
     pub fn push(&mut self, token: u32) -> String {
         let mut out = String::new();
         match u8::try_from(token) {
@@ -87,10 +87,10 @@ impl ByteDecoder {
         }
     }
 
-    /// What is left when no more tokens come.
+    /// The remaining text when no more tokens follow.
     pub fn finish(&mut self) -> String {
         let mut rest = String::new();
-        // The beginning of one character at most: what is complete came out before.
+        // At most one incomplete character: complete ones were already returned.
         if !self.pending.is_empty() {
             self.replace(self.pending.len(), &mut rest);
             self.pending.clear();

@@ -1,15 +1,15 @@
-//! Tokens to text as they come. The pieces together are the text of all tokens, and a stream remembers a token at most.
+//! Streaming decoding. The concatenated pieces equal the text of all tokens, and a stream holds at most one token.
 //!
-//! The library's own stream gives up where a token changes text that came before it, as bytes do that are no UTF-8.
-//! Here the decoder of a `tokenizer.json` is a chain of steps, each of which keeps what it needs to go on:
+//! The library's own stream fails if a token changes earlier text, as bytes that are not UTF-8 do. Here the decoder of
+//! a `tokenizer.json` is a chain of steps, each of which keeps the state it needs to continue:
 //!
 //! ```text
-//! id → token → steps up to the join → bytes of UTF-8 → text → steps behind it → text
+//! id → token → steps up to the join → bytes of UTF-8 → text → steps after it → text
 //!      (Replace, Metaspace, WordPiece, Strip, CTC, BPE)       (Strip)
 //! ```
 //!
-//! The text is the library's, with one difference: of a run of tokens such as `<0xE2>` in which some bytes are not
-//! UTF-8, the library replaces all by U+FFFD, however long the run is. Here the characters in it stay.
+//! The text is the library's, with one difference: in a run of tokens such as `<0xE2>` in which some bytes are not
+//! UTF-8, the library replaces all by U+FFFD, however long the run is. Here its valid characters are kept.
 
 use crate::DecoderError;
 use crate::byte::Invalid;
@@ -20,34 +20,34 @@ use std::sync::LazyLock;
 use tokenizers::Decoder as _;
 use tokenizers::DecoderWrapper;
 
-/// Most characters that are stripped: what counts them has 32 bits.
+/// Most characters that are stripped: their counters have 32 bits.
 const MOST: usize = u32::MAX as usize;
 
 /// The steps of a `tokenizer.json`'s decoder.
 #[derive(Debug, Clone)]
 pub(crate) struct Steps {
-    /// On tokens.
+    /// On tokens, before they are joined.
     before: Vec<Step>,
-    /// On text that was joined, a piece at a time.
+    /// On the joined text, one piece at a time.
     behind: Vec<Step>,
     invalid: Invalid,
 }
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// A token by itself, but for whether it is the first.
+    /// Works on a single token and only depends on whether it is the first.
     Each(DecoderWrapper),
-    /// At most `start` of a character from the front, and `stop` from the end.
+    /// Removes at most `start` characters from the front, and `stop` from the end.
     Strip { content: char, start: usize, stop: usize },
-    /// The last token loses what the others have as the end of a word.
+    /// Removes from the last token the suffix that stands for the end of a word in the others.
     WordEnd(String),
-    /// A token that comes twice counts once.
+    /// Drops a token that repeats the previous one.
     Once(DecoderWrapper),
-    /// Without a decoder there is a space between two tokens.
+    /// Without a decoder, tokens are separated by a space.
     Spaces,
     /// `<0xE2>` is a byte.
     ByteTokens,
-    /// Each letter is a byte, `Ġ` for a space.
+    /// Each letter is a byte; `Ġ` is a space.
     ByteLetters,
 }
 
@@ -72,7 +72,7 @@ impl Steps {
                 *joined = true;
                 return;
             }
-            // They make bytes of tokens; there are none any more.
+            // These convert tokens to bytes; after the join there are no tokens.
             DecoderWrapper::ByteLevel(_) | DecoderWrapper::ByteFallback(_) if *joined => return,
             DecoderWrapper::ByteLevel(_) => {
                 self.invalid = Invalid::EachCharacter;
@@ -94,14 +94,14 @@ impl Steps {
     }
 }
 
-/// What goes from step to step.
+/// What one step passes to the next.
 enum Piece {
     Text(String),
     Bytes(Vec<u8>),
 }
 
 impl Step {
-    /// What becomes of a token.
+    /// Processes one token.
     fn on_token(&self, piece: Piece, memory: &mut Memory) -> Option<Piece> {
         let first = !std::mem::replace(&mut memory.started, true);
         let Piece::Text(token) = piece else { return Some(piece) };
@@ -126,7 +126,7 @@ impl Step {
         }))
     }
 
-    /// What was held back, when no more tokens come.
+    /// Releases a token that was held back, when no more tokens follow.
     fn last_token(&self, memory: &mut Memory) -> Option<Piece> {
         match self {
             Step::WordEnd(suffix) => memory.token.take().map(|token| Piece::Text(token.replace(suffix, ""))),
@@ -134,7 +134,7 @@ impl Step {
         }
     }
 
-    /// What becomes of a piece of joined text.
+    /// Processes a piece of joined text.
     fn on_text(&self, text: String, memory: &mut Memory) -> String {
         if text.is_empty() {
             return text;
@@ -162,17 +162,17 @@ impl Step {
                 }
                 out
             }
-            // On the whole of a text these have nothing to do.
+            // These have no effect on joined text.
             Step::WordEnd(_) | Step::Once(_) | Step::Spaces | Step::ByteTokens | Step::ByteLetters => text,
         }
     }
 }
 
-/// A token by the library's own step; as it is if that fails.
+/// Decodes a token with the library's own step; returns it unchanged if that fails.
 fn each(decoder: &DecoderWrapper, token: String, first: bool) -> String {
     let tokens = if first { vec![token.clone()] } else { vec!["a".into(), token.clone()] };
     match decoder.decode_chain(tokens) {
-        // One that was emptied may be left out.
+        // The library may drop a token that became empty.
         Ok(mut tokens) if tokens.len() > usize::from(!first) => tokens.pop().unwrap_or_default(),
         Ok(_) => String::new(),
         Err(_) => token,
@@ -192,7 +192,7 @@ fn byte_token(token: &str) -> Option<u8> {
     u8::from_str_radix(digits, 16).ok()
 }
 
-/// The letters that stand for bytes in a byte-level vocabulary: printable Latin-1 for itself, from U+0100 on the rest.
+/// The letters that represent bytes in a byte-level vocabulary: printable Latin-1 for itself, from U+0100 the rest.
 static LETTERS: LazyLock<HashMap<char, u8>> = LazyLock::new(|| {
     let mut rest = '\u{100}'..;
     let mut letter = |byte: u8| match byte {
@@ -202,19 +202,19 @@ static LETTERS: LazyLock<HashMap<char, u8>> = LazyLock::new(|| {
     (0..=255).filter_map(|byte| Some((letter(byte)?, byte))).collect()
 });
 
-/// The bytes of a token of a byte-level vocabulary; of one that was added as it is, its UTF-8.
+/// The bytes of a token of a byte-level vocabulary; the UTF-8 of an added token.
 fn letters(token: &str) -> Vec<u8> {
     let bytes: Option<Vec<u8>> = token.chars().map(|letter| LETTERS.get(&letter).copied()).collect();
     bytes.unwrap_or_else(|| token.as_bytes().to_vec())
 }
 
 impl Steps {
-    /// What a stream that has seen no token remembers.
+    /// The initial state of a stream.
     pub(crate) fn memory(&self) -> DecoderMemory {
         DecoderMemory::new(self.before.len(), self.invalid, self.behind.len())
     }
 
-    /// Checks what was restored: no more can be held back than the steps hold back.
+    /// Checks a restored state: it cannot hold back more than the steps do.
     pub(crate) fn check(&self, memory: &DecoderMemory) -> Result<(), DecoderError> {
         let steps = self.before.iter().chain(&self.behind).zip(memory.before.iter().chain(&memory.behind));
         for (step, Memory { counts: [stripped, held], .. }) in steps {
@@ -227,12 +227,12 @@ impl Steps {
         Ok(())
     }
 
-    /// The text that a token completes, perhaps none.
+    /// The text that `token` completes; may be empty.
     pub(crate) fn push(&self, memory: &mut DecoderMemory, json: &Json, token: u32) -> String {
         json.ordinary(token).map_or_else(String::new, |token| self.run(memory, 0, Piece::Text(token)))
     }
 
-    /// The text that is left when no more tokens come.
+    /// The remaining text when no more tokens follow.
     pub(crate) fn finish(&self, memory: &mut DecoderMemory) -> String {
         let mut out = String::new();
         for (i, step) in self.before.iter().enumerate() {
@@ -245,7 +245,7 @@ impl Steps {
         out
     }
 
-    /// Takes a piece through the steps, the first of which is `from`, to text.
+    /// Passes a piece through the steps, starting at `from`, and returns its text.
     fn run(&self, memory: &mut DecoderMemory, from: usize, mut piece: Piece) -> String {
         for (step, memory) in self.before.iter().zip(&mut memory.before).skip(from) {
             match step.on_token(piece, memory) {

@@ -1,6 +1,6 @@
-//! The description beside a model: which tokenizer it was trained with, what ends a text, how to sample.
+//! The description beside a model: its tokenizer, the tokens that end a text, and the sampling defaults.
 //!
-//! The file's name is the model's and `.json`: `model.bits.json` describes `model.bits`.
+//! The file is named after the model plus `.json`: `model.bits.json` describes `model.bits`.
 
 use crate::BYTES;
 use crate::digest::sha256;
@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Largest description that is read, in bytes.
+/// Largest accepted description, in bytes.
 const LIMIT: u64 = 64 << 10;
 const VERSION: u32 = 1;
 const LONGEST_NAME: usize = 200;
 
-/// What binds a model to its tokenizer.
+/// Binds a model to its tokenizer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
     /// Version of the format: 1.
     version: u32,
-    /// What the model is called.
+    /// The model's name.
     pub name: String,
     /// SHA-256 of the model file, in hex.
     pub model: String,
@@ -28,27 +28,27 @@ pub struct Description {
     pub tokenizer: String,
     /// Tokens that end a text; the first also begins one. May be empty.
     pub end: Vec<u32>,
-    /// How to sample unless told otherwise.
+    /// Default sampling.
     pub sampling: Sampling,
 }
 
-/// How to choose a token by chance.
+/// Sampling parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sampling {
-    /// What logits are divided by; 0 always takes the largest.
+    /// Divisor of the logits; 0 always takes the largest.
     pub temperature: f32,
-    /// Tokens kept of the likeliest; 0 keeps all.
+    /// Number of most probable tokens that are kept; 0 keeps all.
     pub top_k: u32,
-    /// Share of the probability that is kept.
+    /// Cumulative probability that is kept.
     pub top_p: f32,
     /// Penalty on tokens seen before, 1 for none.
     pub penalty: f32,
 }
 
 impl Sampling {
-    /// The defaults for a model of `vocab_size` tokens without a description. Of 256 tokens, which are taken for
-    /// bytes, none is penalised: letters come back in any text.
+    /// The defaults for a model of `vocab_size` tokens without a description. For 256 tokens, which are assumed to be
+    /// bytes, there is no penalty: letters recur in any text.
     pub fn of(vocab_size: usize) -> Self {
         let penalty = if vocab_size == 256 { 1.0 } else { 1.1 };
         Sampling { temperature: 0.8, top_k: 50, top_p: 0.9, penalty }
@@ -72,7 +72,7 @@ impl Description {
     /// The description of a model and its tokenizer, each given by its SHA-256 in hex; `tokenizer` may be [`BYTES`].
     ///
     /// # Errors
-    /// What is wrong with one of them.
+    /// If one of the arguments is invalid.
     pub fn new(
         name: &str,
         model: String,
@@ -84,7 +84,7 @@ impl Description {
         new.check().map(|()| new)
     }
 
-    /// Where the description of the model at `model` is.
+    /// The path of the description of the model at `model`.
     pub fn path(model: &Path) -> PathBuf {
         let mut name = OsString::from(model);
         name.push(".json");
@@ -94,7 +94,7 @@ impl Description {
     /// The description beside the model at `model`, whose file holds `bytes`; `None` if there is none.
     ///
     /// # Errors
-    /// If it cannot be read, is no description, or is that of another model.
+    /// If it cannot be read, is not a description, or describes another model.
     pub fn beside(model: &Path, bytes: &[u8]) -> Result<Option<Self>, FileError> {
         let path = Self::path(model);
         let Some(json) = read_if_there(&path, LIMIT)? else { return Ok(None) };
@@ -149,7 +149,7 @@ impl Description {
     /// The file's content.
     ///
     /// # Errors
-    /// None that is known: `serde_json` has one in its signature.
+    /// No known one: `serde_json` has one in its signature.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|json| json + "\n")
     }

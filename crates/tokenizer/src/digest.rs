@@ -1,4 +1,4 @@
-//! SHA-256, by which models and tokenizers are known.
+//! SHA-256, which identifies models and tokenizers.
 
 use alloc::string::String;
 use core::fmt::Write;

@@ -1,4 +1,4 @@
-//! Which tokens end a text: by the files that usually lie beside a `tokenizer.json`, or by their names.
+//! The tokens that end a text: from the files usually found beside a `tokenizer.json`, or by their names.
 
 use crate::file::{FileError, read_if_there};
 use crate::json::Json;
@@ -20,15 +20,15 @@ const KNOWN: [&str; 11] = [
     "<|endofturn|>",
 ];
 
-/// Largest file that is read: the largest ones of public models have a few MB.
+/// Largest accepted file: the largest of public models have a few MB.
 const LIMIT: u64 = 64 << 20;
 
-/// The tokens whose names are known to end a text.
+/// The tokens with names that are known to end a text.
 pub(crate) fn known(json: &Json) -> Vec<u32> {
     KNOWN.iter().filter_map(|name| json.id(name)).collect()
 }
 
-/// `tokenizer_config.json`, `special_tokens_map.json`; what else they hold is of no use here.
+/// `tokenizer_config.json`, `special_tokens_map.json`; their other fields are not needed here.
 #[derive(Deserialize)]
 struct Names {
     eos_token: Option<Name>,
@@ -54,7 +54,7 @@ enum OneOrMany {
     Many(Vec<u32>),
 }
 
-/// The ends that the files beside the `tokenizer.json` at `path` name, each once, in the order of the files.
+/// The end tokens named in the files beside the `tokenizer.json` at `path`, without duplicates, in file order.
 pub(crate) fn beside(json: &Json, path: &Path) -> Result<Vec<u32>, FileError> {
     let mut ends = Vec::new();
     for file in ["tokenizer_config.json", "special_tokens_map.json"] {
@@ -83,13 +83,13 @@ pub(crate) fn beside(json: &Json, path: &Path) -> Result<Vec<u32>, FileError> {
 
 fn lacks(file: &Path, tokenizer: &Path, end: &str) -> FileError {
     let tokenizer = tokenizer.display();
-    FileError::content(file, format_args!("the end of a text is {end}, which {tokenizer} lacks; name it with --end"))
+    FileError::content(file, format_args!("the end-of-text token is {end}, which {tokenizer} lacks; set it with --end"))
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>, FileError> {
     let Some(bytes) = read_if_there(path, LIMIT)? else { return Ok(None) };
     let parsed = serde_json::from_slice(&bytes);
     parsed.map(Some).map_err(|error| {
-        FileError::content(path, format_args!("cannot tell which token ends a text: {error}; name it with --end"))
+        FileError::content(path, format_args!("cannot determine the end-of-text token: {error}; set it with --end"))
     })
 }

@@ -1,4 +1,4 @@
-//! Files that others wrote: read up to a limit, with the path in every error.
+//! Untrusted files: read up to a size limit, with the path in every error.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -8,20 +8,20 @@ use std::path::{Path, PathBuf};
 /// Why a file could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {}: {cause}", path.display())]
     Read {
-        /// The file.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: io::Error,
     },
-    /// Its content is wrong.
+    /// The content is invalid.
     #[error("{}: {problem}", path.display())]
     Content {
-        /// The file.
+        /// The path.
         path: PathBuf,
-        /// What is wrong, and the fix.
+        /// What is wrong and how to fix it.
         problem: String,
     },
 }
@@ -46,7 +46,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
 /// The bytes of a file of at most `limit` bytes; `None` if there is no such file.
 pub(crate) fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
     let file = match File::open(path) {
-        // Beside `/dev/fd/3`, where a shell puts a pipe, there are no files at all.
+        // Beside `/dev/fd/3`, as a shell names a pipe, no files can exist.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
         opened => opened.map_err(FileError::read(path))?,
     };

@@ -1,4 +1,4 @@
-//! What the `tokenizers` library does not check of a file by itself: it would reserve what a length says, or panic.
+//! Checks that the `tokenizers` library lacks: without them a hostile file makes it over-allocate or panic.
 
 use crate::TokenizeError;
 use base64::Engine as _;
@@ -7,14 +7,14 @@ use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokenizers::normalizers::Precompiled;
 
-/// Characters of base64 that hold the length in front of a character map.
+/// Base64 characters that contain the length prefix of a character map.
 const HEAD: usize = 8;
 
-/// Checks the character maps of a `tokenizer.json`, which SentencePiece's normalizers have: the library reserves the length
-/// that one claims, and panics where it cannot be read.
+/// Checks the character maps of a `tokenizer.json`, which SentencePiece's normalizers have: the library allocates the
+/// length that one claims, and panics if it is malformed.
 ///
 /// # Errors
-/// If one is no character map.
+/// If a character map is malformed.
 pub(crate) fn check_character_maps(value: &Value) -> Result<(), TokenizeError> {
     match value {
         Value::Array(values) => values.iter().try_for_each(check_character_maps),
@@ -35,12 +35,12 @@ pub(crate) fn check_character_maps(value: &Value) -> Result<(), TokenizeError> {
     }
 }
 
-/// Calls the library. It panics where parts of a file contradict each other; that is an error here.
+/// Calls the library, which panics if parts of a file contradict each other, and converts the panic to an error.
 ///
 /// # Errors
 /// As `call`, and if it panics.
 pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T, TokenizeError>) -> Result<T, TokenizeError> {
-    // What `call` borrows is read only, so a panic leaves nothing half-changed.
+    // `call` only reads what it borrows, so a panic leaves nothing half-changed.
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         let message = format!("the parts of the file contradict each other: {}", said.unwrap_or("no reason given"));

@@ -1,4 +1,4 @@
-//! The tokenizer of a `tokenizer.json`, as the `tokenizers` library reads it and where that must be corrected.
+//! The tokenizer of a `tokenizer.json`, read by the `tokenizers` library, with corrections where needed.
 
 use crate::TokenizeError;
 use crate::decode::Steps;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use tokenizers::Tokenizer;
 
-/// A tokenizer of the library, and what is asked of it more than once.
+/// A tokenizer of the library, with cached properties.
 #[derive(Debug, Clone)]
 pub(crate) struct Json {
     tokenizer: Tokenizer,
@@ -26,7 +26,7 @@ impl Json {
             let id = |token: &str| tokenizer.token_to_id(token);
             added.iter().find(|(token, wanted)| id(token).is_some_and(|found| found != *wanted)).cloned()
         };
-        // The library numbers the added tokens itself, without gaps, unless the model knows them.
+        // The library renumbers added tokens without gaps, unless the model knows them.
         if moved(&tokenizer).is_some() {
             let mut file = File::parse(bytes)?;
             file.switch_off();
@@ -35,7 +35,7 @@ impl Json {
         }
         if let Some((token, wanted)) = moved(&tokenizer) {
             return Err(TokenizeError::Ids(format!(
-                "the added token {token:?} has the id {wanted}, and another by the rest of the file"
+                "the added token {token:?} has the id {wanted}, but another id in the rest of the file"
             )));
         }
         tokenizer.set_encode_special_tokens(true);
@@ -74,7 +74,7 @@ impl Json {
         let encoding = guarded(|| self.tokenizer.encode_fast(text, false).map_err(TokenizeError::Fails))?;
         let ids = encoding.get_ids();
         if self.tokenizer.get_encode_special_tokens() {
-            // Some models have special tokens in the vocabulary that they spell text with.
+            // Some models have special tokens in the vocabulary that ordinary text is encoded with.
             if let Some(&id) = ids.iter().find(|id| self.special.contains(id)) {
                 return Err(TokenizeError::Special(self.tokenizer.id_to_token(id).unwrap_or_default()));
             }
@@ -92,7 +92,7 @@ fn largest(tokenizer: &Tokenizer) -> Result<(String, u32), TokenizeError> {
     let mut names: HashMap<u32, String> = HashMap::new();
     for (token, id) in tokenizer.get_vocab(true) {
         if let Some(other) = names.insert(id, token.clone()) {
-            // Which of them the id stands for would change from run to run.
+            // Which of them the id maps to would vary from run to run.
             return Err(TokenizeError::Ids(format!("the tokens {token:?} and {other:?} both have the id {id}")));
         }
     }
@@ -100,12 +100,12 @@ fn largest(tokenizer: &Tokenizer) -> Result<(String, u32), TokenizeError> {
     largest.map(|(id, token)| (token, id)).ok_or_else(|| TokenizeError::Ids("it has no tokens".into()))
 }
 
-/// The file before the library sees it.
+/// The file before the library reads it.
 struct File(Value);
 
 impl File {
     fn parse(bytes: &[u8]) -> Result<Self, TokenizeError> {
-        // Not by the library, which panics on some files that are no JSON.
+        // Not with the library, which panics on some files that are not JSON.
         let value: Value = serde_json::from_slice(bytes).map_err(|error| TokenizeError::NotJson(error.into()))?;
         if !value.is_object() {
             return Err(TokenizeError::NotJson("it is not a JSON object".into()));
@@ -118,7 +118,7 @@ impl File {
         guarded(|| serde_json::from_value(self.0).map_err(|error| TokenizeError::NotJson(error.into())))
     }
 
-    /// Switches off what would shorten, lengthen or vary the tokens of a text, and says what that was.
+    /// Disables settings that would shorten, lengthen or vary the tokens of a text, and returns their names.
     fn switch_off(&mut self) -> Vec<&'static str> {
         let mut off = Vec::new();
         for (name, at) in [("truncation", "/truncation"), ("padding", "/padding"), ("dropout", "/model/dropout")] {
@@ -140,7 +140,7 @@ impl File {
         added.collect()
     }
 
-    /// Makes the model know the added tokens by their ids.
+    /// Adds the added tokens with their ids to the model's vocabulary.
     fn add_to_model(&mut self, added: &[(String, u32)]) {
         let Some(vocab) = self.0.pointer_mut("/model/vocab").and_then(Value::as_object_mut) else { return };
         for (token, id) in added {

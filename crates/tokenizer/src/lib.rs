@@ -1,6 +1,5 @@
-//! Text to tokens and back: one token a byte, or the `tokenizer.json` that a model was trained with. Beside that, what
-//! belongs to texts and tokenizers as files: [`read_stories`], and the [`Description`] that binds a model to its
-//! tokenizer.
+//! Tokenizers: one token per byte, or the `tokenizer.json` that a model was trained with. Also the files around them:
+//! [`read_stories`] for text files, and the [`Description`] that binds a model to its tokenizer.
 //!
 //! ```
 //! use bitstate_tokenizer::Tokenizer;
@@ -8,14 +7,14 @@
 //! let tokenizer = Tokenizer::byte();
 //! let tokens = tokenizer.encode("Grüße")?;
 //! assert_eq!(tokens.len(), 7);
-//! // As it comes: a character is printed with its last byte.
+//! // Streaming: a character is returned with its last byte.
 //! let mut decoder = tokenizer.decoder();
 //! let pieces: Vec<String> = tokens.iter().map(|&token| decoder.push(token)).collect();
 //! assert_eq!(pieces, ["G", "r", "", "ü", "", "ß", "e"]);
 //! # Ok::<(), bitstate_tokenizer::TokenizeError>(())
 //! ```
 //!
-//! Without the feature `std`, which is on by default, there are bytes alone, and no files: `no_std` with `alloc`.
+//! Without the default feature `std`, only the byte tokenizer is available, and no files: `no_std` with `alloc`.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 extern crate alloc;
@@ -58,50 +57,50 @@ use json::Json;
 #[cfg(feature = "std")]
 use std::path::Path;
 
-/// What stands for the tokenizer of bytes, where others have the SHA-256 of their file.
+/// Identifies the byte tokenizer where others have the SHA-256 of their file.
 pub const BYTES: &str = "byte";
 
-/// The end of a text, as it is written between two texts of a file.
+/// Separates two texts in a file.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
 
-/// Largest `tokenizer.json` that is read, in bytes: those of public models have up to 35 MB.
+/// Largest accepted `tokenizer.json`, in bytes: those of public models have up to 35 MB.
 #[cfg(feature = "std")]
 const LARGEST_JSON: u64 = 256 << 20;
 
-/// Why text and tokens do not come together.
+/// Why a tokenizer or a text was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizeError {
-    /// Not what the `tokenizers` library writes.
+    /// Not a file of the `tokenizers` library.
     #[cfg(feature = "std")]
     #[error("not a tokenizer.json: {0}")]
     NotJson(tokenizers::Error),
-    /// The ids of the file contradict each other.
+    /// The ids in the file contradict each other.
     #[error("not a usable tokenizer.json: {0}")]
     Ids(String),
-    /// No token ends a text.
-    #[error("no token of the tokenizer is known to end a text; name it with --end")]
+    /// No token is known to end a text.
+    #[error("no token of the tokenizer is known to end a text; set it with --end")]
     NoEnd,
     /// The tokenizer lacks a token.
     #[error("the tokenizer has no token {0:?}; give a token of it, or an id below {1}")]
     NoToken(String, usize),
-    /// What the byte tokenizer ends a text with stands in it.
+    /// The text contains U+0000, which ends a text in the byte tokenizer.
     #[error(
         "byte {0} is U+0000, which stands for the end of a text; a text in UTF-16 must be converted to UTF-8 first"
     )]
     Zero(usize),
-    /// Text that the tokenizer has no ordinary tokens for.
-    #[error("the text holds {0:?}, a special token that this tokenizer cannot spell with ordinary tokens")]
+    /// Text that cannot be encoded with ordinary tokens.
+    #[error("the text contains {0:?}, a special token that this tokenizer cannot spell with ordinary tokens")]
     Special(String),
-    /// A part of the tokenizer does not do what it says.
+    /// A component of the tokenizer failed.
     #[cfg(feature = "std")]
     #[error("the tokenizer fails: {0}")]
     Fails(tokenizers::Error),
 }
 
-/// A tokenizer, ready.
+/// A ready-to-use tokenizer.
 ///
-/// Text is encoded with ordinary tokens: `<|endoftext|>` or `</s>` in it is spelt like any other word, unless
-/// [`parse_special`](Tokenizer::parse_special) says otherwise.
+/// Text is encoded with ordinary tokens: `<|endoftext|>` or `</s>` in it is spelled like any other word, unless
+/// [`parse_special`](Tokenizer::parse_special) is set.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     kind: Kind,
@@ -112,15 +111,15 @@ pub struct Tokenizer {
 
 #[derive(Debug, Clone)]
 enum Kind {
-    /// A token a byte; 0 ends a text.
+    /// One token per byte; 0 ends a text.
     Byte,
-    /// Of a `tokenizer.json`.
+    /// From a `tokenizer.json`.
     #[cfg(feature = "std")]
     Json(Box<Json>),
 }
 
 impl Tokenizer {
-    /// A token a byte; 0 ends a text.
+    /// One token per byte; 0 ends a text.
     pub fn byte() -> Self {
         Tokenizer { kind: Kind::Byte, ends: vec![0], parse_special: false, digest: BYTES.into() }
     }
@@ -128,20 +127,20 @@ impl Tokenizer {
     /// The tokenizer of the `tokenizer.json` at `path`; see [`from_json`](Tokenizer::from_json).
     ///
     /// # Errors
-    /// If the file cannot be read, or is no tokenizer.
+    /// If the file cannot be read, or is not a tokenizer.
     #[cfg(feature = "std")]
     pub fn open(path: &Path) -> Result<Self, FileError> {
         let bytes = file::read(path, LARGEST_JSON)?;
         Self::from_json(&bytes).map_err(|error| FileError::content(path, error))
     }
 
-    /// The tokenizer of the bytes of a `tokenizer.json`. A text ends with the tokens whose names are known to end one, such as
-    /// `<|endoftext|>` or `</s>`; there may be none.
+    /// The tokenizer of the bytes of a `tokenizer.json`. A text ends with the tokens whose names are known to end one,
+    /// such as `<|endoftext|>` or `</s>`; there may be none.
     ///
-    /// Truncation, padding and dropout that the file stores are switched off: see [`ignored`](Tokenizer::ignored).
+    /// Truncation, padding and dropout that the file stores are disabled: see [`ignored`](Tokenizer::ignored).
     ///
     /// # Errors
-    /// If the bytes are no tokenizer, or one whose ids the library reads differently.
+    /// If the bytes are not a tokenizer, or the library assigns other ids than the file.
     #[cfg(feature = "std")]
     pub fn from_json(bytes: &[u8]) -> Result<Self, TokenizeError> {
         let json = Json::new(bytes)?;
@@ -149,9 +148,9 @@ impl Tokenizer {
         Ok(Tokenizer { kind: Kind::Json(Box::new(json)), ends, parse_special: false, digest: sha256(bytes) })
     }
 
-    /// Replaces the ends of a text by what the usual files beside the `tokenizer.json` at `path` name:
+    /// Replaces the end tokens by those named in the usual files beside the `tokenizer.json` at `path`:
     /// `tokenizer_config.json`, `special_tokens_map.json` and `generation_config.json`. If none of them names one, the
-    /// ends stay.
+    /// end tokens stay.
     ///
     /// # Errors
     /// If one of the files cannot be read, or names a token that the tokenizer lacks.
@@ -171,8 +170,8 @@ impl Tokenizer {
         self.ends = ends;
     }
 
-    /// Whether special tokens that are spelt out in a text, such as `<|endoftext|>`, are encoded as these tokens.
-    /// The byte tokenizer has this one alone: token 0.
+    /// Whether special tokens that are spelled out in a text, such as `<|endoftext|>`, are encoded as these tokens. The
+    /// byte tokenizer has only this one: token 0.
     pub fn parse_special(&mut self, parse: bool) {
         self.parse_special = parse;
         #[cfg(feature = "std")]
@@ -191,7 +190,7 @@ impl Tokenizer {
         &self.digest
     }
 
-    /// The settings of the file that were switched off because they would change what a text is encoded to.
+    /// The disabled settings of the file, which would change how a text is encoded.
     pub fn ignored(&self) -> &[&'static str] {
         match &self.kind {
             Kind::Byte => &[],
@@ -200,7 +199,7 @@ impl Tokenizer {
         }
     }
 
-    /// Tokens that a model needs: the largest id and one. There may be gaps below it.
+    /// The vocabulary size that a model needs: the largest id plus 1. There may be gaps below it.
     pub fn vocab_size(&self) -> usize {
         self.largest().1 as usize + 1
     }
@@ -214,7 +213,7 @@ impl Tokenizer {
         }
     }
 
-    /// The id of a token that is given by its name, or by its id if it is a number.
+    /// The id of a token given by name, or by id if `token` is a number.
     ///
     /// # Errors
     /// If the tokenizer lacks it.
@@ -233,19 +232,19 @@ impl Tokenizer {
         &self.ends
     }
 
-    /// The token that begins a text, and ends one between two.
+    /// The token that begins a text and separates two texts.
     ///
     /// # Errors
-    /// If no token is known to.
+    /// If no token is known to end a text.
     pub fn end(&self) -> Result<u32, TokenizeError> {
         self.ends.first().copied().ok_or(TokenizeError::NoEnd)
     }
 
-    /// The tokens of `text`, without one for its end.
+    /// The tokens of `text`, without an end token.
     ///
     /// # Errors
-    /// If the text holds U+0000 and tokens are bytes, holds a special token that cannot be spelt, or a part of a
-    /// `tokenizer.json` fails.
+    /// If the text contains U+0000 and tokens are bytes, contains a special token that cannot be spelled with ordinary
+    /// tokens, or a component of a `tokenizer.json` fails.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizeError> {
         match &self.kind {
             #[cfg(feature = "std")]
@@ -261,7 +260,7 @@ impl Tokenizer {
         }
     }
 
-    /// The text of `tokens`; special tokens and ids without a token have none. What is not UTF-8 becomes `U+FFFD`.
+    /// The text of `tokens`; special tokens and unassigned ids have none. Bytes that are not UTF-8 become `U+FFFD`.
     pub fn decode(&self, tokens: &[u32]) -> String {
         let mut decoder = self.decoder();
         let mut text: String = tokens.iter().map(|&token| decoder.push(token)).collect();
@@ -269,12 +268,12 @@ impl Tokenizer {
         text
     }
 
-    /// Decodes token by token. The pieces together are what [`decode`](Tokenizer::decode) gives for all tokens.
+    /// Decodes token by token. The concatenated pieces equal [`decode`](Tokenizer::decode) of all tokens.
     pub fn decoder(&self) -> Decoder<'_> {
         Decoder::new(self)
     }
 
-    /// What a stream that has seen no token remembers, for owners who keep it apart from the tokenizer.
+    /// The initial state of a stream, for owners that store it apart from the tokenizer.
     pub fn decoder_memory(&self) -> DecoderMemory {
         match &self.kind {
             Kind::Byte => DecoderMemory::new(0, byte::Invalid::default(), 0),
@@ -283,10 +282,10 @@ impl Tokenizer {
         }
     }
 
-    /// The text that `token` completes in a stream of this tokenizer, perhaps none.
+    /// The text that `token` completes in a stream of this tokenizer; may be empty.
     pub fn push(&self, memory: &mut DecoderMemory, token: u32) -> String {
         match &self.kind {
-            // The end of a text has no text.
+            // The end token has no text.
             Kind::Byte if token == 0 => String::new(),
             Kind::Byte => memory.bytes.push(token),
             #[cfg(feature = "std")]
@@ -294,7 +293,7 @@ impl Tokenizer {
         }
     }
 
-    /// The text that is left of a stream when no more tokens come: the beginning of a character, as `U+FFFD`.
+    /// The remaining text of a stream when no more tokens follow: an incomplete character, as `U+FFFD`.
     pub fn finish(&self, memory: &mut DecoderMemory) -> String {
         match &self.kind {
             Kind::Byte => memory.bytes.finish(),
@@ -303,10 +302,10 @@ impl Tokenizer {
         }
     }
 
-    /// Reads back what [`DecoderMemory::to_bytes`] wrote of a stream of this tokenizer.
+    /// Restores the state of a stream of this tokenizer from [`DecoderMemory::to_bytes`].
     ///
     /// # Errors
-    /// Names the field and the offset.
+    /// If the bytes are not such a state, with the field and the offset.
     pub fn restore_decoder(&self, bytes: &[u8]) -> Result<DecoderMemory, DecoderError> {
         let mut memory = self.decoder_memory();
         memory.read(bytes)?;

@@ -1,38 +1,38 @@
-//! What a stream of text remembers of its tokens, and its saved form.
+//! The state of streaming decoding, and its serialized form.
 
 use crate::byte::{ByteDecoder, Invalid};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// What decoding token by token remembers: a token of text at most, and the beginning of a character, whatever tokens
-/// came. It belongs to the tokenizer that made it; [`Decoder`](crate::Decoder) is both together.
+/// The state of streaming decoding: at most one token of text and an incomplete character, for any tokens. It belongs
+/// to the tokenizer that created it; [`Decoder`](crate::Decoder) combines the two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecoderMemory {
-    /// Of the steps on tokens.
+    /// State of the steps on tokens.
     pub(crate) before: Vec<StepMemory>,
     pub(crate) bytes: ByteDecoder,
-    /// Of the steps on joined text.
+    /// State of the steps on joined text.
     pub(crate) behind: Vec<StepMemory>,
 }
 
-/// What a step remembers of the tokens that it has seen.
+/// A step's state after the tokens so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct StepMemory {
-    /// Whether there was one.
+    /// Whether there was a token.
     pub started: bool,
-    /// A token held back, or the one before.
+    /// A token held back, or the previous one.
     pub token: Option<String>,
-    /// Characters to strip from the front, so far, and held back at the end.
+    /// Characters stripped from the front so far, and held back at the end.
     pub counts: [u32; 2],
 }
 
-/// Bytes that are not what a stream of this tokenizer remembers.
+/// Bytes that are not the state of a stream of this tokenizer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("byte {offset} of the decoder's memory: {field} {problem}")]
 pub struct DecoderError {
-    /// What is wrong.
+    /// The wrong field.
     pub field: &'static str,
-    /// Where it begins.
+    /// Its offset in bytes.
     pub offset: usize,
     /// What is wrong with it.
     pub problem: &'static str,
@@ -47,9 +47,9 @@ impl DecoderMemory {
         DecoderMemory { before: steps(before), bytes: ByteDecoder::new(invalid), behind: steps(behind) }
     }
 
-    /// The saved form: the bytes of an unfinished character and their number before them (u8); then of each step of the
-    /// tokenizer's decoder flags (u8: 1 it has begun, 2 it holds a token), two counts (u32), and where it holds a token the
-    /// length (u32) and the UTF-8 of it. Little-endian.
+    /// The serialized form: the number of bytes of an incomplete character (u8) and these bytes; then for each step of
+    /// the tokenizer's decoder flags (u8: 1 it has started, 2 it holds a token), two counters (u32), and if it holds a
+    /// token, its length (u32) and UTF-8. Little-endian.
     pub fn to_bytes(&self) -> Vec<u8> {
         let pending = self.bytes.pending();
         let mut bytes = Vec::with_capacity(1 + pending.len() + 16 * (self.before.len() + self.behind.len()));
@@ -67,7 +67,7 @@ impl DecoderMemory {
         bytes
     }
 
-    /// Takes over a saved form of a memory with as many steps.
+    /// Restores a serialized state with the same number of steps.
     pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), DecoderError> {
         let mut saved = Saved { bytes, offset: 0 };
         let [length] = saved.array("the length of the unfinished character")?;
@@ -93,13 +93,13 @@ impl DecoderMemory {
             }
         }
         if saved.offset != bytes.len() {
-            return Err(saved.wrong("the end", "is followed by more"));
+            return Err(saved.wrong("the end", "is followed by more bytes"));
         }
         Ok(())
     }
 }
 
-/// A saved form being read.
+/// Reads a serialized state.
 struct Saved<'a> {
     bytes: &'a [u8],
     offset: usize,
@@ -112,14 +112,14 @@ impl<'a> Saved<'a> {
 
     fn take(&mut self, field: &'static str, length: usize) -> Result<&'a [u8], DecoderError> {
         let rest = &self.bytes[self.offset..];
-        let taken = rest.get(..length).ok_or_else(|| self.wrong(field, "is cut off"))?;
+        let taken = rest.get(..length).ok_or_else(|| self.wrong(field, "is truncated"))?;
         self.offset += length;
         Ok(taken)
     }
 
     fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], DecoderError> {
         let taken = self.take(field, N)?;
-        taken.try_into().map_err(|_| self.wrong(field, "is cut off"))
+        taken.try_into().map_err(|_| self.wrong(field, "is truncated"))
     }
 
     fn u32(&mut self, field: &'static str) -> Result<u32, DecoderError> {

@@ -1,11 +1,11 @@
-//! A stream of text: a tokenizer and what it remembers of the tokens so far.
+//! Streaming decoding: a tokenizer and its state.
 
 use crate::{DecoderMemory, Tokenizer};
 use alloc::string::String;
 
-/// Text token by token: a character of several tokens comes out whole, with its last one.
+/// Decodes token by token: a character of several tokens is returned whole, when its last one arrives.
 ///
-/// A stream remembers a token of text at most, whatever tokens come.
+/// A stream holds at most one token of text, for any tokens.
 #[derive(Debug, Clone)]
 pub struct Decoder<'a> {
     tokenizer: &'a Tokenizer,
@@ -17,12 +17,12 @@ impl<'a> Decoder<'a> {
         Decoder { tokenizer, memory: tokenizer.decoder_memory() }
     }
 
-    /// The text that `token` completes, perhaps none.
+    /// The text that `token` completes; may be empty.
     pub fn push(&mut self, token: u32) -> String {
         self.tokenizer.push(&mut self.memory, token)
     }
 
-    /// The text that is left when no more tokens come: the beginning of a character, as `U+FFFD`.
+    /// The remaining text when no more tokens follow: an incomplete character, as `U+FFFD`.
     pub fn finish(&mut self) -> String {
         self.tokenizer.finish(&mut self.memory)
     }

@@ -1,4 +1,4 @@
-//! Text files as lists of stories: one reader for all that take texts.
+//! Text files as lists of stories: one reader for all commands that take texts.
 
 use crate::file::FileError;
 use crate::{END_OF_TEXT, TokenizeError};
@@ -7,11 +7,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// The stories of a text, between which [`END_OF_TEXT`] stands. White space around a story is removed, empty stories
-/// are left out.
+/// The stories of a text, separated by [`END_OF_TEXT`]. White space around a story is removed, and empty stories are
+/// skipped.
 ///
 /// # Errors
-/// If the text holds U+0000, with its offset.
+/// If the text contains U+0000, with its offset.
 pub fn stories(text: &str) -> Result<Vec<&str>, TokenizeError> {
     if let Some(at) = text.find('\0') {
         return Err(TokenizeError::Zero(at));
@@ -19,20 +19,20 @@ pub fn stories(text: &str) -> Result<Vec<&str>, TokenizeError> {
     Ok(text.split(END_OF_TEXT).map(str::trim).filter(|story| !story.is_empty()).collect())
 }
 
-/// The stories of a file. The name says its form:
+/// The stories of a file. Its extension determines the format:
 ///
-/// | name | form |
+/// | name | format |
 /// |---|---|
-/// | `*.jsonl`, `*.ndjson` | an object a line, with a `text` or a `story` |
+/// | `*.jsonl`, `*.ndjson` | one object per line, with a `text` or a `story` |
 /// | `*.json` | a list of such objects |
-/// | any other | text, [`END_OF_TEXT`] between two stories |
+/// | any other | text, with [`END_OF_TEXT`] between two stories |
 ///
-/// All are UTF-8. A byte order mark at the start is removed and CR LF becomes LF, so that a text costs the same
-/// however it was saved. Then as [`stories`].
+/// All are UTF-8. A byte order mark at the start is removed and CR LF becomes LF, so that a text encodes to the same
+/// tokens however it was saved. The result then follows [`stories`].
 ///
 /// # Errors
-/// If the file cannot be read, is larger than 4 GiB, is not UTF-8 (with the offset of the first wrong byte), is not what its name says, or
-/// holds U+0000, which the byte tokenizer uses for the end of a text.
+/// If the file cannot be read, is larger than 4 GiB, is not UTF-8 (with the offset of the first wrong byte), is not in
+/// the format of its extension, or contains U+0000, which the byte tokenizer uses for the end of a text.
 pub fn read_stories(path: &Path) -> Result<Vec<String>, FileError> {
     let file = File::open(path).map_err(FileError::read(path))?;
     let text = String::from_utf8(read_utf8(path, file, LARGEST)?)
@@ -71,7 +71,7 @@ fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
 }
 
-/// An object with a story; what else it holds is of no use here.
+/// An object with a story; its other fields are not needed here.
 #[derive(Deserialize)]
 struct JsonStory {
     text: Option<String>,
@@ -87,7 +87,7 @@ impl JsonStory {
 
     fn of_list(text: &str) -> Result<impl Iterator<Item = JsonStory>, String> {
         let list: Vec<JsonStory> = serde_json::from_str(text).map_err(|error| {
-            format!("not a list of objects with a `text` or a `story`: {error}; a file with an object a line is named .jsonl")
+            format!("not a list of objects with a `text` or a `story`: {error}; a file with one object per line must be named .jsonl")
         })?;
         Ok(list.into_iter())
     }
@@ -101,12 +101,12 @@ impl JsonStory {
     }
 }
 
-/// Bytes read before they are looked at: what is no text is refused early, whatever the size of the file.
+/// Bytes read before they are checked: a file that is not text is rejected early, whatever its size.
 const CHUNK: u64 = 1 << 20;
-/// Largest text that is read, in bytes: it is held in memory.
+/// Largest accepted text, in bytes: it is held in memory.
 const LARGEST: u64 = 4 << 30;
 
-/// All of `file`, which is UTF-8 without U+0000 and at most `limit` bytes.
+/// The contents of `file`, which must be UTF-8 without U+0000 and at most `limit` bytes.
 fn read_utf8(path: &Path, mut file: impl Read, limit: u64) -> Result<Vec<u8>, FileError> {
     let (mut bytes, mut checked) = (Vec::new(), 0);
     loop {
@@ -127,7 +127,7 @@ fn read_utf8(path: &Path, mut file: impl Read, limit: u64) -> Result<Vec<u8>, Fi
             return Ok(bytes);
         }
         if bytes.len() as u64 > limit {
-            let problem = format_args!("larger than {} MiB, the most that is read of a text: split it", limit >> 20);
+            let problem = format_args!("larger than {} MiB, the largest text that can be read: split it", limit >> 20);
             return Err(FileError::content(path, problem));
         }
     }

@@ -1,15 +1,15 @@
-//! Bytes to text, one token at a time, wherever a character is cut.
+//! Bytes to text, one token at a time, for every position at which a character is cut.
 
 use bitstate_tokenizer::{ByteDecoder, ByteTokenizer};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Characters of one, two, three and four bytes, the first and the last of each.
+/// Characters of one, two, three and four bytes, the first and the last of each length.
 const TEXTS: [&str; 6] =
     ["", "plain", "\0\u{7f}\u{80}\u{7ff}", "\u{800}\u{ffff}\u{d7ff}", "\u{10000}\u{10ffff}", "a€é𝄞z—ñ"];
 
-/// What comes out after each of `tokens`, and at the end.
+/// The output after each of `tokens`, and at the end.
 fn pieces(tokens: impl IntoIterator<Item = u32>) -> Vec<String> {
     let mut decoder = ByteDecoder::default();
     let mut pieces: Vec<String> = tokens.into_iter().map(|token| decoder.push(token)).collect();
@@ -54,7 +54,7 @@ fn tokens_above_255_end_a_character() {
         (&[u32::MAX, 65], "\u{fffd}A"),
         (&[euro[0], euro[1], 256, euro[2]], "\u{fffd}\u{fffd}\u{fffd}"),
         (&[euro[0], 300, 65], "\u{fffd}\u{fffd}A"),
-        // Not the byte that the low 8 bits are.
+        // Not the byte of the low 8 bits.
         (&[65 + 256], "\u{fffd}"),
         (&euro, "€"),
     ];

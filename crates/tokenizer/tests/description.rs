@@ -1,4 +1,4 @@
-//! Descriptions: what is written comes back, what is wrong is named, and another model is refused.
+//! Descriptions: they round-trip, errors are named, and another model is refused.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_tokenizer::{BYTES, Description, Sampling, sha256};
@@ -11,7 +11,7 @@ fn description() -> Description {
     Description::new("a model", sha256(b"model"), BYTES.into(), vec![0], sampling).unwrap()
 }
 
-/// What reading gives where the description of `model.bits`, which holds `model`, is `json`.
+/// Reads `json` as the description of a `model.bits` with the content `model`.
 fn read(model: &[u8], json: &str) -> Result<Option<Description>, String> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("model.bits");

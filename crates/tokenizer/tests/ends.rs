@@ -1,4 +1,4 @@
-//! Which tokens end a text: by their names, and by the files beside a tokenizer.
+//! End-of-text tokens: by their names, and from the files beside a tokenizer.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -38,7 +38,7 @@ fn a_tokenizer_may_have_no_end() {
     assert!(matches!(error, TokenizeError::NoEnd) && error.to_string().contains("--end"), "{error}");
 }
 
-/// Writes files beside a tokenizer and returns the ends that are found, or the error.
+/// Writes files beside a tokenizer and returns the end tokens found, or the error.
 fn found(files: &[(&str, &str)]) -> Result<Vec<u32>, String> {
     let folder = TempDir::new().unwrap();
     for (name, content) in files {
@@ -78,17 +78,17 @@ fn the_files_beside_a_tokenizer_name_its_ends() {
 fn an_end_that_the_tokenizer_lacks_is_refused() {
     for (file, content, parts) in [
         ("tokenizer_config.json", r#"{"eos_token": "</s>"}"#, ["\"</s>\"", "tokenizer.json lacks"]),
-        ("tokenizer_config.json", r#"{"eos_token": 3}"#, ["cannot tell", "--end"]),
-        ("special_tokens_map.json", "{", ["cannot tell", "--end"]),
+        ("tokenizer_config.json", r#"{"eos_token": 3}"#, ["cannot determine", "--end"]),
+        ("special_tokens_map.json", "{", ["cannot determine", "--end"]),
         ("generation_config.json", r#"{"eos_token_id": 18}"#, ["18", "tokenizer.json lacks"]),
-        ("generation_config.json", r#"{"eos_token_id": -1}"#, ["cannot tell", "--end"]),
+        ("generation_config.json", r#"{"eos_token_id": -1}"#, ["cannot determine", "--end"]),
     ] {
         let error = found(&[(file, content)]).unwrap_err();
         assert!(error.contains(file) && parts.iter().all(|part| error.contains(part)), "{error}");
     }
 }
 
-/// A file without an end, which a reader of all of it would never leave.
+/// An infinite file, which an unlimited reader would never finish.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_is_too_large_is_refused() {

@@ -1,4 +1,4 @@
-//! Files of tokenizers: a handful of tokens made by hand, and the shipped one as others might have written it.
+//! Tokenizer files: a few tokens made by hand, and variants of the shipped one.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -7,7 +7,7 @@ use bitstate_tokenizer::{TokenizeError, Tokenizer};
 use serde_json::json;
 use support::{added, bytes, changed, fallback, of, shipped};
 
-/// Byte-level: `Ã` and `©` stand for the two bytes of `é`, `Ġ` for a space.
+/// Byte-level: `Ã` and `©` represent the two bytes of `é`, `Ġ` a space.
 const JSON: &str = r#"{
     "version": "1.0",
     "added_tokens": [{
@@ -52,7 +52,7 @@ fn the_end_of_a_text_has_no_text() {
     }
 }
 
-/// Cut anywhere, it is an error: the library panics on some of these.
+/// Truncated at any position, it is an error: the library panics on some of these.
 #[test]
 fn what_is_no_tokenizer_is_refused() {
     for wrong in ["", "{}", "[1]", "null"] {
@@ -101,7 +101,7 @@ fn ids_may_have_gaps() {
     let sparse = Tokenizer::from_json(&changed(|json| json["model"]["vocab"]["\u{120}Tim"] = json!(5000))).unwrap();
     assert_eq!((sparse.vocab_size(), sparse.largest()), (5001, ("\u{120}Tim", 5000)));
     assert!(sparse.encode(TEXT).unwrap().contains(&5000));
-    // Of added tokens, which the library numbers itself.
+    // Gaps between added tokens, which the library renumbers.
     let tokens = json!([added(0, "<|endoftext|>", true), added(5000, "<|a|>", true), added(4200, "<|b|>", false)]);
     let mut gaps = Tokenizer::from_json(&changed(|json| json["added_tokens"] = tokens)).unwrap();
     assert_eq!((gaps.id("<|a|>").unwrap(), gaps.id("<|b|>").unwrap(), gaps.vocab_size()), (5000, 4200, 5001));
@@ -150,7 +150,7 @@ fn special_tokens_in_a_text_are_spelt_unless_they_are_asked_for() {
     }
 }
 
-/// A model that has its special tokens among the words that it spells with.
+/// A model with its special tokens in the vocabulary of ordinary text.
 #[test]
 fn a_special_token_that_cannot_be_spelt_is_refused() {
     let mut json = of(&["<|endoftext|>", "a"], json!({ "type": "Fuse" }));
@@ -181,7 +181,7 @@ fn u_0000_stays_the_end_of_a_text_of_bytes() {
     assert!(matches!(Tokenizer::byte().encode("a\0b"), Err(TokenizeError::Zero(1))));
 }
 
-/// Normalizers of the SentencePiece kind hold a table in base64: its length, the table, and the characters.
+/// SentencePiece normalizers contain a base64 table: its length, the table, and the characters.
 #[test]
 fn a_character_map_that_cannot_be_is_refused() {
     let with = |map: serde_json::Value| {
@@ -190,7 +190,8 @@ fn a_character_map_that_cannot_be_is_refused() {
             file["normalizer"] = json!({ "type": "Sequence", "normalizers": [{ "type": "NFC" }, normalizer] });
         })
     };
-    // No base64, no table, no text; a length of 4 GiB, for which the library reserves 8; and characters that are no UTF-8.
+    // Not base64, no table, no text; a length of 4 GiB, for which the library allocates 8; and characters that are not
+    // UTF-8.
     for map in
         [json!("!!!"), json!(""), json!(null), json!("/////w=="), json!("/////wAAAABhAA=="), json!("BAAAAAAAAAD/")]
     {
@@ -198,7 +199,7 @@ fn a_character_map_that_cannot_be_is_refused() {
         assert!(matches!(error, TokenizeError::NotJson(_)), "{map}: {error}");
         assert!(error.to_string().contains("precompiled_charsmap"), "{map}: {error}");
     }
-    // One that can be read, and that points behind its end for every character.
+    // A readable one that points past its end for every character.
     let tokenizer = Tokenizer::from_json(&with(json!("BAAAAAAAAABhAA=="))).unwrap();
     let error = tokenizer.encode(TEXT).unwrap_err();
     assert!(error.to_string().contains("the parts of the file contradict each other: index out of bounds"), "{error}");

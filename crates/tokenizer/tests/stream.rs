@@ -1,4 +1,4 @@
-//! Text as it comes is the text of all tokens, for every kind of tokenizer and whatever tokens come.
+//! Streamed text equals the text of all tokens, for every kind of tokenizer and any tokens.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::sync::LazyLock;
 use support::{bytes, changed, fallback, others, shipped};
 
-/// A tokenizer here and in the library.
+/// The same tokenizer in this crate and in the library.
 struct Pair {
     ours: Tokenizer,
     theirs: tokenizers::Tokenizer,
@@ -23,7 +23,7 @@ impl Pair {
     }
 
     fn theirs(&self, tokens: &[u32]) -> String {
-        // The library's decoders fail on no tokens.
+        // The library's decoders fail on an empty list.
         if tokens.iter().all(|&token| token == 0 || self.theirs.id_to_token(token).is_none()) {
             return String::new();
         }
@@ -42,7 +42,7 @@ fn streamed(tokenizer: &Tokenizer, tokens: &[u32]) -> String {
     text
 }
 
-/// Whether the bytes in a row are all UTF-8, or none of a character: where the library replaces no whole character.
+/// Whether each run of bytes is entirely UTF-8, or contains no valid character: then the library replaces no valid one.
 fn plain(tokens: &[u32]) -> bool {
     let byte = |&token: &u32| {
         let name = FALLBACK.theirs.id_to_token(token)?;
@@ -90,7 +90,7 @@ proptest! {
 
     #[test]
     fn the_other_decoders_are_the_librarys(tokens in vec(0u32..13, 0..30)) {
-        // At least as long as what is stripped: the library panics on less.
+        // At least as long as the stripped text: the library panics on less.
         let tokens = [vec![11, 11, 11], tokens].concat();
         for (pair, number) in OTHERS.iter().zip(0..) {
             let text = pair.ours.decode(&tokens);
@@ -100,7 +100,7 @@ proptest! {
     }
 }
 
-/// The text of tokens where the memory goes through its saved form after `cut` of them.
+/// The text of tokens, with the state serialized and restored after `cut` of them.
 fn resumed(tokenizer: &Tokenizer, tokens: &[u32], cut: usize) -> String {
     let (mut memory, mut text) = (tokenizer.decoder_memory(), String::new());
     for (i, &token) in tokens.iter().enumerate() {
@@ -116,7 +116,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
 
     #[test]
-    fn a_saved_memory_goes_on(tokens in vec(0u32..300, 1..40), cut in any::<prop::sample::Index>()) {
+    fn a_restored_state_continues(tokens in vec(0u32..300, 1..40), cut in any::<prop::sample::Index>()) {
         let cut = cut.index(tokens.len());
         let small: Vec<u32> = tokens.iter().map(|token| token % 13).collect();
         for tokenizer in [&SHIPPED.ours, &Tokenizer::byte()] {
@@ -128,7 +128,7 @@ proptest! {
     }
 
     #[test]
-    fn bytes_that_are_no_memory_are_refused(tokens in vec(0u32..13, 0..9), at in any::<prop::sample::Index>(), to in any::<u8>()) {
+    fn bytes_that_are_no_state_are_refused(tokens in vec(0u32..13, 0..9), at in any::<prop::sample::Index>(), to in any::<u8>()) {
         for pair in OTHERS.iter().chain([&*FALLBACK, &*SHIPPED]) {
             let mut memory = pair.ours.decoder_memory();
             tokens.iter().for_each(|&token| drop(pair.ours.push(&mut memory, token)));
@@ -145,7 +145,7 @@ proptest! {
     }
 }
 
-/// The characters around a byte that is no UTF-8 stay, where the library replaces them too.
+/// The characters around a byte that is not UTF-8 are kept, even where the library replaces them.
 #[test]
 fn a_wrong_byte_spoils_no_other() {
     let id = |token: &str| FALLBACK.ours.id(token).unwrap();
@@ -157,7 +157,7 @@ fn a_wrong_byte_spoils_no_other() {
     assert_eq!(decoder.finish(), "\u{fffd}");
 }
 
-/// What a stream remembers does not grow: a million tokens of the worst kind come out as they go in.
+/// A stream's state does not grow: a million tokens of the worst kind are returned as they arrive.
 #[test]
 fn a_stream_holds_nothing_back() {
     let id = |token: &str| FALLBACK.ours.id(token).unwrap();
@@ -168,7 +168,7 @@ fn a_stream_holds_nothing_back() {
     }
 }
 
-/// A decoder that strips more than there is, as no library writes it.
+/// A decoder that strips more than there is, which no library writes.
 #[test]
 fn an_absurd_strip_is_no_panic() {
     for [start, stop] in [[usize::MAX >> 1, 0], [0, usize::MAX >> 1], [9, 9]] {

@@ -1,4 +1,4 @@
-//! Files of stories: every form gives the same stories, and what is no text is named.
+//! Files of stories: every format gives the same stories, and errors in files that are not text give the position.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate_tokenizer::read_stories;
@@ -37,7 +37,7 @@ fn what_is_no_text_is_named_with_its_place() {
         let units = "\u{feff}Hi.".encode_utf16().skip(usize::from(!mark));
         units.flat_map(u16::to_le_bytes).collect()
     };
-    // Behind what is read at once, with a character across.
+    // Beyond the first read, with a character across its end.
     let mut late = "é".repeat(600_000).into_bytes();
     late.extend(b"\xff.");
     let mut cut = b"a".repeat((1 << 20) - 1);
@@ -65,7 +65,7 @@ fn what_is_no_text_is_named_with_its_place() {
     assert!(read_stories("/nowhere.txt".as_ref()).unwrap_err().to_string().contains("cannot read /nowhere.txt"));
 }
 
-/// Devices that have no end are no texts either.
+/// Infinite devices are not texts either.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_device_without_an_end_is_refused() {

@@ -1,5 +1,5 @@
-//! The first line of a session file: one JSON object with its keys in one order, so that reading it needs no more than
-//! this page, and every error has an offset.
+//! The first line of a session file: one JSON object with its keys in fixed order, so that this file is enough to parse
+//! it, and every error has an offset.
 
 use super::SessionFileError;
 use alloc::format;
@@ -16,7 +16,7 @@ impl Writer {
         Writer(String::new())
     }
 
-    /// A value that JSON writes as Rust does: a number, or what is JSON already.
+    /// A value with the same form in JSON and Rust: a number, or existing JSON.
     pub fn value(&mut self, key: &str, value: impl Display) {
         let before = if self.0.is_empty() { '{' } else { ',' };
         // Writing to a String cannot fail.
@@ -67,7 +67,7 @@ impl<'a> Reader<'a> {
             self.offset += text.len();
             return Ok(());
         }
-        Err(self.wrong(field, format_args!("here must be {text:?}")))
+        Err(self.wrong(field, format_args!("needs {text:?} here")))
     }
 
     pub fn key(&mut self, key: &'static str) -> Result<(), SessionFileError> {
@@ -82,12 +82,12 @@ impl<'a> Reader<'a> {
         self.bare(key)
     }
 
-    /// A number, or a word without quotes.
+    /// A number, or an unquoted word.
     pub fn bare<T: FromStr>(&mut self, key: &'static str) -> Result<T, SessionFileError> {
         let rest = &self.bytes[self.offset..];
         let end = rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']')).unwrap_or(rest.len());
         let text = core::str::from_utf8(&rest[..end]).unwrap_or("");
-        let value = text.parse().map_err(|_| self.wrong(key, "is no number of its kind"))?;
+        let value = text.parse().map_err(|_| self.wrong(key, "is not a valid number"))?;
         self.offset += end;
         Ok(value)
     }
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
         self.expect(key, "\"")?;
         let mut text: Vec<u8> = Vec::new();
         loop {
-            let Some(&byte) = self.bytes.get(self.offset) else { return Err(self.wrong(key, "is cut off")) };
+            let Some(&byte) = self.bytes.get(self.offset) else { return Err(self.wrong(key, "is truncated")) };
             self.offset += 1;
             match byte {
                 b'"' => break,
@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Pairs of numbers under `key`, no more than `most`.
+    /// Pairs of numbers under `key`, at most `most`.
     pub fn pairs<A: FromStr, B: FromStr>(
         &mut self,
         key: &'static str,

@@ -1,17 +1,18 @@
-//! Session files: all that a text needs to go on elsewhere, bit for bit.
+//! Session files: everything a text needs to continue elsewhere, bit for bit.
 //!
-//! The first line is a JSON object that people and `jq` read: the model's and the tokenizer's SHA-256, where the text is,
-//! how it is sampled, the last of the text, and the lengths of what follows. Then, little-endian, without padding:
+//! The first line is a JSON object that people and `jq` can read: the SHA-256 of the model and the tokenizer, the
+//! position in the text, the sampling parameters, the end of the text, and the lengths of the binary parts. These
+//! follow, little-endian, without padding:
 //!
 //! | part | type |
 //! |---|---|
-//! | state | the engine's saved form of what the model remembers |
-//! | residual | f32: D values that the next logits are worked out from, or none |
+//! | state | the engine's saved form of the state |
+//! | residual | f32: D values from which the next logits are computed, or none |
 //! | counts | u8: how often each token was seen, up to 3, or none |
-//! | recent | u32: the last tokens that penalties look at |
+//! | recent | u32: the last tokens for penalties |
 //! | tokens | u32: the last tokens of the text |
-//! | decoder | what decoding remembers: an unfinished character among it |
-//! | checksum | u64: XXH64 of all before it |
+//! | decoder | the state of text decoding, including an incomplete character |
+//! | checksum | u64: XXH64 of everything before it |
 
 mod header;
 
@@ -30,77 +31,77 @@ use bitstate_protocol::Digest;
 use bitstate_tokenizer::DecoderError;
 use header::{Reader, Writer};
 
-/// How a session file begins; its version follows.
+/// The start of a session file; its version follows.
 const MAGIC: &str = "{\"bitstate_session\":";
 const VERSION: u32 = 1;
 const CHECKSUM: usize = 8;
-/// No session gets so far: a bound that sums stay below.
+/// No session gets this far: a bound that keeps sums from overflowing.
 const MOST_TOKENS: u64 = 1 << 62;
 
 /// Bytes that cannot be resumed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionFileError {
-    /// Something else.
+    /// The bytes do not begin like a session file.
     #[error("not a session file: it does not begin with {MAGIC:?}; give one that `save` wrote")]
     Magic,
-    /// Of another version.
+    /// A session file of another version.
     #[error("the session file has version {found}, and this program reads version {VERSION}: use a newer program")]
     Version {
         /// The version found.
         found: u32,
     },
-    /// Bytes that changed since they were saved.
+    /// The bytes have changed since they were saved.
     #[error("the session file is damaged: its checksum is {found}, and its bytes give {expected}; use another copy")]
     Damaged {
-        /// What the file says.
+        /// The checksum in the file.
         found: Digest,
-        /// What its bytes give.
+        /// The checksum of its bytes.
         expected: Digest,
     },
     /// A session of another model.
     #[error("the session is of another model, of SHA-256 {found}; this one has {expected}: open that model")]
     Model {
-        /// In the file.
+        /// The digest in the file.
         found: String,
-        /// Of the model.
+        /// The digest of the model.
         expected: String,
     },
     /// A session of another tokenizer.
     #[error("the session is of another tokenizer, {found:?}; the model has {expected:?}: open the model with that one")]
     Tokenizer {
-        /// In the file; empty for none.
+        /// The digest in the file; empty for none.
         found: String,
-        /// Of the model; empty for none.
+        /// The digest of the model's; empty for none.
         expected: String,
     },
-    /// A part that is not as it should be.
+    /// An invalid part.
     #[error("the session file is wrong at byte {offset}: {field} {problem}")]
     Field {
         /// The part.
         field: &'static str,
-        /// Where it begins, or what is wrong with it.
+        /// Its offset, or that of the error in it.
         offset: usize,
-        /// What is wrong.
+        /// What is wrong with it.
         problem: String,
     },
-    /// A saved state that is not as it should be.
+    /// An invalid saved state.
     #[error("the state in the session file, from byte {offset}: {cause}")]
     State {
-        /// Where it begins.
+        /// Its offset.
         offset: usize,
-        /// What is wrong.
+        /// What is wrong with it.
         cause: RestoreError,
     },
-    /// What decoding remembers is not as it should be.
+    /// An invalid decoder state.
     #[error("the decoder in the session file, from byte {offset}: {cause}")]
     Decoder {
-        /// Where it begins.
+        /// Its offset.
         offset: usize,
-        /// What is wrong.
+        /// What is wrong with it.
         cause: DecoderError,
     },
-    /// Sampling that is out of its range.
+    /// Sampling parameters out of range.
     #[error("the sampling of the session file: {0}")]
     Sampling(SamplingError),
 }
@@ -152,10 +153,10 @@ impl Session {
         bytes
     }
 
-    /// Writes the session file `path`, whole or not at all.
+    /// Writes the session file `path` atomically.
     ///
     /// # Errors
-    /// Where it cannot be written; what was there before is still there then.
+    /// If it cannot be written; then the previous file is intact.
     #[cfg(feature = "std")]
     pub fn save(&self, path: impl AsRef<std::path::Path>) -> Result<(), Error> {
         use std::io::Write;
@@ -165,11 +166,12 @@ impl Session {
 }
 
 impl Model {
-    /// Goes on with a session that was saved here or elsewhere, by this variant or another: bit for bit. It keeps no
+    /// Resumes a session that was saved here or elsewhere, with this variant or another, bit for bit. It has no
     /// checkpoints before its beginning.
     ///
     /// # Errors
-    /// Where the bytes are damaged, of another version, model or tokenizer, or no session; names the field and the offset.
+    /// If the bytes are damaged, of another version, model or tokenizer, or not a session; names the field and the
+    /// offset.
     pub fn resume(&self, bytes: &[u8]) -> Result<Session, Error> {
         let (mut reader, body) = checked(bytes)?;
         let header = read_header(self, &mut reader)?;
@@ -181,11 +183,11 @@ impl Model {
     /// [`resume`](Model::resume) of the file at `path`.
     ///
     /// # Errors
-    /// Where it cannot be read, and as `resume`.
+    /// If it cannot be read, and as `resume`.
     #[cfg(feature = "std")]
     pub fn resume_file(&self, path: impl AsRef<std::path::Path>) -> Result<Session, Error> {
         let path = path.as_ref();
-        // Nothing beside the state is large; a text's last tokens may be many where undo was to go far.
+        // Only the state is large; there may be many last tokens if undo was to go far back.
         let limit = self.engine().new_state().saved_len() as u64 + (64 << 20);
         let bytes = bitstate_files::read(path, limit);
         let bytes = bytes.map_err(|cause| Error::ReadSession { path: path.to_path_buf(), cause })?;
@@ -200,7 +202,7 @@ fn tokenizer_of(model: &Model) -> &str {
     model.tokenizer().map_or("", |tokenizer| tokenizer.digest())
 }
 
-/// A file whose beginning and checksum are right: its header to be read, and all of it but the checksum.
+/// A file with a valid beginning and checksum: its header to be parsed, and everything but the checksum.
 fn checked(bytes: &[u8]) -> Result<(Reader<'_>, &[u8]), SessionFileError> {
     let Some(rest) = bytes.strip_prefix(MAGIC.as_bytes()) else { return Err(SessionFileError::Magic) };
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -223,7 +225,7 @@ struct Header {
     pending: Option<u32>,
     generator: u64,
     sampling: Sampling,
-    /// Of state, residual, counts, recent, tokens and decoder.
+    /// Lengths of state, residual, counts, recent, tokens and decoder.
     lengths: [usize; 6],
 }
 
@@ -239,13 +241,18 @@ fn read_header(model: &Model, reader: &mut Reader<'_>) -> Result<Header, Session
     }
     let position = reader.number("position")?;
     if position > MOST_TOKENS {
-        return Err(reader.wrong("position", "is more than any text has"));
+        return Err(reader.wrong("position", "is larger than any text"));
     }
     let pending: i64 = reader.number("pending")?;
     let is_token = |id: &u32| (*id as usize) < model.config().vocab_size;
     let pending = match pending {
         -1 => None,
-        id => Some(u32::try_from(id).ok().filter(is_token).ok_or_else(|| reader.wrong("pending", "is no token"))?),
+        id => Some(
+            u32::try_from(id)
+                .ok()
+                .filter(is_token)
+                .ok_or_else(|| reader.wrong("pending", "is not a token of the model"))?,
+        ),
     };
     let generator = reader.text("generator")?;
     let generator = u64::from_str_radix(&generator, 16).ok().filter(|_| generator.len() == 16);
@@ -300,7 +307,7 @@ fn read_sampling(reader: &mut Reader<'_>, vocab_size: usize) -> Result<Sampling,
     Ok(sampling)
 }
 
-/// What follows the header, part by part.
+/// The parts after the header.
 struct Body<'a> {
     bytes: &'a [u8],
     offset: usize,
@@ -315,14 +322,14 @@ impl<'a> Body<'a> {
         let end = self.offset.checked_add(length);
         let taken = end.and_then(|end| self.bytes.get(self.offset..end));
         let taken =
-            taken.ok_or_else(|| self.wrong(field, format_args!("has {length} bytes, and the file ends before")))?;
+            taken.ok_or_else(|| self.wrong(field, format_args!("has {length} bytes, but the file ends earlier")))?;
         self.offset += length;
         Ok(taken)
     }
 
     /// `length` values of four bytes.
     fn words(&mut self, field: &'static str, length: usize) -> Result<&'a [[u8; 4]], SessionFileError> {
-        let bytes = length.checked_mul(4).ok_or_else(|| self.wrong(field, "is longer than the memory"))?;
+        let bytes = length.checked_mul(4).ok_or_else(|| self.wrong(field, "is longer than the address space"))?;
         Ok(self.take(field, bytes)?.as_chunks().0)
     }
 
@@ -341,7 +348,7 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Takes over what the file holds into a session that has seen nothing.
+/// Restores the contents of the file into a new session.
 fn fill(session: &mut Session, header: &Header, mut body: Body<'_>) -> Result<(), SessionFileError> {
     let [state_len, residual_len, counts_len, recent_len, tokens_len, decoder_len] = header.lengths;
     let vocab_size = session.model.config().vocab_size;
@@ -355,7 +362,7 @@ fn fill(session: &mut Session, header: &Header, mut body: Body<'_>) -> Result<()
     if !residual.is_empty() {
         state.set_residual(&residual).map_err(|cause| SessionFileError::State { offset, cause })?;
     } else if header.position > 0 {
-        return Err(body.wrong("residual", "is missing, and the text has tokens"));
+        return Err(body.wrong("residual", "is missing although the text has tokens"));
     }
     if counts_len != 0 && counts_len != vocab_size {
         return Err(body.wrong("counts", format_args!("has {counts_len} tokens, and the model {vocab_size}")));
@@ -379,10 +386,10 @@ fn fill(session: &mut Session, header: &Header, mut body: Body<'_>) -> Result<()
         let restored = tokenizer.restore_decoder(decoder);
         session.decoder = Some(restored.map_err(|cause| SessionFileError::Decoder { offset, cause })?);
     } else if !decoder.is_empty() {
-        return Err(body.wrong("decoder", "is there, and the tokens have no text"));
+        return Err(body.wrong("decoder", "is present although the tokens have no text"));
     }
     if body.offset != body.bytes.len() {
-        return Err(body.wrong("the end", "is followed by more"));
+        return Err(body.wrong("the end", "is followed by more bytes"));
     }
 
     session.progress.set_state(state, header.position);

@@ -13,7 +13,7 @@ pub fn trained(name: &str) -> Model {
     Model::open(path(name)).unwrap()
 }
 
-/// The same model by every variant that runs here.
+/// The same model on every variant that runs here.
 pub fn everywhere(name: &str) -> Vec<Model> {
     let open = |variant| Model::builder().variant(variant).open(path(name)).ok();
     let models: Vec<Model> = Variant::ALL.into_iter().filter_map(open).collect();
@@ -26,7 +26,7 @@ pub fn small() -> Model {
     Model::from_bytes(&synthetic(&Preset::by_name("small").unwrap().config(), 1, Version::V1_2)).unwrap()
 }
 
-/// Greedy, drawn as ever, and drawn by all samplers.
+/// Greedy, drawn with common samplers, and drawn with all samplers.
 pub fn samplings() -> [Sampling; 3] {
     let base = Sampling::seeded(7).temperature(0.9).top_k(40).top_p(0.95).penalty(1.1);
     let all = base.clone().typical_p(0.95).min_p(0.01).repetition(1.1).presence(0.1).frequency(0.05).window(24);

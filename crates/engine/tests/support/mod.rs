@@ -1,4 +1,4 @@
-//! Small models of awkward shapes, and engines on them.
+//! Small models of unusual shapes, and engines for them.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 #[path = "../../../kernels/tests/support/variants.rs"]
@@ -26,7 +26,7 @@ pub fn config([vocab_size, n_layer, n_head, head_size, ff_mult]: [usize; 5]) -> 
     Config { vocab_size, n_layer, n_embd, n_head, head_size, ff_mult, max_seq_len: 8, dropout: 0.0 }
 }
 
-/// The file of a model of [`SHAPES`]'s kind.
+/// The file of a model with a shape like those in [`SHAPES`].
 pub fn file(shape: [usize; 5], version: Version) -> Vec<u8> {
     synthetic(&config(shape), 7, version)
 }
@@ -36,7 +36,7 @@ pub fn variants() -> Vec<Variant> {
     kernels::variants().iter().map(Kernels::variant).collect()
 }
 
-/// `n` tokens that depend on nothing but the vocabulary's size.
+/// `n` tokens that only depend on the vocabulary size.
 pub fn tokens(vocab_size: usize, n: usize) -> Vec<u32> {
     let mut x = 1u32;
     let mut next = || {
@@ -46,12 +46,12 @@ pub fn tokens(vocab_size: usize, n: usize) -> Vec<u32> {
     (0..n).map(|_| next()).collect()
 }
 
-/// Bits of the logits, every NaN the same.
+/// Bits of the logits, with all NaNs equal.
 pub fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| if value.is_nan() { 0x7fc0_0000 } else { value.to_bits() }).collect()
 }
 
-/// An engine with a session that has seen nothing.
+/// An engine with a new session.
 pub struct Run<'m> {
     pub engine: Engine<'m>,
     pub state: State,
@@ -65,8 +65,8 @@ impl<'m> Run<'m> {
         Run { engine, state, logits }
     }
 
-    /// The bits of the logits after each of `tokens`. Logits that are not finite are there to be looked at, beside an
-    /// error that names the first.
+    /// The bits of the logits after each of `tokens`. Logits that are not finite are included, beside an error that
+    /// names the first.
     pub fn feed(&mut self, tokens: &[u32]) -> Vec<Vec<u32>> {
         let step = |&token| {
             let given = self.engine.forward(token, &mut self.state, &mut self.logits);

@@ -1,4 +1,4 @@
-//! What a sampler can be asked for, and the oracle that each answer is held against.
+//! Sampling parameters, and the oracle that every result is compared with.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 #[path = "../../../kernels/tests/support/variants.rs"]
@@ -17,7 +17,7 @@ pub const ZERO: u64 = 0x61c8_8646_80b5_83eb;
 pub const HALF: u64 = 0x2fed_f1ef_ce1d_5545;
 pub const LARGEST: u64 = 0x1161_223a_2713_2434;
 
-/// Logits of every size, with many ties.
+/// Logits of any size, with many ties.
 pub fn logit() -> impl Strategy<Value = f32> {
     prop_oneof![
         4 => -12.0f32..12.0,
@@ -29,12 +29,12 @@ pub fn logit() -> impl Strategy<Value = f32> {
 
 /// Temperatures over their whole range.
 pub fn temperature() -> impl Strategy<Value = f32> {
-    // What the inverse of overflows begins at 2^-128, which is 2.9e-39.
+    // Inverses overflow below 2^-128, which is 2.9e-39.
     let edges = vec![0.0, 1e-45, 2.9e-39, 3e-39, f32::MIN_POSITIVE, 3e-38, 1e-37, 1e-3, 1.0, f32::MAX];
     prop_oneof![3 => 0.05f32..4.0, 3 => (-149.0f32..128.0).prop_map(f32::exp2), 2 => select(edges)]
 }
 
-/// All that a sampler can be asked for.
+/// All sampling parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct Parameters {
     pub seed: u64,
@@ -81,7 +81,7 @@ pub fn agree(prompt: &[u32], logits: &[Vec<f32>], parameters: Parameters) -> Res
     agree_on(prompt, logits, &parameters.sampling(), &parameters.reference())
 }
 
-/// Every variant draws the oracle's tokens by `sampling`, which the oracle calls `asked`.
+/// Every variant draws the oracle's tokens with `sampling`; `asked` is the oracle's equivalent.
 pub fn agree_on(
     prompt: &[u32],
     logits: &[Vec<f32>],

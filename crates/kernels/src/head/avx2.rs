@@ -11,14 +11,14 @@ use core::arch::x86_64::*;
 pub(super) use super::unbounded::many::{BOUNDS_MANY, bounds_many};
 pub(crate) use crate::vector::avx2::dot_rows as float;
 
-/// Made only by a function that was given an [`Avx2`].
+/// Only created with an [`Avx2`] token.
 #[derive(Clone, Copy)]
 struct Sums(__m256i);
 
-/// Runs an intrinsic that needs AVX2 alone.
+/// Calls an intrinsic that needs only AVX2.
 macro_rules! avx2 {
     ($body:expr) => {{
-        // SAFETY: a `Sums` or an `Avx2` is at hand, so the CPU has AVX2; the pointers come from references to as
+        // SAFETY: a `Sums` or an `Avx2` exists, so the CPU has AVX2; the pointers come from references to as
         // many bytes as are read or written.
         unsafe { $body }
     }};
@@ -44,7 +44,7 @@ impl Madd for Sums {
     #[inline(always)]
     fn sum4(rows: [Self; 4]) -> [i32; 4] {
         let [a, b, c, d] = rows;
-        // SAFETY: a `Sums` is at hand.
+        // SAFETY: a `Sums` exists.
         unsafe { sum4([a.0, b.0, c.0, d.0]) }
     }
 }
@@ -92,14 +92,14 @@ impl Quad<16> for Sums {
     }
 }
 
-/// The two 128-bit lanes of each quad added, in order.
+/// Adds the two 128-bit lanes of each quad, in order.
 ///
 /// # Safety
 /// The CPU has AVX2.
 #[inline(always)]
 pub(super) unsafe fn total([a, b, c, d]: [__m256i; 4]) -> [i32; ROWS] {
     let mut total = [0; ROWS];
-    // SAFETY: the caller's promise; the array is 64 bytes.
+    // SAFETY: guaranteed by the caller; the array is 64 bytes.
     unsafe {
         let ab = _mm256_add_epi32(_mm256_permute2x128_si256::<0x20>(a, b), _mm256_permute2x128_si256::<0x31>(a, b));
         let cd = _mm256_add_epi32(_mm256_permute2x128_si256::<0x20>(c, d), _mm256_permute2x128_si256::<0x31>(c, d));
@@ -109,7 +109,7 @@ pub(super) unsafe fn total([a, b, c, d]: [__m256i; 4]) -> [i32; ROWS] {
     total
 }
 
-/// Two rounds of pairwise sums leave the four sums side by side, once in each half.
+/// Two rounds of pairwise sums leave the four sums next to each other, once in each half.
 ///
 /// # Safety
 /// The CPU has AVX2.
@@ -117,7 +117,7 @@ pub(super) unsafe fn total([a, b, c, d]: [__m256i; 4]) -> [i32; ROWS] {
 pub(super) unsafe fn sum4(rows: [__m256i; 4]) -> [i32; 4] {
     let [a, b, c, d] = rows;
     let mut sums = [0; 4];
-    // SAFETY: the caller's promise; the array is 16 bytes.
+    // SAFETY: guaranteed by the caller; the array is 16 bytes.
     unsafe {
         let pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
         let four = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs));
@@ -146,7 +146,7 @@ pub(super) fn exact(isa: Avx2, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mu
 impl Coarse for Sums {
     type Isa = Avx2;
     type Columns = [Self; 2];
-    /// In 16 bits since they were last widened, and in 32.
+    /// In 16 bits since the last widening, and in 32.
     type Sums = [Self; 2];
     const PER_BLOCK: usize = 2;
 
@@ -194,7 +194,7 @@ impl Coarse for Sums {
 
 coarse::entry!(Avx2, Sums, 4, 1, 8, 1, "avx2");
 
-/// How [`int8_many`] wants the rows.
+/// The layout that [`int8_many`] expects.
 pub(super) const SHAPE: Option<Shape> = Some(Shape { group: 2, lanes: 2, flip: 0 });
 
 pub(super) fn int8_many(isa: Avx2, input: Input<'_>, logits: &mut [f32]) {

@@ -12,14 +12,14 @@ use core::arch::x86_64::*;
 
 pub(crate) use crate::vector::avx512_vnni::dot_rows as float;
 
-/// Made only by a function that was given an [`Avx512Vnni`].
+/// Only created with an [`Avx512Vnni`] token.
 #[derive(Clone, Copy)]
 struct Whole(__m512i);
 
-/// Runs an intrinsic that needs AVX-512 with VNNI alone.
+/// Calls an intrinsic that needs only AVX-512 with VNNI.
 macro_rules! avx512 {
     ($body:expr) => {{
-        // SAFETY: a `Whole` or an `Avx512Vnni` is at hand, so the CPU has the instructions; the pointers come from
+        // SAFETY: a `Whole` or an `Avx512Vnni` exists, so the CPU has the instructions; the pointers come from
         // references to as many bytes as are read.
         unsafe { $body }
     }};
@@ -63,7 +63,7 @@ impl Dpbusd<64> for Whole {
 
 impl Quad<64> for Whole {
     type Isa = Avx512Vnni;
-    /// By the high digits, and by the low ones.
+    /// Products with the high digits, and with the low ones.
     type Spread = [Whole; 2];
     type Sums = [Whole; 2];
 
@@ -116,7 +116,7 @@ impl Quad<64> for Whole {
     }
 }
 
-/// The two halves of a register, added.
+/// Adds the two halves of a register.
 #[inline(always)]
 fn half_sum(Whole(row): Whole) -> __m256i {
     avx512!(_mm256_add_epi32(_mm512_castsi512_si256(row), _mm512_extracti64x4_epi64::<1>(row)))
@@ -142,7 +142,7 @@ pub(super) fn exact(isa: Avx512Vnni, rows: &[i8], tokens: &[u32], q: &[i16], dot
 impl Coarse for Whole {
     type Isa = Avx512Vnni;
     type Columns = [Self; 2];
-    /// Those of the low halves, and 16 times those of the high halves: a mask is all that takes them apart.
+    /// Sums of the low halves, and 16 times those of the high halves: a mask separates them.
     type Sums = [Self; 2];
     const PER_BLOCK: usize = 1;
 
@@ -185,7 +185,7 @@ impl Coarse for Whole {
 
 coarse::entry!(Avx512Vnni, Whole, 2, 2, 8, 1, "avx2,avx512f,avx512bw,avx512vl,avx512vnni");
 
-/// How [`int8_many`] wants the rows.
+/// The layout that [`int8_many`] expects.
 pub(super) const SHAPE: Option<Shape> = Some(Shape { group: 4, lanes: 4, flip: i8::MIN });
 
 pub(super) fn int8_many(isa: Avx512Vnni, input: Input<'_>, logits: &mut [f32]) {
@@ -198,7 +198,7 @@ pub(super) fn int8_many(isa: Avx512Vnni, input: Input<'_>, logits: &mut [f32]) {
 
 pub(super) const BOUNDS_MANY: bool = true;
 
-/// Bounds of logits, piece by piece.
+/// Computes bounds of logits, piece by piece.
 pub(super) fn bounds_many(isa: Avx512Vnni, input: Input<'_>, each: &mut dyn FnMut(usize, usize, &mut [f32])) {
     #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
     fn compiled(isa: Avx512Vnni, input: Input<'_>, each: &mut dyn FnMut(usize, usize, &mut [f32])) {

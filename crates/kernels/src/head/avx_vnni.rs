@@ -12,14 +12,14 @@ use core::arch::x86_64::*;
 
 pub(crate) use crate::vector::avx_vnni::dot_rows as float;
 
-/// Made only by a function that was given an [`AvxVnni`].
+/// Only created with an [`AvxVnni`] token.
 #[derive(Clone, Copy)]
 struct Half(__m256i);
 
-/// Runs an intrinsic that needs AVX2 and AVX-VNNI alone.
+/// Calls an intrinsic that needs only AVX2 and AVX-VNNI.
 macro_rules! vnni {
     ($body:expr) => {{
-        // SAFETY: a `Half` or an `AvxVnni` is at hand, so the CPU has the instructions; the pointers come from
+        // SAFETY: a `Half` or an `AvxVnni` exists, so the CPU has the instructions; the pointers come from
         // references to as many bytes as are read.
         unsafe { $body }
     }};
@@ -62,7 +62,7 @@ impl Dpbusd<32> for Half {
 
 impl Quad<32> for Half {
     type Isa = AvxVnni;
-    /// By the high digits, and by the low ones.
+    /// Products with the high digits, and with the low ones.
     type Spread = [Half; 2];
     type Sums = [Half; 2];
 
@@ -126,7 +126,7 @@ pub(super) fn exact(isa: AvxVnni, rows: &[i8], tokens: &[u32], q: &[i16], dots: 
 impl Coarse for Half {
     type Isa = AvxVnni;
     type Columns = [Self; 2];
-    /// Those of the low halves, and 16 times those of the high halves: a mask is all that takes them apart.
+    /// Sums of the low halves, and 16 times those of the high halves: a mask separates them.
     type Sums = [Self; 2];
     const PER_BLOCK: usize = 2;
 
@@ -170,7 +170,7 @@ impl Coarse for Half {
 
 coarse::entry!(AvxVnni, Half, 4, 1, 4, 1, "avx2,avxvnni");
 
-/// How [`int8_many`] wants the rows.
+/// The layout that [`int8_many`] expects.
 pub(super) const SHAPE: Option<Shape> = Some(Shape { group: 4, lanes: 2, flip: i8::MIN });
 
 pub(super) fn int8_many(isa: AvxVnni, input: Input<'_>, logits: &mut [f32]) {
@@ -183,7 +183,7 @@ pub(super) fn int8_many(isa: AvxVnni, input: Input<'_>, logits: &mut [f32]) {
 
 pub(super) const BOUNDS_MANY: bool = true;
 
-/// Bounds of logits, piece by piece.
+/// Computes bounds of logits, piece by piece.
 pub(super) fn bounds_many(isa: AvxVnni, input: Input<'_>, each: &mut dyn FnMut(usize, usize, &mut [f32])) {
     #[target_feature(enable = "avx2,avxvnni")]
     fn compiled(isa: AvxVnni, input: Input<'_>, each: &mut dyn FnMut(usize, usize, &mut [f32])) {

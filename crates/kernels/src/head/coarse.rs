@@ -1,8 +1,8 @@
-//! The first stage of the two-stage head: for every row a bound that its logit cannot exceed, from half of its bytes.
+//! The first stage of the two-stage head: for every row an upper bound of its logit, from half of its bytes.
 //!
-//! The high four bits of a row's bytes are laid out apart, as codes `c = (e + 128) >> 4` of 0 to 15. A block of 64
-//! bytes holds 16 rows × 8 columns, and the blocks of two row groups take turns, so that one sequential stream gives
-//! 32 rows:
+//! The high four bits of a row's bytes are stored separately, as codes `c = (e + 128) >> 4` of 0 to 15. A block of 64
+//! bytes holds 16 rows × 8 columns, and the blocks of two row groups alternate, so that one sequential stream gives 32
+//! rows:
 //!
 //! ```text
 //!            byte 4r+0      4r+1      4r+2      4r+3
@@ -10,31 +10,31 @@
 //! bits 4-7          4       5         6         7       ×             4-7
 //! ```
 //!
-//! **The bound.** Let `e = 16·c - 120.5 + r`, so that `|r| <= 7.5`, and let an activation be `q = 128·a + b` with
-//! digits that are as near as they can be, `|b| <= 64` (127 next to the largest `q`). Then
+//! **The bound.** Let `e = 16·c - 120.5 + r`, so that `|r| <= 7.5`, and let an activation be `q = 128·a + b` with the
+//! remainder as small as possible, `|b| <= 64` (127 next to the largest `q`). Then
 //!
 //! ```text
 //! Σ e·q = 128·Σ e·a + Σ e·b = A + R,   A = 128·Σ (16·c - 120.5)·a = 64·(32·Σ c·a - 241·Σ a),
 //!                                      R = Σ 128·r·a + Σ e·b <= ‖(32·r, e)‖ · ‖(4·a, b)‖ = N·Q
 //! ```
 //!
-//! by Cauchy and Schwarz. `A` is computed exactly, `N` and `Q` in f32 from exact integers under the root, so the f32
-//! value of `A + N·Q` may be too small by its roundings alone: 2^-24 of `|A|` and a few times that of `|A| + N·Q`. As
-//! `|A| <= 128·(‖e‖ + ‖r‖)·‖a‖ <= 33·N·Q`, all of them together are below 2^-17 of `N·Q`, and `Q` is taken 2^-12 too
-//! large: the f32 value `B` is at least the dot product. Conversion and multiplication by a factor that is not
-//! negative round monotonically, so `B · (row_scale · scale)` is at least the logit `f32(dot) · (row_scale · scale)`,
-//! whose factor is the same f32.
+//! by the Cauchy-Schwarz inequality. `A` is computed exactly, `N` and `Q` in f32 as the square root of exact integers,
+//! so the f32 value of `A + N·Q` can be too small only by its rounding errors: 2^-24 of `|A|` and a few times that of
+//! `|A| + N·Q`. As `|A| <= 128·(‖e‖ + ‖r‖)·‖a‖ <= 33·N·Q`, their total is below 2^-17 of `N·Q`. `Q` is rounded up by
+//! 2^-12, so the f32 value `B` is at least the dot product. Conversion and multiplication by a non-negative factor
+//! round monotonically, so `B · (row_scale · scale)` is at least the logit `f32(dot) · (row_scale · scale)`, whose
+//! factor is the same f32.
 
 use crate::MAX_N_EMBD;
 use crate::path::{Path, Tail};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Rows that are worked on together.
+/// Rows that are processed together.
 pub(super) const GROUP: usize = 32;
 /// Columns in a block.
 const COLUMNS: usize = 8;
-/// Blocks after which a kernel may widen its sums: a 16-bit lane has taken `2 · 2 · 15 · 128` from each.
+/// Blocks after which a kernel must widen its sums: a 16-bit lane has added up to `2 · 2 · 15 · 128` from each.
 pub(super) const WIDEN: usize = 4;
 
 /// 16 rows × 8 columns of codes.
@@ -42,7 +42,7 @@ pub(super) const WIDEN: usize = 4;
 #[repr(align(64))]
 pub(super) struct Block(pub [u8; 64]);
 
-/// How a head of this shape runs in two stages.
+/// The path of a two-stage head of this shape.
 pub(super) fn path(rows: usize, cols: usize) -> Path {
     let (rows, cols) = (Tail::of(rows, GROUP, Tail::Padded), Tail::of(cols, COLUMNS, Tail::Padded));
     Path { kernel: "two stages", rows, cols }
@@ -53,14 +53,14 @@ pub(super) fn path(rows: usize, cols: usize) -> Path {
 pub(super) struct CoarseRows {
     /// Blocks of 32 rows, from their first columns to their last, then of the next 32; padded with codes of 0.
     pub blocks: Vec<Block>,
-    /// Two for each 8 columns.
+    /// Two for every 8 columns.
     pub per_group: usize,
     /// `N` of each row.
     pub norms: Vec<f32>,
 }
 
 impl CoarseRows {
-    /// Of `rows` in rows of `d` values.
+    /// Codes and norms of `rows`, which have `d` values each.
     pub fn new(rows: &[i8], d: usize) -> Self {
         let per_group = 2 * d.div_ceil(COLUMNS);
         let v = rows.len() / d;
@@ -82,9 +82,9 @@ impl CoarseRows {
     }
 }
 
-/// Eight columns of a row: columns 0 to 3 in the low halves, 4 to 7 in the high halves.
+/// Codes of eight columns of a row: columns 0 to 3 in the low halves, 4 to 7 in the high halves.
 fn codes(e: [u8; COLUMNS]) -> [u8; 4] {
-    // All at once, a byte each; `e + 128` is a flip of the highest bit.
+    // All bytes at once; `e + 128` is a flip of the highest bit.
     let e = u64::from_le_bytes(e) ^ 0x8080_8080_8080_8080;
     let (low, high) = ((e >> 4) as u32 & 0x0f0f_0f0f, (e >> 32) as u32 & 0xf0f0_f0f0);
     (low | high).to_le_bytes()
@@ -92,7 +92,7 @@ fn codes(e: [u8; COLUMNS]) -> [u8; 4] {
 
 /// `N = ‖(32·r, e)‖`; `r = l - 7.5` for the low four bits `l`.
 fn norm(row: &[i8]) -> f32 {
-    // At most (240² + 128²) · 1024 < 2^31. Products of 16 bits: every x86-64 adds pairs of them in one instruction.
+    // At most (240² + 128²) · 1024 < 2^31. 16-bit products: every x86-64 CPU adds pairs of them in one instruction.
     let mut sum = 0;
     for &e in row {
         let (e, residue) = (i16::from(e), 16 * (2 * i16::from(e & 15) - 15));
@@ -101,21 +101,22 @@ fn norm(row: &[i8]) -> f32 {
     libm::sqrtf(sum as f32)
 }
 
-/// The activations as the first stage sees them.
+/// The activations in the form of the first stage.
 pub(super) struct Input {
-    /// The high digits, zeros up to a multiple of 8 and further.
+    /// The high digits, padded with zeros to a multiple of 8 and beyond.
     pub columns: [Columns; MAX_N_EMBD / COLUMNS],
     /// `241 · Σ a`.
     surplus: i32,
-    /// `Q`, 2^-12 too large.
+    /// `Q`, rounded up by 2^-12.
     reach: f32,
 }
 
-/// The digits of 8 columns: as 32 bits that meet the four bytes of a row, those of the low halves and of the high.
+/// The digits of 8 columns as 32-bit words that match the four bytes of a row: for the low halves and for the high
+/// ones.
 pub(super) type Columns = [i32; 2];
 
 impl Input {
-    /// Of up to [`MAX_N_EMBD`] 15-bit values.
+    /// From up to [`MAX_N_EMBD`] 15-bit values.
     pub fn new(q: &[i16]) -> Self {
         let mut high = [0i8; MAX_N_EMBD];
         // At most (16 · 128² + 127²) · 1024 < 2^31.
@@ -141,13 +142,13 @@ impl Input {
 
 /// A vector of codes of an instruction set.
 pub(super) trait Coarse: Copy {
-    /// The proof that the instructions may run.
+    /// The token that proves that the instructions are available.
     type Isa: Copy;
-    /// The activations of 8 columns, ready for every row.
+    /// The activations of 8 columns, prepared for every row.
     type Columns: Copy;
-    /// The sums of a vector's rows, in whatever parts.
+    /// Partial sums of a vector's rows.
     type Sums: Copy;
-    /// Vectors in a block: each is `16 / PER_BLOCK` rows.
+    /// Vectors in a block: each has `16 / PER_BLOCK` rows.
     const PER_BLOCK: usize;
 
     fn no_sums(isa: Self::Isa) -> Self::Sums;
@@ -157,12 +158,12 @@ pub(super) trait Coarse: Copy {
     /// Adds the products of 8 columns; at most four times before the sums are widened.
     fn add_dot(self, columns: Self::Columns, sums: Self::Sums) -> Self::Sums;
     fn widen(sums: Self::Sums) -> Self::Sums;
-    /// One sum for each row of the vector.
+    /// Writes one sum for each row of the vector.
     fn finish(sums: Self::Sums, to: &mut [i32]);
 }
 
-/// Bounds of the logits of a part of the rows: from `first_group` on, as many as `bounds` has room for. `row_scales` are
-/// of the same rows.
+/// Bounds of the logits of a part of the rows: `bounds.len()` rows starting at `first_group`. `row_scales` belong to
+/// the same rows.
 #[inline(always)]
 pub(super) fn bounds<M: Coarse, const VECTORS: usize, const CHAINS: usize>(
     isa: M::Isa,
@@ -183,7 +184,7 @@ pub(super) fn bounds<M: Coarse, const VECTORS: usize, const CHAINS: usize>(
         if let (Some(norms), Some(row_scales), Some(bounds)) =
             (norms.first_chunk::<GROUP>(), row_scales.first_chunk::<GROUP>(), bounds.first_chunk_mut::<GROUP>())
         {
-            // Of a length that the compiler knows: whole vectors.
+            // A length known at compile time: whole vectors.
             finish(&sums, input, norms, row_scales, scale, bounds);
         } else {
             finish(&sums, input, norms, row_scales, scale, bounds);
@@ -191,7 +192,7 @@ pub(super) fn bounds<M: Coarse, const VECTORS: usize, const CHAINS: usize>(
     }
 }
 
-/// From sums to bounds.
+/// Converts sums to bounds.
 #[inline(always)]
 pub(super) fn finish(
     sums: &[i32; GROUP],
@@ -207,8 +208,8 @@ pub(super) fn finish(
     }
 }
 
-/// `Σ c·a` of the rows of a group, whose blocks come in pairs. Columns go to `CHAINS` sums in turn, where one alone
-/// would have each addition wait for the last.
+/// `Σ c·a` of the rows of a group, whose blocks come in pairs. Columns are distributed over `CHAINS` sums, because with
+/// only one each addition would wait for the previous one.
 #[inline(always)]
 fn sums<M: Coarse, const VECTORS: usize, const CHAINS: usize>(
     isa: M::Isa,
@@ -256,8 +257,8 @@ fn add<M: Coarse, const VECTORS: usize>(
     }
 }
 
-/// The entry functions of an instruction set: [`bounds`] with `$vectors` of `$vector` to a group, in `$chains`, and
-/// [`bounds_together`](super::coarse_many::bounds_together) of `$together` sessions with `$across` of them at a time.
+/// The entry functions of an instruction set: [`bounds`] with `$vectors` of `$vector` per group, in `$chains`, and
+/// [`bounds_together`](super::coarse_many::bounds_together) of `$together` sessions, `$across` of them at a time.
 macro_rules! entry {
     ($isa:ty, $vector:ty, $vectors:literal, $chains:literal, $together:literal, $across:literal, $features:literal) => {
         pub(in crate::head) const BOUNDS: bool = true;
@@ -281,7 +282,7 @@ macro_rules! entry {
             ) {
                 coarse::bounds::<$vector, $vectors, $chains>(isa, coarse, first_group, input, scales, bounds);
             }
-            // SAFETY: the token proves the features.
+            // SAFETY: the token proves that the CPU has the features.
             #[allow(unused_unsafe, reason = "WebAssembly has no CPU without the features a module was accepted with")]
             unsafe {
                 compiled(isa, coarse, first_group, input, scales, bounds)
@@ -293,7 +294,7 @@ macro_rules! entry {
             fn compiled(isa: $isa, input: coarse_many::Input<'_>, each: coarse_many::Each<'_>) {
                 coarse_many::bounds_together::<$vector, $across, $together>(isa, input, each);
             }
-            // SAFETY: the token proves the features.
+            // SAFETY: the token proves that the CPU has the features.
             #[allow(unused_unsafe, reason = "WebAssembly has no CPU without the features a module was accepted with")]
             unsafe {
                 compiled(isa, input, each)

@@ -1,29 +1,30 @@
 //! The first stage of the two-stage head for many sessions: one pass over the codes bounds the logits of all of them.
 //!
-//! One session waits for its codes to come from memory. Of many, each block that was read and taken apart meets the
-//! activations of several sessions in turn, and a piece of rows at a time is bounded for all, so that whoever searches
-//! among the bounds finds them in the nearest cache. The bounds are those of [`coarse`](super::coarse), to the bit.
+//! A single session waits for its codes to arrive from memory. With many, each block that was loaded and unpacked is
+//! multiplied with the activations of several sessions, and one piece of rows at a time is bounded for all of them, so
+//! that the search among the bounds finds them in the L1 cache. The bounds are those of [`coarse`](super::coarse), to
+//! the bit.
 
 use super::coarse::{self, Block, Coarse, CoarseRows, Columns, GROUP, WIDEN};
 use super::shape::{PIECE, SESSIONS, fetch};
 
-/// What is bounded.
+/// The operands.
 #[derive(Clone, Copy)]
 pub(super) struct Input<'a> {
     pub rows: &'a CoarseRows,
     /// V.
     pub row_scales: &'a [f32],
-    /// The activations of each session, of which there are [`SESSIONS`] at most.
+    /// The activations of each session, at most [`SESSIONS`].
     pub sessions: &'a [coarse::Input],
-    /// One for each session.
+    /// One per session.
     pub scales: &'a [f32],
 }
 
-/// Called as `each(t, first, bounds)` with the bounds of session `t`, from that of row `first` on.
+/// Called as `each(t, first, bounds)` with the bounds of session `t` for the rows starting at `first`.
 pub(super) type Each<'a> = &'a mut dyn FnMut(usize, usize, &mut [f32]);
 
-/// Calls `each` for every row, [`PIECE`] of them at a time, and for every session of them; `TOGETHER` sessions share
-/// `ACROSS` vectors that are read.
+/// Calls `each` for all rows, [`PIECE`] at a time, and for each session; `TOGETHER` sessions share `ACROSS` loaded
+/// vectors.
 #[inline(always)]
 pub(super) fn bounds_together<M: Coarse, const ACROSS: usize, const TOGETHER: usize>(
     isa: M::Isa,
@@ -37,7 +38,7 @@ pub(super) fn bounds_together<M: Coarse, const ACROSS: usize, const TOGETHER: us
     for ((first, blocks), (norms, row_scales)) in (0..).step_by(PIECE).zip(pieces).zip(of_rows) {
         let groups = blocks.chunks_exact(rows.per_group).zip(norms.chunks(GROUP)).zip(row_scales.chunks(GROUP));
         for (g, ((group, norms), row_scales)) in groups.enumerate() {
-            // Groups often are whole pages of memory, across which the hardware does not look ahead.
+            // Groups often are whole pages of memory, across which the hardware does not prefetch.
             let next = &rows.blocks[(first / GROUP + g + 1) * rows.per_group..];
             let next = next.get(..rows.per_group).unwrap_or(group).as_chunks().0;
             let group = Group { at: g * GROUP, pairs: group.as_chunks().0, next, norms, row_scales };
@@ -60,17 +61,17 @@ pub(super) fn bounds_together<M: Coarse, const ACROSS: usize, const TOGETHER: us
 /// The rows of a group.
 #[derive(Clone, Copy)]
 struct Group<'a> {
-    /// The first of them, in its piece.
+    /// Its first row, relative to the piece.
     at: usize,
     pairs: &'a [[Block; 2]],
-    /// Those of the group that comes after it.
+    /// Those of the next group.
     next: &'a [[Block; 2]],
     norms: &'a [f32],
     row_scales: &'a [f32],
 }
 
-/// Bounds the rows of a group for `N` sessions, from the `t`-th on; returns how many that are. The bounds of a session
-/// are [`PIECE`] apart from the next one's.
+/// Bounds the rows of a group for `N` sessions starting at `t`; returns their number. The bounds of consecutive
+/// sessions are [`PIECE`] values apart.
 #[inline(always)]
 fn bound<M: Coarse, const ACROSS: usize, const N: usize>(
     isa: M::Isa,
@@ -88,7 +89,7 @@ fn bound<M: Coarse, const ACROSS: usize, const N: usize>(
     N
 }
 
-/// `Σ c·a` of the rows of a group for each session, of `ACROSS` vectors at a time: as many as there are registers for.
+/// `Σ c·a` of the rows of a group for each session, `ACROSS` vectors at a time, limited by the number of registers.
 #[inline(always)]
 fn sums<M: Coarse, const ACROSS: usize, const N: usize>(
     isa: M::Isa,
@@ -104,7 +105,7 @@ fn sums<M: Coarse, const ACROSS: usize, const N: usize>(
             for next in next.as_flattened() {
                 fetch(&next.0[..1]);
             }
-            // Of a length that the compiler knows, where they are not the last.
+            // A length known at compile time, except for the last ones.
             if let Some(pairs) = pairs.first_chunk::<WIDEN>() {
                 add::<M, ACROSS, N>(isa, pairs, v, columns.map(|columns| &columns[first..][..WIDEN]), &mut parts);
             } else {
@@ -122,7 +123,7 @@ fn sums<M: Coarse, const ACROSS: usize, const N: usize>(
     sums
 }
 
-/// Adds the products of up to [`WIDEN`] times 8 columns of the vectors from the `v`-th on.
+/// Adds the products of up to [`WIDEN`] times 8 columns of the vectors starting at `v`.
 #[inline(always)]
 fn add<M: Coarse, const ACROSS: usize, const N: usize>(
     isa: M::Isa,

@@ -1,4 +1,4 @@
-//! Which instruction set's kernels run.
+//! Selects the kernels of an instruction set.
 
 use super::coarse::{CoarseRows, Input as CoarseInput};
 use super::coarse_many;
@@ -18,13 +18,13 @@ pub(super) fn float(isa: Isa, rows: &[u8], z: &[f32], logits: &mut [f32]) {
     dispatch!(isa, head::float(rows, z, logits));
 }
 
-/// Whether rows get bounds from this instruction set. Without SIMD it gains nothing, and neither where products of
-/// bytes have to be widened first, as with WebAssembly's plain SIMD: there the first stage is as much work as the whole.
+/// Whether this instruction set computes bounds. Without SIMD they save nothing, nor where byte products must be
+/// widened first, as with WebAssembly's plain SIMD: there the first stage takes as much work as the full head.
 pub(super) fn bounds_rows(isa: Isa) -> bool {
     dispatch!(isa, head::BOUNDS, else false)
 }
 
-/// A bound for the logit of each row of a part, from its first group on.
+/// A bound for the logit of each row of a part that starts at `first_group`.
 pub(super) fn bounds(
     isa: Isa,
     coarse: &CoarseRows,
@@ -46,7 +46,7 @@ pub(super) fn exact(isa: Isa, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mut
     dispatch!(isa, head::exact(rows, tokens, q, dots), else unreachable!("plain Rust has no bounds"));
 }
 
-/// The logits of many sessions, of the rows that are in blocks.
+/// The logits of many sessions, for the rows that are in blocks.
 pub(super) fn int8_many(isa: Isa, input: Input<'_>, logits: &mut [f32]) {
     dispatch!(isa, head::int8_many(input, logits), else unreachable!("plain Rust has no blocks"));
 }
@@ -56,12 +56,12 @@ pub(super) fn bounds_many_rows(isa: Isa) -> bool {
     dispatch!(isa, head::BOUNDS_MANY, else false)
 }
 
-/// The bounds of many sessions, where [`bounds_many_rows`] says that there are some.
+/// The bounds of many sessions, if [`bounds_many_rows`] is true.
 pub(super) fn bounds_many(isa: Isa, input: Input<'_>, each: &mut dyn FnMut(usize, usize, &mut [f32])) {
     dispatch!(isa, head::bounds_many(input, each), else unreachable!("plain Rust has no bounds"));
 }
 
-/// How the instruction set wants rows that are laid out.
+/// The layout that the instruction set expects.
 pub(super) fn shape(isa: Isa) -> Option<Shape> {
     dispatch!(isa, head::SHAPE, else None)
 }

@@ -1,24 +1,24 @@
-//! The INT8 head by `vpdpbusd`: rows stay bytes, activations become two digits, `q = 128 · high + low`.
+//! The INT8 head with `vpdpbusd`: rows stay bytes, activations become two digits, `q = 128 · high + low`.
 //!
-//! The instruction wants one side unsigned, so a row's bytes are read as `e + 128` (one xor); what that adds,
-//! `128 · Σ q`, is the same for every row and taken off at the end. Sums wrap in 32 bits and come out right, because
-//! the result itself fits.
+//! The instruction needs one unsigned operand, so a row's bytes are read as `e + 128` (one xor); the resulting surplus,
+//! `128 · Σ q`, is the same for every row and subtracted at the end. 32-bit sums may wrap and are still correct,
+//! because the result itself fits.
 
 use super::generic;
 use crate::MAX_N_EMBD;
 
 /// A vector of `BYTES` bytes, or of 32-bit sums, of an instruction set that has `vpdpbusd`.
 pub(super) trait Dpbusd<const BYTES: usize>: Copy {
-    /// The proof that the instructions may run.
+    /// The token that proves that the instructions are available.
     type Isa: Copy;
-    /// Whether the instruction takes both sides signed: then a row's bytes are read as they are, and nothing is added.
+    /// Whether the instruction takes two signed operands: then a row's bytes are read unchanged, without a surplus.
     const SIGNED: bool = false;
 
     fn zero(isa: Self::Isa) -> Self;
-    /// The bytes, each plus 128; as they are where [`SIGNED`](Self::SIGNED).
+    /// The bytes plus 128; unchanged if [`SIGNED`](Self::SIGNED).
     fn load_unsigned(isa: Self::Isa, e: &[i8; BYTES]) -> Self;
     fn load(isa: Self::Isa, digits: &[i8; BYTES]) -> Self;
-    /// `self + e · digits`, four bytes to a lane.
+    /// `self + e · digits`, four bytes per lane.
     fn dot(self, e: Self, digits: Self) -> Self;
     /// `128 · self + low`, lane by lane.
     fn join(self, low: Self) -> Self;
@@ -26,11 +26,11 @@ pub(super) trait Dpbusd<const BYTES: usize>: Copy {
     fn sum4(rows: [Self; 4]) -> [i32; 4];
 }
 
-/// Activations in two digits, `q = 128 · high + low`, zeros after the last.
+/// Activations as two digits, `q = 128 · high + low`, padded with zeros.
 struct Digits {
     high: [i8; MAX_N_EMBD],
     low: [i8; MAX_N_EMBD],
-    /// `128 · Σ q`; 0 where rows are read signed.
+    /// `128 · Σ q`; 0 if rows are read signed.
     surplus: i32,
 }
 
@@ -46,11 +46,11 @@ impl Digits {
     }
 }
 
-/// Chunks of a row whose digits registers hold all along.
+/// Chunks of a row for which all digits stay in registers.
 const HELD: usize = 4;
 
-/// `logits = (rows · q) · (row_scales · scale)`, four rows at a time: one after the other where registers hold all
-/// digits, else side by side, so that each load of digits serves four, because loads are what limits it then.
+/// `logits = (rows · q) · (row_scales · scale)`, four rows at a time: sequentially if all digits fit the registers,
+/// else interleaved, so that each load of digits serves four rows, because loads are the bottleneck then.
 #[inline(always)]
 pub(super) fn int8<const BYTES: usize, M: Dpbusd<BYTES>>(
     isa: M::Isa,
@@ -104,8 +104,8 @@ pub(super) fn exact<const BYTES: usize, M: Dpbusd<BYTES>>(
     }
 }
 
-/// `rows · q` of four rows that follow each other, read as memory has them: the hardware fetches one stream ahead better
-/// than four. With the branch inside the loop instead of around it the head takes an eighth longer.
+/// `rows · q` of four consecutive rows, read in memory order: the hardware prefetches one stream better than four. With
+/// the branch inside the loop instead of around it the head takes an eighth longer.
 #[inline(always)]
 fn in_order<const BYTES: usize, M: Dpbusd<BYTES>>(
     isa: M::Isa,
@@ -150,7 +150,7 @@ fn dot4<const BYTES: usize, M: Dpbusd<BYTES>>(isa: M::Isa, rows: [&[i8]; 4], dig
         let i = d / BYTES;
         let (high, low) = (M::load(isa, &highs[i]), M::load(isa, &lows[i]));
         for r in 0..4 {
-            // The digits past the end are 0, so whatever stands for the row's bytes there adds nothing.
+            // The digits past the end are 0, so the bytes of the row there add nothing.
             let mut last = [0; BYTES];
             let tail = &rows[r][i * BYTES..];
             last[..tail.len()].copy_from_slice(tail);
@@ -170,7 +170,7 @@ fn dot4<const BYTES: usize, M: Dpbusd<BYTES>>(isa: M::Isa, rows: [&[i8]; 4], dig
     dots
 }
 
-/// For [`many`](super::many): the high digits of the columns, then the low ones, in the room of the values.
+/// For [`many`](super::many): the high digits of the columns, then the low ones, in the space of the values.
 #[inline(always)]
 pub(super) fn digits<const COLUMNS: usize>(q: &[i16; COLUMNS]) -> [i16; COLUMNS] {
     let mut digits = [0; COLUMNS];
@@ -183,7 +183,7 @@ pub(super) fn digits<const COLUMNS: usize>(q: &[i16; COLUMNS]) -> [i16; COLUMNS]
     digits
 }
 
-/// What reading the row's bytes as `e + 128` adds to its sum.
+/// The surplus in a row's sum from reading its bytes as `e + 128`.
 #[inline(always)]
 pub(super) fn surplus(q: &[i16]) -> i32 {
     128 * q.iter().map(|&q| i32::from(q)).sum::<i32>()

@@ -1,19 +1,19 @@
-//! Bounds of the logits of many sessions by the first digit of their activations, in half of the products.
+//! Bounds of the logits of many sessions from the first digit of their activations, with half of the products.
 //!
-//! Let an activation be `q = 128·a + b` with digits that are as near as they can be, `|b| <= 64` (127 next to the largest
-//! `q`), and `e` a row. Then, by Cauchy and Schwarz,
+//! Let an activation be `q = 128·a + b` with the remainder as small as possible, `|b| <= 64` (127 next to the largest
+//! `q`), and `e` a row. Then, by the Cauchy-Schwarz inequality,
 //!
 //! ```text
 //! Σ e·q = 128·Σ e·a + Σ e·b <= A + N·‖b‖,   A = 128·Σ e·a,   N = ‖e‖
 //! ```
 //!
-//! `A` is exact, and below 2^31. Of the f32 value of `A + N·Q` the conversion of `A` and the last sum may each take off
-//! 2^-24 of `|A| <= N·‖128·a‖` and a few times 2^-24 of `N·Q`. So `Q = ‖b‖·(1 + 2^-12) + ‖128·a‖·2^-20` makes it no less
-//! than the dot product. What follows is as in [`coarse`](super::coarse): a logit's factor is not negative, so the bound
-//! times the factor is at least the logit.
+//! `A` is exact, and below 2^31. In the f32 value of `A + N·Q`, the conversion of `A` and the final sum may each lose
+//! 2^-24 of `|A| <= N·‖128·a‖` and a few times 2^-24 of `N·Q`. So with `Q = ‖b‖·(1 + 2^-12) + ‖128·a‖·2^-20` it is at
+//! least the dot product. The rest follows as in [`coarse`](super::coarse): a logit's factor is not negative, so the
+//! bound times the factor is at least the logit.
 //!
-//! `b` is so small that a handful of rows is left, where the codes of one session leave hundreds: what is read is the
-//! whole head, once for all sessions, and multiplications are what counts.
+//! `b` is so small that only a few rows remain, compared with hundreds after the codes of one session. The whole head
+//! is read, but once for all sessions, and the cost is in the multiplications.
 
 use super::dpbusd::{self, Dpbusd};
 use super::many::Quad;
@@ -43,7 +43,7 @@ where
 
     #[inline(always)]
     fn arrange(q: &[i16; COLUMNS]) -> [i16; COLUMNS] {
-        // Such that a floor of the digits gives the nearest, and the last one nothing.
+        // Chosen so that the floor of the digits gives the nearest value, and the last digit 0.
         let mut firsts = [0; COLUMNS];
         for (first, &q) in firsts.iter_mut().zip(q) {
             *first = 128 * first_digit(q) as i16;

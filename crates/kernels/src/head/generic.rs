@@ -2,7 +2,7 @@
 
 use crate::vector::generic::sum16;
 
-/// Two rows at a time, which share the loads of the activations.
+/// Two rows at a time, sharing the loads of the activations.
 pub(crate) fn int8(rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logits: &mut [f32]) {
     let d = q.len();
     let mut pairs = rows.chunks_exact(2 * d);
@@ -18,7 +18,8 @@ pub(crate) fn int8(rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logit
     }
 }
 
-/// [`dot`] of two rows, eight columns in a step. Where the compiler has vectors it makes more of plain loops.
+/// [`dot`] of two rows, eight columns per step. With vector instructions the compiler generates better code from plain
+/// loops.
 #[inline(always)]
 fn dot_pair(first: &[i8], second: &[i8], q: &[i16]) -> [i32; 2] {
     if !cfg!(target_arch = "xtensa") {

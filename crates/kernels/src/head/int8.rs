@@ -1,16 +1,16 @@
-//! The INT8 head as a whole: all logits, or the largest alone.
+//! The complete INT8 head: all logits, or only the largest.
 //!
-//! The largest of them take two stages. The first reads half of the bytes and gives every row a bound that its logit
-//! cannot exceed (see `coarse`). The rows with the largest bounds are computed exactly; the least of those logits is
-//! the mark that any other has to reach, so that rows with a lower bound need not be read at all. What is left is
-//! computed exactly too, from the rows of the file, and what comes out is what a look at all logits gives: the same
-//! tokens in the same order, and the same bits.
+//! The largest logits take two stages. The first reads half of the bytes and gives every row an upper bound of its
+//! logit (see `coarse`). The rows with the largest bounds are computed exactly; the least of those logits is the
+//! threshold, and rows with a lower bound need not be read at all. The remaining candidates are computed exactly too,
+//! from the rows of the file, and the result equals a search over all logits: the same tokens in the same order, and
+//! the same bits.
 //!
-//! How many rows are left depends on how far the winners stand out. Over a greedy text of the default model the bounds
-//! leave 388 of 32,011 rows for the largest logit and 1,600 for the ten largest
-//! (`cargo run --release -p bitstate-engine --example winners`). A row by itself costs about as much as sixteen in
-//! order, so beyond a sixteenth of them (a quarter, where all sit in a near cache) the whole head is the shorter way and is
-//! taken; for the fifty largest it always was, which is why so many are not tried.
+//! The number of candidates depends on how far the winners stand out. Over a greedy text of the default model the
+//! bounds leave 388 of 32,011 rows for the largest logit and 1,600 for the ten largest (`cargo run --release -p
+//! bitstate-engine --example winners`). A single row costs about as much as sixteen in sequence, so beyond a sixteenth
+//! of them (a quarter, if all fit a near cache) the full head is faster and is used; for the fifty largest it always
+//! was, which is why two stages are not tried for so many.
 
 use super::coarse::{self, CoarseRows, GROUP, Input};
 use super::coarse_many;
@@ -25,53 +25,55 @@ use crate::top::TopLogit;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// Bytes of rows from which on the first stage is laid out: below, all rows sit in a near cache, and reading half of
-/// them gains nothing.
+/// Bytes of rows from which the first stage is prepared: below, all rows fit a near cache, and reading half of them
+/// saves nothing.
 const LEAST_BYTES: usize = 1 << 20;
 
-/// Sessions from which on one pass over the codes is faster than one for each, on a Xeon with AVX-512: 1.37 times the tokens
-/// of one after the other for two.
+/// Sessions from which one pass over the codes is faster than one pass each, on a Xeon with AVX-512: 1.37 times the
+/// tokens per second for two.
 const WORTH_A_PASS: usize = 2;
-/// Sessions from which on twice the bytes, for tighter bounds, are worth it: two measured 0.88 of one after the other.
+/// Sessions from which reading twice the bytes, for tighter bounds, pays off: with two, 0.88 of the speed of one by
+/// one.
 const WORTH_WHOLE_BYTES: usize = 4;
 
-/// Calls a task with ranges of a slice that together are all of it, each with the place that it starts at: a multiple
-/// of [`SPLIT`](Int8Head::SPLIT). Returns when all calls have; they may be made at once, on many threads.
+/// Calls a task with ranges of a slice that together cover all of it, each with its start: a multiple of
+/// [`SPLIT`](Int8Head::SPLIT). Returns when all calls have returned; they may run concurrently on many threads.
 pub type Divide<'a> = &'a dyn Fn(&mut [f32], &(dyn Fn(usize, &mut [f32]) + Sync));
 
-/// An INT8 matrix, V × D, with a scale for each row, as the head reads it.
+/// An INT8 matrix, V × D, with a scale per row, prepared for the head.
 #[derive(Debug, Clone)]
 pub struct Int8Head<'m> {
     kernels: Kernels,
     rows: &'m [i8],
     scales: Vec<f32>,
     largest_scale: f32,
-    /// The largest magnitude among the scales; NaN if any of them is.
+    /// The largest magnitude of the scales; NaN if any of them is.
     largest_factor: f32,
     pub(super) coarse: Result<CoarseRows, WhyFull>,
-    /// Whether the rows sit in a near cache: then adding up across lanes is what costs, and rows that are laid out for
-    /// many sessions are faster for one too.
+    /// Whether the rows fit a near cache: then the sums across lanes are the bottleneck, and the layout for many
+    /// sessions is faster for a single one too.
     few: bool,
     many: Option<HeadRows<'m>>,
 }
 
 impl<'m> Int8Head<'m> {
-    /// Where the head is split, for [`top_in`](Int8Head::top_in) or by a [`Divide`], each part starts at a multiple of so
-    /// many rows.
+    /// Where the head is split, for [`top_in`](Int8Head::top_in) or by a [`Divide`], each part starts at a multiple of
+    /// this many rows.
     pub const SPLIT: usize = GROUP;
-    /// The most that are looked for in two stages: for more, the bounds leave so many rows that the first is in vain.
+    /// The largest number of winners found in two stages: for more, the bounds leave so many rows that the first stage
+    /// is wasted.
     pub const MOST_WINNERS: usize = 16;
 
-    /// Lays out `rows`, V × D, for `kernels`; `scales` has V values. What the first stage needs is a little more than
-    /// half the size of the rows; it is made where it gains something.
+    /// Lays out `rows`, V × D, for `kernels`; `scales` has V values. The first stage needs a little more than half the
+    /// size of the rows; it is only prepared where it saves time.
     pub fn new(kernels: Kernels, rows: &'m [i8], scales: Vec<f32>) -> Self {
         Self::two_stage_from(LEAST_BYTES, kernels, rows, scales)
     }
 
-    /// [`new`](Int8Head::new) with a first stage for rows of at least so many bytes.
+    /// [`new`](Int8Head::new) with a first stage for rows of at least `least_bytes` bytes.
     ///
     /// # Panics
-    /// Where there is no row, or not the same number of bytes for each, or more than
+    /// If there is no row, or the rows do not all have the same number of bytes, or more than
     /// [`MAX_N_EMBD`](crate::MAX_N_EMBD).
     pub fn two_stage_from(least_bytes: usize, kernels: Kernels, rows: &'m [i8], scales: Vec<f32>) -> Self {
         assert!(!scales.is_empty() && rows.len().is_multiple_of(scales.len()), "V × D values and V scales");
@@ -97,7 +99,7 @@ impl<'m> Int8Head<'m> {
     /// The row of a token, D values, and its scale.
     ///
     /// # Panics
-    /// Where there is no such token.
+    /// If there is no such token.
     pub fn row(&self, token: usize) -> (&'m [i8], f32) {
         let d = self.rows.len() / self.scales.len();
         (&self.rows[token * d..][..d], self.scales[token])
@@ -108,7 +110,7 @@ impl<'m> Int8Head<'m> {
         self.rows.len() / self.scales.len()
     }
 
-    /// How the largest logits are found, as long as the activations give bounds: see [`HeadPath`].
+    /// The path to the largest logits, if the activations give bounds: see [`HeadPath`].
     pub fn top_path(&self) -> Path {
         let (rows, cols) = (self.scales.len(), self.rows.len() / self.scales.len());
         match self.coarse {
@@ -124,8 +126,8 @@ impl<'m> Int8Head<'m> {
         }
     }
 
-    /// Whether activations of this scale leave every logit finite, whatever the rows: then none has to be looked at.
-    /// `false` says that some may not be.
+    /// Whether activations of this scale keep every logit finite, for any rows: then none has to be checked. `false`
+    /// means that some may not be.
     pub fn keeps_finite(&self, scale: f32) -> bool {
         // Above every |row · q|; f32 multiplication rounds monotonically.
         const LARGEST_DOT: f32 = (1u32 << 31) as f32;
@@ -140,19 +142,19 @@ impl<'m> Int8Head<'m> {
         }
     }
 
-    /// Lays the rows out once more, V × D bytes, so that [`logits_many`](Int8Head::logits_many) passes over them once for
-    /// many sessions instead of once for each.
+    /// Makes a second copy of the rows, V × D bytes, so that [`logits_many`](Int8Head::logits_many) passes over them
+    /// once for many sessions instead of once for each.
     pub fn lay_out_for_many(&mut self) {
         if self.many.is_none() {
             self.many = Some(HeadRows::new(self.kernels, self.rows, self.row_bytes()));
         }
     }
 
-    /// The [`logits`](Int8Head::logits) of as many sessions as there are `scales`, to the bit: `q` has D values of each,
-    /// one after the other, `logits` room for V of each.
+    /// The [`logits`](Int8Head::logits) of `scales.len()` sessions, to the bit: `q` has D values of each session, one
+    /// session after the other, and `logits` V of each.
     ///
     /// # Panics
-    /// Where the lengths are not these.
+    /// If the lengths differ from these.
     pub fn logits_many(&self, q: &[i16], scales: &[f32], logits: &mut [f32]) {
         if let Some(many) = &self.many {
             return many.logits(&self.scales, q, scales, logits);
@@ -165,10 +167,10 @@ impl<'m> Int8Head<'m> {
         }
     }
 
-    /// [`logits`](Int8Head::logits) of the rows from `first` on, as many as `logits` has room for.
+    /// [`logits`](Int8Head::logits) of `logits.len()` rows starting at `first`.
     ///
     /// # Panics
-    /// Where `q` has another length, or there are not so many rows.
+    /// If `q` has another length, or there are fewer rows.
     pub fn logits_from(&self, first: usize, q: &[i16], scale: f32, logits: &mut [f32]) {
         if logits.len() == self.scales.len() {
             return self.logits(q, scale, logits);
@@ -176,19 +178,20 @@ impl<'m> Int8Head<'m> {
         self.part(first..first + logits.len(), q, scale).logits(0, logits);
     }
 
-    /// The `top.len()` largest of the [`logits`](Int8Head::logits), in their [order](TopLogit::order), and how they were
-    /// found. `room` is V values of working room.
+    /// The `top.len()` largest of the [`logits`](Int8Head::logits), in their [order](TopLogit::order), and how they
+    /// were found. `room` is a work buffer of V values.
     ///
     /// # Panics
-    /// Where `q` or `room` have another length, or more are asked for than there are.
+    /// If `q` or `room` has another length, or more logits are requested than there are.
     pub fn top(&self, q: &[i16], scale: f32, top: &mut [TopLogit], room: &mut [f32]) -> HeadPath {
         self.top_in(0..self.scales.len(), q, scale, top, room)
     }
 
-    /// [`top`](Int8Head::top) with what is done for every row left to `divide`: the same, however it divides.
+    /// [`top`](Int8Head::top) with the work on every row distributed by `divide`: the result does not depend on how it
+    /// divides.
     ///
     /// # Panics
-    /// As `top`, and where `divide` does not keep its contract.
+    /// As `top`, and if `divide` violates its contract.
     pub fn top_by(
         &self,
         divide: Divide<'_>,
@@ -201,10 +204,11 @@ impl<'m> Int8Head<'m> {
     }
 
     /// The `top.len()` largest logits of the tokens in `range`, whose start is a multiple of
-    /// [`SPLIT`](Int8Head::SPLIT); `room` has a value for each of them. The largest of all are among those of the parts.
+    /// [`SPLIT`](Int8Head::SPLIT); `room` has a value for each of them. The overall largest logits are among those of
+    /// the parts.
     ///
     /// # Panics
-    /// As [`top`](Int8Head::top), and where `range` is not such a range.
+    /// As [`top`](Int8Head::top), and if `range` is not such a range.
     pub fn top_in(
         &self,
         range: Range<usize>,
@@ -213,7 +217,7 @@ impl<'m> Int8Head<'m> {
         top: &mut [TopLogit],
         room: &mut [f32],
     ) -> HeadPath {
-        assert!(range.start.is_multiple_of(Self::SPLIT), "{range:?} is no part");
+        assert!(range.start.is_multiple_of(Self::SPLIT), "{range:?} is not a valid part");
         self.top_of(range, &|room, task| task(0, room), q, scale, top, room)
     }
 
@@ -245,18 +249,18 @@ impl<'m> Int8Head<'m> {
     }
 
     fn part<'a>(&'a self, range: Range<usize>, q: &'a [i16], scale: f32) -> Part<'a> {
-        assert!(range.end <= self.scales.len(), "{range:?} is no part of {} rows", self.scales.len());
+        assert!(range.end <= self.scales.len(), "{range:?} is not part of {} rows", self.scales.len());
         let rows = &self.rows[range.start * q.len()..range.end * q.len()];
         Part { kernels: self.kernels, rows, row_scales: &self.scales[range], q, scale }
     }
 
-    /// The largest logits of as many sessions as there are `scales`, the same number of each: what [`top`](Int8Head::top)
-    /// gives for each alone. `q` has D values of each, `top` has their winners, one session after the other; `room` is V
-    /// values of working room. One pass serves all: over half of the bytes, or, for four sessions and more, over rows that
-    /// are [laid out for it](Int8Head::lay_out_for_many), where the variant multiplies bytes by bytes.
+    /// The largest logits of `scales.len()` sessions, the same number for each: as [`top`](Int8Head::top) returns for
+    /// each session alone. `q` has D values of each session, `top` their winners, one session after the other; `room`
+    /// is a work buffer of V values. One pass serves all sessions: over half of the bytes, or, for four sessions and
+    /// more, over rows [laid out for it](Int8Head::lay_out_for_many), if the variant multiplies bytes by bytes.
     ///
     /// # Panics
-    /// Where the lengths are not these.
+    /// If the lengths differ from these.
     pub fn top_many(&self, q: &[i16], scales: &[f32], top: &mut [TopLogit], room: &mut [f32]) {
         let (d, n) = (self.row_bytes(), scales.len());
         same_length(n * d, &[q.len()]);
@@ -276,7 +280,7 @@ impl<'m> Int8Head<'m> {
     fn top_of_sessions(&self, q: &[i16], scales: &[f32], top: &mut [TopLogit], room: &mut [f32]) {
         let (d, v, k) = (self.row_bytes(), self.scales.len(), top.len() / scales.len());
         let mut found = [false; SESSIONS];
-        // Where rows have no factors, or are few, they have no first stage; a search begins with the first piece.
+        // Rows without factors, or few rows, have no first stage; a search starts with the first piece.
         if let Ok(coarse) = &self.coarse
             && scales.len() >= WORTH_A_PASS
             && k <= v.min(PIECE)
@@ -294,7 +298,7 @@ impl<'m> Int8Head<'m> {
             });
             if bounded > 0 {
                 for (found, (part, mut search)) in found.iter_mut().zip(searches).filter_map(|(f, s)| Some((f, s?))) {
-                    // No logit exceeds itself.
+                    // A logit is its own bound.
                     let rest = &mut room[bounded..];
                     part.logits(bounded, rest);
                     search.look(bounded, rest);
@@ -308,9 +312,9 @@ impl<'m> Int8Head<'m> {
         }
     }
 
-    /// Calls `each(t, first, bounds)` with the bounds of the logits of session `t`, from that of row `first` on, piece by
-    /// piece; returns how many rows that was for each. Whole bytes in a layout for many sessions give the tighter bounds,
-    /// where there is one; the codes serve up to [`MOST_WINNERS`](Int8Head::MOST_WINNERS).
+    /// Calls `each(t, first, bounds)` with the bounds of the logits of session `t` for the rows starting at `first`,
+    /// piece by piece; returns the number of rows covered. Whole bytes in a layout for many sessions give the tighter
+    /// bounds, if there is one; the codes serve up to [`MOST_WINNERS`](Int8Head::MOST_WINNERS).
     fn bounds_of_sessions(
         &self,
         coarse: &CoarseRows,
@@ -341,14 +345,14 @@ impl<'m> Int8Head<'m> {
         self.scales.len()
     }
 
-    /// Whether the activations' scale, too, leaves every row a factor that is not negative, infinite or a NaN: then
-    /// bounds stay bounds, and are no NaNs.
+    /// Whether every row's factor, including the activations' scale, is finite and not negative: then bounds hold, and
+    /// none is a NaN.
     fn check_scale(&self, part: &Part<'_>) -> Result<(), WhyFull> {
         let is_factor = part.scale >= 0.0 && (self.largest_scale * part.scale).is_finite();
         if is_factor { Ok(()) } else { Err(WhyFull::Scale) }
     }
 
-    /// Finds the largest logits of a part in two stages; returns how many logits were computed.
+    /// Finds the largest logits of a part in two stages; returns the number of logits computed.
     fn two_stage(
         &self,
         first_group: usize,

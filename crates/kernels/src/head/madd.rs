@@ -1,10 +1,10 @@
-//! The INT8 head by `madd`: rows and activations as 16 bits, pairs of products added into 32.
+//! The INT8 head with `madd`: rows and activations as 16 bits, pairs of products added into 32 bits.
 
 use super::generic;
 
 /// 32-bit sums of an instruction set that has `madd`.
 pub(super) trait Madd: Copy {
-    /// The proof that the instructions may run.
+    /// The token that proves that the instructions are available.
     type Isa: Copy;
 
     fn zero(isa: Self::Isa) -> Self;

@@ -1,55 +1,56 @@
-//! The INT8 head on laid out rows: one pass over them for one session or for many.
+//! The INT8 head on a special row layout: one pass over the rows for one session or for many.
 //!
-//! One session waits for its rows to come from memory. With many it is the multiplications that count, and adding up
-//! across lanes, row by row and session by session, would cost half as much again. So the rows are laid out once so that
-//! a lane belongs to a row. (Done anew in each call that cost 80 to 800 µs, by instruction set, of a head of 8.2 MB.) A
-//! block has 16 rows, four *quads* of four. Of a chunk of columns a block has 16 vectors: number `4j + quad` has, in each
-//! of its lanes `l` (128 bits of what is multiplied), one group of columns of each row:
+//! A single session waits for its rows to arrive from memory. With many, the multiplications dominate, and the sums
+//! across lanes, per row and session, would cost half as much again. So the rows are laid out once such that a lane
+//! belongs to a row. (Repeating it in each call took 80 to 800 µs, depending on the instruction set, for a head of 8.2
+//! MB.) A block has 16 rows, four *quads* of four. For a chunk of columns a block has 16 vectors: number `4j + quad`
+//! contains, in each of its lanes `l` (128 bits of the multiplied data), one group of columns of each row:
 //!
 //! ```text
 //! 32-bit part of lane l      0         1         2         3
 //!                            row 0     row 1     row 2     row 3 of the quad, columns of group 4l + j
 //! ```
 //!
-//! Group `4l + j` of the activations, spread over lane `l`, meets the same columns of four rows; what is left to add is
-//! one 128-bit lane to another. A group is what goes into 32 bits: 4 columns where bytes are multiplied (and stored as
-//! `e + 128`, unsigned), 2 where they are widened to 16 bits when they are loaded.
+//! Group `4l + j` of the activations, broadcast over lane `l`, is multiplied with the same columns of four rows; then
+//! only 128-bit lanes have to be added to each other. A group is the columns that are summed into 32 bits: 4 columns if
+//! bytes are multiplied (and stored as `e + 128`, unsigned), 2 if they are widened to 16 bits on load.
 
 use super::shape::{Input, Line, PIECE, ROWS, Rows, SESSIONS};
 use crate::MAX_N_EMBD;
 
 /// A vector of `COLUMNS` bytes of rows, of an instruction set.
 pub(super) trait Quad<const COLUMNS: usize>: Copy {
-    /// The proof that the instructions may run.
+    /// The token that proves that the instructions are available.
     type Isa: Copy;
-    /// The activations that meet one such vector.
+    /// The activations for one such vector.
     type Spread: Copy;
     /// The sums of a quad.
     type Sums: Copy;
 
     fn zeros(isa: Self::Isa) -> Self::Sums;
     fn load_rows(isa: Self::Isa, e: &[i8; COLUMNS]) -> Self;
-    /// Activations as [`spread`](Self::spread) takes them, in the same room.
+    /// Activations in the form that [`spread`](Self::spread) takes, in the same space.
     fn arrange(q: &[i16; COLUMNS]) -> [i16; COLUMNS];
-    /// What meets the vectors `j` of a chunk; `GROUP` has `j` in each of its four bit pairs, as shuffles take it.
+    /// The activations for the vectors `j` of a chunk; `GROUP` has `j` in each of its four bit pairs, as shuffles take
+    /// it.
     fn spread<const GROUP: i32>(isa: Self::Isa, q: &[i16; COLUMNS]) -> Self::Spread;
     fn add_products(self, sums: Self::Sums, q: Self::Spread) -> Self::Sums;
-    /// Of the rows of four quads, in order.
+    /// The sums of the rows of four quads, in order.
     fn total(isa: Self::Isa, quads: [Self::Sums; 4]) -> [i32; ROWS];
-    /// What a row's sum is too large by.
+    /// The surplus in a row's sum.
     fn surplus(q: &[i16]) -> i32;
-    /// What a row may exceed its sum by, for each unit of its norm.
+    /// The error bound of a row's sum per unit of its norm.
     fn reach(_: &[i16]) -> f32 {
         0.0
     }
-    /// What stands for `row · q`: its sum, or a bound of it.
+    /// The result for `row · q`: its sum, or a bound of it.
     #[inline(always)]
     fn result(sum: i32, _norm: f32, _reach: f32) -> f32 {
         sum as f32
     }
 }
 
-/// `logits_t = (rows · q_t) · (row_scales · scale_t)` for every session `t` and every row that is in a block, `TOGETHER`
+/// `logits_t = (rows · q_t) · (row_scales · scale_t)` for every session `t` and every row in a block, `TOGETHER`
 /// sessions at a time.
 #[inline(always)]
 pub(super) fn int8<const COLUMNS: usize, const TOGETHER: usize, M: Quad<COLUMNS>>(
@@ -60,7 +61,7 @@ pub(super) fn int8<const COLUMNS: usize, const TOGETHER: usize, M: Quad<COLUMNS>
     let Input { rows, q, scales } = input;
     let (d, v) = (q.len() / scales.len().max(1), rows.scales.len());
     if scales.len() == 1 {
-        // To clear the room of all sessions would take longer than this one.
+        // Zeroing the space for all sessions would take longer than this one.
         let mut room = [0; MAX_N_EMBD];
         return Arranged::new::<M>(q, scales, &mut room).results::<TOGETHER, M>(isa, rows, v, logits);
     }
@@ -72,9 +73,8 @@ pub(super) fn int8<const COLUMNS: usize, const TOGETHER: usize, M: Quad<COLUMNS>
     }
 }
 
-/// Calls `each(t, first, results)` with what `M` has for `rows · q_t`, times the factors, in place of the logits of the
-/// rows from `first` on: for every row that is in a block, [`PIECE`] of them at a time, and for every session of them, of
-/// which there are [`SESSIONS`] at most.
+/// Calls `each(t, first, results)` with the results of `M` for `rows · q_t`, times the factors, for the rows starting
+/// at `first`: for every row in a block, [`PIECE`] at a time, and for every session, at most [`SESSIONS`].
 #[inline(always)]
 pub(super) fn piece_by_piece<const COLUMNS: usize, const TOGETHER: usize, M: Quad<COLUMNS>>(
     isa: M::Isa,
@@ -99,7 +99,7 @@ pub(super) fn piece_by_piece<const COLUMNS: usize, const TOGETHER: usize, M: Qua
 
 /// The activations of some sessions.
 struct Arranged<'a, const COLUMNS: usize> {
-    /// As [`Quad::spread`] takes them, `width` for each session.
+    /// In the form that [`Quad::spread`] takes, `width` per session.
     x: &'a [[i16; COLUMNS]],
     width: usize,
     scales: &'a [f32],
@@ -108,7 +108,7 @@ struct Arranged<'a, const COLUMNS: usize> {
 }
 
 impl<'a, const COLUMNS: usize> Arranged<'a, COLUMNS> {
-    /// Of up to [`SESSIONS`] sessions; `room` has as many values as the widest head for each.
+    /// From up to [`SESSIONS`] sessions; `room` has the values of the widest head for each.
     #[inline(always)]
     fn new<M: Quad<COLUMNS>>(q: &[i16], scales: &'a [f32], room: &'a mut [i16]) -> Self {
         let d = q.len() / scales.len();
@@ -118,7 +118,7 @@ impl<'a, const COLUMNS: usize> Arranged<'a, COLUMNS> {
         for (t, q) in q.chunks_exact(d).enumerate() {
             (surplus[t], reach[t]) = (M::surplus(q), M::reach(q));
             for (q, arranged) in q.chunks(COLUMNS).zip(&mut arranged[t * width..]) {
-                // Zeros meet the columns past the end.
+                // Zeros for the columns past the end.
                 let mut padded = [0; COLUMNS];
                 padded[..q.len()].copy_from_slice(q);
                 *arranged = M::arrange(&padded);
@@ -127,7 +127,7 @@ impl<'a, const COLUMNS: usize> Arranged<'a, COLUMNS> {
         Arranged { x: arranged, width, scales, surplus, reach }
     }
 
-    /// The results of whole blocks: of session `t` from `t · stride` on.
+    /// The results of whole blocks: those of session `t` start at `t · stride`.
     #[inline(always)]
     fn results<const TOGETHER: usize, M: Quad<COLUMNS>>(
         &self,
@@ -141,7 +141,7 @@ impl<'a, const COLUMNS: usize> Arranged<'a, COLUMNS> {
         let blocks = rows.blocks.chunks_exact(block_lines);
         let of_rows = rows.norms.chunks_exact(ROWS).zip(rows.scales.chunks_exact(ROWS));
         for (b, (block, (norms, row_scales))) in blocks.zip(of_rows).enumerate() {
-            // Blocks often are whole pages of memory, across which the hardware does not look ahead.
+            // Blocks often are whole pages of memory, across which the hardware does not prefetch.
             let next = &rows.blocks[(b + 1) * block_lines..];
             let next = if next.is_empty() { block } else { next };
             let mut t = 0;
@@ -166,7 +166,7 @@ impl<'a, const COLUMNS: usize> Arranged<'a, COLUMNS> {
     }
 }
 
-/// The sums of a block's rows for `TOGETHER` sessions, whose activations follow each other in `q`.
+/// The sums of a block's rows for `TOGETHER` sessions, whose activations are consecutive in `q`.
 #[inline(always)]
 fn sums_of<const COLUMNS: usize, const TOGETHER: usize, M: Quad<COLUMNS>>(
     isa: M::Isa,

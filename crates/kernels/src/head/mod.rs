@@ -1,12 +1,12 @@
 //! The head: every row of the embedding times the final activations.
 //!
-//! INT8 rows meet 15-bit activations in exact i32 arithmetic; the rows are read once, in order, as the file has
-//! them, because their bytes are most of what a token reads. `madd` widens rows and activations to 16 bits;
-//! `dpbusd` keeps the rows as bytes and splits the activations in two digits. f32 rows take the fixed 16-lane sum.
+//! INT8 rows are multiplied with 15-bit activations in exact i32 arithmetic; the rows are read once, in file order,
+//! because their bytes are most of the memory traffic of a token. `madd` widens rows and activations to 16 bits;
+//! `dpbusd` keeps the rows as bytes and splits the activations into two digits. f32 rows take the fixed 16-lane sum.
 //!
-//! Where only the largest logits are asked for, `coarse` bounds every row's from half of its bytes, and `int8` computes
-//! those that the bounds leave in the running. Where many sessions are decoded together, `many` passes over the rows once
-//! for all of them, in a layout of their own (`rows`).
+//! If only the largest logits are requested, `coarse` bounds every row's logit from half of its bytes, and `int8`
+//! computes the rows that remain candidates. If many sessions are decoded together, `many` passes over the rows once
+//! for all of them, in a layout of its own (`rows`).
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
@@ -16,7 +16,7 @@ pub(crate) mod avx512_vnni;
 pub(crate) mod avx_vnni;
 #[cfg_attr(
     not(any(target_arch = "x86_64", target_arch = "aarch64", feature = "relaxed_simd")),
-    allow(dead_code, unused_imports, unused_macros, reason = "its layout is plain Rust, what reads it is not")
+    allow(dead_code, unused_imports, unused_macros, reason = "the layout is plain Rust, its readers are not")
 )]
 mod coarse;
 #[cfg_attr(

@@ -11,16 +11,16 @@ use core::arch::aarch64::*;
 pub(super) use super::unbounded::many::{BOUNDS_MANY, bounds_many};
 pub(crate) use crate::vector::neon::dot_rows as float;
 
-/// Made only by a function that was given a [`Neon`].
+/// Only created with a [`Neon`] token.
 #[derive(Clone, Copy)]
 struct Sums(int32x4_t);
 
-/// Runs an intrinsic that needs NEON alone.
+/// Calls an intrinsic that needs only NEON.
 macro_rules! neon {
     ($body:expr) => {{
-        // SAFETY: a value that is made only with a `Neon`, or a `Neon`, is at hand, so the CPU has NEON; the pointers come
+        // SAFETY: a value that is made only with a `Neon`, or a `Neon`, exists, so the CPU has NEON; the pointers come
         // from references to as many bytes as are read or written.
-        #[allow(unused_unsafe, reason = "many a target has NEON enabled for all")]
+        #[allow(unused_unsafe, reason = "many targets have NEON enabled globally")]
         unsafe {
             $body
         }
@@ -55,7 +55,7 @@ impl Madd for Sums {
     }
 }
 
-/// Four lanes in memory.
+/// The four lanes as an array.
 #[inline(always)]
 fn store(four: int32x4_t) -> [i32; 4] {
     let mut to = [0; 4];
@@ -63,14 +63,14 @@ fn store(four: int32x4_t) -> [i32; 4] {
     to
 }
 
-/// Eight columns, two of each of four rows, as 16 bits. Made only by a function that was given a [`Neon`].
+/// Eight columns, two of each of four rows, as 16 bits. Only created with a [`Neon`] token.
 #[derive(Clone, Copy)]
 struct Words(int16x8_t);
 
 impl Quad<8> for Words {
     type Isa = Neon;
     type Spread = Words;
-    /// Of two rows, and of the other two, each lane of one column.
+    /// Sums of two rows, and of the other two, with one lane per column.
     type Sums = [Sums; 2];
 
     #[inline(always)]
@@ -134,12 +134,12 @@ pub(super) fn exact(isa: Neon, rows: &[i8], tokens: &[u32], q: &[i16], dots: &mu
     neon!(compiled(isa, rows, tokens, q, dots))
 }
 
-/// A quarter of a block of codes: 4 rows × 8 columns. Made only by a function that was given a [`Neon`].
+/// A quarter of a block of codes: 4 rows × 8 columns. Only created with a [`Neon`] token.
 #[derive(Clone, Copy)]
 struct Codes(uint8x16_t);
 
-/// Sums of 4 rows in 16 bits since they were last widened, each lane of a column, and in 32. Made only by a function that
-/// was given a [`Neon`].
+/// Sums of 4 rows: in 16 bits since the last widening, with one lane per column, and in 32. Only created with a
+/// [`Neon`] token.
 #[derive(Clone, Copy)]
 struct Parts {
     narrow: [int16x8_t; 2],
@@ -178,7 +178,7 @@ impl Coarse for Codes {
                 first = vmlal_s8(first, vget_low_s8(codes), vget_low_s8(x));
                 last = vmlal_high_s8(last, codes, x);
             }
-            // A lane takes `2 · 15 · 128` each time: four of them fit.
+            // Each call adds at most `2 · 15 · 128` to a lane: four of them fit.
             Parts { narrow: [first, last], ..sums }
         })
     }
@@ -200,7 +200,7 @@ impl Coarse for Codes {
 
 coarse::entry!(Neon, Codes, 8, 1, 4, 2, "neon");
 
-/// How [`int8_many`] wants the rows.
+/// The layout that [`int8_many`] expects.
 pub(super) const SHAPE: Option<Shape> = Some(Shape { group: 2, lanes: 1, flip: 0 });
 
 pub(super) fn int8_many(isa: Neon, input: Input<'_>, logits: &mut [f32]) {

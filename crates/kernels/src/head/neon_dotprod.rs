@@ -1,4 +1,4 @@
-//! The head with NEON and its dot product, which takes both sides signed.
+//! The head with NEON and its dot product of two signed operands.
 
 use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
 use super::coarse_many;
@@ -12,16 +12,16 @@ use core::arch::aarch64::*;
 
 pub(crate) use crate::vector::neon_dotprod::dot_rows as float;
 
-/// Made only by a function that was given a [`NeonDotprod`].
+/// Only created with a [`NeonDotprod`] token.
 #[derive(Clone, Copy)]
 struct Four(int32x4_t);
 
-/// Runs an intrinsic that needs NEON and its dot product alone.
+/// Calls an intrinsic that needs only NEON and its dot product.
 macro_rules! dotprod {
     ($body:expr) => {{
-        // SAFETY: a `Four` or a `NeonDotprod` is at hand, so the CPU has the instructions; the pointers come from references
+        // SAFETY: a `Four` or a `NeonDotprod` exists, so the CPU has the instructions; the pointers come from references
         // to as many bytes as are read or written.
-        #[allow(unused_unsafe, reason = "many a target has NEON enabled for all")]
+        #[allow(unused_unsafe, reason = "many targets have NEON enabled globally")]
         unsafe {
             $body
         }
@@ -64,7 +64,7 @@ impl Dpbusd<16> for Four {
     }
 }
 
-/// The lanes in memory.
+/// The lanes as an array.
 #[inline(always)]
 fn store(four: Four) -> [i32; 4] {
     let mut to = [0; 4];
@@ -75,7 +75,7 @@ fn store(four: Four) -> [i32; 4] {
 /// Four columns of each of four rows.
 impl Quad<16> for Four {
     type Isa = NeonDotprod;
-    /// By the high digits, and by the low ones.
+    /// Products with the high digits, and with the low ones.
     type Spread = [Four; 2];
     type Sums = [Four; 2];
 
@@ -194,7 +194,7 @@ impl Coarse for Four {
 
 coarse::entry!(NeonDotprod, Four, 8, 1, 4, 2, "neon,dotprod");
 
-/// How [`int8_many`] wants the rows.
+/// The layout that [`int8_many`] expects.
 pub(super) const SHAPE: Option<Shape> = Some(Shape { group: 4, lanes: 1, flip: 0 });
 
 pub(super) fn int8_many(isa: NeonDotprod, input: Input<'_>, logits: &mut [f32]) {
@@ -207,7 +207,7 @@ pub(super) fn int8_many(isa: NeonDotprod, input: Input<'_>, logits: &mut [f32]) 
 
 pub(super) const BOUNDS_MANY: bool = true;
 
-/// Bounds of logits, piece by piece.
+/// Computes bounds of logits, piece by piece.
 pub(super) fn bounds_many(isa: NeonDotprod, input: Input<'_>, each: &mut dyn FnMut(usize, usize, &mut [f32])) {
     #[target_feature(enable = "neon,dotprod")]
     fn compiled(isa: NeonDotprod, input: Input<'_>, each: &mut dyn FnMut(usize, usize, &mut [f32])) {

@@ -1,6 +1,6 @@
 //! The head with the INT8 matrix instructions: `smmla`, two rows of eight bytes × the two digits of eight activations.
 //!
-//! A row by itself, as the second stage has them, has no other beside it: there it is the dot product's.
+//! The second stage computes single rows, for which the dot product is used instead.
 
 use super::coarse::{CoarseRows, Input as CoarseInput};
 use super::coarse_many;
@@ -13,19 +13,19 @@ use crate::isa::NeonI8mm;
 use crate::isa::neon::smmla;
 use core::arch::aarch64::*;
 
-/// Runs an intrinsic that needs the INT8 matrix instructions alone.
+/// Calls an intrinsic that needs only the INT8 matrix instructions.
 macro_rules! i8mm {
     ($body:expr) => {{
-        // SAFETY: an `Eights` or a `NeonI8mm` is at hand, so the CPU has the instructions; the pointers come from
+        // SAFETY: an `Eights` or a `NeonI8mm` exists, so the CPU has the instructions; the pointers come from
         // references to as many bytes as are read or written.
-        #[allow(unused_unsafe, reason = "many a target has NEON enabled for all")]
+        #[allow(unused_unsafe, reason = "many targets have NEON enabled globally")]
         unsafe {
             $body
         }
     }};
 }
 
-/// Eight columns of each of four rows, two rows to a register. Made only by a function that was given a [`NeonI8mm`].
+/// Eight columns of each of four rows, two rows per register. Only created with a [`NeonI8mm`] token.
 #[derive(Clone, Copy)]
 struct Eights([int32x4_t; 2]);
 
@@ -33,7 +33,7 @@ impl Quad<32> for Eights {
     type Isa = NeonI8mm;
     /// The high digits of eight activations, then the low ones.
     type Spread = int32x4_t;
-    /// Of two rows by the high digits and by the low ones, and of the other two.
+    /// Sums of two rows with the high digits and with the low ones, and of the other two rows.
     type Sums = Eights;
 
     #[inline(always)]
@@ -104,7 +104,7 @@ pub(super) fn bounds(
     super::neon_dotprod::bounds(isa.into(), coarse, first_group, input, scales, bounds);
 }
 
-/// How [`int8_many`] wants the rows.
+/// The layout that [`int8_many`] expects.
 pub(super) const SHAPE: Option<Shape> = Some(Shape { group: 8, lanes: 1, flip: 0 });
 
 pub(super) fn int8_many(isa: NeonI8mm, input: Input<'_>, logits: &mut [f32]) {

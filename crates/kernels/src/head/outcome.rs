@@ -3,39 +3,39 @@
 /// How the largest logits were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeadPath {
-    /// By bounds for all rows; that many were then computed.
+    /// With bounds for all rows; `exact` rows were then computed.
     TwoStage {
         /// Number of exact logits.
         exact: usize,
     },
-    /// By all logits.
+    /// By computing all logits.
     Full(WhyFull),
 }
 
-/// Why all logits were computed where the largest were asked for.
+/// Why all logits were computed although only the largest were requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhyFull {
     /// The rows are not INT8.
     NotInt8,
-    /// This variant has no first stage: there it gains nothing.
+    /// This variant has no first stage: it would save nothing.
     Variant,
-    /// The rows are so few that it gains nothing.
+    /// There are too few rows for it to save time.
     Small,
-    /// A row's scale is negative, infinite or a NaN: its bound would be none.
+    /// A row's scale is negative, infinite or NaN: it has no valid bound.
     RowScale {
         /// The row's token.
         token: u32,
     },
-    /// The scale of the activations is, or makes one of a row's; or it takes even a winner's logit to -∞.
+    /// The scale of the activations is, or makes one of a row's so; or it takes even a winner's logit to -∞.
     Scale,
-    /// The bounds left too many rows in the running.
+    /// The bounds left too many candidate rows.
     Candidates {
-        /// How many.
+        /// Their number.
         rows: usize,
     },
-    /// So many were asked for that bounds would leave too many rows.
+    /// So many winners were requested that bounds would leave too many rows.
     Winners {
-        /// How many.
+        /// Their number.
         asked: usize,
     },
 }

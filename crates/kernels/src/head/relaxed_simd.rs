@@ -1,8 +1,8 @@
 //! The head with WebAssembly's relaxed SIMD.
 //!
-//! All logits are those of `simd128`: the relaxed dot product wants one side within 7 bits, and splitting the activations
-//! or the rows that far costs more than it gains. The codes of the first stage are within 4 bits, so a pair of products
-//! is at most `2 · 15 · 128`, no engine's sums saturate, and the result is the same on every engine.
+//! All logits use `simd128`: the relaxed dot product needs one operand within 7 bits, and splitting the activations or
+//! the rows that far costs more than it saves. The codes of the first stage are within 4 bits, so a pair of products is
+//! at most `2 · 15 · 128`, no engine's sums saturate, and the result is the same on every engine.
 
 use super::coarse::{self, Block, Coarse, CoarseRows, Columns};
 use super::coarse_many;
@@ -11,16 +11,16 @@ pub(super) use super::unbounded::many::{BOUNDS_MANY, bounds_many};
 use crate::isa::RelaxedSimd;
 use core::arch::wasm32::*;
 
-/// A quarter of a block of codes: 4 rows × 8 columns. Made only by a function that was given a [`RelaxedSimd`].
+/// A quarter of a block of codes: 4 rows × 8 columns. Only created with a [`RelaxedSimd`] token.
 #[derive(Clone, Copy)]
 struct Quarter(v128);
 
-/// Runs an intrinsic that needs relaxed SIMD alone.
+/// Calls an intrinsic that needs only relaxed SIMD.
 macro_rules! simd {
     ($body:expr) => {{
         // SAFETY: the pointers come from references to as many bytes as are read or written. That the instructions
         // exist was settled when the module was accepted.
-        #[allow(unused_unsafe, reason = "an intrinsic without a pointer is safe where SIMD is enabled for all")]
+        #[allow(unused_unsafe, reason = "an intrinsic without a pointer is safe where SIMD is enabled globally")]
         unsafe {
             $body
         }
@@ -30,7 +30,7 @@ macro_rules! simd {
 impl Coarse for Quarter {
     type Isa = RelaxedSimd;
     type Columns = [Self; 2];
-    /// In 16 bits since they were last widened, and in 32.
+    /// In 16 bits since the last widening, and in 32.
     type Sums = [Self; 2];
     const PER_BLOCK: usize = 4;
 

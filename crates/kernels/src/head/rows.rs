@@ -1,12 +1,12 @@
-//! The rows of an INT8 head, laid out for a variant.
+//! The rows of an INT8 head in the layout of a variant.
 
 use super::dispatch;
 use super::shape::{Input, Line, ROWS, Rows};
 use crate::kernels::{Kernels, same_length};
 use alloc::vec::Vec;
 
-/// The rows of an INT8 head, laid out for one variant, so that one pass over them serves one session or many: a second
-/// copy of V × D bytes. Plain Rust gains nothing from one and takes the rows as they are.
+/// The rows of an INT8 head in the layout of one variant, so that one pass over them serves one session or many: a
+/// second copy of V × D bytes. Plain Rust gains nothing from a layout and uses the rows unchanged.
 #[derive(Debug, Clone)]
 pub struct HeadRows<'a> {
     kernels: Kernels,
@@ -21,7 +21,7 @@ impl<'a> HeadRows<'a> {
     /// Lays out `rows`, of `d` values each, for `kernels`.
     ///
     /// # Panics
-    /// Where `d` is 0, more than [`MAX_N_EMBD`](crate::MAX_N_EMBD), or no divisor of the length of `rows`.
+    /// If `d` is 0, more than [`MAX_N_EMBD`](crate::MAX_N_EMBD), or does not divide the length of `rows`.
     pub fn new(kernels: Kernels, rows: &'a [i8], d: usize) -> Self {
         assert!((1..=crate::MAX_N_EMBD).contains(&d), "the sums of a head {d} wide do not fit i32");
         assert!(rows.len().is_multiple_of(d), "{} values are no rows of {d}", rows.len());
@@ -32,17 +32,17 @@ impl<'a> HeadRows<'a> {
         HeadRows { kernels, rows, d, blocks, norms: rows.chunks_exact(d).map(norm).collect() }
     }
 
-    /// Whether the variant has a layout of its own.
+    /// Whether the variant has its own layout.
     pub(crate) fn are_laid_out(&self) -> bool {
         !self.blocks.is_empty()
     }
 
-    /// `logits_t = (rows · q_t) · (row_scales · scale_t)` for each of as many sessions as there are `scales`: `q` has D
-    /// 15-bit values of each, one after the other, `logits` room for V of each. Bit for bit what
-    /// [`head_int8`](Kernels::head_int8) gives each alone.
+    /// `logits_t = (rows · q_t) · (row_scales · scale_t)` for each of `scales.len()` sessions: `q` has D 15-bit values
+    /// of each session, one session after the other, and `logits` V of each. Bit for bit equal to
+    /// [`head_int8`](Kernels::head_int8) for each session alone.
     ///
     /// # Panics
-    /// Where the lengths are not these.
+    /// If the lengths differ from these.
     pub fn logits(&self, row_scales: &[f32], q: &[i16], scales: &[f32], logits: &mut [f32]) {
         let (d, v) = (self.d, self.norms.len());
         same_length(v, &[row_scales.len()]);
@@ -58,24 +58,23 @@ impl<'a> HeadRows<'a> {
             dispatch::int8_many(self.kernels.isa, input, logits);
             first = v - v % ROWS;
         }
-        // The rows that are in no block.
+        // The rows that are not in a block.
         let (rows, row_scales) = (&self.rows[first * d..], &row_scales[first..]);
         for ((q, &scale), logits) in q.chunks_exact(d).zip(scales).zip(logits.chunks_exact_mut(v)) {
             self.kernels.head_int8(rows, row_scales, q, scale, &mut logits[first..]);
         }
     }
 
-    /// Whether this variant has [`bounds`](HeadRows::bounds), and where it has the first row that has none: fewer rows
-    /// than a block are left.
+    /// If this variant has [`bounds`](HeadRows::bounds), the first row without one: fewer rows than a block remain.
     pub(crate) fn bounded_rows(&self) -> Option<usize> {
         let blocks = self.norms.len() - self.norms.len() % ROWS;
         dispatch::bounds_many_rows(self.kernels.isa).then_some(blocks)
     }
 
-    /// Calls `each(t, first, bounds)` with a number for each logit of session `t`, from that of row `first` on, that it
-    /// cannot exceed, as long as no row's scale, and no session's, is negative or makes a factor that is not finite: see
+    /// Calls `each(t, first, bounds)` with upper bounds of the logits of session `t` for the rows starting at `first`.
+    /// They hold if no row's scale, and no session's, is negative or makes a factor that is not finite: see
     /// `first_digit`. It takes half the time of the logits. Rows come in order, [`PIECE`] at a time, up to
-    /// those of [`bounded_rows`](HeadRows::bounded_rows), for [`SESSIONS`] at most.
+    /// [`bounded_rows`](HeadRows::bounded_rows), for at most [`SESSIONS`].
     pub(crate) fn bounds(
         &self,
         row_scales: &[f32],

@@ -1,4 +1,4 @@
-//! The head with RISC-V's vectors: rows widened to 16 bits meet the activations, products are added into 32.
+//! The head with RISC-V vectors: rows widened to 16 bits are multiplied with the activations and added into 32 bits.
 
 use crate::isa::{Rvv, rvv};
 
@@ -6,7 +6,7 @@ use super::shape::{Input, Shape};
 pub(super) use super::unbounded::many::{BOUNDS_MANY, bounds_many};
 pub(super) use super::unbounded::one::{BOUNDS, bounds, bounds_together, exact};
 
-/// All rows of the file, one after the other.
+/// All rows of the file, sequentially.
 pub(crate) fn int8(isa: Rvv, rows: &[i8], row_scales: &[f32], q: &[i16], scale: f32, logits: &mut [f32]) {
     for ((row, &row_scale), logit) in rows.chunks_exact(q.len()).zip(row_scales).zip(logits) {
         *logit = dot(isa, row, q) as f32 * (row_scale * scale);
@@ -18,13 +18,13 @@ pub(crate) fn int8(isa: Rvv, rows: &[i8], row_scales: &[f32], q: &[i16], scale: 
 fn dot(_: Rvv, row: &[i8], q: &[i16]) -> i32 {
     assert!(!q.is_empty() && row.len() == q.len());
     let sum: i32;
-    // SAFETY: the token proves the instructions; as many bytes and values are read as there are.
+    // SAFETY: the token proves the instructions; exactly the bytes and values of the slices are read.
     unsafe {
         rvv!(
             "vsetvli {n}, zero, e32, m8, ta, ma",
             "vmv.v.i v8, 0",
             "2:",
-            // What is left untouched of the sums stays as it is.
+            // Tail lanes of the sums are left undisturbed.
             "vsetvli {n}, {left}, e16, m4, tu, ma",
             "vle8.v v2, ({row})",
             "vsext.vf2 v16, v2",
@@ -50,7 +50,7 @@ pub(crate) fn float(_: Rvv, rows: &[u8], z: &[f32], logits: &mut [f32]) {
     super::generic::float(rows, z, logits);
 }
 
-/// Rows are read as they are: sums across lanes cost one instruction.
+/// Rows are read unchanged: sums across lanes cost one instruction.
 pub(super) const SHAPE: Option<Shape> = None;
 
 pub(super) fn int8_many(_: Rvv, _: Input<'_>, _: &mut [f32]) {

@@ -1,4 +1,4 @@
-//! The second stage of a head whose logits are bounded: what can still win is computed.
+//! The second stage of a head with bounded logits: the remaining candidates are computed.
 
 use super::dispatch::exact;
 use super::outcome::WhyFull;
@@ -8,18 +8,19 @@ use crate::top::{Top, TopLogit};
 
 /// Rows whose logits are computed together.
 pub(super) const BATCH: usize = 64;
-/// Bounds that are looked at before the mark is set anew.
+/// Bounds that are scanned before the threshold is updated.
 const SCANNED: usize = 1024;
 
-/// One of so many rows may be left by the bounds: rows lie scattered, and more of them cost more than all in order.
+/// The bounds may leave at most one in this many rows: they are scattered, and more of them cost more than all rows in
+/// order.
 const SHARE: usize = 16;
-/// Bytes of rows that may sit in a near cache, where scattered ones cost less, and all of them would drive out what the
-/// next token reads.
+/// Bytes of rows that may fit a near cache, where scattered rows cost less, and reading all of them would evict data
+/// that the next token reads.
 const NEAR: usize = 2 << 20;
-/// [`SHARE`] of those: a quarter decodes `stories-bpe4k` a tenth faster than a sixteenth does, on a Xeon with 2 MB of L2.
+/// [`SHARE`] for those: a quarter decodes `stories-bpe4k` a tenth faster than a sixteenth, on a Xeon with 2 MB of L2.
 const NEAR_SHARE: usize = 4;
 
-/// Rows of a head and what they meet.
+/// Rows of a head and their activations.
 #[derive(Clone, Copy)]
 pub(super) struct Part<'a> {
     pub kernels: Kernels,
@@ -30,14 +31,14 @@ pub(super) struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// The logits of the rows from `first` on, as many as there is room for.
+    /// The logits of `logits.len()` rows starting at `first`.
     pub fn logits(&self, first: usize, logits: &mut [f32]) {
         let (d, row_scales) = (self.q.len(), &self.row_scales[first..][..logits.len()]);
         let rows = &self.rows[first * d..][..logits.len() * d];
         self.kernels.head_int8(rows, row_scales, self.q, self.scale, logits);
     }
 
-    /// Gives each of up to [`BATCH`] tokens its logit.
+    /// Computes the logits of up to [`BATCH`] tokens.
     fn compute(&self, batch: &mut [TopLogit]) {
         let (mut tokens, mut dots) = ([0; BATCH], [0; BATCH]);
         for (token, top) in tokens.iter_mut().zip(&*batch) {
@@ -49,20 +50,20 @@ impl Part<'_> {
         }
     }
 
-    /// Asks for a row that will be read soon: rows that are left lie scattered, and each would be waited for.
+    /// Prefetches a row that will be read soon: the remaining rows are scattered, and each would stall.
     fn fetch(&self, token: u32) {
         fetch(&self.rows[token as usize * self.q.len()..][..self.q.len()]);
     }
 }
 
-/// A search for the largest logits of a part, by bounds that come piece by piece.
+/// A search for the largest logits of a part, with bounds that arrive in pieces.
 pub(super) struct Search<'a> {
     part: Part<'a>,
     /// From the first piece on, the largest logits so far, in order.
     top: &'a mut [TopLogit],
-    /// What another has to reach to be among them.
+    /// The threshold that another logit has to reach.
     mark: Option<f32>,
-    /// Logits that were computed.
+    /// Logits computed.
     exact: usize,
     gave_up: Option<WhyFull>,
 }
@@ -73,8 +74,8 @@ impl<'a> Search<'a> {
         Search { part, top, mark: None, exact: 0, gave_up: None }
     }
 
-    /// Takes the bounds of the rows from `first` on, each piece once; the first piece is at least as many as are searched
-    /// for. Nothing of them is left.
+    /// Processes the bounds of the rows starting at `first`, each piece once; the first piece has at least as many rows
+    /// as winners are requested. The bounds are overwritten.
     pub fn look(&mut self, first: usize, bounds: &mut [f32]) {
         if self.gave_up.is_some() {
             return;
@@ -86,17 +87,17 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// How many logits were computed, where the search came to its end.
+    /// The number of logits computed, if the search completed.
     pub fn finish(self) -> Result<usize, WhyFull> {
         self.gave_up.map_or(Ok(self.exact), Err)
     }
 
-    /// Computes the rows with the largest bounds of a piece. The least of those logits is the mark.
+    /// Computes the rows with the largest bounds of a piece. The least of those logits is the threshold.
     fn begin(&mut self, first: usize, bounds: &mut [f32]) -> Result<f32, WhyFull> {
         self.part.kernels.top(bounds, self.top);
         for batch in self.top.chunks_mut(BATCH) {
             for top in &mut *batch {
-                // In the running no more.
+                // No longer a candidate.
                 bounds[top.token as usize] = f32::NEG_INFINITY;
                 top.token += first as u32;
             }
@@ -110,7 +111,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Computes the rows that reach the mark; returns the mark that they leave.
+    /// Computes the rows that reach the threshold; returns the new threshold.
     fn look_from(&mut self, mut mark: f32, first: usize, bounds: &[f32]) -> Result<f32, WhyFull> {
         let share = if self.part.rows.len() <= NEAR { NEAR_SHARE } else { SHARE };
         let most = (self.part.row_scales.len() / share).max(BATCH);
@@ -139,7 +140,7 @@ impl<'a> Search<'a> {
         Ok(mark)
     }
 
-    /// Computes the logits of a batch and lets them compete; returns the least logit that is among the winners.
+    /// Computes the logits of a batch and merges them into the winners; returns the least logit among the winners.
     fn join(&mut self, batch: &mut [TopLogit]) -> f32 {
         self.part.compute(batch);
         let mut winners = Top::full(self.top);

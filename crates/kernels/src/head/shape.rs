@@ -1,4 +1,4 @@
-//! What the algorithms of the head have in common: how rows are laid out for many sessions, and how they are reached.
+//! Shared by the algorithms of the head: the row layout for many sessions, and access to rows.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -7,17 +7,17 @@ use alloc::vec::Vec;
 pub(crate) const ROWS: usize = 16;
 /// Sessions whose activations are arranged together, on the stack.
 pub(super) const SESSIONS: usize = 16;
-/// Rows whose results are looked at together: for as many sessions they stay in the nearest cache.
+/// Rows whose results are processed together: for that many sessions they fit the L1 cache.
 pub(super) const PIECE: usize = 512;
 
-/// How a variant wants the rows.
+/// A variant's layout of the rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
     /// Columns of a group.
     pub group: usize,
     /// 128-bit lanes of a vector.
     pub lanes: usize,
-    /// Flips the sign bit, where bytes are taken unsigned.
+    /// Flips the sign bit, if bytes are taken as unsigned.
     pub flip: i8,
 }
 
@@ -27,7 +27,7 @@ impl Shape {
         4 * self.lanes * self.group
     }
 
-    /// Lays out the whole blocks of `rows`, `d` columns each; the columns past the end are of no account.
+    /// Lays out the whole blocks of `rows`, `d` columns each; the columns past the end are arbitrary.
     pub fn lay_out(self, rows: &[i8], d: usize) -> Vec<Line> {
         let columns = self.columns();
         let block_lines = d.div_ceil(columns) * ROWS * columns / 64;
@@ -50,12 +50,12 @@ impl Shape {
     }
 }
 
-/// Bytes of laid out rows that start where a line of the cache does.
+/// Bytes of laid out rows, aligned to a cache line.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 pub(crate) struct Line(pub [i8; 64]);
 
-/// What the sessions of one call read. There are `scales.len()` of them.
+/// The operands of the sessions of one call; there are `scales.len()` sessions.
 #[derive(Clone, Copy)]
 #[cfg_attr(
     not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")),
@@ -77,12 +77,12 @@ pub(crate) struct Input<'a> {
 pub(crate) struct Rows<'a> {
     /// Blocks of rows, D columns each.
     pub blocks: &'a [Line],
-    /// `‖e‖` of each row; the blocks hold the first of them, as of their scales.
+    /// `‖e‖` of each row; the blocks hold the first rows, as for their scales.
     pub norms: &'a [f32],
     pub scales: &'a [f32],
 }
 
-/// The rows, `d` wide, of up to four tokens; the first of them stands in for those that are missing.
+/// The rows, `d` wide, of up to four tokens; the first one substitutes for missing ones.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", feature = "relaxed_simd"))]
 #[inline(always)]
 pub(super) fn rows4<'r>(rows: &'r [i8], tokens: &[u32], d: usize) -> [&'r [i8]; 4] {
@@ -93,13 +93,13 @@ pub(super) fn rows4<'r>(rows: &'r [i8], tokens: &[u32], d: usize) -> [&'r [i8]; 
     four
 }
 
-/// Asks for bytes that will be read soon, where the instruction set has a way to.
+/// Prefetches bytes that will be read soon, if the instruction set supports it.
 #[inline(always)]
 pub(super) fn fetch<Byte>(bytes: &[Byte]) {
     #[cfg(target_arch = "x86_64")]
     for line in bytes.chunks(64) {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint, of a byte that is there; every x86-64 has it.
+        // SAFETY: a hint, on a valid byte; every x86-64 CPU has it.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]

@@ -12,16 +12,16 @@ pub(super) use super::unbounded::one::exact;
 pub(super) use super::unbounded::one::{BOUNDS, bounds, bounds_together};
 pub(crate) use crate::vector::simd128::dot_rows as float;
 
-/// Made only by a function that was given a [`Simd128`].
+/// Only created with a [`Simd128`] token.
 #[derive(Clone, Copy)]
 struct Sums(v128);
 
-/// Runs an intrinsic that needs SIMD alone.
+/// Calls an intrinsic that needs only SIMD.
 macro_rules! simd {
     ($body:expr) => {{
         // SAFETY: the pointers come from references to as many bytes as are read or written. That the instructions
         // exist was settled when the module was accepted.
-        #[allow(unused_unsafe, reason = "an intrinsic without a pointer is safe where SIMD is enabled for all")]
+        #[allow(unused_unsafe, reason = "an intrinsic without a pointer is safe where SIMD is enabled globally")]
         unsafe {
             $body
         }
@@ -133,7 +133,7 @@ pub(super) fn exact(isa: impl Into<Simd128>, rows: &[i8], tokens: &[u32], q: &[i
     simd!(compiled(isa.into(), rows, tokens, q, dots))
 }
 
-/// How [`int8_many`] wants the rows.
+/// The layout that [`int8_many`] expects.
 pub(super) const SHAPE: Option<Shape> = Some(Shape { group: 2, lanes: 1, flip: 0 });
 
 pub(super) fn int8_many(isa: impl Into<Simd128>, input: Input<'_>, logits: &mut [f32]) {

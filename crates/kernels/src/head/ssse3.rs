@@ -11,14 +11,14 @@ use core::arch::x86_64::*;
 pub(super) use super::unbounded::many::{BOUNDS_MANY, bounds_many};
 pub(crate) use crate::vector::ssse3::dot_rows as float;
 
-/// Made only by a function that was given an [`Ssse3`].
+/// Only created with an [`Ssse3`] token.
 #[derive(Clone, Copy)]
 struct Sums(__m128i);
 
-/// Runs an intrinsic that needs SSSE3 alone.
+/// Calls an intrinsic that needs only SSSE3.
 macro_rules! ssse3 {
     ($body:expr) => {{
-        // SAFETY: a `Sums` or an `Ssse3` is at hand, so the CPU has SSSE3; the pointers come from references to as
+        // SAFETY: a `Sums` or an `Ssse3` exists, so the CPU has SSSE3; the pointers come from references to as
         // many bytes as are read or written.
         unsafe { $body }
     }};
@@ -128,7 +128,7 @@ pub(super) fn exact(isa: Ssse3, rows: &[i8], tokens: &[u32], q: &[i16], dots: &m
 impl Coarse for Sums {
     type Isa = Ssse3;
     type Columns = [Self; 2];
-    /// In 16 bits since they were last widened, and in 32.
+    /// In 16 bits since the last widening, and in 32.
     type Sums = [Self; 2];
     const PER_BLOCK: usize = 4;
 
@@ -176,7 +176,7 @@ impl Coarse for Sums {
 
 coarse::entry!(Ssse3, Sums, 8, 1, 4, 2, "ssse3");
 
-/// How [`int8_many`] wants the rows.
+/// The layout that [`int8_many`] expects.
 pub(super) const SHAPE: Option<Shape> = Some(Shape { group: 2, lanes: 1, flip: 0 });
 
 pub(super) fn int8_many(isa: Ssse3, input: Input<'_>, logits: &mut [f32]) {

@@ -1,4 +1,4 @@
-//! What the two stages rest on.
+//! The properties that the two stages rely on.
 
 use super::coarse::Input;
 use super::{HeadRows, Int8Head, dispatch};
@@ -12,8 +12,8 @@ fn noise(i: usize) -> u32 {
     (i as u32).wrapping_mul(2_654_435_761).rotate_left(13).wrapping_mul(0x9e37_79b1) >> 16
 }
 
-/// What the whole rests on: no logit exceeds its bound, also where `Σ r·a` is as large as Cauchy and Schwarz allow;
-/// and the bounds are the same bits everywhere.
+/// The basic property: no logit exceeds its bound, also where `Σ r·a` is as large as the Cauchy-Schwarz inequality
+/// allows; and the bounds are the same bits on every variant.
 #[test]
 fn no_logit_exceeds_its_bound() {
     let (v, mut closest) = (70, f64::INFINITY);
@@ -21,7 +21,7 @@ fn no_logit_exceeds_its_bound() {
         for (kind, largest) in [(0, 16_383), (1, 16_383), (2, 16_383), (3, 63), (4, 16_383)] {
             let random = |i: usize| noise(i + 7 * d + kind) as i32 % (2 * largest + 1) - largest;
             let q: Vec<i16> = (0..d).map(|i| if kind == 4 { 127 * 128 } else { random(i) } as i16).collect();
-            // Bytes of any codes, or of one, whose low bits go with the signs of the activations.
+            // Bytes of random codes, or of one code, whose low bits follow the signs of the activations.
             let e = |i: usize| match (kind, q[i % d] > 0) {
                 (1 | 4, true) => (noise(i / d) as i32 & 0xf0 | 15) as u8 as i8,
                 (1 | 4, false) => (noise(i / d) as i32 & 0xf0) as u8 as i8,
@@ -48,7 +48,7 @@ fn no_logit_exceeds_its_bound() {
                 let mut of_part = vec![0.0; v - 64];
                 dispatch::bounds(kernels.isa, coarse, 2, &Input::new(&q), (&scales[64..], 1e-3), &mut of_part);
                 assert_eq!(of_part, found[64..], "{:?} {d} {kind}", kernels.variant());
-                // By the first digit of three sessions: the same activations, none, and activations of low digits.
+                // With the first digit of three sessions: the same activations, zeros, and activations of low digits.
                 let low = q.iter().map(|q| q % 100);
                 let (q, units) = (q.iter().copied().chain(vec![0; d]).chain(low).collect::<Vec<_>>(), [1e-3; 3]);
                 let mut logits = vec![0.0; 3 * v];
@@ -71,7 +71,7 @@ fn no_logit_exceeds_its_bound() {
             );
         }
     }
-    // Rows are among them that leave the bound no room but for its roundings.
+    // Some rows leave the bound no slack except its rounding errors.
     assert!(
         closest < 1e-3 || cfg!(not(any(target_arch = "x86_64", target_arch = "aarch64", feature = "relaxed_simd"))),
         "{closest}"

@@ -1,6 +1,6 @@
-//! What stands for bounds in an instruction set that has none.
+//! Placeholders for bounds in an instruction set that has none.
 
-/// Of the rows of one session.
+/// For the rows of one session.
 #[cfg(any(target_arch = "riscv64", target_arch = "wasm32"))]
 pub(super) mod one {
     use crate::head::coarse::{CoarseRows, Input};
@@ -16,14 +16,14 @@ pub(super) mod one {
         unreachable!("no codes were laid out")
     }
 
-    /// The rows that bounds leave are none.
+    /// No row is left by bounds.
     #[cfg(not(feature = "relaxed_simd"))]
     pub(in crate::head) fn exact<Isa>(_: Isa, _: &[i8], _: &[u32], _: &[i16], _: &mut [i32]) {
         unreachable!("no bound left a row")
     }
 }
 
-/// Of many sessions.
+/// For many sessions.
 pub(super) mod many {
     use crate::head::shape::Input;
 

@@ -1,6 +1,6 @@
-//! Instructions of NEON that have no stable intrinsics, as the function that each would be.
+//! NEON instructions without stable intrinsics, as functions.
 //!
-//! They are inline assembly without operands in memory, so that the compiler may move and drop them as it does others.
+//! They are inline assembly without memory operands, so that the compiler can move and remove them like any other.
 
 use core::arch::aarch64::int32x4_t;
 use core::arch::asm;
@@ -15,7 +15,7 @@ macro_rules! dot {
         #[inline]
         #[target_feature(enable = $features)]
         pub(crate) unsafe fn $name(mut sums: int32x4_t, a: int32x4_t, b: int32x4_t) -> int32x4_t {
-            // SAFETY: the caller promises the instruction; it touches registers alone.
+            // SAFETY: the caller guarantees the instruction; it only uses registers.
             unsafe {
                 asm!(
                     concat!($text, " {0:v}.4s, {1:v}.16b, {2:v}.16b"),
@@ -29,11 +29,11 @@ macro_rules! dot {
 }
 
 dot!(
-    /// `sums + a · b`, four signed bytes to a lane.
+    /// `sums + a · b`, four signed bytes per lane.
     sdot, "sdot", "neon,dotprod"
 );
 dot!(
-    /// `sums + a · b`, four bytes to a lane, those of `a` unsigned and of `b` signed.
+    /// `sums + a · b`, four bytes per lane, unsigned in `a` and signed in `b`.
     usdot, "usdot", "neon,i8mm"
 );
 dot!(

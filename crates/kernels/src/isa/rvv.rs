@@ -1,11 +1,10 @@
-//! Vector instructions of RISC-V, which have no stable intrinsics.
+//! RISC-V vector instructions, which have no stable intrinsics.
 //!
-//! A vector register can be overwritten by inline assembly, but is no operand of it. So a kernel is a block of assembly
-//! over memory, from loads to stores. Every block asks for the length that it works on, and is right for any length of the
-//! registers: the extension has at least 128 bits.
+//! Inline assembly can clobber a vector register but not take one as an operand. So a kernel is a block of assembly
+//! over memory, from loads to stores. Every block queries the vector length that it works with, and is correct for any
+//! register length: the extension guarantees at least 128 bits.
 
-/// Inline assembly in which the instructions of the vector extension are known, and after which no vector register has
-/// what it had before.
+/// Inline assembly with the vector extension enabled, which clobbers all vector registers.
 macro_rules! rvv {
     ($($line:expr),+ ; $($operand:tt)*) => {
         core::arch::asm!(
@@ -25,20 +24,20 @@ macro_rules! rvv {
 }
 pub(crate) use rvv;
 
-/// Whether the CPU has the extension, as Linux says.
+/// Whether the CPU has the extension, according to Linux.
 #[cfg(target_os = "linux")]
 pub(super) fn is_there() -> bool {
     unsafe extern "C" {
         fn getauxval(what: core::ffi::c_ulong) -> core::ffi::c_ulong;
     }
-    /// The entry whose bits are the extensions of one letter, `a` the lowest.
+    /// The entry with a bit for each single-letter extension, `a` the lowest.
     const AT_HWCAP: core::ffi::c_ulong = 16;
-    // SAFETY: a function of the C library that looks a number up.
+    // SAFETY: a function of the C library that looks up a number.
     let extensions = unsafe { getauxval(AT_HWCAP) };
     extensions >> (b'v' - b'a') & 1 == 1
 }
 
-/// Whether the build is for CPUs that have it: there is no Linux to ask.
+/// Whether the build targets CPUs with the extension: there is no Linux to query.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn is_there() -> bool {
     cfg!(target_feature = "v")

@@ -1,4 +1,4 @@
-//! AVX2: `maddubs`, 32 rows a pass.
+//! AVX2: `maddubs`, 32 rows per pass.
 
 use super::QuantisedRows;
 use super::blocks::{Block, Blocks};
@@ -7,14 +7,14 @@ use crate::isa::Avx2;
 use crate::vector::avx2::store_scaled;
 use core::arch::x86_64::*;
 
-/// Half a block: 8 rows × 16 columns. Made only by a function that was given an [`Avx2`].
+/// Half a block: 8 rows × 16 columns. Only created with an [`Avx2`] token.
 #[derive(Clone, Copy)]
 struct Half(__m256i);
 
-/// Runs an intrinsic that needs AVX2 alone.
+/// Calls an intrinsic that needs only AVX2.
 macro_rules! avx2 {
     ($body:expr) => {{
-        // SAFETY: a `Half` or an `Avx2` is at hand, so the CPU has AVX2; the one load reads half of a block, which
+        // SAFETY: a `Half` or an `Avx2` exists, so the CPU has AVX2; the one load reads half of a block, which
         // is 64 bytes aligned to 64.
         unsafe { $body }
     }};
@@ -74,7 +74,7 @@ impl Maddubs for Half {
 
     #[inline(always)]
     fn scale_into(self, scale: f32, y: &mut [f32]) {
-        // SAFETY: a `Half` is at hand, so the CPU has AVX2.
+        // SAFETY: a `Half` exists, so the CPU has AVX2.
         unsafe { store_scaled(self.0, scale, y) }
     }
 }

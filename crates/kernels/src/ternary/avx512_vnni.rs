@@ -1,4 +1,4 @@
-//! AVX-512 with VNNI: `vpdpbusd` on whole blocks, 64 rows a pass.
+//! AVX-512 with VNNI: `vpdpbusd` on whole blocks, 64 rows per pass.
 
 use super::QuantisedRows;
 use super::blocks::{Block, Blocks};
@@ -6,14 +6,14 @@ use super::dpbusd::{Dpbusd, entry};
 use crate::isa::Avx512Vnni;
 use core::arch::x86_64::*;
 
-/// A block: 16 rows × 16 columns. Made only by a function that was given an [`Avx512Vnni`].
+/// A block: 16 rows × 16 columns. Only created with an [`Avx512Vnni`] token.
 #[derive(Clone, Copy)]
 struct Whole(__m512i);
 
-/// Runs an intrinsic that needs AVX-512 with VNNI alone.
+/// Calls an intrinsic that needs only AVX-512 with VNNI.
 macro_rules! avx512 {
     ($body:expr) => {{
-        // SAFETY: a `Whole` or an `Avx512Vnni` is at hand, so the CPU has the instructions; the one load reads a
+        // SAFETY: a `Whole` or an `Avx512Vnni` exists, so the CPU has the instructions; the one load reads a
         // block, which is 64 bytes aligned to 64, and the store is masked to the values of `y`.
         unsafe { $body }
     }};
@@ -61,7 +61,7 @@ impl Dpbusd for Whole {
     fn scale_into(self, scale: f32, y: &mut [f32]) {
         avx512!({
             let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(self.0), _mm512_set1_ps(scale));
-            // A load that follows gets what a whole store writes before that is in the cache; not so after a masked one.
+            // A following load is forwarded from a full store before it reaches the cache, but not from a masked one.
             if let Some(y) = y.first_chunk_mut::<16>() {
                 _mm512_storeu_ps(y.as_mut_ptr(), scaled);
             } else {

@@ -1,4 +1,4 @@
-//! AVX-VNNI: `vpdpbusd` on halves of a block, 16 rows a pass, because there are only 16 registers.
+//! AVX-VNNI: `vpdpbusd` on half blocks, 16 rows per pass, because there are only 16 registers.
 
 use super::QuantisedRows;
 use super::blocks::{Block, Blocks};
@@ -7,14 +7,14 @@ use crate::isa::AvxVnni;
 use crate::vector::avx2::store_scaled;
 use core::arch::x86_64::*;
 
-/// Half a block: 8 rows × 16 columns. Made only by a function that was given an [`AvxVnni`].
+/// Half a block: 8 rows × 16 columns. Only created with an [`AvxVnni`] token.
 #[derive(Clone, Copy)]
 struct Half(__m256i);
 
-/// Runs an intrinsic that needs AVX2 and AVX-VNNI alone.
+/// Calls an intrinsic that needs only AVX2 and AVX-VNNI.
 macro_rules! vnni {
     ($body:expr) => {{
-        // SAFETY: a `Half` or an `AvxVnni` is at hand, so the CPU has the instructions; the one load reads half of a
+        // SAFETY: a `Half` or an `AvxVnni` exists, so the CPU has the instructions; the one load reads half of a
         // block, which is 64 bytes aligned to 64.
         unsafe { $body }
     }};
@@ -61,7 +61,7 @@ impl Dpbusd for Half {
 
     #[inline(always)]
     fn scale_into(self, scale: f32, y: &mut [f32]) {
-        // SAFETY: a `Half` is at hand, so the CPU has AVX2.
+        // SAFETY: a `Half` exists, so the CPU has AVX2.
         unsafe { store_scaled(self.0, scale, y) }
     }
 }

@@ -7,7 +7,7 @@ use alloc::vec;
 pub(super) const ROWS: usize = 64;
 /// Bit pairs in a byte: each is 16 rows further down.
 pub(super) const PLANES: usize = 4;
-/// Rows of a plane, one in each 32 bits of a block.
+/// Rows of a plane, one per 32 bits of a block.
 const LANES: usize = ROWS / PLANES;
 
 /// 64 rows × 4 columns of codes `weight + 1`.
@@ -15,7 +15,7 @@ const LANES: usize = ROWS / PLANES;
 #[repr(align(64))]
 pub(super) struct Block(pub [u8; 64]);
 
-/// A matrix in blocks, row group after row group, each from its first columns to its last; or some of its row groups.
+/// A matrix in blocks, row group by row group, each from its first columns to its last; or some of its row groups.
 #[derive(Debug, Clone)]
 pub(super) struct Blocks<'a> {
     blocks: Cow<'a, [Block]>,
@@ -27,7 +27,7 @@ impl Blocks<'_> {
     pub fn new(rows: usize, cols: usize, weights: &[u8]) -> Blocks<'static> {
         let per_row_group = cols.div_ceil(4);
         let mut blocks = vec![Block([0; 64]); rows.div_ceil(ROWS) * per_row_group];
-        // A row that is not there has weights of 0.
+        // A missing row has weights of 0.
         let missing = vec![0; per_row_group];
         for (group, blocks) in blocks.chunks_exact_mut(per_row_group).enumerate() {
             let row = |row| weights.chunks_exact(per_row_group).nth(group * ROWS + row).unwrap_or(&missing);
@@ -50,37 +50,37 @@ impl Blocks<'_> {
         self
     }
 
-    /// The row groups that hold `rows` rows from row `first` on, which starts a row group.
+    /// The row groups with `rows` rows starting at row `first`, which starts a row group.
     pub fn part(&self, first: usize, rows: usize) -> Blocks<'_> {
         let groups = &self.blocks[first / ROWS * self.per_row_group..][..rows.div_ceil(ROWS) * self.per_row_group];
         Blocks { blocks: Cow::Borrowed(groups), per_row_group: self.per_row_group }
     }
 
-    /// Blocks in a row group, each four columns.
+    /// Blocks in a row group, four columns each.
     pub fn per_row_group(&self) -> usize {
         self.per_row_group
     }
 
-    /// The number of vectors side by side in all row groups, where a block is `PER_BLOCK` of them.
+    /// The number of vectors side by side in all row groups, with `PER_BLOCK` vectors per block.
     #[inline(always)]
     pub fn vectors<const PER_BLOCK: usize>(&self) -> usize {
         self.blocks.len() / self.per_row_group * PER_BLOCK
     }
 
-    /// The blocks of the row group that vector `v` is part of.
+    /// The blocks of the row group that contains vector `v`.
     #[inline(always)]
     pub fn of_vector<const PER_BLOCK: usize>(&self, v: usize) -> &[Block] {
         &self.blocks[v / PER_BLOCK * self.per_row_group..][..self.per_row_group]
     }
 }
 
-/// Where the outputs of plane `plane` in vector `v` begin, where a block is `PER_BLOCK` vectors.
+/// The first row of plane `plane` in vector `v`, with `PER_BLOCK` vectors per block.
 #[inline(always)]
 pub(super) fn first_row<const PER_BLOCK: usize>(v: usize, plane: usize) -> usize {
     v / PER_BLOCK * ROWS + plane * LANES + v % PER_BLOCK * (LANES / PER_BLOCK)
 }
 
-/// The outputs of plane `plane` in vector `v` that `y` has; there may be none.
+/// The outputs of plane `plane` in vector `v` that are in `y`; may be empty.
 #[inline(always)]
 pub(super) fn rows_of<const PER_BLOCK: usize>(v: usize, plane: usize, y: &mut [f32]) -> &mut [f32] {
     let rest = y.get_mut(first_row::<PER_BLOCK>(v, plane)..).unwrap_or_default();
@@ -88,13 +88,13 @@ pub(super) fn rows_of<const PER_BLOCK: usize>(v: usize, plane: usize, y: &mut [f
     &mut rest[..rows]
 }
 
-/// What a sum starts at, because the codes are `weight + 1`.
+/// The initial value of a sum, because the codes are `weight + 1`.
 #[inline(always)]
 pub(super) fn surplus(q: &[i8]) -> i32 {
     -q.iter().map(|&q| i32::from(q)).sum::<i32>()
 }
 
-/// Four activations as the 32 bits that meet the four bytes of a row.
+/// Four activations as 32 bits, to be multiplied with the four bytes of a row.
 #[inline(always)]
 pub(super) fn dword(q: [i8; 4]) -> i32 {
     i32::from_le_bytes([q[0] as u8, q[1] as u8, q[2] as u8, q[3] as u8])
@@ -102,7 +102,7 @@ pub(super) fn dword(q: [i8; 4]) -> i32 {
 
 /// Writes lane `lane` of a row group's blocks, from the rows of its four planes.
 fn lay_out(planes: [&[u8]; PLANES], blocks: &mut [Block], lane: usize) {
-    // Through a buffer, because the compiler vectorises what is stored side by side.
+    // Through a buffer, because the compiler vectorises adjacent stores.
     const PIECE: usize = 64;
     let mut words = [0; PIECE];
     for (i, blocks) in blocks.chunks_mut(PIECE).enumerate() {
@@ -124,8 +124,8 @@ fn unsigned_codes(word: u32) -> u32 {
     low << 1 | (LOW & !(low | high))
 }
 
-/// Byte p has the four columns of a row in plane p; a block has column c of all planes in byte c. That is a 4 × 4
-/// transposition of bit pairs, done by swapping off-diagonal pairs, then off-diagonal 2 × 2 squares.
+/// Byte p contains the four columns of a row in plane p; a block has column c of all planes in byte c. That is a 4 × 4
+/// transposition of bit pairs: swap off-diagonal pairs, then off-diagonal 2 × 2 squares.
 fn transpose(word: u32) -> u32 {
     let swap = |word: u32, mask: u32, shift: u32| {
         let t = (word ^ (word >> shift)) & mask;

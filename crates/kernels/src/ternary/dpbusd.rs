@@ -1,28 +1,28 @@
-//! The matrix product by `vpdpbusd`: unsigned codes × signed activations, four products added into 32 bits.
+//! The matrix product with `vpdpbusd`: unsigned codes × signed activations, four products added into 32 bits.
 //!
-//! No bit pair is shifted: a mask leaves the lowest one, two, three or all four of a byte, and the sums over them are
+//! No bit pair is shifted: a mask keeps the lowest one, two, three or all four of a byte, and the sums over them are
 //!
 //! ```text
 //! s0 = A      s1 = A + 4 B      s2 = A + 4 B + 16 C      s3 = A + 4 B + 16 C + 64 D
 //! ```
 //!
-//! of the rows' own sums A to D, which differences and exact shifts give back at the end. So four rows cost three masks
-//! and four products.
+//! with the rows' own sums A to D, which are recovered at the end by differences and exact shifts. So four rows cost
+//! three masks and four products.
 
 use super::QuantisedRows;
 use super::blocks::{Block, Blocks, PLANES, dword, rows_of};
 
-/// Blocks after which the rows' sums are taken out: a block adds at most `4 · 2 · 127` to D, so that `64 · D` of this many
-/// stays within 32 bits. No model but the widest that the format allows has more.
+/// Blocks after which the rows' sums are extracted: a block adds at most `4 · 2 · 127` to D, so that `64 · D` of this
+/// many blocks stays within 32 bits. Only the widest model that the format allows has more.
 const JOIN: usize = 1 << 15;
 
 /// A vector of bytes or 32-bit lanes of an instruction set that has `vpdpbusd`.
 pub(super) trait Dpbusd: Copy {
-    /// The proof that the instructions may run.
+    /// The token that proves that the instructions are available.
     type Isa: Copy;
-    /// Whether codes are taken as signed bytes. Then the matrix is laid out with the highest bit of each byte flipped, so
-    /// that a whole byte is 128 less than its codes: `s3` is `128 · Σ q` too small, and D, a 64th of its difference, is
-    /// `2 · Σ q` too small, so that the last plane's sums start at `+Σ q`.
+    /// Whether codes are taken as signed bytes. Then the matrix is laid out with the highest bit of each byte flipped,
+    /// so that a whole byte is 128 less than its codes: `s3` is `128 · Σ q` too small, and D, a 64th of its difference,
+    /// is `2 · Σ q` too small, so the last plane's sums start at `+Σ q`.
     const SIGNED: bool = false;
 
     /// 32-bit lanes.
@@ -30,18 +30,18 @@ pub(super) trait Dpbusd: Copy {
     /// The `part`-th vector of a block.
     fn load(isa: Self::Isa, block: &Block, part: usize) -> Self;
     fn and(self, mask: Self) -> Self;
-    /// `self + codes · activations`, four bytes to a 32-bit lane.
+    /// `self + codes · activations`, four bytes per 32-bit lane.
     fn dot(self, codes: Self, activations: Self) -> Self;
     fn add(self, other: Self) -> Self;
     fn sub(self, other: Self) -> Self;
     /// Arithmetic shift of the 32-bit lanes.
     fn shift_right<const N: u32>(self) -> Self;
-    /// Writes the 32-bit lanes times `scale`; `y` may end before the lanes do.
+    /// Writes the 32-bit lanes times `scale`; `y` may be shorter.
     fn scale_into(self, scale: f32, y: &mut [f32]);
 }
 
-/// The entry function of an instruction set: `y_t = (W · q_t) · (scale · a_t)` for the rows of `x`, `$tokens` rows at a time
-/// with the sums of one vector each, then row by row with those of `$vectors`.
+/// The entry function of an instruction set: `y_t = (W · q_t) · (scale · a_t)` for the rows of `x`, first `$tokens`
+/// rows at a time with the sums of one vector each, then row by row with those of `$vectors`.
 macro_rules! entry {
     ($isa:ty, $vector:ty, $per_block:literal, $vectors:literal, $tokens:literal, $features:literal) => {
         pub(super) fn matmul(isa: $isa, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
@@ -49,7 +49,7 @@ macro_rules! entry {
             fn compiled(isa: $isa, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
                 $crate::ternary::dpbusd::matmul::<$vector, $per_block, $vectors, $tokens>(isa, blocks, x, scale, y);
             }
-            // SAFETY: the token proves the features.
+            // SAFETY: the token proves that the CPU has the features.
             unsafe { compiled(isa, blocks, x, scale, y) }
         }
     };
@@ -79,7 +79,7 @@ pub(super) fn matmul<M: Dpbusd, const PER_BLOCK: usize, const VECTORS: usize, co
             pass::<M, PER_BLOCK, VECTORS, 1>(isa, blocks, v, input, y);
             v += VECTORS;
         }
-        // One vector's sums would wait for themselves.
+        // With one vector each addition would wait for the previous one.
         while v + 2 <= vectors {
             pass::<M, PER_BLOCK, 2, 1>(isa, blocks, v, input, y);
             v += 2;
@@ -95,9 +95,9 @@ pub(super) fn matmul<M: Dpbusd, const PER_BLOCK: usize, const VECTORS: usize, co
 struct Input<'a, M, const TOKENS: usize> {
     /// Four values each.
     quads: [&'a [[i8; 4]]; TOKENS],
-    /// What a row's sums start at.
+    /// The initial value of a row's sums.
     surplus: [M; TOKENS],
-    /// What one unit of a row's sums is worth.
+    /// The scale of a row's sums.
     scales: [f32; TOKENS],
 }
 
@@ -116,7 +116,7 @@ impl<'a, M: Dpbusd, const TOKENS: usize> Input<'a, M, TOKENS> {
     }
 }
 
-/// The rows of `VECTORS` vectors from the `first` on, times each row of activations.
+/// The rows of `VECTORS` vectors starting at `first`, times each row of activations.
 #[inline(always)]
 fn pass<M: Dpbusd, const PER_BLOCK: usize, const VECTORS: usize, const TOKENS: usize>(
     isa: M::Isa,

@@ -1,23 +1,23 @@
-//! Look-up tables for CPUs without SIMD: for every 4 activations, the sum that each byte of 4 weights gives.
+//! Look-up tables for CPUs without SIMD: for every 4 activations, the sum for each byte of 4 weights.
 //!
-//! The tables of 16 columns stand in one [`Block`], side by side: what the byte `code` has of the sums is at
+//! The tables of 16 columns share one [`Block`], interleaved: the sums for the byte `code` are at
 //!
 //! ```text
 //! bytes   8·code + 0,1          + 2,3          + 4,5          + 6,7
 //!         columns 0-3           4-7            8-11           12-15
 //! ```
 //!
-//! so that one address serves four tables, the load's own offset chooses among them, and a look-up is four
-//! instructions: load the code, make the address, load the entry, add it.
+//! so that one address serves four tables, the load's offset selects among them, and a look-up is four instructions:
+//! load the code, compute the address, load the entry, add it.
 //!
 //! Only the 81 bytes without a code 11 are ever read, and only their entries are filled, two tables at a time in the
-//! halves of a 32-bit word. For that every entry is [`BIAS`] too large: no half is ever negative, so none borrows
-//! from the other. The sums start as much too small.
+//! halves of a 32-bit word. For that every entry is [`BIAS`] too large: no half is ever negative, so none borrows from
+//! the other. The sums start lower by the same amount.
 //!
-//! Blocks for 128 columns are filled at a time, then all rows take their part of the sums from them, so that the room
-//! is the same for any width. Rows go by fours, which share what a step costs beside its look-ups.
+//! Blocks for 128 columns are filled at a time, then all rows add their part of the sums from them, so that the memory
+//! is the same for any width. Rows are processed four at a time and share the overhead of a step.
 //!
-//! Instructions a weight on the emulated Xtensa, for rows × columns:
+//! Instructions per weight on the emulated Xtensa, for rows × columns:
 //!
 //! ```text
 //!                                128 × 128   512 × 128   128 × 512   room
@@ -27,31 +27,31 @@
 //! byte tables, this layout          1.43        1.25        1.40    16 KB
 //! ```
 //!
-//! A nibble costs as much to look up as a byte, and one more instruction to cut out: 2.25 a weight at the very best, so
-//! that byte tables are ahead from 20 rows on, although a block of them takes 480 instructions to fill and one of
-//! nibbles 120. Groups of 5 weights, 243 entries, would save another tenth where there are 512 rows, but need the
-//! weights packed anew: 185 KB of SRAM for the `byte` preset.
+//! A nibble costs as much to look up as a byte, plus one instruction to extract it: at best 2.25 per weight. So byte
+//! tables are faster from 20 rows on, although a block of them takes 480 instructions to fill and one of nibbles 120.
+//! Groups of 5 weights, 243 entries, would save another tenth for 512 rows, but the weights would have to be repacked:
+//! 185 KB of SRAM for the `byte` preset.
 
 use core::ops::Range;
 
 /// Columns that one block of tables covers.
 const BLOCK_COLS: usize = 16;
-/// Bytes of weights over a block.
+/// Bytes of weights per block.
 const BLOCK_BYTES: usize = BLOCK_COLS / 4;
-/// Blocks of one unrolled step.
+/// Blocks per unrolled step.
 const STEP: usize = 4;
 
-/// Four tables of one sum for every byte of 4 weights, two sums to a word.
+/// Four tables with a sum for every byte of 4 weights, two sums per word.
 pub(super) type Block = [[u32; 2]; 256];
 
-/// Blocks in use at once: 16 KB of them, for 128 columns.
+/// Blocks in use at once: 16 KB, for 128 columns.
 pub(super) const BLOCKS: usize = 8;
 
 /// Added to every entry. A sum of four INT8 values is at least -512.
 const BIAS: u32 = 512;
 
-/// `y = (weights · q) · scale`. `weights`: rows of `row_bytes` bytes; `q` is padded to a multiple of 16; `sums` is room
-/// for one a row.
+/// `y = (weights · q) · scale`. `weights`: rows of `row_bytes` bytes; `q` is padded to a multiple of 16; `sums` has
+/// space for one per row.
 pub(super) fn matvec(
     weights: &[u8],
     row_bytes: usize,
@@ -105,7 +105,7 @@ fn scale_into(sums: &[i32], scale: f32, y: &mut [f32]) {
     }
 }
 
-/// Adds what the whole steps of `blocks` give to every four rows, from byte `start` of each.
+/// Adds the result of the whole steps of `blocks` to the sums, four rows at a time, from byte `start` of each.
 #[inline(never)]
 fn add_fours(weights: &[u8], row_bytes: usize, start: usize, blocks: &[Block], sums: &mut [i32]) {
     let (steps, _) = blocks.as_chunks::<STEP>();
@@ -128,7 +128,7 @@ fn add_fours(weights: &[u8], row_bytes: usize, start: usize, blocks: &[Block], s
     }
 }
 
-/// Adds what some bytes of every row give, one by one; `blocks` starts at the first of them.
+/// Adds the result of some bytes of every row, one by one; `blocks` starts at the first of them.
 fn add_rest(weights: &[u8], row_bytes: usize, bytes: Range<usize>, blocks: &[Block], sums: &mut [i32]) {
     if bytes.is_empty() {
         return;
@@ -147,9 +147,9 @@ fn entry(block: &Block, code: u8, group: usize) -> i32 {
     i32::from((block[usize::from(code)][group / 2] >> (16 * (group % 2))) as u16)
 }
 
-/// Fills the entries of the 81 valid bytes: code 0 adds nothing, 1 adds the activation, 2 takes it off.
+/// Fills the entries of the 81 valid bytes: code 0 adds nothing, 1 adds the activation, 2 subtracts it.
 fn fill(block: &mut Block, q: &[i8; BLOCK_COLS]) {
-    // A column of each of two tables in the halves of a word.
+    // One column of each of two tables in the halves of a word.
     let both = |i: usize| (q[i] as u32).wrapping_add((q[i + 4] as u32) << 16);
     let halves = [[both(0), both(1), both(2)], [both(8), both(9), both(10)]];
     let (thirds, _) = block.as_chunks_mut::<64>();
@@ -160,7 +160,7 @@ fn fill(block: &mut Block, q: &[i8; BLOCK_COLS]) {
     fill_third(&mut thirds[2], &halves, [bias[0].wrapping_sub(last[0]), bias[1].wrapping_sub(last[1])]);
 }
 
-/// The entries of one code of the last column, whose sums with it are `sums`. Not inlined, so that every entry is
+/// The entries of one code of the last column; `sums` are the sums that include it. Not inlined, so that every entry is
 /// within reach of one address.
 #[inline(never)]
 fn fill_third(third: &mut [[u32; 2]; 64], halves: &[[u32; 3]; 2], sums: [u32; 2]) {

@@ -1,7 +1,7 @@
-//! The matrix product by `maddubs`: unsigned codes × signed activations, pairs added into 16 bits.
+//! The matrix product with `maddubs`: unsigned codes × signed activations, pairs added into 16 bits.
 //!
-//! One shift brings the upper two bit pairs of a byte down; the second of each two is taken four times too large, which an
-//! exact shift mends at the end. A 16-bit lane then takes at most `2 · 8 · 127 = 2032` from a `maddubs`, so 16 of them fit
+//! One shift moves the upper two bit pairs of a byte down; the second of each two is four times too large, which an
+//! exact shift corrects at the end. A `maddubs` adds at most `2 · 8 · 127 = 2032` to a 16-bit lane, so 16 of them fit
 //! before the sums must be widened to 32 bits.
 
 use super::QuantisedRows;
@@ -12,17 +12,16 @@ const WIDEN: usize = 16;
 
 /// A vector of bytes, 16-bit or 32-bit lanes, of an instruction set that has `maddubs`.
 pub(super) trait Maddubs: Copy {
-    /// The proof that the instructions may run.
+    /// The token that proves that the instructions are available.
     type Isa: Copy;
 
     /// 32-bit lanes.
     fn splat(isa: Self::Isa, value: i32) -> Self;
     /// The `part`-th vector of a block.
     fn load(isa: Self::Isa, block: &Block, part: usize) -> Self;
-    /// Bit pairs 0 and 1 of every byte as bytes, the second four times too large; of whatever lies in the other bits,
-    /// nothing.
+    /// Bit pairs 0 and 1 of every byte as bytes, the second four times too large; the other bits are ignored.
     fn pairs(self) -> [Self; 2];
-    /// Bit pairs 2 and 3 where `pairs` finds 0 and 1.
+    /// Moves bit pairs 2 and 3 to where `pairs` expects 0 and 1.
     fn upper(self) -> Self;
     /// 16-bit sums of pairs of products, codes × activations.
     fn maddubs(self, activations: Self) -> Self;
@@ -32,12 +31,12 @@ pub(super) trait Maddubs: Copy {
     fn add(self, other: Self) -> Self;
     /// Shifts the 32-bit lanes right by two bits, with their sign.
     fn quarter(self) -> Self;
-    /// Writes the 32-bit lanes times `scale`; `y` may end before the lanes do.
+    /// Writes the 32-bit lanes times `scale`; `y` may be shorter.
     fn scale_into(self, scale: f32, y: &mut [f32]);
 }
 
-/// `y_t = (W · q_t) · (scale · a_t)`, one row of `x` after the other: with 16 registers there is no room to keep
-/// weights unpacked for several. `VECTORS` vectors of the matrix at a time, which divide a block.
+/// `y_t = (W · q_t) · (scale · a_t)`, one row of `x` at a time: 16 registers are too few to keep unpacked weights for
+/// several. Takes `VECTORS` vectors of the matrix at a time, which divide a block.
 #[inline(always)]
 pub(super) fn matmul<M: Maddubs, const PER_BLOCK: usize, const VECTORS: usize>(
     isa: M::Isa,
@@ -60,7 +59,7 @@ pub(super) fn matmul<M: Maddubs, const PER_BLOCK: usize, const VECTORS: usize>(
     }
 }
 
-/// The sums of the rows in `VECTORS` vectors of each block from its `part`-th on, the second and fourth plane's four times
+/// The sums of the rows in `VECTORS` vectors of each block starting at `part`, the second and fourth plane's four times
 /// too large.
 #[inline(always)]
 fn sums<M: Maddubs, const VECTORS: usize>(

@@ -1,8 +1,8 @@
 //! Ternary matrix × INT8 vector, `y_o = (Σ_i W_oi · q_i) · scale`, exact in i32 before the one multiplication.
 //!
-//! A matrix is laid out once, for the variant that will run it:
+//! A matrix is laid out once, for the variant that runs it:
 //!
-//! **Rows**, for `generic` and `lut`: four weights a byte along a row, each row starting on a byte. That is how the
+//! **Rows**, for `generic` and `lut`: four weights per byte along a row, each row starting on a byte. That is how the
 //! file packs a matrix whose width is a multiple of 4, so such a matrix is borrowed, not copied.
 //!
 //! **Blocks**, for SIMD: a block of 64 bytes holds 64 rows × 4 columns. Byte `4r + c` holds column `c` of the rows `r`,
@@ -18,10 +18,10 @@
 //! bits 6-7   rows 48 to 63
 //! ```
 //!
-//! So each 32-bit lane has four columns of a row in every plane of bit pairs, one broadcast of four activations meets
-//! all 64 rows, and no sum across lanes is needed. The codes are `weight + 1`, unsigned; what that adds, `Σ q_i` for every
-//! row, is taken off by starting each sum at `-Σ q_i`. Rows are padded to a multiple of 64, columns to one of 4, with
-//! weights and activations of 0.
+//! So each 32-bit lane has four columns of a row in every plane of bit pairs, one broadcast of four activations serves
+//! all 64 rows, and no sum across lanes is needed. The codes are `weight + 1`, unsigned; the resulting surplus, `Σ q_i`
+//! for every row, is removed by starting each sum at `-Σ q_i`. Rows are padded to a multiple of 64, columns to a
+//! multiple of 4, with weights and activations of 0.
 
 use crate::isa::Isa;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32"))]
@@ -83,7 +83,7 @@ enum Layout<'a> {
 }
 
 impl<'a> TernaryMatrix<'a> {
-    /// A part of the rows, for [`matvec_part`](Self::matvec_part), starts at a multiple of so many.
+    /// A part of the rows, for [`matvec_part`](Self::matvec_part), starts at a multiple of this many.
     pub const SPLIT: usize = blocks::ROWS;
 
     /// Lays `matrix` out for `kernels`.
@@ -103,34 +103,34 @@ impl<'a> TernaryMatrix<'a> {
         TernaryMatrix { rows: matrix.rows, cols: matrix.cols, layout }
     }
 
-    /// Outputs.
+    /// Number of outputs.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Inputs.
+    /// Number of inputs.
     pub fn cols(&self) -> usize {
         self.cols
     }
 
-    /// Bytes of the weights, where [`matvec_part`](Self::matvec_part) can take the rows in parts: in the layout of the
+    /// Bytes of the weights, if [`matvec_part`](Self::matvec_part) can take the rows in parts: in the layout of the
     /// SIMD variants.
     pub fn divisible_bytes(&self) -> Option<usize> {
         matches!(self.layout, Layout::Blocks(_)).then(|| self.rows * self.cols.div_ceil(4))
     }
 
-    /// The outputs from `first` on, as many as `y` has room for, of [`matmul`](Self::matmul) for one row of `x`;
-    /// `first` is a multiple of [`SPLIT`](Self::SPLIT).
+    /// `y.len()` outputs starting at `first`, of [`matmul`](Self::matmul) for one row of `x`; `first` is a multiple of
+    /// [`SPLIT`](Self::SPLIT).
     ///
     /// # Panics
-    /// Where the rows cannot be taken in parts, or so, or the shape of `x` is not the matrix's.
+    /// If the rows cannot be taken in these parts, or the shape of `x` is not the matrix's.
     pub fn matvec_part(&self, first: usize, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
         same_length(self.cols, &[x.len]);
         same_length(1, &[x.rows()]);
         let last = first + y.len();
         assert!(
             first.is_multiple_of(Self::SPLIT) && last <= self.rows,
-            "{first} to {last} is no part of {} rows",
+            "{first} to {last} is not part of {} rows",
             self.rows
         );
         match &self.layout {
@@ -145,11 +145,11 @@ impl<'a> TernaryMatrix<'a> {
         }
     }
 
-    /// `y_t = (W · q_t) · (scale · a_t)` for every row `t` of `x`; `y` has as many rows of [`rows`](Self::rows)
-    /// values. Many rows at once are bit for bit each alone, but unpack the weights once.
+    /// `y_t = (W · q_t) · (scale · a_t)` for every row `t` of `x`; `y` has as many rows of [`rows`](Self::rows) values.
+    /// The result for many rows is bit for bit that of each alone, but the weights are unpacked only once.
     ///
     /// # Panics
-    /// Where the shapes of `x` or `y` are not the matrix's, or `x` was made for kernels of another layout.
+    /// If the shapes of `x` or `y` are not the matrix's, or `x` was made for kernels of another layout.
     pub fn matmul(&self, x: &QuantisedRows, scale: f32, scratch: &mut MatmulScratch, y: &mut [f32]) {
         same_length(self.cols, &[x.len]);
         same_length(self.rows * x.rows(), &[y.len()]);
@@ -184,7 +184,7 @@ fn multiply(blocks: &Blocks<'_>, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
     dispatch!(x.kernels.isa, ternary::matmul(blocks, x, scale, y), else panic!("plain Rust has no blocks"));
 }
 
-/// The weights in rows of whole bytes: borrowed where the file has them so, else packed anew.
+/// The weights in rows of whole bytes: borrowed if the file has them in this form, else repacked.
 fn byte_rows(matrix: Matrix<'_>) -> Cow<'_, [u8]> {
     if let MatrixData::Packed(bytes) = matrix.data
         && matrix.cols.is_multiple_of(4)
@@ -206,25 +206,25 @@ fn byte_rows(matrix: Matrix<'_>) -> Cow<'_, [u8]> {
     Cow::Owned(bytes)
 }
 
-/// Rows of activations as INT8, each with its scale: the input of a matrix for one token or for many. Made once for
-/// the widest matrix and the most rows, and filled again for each.
+/// Rows of activations as INT8, each with its scale: the input of a matrix for one token or for many. Created once for
+/// the widest matrix and the most rows, and refilled for each.
 #[derive(Debug, Clone)]
 pub struct QuantisedRows {
     kernels: Kernels,
     /// Values in a row.
     len: usize,
-    /// From one row's first value to the next one's.
+    /// Distance from one row's first value to the next one's.
     stride: usize,
     /// Rows in use.
     rows: usize,
-    /// One for each row that there is room for.
+    /// One per row of the capacity.
     scales: Vec<f32>,
-    /// In every row the INT8 values, then zeros up to a multiple of 16.
+    /// For every row the INT8 values, then zeros up to a multiple of 16.
     values: Vec<i8>,
 }
 
 impl QuantisedRows {
-    /// Room for `max_rows` rows of up to `max_cols` values.
+    /// Space for `max_rows` rows of up to `max_cols` values.
     pub fn new(kernels: Kernels, max_cols: usize, max_rows: usize) -> Self {
         let stride = max_cols.next_multiple_of(16);
         QuantisedRows {
@@ -240,7 +240,7 @@ impl QuantisedRows {
     /// Empties it, for rows of `len` values.
     ///
     /// # Panics
-    /// Where that is more than there is room for.
+    /// If `len` exceeds the capacity.
     pub fn clear(&mut self, len: usize) {
         assert!(len <= self.stride, "{len} values in rows with room for {}", self.stride);
         self.len = len;
@@ -250,14 +250,14 @@ impl QuantisedRows {
     /// Adds the row of `y`, quantised: scale `a = max(2.5 · mean|y|, 1e-8) / 127`, values `round(y / a)` within ±127.
     ///
     /// # Panics
-    /// Where `y` does not have the length of a row, or there is no room for it.
+    /// If `y` does not have the length of a row, or the capacity is exhausted.
     pub fn push(&mut self, y: &[f32]) {
         let kernels = self.kernels;
         let scale = kernels.quantise_int8(y, self.next_row(y.len()));
         self.set_scale(scale);
     }
 
-    /// Adds a row of INT8 values as they are.
+    /// Adds a row of given INT8 values.
     ///
     /// # Panics
     /// As [`push`](Self::push).
@@ -266,7 +266,7 @@ impl QuantisedRows {
         self.set_scale(scale);
     }
 
-    /// Adds a row of `len` values, for the caller to write; its scale is set when they are.
+    /// Adds a row of `len` values for the caller to write; its scale is set afterwards.
     #[track_caller]
     pub(crate) fn next_row(&mut self, len: usize) -> &mut [i8] {
         same_length(self.len, &[len]);
@@ -295,12 +295,12 @@ impl QuantisedRows {
         &self.padded(row)[..self.len]
     }
 
-    /// What one unit of a row's INT8 values is worth.
+    /// The scale of a row's INT8 values.
     pub fn scale(&self, row: usize) -> f32 {
         self.scales[row]
     }
 
-    /// The values of a row up to a multiple of 16, the last of them 0.
+    /// The values of a row, padded with 0 to a multiple of 16.
     pub(crate) fn padded(&self, row: usize) -> &[i8] {
         &self.values[row * self.stride..][..self.len.next_multiple_of(16)]
     }
@@ -313,17 +313,17 @@ impl QuantisedRows {
     }
 }
 
-/// Room that a variant needs while it multiplies.
+/// Work buffers for a variant's multiplication.
 #[derive(Debug, Clone)]
 pub struct MatmulScratch {
-    /// Look-up tables, for `lut` alone.
+    /// Look-up tables, only for `lut`.
     tables: Vec<lut::Block>,
-    /// A sum for every output, for `lut` alone.
+    /// A sum for every output, only for `lut`.
     sums: Vec<i32>,
 }
 
 impl MatmulScratch {
-    /// Room for matrices of up to `max_rows` rows.
+    /// Buffers for matrices of up to `max_rows` rows.
     pub fn new(kernels: Kernels, max_rows: usize) -> Self {
         let for_lut = |n: usize| if matches!(kernels.isa, Isa::Lut) { n } else { 0 };
         MatmulScratch { tables: vec![[[0; 2]; 256]; for_lut(lut::BLOCKS)], sums: vec![0; for_lut(max_rows)] }

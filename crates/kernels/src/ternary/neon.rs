@@ -1,7 +1,7 @@
 //! NEON: widening products, added into 16 bits.
 //!
-//! `smlal` adds eight products of bytes to 16-bit lanes, each lane a column of a row. The codes of the second plane stay
-//! where they are in a byte, four times too large, which an exact shift mends at the end: `8 · 127 · 32` fits 16 bits.
+//! `smlal` adds eight products of bytes to 16-bit lanes, one lane per column of a row. The codes of the second plane
+//! are left in place, four times too large, which an exact shift corrects at the end: `8 · 127 · 32` fits 16 bits.
 
 use super::QuantisedRows;
 use super::blocks::{Block, Blocks, PLANES, rows_of, surplus};
@@ -11,7 +11,7 @@ use core::arch::aarch64::*;
 
 /// Vectors of 4 × 4 rows in a block.
 const PER_BLOCK: usize = 4;
-/// Those that are worked on together: their 16-bit sums take half of the registers.
+/// Vectors processed together: their 16-bit sums take half of the registers.
 const VECTORS: usize = 2;
 /// Blocks whose sums fit 16-bit lanes.
 const WIDEN: usize = 32;
@@ -29,7 +29,7 @@ pub(super) fn matmul(_: Neon, blocks: &Blocks, x: &QuantisedRows, scale: f32, y:
                 for (v, sums) in sums(columns, first % PER_BLOCK, x.quads(t)).into_iter().enumerate() {
                     for (p, sum) in sums.into_iter().enumerate() {
                         let y = rows_of::<PER_BLOCK>(first + v, p, y);
-                        // SAFETY: the CPU has NEON, or this function would not run.
+                        // SAFETY: this function only runs on a CPU with NEON.
                         unsafe { store_scaled(vaddq_s32(sum, surplus), scale, y) };
                     }
                 }
@@ -37,22 +37,22 @@ pub(super) fn matmul(_: Neon, blocks: &Blocks, x: &QuantisedRows, scale: f32, y:
         }
     }
     // SAFETY: the token proves the feature.
-    #[allow(unused_unsafe, reason = "many a target has NEON enabled for all")]
+    #[allow(unused_unsafe, reason = "many targets have NEON enabled globally")]
     unsafe {
         compiled(blocks, x, scale, y)
     }
 }
 
-/// The sums of the rows in the vectors of each block from the `part`-th on.
+/// The sums of the rows in the vectors of each block starting at `part`.
 #[inline]
 #[target_feature(enable = "neon")]
 fn sums(columns: &[Block], part: usize, quads: &[[i8; 4]]) -> [[int32x4_t; PLANES]; VECTORS] {
     let mut sums = [[vdupq_n_s32(0); PLANES]; VECTORS];
-    // Beyond the columns there are zeros.
+    // The values past the columns are zeros.
     let quads = &quads[..columns.len()];
     for (blocks, quads) in columns.chunks(WIDEN).zip(quads.chunks(WIDEN)) {
         let mut narrow = [[[vdupq_n_s16(0); 2]; PLANES]; VECTORS];
-        // Two blocks in a step, which share what a step costs beside them.
+        // Two blocks per step, to share the overhead.
         let ((blocks, last_blocks), (pairs, last_quads)) = (blocks.as_chunks::<2>(), quads.as_chunks::<2>());
         for (block, quad) in blocks.iter().zip(pairs) {
             add(&block[0], part, &quad[0], &mut narrow);
@@ -78,12 +78,12 @@ fn sums(columns: &[Block], part: usize, quads: &[[i8; 4]]) -> [[int32x4_t; PLANE
 #[inline]
 #[target_feature(enable = "neon")]
 fn add(block: &Block, part: usize, quad: &[i8; 4], narrow: &mut [[Narrow; PLANES]; VECTORS]) {
-    // SAFETY: four bytes are read of four.
+    // SAFETY: reads four bytes of four.
     let x = vreinterpretq_s8_s32(unsafe { vld1q_dup_s32(quad.as_ptr().cast()) });
     let (quarters, _) = block.0.as_chunks::<16>();
     let (first, second) = (vdupq_n_u8(0x03), vdupq_n_u8(0x0c));
     for (v, narrow) in narrow.iter_mut().enumerate() {
-        // SAFETY: a quarter is the 16 bytes that are loaded.
+        // SAFETY: a quarter has the 16 bytes that are loaded.
         let quarter = unsafe { vld1q_u8(quarters[part + v].as_ptr()) };
         let codes = [
             vandq_u8(quarter, first),

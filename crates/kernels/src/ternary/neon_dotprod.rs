@@ -1,7 +1,7 @@
 //! NEON with its dot product: `sdot`, signed bytes × signed bytes, on quarters of a block.
 //!
-//! A whole byte of codes uses its highest bit, which is a sign here. So the matrix is laid out with that bit flipped (see
-//! [`Dpbusd::SIGNED`]).
+//! A whole byte of codes uses its highest bit, which is a sign here. So the matrix is laid out with that bit flipped
+//! (see [`Dpbusd::SIGNED`]).
 
 use super::QuantisedRows;
 use super::blocks::{Block, Blocks};
@@ -10,16 +10,16 @@ use crate::isa::NeonDotprod;
 use crate::vector::neon::store_scaled;
 use core::arch::aarch64::*;
 
-/// A quarter of a block: 4 rows × 16 columns. Made only by a function that was given a [`NeonDotprod`].
+/// A quarter of a block: 4 rows × 16 columns. Only created with a [`NeonDotprod`] token.
 #[derive(Clone, Copy)]
 struct Quarter(int32x4_t);
 
-/// Runs an intrinsic that needs NEON alone.
+/// Calls an intrinsic that needs only NEON.
 macro_rules! neon {
     ($body:expr) => {{
-        // SAFETY: a `Quarter` or a `NeonDotprod` is at hand, so the CPU has NEON; the one load reads a quarter of a
+        // SAFETY: a `Quarter` or a `NeonDotprod` exists, so the CPU has NEON; the one load reads a quarter of a
         // block.
-        #[allow(unused_unsafe, reason = "many a target has NEON enabled for all")]
+        #[allow(unused_unsafe, reason = "many targets have NEON enabled globally")]
         unsafe {
             $body
         }
@@ -48,7 +48,7 @@ impl Dpbusd for Quarter {
 
     #[inline(always)]
     fn dot(self, codes: Self, activations: Self) -> Self {
-        // SAFETY: a `Quarter` is at hand, so the CPU has the instruction.
+        // SAFETY: a `Quarter` exists, so the CPU has the instruction.
         Quarter(unsafe { crate::isa::neon::sdot(self.0, codes.0, activations.0) })
     }
 
@@ -69,7 +69,7 @@ impl Dpbusd for Quarter {
 
     #[inline(always)]
     fn scale_into(self, scale: f32, y: &mut [f32]) {
-        // SAFETY: a `Quarter` is at hand, so the CPU has NEON.
+        // SAFETY: a `Quarter` exists, so the CPU has NEON.
         unsafe { store_scaled(self.0, scale, y) }
     }
 }

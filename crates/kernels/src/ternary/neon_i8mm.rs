@@ -8,16 +8,16 @@ use crate::isa::NeonI8mm;
 use crate::vector::neon::store_scaled;
 use core::arch::aarch64::*;
 
-/// A quarter of a block: 4 rows × 16 columns. Made only by a function that was given a [`NeonI8mm`].
+/// A quarter of a block: 4 rows × 16 columns. Only created with a [`NeonI8mm`] token.
 #[derive(Clone, Copy)]
 struct Quarter(int32x4_t);
 
-/// Runs an intrinsic that needs NEON alone.
+/// Calls an intrinsic that needs only NEON.
 macro_rules! neon {
     ($body:expr) => {{
-        // SAFETY: a `Quarter` or a `NeonI8mm` is at hand, so the CPU has NEON; the one load reads a quarter of a
+        // SAFETY: a `Quarter` or a `NeonI8mm` exists, so the CPU has NEON; the one load reads a quarter of a
         // block.
-        #[allow(unused_unsafe, reason = "many a target has NEON enabled for all")]
+        #[allow(unused_unsafe, reason = "many targets have NEON enabled globally")]
         unsafe {
             $body
         }
@@ -45,7 +45,7 @@ impl Dpbusd for Quarter {
 
     #[inline(always)]
     fn dot(self, codes: Self, activations: Self) -> Self {
-        // SAFETY: a `Quarter` is at hand, so the CPU has the instruction.
+        // SAFETY: a `Quarter` exists, so the CPU has the instruction.
         Quarter(unsafe { crate::isa::neon::usdot(self.0, codes.0, activations.0) })
     }
 
@@ -66,7 +66,7 @@ impl Dpbusd for Quarter {
 
     #[inline(always)]
     fn scale_into(self, scale: f32, y: &mut [f32]) {
-        // SAFETY: a `Quarter` is at hand, so the CPU has NEON.
+        // SAFETY: a `Quarter` exists, so the CPU has NEON.
         unsafe { store_scaled(self.0, scale, y) }
     }
 }

@@ -1,8 +1,8 @@
 //! WebAssembly relaxed SIMD: the dot product of signed bytes and 7-bit bytes, added into 32 bits.
 //!
-//! Engines may differ in what `i32x4.relaxed_dot_i8x16_i7x16_add` gives when a pair of products leaves 16 bits or the
-//! second operand uses its eighth bit. Neither happens: the codes of the first three planes stay where they are in a byte,
-//! so that they are at most `2 · 16`, and the last one's are shifted down. So the result is the same on every engine.
+//! Engines may differ in the result of `i32x4.relaxed_dot_i8x16_i7x16_add` if a pair of products exceeds 16 bits or the
+//! second operand uses its eighth bit. Neither happens: the codes of the first three planes are left in place, so they
+//! are at most `2 · 16`, and the last plane's are shifted down. So the result is the same on every engine.
 
 use super::QuantisedRows;
 use super::blocks::{Block, Blocks, PLANES, dword, rows_of, surplus};
@@ -12,9 +12,9 @@ use core::arch::wasm32::*;
 
 /// Vectors of 4 × 4 rows in a block.
 const PER_BLOCK: usize = 4;
-/// Those that are worked on together.
+/// Vectors processed together.
 const VECTORS: usize = 2;
-/// Blocks after which the sums are taken out: a block adds at most `4 · 2 · 127 · 16` to the third plane's.
+/// Blocks after which the sums are extracted: a block adds at most `4 · 2 · 127 · 16` to the third plane's.
 const JOIN: usize = 1 << 16;
 
 pub(super) fn matmul(_: RelaxedSimd, blocks: &Blocks, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
@@ -32,14 +32,14 @@ pub(super) fn matmul(_: RelaxedSimd, blocks: &Blocks, x: &QuantisedRows, scale: 
             }
         }
     }
-    // SAFETY: that the instructions exist was settled when the module was accepted.
+    // SAFETY: the engine accepted the module, so the instructions exist.
     #[allow(unused_unsafe, reason = "a function is safe to call where its instructions are enabled for all")]
     unsafe {
         compiled(blocks, x, scale, y);
     }
 }
 
-/// The sums of the rows in the vectors of each block from the `part`-th on.
+/// The sums of the rows in the vectors of each block starting at `part`.
 #[target_feature(enable = "simd128,relaxed-simd")]
 fn sums(columns: &[Block], part: usize, quads: &[[i8; 4]]) -> [[v128; PLANES]; VECTORS] {
     let mut rows = [[i32x4_splat(0); PLANES]; VECTORS];
@@ -49,7 +49,7 @@ fn sums(columns: &[Block], part: usize, quads: &[[i8; 4]]) -> [[v128; PLANES]; V
             let x = i32x4_splat(dword(*quad));
             for (v, sums) in sums.iter_mut().enumerate() {
                 let (quarters, _) = block.0.as_chunks::<16>();
-                // SAFETY: a quarter is the 16 bytes that are loaded.
+                // SAFETY: a quarter has the 16 bytes that are loaded.
                 let block = unsafe { v128_load(quarters[part + v].as_ptr().cast()) };
                 let codes = [
                     v128_and(block, u8x16_splat(0x03)),

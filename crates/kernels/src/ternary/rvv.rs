@@ -1,8 +1,8 @@
-//! RISC-V's vectors: widening products, added into 16 bits, for registers of any length.
+//! RISC-V vectors: widening products, added into 16 bits, for registers of any length.
 //!
-//! As many bytes of a block as two registers hold are worked on at once: half of it where registers have 128 bits, all of
-//! it where they have more. A 16-bit lane is a column of a row. The codes of the second plane stay where they are in a
-//! byte, four times too large, which an exact shift mends at the end: `8 · 127 · 32` fits 16 bits.
+//! The bytes of a block that fit two registers are processed at once: half of it with registers of 128 bits, all of it
+//! with longer ones. A 16-bit lane is a column of a row. The codes of the second plane are left in place, four times
+//! too large, which an exact shift corrects at the end: `8 · 127 · 32` fits 16 bits.
 
 use super::QuantisedRows;
 use super::blocks::{Block, Blocks, ROWS, surplus};
@@ -35,19 +35,19 @@ pub(super) fn matmul(isa: Rvv, blocks: &Blocks, x: &QuantisedRows, scale: f32, y
     }
 }
 
-/// Bytes of a block that are worked on at once: a power of two, of two registers, and no more than there are.
+/// Bytes of a block that are processed at once: a power of two, limited by two registers and the block.
 fn lanes(_: Rvv) -> usize {
     let lanes: usize;
-    // SAFETY: the token proves the instructions; a length is asked for, and memory not touched.
+    // SAFETY: the token proves the instructions; this only queries a length and accesses no memory.
     unsafe { rvv!("vsetvli {lanes}, {most}, e8, m2, ta, ma"; lanes = out(reg) lanes, most = in(reg) ROWS,) };
     lanes
 }
 
-/// Adds the products of the bytes from `part` on of up to [`WIDEN`] blocks to the sums of their rows.
+/// Adds the products of up to [`WIDEN`] blocks, for their bytes starting at `part`, to the sums of their rows.
 fn add(_: Rvv, columns: &[Block], quads: &[[i8; 4]], part: usize, lanes: usize, sums: &mut [i32; ROWS]) {
     assert!(!columns.is_empty() && columns.len() == quads.len() && part + lanes <= ROWS);
-    // SAFETY: the token proves the instructions. Read are `lanes` bytes from `part` on of each block, and a quad for each;
-    // read and written, of each plane's 16 sums, those of the four bytes to a row from `part` on.
+    // SAFETY: the token proves the instructions. It reads `lanes` bytes starting at `part` of each block, and a quad
+    // for each; of each plane's 16 sums it reads and writes those of the rows at these bytes, four bytes per row.
     unsafe {
         let first = columns.as_ptr().cast::<u8>().add(part);
         rvv!(
@@ -57,7 +57,7 @@ fn add(_: Rvv, columns: &[Block], quads: &[[i8; 4]], part: usize, lanes: usize, 
             "vmv.v.i v16, 0",
             "vmv.v.i v20, 0",
             "2:",
-            // Four activations, as often as there are rows.
+            // Four activations, repeated for every row.
             "lw {x}, ({quads})",
             "vsetvli zero, {rows}, e32, m2, ta, ma",
             "vmv.v.x v2, {x}",
@@ -75,7 +75,7 @@ fn add(_: Rvv, columns: &[Block], quads: &[[i8; 4]], part: usize, lanes: usize, 
             "vsrl.vi v4, v4, 2",
             "vwmaccsu.vv v20, v2, v4",
             "bne {block}, {end}, 2b",
-            // The sum of each row's four lanes: neighbours twice.
+            // The sum of each row's four lanes: adjacent pairs, twice.
             "vsetvli zero, {half}, e16, m2, ta, ma",
             "vnsra.wi v2, v8, 0",
             "vnsra.wi v4, v8, 16",
@@ -127,7 +127,7 @@ fn add(_: Rvv, columns: &[Block], quads: &[[i8; 4]], part: usize, lanes: usize, 
     }
 }
 
-/// `y = (sums + surplus) · scale`, where the second plane's sums are four times too large.
+/// `y = (sums + surplus) · scale`; the second plane's sums are four times too large.
 fn scale_into(_: Rvv, sums: &[i32; ROWS], surplus: i32, scale: f32, y: &mut [f32; ROWS]) {
     let (sums, _) = sums.as_chunks::<16>();
     let (y, _) = y.as_chunks_mut::<16>();

@@ -1,8 +1,8 @@
 //! WebAssembly SIMD: `i32x4.dot_i16x8` on pairs of columns.
 //!
-//! A 16-bit lane of a block has columns 0 and 1, or 2 and 3, of a row in each plane. A mask leaves the code of the first of
-//! the two in one plane, and after one shift by 8 that of the second, so that no code is widened; what a plane's codes are
-//! too large by, an exact shift mends at the end.
+//! A 16-bit lane of a block has columns 0 and 1, or 2 and 3, of a row in each plane. A mask extracts the code of the
+//! first of the two in one plane, and after one shift by 8 that of the second, so no code is widened; an exact shift at
+//! the end corrects the power of two by which a plane's codes are too large.
 
 use super::QuantisedRows;
 use super::blocks::{Block, Blocks, PLANES, dword, rows_of, surplus};
@@ -12,7 +12,7 @@ use core::arch::wasm32::*;
 
 /// Vectors of 4 × 4 rows in a block.
 const PER_BLOCK: usize = 4;
-/// Blocks after which the sums are taken out: a block adds at most `4 · 2 · 127 · 64` to the upper plane's.
+/// Blocks after which the sums are extracted: a block adds at most `4 · 2 · 127 · 64` to the upper plane's.
 const JOIN: usize = 1 << 15;
 
 #[target_feature(enable = "simd128")]
@@ -39,7 +39,7 @@ fn sums(columns: &[Block], part: usize, quads: &[[i8; 4]]) -> [v128; PLANES] {
             let x = i32x4_splat(dword(*quad));
             let (x_even, x_odd) = (i16x8_shr(i16x8_shl(x, 8), 8), i16x8_shr(x, 8));
             let (quarters, _) = block.0.as_chunks::<16>();
-            // SAFETY: a quarter is the 16 bytes that are loaded.
+            // SAFETY: a quarter has the 16 bytes that are loaded.
             let even = unsafe { v128_load(quarters[part].as_ptr().cast()) };
             let odd = u16x8_shr(even, 8);
             for p in 0..PLANES {

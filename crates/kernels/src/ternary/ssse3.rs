@@ -1,4 +1,4 @@
-//! SSSE3: `maddubs`, 16 rows a pass.
+//! SSSE3: `maddubs`, 16 rows per pass.
 
 use super::QuantisedRows;
 use super::blocks::{Block, Blocks};
@@ -7,14 +7,14 @@ use crate::isa::Ssse3;
 use crate::vector::ssse3::store_scaled;
 use core::arch::x86_64::*;
 
-/// A quarter of a block: 4 rows × 16 columns. Made only by a function that was given an [`Ssse3`].
+/// A quarter of a block: 4 rows × 16 columns. Only created with an [`Ssse3`] token.
 #[derive(Clone, Copy)]
 struct Quarter(__m128i);
 
-/// Runs an intrinsic that needs SSSE3 alone.
+/// Calls an intrinsic that needs only SSSE3.
 macro_rules! ssse3 {
     ($body:expr) => {{
-        // SAFETY: a `Quarter` or an `Ssse3` is at hand, so the CPU has SSSE3; the one load reads a quarter of a block, which
+        // SAFETY: a `Quarter` or an `Ssse3` exists, so the CPU has SSSE3; the one load reads a quarter of a block, which
         // is 64 bytes aligned to 64.
         unsafe { $body }
     }};
@@ -74,7 +74,7 @@ impl Maddubs for Quarter {
 
     #[inline(always)]
     fn scale_into(self, scale: f32, y: &mut [f32]) {
-        // SAFETY: a `Quarter` is at hand, so the CPU has SSSE3.
+        // SAFETY: a `Quarter` exists, so the CPU has SSSE3.
         unsafe { store_scaled(self.0, scale, y) }
     }
 }

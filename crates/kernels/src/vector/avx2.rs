@@ -6,16 +6,15 @@ use super::wide::{Register, Wide};
 use crate::isa::Avx2;
 use core::arch::x86_64::*;
 
-/// Eight lanes. Made only by a function that was given an [`Avx2`].
+/// Eight lanes. Only created with an [`Avx2`] token.
 #[derive(Clone, Copy)]
 pub(crate) struct Eight(__m256);
 
-/// Runs an intrinsic that needs AVX2 alone.
+/// Calls an intrinsic that needs only AVX2.
 macro_rules! avx2 {
     ($body:expr) => {{
-        // SAFETY: an `Eight` or an `Avx2` is at hand, or the caller promises it: the CPU has AVX2; the pointers, where
-        // there are any, come from references to as many bytes as are read or written, and no alignment is asked of
-        // them.
+        // SAFETY: an `Eight` or an `Avx2` exists, or the caller guarantees it: the CPU has AVX2; the pointers, if any,
+        // come from references to as many bytes as are read or written, and need no alignment.
         unsafe { $body }
     }};
 }
@@ -68,7 +67,7 @@ impl Register for Eight {
         Eight(avx2!(_mm256_div_ps(self.0, other.0)))
     }
 
-    // The instructions give the second operand where either is a NaN, which is the definition's `a > b ? a : b`.
+    // The instructions return the second operand if either is NaN, as the definition's `a > b ? a : b`.
     #[inline(always)]
     fn max(self, other: Self) -> Self {
         Eight(avx2!(_mm256_max_ps(self.0, other.0)))
@@ -145,7 +144,7 @@ impl Register for Eight {
     }
 }
 
-/// Sixteen lanes as i16 in their order: the instruction packs within halves of a register.
+/// Sixteen lanes as i16 in order: the instruction packs within halves of a register, so they are permuted back.
 #[inline(always)]
 fn round_to_words(all: &[Eight]) -> __m256i {
     avx2!({
@@ -154,7 +153,7 @@ fn round_to_words(all: &[Eight]) -> __m256i {
     })
 }
 
-/// Writes eight i32, as f32 times `scale`, into `y`, which may have fewer.
+/// Writes eight i32, as f32 times `scale`, into `y`, which may be shorter.
 ///
 /// # Safety
 /// The CPU has AVX2.

@@ -6,16 +6,15 @@ use super::wide::{Register, Wide};
 use crate::isa::Avx512Vnni;
 use core::arch::x86_64::*;
 
-/// Sixteen lanes. Made only by a function that was given an [`Avx512Vnni`].
+/// Sixteen lanes. Only created with an [`Avx512Vnni`] token.
 #[derive(Clone, Copy)]
 pub(crate) struct Sixteen(__m512);
 
-/// Runs an intrinsic that needs AVX-512 alone.
+/// Calls an intrinsic that needs only AVX-512.
 macro_rules! avx512 {
     ($body:expr) => {{
-        // SAFETY: an `Sixteen` or an `Avx512Vnni` is at hand, so the CPU has AVX-512 F, BW and VL; the pointers,
-        // where there are any, come from references to as many bytes as are read or written, and no alignment is
-        // asked of them.
+        // SAFETY: a `Sixteen` or an `Avx512Vnni` exists, so the CPU has AVX-512 F, BW and VL; the pointers, if any,
+        // come from references to as many bytes as are read or written, and need no alignment.
         unsafe { $body }
     }};
 }
@@ -68,7 +67,7 @@ impl Register for Sixteen {
         Sixteen(avx512!(_mm512_div_ps(self.0, other.0)))
     }
 
-    // The instructions give the second operand where either is a NaN, which is the definition's `a > b ? a : b`.
+    // The instructions return the second operand if either is NaN, as the definition's `a > b ? a : b`.
     #[inline(always)]
     fn max(self, other: Self) -> Self {
         Sixteen(avx512!(_mm512_max_ps(self.0, other.0)))

@@ -3,7 +3,7 @@
 /// Number of partial sums of a reduction.
 pub(crate) const LANES: usize = 16;
 
-/// `1.5 · 2^23`: adding it to `|x| < 2^22` leaves the nearest integer to `x` in the low bits of the sum.
+/// `1.5 · 2^23`: adding it to `|x| < 2^22` puts the nearest integer to `x` into the low bits of the sum.
 pub(crate) const ROUND: f32 = 12_582_912.0;
 /// The bits of [`ROUND`].
 pub(crate) const ROUND_BITS: i32 = 0x4b40_0000;

@@ -1,4 +1,4 @@
-//! Division, where the CPU has it and where it has not.
+//! Division, on CPUs with and without a divide instruction.
 
 /// `a / b`, rounded to nearest, ties to even.
 #[cfg(not(target_arch = "xtensa"))]
@@ -10,7 +10,7 @@ pub(crate) fn divide(a: f32, b: f32) -> f32 {
 #[cfg(target_arch = "xtensa")]
 pub(crate) use soft::divide;
 
-/// `sum / n`, to the bit: by a power of two a product is the same, and it is there in a third of the time.
+/// `sum / n`, to the bit: for a power of two a multiplication gives the same result, in a third of the time.
 #[inline(always)]
 pub(crate) fn mean(sum: f32, n: usize) -> f32 {
     if n.is_power_of_two() && n < 1 << 24 {
@@ -20,7 +20,7 @@ pub(crate) fn mean(sum: f32, n: usize) -> f32 {
     }
 }
 
-/// Division from multiplications: the compiler's own is a call that makes the quotient bit by bit.
+/// Division by multiplications: the compiler's own is a call that computes the quotient bit by bit.
 #[cfg(any(target_arch = "xtensa", test))]
 mod soft {
     /// Bits of a float below its exponent.
@@ -32,11 +32,11 @@ mod soft {
 
     /// `a / b`, rounded to nearest, ties to even.
     ///
-    /// The significands are integers `N` and `D` of 24 bits, `N` doubled where it is the smaller, so that the quotient
-    /// is in `[1, 2)` and its significand is `N · 2^23 / D`. [`estimate`] is less than 1.7 off, so the remainder
-    /// `N · 2^23 - Q · D` is less than `2 D`: its low 32 bits are all of it. Two steps bring it within half of `D`, and
-    /// so `Q` to the nearest integer. It is never just half: `N · 2^24 = (2 Q + 1) · D` would make `D` a multiple of
-    /// `2^24`.
+    /// The significands are integers `N` and `D` of 24 bits, with `N` doubled if it is smaller than `D`, so that the
+    /// quotient is in `[1, 2)` and its significand is `N · 2^23 / D`. [`estimate`] has an error below 1.7, so the
+    /// remainder `N · 2^23 - Q · D` is less than `2 D` and fits its low 32 bits. Two steps bring it within half of `D`,
+    /// and thus `Q` to the nearest integer. It is never exactly half: `N · 2^24 = (2 Q + 1) · D` would make `D` a
+    /// multiple of `2^24`.
     #[inline(always)]
     pub(crate) fn divide(a: f32, b: f32) -> f32 {
         let (a_bits, b_bits) = (a.to_bits(), b.to_bits());
@@ -44,20 +44,20 @@ mod soft {
         let (mut n, d) = (a_bits & FRACTION | LEADING, b_bits & FRACTION | LEADING);
         let (mut dividend, divisor) =
             (f32::from_bits(a_bits & FRACTION | ONE), f32::from_bits(b_bits & FRACTION | ONE));
-        // What the exponent's field is before `Q`, whose leading bit adds 1, is added to it.
+        // The exponent field before `Q` is added, whose leading bit adds 1.
         let mut exponent = a_exponent.wrapping_sub(b_exponent).wrapping_add(126);
         if n < d {
             n *= 2;
             dividend *= 2.0;
             exponent = exponent.wrapping_sub(1);
         }
-        // Operands and quotient are normal and finite, or the compiler's division takes them.
+        // If an operand or the quotient is not normal and finite, the compiler's division is used.
         if a_exponent.wrapping_sub(1) >= 254 || b_exponent.wrapping_sub(1) >= 254 || exponent >= 253 {
             return a / b;
         }
         let q = estimate(dividend, divisor).to_bits().wrapping_sub(ONE - LEADING);
         let remainder = (n << 23).wrapping_sub(q.wrapping_mul(d));
-        // Where twice the remainder lies among -3 D, -D, D and 3 D, by the signs of the differences.
+        // The position of twice the remainder among -3 D, -D, D and 3 D, from the signs of the differences.
         let (above, below) = (d.wrapping_sub(remainder.wrapping_mul(2)), remainder.wrapping_mul(2).wrapping_add(d));
         let up = (above >> 31) + (above.wrapping_add(2 * d) >> 31);
         let down = (below >> 31) + (below.wrapping_add(2 * d) >> 31);
@@ -65,11 +65,11 @@ mod soft {
         f32::from_bits((a_bits ^ b_bits) & 0x8000_0000 | (exponent << 23).wrapping_add(q))
     }
 
-    /// `n / d`, less than 1.7 · 2^-23 off, for `d` in `[1, 2)` and `n` in `[d, 2 d)`.
+    /// `n / d`, with an error below 1.7 · 2^-23, for `d` in `[1, 2)` and `n` in `[d, 2 d)`.
     ///
     /// The quadratic's relative error is the third Chebyshev polynomial over 99, so at most 0.0101; a step of Newton's
-    /// iteration squares that, and another, on the quotient, squares it again. What is left of it is 0.2 · 2^-23; the
-    /// roundings of `d · q` and of the sum add at most 1 and 0.5. `n - d · q` is exact.
+    /// iteration squares it, and another, on the quotient, squares it again, which leaves 0.2 · 2^-23; the roundings of
+    /// `d · q` and of the sum add at most 1 and 0.5. `n - d · q` is exact.
     #[inline(always)]
     fn estimate(n: f32, d: f32) -> f32 {
         const C: [f32; 3] = [210.0 / 99.0, -144.0 / 99.0, 32.0 / 99.0];
@@ -77,7 +77,7 @@ mod soft {
         let y = y + y * (1.0 - d * y);
         let q = n * y;
         let q = q + y * (n - d * q);
-        // Below 1 the bits of a float count half as much.
+        // Below 1, the last bit of a float has half the value.
         if q < 1.0 { 1.0 } else { q }
     }
 }
@@ -92,7 +92,7 @@ mod tests {
         assert!(same, "{a:e} / {b:e} = {ours:e}, not {exact:e}");
     }
 
-    /// All the divisors that a sigmoid has, under both of its dividends and the extremes.
+    /// All divisors of a sigmoid, with both of its dividends and the extremes.
     #[test]
     fn every_divisor_from_1_to_2() {
         for bits in 1f32.to_bits()..=2f32.to_bits() {
@@ -103,7 +103,7 @@ mod tests {
         }
     }
 
-    /// Quotients next to the middle of two floats: `a` is the product of `b` and such a middle, rounded.
+    /// Quotients close to the midpoint of two floats: `a` is the product of `b` and such a midpoint, rounded.
     #[test]
     fn quotients_near_the_middle() {
         let mut state = 1u64;
@@ -119,7 +119,7 @@ mod tests {
         }
     }
 
-    /// Means of every kind of sum, over as many values as vectors have.
+    /// Means of every kind of sum, over every possible number of values.
     #[test]
     fn a_mean_is_the_quotient() {
         let mut state = 1u64;
@@ -133,7 +133,7 @@ mod tests {
         }
     }
 
-    /// Operands of every kind: zeros, subnormals, infinities and NaNs among them.
+    /// Operands of every kind, including zeros, subnormals, infinities and NaNs.
     #[test]
     fn operands_of_any_bits() {
         let edges = [0, 1, 0x007f_ffff, 0x0080_0000, 0x3f80_0000, 0x7f7f_ffff, 0x7f80_0000, 0x7fc0_0000];

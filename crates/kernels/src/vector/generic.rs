@@ -1,4 +1,4 @@
-//! The f32 steps as `crates/ARITHMETIC.md` writes them, one value at a time.
+//! The f32 steps of `crates/ARITHMETIC.md`, one value at a time.
 
 use super::constants::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, ROUND_BITS, TINY};
 use super::divide::{divide, mean};
@@ -22,8 +22,7 @@ fn round(x: f32) -> i32 {
 
 /// `sum16` of `term` over the values of slices of one length.
 ///
-/// Eight of the sixteen sums at a time: so many stay in registers, and each adds in the order that the definition asks
-/// for.
+/// Eight of the sixteen sums at a time: they stay in registers, and each is added in the order of the definition.
 macro_rules! sum16 {
     ([$first:ident $(, $other:ident)*], |$a:pat_param $(, $b:pat_param)*| $term:expr) => {{
         let _n = $first.len();
@@ -51,8 +50,8 @@ macro_rules! sum16 {
 }
 pub(crate) use sum16;
 
-/// `out_i = value` for each `i`, from `out_i` itself and the `i`-th values of slices of the same length: eight in a
-/// step, so that what a step costs beside them is shared.
+/// `out_i = value` for each `i`, from `out_i` itself and the `i`-th values of slices of the same length: eight per
+/// step, to share the loop overhead.
 macro_rules! each {
     ($out:ident, [$($input:ident),*], |$old:pat_param $(, $a:pat_param)*| $value:expr) => {{
         $(let $input = $input[..$out.len()].as_chunks::<8>();)*
@@ -72,7 +71,7 @@ macro_rules! each {
     }};
 }
 
-/// The fixed tree that ends every reduction.
+/// The fixed tree at the end of every reduction.
 #[inline(always)]
 pub(crate) fn fold16(mut lanes: [f32; LANES]) -> f32 {
     let mut half = LANES / 2;
@@ -90,7 +89,7 @@ pub(crate) fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32
     each!(out, [x, weight, bias], |_, x, weight, bias| (x - mu) * inv * weight + bias);
 }
 
-/// The mean, and what the deviations from it are multiplied with.
+/// The mean, and the factor of the deviations from it.
 fn moments(x: &[f32]) -> (f32, f32) {
     let mu = mean(sum16!([x], |x| x), x.len());
     let squares = sum16!([x], |x| {
@@ -98,7 +97,7 @@ fn moments(x: &[f32]) -> (f32, f32) {
         d * d
     });
     let variance = mean(squares, x.len());
-    // A variance that overflows must not become an output of nothing but biases.
+    // If the variance overflows, the output must not consist only of the biases.
     (mu, divide(1.0, libm::sqrtf(variance + EPS)) + variance * 0.0)
 }
 
@@ -116,8 +115,8 @@ pub(crate) fn quantise_int8(y: &[f32], q: &mut [i8]) -> f32 {
     let t = max(TINY, 2.5 * mean(sum16!([y], |y| y.abs()), y.len()));
     let s = divide(INT8_MAX, t);
     if t < f32::INFINITY && y.len() < 1 << 16 {
-        // Every |y| is at most n times the mean and none is a NaN, so that rounding before limiting is the same; and
-        // integers have instructions for that.
+        // Every |y| is at most n times the mean and none is NaN, so clamping after rounding gives the same result; and
+        // integers have instructions for it.
         each!(q, [y], |_, y| round(y * s).clamp(-INT8_MAX as i32, INT8_MAX as i32) as i8);
     } else {
         each!(q, [y], |_, y| round(min(max(y * s, -INT8_MAX), INT8_MAX)) as i8);
@@ -168,7 +167,7 @@ fn normed_input(x: &mut [f32], norm: NormInput<'_>, q: &mut [i8]) -> f32 {
     quantise_int8(x, q)
 }
 
-/// The largest `|x_i|`; 0 if there is none. Magnitudes compare as their bits do, and there a NaN is the largest.
+/// The largest `|x_i|`; 0 if there is none. Magnitudes compare like their bits, and a NaN is the largest of those.
 pub(crate) fn largest_magnitude(x: &[f32]) -> f32 {
     f32::from_bits(x.iter().map(|x| x.abs().to_bits()).max().unwrap_or(0))
 }
@@ -189,7 +188,7 @@ pub(crate) fn wkv(head_size: usize, input: WkvInput<'_>, state: &mut [f32], y: &
     }
 }
 
-/// Four columns of the state at a time: their sums and values stay in registers while `i` runs down the rows.
+/// Four columns of the state at a time: their sums and values stay in registers while `i` iterates over the rows.
 fn wkv_head(input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
     let WkvInput { r, k, v, decay, bonus } = input;
     let s = y.len();
@@ -220,7 +219,7 @@ fn wkv_head(input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
     }
 }
 
-/// `Σ_i (r_i · b_i) · k_i`: how much of `v` the current token adds.
+/// `Σ_i (r_i · b_i) · k_i`: the weight of `v` for the current token.
 #[inline(always)]
 fn bonus_sum(r: &[f32], k: &[f32], bonus: &[f32]) -> f32 {
     sum16!([r, bonus, k], |r, bonus, k| r * bonus * k)
@@ -258,7 +257,7 @@ pub(crate) fn exp(x: &mut [f32]) {
 pub(crate) fn argmax(logits: &[f32]) -> u32 {
     let (mut best, mut at) = (f32::NEG_INFINITY, None);
     for (i, &logit) in logits.iter().enumerate() {
-        // Nothing is above -∞, so that the first of those counts as well.
+        // No value is greater than -∞, so its first occurrence counts as well.
         if logit > best || (at.is_none() && logit == best) {
             (best, at) = (logit, Some(i));
         }
@@ -320,7 +319,7 @@ pub(crate) fn exp1(x: f32) -> f32 {
         p = p * r + c;
     }
     let y = p * (r * r) + r + 1.0;
-    // In two steps, because 2^n alone may lie outside what a float can hold.
+    // In two steps, because 2^n alone may not be representable.
     let half = n >> 1;
     y * power_of_two(half) * power_of_two(n.wrapping_sub(half))
 }

@@ -1,20 +1,20 @@
-//! The inputs of ternary matrices: made, normed and quantised in one go, several at once where several matrices read the
-//! same token, so that the chains of sums, roots and divisions of one run beside those of the others.
+//! The inputs of ternary matrices: computed, normalised and quantised in one step, several at once if several matrices
+//! read the same token, so that the dependency chains of sums, roots and divisions overlap.
 //!
-//! Every value goes through the same operations in the same order as in the steps one by one.
+//! Every value goes through the same operations in the same order as in the separate steps.
 
 use super::constants::LANES;
 use super::divide::mean;
 use super::lanes::{self, Lanes, int8_scale, inverse_deviation, load_tail, quantise_lanes, split};
 use super::operands::{GatedInput, MixInput, NormInput};
 
-/// Registers that the lanes of one input may take for several to fit.
+/// Registers per lane vector up to which several inputs fit.
 const SEVERAL: usize = 2;
 
 /// Sixteen values of one input.
 type Chunk = [f32; LANES];
 
-/// Room for `N` inputs of `len` values each, chunk by chunk next to each other; a last chunk is whole.
+/// Space for `N` inputs of `len` values each, interleaved by chunk; the last chunk is whole.
 #[inline(always)]
 fn chunks_of<const N: usize>(room: &mut [f32], len: usize) -> &mut [[Chunk; N]] {
     let (chunks, _) = room.as_chunks_mut::<LANES>();
@@ -22,8 +22,8 @@ fn chunks_of<const N: usize>(room: &mut [f32], len: usize) -> &mut [[Chunk; N]] 
     &mut chunks[..len.div_ceil(LANES)]
 }
 
-/// `quantise(layer_norm(z + (p - z) · mu))` of each of `mixes` into `q`; returns the scales. One after the other where the
-/// lanes of several would not fit the registers.
+/// `quantise(layer_norm(z + (p - z) · mu))` of each of `mixes` into `q`; returns the scales. One by one if the lanes of
+/// several do not fit the registers.
 #[inline(always)]
 pub(crate) fn mix_inputs<L: Lanes, const N: usize>(
     isa: L::Isa,
@@ -217,7 +217,7 @@ fn norm_inputs<L: Lanes, const N: usize>(
     if tail > 0 {
         for c in 0..N {
             L::load(isa, &chunks[whole][c]).sub(means[c]).store(&mut chunks[whole][c]);
-            // What fills the chunk up is no value, and deviates from no mean.
+            // The padding of the chunk is not a value and must not contribute a deviation from the mean.
             chunks[whole][c][tail..].fill(0.0);
             let deviation = L::load(isa, &chunks[whole][c]);
             squares[c] = squares[c].add(deviation.mul(deviation));

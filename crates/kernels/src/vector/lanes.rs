@@ -1,26 +1,26 @@
 //! The f32 steps over a vector of 16 lanes: each algorithm once, for every instruction set with SIMD.
 //!
-//! A value of a [`Lanes`] type can be made only with the token that proves its instructions, so having one is
-//! proof enough for the operations on it. Everything here is `inline(always)`: it becomes part of the
-//! instruction set's own entry function, which enables the instructions.
+//! A value of a [`Lanes`] type can only be created with the token that proves its instructions, so the value itself is
+//! the proof for the operations on it. Everything here is `inline(always)`: it becomes part of the instruction set's
+//! own entry function, which enables the instructions.
 
 use super::constants::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, TINY};
 use super::divide::mean;
 
-// These have files of their own.
+// // These have their own file.
 pub(crate) use super::inputs::{gated_input, mix_inputs, relu_squared_input};
 pub(crate) use super::select::{argmax, next_block, not_below, strided_maxima};
 pub(crate) use super::wkv::wkv;
 
 /// Sixteen f32 lanes.
 pub(crate) trait Lanes: Copy {
-    /// The proof that the instructions may run.
+    /// The token that proves that the instructions are available.
     type Isa: Copy;
-    /// How many registers the lanes take.
+    /// Number of registers for the lanes.
     const REGISTERS: usize;
 
-    /// The root of one value, by the instruction as the set encodes it: an older encoding among newer ones stalls some
-    /// CPUs for hundreds of cycles.
+    /// The square root of one value, with the instruction in the set's own encoding: an older encoding among newer ones
+    /// stalls some CPUs for hundreds of cycles.
     fn sqrt(isa: Self::Isa, value: f32) -> f32;
     fn splat(isa: Self::Isa, value: f32) -> Self;
     fn load(isa: Self::Isa, from: &[f32; LANES]) -> Self;
@@ -36,13 +36,13 @@ pub(crate) trait Lanes: Copy {
     /// `self < other ? self : other`.
     fn min(self, other: Self) -> Self;
     fn abs(self) -> Self;
-    /// The lane whose magnitude has the largest bits, of two.
+    /// Per lane, the operand with the larger magnitude by its bits.
     fn max_magnitude(self, other: Self) -> Self;
-    /// Whether any lane is.
+    /// Whether any lane is at least `mark`.
     fn any_at_least(self, mark: Self) -> bool;
     /// `self >= 0 ? yes : no`.
     fn select_not_negative(self, yes: Self, no: Self) -> Self;
-    /// Which lanes are not below those of `other`, as bits, lane 0 the lowest; a NaN is not below anything.
+    /// A bit mask of the lanes that are not below those of `other`, lane 0 the lowest bit; a NaN counts as not below.
     fn not_below(self, other: Self) -> u16;
     /// `(self · 2^h) · 2^(n - h)`, where `t = n + ROUND` and `h = n >> 1`.
     fn scale_by_power(self, t: Self) -> Self;
@@ -90,7 +90,7 @@ macro_rules! entries {
             fn compiled $(<const $n: usize>)? (isa: $isa, $($arg: $type),*) $(-> $result)? {
                 $crate::vector::lanes::$name::<$lanes $(, $n)?>(isa, $($arg),*)
             }
-            // SAFETY: the token proves the features.
+            // SAFETY: the token proves that the CPU has the features.
             #[allow(unused_unsafe, reason = "WebAssembly has no CPU without the features a module was accepted with")]
             unsafe { compiled(isa.into(), $($arg),*) }
         }
@@ -98,13 +98,13 @@ macro_rules! entries {
 }
 pub(crate) use entries;
 
-/// A slice in whole vectors and what is left.
+/// Splits a slice into whole vectors and the rest.
 #[inline(always)]
 pub(crate) fn split(x: &[f32]) -> (&[[f32; LANES]], &[f32]) {
     x.as_chunks()
 }
 
-/// The values left at the end, padded with zeros.
+/// The remaining values, padded with zeros.
 #[inline(always)]
 fn pad(tail: &[f32]) -> [f32; LANES] {
     let mut padded = [0.0; LANES];
@@ -129,10 +129,10 @@ fn store_tail<L: Lanes>(value: L, tail: &mut [f32]) {
     tail.copy_from_slice(&to_array(value)[..tail.len()]);
 }
 
-// The loops are macros, and nothing here is a closure: a closure is a function of its own, compiled without the
-// instruction set where the compiler chooses not to inline it.
+// // The loops are macros, and nothing here is a closure: a closure is a function of its own, compiled without the
+// instruction set if the compiler does not inline it.
 
-/// `out_i = body(out_i, a_i, …)`: each name between the bars stands for 16 values, `out`'s own first.
+/// `out_i = body(out_i, a_i, …)`: each name between the bars is a vector of 16 values, starting with `out`'s own.
 macro_rules! zip_into {
     ($isa:expr, $L:ty, $out:expr, [$($input:ident),*], |$old:pat_param $(, $name:pat_param)*| $body:expr) => {{
         let out: &mut [f32] = $out;
@@ -153,7 +153,7 @@ macro_rules! zip_into {
     }};
 }
 
-/// `sum16` of `body` over the lanes of `x`; it takes 0 to 0.
+/// `sum16` of `body` over the lanes of `x`; `body` must map 0 to 0.
 macro_rules! sum16 {
     ($isa:expr, $L:ty, $x:expr, |$value:pat_param| $body:expr) => {{
         let (chunks, tail) = split($x);
@@ -179,8 +179,8 @@ pub(crate) fn layer_norm<L: Lanes>(isa: L::Isa, x: &[f32], weight: &[f32], bias:
     zip_into!(isa, L, out, [weight, bias], |d, weight, bias| d.mul(inv).mul(weight).add(bias));
 }
 
-/// What the deviations from a mean are multiplied with, of their variance. One that overflows gives NaN: otherwise the output
-/// would be nothing but biases.
+/// The factor of the deviations from a mean, from their variance. An overflow gives NaN: otherwise the output would
+/// consist only of the biases.
 #[inline(always)]
 pub(super) fn inverse_deviation<L: Lanes>(isa: L::Isa, variance: f32) -> f32 {
     1.0 / L::sqrt(isa, variance + EPS) + variance * 0.0
@@ -207,7 +207,7 @@ pub(crate) fn quantise_int8<L: Lanes>(isa: L::Isa, y: &[f32], q: &mut [i8]) -> f
     scale
 }
 
-/// What one unit of an INT8 vector is worth, and what its values are multiplied with, from their mean magnitude.
+/// The scale of an INT8 vector, and the factor for its values, from their mean magnitude.
 #[inline(always)]
 pub(super) fn int8_scale(mean: f32) -> (f32, f32) {
     let spread = 2.5 * mean;
@@ -329,7 +329,7 @@ pub(crate) fn dot_rows<L: Lanes>(isa: L::Isa, rows: &[u8], z: &[f32], logits: &m
     }
 }
 
-/// Reads all bytes, four vectors at a time, and gives a value that depends on each of them.
+/// Reads all bytes, four vectors at a time, and returns a value that depends on each of them.
 #[inline(always)]
 pub(crate) fn read<L: Lanes>(isa: L::Isa, bytes: &[u8]) -> f32 {
     let (fours, rest) = bytes.as_chunks::<{ 16 * LANES }>();

@@ -1,7 +1,7 @@
-//! The f32 steps: norms, quantisation, token shift, WKV, gates, exp. The safe entry is here: shapes are checked, then one
-//! dispatch on the instruction set.
+//! The f32 steps: norms, quantisation, token shift, WKV, gates, exp. This is the safe entry: it checks the shapes, then
+//! dispatches on the instruction set.
 //!
-//! A vector is worked on in 16 lanes; lane `l` has the elements `l`, `l + 16`, `l + 32`, …:
+//! A vector is processed in 16 lanes; lane `l` has the elements `l`, `l + 16`, `l + 32`, …:
 //!
 //! ```text
 //! lane         0    1    2   …   15
@@ -9,9 +9,9 @@
 //!             16   17   18   …   31
 //! ```
 //!
-//! A sum adds along each lane first, then folds the 16 partial sums in one fixed order, so that it has the same bits
-//! however wide the registers are. `generic` is the arithmetic as it is written; `lanes` is the same algorithm over a
-//! vector of 16 lanes, which `wide` builds of registers that each instruction set provides in a thin file of its own.
+//! A sum first adds along each lane, then folds the 16 partial sums in one fixed order, so that its bits do not depend
+//! on the width of the registers. `generic` is the arithmetic as written; `lanes` is the same algorithm over a vector
+//! of 16 lanes, which `wide` builds from the registers that each instruction set provides in a thin file of its own.
 
 mod constants;
 mod divide;
@@ -46,7 +46,7 @@ pub(crate) use neon as neon_i8mm;
 pub(crate) mod rvv;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod simd128;
-// What is relaxed in f32 (contraction, estimates) is what the arithmetic forbids.
+// // The relaxed f32 instructions (contraction, estimates) are forbidden by the arithmetic.
 #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
 pub(crate) use simd128 as relaxed_simd;
 #[cfg(target_arch = "x86_64")]
@@ -75,8 +75,8 @@ impl Kernels {
         dispatch!(self.isa, vector::mix(z, p, mu, out));
     }
 
-    /// Adds a row to each of `inputs`, which read one token in different mixtures with the one before it:
-    /// `quantise(layer_norm(z + (p - z) · mu))`. `room` is N × the next multiple of 16 values of working room.
+    /// Adds a row to each of `inputs`, which read one token mixed with the previous one in different ratios:
+    /// `quantise(layer_norm(z + (p - z) · mu))`. `room` is a work buffer of N × the next multiple of 16 values.
     ///
     /// # Panics
     /// If not all lengths are that of `z`, or there is no room for another row.
@@ -101,7 +101,7 @@ impl Kernels {
     }
 
     /// `y = group_norm(x) · silu(g)` for heads of `head_size` values, and another row of `input`:
-    /// `quantise(layer_norm(y))`. `room` is the next multiple of 16 values of working room.
+    /// `quantise(layer_norm(y))`. `room` is a work buffer of the next multiple of 16 values.
     ///
     /// # Panics
     /// If not all lengths are that of `x`, which is whole heads, or there is no room for another row.
@@ -115,7 +115,8 @@ impl Kernels {
         input.set_scale(scale);
     }
 
-    /// Another row of `input`: `quantise(layer_norm(relu(k)²))`. `room` is the next multiple of 16 values of working room.
+    /// Adds a row to `input`: `quantise(layer_norm(relu(k)²))`. `room` is a work buffer of the next multiple of 16
+    /// values.
     ///
     /// # Panics
     /// If not all lengths are that of `k`, or there is no room for another row.
@@ -141,17 +142,17 @@ impl Kernels {
         dispatch!(self.isa, vector::quantise_15bit(z, q))
     }
 
-    /// The largest magnitude among the values; NaN if any of them is.
+    /// The largest magnitude of the values; NaN if any of them is.
     #[inline]
     pub(crate) fn largest_magnitude(&self, x: &[f32]) -> f32 {
         dispatch!(self.isa, vector::largest_magnitude(x))
     }
 
-    /// The WKV recurrence of heads of `head_size` values: reads and updates `state` (H × S × S, row `i` of a head for its
-    /// key `i`), writes `y` (H × S).
+    /// The WKV recurrence of heads of `head_size` values: reads and updates `state` (H × S × S, row `i` of a head for
+    /// its key `i`), writes `y` (H × S).
     ///
     /// # Panics
-    /// If the lengths are not these.
+    /// If the lengths differ from these.
     #[inline]
     pub fn wkv(&self, head_size: usize, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
         let WkvInput { r, k, v, decay, bonus } = input;
@@ -196,23 +197,25 @@ impl Kernels {
         dispatch!(self.isa, vector::exp(x));
     }
 
-    /// The place of the first of the largest values; a NaN is never the largest, and 0 stands for no number at all.
+    /// The index of the first of the largest values; a NaN is never the largest, and the result is 0 if there is no
+    /// number.
     #[inline]
     pub fn argmax(&self, logits: &[f32]) -> u32 {
         dispatch!(self.isa, vector::argmax(logits))
     }
 
-    /// Where the next block of [`BLOCK`](top::BLOCK) values starts that has one of at least `mark`: `from`, or a multiple
-    /// of the block's length further; the end where there is none.
+    /// The start of the next block of [`BLOCK`](top::BLOCK) values with one of at least `mark`: `from` plus a multiple
+    /// of the block's length; the end if there is none.
     #[inline]
     pub(crate) fn next_block(&self, values: &[f32], from: usize, mark: f32) -> usize {
         dispatch!(self.isa, vector::next_block(values, from, mark))
     }
 
-    /// `maxima_j` = the largest `x_i · scale` of group `j`, which is every `i ≡ j` modulo the number of maxima: `x` is
-    /// rows of that length, of which only every `step`-th counts. A NaN counts as -∞, and so does a group of nothing.
+    /// `maxima_j` = the largest `x_i · scale` of group `j`, the elements `i ≡ j` modulo the number of maxima: `x`
+    /// consists of rows of that length, of which only every `step`-th counts. A NaN counts as -∞, and so does an empty
+    /// group.
     ///
-    /// The k-th largest of the maxima is a floor under the k-th largest product: each is that of another element.
+    /// The k-th largest of the maxima is a lower bound of the k-th largest product: each belongs to another element.
     #[inline]
     pub fn strided_maxima(&self, x: &[f32], scale: f32, step: usize, maxima: &mut [f32]) {
         assert!(!maxima.is_empty() && step > 0, "{} groups, every {step} rows", maxima.len());
@@ -220,21 +223,21 @@ impl Kernels {
     }
 
     /// Writes every `i` with an `x_i · scale` that is not below `floor`, ascending, into `found`, which has room for
-    /// all; returns how many there are. A NaN is not below anything.
+    /// all; returns their number. A NaN counts as not below.
     #[inline]
     pub fn not_below(&self, x: &[f32], scale: f32, floor: f32, found: &mut [u32]) -> usize {
         same_length(x.len(), &[found.len()]);
         dispatch!(self.isa, vector::not_below(x, scale, floor, found))
     }
 
-    /// Reads every byte in order with the variant's own loads: the bandwidth that what streams is held against. The
-    /// value stands for nothing.
+    /// Reads every byte in order with the variant's own loads, to measure the bandwidth that streaming kernels are
+    /// compared with. The value has no meaning.
     pub fn read(&self, bytes: &[u8]) -> f32 {
         dispatch!(self.isa, vector::read(bytes))
     }
 }
 
-/// That there is working room for `len` values, and for those that fill up the last 16.
+/// Checks that the work buffer has space for `len` values, rounded up to a multiple of 16.
 #[track_caller]
 fn check_room(len: usize, room: &[f32]) {
     let needed = len.next_multiple_of(LANES);

@@ -6,17 +6,16 @@ use super::wide::{Register, Wide};
 use crate::isa::Neon;
 use core::arch::aarch64::*;
 
-/// Four lanes. Made only by a function that was given a [`Neon`].
+/// Four lanes. Only created with a [`Neon`] token.
 #[derive(Clone, Copy)]
 pub(crate) struct Four(float32x4_t);
 
-/// Runs an intrinsic that needs NEON alone.
+/// Calls an intrinsic that needs only NEON.
 macro_rules! neon {
     ($body:expr) => {{
-        // SAFETY: a `Four` or a `Neon` is at hand, or the caller promises it: the CPU has NEON; the pointers, where
-        // there are any, come from references to as many bytes as are read or written, and no alignment is asked of
-        // them.
-        #[allow(unused_unsafe, reason = "many a target has NEON enabled for all")]
+        // SAFETY: a `Four` or a `Neon` exists, or the caller guarantees it: the CPU has NEON; the pointers, if any,
+        // come from references to as many bytes as are read or written, and need no alignment.
+        #[allow(unused_unsafe, reason = "many targets have NEON enabled globally")]
         unsafe {
             $body
         }
@@ -28,7 +27,7 @@ impl Register for Four {
 
     #[inline(always)]
     fn sqrt(_: Neon, value: f32) -> f32 {
-        // The instruction; of the one lane that is filled.
+        // The vector instruction, with one lane used.
         neon!(vget_lane_f32::<0>(vsqrt_f32(vdup_n_f32(value))))
     }
 
@@ -44,7 +43,7 @@ impl Register for Four {
 
     #[inline(always)]
     fn load_bytes(_: Neon, from: &[u8]) -> Self {
-        // Lanes are little-endian, as the bytes are.
+        // Lanes are little-endian, like the bytes.
         Four(neon!(vreinterpretq_f32_u8(vld1q_u8(from[..16].as_ptr()))))
     }
 
@@ -73,7 +72,7 @@ impl Register for Four {
         Four(neon!(vdivq_f32(self.0, other.0)))
     }
 
-    // Not FMAX and FMIN: those give a NaN where either is one, and order the zeros.
+    // Not FMAX and FMIN: they return NaN if either operand is, and order the zeros.
     #[inline(always)]
     fn max(self, other: Self) -> Self {
         Four(neon!(vbslq_f32(vcgtq_f32(self.0, other.0), self.0, other.0)))
@@ -162,7 +161,7 @@ fn round_to_words(all: &[Four]) -> [int16x8_t; 2] {
     ])
 }
 
-/// Writes four i32, as f32 times `scale`, into `y`, which may have fewer.
+/// Writes four i32, as f32 times `scale`, into `y`, which may be shorter.
 ///
 /// # Safety
 /// The CPU has NEON.

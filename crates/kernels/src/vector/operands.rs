@@ -1,20 +1,20 @@
-//! What the steps with many operands read.
+//! Operands of the steps with many inputs.
 
-/// What the WKV recurrence reads, H × S values each.
+/// Operands of the WKV recurrence, H × S values each.
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs, reason = "r, k, v are the names of the definition")]
 pub struct WkvInput<'a> {
     pub r: &'a [f32],
     pub k: &'a [f32],
     pub v: &'a [f32],
-    /// `exp(-exp(log_decay))`: what is kept of the state.
+    /// `exp(-exp(log_decay))`: the factor by which the state is kept.
     pub decay: &'a [f32],
-    /// `exp(u)`: how much the current token counts.
+    /// `exp(u)`: the weight of the current token.
     pub bonus: &'a [f32],
 }
 
 impl<'a> WkvInput<'a> {
-    /// Of the head that begins at value `at` and has `size` of them.
+    /// The operands of the head that begins at value `at` and has `size` values.
     #[inline(always)]
     pub(super) fn head(&self, at: usize, size: usize) -> WkvInput<'a> {
         WkvInput {
@@ -27,7 +27,7 @@ impl<'a> WkvInput<'a> {
     }
 }
 
-/// The parameters of a norm, one value each for every value that is normed.
+/// The parameters of a norm, one value for each normalised value.
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs, reason = "weight and bias are the names of the definition")]
 pub struct NormInput<'a> {
@@ -35,21 +35,21 @@ pub struct NormInput<'a> {
     pub bias: &'a [f32],
 }
 
-/// What makes one input of a ternary matrix out of a token and the one before it.
+/// Operands for one input of a ternary matrix, from a token and the previous one.
 #[derive(Debug, Clone, Copy)]
 pub struct MixInput<'a> {
-    /// How much of the token before is mixed in, value by value.
+    /// The ratio of the previous token, per value.
     pub mu: &'a [f32],
     /// The norm of the matrix.
     pub norm: NormInput<'a>,
 }
 
-/// What makes the input of the output matrix of a time mix: `layer_norm(group_norm(x) · silu(g))`.
+/// Operands for the input of a time mix's output matrix: `layer_norm(group_norm(x) · silu(g))`.
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs, reason = "x and g are the names of the definition")]
 pub struct GatedInput<'a> {
     pub x: &'a [f32],
-    /// Values of a head; the group norm is a norm of each.
+    /// Values per head; the group norm normalises each head.
     pub head_size: usize,
     pub group_norm: NormInput<'a>,
     pub g: &'a [f32],

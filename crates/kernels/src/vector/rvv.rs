@@ -1,7 +1,7 @@
-//! The f32 steps with RISC-V's vectors. Four registers are a group that holds 16 values or more, whatever the length of one.
+//! The f32 steps with RISC-V vectors. Four registers form a group of at least 16 values, for any register length.
 //!
-//! A sum of 16 lanes takes 16 of them, an element by element step as many as there are. What is done once a token, and what
-//! searches among logits, is plain Rust.
+//! A sum of 16 lanes uses 16 of them, an elementwise step all of them. Steps that run once per token, and searches
+//! among logits, are plain Rust.
 
 mod wkv;
 
@@ -11,8 +11,8 @@ use super::generic;
 use super::operands::{GatedInput, MixInput, NormInput, WkvInput};
 use crate::isa::{Rvv, rvv};
 
-/// For as many values as fit, until all of `$n` are done: `$line`s, which find four bytes a value at each `$pointer`. The
-/// group of registers from v0 on is for masks.
+/// Runs `$line`s for as many values as fit, until all of `$n` are done; they find four bytes per value at each
+/// `$pointer`. The register group from v0 on is for masks.
 macro_rules! each {
     ($n:expr, [$($pointer:ident = $start:expr),+], [$($line:literal),+], $($operand:tt)*) => {{
         let n: usize = $n;
@@ -36,12 +36,12 @@ macro_rules! each {
     }};
 }
 
-/// `sum16` of what `$line`s make of the values of `$x` in v4, lane by lane; they take what is not there to what is not there.
+/// `sum16` of the values of `$x` after `$line`s processed them in v4, lane by lane; they must map 0 to 0.
 macro_rules! sum16 {
     ($x:expr, [$($line:literal),*], $($operand:tt)*) => {{
         let x: &[f32] = $x;
         let sum: f32;
-        // SAFETY: a token proves the instructions; all of a slice is read, and nothing else.
+        // SAFETY: a token proves the instructions; exactly the slice is read.
         unsafe {
             rvv!(
                 "vsetivli zero, 16, e32, m4, ta, ma",
@@ -56,7 +56,7 @@ macro_rules! sum16 {
                 "bnez {whole}, 2b",
                 "3:",
                 "beqz {tail}, 4f",
-                // The lanes behind keep their sums.
+                // The other lanes keep their sums.
                 "vsetvli zero, {tail}, e32, m4, tu, ma",
                 "vle32.v v4, ({x})",
                 $($line,)*
@@ -82,13 +82,13 @@ macro_rules! sum16 {
     }};
 }
 
-/// The mean, and what the deviations from it are multiplied with.
+/// The mean, and the factor of the deviations from it.
 fn moments(x: &[f32]) -> (f32, f32) {
     let mu = mean(sum16!(x, [],), x.len());
     let squares = sum16!(x, ["vfsub.vf v4, v4, {mu}", "vfmul.vv v4, v4, v4"], mu = in(freg) mu,);
     let variance = mean(squares, x.len());
     let root: f32;
-    // SAFETY: every CPU with vectors has the instruction, which touches registers alone.
+    // SAFETY: every CPU with vectors has the instruction, which only uses registers.
     unsafe {
         core::arch::asm!("fsqrt.s {0}, {1}", out(freg) root, in(freg) variance + EPS, options(pure, nomem, nostack));
     }
@@ -100,7 +100,7 @@ pub(crate) fn layer_norm(_: Rvv, x: &[f32], weight: &[f32], bias: &[f32], out: &
     norm_into(x.as_ptr(), (mu, inv), NormInput { weight, bias }, out);
 }
 
-/// `out = (x - mu) · inv · weight + bias` for as many as `out` has; `x` may be `out`.
+/// `out = (x - mu) · inv · weight + bias` for the length of `out`; `x` may be `out`.
 fn norm_into(x: *const f32, (mu, inv): (f32, f32), NormInput { weight, bias }: NormInput<'_>, out: &mut [f32]) {
     each!(
         out.len(),
@@ -219,7 +219,7 @@ pub(crate) fn relu_squared(_: Rvv, k: &mut [f32]) {
         [k = k.as_mut_ptr()],
         [
             "vle32.v v4, ({k})",
-            // Not the maximum of the instruction set, which is no NaN.
+            // Not the maximum instruction, whose result is never NaN.
             "vmflt.vf v0, v4, {zero}",
             "vfmerge.vfm v4, v4, {zero}, v0",
             "vfmul.vv v4, v4, v4",
@@ -262,7 +262,7 @@ pub(crate) fn exp(_: Rvv, x: &mut [f32]) {
             "vfmul.vv v12, v12, v16",
             "vfadd.vv v12, v12, v4",
             "vfadd.vf v12, v12, {one}",
-            // In two steps, because 2^n alone may lie outside what a float can hold.
+            // In two steps, because 2^n alone may not be representable.
             "vsub.vx v8, v8, {round_bits}",
             "vsra.vi v16, v8, 1",
             "vsub.vv v8, v8, v16",
@@ -352,7 +352,7 @@ pub(crate) fn wkv(_: Rvv, head_size: usize, input: WkvInput<'_>, state: &mut [f3
     }
 }
 
-/// Steps that are plain Rust.
+/// Steps in plain Rust.
 macro_rules! plain {
     ($(fn $name:ident($($arg:ident: $type:ty),*) $(-> $result:ty)?;)*) => {$(
         pub(crate) fn $name(_: Rvv, $($arg: $type),*) $(-> $result)? {

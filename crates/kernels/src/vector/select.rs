@@ -1,8 +1,8 @@
-//! What is looked for among all logits, over a vector of 16 lanes: the largest, and, in two passes, the few candidates for
+//! Searches among all logits over a vector of 16 lanes: for the largest, and, in two passes, for the few candidates for
 //! the largest ones.
 //!
-//! What the two passes compare is `x · scale`, the product that is ranked in the end: distinct logits may have one product, so
-//! that a bound on the logits themselves would need care at every tie.
+//! The two passes compare `x · scale`, the product that is finally ranked: distinct logits may have the same product,
+//! so a bound on the logits themselves would need special handling of every tie.
 
 use super::constants::LANES;
 use super::lanes::{Lanes, split, to_array};
@@ -15,7 +15,7 @@ pub(crate) fn strided_maxima<L: Lanes>(isa: L::Isa, x: &[f32], scale: f32, step:
         let (chunks, tail) = split(row);
         let (of_chunks, _) = maxima.as_chunks_mut::<LANES>();
         for (maximum, x) in of_chunks.iter_mut().zip(chunks) {
-            // A NaN leaves the maximum as it is.
+            // A NaN leaves the maximum unchanged.
             L::load(isa, x).mul(scales).max(L::load(isa, maximum)).store(maximum);
         }
         for (maximum, &x) in maxima[chunks.len() * LANES..].iter_mut().zip(tail) {
@@ -25,7 +25,7 @@ pub(crate) fn strided_maxima<L: Lanes>(isa: L::Isa, x: &[f32], scale: f32, step:
     }
 }
 
-/// Few are found as a rule, so that 64 values at a time are asked whether there is any among them.
+/// Usually only a few are found, so 64 values at a time are first checked for any.
 #[inline(always)]
 pub(crate) fn not_below<L: Lanes>(isa: L::Isa, x: &[f32], scale: f32, floor: f32, found: &mut [u32]) -> usize {
     let (scales, floors) = (L::splat(isa, scale), L::splat(isa, floor));
@@ -54,14 +54,14 @@ pub(crate) fn not_below<L: Lanes>(isa: L::Isa, x: &[f32], scale: f32, floor: f32
     n
 }
 
-/// The place of the first of the largest values: the largest of block after block, then its place within the block
-/// that first had it.
+/// The index of the first of the largest values: the largest block by block, then its position within the block that
+/// first had it.
 #[inline(always)]
 pub(crate) fn argmax<L: Lanes>(isa: L::Isa, logits: &[f32]) -> u32 {
     const BLOCK: usize = 1024;
     let (mut best, mut start) = (f32::NEG_INFINITY, 0);
     for (b, block) in logits.chunks(BLOCK).enumerate() {
-        // Four vectors at a time: one alone would wait for itself.
+        // Four vectors at a time: with one, each operation would wait for the previous one.
         let (fours, rest) = block.as_chunks::<{ 4 * LANES }>();
         let mut largest = [L::splat(isa, f32::NEG_INFINITY); 4];
         for four in fours {

@@ -6,16 +6,16 @@ use super::wide::{Register, Wide};
 use crate::isa::Simd128;
 use core::arch::wasm32::*;
 
-/// Four lanes. Made only by a function that was given a [`Simd128`].
+/// Four lanes. Only created with a [`Simd128`] token.
 #[derive(Clone, Copy)]
 pub(crate) struct Four(v128);
 
-/// Runs an intrinsic that needs SIMD alone.
+/// Calls an intrinsic that needs only SIMD.
 macro_rules! simd {
     ($body:expr) => {{
         // SAFETY: the pointers, where there are any, come from references to as many bytes as are read or written,
-        // and no alignment is asked of them. That the instructions exist was settled when the module was accepted.
-        #[allow(unused_unsafe, reason = "an intrinsic without a pointer is safe where SIMD is enabled for all")]
+        // and need no alignment. That the instructions exist was settled when the module was accepted.
+        #[allow(unused_unsafe, reason = "an intrinsic without a pointer is safe where SIMD is enabled globally")]
         unsafe {
             $body
         }
@@ -71,8 +71,8 @@ impl Register for Four {
         Four(simd!(f32x4_div(self.0, other.0)))
     }
 
-    // Not `pmax` and `pmin`: where relaxed SIMD is enabled in any function of a module, the compiler makes relaxed
-    // ones of them, and what those give for a NaN is left to the engine.
+    // Not `pmax` and `pmin`: if relaxed SIMD is enabled in any function of a module, the compiler turns them into
+    // relaxed ones, whose result for a NaN is implementation-defined.
     #[inline(always)]
     fn max(self, other: Self) -> Self {
         Four(simd!(v128_bitselect(self.0, other.0, f32x4_gt(self.0, other.0))))
@@ -157,7 +157,7 @@ fn round_to_words(all: &[Four]) -> [v128; 2] {
     simd!([i16x8_narrow_i32x4(round(all[0]), round(all[1])), i16x8_narrow_i32x4(round(all[2]), round(all[3])),])
 }
 
-/// Writes four i32, as f32 times `scale`, into `y`, which may have fewer.
+/// Writes four i32, as f32 times `scale`, into `y`, which may be shorter.
 #[inline(always)]
 pub(crate) fn store_scaled(sums: v128, scale: f32, y: &mut [f32]) {
     simd!({

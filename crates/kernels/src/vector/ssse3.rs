@@ -6,16 +6,15 @@ use super::wide::{Register, Wide};
 use crate::isa::Ssse3;
 use core::arch::x86_64::*;
 
-/// Four lanes. Made only by a function that was given an [`Ssse3`].
+/// Four lanes. Only created with an [`Ssse3`] token.
 #[derive(Clone, Copy)]
 pub(crate) struct Four(__m128);
 
-/// Runs an intrinsic that needs SSSE3 alone.
+/// Calls an intrinsic that needs only SSSE3.
 macro_rules! ssse3 {
     ($body:expr) => {{
-        // SAFETY: a `Four` or an `Ssse3` is at hand, or the caller promises it: the CPU has SSSE3; the
-        // pointers, where there are any, come from references to as many bytes as are read or written, and no
-        // alignment is asked of them.
+        // SAFETY: a `Four` or an `Ssse3` exists, or the caller guarantees it: the CPU has SSSE3; the pointers, if any,
+        // come from references to as many bytes as are read or written, and need no alignment.
         #[allow(unused_unsafe, reason = "every x86-64 CPU has the instructions that need no pointer")]
         unsafe {
             $body
@@ -23,7 +22,7 @@ macro_rules! ssse3 {
     }};
 }
 
-/// `mask ? yes : no`, lane by lane; a lane of the mask is all ones or all zeros.
+/// `mask ? yes : no`, lane by lane; a mask lane is all ones or all zeros.
 #[inline(always)]
 fn select(mask: __m128, yes: __m128, no: __m128) -> __m128 {
     ssse3!(_mm_or_ps(_mm_and_ps(mask, yes), _mm_andnot_ps(mask, no)))
@@ -77,7 +76,7 @@ impl Register for Four {
         Four(ssse3!(_mm_div_ps(self.0, other.0)))
     }
 
-    // The instructions give the second operand where either is a NaN, which is the definition's `a > b ? a : b`.
+    // The instructions return the second operand if either is NaN, as the definition's `a > b ? a : b`.
     #[inline(always)]
     fn max(self, other: Self) -> Self {
         Four(ssse3!(_mm_max_ps(self.0, other.0)))
@@ -160,7 +159,7 @@ fn round_to_words(all: &[Four]) -> [__m128i; 2] {
     ])
 }
 
-/// Writes four i32, as f32 times `scale`, into `y`, which may have fewer.
+/// Writes four i32, as f32 times `scale`, into `y`, which may be shorter.
 ///
 /// # Safety
 /// The CPU has SSSE3.

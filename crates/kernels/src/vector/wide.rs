@@ -1,24 +1,24 @@
-//! Sixteen lanes made of the registers that an instruction set has: `N` of `16 / N` lanes.
+//! Sixteen lanes built from the registers of an instruction set: `N` of `16 / N` lanes.
 //!
-//! An instruction set gives the operations on one register; they are put together here, once. Loops, not closures:
-//! see `lanes`.
+//! An instruction set provides the operations on one register; they are combined here, once. Loops, not closures: see
+//! `lanes`.
 
 use super::constants::LANES;
 use super::lanes::Lanes;
 
-/// One register of f32 lanes. A value can be made only with the token.
+/// One register of f32 lanes. A value can only be created with the token.
 pub(crate) trait Register: Copy {
-    /// The proof that the instructions may run.
+    /// The token that proves that the instructions are available.
     type Isa: Copy;
 
-    /// The root of one value.
+    /// The square root of one value.
     fn sqrt(isa: Self::Isa, value: f32) -> f32;
     fn splat(isa: Self::Isa, value: f32) -> Self;
-    /// From as many values as the register has lanes, or more.
+    /// From at least as many values as the register has lanes.
     fn load(isa: Self::Isa, from: &[f32]) -> Self;
     /// The same from little-endian bytes at any alignment.
     fn load_bytes(isa: Self::Isa, from: &[u8]) -> Self;
-    /// To as many values as the register has lanes, or more.
+    /// To at least as many values as the register has lanes.
     fn store(self, to: &mut [f32]);
     fn add(self, other: Self) -> Self;
     fn sub(self, other: Self) -> Self;
@@ -31,11 +31,11 @@ pub(crate) trait Register: Copy {
     fn abs(self) -> Self;
     /// The larger of the bits as signed integers.
     fn max_bits(self, other: Self) -> Self;
-    /// Whether any lane is.
+    /// Whether any lane is at least `mark`.
     fn any_at_least(self, mark: Self) -> bool;
     /// `self >= 0 ? yes : no`.
     fn select_not_negative(self, yes: Self, no: Self) -> Self;
-    /// Which lanes are not below those of `other`, as bits, lane 0 the lowest; a NaN is not below anything.
+    /// A bit mask of the lanes that are not below those of `other`, lane 0 the lowest bit; a NaN counts as not below.
     fn not_below(self, other: Self) -> u16;
     /// `(self · 2^h) · 2^(n - h)`, where `t = n + ROUND` and `h = n >> 1`.
     fn scale_by_power(self, t: Self) -> Self;
@@ -47,7 +47,7 @@ pub(crate) trait Register: Copy {
     fn sum(self) -> f32;
 }
 
-/// Lanes in order, `16 / N` to a register.
+/// Lanes in order, `16 / N` per register.
 #[derive(Clone, Copy)]
 pub(crate) struct Wide<R, const N: usize>([R; N]);
 

@@ -12,8 +12,8 @@ pub(crate) fn wkv<L: Lanes>(isa: L::Isa, head_size: usize, input: WkvInput<'_>, 
     }
 }
 
-/// Some columns of the state at a time, so that their sums stay in registers while `i` runs down the rows; so many that
-/// their sums do not wait for themselves, and no more than there are registers for.
+/// Processes some columns of the state at a time, so that their sums stay in registers while `i` iterates over the
+/// rows: enough that the additions do not wait for each other, and no more than there are registers for.
 #[inline(always)]
 fn wkv_head<L: Lanes>(isa: L::Isa, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
     let s = y.len();
@@ -36,7 +36,7 @@ fn wkv_head<L: Lanes>(isa: L::Isa, input: WkvInput<'_>, state: &mut [f32], y: &m
     }
 }
 
-/// `Σ_i (r_i · b_i) · k_i`: how much of `v` the current token adds.
+/// `Σ_i (r_i · b_i) · k_i`: the weight of `v` for the current token.
 #[inline(always)]
 fn bonus_sum<L: Lanes>(isa: L::Isa, r: &[f32], k: &[f32], bonus: &[f32]) -> f32 {
     let ((r, r_tail), (k, k_tail), (bonus, bonus_tail)) = (split(r), split(k), split(bonus));
@@ -51,7 +51,8 @@ fn bonus_sum<L: Lanes>(isa: L::Isa, r: &[f32], k: &[f32], bonus: &[f32]) -> f32 
     sums.sum()
 }
 
-/// As many times `16 · N` columns of the recurrence as there are, from column `from` on; returns the first one left.
+/// Processes as many groups of `16 · N` columns as there are, starting at column `from`; returns the first remaining
+/// column.
 #[inline(always)]
 fn wkv_columns<L: Lanes, const N: usize>(
     isa: L::Isa,

@@ -1,4 +1,4 @@
-//! A call of a kernel with its inputs: run by any variant at any place in memory, and answered by the oracle.
+//! A call of a kernel with its inputs, run by any variant at any place in memory.
 
 use super::bits;
 use super::data::Source;
@@ -7,7 +7,6 @@ use bitstate_kernels::{
     GatedInput, HeadRows, Kernels, MatmulScratch, MixInput, NormInput, QuantisedRows, TernaryMatrix, WkvInput,
 };
 use bitstate_model::{Matrix, MatrixData};
-use bitstate_reference::canonical::primitives as oracle;
 
 /// One kernel call. The names are those of `crates/ARITHMETIC.md`.
 #[derive(Debug, Clone)]
@@ -101,7 +100,7 @@ pub enum Call {
         q: Vec<i16>,
         scale: f32,
     },
-    /// As many sessions as there are scales.
+    /// With `scales.len()` sessions.
     HeadMany {
         rows: Vec<i8>,
         row_scales: Vec<f32>,
@@ -114,11 +113,11 @@ pub enum Call {
     },
 }
 
-/// A call of every kernel on vectors, `n` long.
+/// A call of every kernel on vectors of length `n`.
 pub fn vector_calls(from: &mut Source, n: usize) -> Vec<Call> {
     let [scale, floor] = [from.float(), from.float()];
     let (step, groups) = (1 + from.next() as usize % 3, 1 + from.next() as usize % 70);
-    // Heads that divide the vector: whole vectors of lanes and others.
+    // Head sizes that divide the vector: whole lane vectors and others.
     let head_sizes: Vec<usize> = (1..=n.max(1)).filter(|size| n.is_multiple_of(*size)).collect();
     let head_size = head_sizes[from.next() as usize % head_sizes.len()];
     let mut v = || from.floats(n);
@@ -144,21 +143,21 @@ pub fn vector_calls(from: &mut Source, n: usize) -> Vec<Call> {
     ]
 }
 
-/// A head of the recurrence, `s` wide.
+/// A head of the recurrence with `s` values.
 pub fn wkv_call(from: &mut Source, s: usize) -> Call {
     let state = from.floats(s * s);
     let mut v = || from.floats(s);
     Call::Wkv { r: v(), k: v(), v: v(), decay: v(), bonus: v(), state }
 }
 
-/// A ternary matrix of `rows` × `cols`, in either form that a file has.
+/// A ternary matrix of `rows` × `cols`, in either form of a file.
 pub fn ternary_call(from: &mut Source, rows: usize, cols: usize) -> Call {
     let packed = from.next() >> 63 == 0;
     let scales = [from.float(), from.float()];
     Call::Ternary { weights: from.ternary(rows * cols), packed, q: from.int8s(cols), scales }
 }
 
-/// The heads of a vocabulary of `v` tokens; the INT8 one only as wide as it goes.
+/// The heads of a vocabulary of `v` tokens; the INT8 one only up to its maximum width.
 pub fn head_calls(from: &mut Source, v: usize, d: usize) -> Vec<Call> {
     let mut calls = vec![Call::HeadF32 { rows: from.floats(v * d), z: from.floats(d) }];
     if d <= bitstate_kernels::MAX_N_EMBD {
@@ -174,21 +173,21 @@ pub fn head_many_call(from: &mut Source, v: usize, d: usize, sessions: usize) ->
     Call::HeadMany { rows, row_scales, q: from.int15s(sessions * d), scales: from.floats(sessions) }
 }
 
-/// Four weights a byte as one flat run, as a file has them.
+/// Four weights per byte without row padding, as in a file.
 fn pack(weights: &[i8]) -> Vec<u8> {
     let code = |w: i8| [2u8, 0, 1][usize::try_from(w + 1).unwrap()];
     weights.chunks(4).map(|four| four.iter().rev().fold(0, |byte, &w| byte << 2 | code(w))).collect()
 }
 
-fn integers<T: Copy + Into<i32>>(values: &[T]) -> Vec<u32> {
+pub(super) fn integers<T: Copy + Into<i32>>(values: &[T]) -> Vec<u32> {
     values.iter().map(|&value| value.into() as u32).collect()
 }
 
 impl Call {
-    /// The bits of everything that the kernel gives, with every slice at `place`.
+    /// The bits of everything that the kernel returns or writes, with every slice at `place`.
     ///
     /// # Panics
-    /// Where it changed an input or wrote outside an output.
+    /// If it changed an input or wrote outside an output.
     pub fn run(&self, kernels: Kernels, place: Place) -> Vec<u32> {
         let inputs = Inputs(place);
         match self {
@@ -254,7 +253,7 @@ impl Call {
                 let int8s = Buffer::new(place, weights);
                 let data = if *packed { MatrixData::Packed(&bytes) } else { MatrixData::Int8(&int8s) };
                 let matrix = TernaryMatrix::new(kernels, Matrix { rows, cols, data });
-                // Larger than needed and used before: what an earlier vector left must not count.
+                // Larger than needed and already used: leftovers of an earlier vector must not count.
                 let mut x = QuantisedRows::new(kernels, cols + 37, 3);
                 let mut scratch = MatmulScratch::new(kernels, rows + 5);
                 x.clear(cols + 37);
@@ -280,85 +279,14 @@ impl Call {
             }
             Call::HeadF32 { rows, z } => {
                 let bytes: Vec<u8> = rows.iter().flat_map(|e| e.to_le_bytes()).collect();
-                // Bytes, so at any offset at all.
+                // Bytes, so any offset is valid.
                 let bytes = Buffer::new(place, &bytes);
                 inputs.write(rows.len() / z.len(), [z], |logits, [z]| kernels.head_f32(&bytes, z, logits))
             }
         }
     }
 
-    /// The same from `bitstate-reference`, or from a loop as plain as the definition.
-    pub fn canonical(&self) -> Vec<u32> {
-        let each = |n: usize, f: &dyn Fn(usize) -> f32| bits(&(0..n).map(f).collect::<Vec<_>>());
-        match self {
-            Call::Exp { x } => each(x.len(), &|i| oracle::exp(x[i])),
-            Call::LayerNorm { x, weight, bias } => bits(&oracle::layer_norm(x, weight, bias)),
-            Call::Mix { z, p, mu } => bits(&oracle::mix(z, p, mu)),
-            Call::QuantiseInt8 { y } => {
-                let quantised = oracle::quantise(y);
-                [integers(&quantised.q), bits(&[quantised.a])].concat()
-            }
-            Call::Quantise15Bit { z } => {
-                let (q, step) = oracle::quantise_head(z);
-                [integers(&q), bits(&[step])].concat()
-            }
-            Call::Wkv { r, k, v, decay, bonus, state } => {
-                let mut state = state.clone();
-                let y = oracle::wkv(&oracle::WkvHead { r, k, v, w: decay, b: bonus }, &mut state);
-                [bits(&y), bits(&state)].concat()
-            }
-            Call::SiluGate { o, g } => each(o.len(), &|i| o[i] * oracle::silu(g[i])),
-            Call::SigmoidGateAdd { x, r, v } => each(x.len(), &|i| x[i] + (oracle::sigmoid(r[i]) * v[i])),
-            Call::ReluSquared { k } => each(k.len(), &|i| oracle::max(0.0, k[i]) * oracle::max(0.0, k[i])),
-            Call::Add { x, y } => each(x.len(), &|i| x[i] + y[i]),
-            Call::MixInputs { z, p, mixes } => mixed(z, p, mixes),
-            Call::MixTwo { z, p, mixes } => mixed(z, p, mixes),
-            Call::GatedInput { x, head_size, group_norm: [weight, bias], g, norm } => {
-                let heads = x.chunks(*head_size).zip(weight.chunks(*head_size).zip(bias.chunks(*head_size)));
-                let grouped = heads.flat_map(|(x, (weight, bias))| oracle::layer_norm(x, weight, bias));
-                let y: Vec<f32> = grouped.zip(g).map(|(y, g)| y * oracle::silu(*g)).collect();
-                [bits(&y), normed(&y, &norm[0], &norm[1])].concat()
-            }
-            Call::ReluSquaredInput { k, norm: [weight, bias] } => {
-                let squared: Vec<f32> = k.iter().map(|&k| oracle::max(0.0, k) * oracle::max(0.0, k)).collect();
-                normed(&squared, weight, bias)
-            }
-            Call::StridedMaxima { x, scale, step, groups } => {
-                let mut maxima = vec![f32::NEG_INFINITY; *groups];
-                for (i, x) in x.iter().enumerate().filter(|(i, _)| i / groups % step == 0) {
-                    maxima[i % groups] = oracle::max(x * scale, maxima[i % groups]);
-                }
-                bits(&maxima)
-            }
-            Call::NotBelow { x, scale, floor } => {
-                let is_below = |x: f32| (x * scale).partial_cmp(floor) == Some(std::cmp::Ordering::Less);
-                (0..x.len() as u32).filter(|&i| !is_below(x[i as usize])).collect()
-            }
-            Call::Ternary { weights, q, scales, .. } => {
-                let acc = |row: &[i8]| row.iter().zip(q).map(|(&w, &q)| i32::from(w) * i32::from(q)).sum::<i32>();
-                let y = weights.chunks(q.len()).map(|row| acc(row) as f32 * (scales[0] * scales[1]));
-                bits(&y.collect::<Vec<_>>())
-            }
-            Call::HeadInt8 { rows, row_scales, q, scale } => {
-                let acc = |row: &[i8]| row.iter().zip(q).map(|(&e, &q)| i32::from(e) * i32::from(q)).sum::<i32>();
-                let logits = rows.chunks(q.len()).zip(row_scales).map(|(row, s)| acc(row) as f32 * (s * scale));
-                bits(&logits.collect::<Vec<_>>())
-            }
-            Call::HeadMany { rows, row_scales, q, scales } => {
-                let alone = q.chunks(q.len() / scales.len()).zip(scales).map(|(q, &scale)| {
-                    let (rows, row_scales, q) = (rows.clone(), row_scales.clone(), q.to_vec());
-                    Call::HeadInt8 { rows, row_scales, q, scale }.canonical()
-                });
-                alone.collect::<Vec<_>>().concat()
-            }
-            Call::HeadF32 { rows, z } => {
-                let logits = rows.chunks(z.len()).map(|row| oracle::sum16(row.iter().zip(z).map(|(e, z)| e * z)));
-                bits(&logits.collect::<Vec<_>>())
-            }
-        }
-    }
-
-    /// What a failure is about: the kernel and the lengths of its slices, without their contents.
+    /// Describes a failure: the kernel and the lengths of its slices, without their contents.
     pub fn name(&self) -> String {
         let name = format!("{self:?}").split(' ').next().unwrap_or_default().to_owned();
         match self {
@@ -390,7 +318,7 @@ impl Call {
     }
 }
 
-/// Rows in use before, for rows of `len` values: what was there must not count.
+/// Already used rows, for rows of `len` values: leftovers must not count.
 fn empty_rows(kernels: Kernels, len: usize, rows: usize) -> QuantisedRows {
     let mut empty = QuantisedRows::new(kernels, len, rows);
     empty.clear(len);
@@ -404,7 +332,7 @@ fn quantised(rows: &QuantisedRows) -> Vec<u32> {
     (0..rows.rows()).flat_map(|row| [integers(rows.q(row)), bits(&[rows.scale(row)])].concat()).collect()
 }
 
-/// The inputs of `N` matrices by the kernel.
+/// The inputs of `N` matrices computed by the kernel.
 fn mix_inputs<const N: usize>(
     kernels: Kernels,
     place: Place,
@@ -422,22 +350,11 @@ fn mix_inputs<const N: usize>(
     rows.iter().flat_map(quantised).collect()
 }
 
-/// The same, from the definition.
-fn mixed(z: &[f32], p: &[f32], mixes: &[[Vec<f32>; 3]]) -> Vec<u32> {
-    mixes.iter().flat_map(|[mu, weight, bias]| normed(&oracle::mix(z, p, mu), weight, bias)).collect()
-}
-
-/// `quantise(layer_norm(x))`.
-fn normed(x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<u32> {
-    let quantised = oracle::quantise(&oracle::layer_norm(x, weight, bias));
-    [integers(&quantised.q), bits(&[quantised.a])].concat()
-}
-
 /// Runs kernels on f32 slices at one place.
 struct Inputs(Place);
 
 impl Inputs {
-    /// `kernel` reads `inputs`, which are as before afterwards.
+    /// `kernel` reads `inputs`, which must not change.
     fn read<const N: usize, R>(&self, inputs: [&Vec<f32>; N], kernel: impl FnOnce([&[f32]; N]) -> R) -> R {
         let placed = inputs.map(|input| Buffer::new(self.0, input));
         let result = kernel(placed.each_ref().map(|input| &**input));

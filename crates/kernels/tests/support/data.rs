@@ -1,24 +1,24 @@
-//! Values to try: seeded, of a kind.
+//! Test values: seeded, of one kind.
 
 /// Lengths around the edges of vectors, and the widths of models.
 pub const LENGTHS: [usize; 17] = [1, 2, 15, 16, 17, 31, 32, 33, 96, 101, 160, 255, 256, 257, 512, 1024, 1030];
 /// Rows around the edges of row groups.
 pub const ROWS: [usize; 11] = [1, 2, 15, 17, 33, 63, 64, 65, 101, 130, 257];
 
-/// What the values of a vector are like.
+/// The kind of a vector's values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
     /// All zero.
     Zero,
-    /// +1 or -1, the largest INT8 values, one sign throughout.
+    /// +1 or -1, the largest INT8 values, all of one sign.
     Positive,
-    /// The same, the other sign.
+    /// The same with the other sign.
     Negative,
-    /// Multiples of a half: every other value is a tie of the rounding.
+    /// Multiples of a half: every other value is a rounding tie.
     Ties,
-    /// About ±4, the whole range of an INT8.
+    /// Within about ±4, the whole range of an INT8.
     Random,
-    /// Random with NaN, infinities, subnormals, -0 and the largest floats among them.
+    /// Random, with NaN, infinities, subnormals, -0 and the largest floats among them.
     Special,
 }
 
@@ -26,7 +26,7 @@ impl Kind {
     pub const ALL: [Kind; 6] = [Kind::Zero, Kind::Positive, Kind::Negative, Kind::Ties, Kind::Random, Kind::Special];
 }
 
-/// What a special value may be.
+/// The special values.
 const SPECIALS: [f32; 12] = [
     f32::NAN,
     -f32::NAN,

@@ -1,26 +1,26 @@
-//! Slices placed where a stray access is noticed: among canaries at any alignment, or against a page that may
-//! neither be read nor written.
+//! Slices placed so that a stray access is detected: among canaries at any alignment, or next to a page that can be
+//! neither read nor written.
 
 use bytemuck::Pod;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut, Range};
 
-/// Where the slices of a call lie.
+/// Where the slices of a call are placed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Place {
-    /// So many bytes past a multiple of 64 (rounded down to what the type needs), canaries on both sides.
+    /// This many bytes past a multiple of 64 (rounded down for the type's alignment), with canaries on both sides.
     Offset(usize),
-    /// The last byte is the last before a forbidden page.
+    /// The last byte is the last before a guard page.
     #[cfg(target_os = "linux")]
     BeforeGuard,
-    /// The first byte is the first behind a forbidden page.
+    /// The first byte is the first after a guard page.
     #[cfg(target_os = "linux")]
     AfterGuard,
 }
 
-/// Bytes of canary on either side.
+/// Bytes of canary on each side.
 const CANARIES: usize = 128;
-/// What they are; also what an output holds before the call.
+/// Their value; also the initial content of an output.
 const CANARY: u8 = 0xa5;
 
 /// A slice of `T` at a [`Place`].
@@ -62,7 +62,7 @@ impl<T: Pod> Buffer<T> {
         buffer
     }
 
-    /// Room for `n` values, filled with what no kernel writes.
+    /// Space for `n` values, filled with a value that no kernel writes.
     pub fn output(place: Place, n: usize) -> Self {
         let len = n * size_of::<T>();
         let (mut bytes, start) = match place {
@@ -87,7 +87,7 @@ impl<T: Pod> Buffer<T> {
     /// The values.
     ///
     /// # Panics
-    /// Where anything around them has changed.
+    /// If anything around them has changed.
     pub fn finish(self) -> Vec<T> {
         let bytes = self.bytes.bytes();
         let around = bytes[..self.range.start].iter().chain(&bytes[self.range.end..]);
@@ -115,7 +115,7 @@ impl<T: Pod> DerefMut for Buffer<T> {
 mod guarded {
     use std::{ptr, slice};
 
-    /// Whole pages with a forbidden one on either side.
+    /// Whole pages with a guard page on each side.
     pub struct Pages {
         mapping: *mut u8,
         page: usize,
@@ -125,16 +125,16 @@ mod guarded {
     impl Pages {
         /// At least `len` bytes.
         pub fn new(len: usize) -> Self {
-            // SAFETY: asks for a number.
+            // SAFETY: only queries a number.
             let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap();
             let len = len.next_multiple_of(page);
             let (none, anonymous) = (libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-            // SAFETY: a new mapping wherever the system has room; nothing that exists is replaced.
+            // SAFETY: a new mapping at an address chosen by the system; no existing one is replaced.
             let mapping = unsafe { libc::mmap(ptr::null_mut(), len + 2 * page, none, anonymous, -1, 0) };
             assert_ne!(mapping, libc::MAP_FAILED, "mmap");
             let mapping = mapping.cast::<u8>();
             if len > 0 {
-                // SAFETY: the pages between the first and the last of the mapping just made.
+                // SAFETY: the pages between the first and the last of the new mapping.
                 let done = unsafe { libc::mprotect(mapping.add(page).cast(), len, libc::PROT_READ | libc::PROT_WRITE) };
                 assert_eq!(done, 0, "mprotect");
             }
@@ -147,14 +147,14 @@ mod guarded {
         }
 
         pub fn bytes_mut(&mut self) -> &mut [u8] {
-            // SAFETY: as in `bytes`; they are writable, and borrowed from nowhere else.
+            // SAFETY: as in `bytes`; they are writable, and not borrowed elsewhere.
             unsafe { slice::from_raw_parts_mut(self.mapping.add(self.page), self.len) }
         }
     }
 
     impl Drop for Pages {
         fn drop(&mut self) {
-            // SAFETY: the mapping of `new`, whole; nothing borrows from it any more.
+            // SAFETY: the whole mapping of `new`; nothing borrows from it any more.
             unsafe { libc::munmap(self.mapping.cast(), self.len + 2 * self.page) };
         }
     }

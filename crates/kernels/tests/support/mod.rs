@@ -1,7 +1,8 @@
-//! What the suites share: the variants of this machine, memory that notices a stray access, and the kernel calls.
+//! Shared by the suites: the variants of this machine, memory that detects stray accesses, and the kernel calls.
 #![allow(dead_code, reason = "each suite uses its own part")]
 
 pub mod call;
+mod canonical;
 pub mod data;
 pub mod memory;
 mod variants;
@@ -14,7 +15,7 @@ pub fn generic() -> Kernels {
     Kernels::new(Variant::Generic).expect("generic runs everywhere")
 }
 
-/// The bits of `values`, every NaN the same.
+/// The bits of `values`, with all NaNs equal.
 pub fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| if value.is_nan() { 0x7fc0_0000 } else { value.to_bits() }).collect()
 }

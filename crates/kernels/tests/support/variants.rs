@@ -5,8 +5,8 @@ use bitstate_kernels::{Kernels, Variant};
 /// The kernels of every variant that this machine can run.
 ///
 /// # Panics
-/// Where one is missing that this machine has the instructions of, or one is there that it has not: a suite that
-/// runs over nothing proves nothing.
+/// If a variant is missing although this machine has its instructions, or present although it has not: a suite that
+/// tests no variant proves nothing.
 pub fn variants() -> Vec<Kernels> {
     let found: Vec<Kernels> = Variant::ALL.into_iter().filter_map(|variant| Kernels::new(variant).ok()).collect();
     let names: Vec<&str> = found.iter().map(|kernels| kernels.variant().name()).collect();
@@ -16,7 +16,7 @@ pub fn variants() -> Vec<Kernels> {
     found
 }
 
-/// Names of SIMD variants, and whether the standard library says that this machine has their instructions.
+/// Names of SIMD variants, and whether this machine has their instructions according to the standard library.
 #[cfg(target_arch = "x86_64")]
 fn simd() -> impl Iterator<Item = (&'static str, bool)> {
     use std::is_x86_feature_detected as has;
@@ -41,7 +41,7 @@ fn simd() -> impl Iterator<Item = (&'static str, bool)> {
 
 #[cfg(target_arch = "riscv64")]
 fn simd() -> impl Iterator<Item = (&'static str, bool)> {
-    // SAFETY: a function of the C library that looks a number up: the extensions of one letter, a bit each.
+    // SAFETY: a function of the C library that looks up a number: a bit for each single-letter extension.
     let extensions = unsafe { libc::getauxval(libc::AT_HWCAP) };
     [("avx2", false), ("rvv", extensions >> (b'v' - b'a') & 1 == 1)].into_iter()
 }

@@ -1,4 +1,4 @@
-//! Good files to start from.
+//! Valid files as a starting point.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use bitstate_model::{Config, Version, synthetic};

@@ -1,7 +1,7 @@
-//! The primitives of `crates/ARITHMETIC.md`, each under the name the page gives it.
+//! The primitives of `crates/ARITHMETIC.md`, under the names used there.
 //!
-//! Rust neither contracts `a * b + c` nor reorders float operations, so what is written is what is rounded; `/`,
-//! `sqrt` and `as f32` from an integer round correctly, to even.
+//! Rust neither contracts `a * b + c` nor reorders float operations, so rounding happens exactly as written; `/`,
+//! `sqrt` and `as f32` from an integer round correctly, ties to even.
 
 /// `a > b ? a : b`: a NaN in either gives `b`.
 pub fn max(a: f32, b: f32) -> f32 {
@@ -30,7 +30,7 @@ pub fn sum16(terms: impl IntoIterator<Item = f32>) -> f32 {
 /// The polynomial's coefficients, c0 first.
 const C: [u32; 6] = [0x3f000000, 0x3e2aaaaa, 0x3d2aaa46, 0x3c08893a, 0x3ab6c737, 0x394f83bd];
 
-/// `2^k` by its bits; what `k` outside the normal range gives is only ever multiplied with a NaN.
+/// `2^k` by its bits; a result for `k` outside the normal range is only ever multiplied by a NaN.
 fn pow2(k: i32) -> f32 {
     f32::from_bits((k.wrapping_add(127) << 23) as u32)
 }
@@ -54,7 +54,7 @@ pub fn exp(x: f32) -> f32 {
     (y * pow2(h)) * pow2(n.wrapping_sub(h))
 }
 
-/// `1 / (1 + exp(-x))`, from the exponential of a number that is never above 0.
+/// `1 / (1 + exp(-x))`, using the exponential of a number that is never above 0.
 pub fn sigmoid(x: f32) -> f32 {
     let e = exp(-x.abs());
     let num = if x >= 0.0 { 1.0 } else { e };
@@ -86,13 +86,13 @@ pub fn layer_norm(x: &[f32], gamma: &[f32], beta: &[f32]) -> Vec<f32> {
 pub struct Quantised {
     /// The values, within ±127.
     pub q: Vec<i8>,
-    /// What one step is worth.
+    /// The size of one step.
     pub a: f32,
-    /// The values in steps, before clamp and rounding; only a trace looks at them.
+    /// The values in steps, before clamping and rounding; only used by a trace.
     pub scaled: Vec<f32>,
 }
 
-/// INT8 with one scale a vector: 127 steps are 2.5 times the mean magnitude.
+/// INT8 with one scale per vector: 127 steps are 2.5 times the mean magnitude.
 pub fn quantise(y: &[f32]) -> Quantised {
     let m = sum16(y.iter().map(|y| y.abs())) / y.len() as f32;
     let t = max(f32::from_bits(0x322bcc77), 2.5 * m);
@@ -102,7 +102,7 @@ pub fn quantise(y: &[f32]) -> Quantised {
     Quantised { q, a, scaled }
 }
 
-/// The head's activations: 15 bits, 16383 steps for the largest magnitude. Returns them with what one step is worth.
+/// The head's activations: 15 bits, 16383 steps for the largest magnitude. Returns them with the size of one step.
 pub fn quantise_head(z: &[f32]) -> (Vec<i32>, f32) {
     // As integers: a NaN's bits are above those of every number.
     let m = f32::from_bits(z.iter().map(|z| z.abs().to_bits()).max().unwrap_or(0));
@@ -117,7 +117,7 @@ pub fn mix(z: &[f32], p: &[f32], mu: &[f32]) -> Vec<f32> {
     z.iter().zip(p).zip(mu).map(|((z, p), mu)| z + ((p - z) * mu)).collect()
 }
 
-/// What one head of the WKV step reads; S values each.
+/// The inputs of one head of the WKV step; S values each.
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs, reason = "r, k, v, w, b are the names of the definition")]
 pub struct WkvHead<'a> {
@@ -130,11 +130,11 @@ pub struct WkvHead<'a> {
     pub b: &'a [f32],
 }
 
-/// One head of the WKV step: reads `state` (S × S, `k`'s index first), moves it on, returns `y` (S).
+/// One head of the WKV step: reads `state` (S × S, `k`'s index first), updates it, and returns `y` (S).
 pub fn wkv(head: &WkvHead<'_>, state: &mut [f32]) -> Vec<f32> {
     let WkvHead { r, k, v, w, b } = *head;
     let s = r.len();
-    // The current token's share is the same number for every j, up to v_j.
+    // The current token's weight is the same for every j, except for the factor v_j.
     let c = sum16((0..s).map(|i| (r[i] * b[i]) * k[i]));
     let mut acc = vec![0.0_f32; s];
     for i in 0..s {

@@ -1,36 +1,36 @@
-//! All samplers in order: steps 1 to 10 of "Sampling" in `crates/ARITHMETIC.md`, each written out on its own.
+//! All samplers in order: steps 1 to 10 of "Sampling" in `crates/ARITHMETIC.md`, each written out separately.
 
 use super::{SplitMix64, draw, greedy, nucleus, penalise, running_sums, scaled, top_k_of};
 use crate::canonical::primitives::exp;
 
-/// What a chain of samplers does. Each step has a value that leaves it out.
+/// Parameters of the sampler chain. Each step has a value that disables it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chain {
-    /// Where the generator starts.
+    /// The initial state of the generator.
     pub seed: u64,
     /// Divides the logits; 0 is greedy after steps 1 and 2.
     pub temperature: f32,
-    /// Whether it does so in step 9 and not in step 4.
+    /// Whether it does so in step 9 instead of step 4.
     pub temperature_last: bool,
-    /// How many of the largest are kept; 0 keeps all.
+    /// Number of largest logits that are kept; 0 keeps all.
     pub top_k: usize,
     /// Share of the probability kept around the mean surprise; 1 keeps all.
     pub typical_p: f32,
-    /// Share of the probability kept of the likeliest.
+    /// Share of the probability kept, of the most probable tokens.
     pub top_p: f32,
-    /// Share of the likeliest below which nothing is kept; 0 keeps all.
+    /// Tokens below this share of the most probable token are dropped; 0 keeps all.
     pub min_p: f32,
-    /// Penalty over the whole session; 1 is none.
+    /// Penalty over the whole session; 1 disables it.
     pub penalty: f32,
-    /// Factor of a token among the last ones; 1 is none.
+    /// Factor for a token among the last ones; 1 disables it.
     pub repetition: f32,
-    /// Taken from a token among the last ones; 0 is none.
+    /// Subtracted for a token among the last ones; 0 disables it.
     pub presence: f32,
-    /// Taken from a token as often as it is among the last ones; 0 is none.
+    /// Subtracted for each occurrence of a token among the last ones; 0 disables it.
     pub frequency: f32,
-    /// How many the last ones are.
+    /// Number of last tokens.
     pub window: usize,
-    /// What is added to the logits of tokens, one after the other.
+    /// Added to the logits of tokens, in order.
     pub bias: Vec<(u32, f32)>,
 }
 
@@ -95,7 +95,7 @@ impl Chain {
         }
         let mean = s / c;
         let mut order: Vec<usize> = (0..kept.len()).collect();
-        // Stable: equal distances stay in order.
+        // Stable: equal distances keep their order.
         order.sort_by(|&a, &b| f32::total_cmp(&(d[a] - mean).abs(), &(d[b] - mean).abs()));
         let mut sums = Vec::new();
         for &i in &order {
@@ -106,7 +106,7 @@ impl Chain {
         order.into_iter().map(|i| kept[i]).collect()
     }
 
-    /// Step 8: how many are kept.
+    /// Step 8: the number of kept tokens.
     fn likely(&self, l: &[f32], kept: &[u32]) -> usize {
         let e = |id: u32| exp(l[id as usize] - l[kept[0] as usize]);
         kept.iter().position(|&id| e(id) < self.min_p).unwrap_or(kept.len())
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_typical_are_not_always_the_likeliest() {
-        // Probabilities of 0.4 and six times 0.1: the mean surprise lies by the six.
+        // Probabilities of 0.4 and six times 0.1: the mean surprise is closer to the six.
         let l: Vec<f32> = [0.4f32, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1].iter().map(|p| p.ln()).collect();
         let chain = Chain { typical_p: 0.35, ..plain() };
         assert_eq!(chain.typical(&l, top_k_of(&l, 0)), [1, 2, 3, 4]);

@@ -1,4 +1,4 @@
-//! The peer vectors of `golden/peer`, and how far two vectors of logits are apart.
+//! The peer vectors of `golden/peer`, and the distance of two vectors of logits.
 #![allow(dead_code, reason = "each test uses its own part")]
 
 use bitstate_model::Model;
@@ -17,7 +17,7 @@ pub struct Peer {
     pub config: PeerConfig,
     pub prompt: Vec<u32>,
     pub reference: Reference,
-    /// Absent for v1.0, which that engine cannot read.
+    /// Missing for v1.0, which that engine cannot read.
     pub original_cpp_per_head_norm: Option<Original>,
     pub original_cpp_as_published: Option<Original>,
 }
@@ -43,7 +43,7 @@ pub struct Reference {
     /// Rounded to 7 decimals.
     pub logits_after_prompt: Vec<f64>,
     pub greedy: Vec<u32>,
-    /// By how much each greedy token leads the second best.
+    /// The margin of each greedy token over the second best.
     pub margin_over_logit_std: Vec<f64>,
 }
 
@@ -68,7 +68,7 @@ pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The vectors called `name` and the bytes of their model, whose digest has been checked.
+/// The vectors named `name` and the bytes of their model, whose digest has been checked.
 pub fn load(name: &str) -> (Peer, Vec<u8>) {
     let peer: Peer = serde_json::from_slice(&read(&format!("{name}.json"))).unwrap();
     assert_eq!(peer.model, format!("{name}.bits"));
@@ -91,7 +91,7 @@ pub fn std(x: &[f64]) -> f64 {
     (x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / x.len() as f64).sqrt()
 }
 
-/// Largest absolute difference; NaN nowhere passes for small.
+/// Largest absolute difference; a NaN never counts as small.
 pub fn distance(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     let differences = a.iter().zip(b).map(|(a, b)| (a - b).abs());

@@ -1,4 +1,4 @@
-//! Tokenizers as other programs write them, made from the one that `golden` has or from a few tokens.
+//! Tokenizers in the form of other programs, made from the one in `golden` or from a few tokens.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ pub fn bytes(tokenizer: &Value) -> Vec<u8> {
     serde_json::to_vec(tokenizer).unwrap()
 }
 
-/// A special token, or an ordinary one, that was added to a vocabulary.
+/// A special or an ordinary token that was added to a vocabulary.
 pub fn added(id: u32, content: &str, special: bool) -> Value {
     json!({
         "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
@@ -28,7 +28,7 @@ pub fn added(id: u32, content: &str, special: bool) -> Value {
     })
 }
 
-/// A BPE without merges over `vocab`, of which the first is `<|endoftext|>`.
+/// A BPE without merges over `vocab`, which starts with `<|endoftext|>`.
 pub fn of(vocab: &[&str], decoder: Value) -> Value {
     let vocab: serde_json::Map<String, Value> = vocab.iter().zip(0..).map(|(t, i)| (t.to_string(), json!(i))).collect();
     json!({
@@ -38,7 +38,7 @@ pub fn of(vocab: &[&str], decoder: Value) -> Value {
     })
 }
 
-/// In the manner of Llama 2: bytes as `<0x..>`, `▁` for a space, of which the first of a text is stripped.
+/// In the style of Llama 2: bytes as `<0x..>`, `▁` for a space, with the first space of a text stripped.
 pub fn fallback() -> Value {
     let bytes = [0x61, 0x62, 0xc3, 0xa9, 0x80, 0xe2, 0x94, 0xf0, 0x9f, 0xff];
     let names: Vec<String> = bytes.iter().map(|byte| format!("<0x{byte:02X}>")).collect();
@@ -51,7 +51,7 @@ pub fn fallback() -> Value {
     of(&vocab, decoder)
 }
 
-/// A word in pieces, for each of the library's other decoders.
+/// Subword tokenizers for each of the library's other decoders.
 pub fn others() -> Vec<Value> {
     let vocab = ["<|endoftext|>", "a", "b</w>", "##c", "▁d", "▁", ".", "'m", "|", "<pad>", "  e  ", "ab"];
     let strip = |start: u32, stop: u32| json!({ "type": "Strip", "content": " ", "start": start, "stop": stop });

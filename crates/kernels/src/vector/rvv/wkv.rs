@@ -1,17 +1,17 @@
-//! The WKV recurrence with RISC-V's vectors.
+//! The WKV recurrence with RISC-V vectors.
 
 use crate::isa::rvv;
 use crate::vector::generic;
 use crate::vector::operands::WkvInput;
 
-/// As many columns of the state at a time as eight registers hold.
+/// Processes as many columns of the state at a time as fit eight registers.
 pub(super) fn head(input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
     let WkvInput { r, k, v, decay, bonus } = input;
     let s = y.len();
     let now = generic::sum16!([r, bonus, k], |r, bonus, k| r * bonus * k);
     assert!(s > 0 && state.len() == s * s);
-    // SAFETY: a token proves the instructions; of `r`, `k`, `v`, `decay` and `y` all `s` values are reached, and of the
-    // state `s` rows of as many.
+    // SAFETY: a token proves the instructions; all `s` values of `r`, `k`, `v`, `decay` and `y` are accessed, and `s`
+    // rows of `s` values of the state.
     unsafe {
         rvv!(
             "2:",
