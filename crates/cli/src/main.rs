@@ -1,6 +1,7 @@
 //! The `bitstate` command. Each subcommand is a file of its own.
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where it cannot be written: use `output`")]
 
+mod chat;
 mod describe;
 mod eval;
 mod generate;
@@ -13,6 +14,7 @@ mod output;
 mod prompt;
 mod recipe;
 mod sampling;
+mod state;
 mod synth;
 mod text;
 mod threads;
@@ -44,6 +46,8 @@ struct Flags {
 enum Command {
     Generate(Box<generate::Flags>),
     Replay(generate::replay::Flags),
+    Chat(Box<chat::Flags>),
+    State(state::Flags),
     Logits(logits::Flags),
     Inspect(inspect::Flags),
     Synth(synth::Flags),
@@ -95,6 +99,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Generate(flags) => return generate::run(&flags),
         Command::Replay(flags) => return generate::replay::run(&flags),
+        Command::Chat(flags) => return chat::run(&flags),
+        Command::State(flags) => state::run(&flags),
         Command::Logits(flags) => logits::run(&flags),
         Command::Inspect(flags) => inspect::run(&flags),
         Command::Synth(flags) => synth::run(&flags),
