@@ -26,12 +26,23 @@ pub struct Tokens<'s> {
     stop: Stop,
     watch: Watch,
     left: Option<u64>,
+    shown: String,
 }
 
 impl<'s> Tokens<'s> {
     pub(crate) fn new(session: &'s mut Session, stop: Stop) -> Self {
         session.ended = None;
-        Tokens { watch: Watch::new(&stop.texts), left: stop.max_tokens, session, stop }
+        Tokens { watch: Watch::new(&stop.texts), left: stop.max_tokens, shown: String::new(), session, stop }
+    }
+
+    /// The text that can be shown since the last token was yielded: what could become a text to stop at is held back.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// What is held back, when no more tokens are wanted.
+    pub fn finish(&mut self) -> String {
+        self.watch.finish()
     }
 
     /// The next token with the text that can be yielded, or `None` at the end.
@@ -79,7 +90,10 @@ impl Iterator for Tokens<'_> {
         if step.is_err() {
             self.left = Some(0);
         }
-        Some(step.transpose()?.map(|(token, _)| token))
+        Some(step.transpose()?.map(|(token, shown)| {
+            self.shown = shown;
+            token
+        }))
     }
 }
 

@@ -1,15 +1,20 @@
 //! The `bitstate` command. Each subcommand is a file of its own.
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where it cannot be written: use `output`")]
 
+mod chat;
 mod describe;
 mod eval;
 mod generate;
 mod inspect;
+mod interrupt;
 mod load;
 mod logits;
 mod numbers;
 mod output;
 mod prompt;
+mod recipe;
+mod sampling;
+mod state;
 mod synth;
 mod text;
 mod threads;
@@ -19,8 +24,9 @@ mod training;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// The exit code for arguments that are wrong, as clap has it.
-const USAGE: u8 = 2;
+/// The exit code of every error: of arguments, as clap has it, of files and of devices. 1 is left for an answer that is no,
+/// 130 for Ctrl-C.
+const FAILED: u8 = 2;
 
 /// Run ternary RWKV models (BITS files): exact, small and fast.
 ///
@@ -38,7 +44,10 @@ struct Flags {
 
 #[derive(Subcommand)]
 enum Command {
-    Generate(generate::Flags),
+    Generate(Box<generate::Flags>),
+    Replay(generate::replay::Flags),
+    Chat(Box<chat::Flags>),
+    State(state::Flags),
     Logits(logits::Flags),
     Inspect(inspect::Flags),
     Synth(synth::Flags),
@@ -72,23 +81,26 @@ fn main() -> ExitCode {
         // What was asked for, help or the version, is an answer; what was wrong goes to standard error, if it can.
         Err(error) if error.use_stderr() => {
             let _ = error.print();
-            return ExitCode::from(USAGE);
+            return ExitCode::from(FAILED);
         }
-        Err(answer) => output::printed(answer.print()),
+        Err(answer) => output::printed(answer.print()).map(|()| ExitCode::SUCCESS),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) if output::reader_went_away(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::say(format_args!("error: {error:#}"));
-            ExitCode::FAILURE
+            ExitCode::from(FAILED)
         }
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Generate(flags) => generate::run(&flags),
+        Command::Generate(flags) => return generate::run(&flags),
+        Command::Replay(flags) => return generate::replay::run(&flags),
+        Command::Chat(flags) => return chat::run(&flags),
+        Command::State(flags) => state::run(&flags),
         Command::Logits(flags) => logits::run(&flags),
         Command::Inspect(flags) => inspect::run(&flags),
         Command::Synth(flags) => synth::run(&flags),
@@ -105,4 +117,5 @@ fn run(command: Command) -> anyhow::Result<()> {
             "this build of bitstate does not train; one that does: cargo build --release -p bitstate-cli --features train"
         )),
     }
+    .map(|()| ExitCode::SUCCESS)
 }

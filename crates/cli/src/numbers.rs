@@ -39,6 +39,26 @@ pub fn penalty(text: &str) -> Result<f32, String> {
     number(text, |penalty| penalty >= 1.0, "a number from 1 (none) on")
 }
 
+/// From 0 to 1.
+pub fn share_or_none(text: &str) -> Result<f32, String> {
+    number(text, |p| (0.0..=1.0).contains(&p), "a number from 0 (none) to 1")
+}
+
+/// Above 0.
+pub fn factor(text: &str) -> Result<f32, String> {
+    number(text, |factor| factor > 0.0, "a number above 0 (1 is none)")
+}
+
+/// Any.
+pub fn finite(text: &str) -> Result<f32, String> {
+    number(text, |_| true, "a number")
+}
+
+/// Last tokens that penalties look at.
+pub fn window(text: &str) -> Result<u32, String> {
+    whole(text, 0..=bitstate::Sampling::MAX_WINDOW)
+}
+
 fn number(text: &str, range: impl Fn(f32) -> bool, what: &str) -> Result<f32, String> {
     // What is too large for an f32 parses as infinity.
     let found = text.parse().ok().filter(|&found: &f32| found.is_finite() && range(found));
@@ -67,6 +87,13 @@ mod tests {
             assert!(penalty(text).unwrap_err().contains("from 1"), "{text}");
         }
         assert_eq!((share("1"), share("1e-30"), penalty("1")), (Ok(1.0), Ok(1e-30), Ok(1.0)));
+        assert_eq!(
+            (share_or_none("0"), factor("0.5"), finite("-100"), window("65536")),
+            (Ok(0.0), Ok(0.5), Ok(-100.0), Ok(65536))
+        );
+        assert!(
+            share_or_none("1.1").is_err() && factor("0").is_err() && finite("inf").is_err() && window("65537").is_err()
+        );
         assert!(share("0").is_err() && share("1.001").is_err() && penalty("0.999").is_err());
     }
 }

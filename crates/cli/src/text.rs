@@ -1,6 +1,7 @@
 //! What text is to a model: its tokenizer, what ends a text, and whether they belong together.
 
 use crate::output;
+use crate::recipe::TextRecipe;
 use anyhow::{Context, Result, anyhow};
 use bitstate::text::{Fix, Found, Need, Subject, TextError, TextOptions};
 use bitstate::tokenizer::Tokenizer;
@@ -21,6 +22,16 @@ pub struct TextFlags {
 }
 
 impl TextFlags {
+    /// What a recipe keeps of them.
+    pub fn recipe(&self) -> TextRecipe {
+        TextRecipe { tokenizer: self.tokenizer.clone(), end: self.end.clone() }
+    }
+
+    /// Those of a recipe.
+    pub fn of(recipe: &TextRecipe) -> Self {
+        TextFlags { tokenizer: recipe.tokenizer.clone(), end: recipe.end.clone() }
+    }
+
     /// What the library is asked.
     pub fn options(&self, need: Need) -> TextOptions {
         let options = TextOptions::new().need(need);

@@ -61,7 +61,7 @@ fn a_wrong_file_of_any_size_is_refused_at_its_beginning() {
         for command in ["inspect", "logits --tokens 1 --model", "generate --tokens 1 --model"] {
             let start = Instant::now();
             let output = shell(&folder, &format!("{LIMITED} exec \"$b\" {command} {file}"));
-            assert_eq!(output.status.code(), Some(1), "{file}: {output:?}");
+            assert_eq!(output.status.code(), Some(2), "{file}: {output:?}");
             let ran = Ran::new(output);
             assert!(ran.out.is_empty() && ran.err.starts_with("error: ") && ran.err.contains(part), "{file}: {ran:?}");
             assert!(start.elapsed() < Duration::from_secs(20), "{file}: it was read");
@@ -91,7 +91,7 @@ fn texts_and_tokenizers_have_limits() {
         ("generate --model small.bits --prompt a --tokenizer /dev/zero", "/dev/zero"),
     ] {
         let output = shell(&folder, &format!("ulimit -v 1048576; exec \"$b\" {arguments}"));
-        assert_eq!(output.status.code(), Some(1), "{arguments}: {output:?}");
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {output:?}");
         let ran = Ran::new(output);
         assert!(ran.out.is_empty() && ran.err.starts_with("error: ") && ran.err.contains(part), "{arguments}: {ran:?}");
     }
@@ -146,14 +146,14 @@ fn a_model_that_nobody_reads_is_an_error() {
         drop(reader);
         let mut command = folder.command(&format!("synth --preset byte --out {out}"));
         let output = command.stdout(writer).stderr(Stdio::piped()).output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{out}");
+        assert_eq!(output.status.code(), Some(2), "{out}");
         let err = Ran::new(output).err;
         assert!(err.starts_with("error: cannot write") && err.contains("Broken pipe"), "{out}: {err}");
     }
     let left = shell(&folder, "\"$b\" synth --preset default --out - | head -c 1000 > part; exit ${PIPESTATUS[0]}");
-    assert_eq!(left.status.code(), Some(1), "{left:?}");
+    assert_eq!(left.status.code(), Some(2), "{left:?}");
     let named = shell(&folder, "mkfifo pipe; head -c 1000 pipe > part & \"$b\" synth --preset default --out pipe");
-    assert_eq!(named.status.code(), Some(1), "{named:?}");
+    assert_eq!(named.status.code(), Some(2), "{named:?}");
     assert!(Ran::new(named).err.contains("cannot write pipe: Broken pipe"));
     let mut part = Vec::new();
     File::open(folder.path().join("part")).unwrap().read_to_end(&mut part).unwrap();

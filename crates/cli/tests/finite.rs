@@ -34,7 +34,7 @@ fn no_command_answers_with_no_numbers() {
                 ("eval --text text.txt", "text.txt: story 1, position 1: the logit of token 0"),
                 ("eval --text text.txt --json --restart", "text.txt: story 1, position 1: the logit of token 0"),
             ] {
-                let Ran { success, out, err } =
+                let Ran { success, out, err, .. } =
                     folder.run(&format!("{command} --model overflow.bits --variant {variant}"));
                 assert!(!success && out.is_empty(), "{command} {variant}: {out}");
                 assert!(err.starts_with("error: ") && err.contains(place) && err.contains("NaN or infinite"), "{err}");

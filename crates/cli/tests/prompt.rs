@@ -28,7 +28,7 @@ fn run(folder: &Folder, arguments: &str, input: &[u8]) -> Ran {
 
 fn tokens(ran: &Ran) -> Vec<u32> {
     assert!(ran.success, "{ran:?}");
-    serde_json::from_str::<Generated>(&ran.out).unwrap().tokens
+    serde_json::from_value::<Generated>(ran.json()).unwrap().tokens
 }
 
 fn ids(text: &str) -> String {
@@ -111,10 +111,10 @@ fn what_cannot_be_a_prompt_is_a_sentence() {
     for (prompt, input, parts) in [
         ("--prompt-file bad.txt", "", &["bad.txt", "not UTF-8", "number 4"][..]),
         ("--prompt-file none.txt", "", &["cannot read the prompt none.txt"]),
-        ("--prompt-file large.txt", "", &["large.txt", "larger than 64 MiB"]),
+        ("--prompt-file large.txt", "", &["large.txt", "byte 0 is U+0000"]),
         ("--prompt-file folder", "", &["cannot read the prompt folder"]),
         #[cfg(target_os = "linux")]
-        ("--prompt-file /dev/zero", "", &["/dev/zero", "larger than 64 MiB"]),
+        ("--prompt-file /dev/zero", "", &["/dev/zero", "byte 0 is U+0000"]),
         ("--tokens -", "1,x", &["--tokens from standard input", "`x` is no token id"]),
         ("--tokens -", "1 256", &["token 256", "tokens 0 to 255"]),
         ("--tokens -", " \n", &["the prompt is empty"]),

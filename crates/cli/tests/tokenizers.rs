@@ -37,7 +37,7 @@ fn write(folder: &Folder, name: &str, content: impl AsRef<[u8]>) {
 /// What a run prints that may say something on stderr.
 fn parsed<T: for<'a> Deserialize<'a>>(ran: &Ran) -> T {
     assert!(ran.success, "{ran:?}");
-    serde_json::from_str(&ran.out).unwrap()
+    serde_json::from_value(ran.json()).unwrap()
 }
 
 /// A byte-fallback tokenizer of the 64 tokens of [`SMALL`].

@@ -57,7 +57,7 @@ fn a_run_survives_outputs_that_cannot_be_written() {
         assert!(fs::read(folder.path().join(name).join("last.safetensors")).unwrap() == expected, "{name}");
     }
     let prepared = folder.command("data prepare --input stories.txt --out x").stdout(full()).output().unwrap();
-    assert_eq!(prepared.status.code(), Some(1));
+    assert_eq!(prepared.status.code(), Some(2));
     assert!(Ran::new(prepared).err.starts_with("error: cannot write to standard output"));
 }
 
@@ -85,8 +85,8 @@ fn a_model_is_converted_into_links_pipes_and_standard_output() {
         assert!(said.contains(&format!("{out}: {} bytes, step 6", model.len())), "{said}");
         let left = shell(&folder, &format!("\"$b\" {arguments} | true; exit ${{PIPESTATUS[0]}}"));
         let gone = shell(&folder, &format!("\"$b\" {arguments} | (exec <&-; sleep 1); exit ${{PIPESTATUS[0]}}"));
-        assert!(left.status.code() == Some(1) || left.stderr.starts_with(out.as_bytes()), "{out}: {left:?}");
-        assert_eq!(gone.status.code(), Some(1), "{out}: {gone:?}");
+        assert!(left.status.code() == Some(2) || left.stderr.starts_with(out.as_bytes()), "{out}: {left:?}");
+        assert_eq!(gone.status.code(), Some(2), "{out}: {gone:?}");
         assert!(Ran::new(gone).err.contains("Broken pipe"), "{out}");
     }
     let smoke = folder.command("data smoke --stories 60 --seed 3 --out -").output().unwrap();
@@ -125,7 +125,7 @@ fn no_file_is_read_further_than_it_says() {
         ("train --config /dev/zero", "larger than 1 MiB"),
     ] {
         let output = shell(&folder, &format!("ulimit -v 4194304; exec \"$b\" {arguments}"));
-        assert_eq!(output.status.code(), Some(1), "{arguments}: {output:?}");
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {output:?}");
         let ran = Ran::new(output);
         assert!(ran.err.starts_with("error: ") && ran.err.contains(part), "{arguments}: {ran:?}");
     }

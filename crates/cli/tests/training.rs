@@ -374,7 +374,7 @@ fn what_cannot_be_is_a_sentence() {
         ("eval --checkpoint run/last.safetensors --text stories.txt", ["--restart", "required"]),
         ("eval --text stories.txt", ["--model", "required"]),
     ] {
-        let Ran { success, out, err } = folder.run(arguments);
+        let Ran { success, out, err, .. } = folder.run(arguments);
         assert!(!success && out.is_empty() && err.starts_with("error: "), "{arguments}: {out}{err}");
         for part in parts {
             assert!(err.contains(part), "{arguments}: no {part:?} in {err}");

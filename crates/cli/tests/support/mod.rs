@@ -4,11 +4,13 @@
 #[path = "../../../kernels/tests/support/variants.rs"]
 mod kernels;
 
-use bitstate::bits::{Preset, Version, synthetic};
+use bitstate::bits::{Config, Preset, Version, synthetic};
 use serde::Deserialize;
+use serde_json::Value;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// Models of 64 and 256 tokens.
@@ -25,8 +27,11 @@ pub struct Folder(TempDir);
 #[derive(Debug)]
 pub struct Ran {
     pub success: bool,
+    pub code: Option<i32>,
     pub out: String,
     pub err: String,
+    /// The last line of `err`, taken from it, where it is a recipe.
+    pub recipe: Option<String>,
 }
 
 impl Folder {
@@ -74,8 +79,7 @@ impl Folder {
     pub fn json<T: for<'a> Deserialize<'a>>(&self, arguments: &str) -> T {
         let ran = self.run(arguments);
         assert!(ran.success && ran.err.is_empty(), "{arguments}: {ran:?}");
-        assert_eq!(ran.out.find('\n'), Some(ran.out.len() - 1), "{arguments}: one line");
-        serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{arguments}: {error}: {}", ran.out))
+        serde_json::from_value(ran.json()).unwrap_or_else(|error| panic!("{arguments}: {error}: {}", ran.out))
     }
 
     /// The names in the folder, in order.
@@ -90,11 +94,63 @@ impl Folder {
 impl Ran {
     pub fn new(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Ran { success: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
+        let mut err = text(output.stderr);
+        let last = err.trim_end().rfind('\n').map_or(0, |at| at + 1);
+        let recipe =
+            err[last..].starts_with("{\"bitstate_recipe\"").then(|| err.split_off(last).trim_end().to_string());
+        let status = output.status;
+        Ran { success: status.success(), code: status.code(), out: text(output.stdout), err, recipe }
+    }
+}
+
+impl Ran {
+    /// The one line of JSON that was printed; of `generate`, which prints a line for every token, the summary with the
+    /// `tokens` and the `text` of all lines, and without what a test would have to work out first.
+    pub fn json(&self) -> Value {
+        assert!(self.out.ends_with('\n'), "{self:?}");
+        let mut lines: Vec<Value> = self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let mut last = lines.pop().unwrap();
+        if last["type"] != "summary" {
+            assert!(lines.is_empty(), "one line: {self:?}");
+            return last;
+        }
+        assert!(lines.iter().all(|line| line["type"] == "token"), "{self:?}");
+        assert_eq!(last["recipe"], serde_json::from_str::<Value>(self.recipe.as_ref().unwrap()).unwrap());
+        assert_eq!(last["count"], lines.len());
+        let texts: Option<String> = lines.iter().chain([&last]).map(|line| line["text"].as_str()).collect();
+        let tokens: Vec<Value> = lines.iter().map(|line| line["token"].clone()).collect();
+        (last["tokens"], last["text"]) = (tokens.into(), texts.into());
+        for key in ["type", "count", "digest", "ended", "recipe"] {
+            last.as_object_mut().unwrap().remove(key).unwrap();
+        }
+        last
     }
 }
 
 /// The names of the variants that run here.
 pub fn variants() -> Vec<&'static str> {
     kernels::variants().iter().map(|kernels| kernels.variant().name()).collect()
+}
+
+impl Folder {
+    /// `tiny.bits`, a model of bytes that reads a long text quickly.
+    pub fn tiny(&self) {
+        let tiny =
+            Config { n_layer: 1, n_embd: 8, n_head: 1, head_size: 8, ..Preset::by_name("byte").unwrap().config() };
+        fs::write(self.path().join("tiny.bits"), synthetic(&tiny, 1, Version::V1_2)).unwrap();
+    }
+
+    /// Runs with `input` on standard input.
+    pub fn with_input(&self, arguments: &str, input: &[u8]) -> Ran {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_vec();
+        // What is refused is not read to its end.
+        let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+        let ran = Ran::new(child.wait_with_output().unwrap());
+        writer.join().unwrap();
+        ran
+    }
 }

@@ -1,70 +1,90 @@
 //! What is to be continued: a text or token ids, as an argument, from standard input or from a file.
 
+mod chunks;
+mod feed;
+
+use crate::recipe;
 use anyhow::{Context, Result, anyhow};
+use bitstate::Session;
+use chunks::Chunks;
 use clap::CommandFactory;
+pub use feed::{Fed, Feeder};
 use std::ffi::OsString;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Most that is read of a prompt, in bytes.
+/// Most that is read of token ids, in bytes.
 const LIMIT: u64 = 64 << 20;
 /// What stands for standard input.
 const DASH: &str = "-";
 
 /// The flags that give the prompt.
 #[derive(clap::Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 pub struct Prompt {
     /// Text to continue; it may begin with a hyphen. `-` reads it from standard input, as --prompt-file does from a file.
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
-    /// A file with the text to continue, UTF-8, at most 64 MiB. A byte order mark and the line end at its end are removed,
-    /// CR LF becomes LF.
+    /// A file with the text to continue, UTF-8, of any length: it takes no more memory. A byte order mark and the line end
+    /// at its end are removed, CR LF becomes LF.
     #[arg(long, value_name = "FILE")]
     prompt_file: Option<PathBuf>,
     #[arg(long, value_name = "IDS", value_parser = ids, allow_negative_numbers = true, help = Ids::HELP)]
     tokens: Option<Ids>,
 }
 
-/// What was given.
-pub enum Given {
-    Text(String),
-    Tokens(Vec<u32>),
-}
-
 impl Prompt {
-    /// Whether it is text, and not token ids.
-    pub fn is_text(&self) -> bool {
-        self.tokens.is_none()
+    /// Whether there is one.
+    pub fn is_given(&self) -> bool {
+        self.prompt.is_some() || self.prompt_file.is_some() || self.tokens.is_some()
     }
 
-    /// The prompt, from wherever it comes.
-    pub fn read(&self) -> Result<Given> {
+    /// Whether it is text, and not token ids.
+    pub fn is_text(&self) -> bool {
+        self.prompt.is_some() || self.prompt_file.is_some()
+    }
+
+    /// Feeds it to a session, and says what it was; `None` where there is none.
+    pub fn feed(&self, session: &mut Session, parse_special: bool) -> Result<Option<recipe::Prompt>> {
         if let Some(ids) = &self.tokens {
-            return Ok(Given::Tokens(ids.read()?));
+            let tokens = ids.read()?;
+            session.feed(&tokens)?;
+            return Ok(Some(recipe::Prompt::Tokens(tokens)));
         }
-        Ok(Given::Text(match (&self.prompt, &self.prompt_file) {
-            (Some(text), _) if text != DASH => text.clone(),
-            (None, Some(path)) if path != Path::new(DASH) => text(bitstate_files::read(path, LIMIT))
-                .with_context(|| format!("cannot read the prompt {}", path.display()))?,
-            _ => text(read_stdin()).context("cannot read the prompt from standard input")?,
+        Ok(Some(match (&self.prompt, &self.prompt_file) {
+            (Some(text), _) if text != DASH => recipe::Prompt::Text(feed_text(session, text, parse_special)?),
+            (None, Some(path)) if path != Path::new(DASH) => {
+                let what = || format!("cannot read the prompt {}", path.display());
+                let fed = File::open(path).map_err(Into::into);
+                let fed = fed.and_then(|file| feed(session, file, parse_special)).with_context(what)?;
+                recipe::Prompt::of(fed, Some(path))
+            }
+            (None, None) => return Ok(None),
+            _ => {
+                let fed = feed(session, io::stdin().lock(), parse_special);
+                recipe::Prompt::of(fed.context("cannot read the prompt from standard input")?, None)
+            }
         }))
     }
 }
 
-fn read_stdin() -> io::Result<Vec<u8>> {
-    bitstate_files::read_from(io::stdin().lock(), LIMIT)
+/// Feeds a text as it is.
+pub fn feed_text(session: &mut Session, text: &str, parse_special: bool) -> Result<String> {
+    let mut feeder = Feeder::new(session, parse_special)?;
+    feeder.push(text)?;
+    feeder.finish()?;
+    Ok(text.to_string())
 }
 
-/// The text of a file, as [`read_stories`](bitstate::tokenizer::read_stories) takes it, and without the line end that
-/// editors and `echo` put at its end.
-fn text(bytes: io::Result<Vec<u8>>) -> Result<String> {
-    let text = String::from_utf8(bytes?).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        anyhow!("not UTF-8: the first wrong byte is number {at}; convert it first, for example with iconv")
-    })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n");
-    Ok(text.strip_suffix('\n').map(str::to_string).unwrap_or(text))
+/// Feeds the text of a file.
+pub fn feed(session: &mut Session, reader: impl Read, parse_special: bool) -> Result<Fed> {
+    let mut feeder = Feeder::new(session, parse_special)?;
+    let mut chunks = Chunks::new(reader);
+    while let Some(piece) = chunks.next()? {
+        feeder.push(&piece)?;
+    }
+    feeder.finish()
 }
 
 /// Token ids of an argument or of standard input.
@@ -94,8 +114,10 @@ impl Ids {
         match self {
             Ids::Given(ids) => Ok(ids.clone()),
             Ids::Stdin => {
-                let text = text(read_stdin()).context(WHAT)?;
-                let ids = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|id| !id.is_empty());
+                let bytes = bitstate_files::read_from(io::stdin().lock(), LIMIT).context(WHAT)?;
+                let text = String::from_utf8_lossy(&bytes);
+                let ids = text.trim_start_matches('\u{feff}');
+                let ids = ids.split(|c: char| c == ',' || c.is_whitespace()).filter(|id| !id.is_empty());
                 parse(ids).map_err(|problem| anyhow!(problem)).context(WHAT)
             }
         }
@@ -134,16 +156,6 @@ pub fn joined<C: CommandFactory>(arguments: impl Iterator<Item = OsString>) -> V
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_file_has_around_its_text_is_removed() {
-        let of = |bytes: &[u8]| text(Ok(bytes.to_vec())).unwrap();
-        assert_eq!(of(b"a\n"), "a");
-        assert_eq!(of(b"a\r\n"), "a");
-        assert_eq!(of(b"\xef\xbb\xbfa\r\nb\n\n"), "a\nb\n");
-        assert_eq!((of(b""), of(b"\n"), of(b" a ")), ("".into(), "".into(), " a ".into()));
-        assert!(text(Ok(b"ab\xff".to_vec())).unwrap_err().to_string().contains("number 2"));
-    }
 
     #[test]
     fn ids_are_numbers_between_commas() {

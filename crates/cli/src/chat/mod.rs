@@ -1,0 +1,157 @@
+//! `bitstate chat`: a talk with a model.
+
+mod commands;
+mod input;
+mod talk;
+
+use crate::interrupt::{self, INTERRUPTED};
+use crate::load::ModelFlags;
+use crate::recipe::End;
+use crate::sampling::{SamplingFlags, StopFlags};
+use crate::text::{TextFlags, explained};
+use crate::{numbers, output};
+use anyhow::{Context, Result, anyhow};
+use bitstate::Stop;
+use bitstate::text::Need;
+use commands::{Command, Settings};
+use input::{Input, Read};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use talk::Talk;
+
+/// What begins and ends a message of several lines.
+const QUOTES: &str = "\"\"\"";
+
+/// Talk with a model: what you write goes on with the text, and the model goes on from there.
+///
+/// On a terminal, `/?` lists the commands, Ctrl-C stops an answer and keeps its text, and Ctrl-D leaves. Without a terminal
+/// it reads the same lines from standard input, and writes the answers, a line end behind each, and nothing else on
+/// standard output; the first error ends it.
+#[derive(clap::Args)]
+pub struct Flags {
+    #[command(flatten)]
+    model: ModelFlags,
+    #[command(flatten)]
+    text: TextFlags,
+    /// Go on with the session of this file.
+    #[arg(long, value_name = "FILE")]
+    session: Option<PathBuf>,
+    /// How many tokens an answer has at most.
+    #[arg(long, value_name = "N", default_value = "256", value_parser = numbers::positive, allow_negative_numbers = true)]
+    max_tokens: u32,
+    #[command(flatten)]
+    stop: StopFlags,
+    #[command(flatten)]
+    sampling: SamplingFlags,
+}
+
+pub fn run(flags: &Flags) -> Result<ExitCode> {
+    let model = flags.model.open_for(&flags.text, Need::Text, 1).map_err(explained)?;
+    let mut session = match &flags.session {
+        None => model.session(flags.sampling.fresh(&model)?)?,
+        Some(path) => model.resume_file(path)?,
+    };
+    if flags.session.is_some() && flags.sampling.any() {
+        session.set_sampling(flags.sampling.change(&model, session.sampling())?)?;
+    }
+    let stop = flags.stop.stop(&model)?;
+    interrupt::listen()?;
+    let mut input = Input::open()?;
+    if input.is_terminal() {
+        output::say(format_args!("/? lists the commands; Ctrl-D leaves"));
+    }
+    let settings = Settings { stop, max_tokens: flags.max_tokens.into() };
+    let mut chat = Chat { talk: Talk::new(session), settings };
+    loop {
+        let line = match input.line(">>> ")? {
+            Read::Line(line) => line,
+            Read::End => return Ok(ExitCode::SUCCESS),
+            Read::Interrupt => {
+                output::say(format_args!("Ctrl-D or /bye leaves"));
+                continue;
+            }
+        };
+        let done = message(&mut input, line).and_then(|message| chat.take(&message));
+        match done {
+            Ok(Next::Go) => {}
+            Ok(Next::Leave) => return Ok(ExitCode::SUCCESS),
+            Ok(Next::Interrupted) if input.is_terminal() => {}
+            Ok(Next::Interrupted) => return Ok(ExitCode::from(INTERRUPTED)),
+            Err(error) if input.is_terminal() => output::say(format_args!("error: {error:#}")),
+            Err(error) if output::reader_went_away(&error) => return Err(error),
+            Err(error) => return Err(anyhow!("{}{error:#}", input.place())),
+        }
+    }
+}
+
+/// The message that begins with `line`: of one line, or of all up to the next quotes, and then no command.
+fn message(input: &mut Input, line: String) -> Result<Message> {
+    let Some(first) = line.strip_prefix(QUOTES) else { return Ok(Message { text: line, quoted: false }) };
+    let mut text = first.to_string();
+    loop {
+        if let Some(whole) = text.strip_suffix(QUOTES) {
+            // Line ends beside the quotes are theirs.
+            let text = whole.strip_prefix('\n').unwrap_or(whole);
+            return Ok(Message { text: text.strip_suffix('\n').unwrap_or(text).to_string(), quoted: true });
+        }
+        match input.line("... ")? {
+            Read::Line(line) => {
+                text.push('\n');
+                text.push_str(&line);
+            }
+            Read::Interrupt => return Ok(Message { text: String::new(), quoted: true }),
+            Read::End => return Err(anyhow!("a message that begins with {QUOTES} ends with {QUOTES}")),
+        }
+    }
+}
+
+/// What was written.
+struct Message {
+    text: String,
+    quoted: bool,
+}
+
+/// What comes after a line.
+enum Next {
+    Go,
+    Leave,
+    Interrupted,
+}
+
+struct Chat {
+    talk: Talk,
+    settings: Settings,
+}
+
+impl Chat {
+    /// Does what a line says.
+    fn take(&mut self, message: &Message) -> Result<Next> {
+        if message.text.trim().is_empty() {
+            return Ok(Next::Go);
+        }
+        let command = if message.quoted { None } else { Command::parse(&message.text)? };
+        match command {
+            None => self.answer(|talk, stop, show| talk.say(&message.text, stop, show)),
+            Some(Command::More) => self.answer(|talk, stop, show| talk.say("", stop, show)),
+            Some(Command::Again) => self.answer(|talk, stop, show| talk.again(stop, show)),
+            Some(Command::Leave) => Ok(Next::Leave),
+            Some(command) => command.run(&mut self.talk, &mut self.settings).map(|()| Next::Go),
+        }
+    }
+
+    fn answer(
+        &mut self,
+        run: impl FnOnce(&mut Talk, Stop, &mut dyn FnMut(&str) -> Result<()>) -> Result<End>,
+    ) -> Result<Next> {
+        let stop = self.settings.stop.clone().max_tokens(self.settings.max_tokens);
+        let mut out = output::stdout();
+        let mut show = |text: &str| {
+            write!(out, "{text}")?;
+            Ok(out.flush()?)
+        };
+        let ended = interrupt::keep(|| run(&mut self.talk, stop, &mut show))?;
+        writeln!(out).context("cannot end the answer")?;
+        Ok(if ended == End::Interrupted { Next::Interrupted } else { Next::Go })
+    }
+}
