@@ -10,6 +10,8 @@ mod logits;
 mod numbers;
 mod output;
 mod prompt;
+#[cfg(feature = "serve")]
+mod serve;
 mod synth;
 mod text;
 mod threads;
@@ -44,6 +46,8 @@ enum Command {
     Synth(synth::Flags),
     Describe(describe::Flags),
     Eval(eval::Flags),
+    #[cfg(feature = "serve")]
+    Serve(Box<serve::Flags>),
     #[cfg(feature = "train")]
     Data(training::data::Flags),
     #[cfg(feature = "train")]
@@ -94,6 +98,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Synth(flags) => synth::run(&flags),
         Command::Describe(flags) => describe::run(&flags),
         Command::Eval(flags) => eval::run(&flags),
+        #[cfg(feature = "serve")]
+        Command::Serve(flags) => serve::run(*flags),
         #[cfg(feature = "train")]
         Command::Data(flags) => training::data::run(&flags),
         #[cfg(feature = "train")]

@@ -44,13 +44,6 @@ pub(crate) struct Task {
     pub n: u32,
 }
 
-/// An answer on its way.
-pub(crate) struct Coming {
-    pub events: UnboundedReceiver<Event>,
-    /// When the request came.
-    pub start: Instant,
-}
-
 impl App {
     /// Of a model, for a server that listens at `addr` and generates with so many threads.
     pub fn new(model: Model, config: Config, addr: SocketAddr, threads: usize) -> Result<Self, ServeError> {
@@ -113,13 +106,13 @@ impl App {
 
     /// Waits for the places that a task needs, and hands it to the engine. Where the caller is dropped, it leaves the
     /// line, and the answer is no longer made.
-    pub async fn submit(&self, task: Task, start: Instant) -> Result<Coming, ApiError> {
+    pub async fn submit(&self, task: Task, start: Instant) -> Result<UnboundedReceiver<Event>, ApiError> {
         let deadline = start + self.limits.answer_time;
         let places = self.places(task.n, deadline).await?;
         let (sender, events) = unbounded_channel();
         let Task { prompt, sampling, stop, n } = task;
         self.engine.queue.push(Job { prompt, sampling, stop, n: n as usize, places, deadline, events: sender });
-        Ok(Coming { events, start })
+        Ok(events)
     }
 
     async fn places(&self, n: u32, deadline: Instant) -> Result<OwnedSemaphorePermit, ApiError> {

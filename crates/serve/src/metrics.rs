@@ -19,6 +19,10 @@ pub(crate) struct Metrics {
     pub steps: AtomicU64,
     /// Requests whose client went away before the end.
     pub left: AtomicU64,
+    /// Answers that were cut because the server was told to stop.
+    pub cut: AtomicU64,
+    /// Requests whose answers are complete.
+    pub complete: AtomicU64,
     pub panics: AtomicU64,
     pub cache_bytes: AtomicU64,
     pub cache_limit: u64,
@@ -69,6 +73,8 @@ impl Metrics {
             generated_tokens: AtomicU64::default(),
             steps: AtomicU64::default(),
             left: AtomicU64::default(),
+            cut: AtomicU64::default(),
+            complete: AtomicU64::default(),
             panics: AtomicU64::default(),
             cache_bytes: AtomicU64::default(),
             cache_limit: cache_limit as u64,
@@ -108,6 +114,8 @@ impl Metrics {
             ("generated_tokens_total", "Tokens of complete answers.", &self.generated_tokens),
             ("steps_total", "Passes over the weights to generate.", &self.steps),
             ("clients_left_total", "Requests whose client went away before the end.", &self.left),
+            ("answers_cut_total", "Requests cut because the server was told to stop.", &self.cut),
+            ("requests_complete_total", "Requests whose answers are complete.", &self.complete),
             ("engine_panics_total", "Panics of a thread that generates; each is a bug.", &self.panics),
         ];
         for (name, help, value) in counters {

@@ -12,7 +12,6 @@ pub enum Prompt {
     /// Text; an empty one begins a text.
     Text(String),
     /// Ids of tokens, at least one.
-    #[schema(min_items = 1)]
     Tokens(Vec<u32>),
 }
 

@@ -54,16 +54,17 @@ impl Cache {
 
     /// Keeps a prefix, and gives others up for it.
     pub fn keep(&mut self, prefix: Prefix) {
-        let bytes = prefix.bytes();
+        let (key, bytes) = (Prefix::key(prefix.tokens()), prefix.bytes());
         if bytes > self.most {
             return;
         }
+        self.forget(key);
         while self.bytes + bytes > self.most {
-            let Some(oldest) = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key) else { break };
+            let Some(oldest) = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key) else {
+                break;
+            };
             self.forget(oldest);
         }
-        let key = Prefix::key(prefix.tokens());
-        self.forget(key);
         self.clock += 1;
         self.bytes += bytes;
         *self.lengths.entry(prefix.tokens().len()).or_default() += 1;
@@ -99,7 +100,8 @@ mod tests {
 
     #[test]
     fn the_longest_is_found_and_the_least_recently_used_given_up() {
-        let model = Model::from_bytes(&synthetic(&Preset::by_name("small").unwrap().config(), 1, Version::V1_2)).unwrap();
+        let model =
+            Model::from_bytes(&synthetic(&Preset::by_name("small").unwrap().config(), 1, Version::V1_2)).unwrap();
         let [a, b, c] = [&[1, 2][..], &[1, 2, 3], &[7, 8, 9]].map(|tokens| prefix(&model, tokens));
         let mut cache = Cache::new(b.bytes() + c.bytes());
         assert!(cache.find(&[1, 2, 3, 4]).is_none());

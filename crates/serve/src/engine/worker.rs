@@ -43,7 +43,7 @@ fn work(engine: &Engine, thread: usize) {
     while let Some(jobs) = engine.queue.take(thread, running.len()) {
         running.extend(jobs.into_iter().filter_map(|job| begin(engine, job)));
         let now = Instant::now();
-        running.retain(|one| stays(engine, one, now));
+        running.retain_mut(|one| stays(engine, one, now));
         turn = read(engine, &mut running, turn);
         write(engine, &mut running, &mut batch);
         running.retain(|one| !matches!(one.phase, Phase::Over));
@@ -51,13 +51,16 @@ fn work(engine: &Engine, thread: usize) {
 }
 
 /// Whether a job is still wanted.
-fn stays(engine: &Engine, one: &Running, now: Instant) -> bool {
+fn stays(engine: &Engine, one: &mut Running, now: Instant) -> bool {
     if one.job.events.is_closed() {
         engine.metrics.left.fetch_add(1, Relaxed);
         return false;
     }
     let failure = match () {
-        () if engine.queue.is_cut() => Failure::Stopping,
+        () if engine.queue.is_cut() => {
+            engine.metrics.cut.fetch_add(1, Relaxed);
+            Failure::Stopping
+        }
         () if now >= one.job.deadline => Failure::Overdue(engine.metrics.answer_seconds),
         () => return true,
     };
@@ -65,7 +68,7 @@ fn stays(engine: &Engine, one: &Running, now: Instant) -> bool {
     false
 }
 
-fn begin(engine: &Engine, job: Job) -> Option<Running> {
+fn begin(engine: &Engine, mut job: Job) -> Option<Running> {
     let mut session = match engine.model.session(job.sampling.clone()) {
         Ok(session) => Box::new(session),
         Err(error) => {
@@ -158,42 +161,29 @@ fn write(engine: &Engine, running: &mut [Running], batch: &mut Batch) {
     let mut steps = batch.step_each(&mut all).into_iter();
     for Running { job, phase } in running {
         let Phase::Writing(answers) = phase else { continue };
-        let mut failed = false;
-        answers.retain_mut(|(answer, continuation)| {
-            let Some(step) = steps.next() else { return true };
-            match tell(job, *answer, continuation, step) {
-                Told::GoesOn => true,
-                Told::Complete => {
-                    engine.metrics.generated_tokens.fetch_add(continuation.tokens(), Relaxed);
-                    // Its place is free at once, even if the others go on.
-                    drop(job.places.split(1));
-                    false
-                }
-                Told::Failed => {
-                    failed = true;
-                    false
-                }
-            }
+        answers.retain_mut(|(answer, continuation)| match steps.next() {
+            Some(step) => tell(engine, job, *answer, continuation, step),
+            None => true,
         });
-        if failed || answers.is_empty() {
+        if answers.is_empty() {
             *phase = Phase::Over;
         }
     }
 }
 
-enum Told {
-    GoesOn,
-    Complete,
-    Failed,
-}
-
-/// Tells the client of a step.
-fn tell(job: &Job, answer: usize, continuation: &mut Continuation, step: Result<Option<Piece>, Error>) -> Told {
+/// Tells the client of a step. Returns whether the answer goes on; places are free before the client hears of the end.
+fn tell(
+    engine: &Engine,
+    job: &mut Job,
+    answer: usize,
+    continuation: &mut Continuation,
+    step: Result<Option<Piece>, Error>,
+) -> bool {
     let piece = match step {
         Ok(piece) => piece,
         Err(error) => {
             job.fail(Failure::Model(error.to_string()));
-            return Told::Failed;
+            return false;
         }
     };
     if let Some(Piece { token, text }) = piece {
@@ -202,16 +192,23 @@ fn tell(job: &Job, answer: usize, continuation: &mut Continuation, step: Result<
         let _ = job.events.send(Event::Token { answer, id, text, logprob, alternatives });
     }
     if !continuation.is_over() {
-        return Told::GoesOn;
+        return true;
     }
     let finish = if matches!(continuation.ended(), Some(Ended::Budget)) { Finish::Length } else { Finish::Stop };
     let (text, tokens, digest) = (continuation.finish(), continuation.tokens(), continuation.digest());
+    engine.metrics.generated_tokens.fetch_add(tokens, Relaxed);
+    drop(job.places.split(1));
+    if job.places.num_permits() == 0 {
+        engine.metrics.complete.fetch_add(1, Relaxed);
+    }
     let _ = job.events.send(Event::End { answer, text, finish, tokens, digest });
-    Told::Complete
+    false
 }
 
 impl Job {
-    fn fail(&self, failure: Failure) {
+    /// Gives the places back, and says why.
+    fn fail(&mut self, failure: Failure) {
+        drop(self.places.split(self.places.num_permits()));
         let _ = self.events.send(Event::Failed(failure));
     }
 }

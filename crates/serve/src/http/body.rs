@@ -52,7 +52,11 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
         let text = inner.to_string();
         let field = text.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
         if let Some(field) = field {
-            let at = if path == "." || path.ends_with(field) { field.to_string() } else { format!("{path}.{field}") };
+            let at = match path.strip_suffix(field) {
+                _ if path == "." => field.to_string(),
+                Some(before) if before.is_empty() || before.ends_with('.') => path,
+                _ => format!("{path}.{field}"),
+            };
             let known = text.split_once("expected ").map_or("", |(_, known)| known);
             let known = known.split(" at line").next().unwrap_or_default();
             let message = format!("{at}: this server does not honour this field; it honours {known}");

@@ -9,6 +9,10 @@ pub(crate) fn user(addr: SocketAddr) -> String {
     let wanted = format!("socket:[{inode}]");
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     for process in processes {
+        // Not `self`.
+        if process.file_name().to_string_lossy().parse::<u32>().is_err() {
+            continue;
+        }
         let files = fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten();
         for file in files {
             if fs::read_link(file.path()).is_ok_and(|link| link.as_os_str() == wanted.as_str()) {
