@@ -24,6 +24,7 @@ pub struct ModelBuilder {
     text: TextOptions,
     #[cfg(feature = "std")]
     threads: usize,
+    for_many: bool,
 }
 
 impl ModelBuilder {
@@ -51,6 +52,13 @@ impl ModelBuilder {
     #[cfg(feature = "std")]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
+        self
+    }
+
+    /// Lays an INT8 head out once more, V × D bytes, so that one pass over it serves all sessions of a
+    /// [`Batch`](crate::Batch). It gains nothing where there are [threads](ModelBuilder::threads).
+    pub fn for_many_sessions(mut self) -> Self {
+        self.for_many = true;
         self
     }
 
@@ -112,8 +120,10 @@ impl ModelBuilder {
             let model = bitstate_model::Model::parse(&owner.bytes);
             let model = model.map_err(|cause| Error::Model { name: String::from(name), cause: Box::new(cause) })?;
             let engine = Engine::new(&model, self.variant.unwrap_or_else(Variant::best));
-            #[cfg_attr(not(feature = "std"), allow(unused_mut, reason = "there are no threads to give it"))]
             let mut engine = engine.map_err(|cause| Error::Engine { name: String::from(name), cause })?;
+            if self.for_many {
+                engine.lay_out_for_many();
+            }
             #[cfg(feature = "std")]
             if self.threads > 1 && engine.is_divisible() {
                 let pool = bitstate_threads::Pool::new(self.threads);

@@ -29,6 +29,8 @@
 //! | a custom sampler | [`Session::logits`], [`Session::feed`] |
 //! | several answers to one prompt | [`Session::answers`] |
 //! | save, resume | [`Session::to_bytes`], `Session::save`, [`Model::resume`], `Model::resume_file` |
+//! | many sessions in one pass over the weights | [`Continuation`], [`Batch`] |
+//! | a prompt that many sessions begin with | [`Session::prefix`], [`Session::feed_prefix`] |
 //! | undo, fork | [`Session::keep_checkpoints`], [`Session::undo`], `clone` |
 //!
 //! Without the default feature `std` it only needs `alloc`: models come from bytes, and tokens are bytes or ids.
@@ -38,12 +40,15 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod batch;
 mod builder;
 mod chances;
 mod checkpoints;
+mod continuation;
 mod error;
 mod file;
 mod model;
+mod prefix;
 mod session;
 mod stop;
 #[cfg(feature = "std")]
@@ -55,15 +60,18 @@ pub use bitstate_model as bits;
 /// Tokenizers, and the description beside a model.
 pub use bitstate_tokenizer as tokenizer;
 
+pub use batch::Batch;
 pub use bitstate_engine::{Engine, EngineError, NotFinite, RestoreError};
 pub use bitstate_generate::{Order, Sampling, SamplingError, SessionError};
 pub use bitstate_kernels::{Unavailable, UnknownVariant, Variant};
 pub use bitstate_protocol::{Digest, Digester};
 pub use builder::ModelBuilder;
 pub use chances::Alternative;
+pub use continuation::{Continuation, Piece};
 pub use error::Error;
 pub use file::SessionFileError;
 pub use model::Model;
+pub use prefix::Prefix;
 pub use session::Session;
 pub use stop::{Ended, Stop};
 pub use tokens::{Text, Token, Tokens};

@@ -103,15 +103,20 @@ impl Session {
     }
 
     /// Processes the token chosen last.
-    fn take_in_pending(&mut self) -> Result<(), Error> {
+    pub(crate) fn take_in_pending(&mut self) -> Result<(), Error> {
         if let Some(token) = self.pending {
             let model = &self.model;
             let done = self.progress.take_in(model.engine(), &[token], &mut ());
             done.map_err(|error| model.named(error))?;
-            self.pending = None;
-            self.place(self.places.every);
+            self.has_taken_in_pending();
         }
         Ok(())
+    }
+
+    /// The model has read the token that was chosen last.
+    pub(crate) fn has_taken_in_pending(&mut self) {
+        self.pending = None;
+        self.place(self.places.every);
     }
 
     /// Yields tokens as they are chosen, until `stop`.
@@ -156,6 +161,13 @@ impl Session {
         Ok(Chances::new(self.logits()?, kernels).likeliest(n, kernels))
     }
 
+    /// How likely a token is to come next, and the `n` likeliest.
+    pub(crate) fn chances(&mut self, token: u32, n: usize) -> Result<(Option<f32>, Vec<Alternative>), Error> {
+        let kernels = self.model.engine().kernels();
+        let chances = Chances::new(self.logits()?, kernels);
+        Ok((Some(chances.of(token)), chances.likeliest(n, kernels)))
+    }
+
     /// Number of tokens of the text, including prompts.
     pub fn position(&self) -> u64 {
         self.progress.position() + u64::from(self.pending.is_some())
@@ -165,6 +177,11 @@ impl Session {
     /// needs.
     pub fn last_tokens(&self) -> impl DoubleEndedIterator<Item = u32> + ExactSizeIterator {
         self.history.tokens()
+    }
+
+    /// Keeps at least so many [last tokens](Session::last_tokens) from now on, 4 bytes each and some more.
+    pub fn keep_last_tokens(&mut self, tokens: usize) {
+        self.history.keep(tokens);
     }
 
     /// The text of the [last tokens](Session::last_tokens); none if tokens have no text.
@@ -223,7 +240,7 @@ impl Session {
     }
 
     /// Keeps this place, if the last one is at least `least` tokens earlier.
-    fn place(&mut self, least: u64) {
+    pub(crate) fn place(&mut self, least: u64) {
         if self.pending.is_none() && self.places.is_due(self.progress.position(), least) {
             self.places.push(Place {
                 position: self.progress.position(),

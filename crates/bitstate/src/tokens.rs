@@ -1,6 +1,6 @@
 //! Iterators over a session's tokens and text.
 
-use crate::chances::{Alternative, Chances};
+use crate::chances::Alternative;
 use crate::error::Error;
 use crate::session::Session;
 use crate::stop::{Ended, Stop, Watch};
@@ -20,58 +20,86 @@ pub struct Token {
     pub alternatives: Vec<Alternative>,
 }
 
-/// Tokens as they are chosen. A stop text ends them with the token that completes it, which is yielded.
-pub struct Tokens<'s> {
-    session: &'s mut Session,
+/// Where a text stops, and how close it is.
+pub(crate) struct Pace {
     stop: Stop,
     watch: Watch,
     left: Option<u64>,
+}
+
+impl Pace {
+    /// A text of the session that begins here.
+    pub fn new(session: &mut Session, stop: Stop) -> Self {
+        session.ended = None;
+        Pace { watch: Watch::new(&stop.texts), left: stop.max_tokens, stop }
+    }
+
+    /// Whether another token is to be chosen; the session says why where none is.
+    pub fn goes_on(&self, session: &mut Session) -> bool {
+        if session.ended.is_none() && self.left == Some(0) {
+            session.ended = Some(Ended::Budget);
+        }
+        session.ended.is_none()
+    }
+
+    /// Whether all logits are needed beside the choice.
+    pub fn needs_logits(&self) -> bool {
+        self.stop.alternatives.is_some()
+    }
+
+    /// Makes a token that was chosen part of the text: with what can be yielded of the text, or `None` at the end.
+    pub fn take(&mut self, session: &mut Session, id: u32, generator: u64) -> Result<Option<(Token, String)>, Error> {
+        let (logprob, alternatives) = match self.stop.alternatives {
+            Some(n) => session.chances(id, n)?,
+            None => (None, Vec::new()),
+        };
+        let is_end = !self.stop.ignore_end && session.model.ends().contains(&id);
+        if is_end || self.stop.tokens.contains(&id) {
+            session.ended = Some(Ended::Token(id));
+            return Ok(None);
+        }
+        let piece = session.accept(id, generator);
+        self.left = self.left.map(|left| left - 1);
+        let (shown, met) = self.watch.push(&piece);
+        session.ended = met.map(Ended::Text);
+        Ok(Some((Token { id, piece, logprob, alternatives }, shown)))
+    }
+
+    /// Text that was held back, when no more comes.
+    pub fn finish(&mut self) -> String {
+        self.watch.finish()
+    }
+}
+
+/// Tokens as they are chosen. A stop text ends them with the token that completes it, which is yielded.
+pub struct Tokens<'s> {
+    session: &'s mut Session,
+    pace: Pace,
     shown: String,
 }
 
 impl<'s> Tokens<'s> {
     pub(crate) fn new(session: &'s mut Session, stop: Stop) -> Self {
-        session.ended = None;
-        Tokens { watch: Watch::new(&stop.texts), left: stop.max_tokens, shown: String::new(), session, stop }
+        Tokens { pace: Pace::new(session, stop), shown: String::new(), session }
     }
 
-    /// The text that can be shown since the last token was yielded: what could become a text to stop at is held back.
+    /// The text that can be shown since the last token was yielded: what could become a stop text is held back.
     pub fn shown(&self) -> &str {
         &self.shown
     }
 
     /// What is held back, when no more tokens are wanted.
     pub fn finish(&mut self) -> String {
-        self.watch.finish()
+        self.pace.finish()
     }
 
     /// The next token with the text that can be yielded, or `None` at the end.
     fn step(&mut self) -> Result<Option<(Token, String)>, Error> {
-        if self.left == Some(0) {
-            self.session.ended = Some(Ended::Budget);
+        if !self.pace.goes_on(self.session) {
             return Ok(None);
         }
         let (id, generator) = self.session.choose()?;
-        let (logprob, alternatives) = match self.stop.alternatives {
-            Some(n) => self.chances(id, n)?,
-            None => (None, Vec::new()),
-        };
-        let is_end = !self.stop.ignore_end && self.session.model.ends().contains(&id);
-        if is_end || self.stop.tokens.contains(&id) {
-            self.session.ended = Some(Ended::Token(id));
-            return Ok(None);
-        }
-        let piece = self.session.accept(id, generator);
-        self.left = self.left.map(|left| left - 1);
-        let (shown, met) = self.watch.push(&piece);
-        self.session.ended = met.map(Ended::Text);
-        Ok(Some((Token { id, piece, logprob, alternatives }, shown)))
-    }
-
-    fn chances(&mut self, id: u32, n: usize) -> Result<(Option<f32>, Vec<Alternative>), Error> {
-        let kernels = self.session.model.engine().kernels();
-        let chances = Chances::new(self.session.logits()?, kernels);
-        Ok((Some(chances.of(id)), chances.likeliest(n, kernels)))
+        self.pace.take(self.session, id, generator)
     }
 
     fn has_ended(&self) -> bool {
@@ -88,7 +116,7 @@ impl Iterator for Tokens<'_> {
         }
         let step = self.step();
         if step.is_err() {
-            self.left = Some(0);
+            self.pace.left = Some(0);
         }
         Some(step.transpose()?.map(|(token, shown)| {
             self.shown = shown;
@@ -135,6 +163,6 @@ impl Iterator for Text<'_> {
         }
         self.done = true;
         // After a stop text nothing is held back.
-        Some(self.tokens.watch.finish()).filter(|held| !held.is_empty()).map(Ok)
+        Some(self.tokens.pace.finish()).filter(|held| !held.is_empty()).map(Ok)
     }
 }

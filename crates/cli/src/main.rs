@@ -14,6 +14,8 @@ mod output;
 mod prompt;
 mod recipe;
 mod sampling;
+#[cfg(feature = "serve")]
+mod serve;
 mod state;
 mod synth;
 mod text;
@@ -53,6 +55,8 @@ enum Command {
     Synth(synth::Flags),
     Describe(describe::Flags),
     Eval(eval::Flags),
+    #[cfg(feature = "serve")]
+    Serve(Box<serve::Flags>),
     #[cfg(feature = "train")]
     Data(training::data::Flags),
     #[cfg(feature = "train")]
@@ -106,6 +110,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Synth(flags) => synth::run(&flags),
         Command::Describe(flags) => describe::run(&flags),
         Command::Eval(flags) => eval::run(&flags),
+        #[cfg(feature = "serve")]
+        Command::Serve(flags) => serve::run(*flags),
         #[cfg(feature = "train")]
         Command::Data(flags) => training::data::run(&flags),
         #[cfg(feature = "train")]

@@ -9,6 +9,7 @@ use crate::workers::Workers;
 use alloc::vec::Vec;
 use bitstate_kernels::{HeadPath, Kernels, MAX_N_EMBD, NotFinite, TopLogit, Variant};
 use bitstate_model::{Config, Model};
+use core::borrow::BorrowMut;
 
 /// A model prepared for one kernel variant. It borrows the embedding from the bytes of the file, and the matrices too
 /// if the variant uses the file's layout. It is immutable in use: many states can share one engine.
@@ -215,21 +216,22 @@ impl<'m> Engine<'m> {
     /// # Errors
     /// If the numbers of tokens and states differ, or any token or state does not belong to this model; then nothing
     /// has changed.
-    pub fn advance_many(&self, tokens: &[u32], states: &mut [State]) -> Result<(), ForwardError> {
+    pub fn advance_many<S: BorrowMut<State>>(&self, tokens: &[u32], states: &mut [S]) -> Result<(), ForwardError> {
         if tokens.len() != states.len() {
             return Err(ForwardError::Sessions { tokens: tokens.len(), states: states.len() });
         }
         for (&token, state) in tokens.iter().zip(&*states) {
             self.check_token(token)?;
-            self.check_state(state)?;
+            self.check_state(state.borrow())?;
         }
         let rows = self.kernels.batch_rows();
         for (tokens, states) in tokens.chunks(rows).zip(states.chunks_mut(rows)) {
             let Some((first, others)) = states.split_first_mut() else { continue };
+            let first = first.borrow_mut();
             let State { memory, activations, .. } = first;
             self.layers_forward(tokens, &mut (memory, &mut *others), activations, &mut ());
             for (row, other) in (1..).zip(others) {
-                other.take_residual(first.activations.residual(row));
+                other.borrow_mut().take_residual(first.activations.residual(row));
             }
             first.take_own_residual(0);
         }
@@ -242,12 +244,34 @@ impl<'m> Engine<'m> {
     /// # Errors
     /// As `advance_many`, and if `logits` does not have V values for each session. If a logit is NaN or infinite: the
     /// error names the first such session, and all sessions have advanced.
-    pub fn forward_many(&self, tokens: &[u32], states: &mut [State], logits: &mut [f32]) -> Result<(), ForwardError> {
-        let vocab_size = self.config.vocab_size;
-        if logits.len() != states.len() * vocab_size {
-            return Err(ForwardError::Logits { found: logits.len(), expected: states.len() * vocab_size });
-        }
+    pub fn forward_many<S: BorrowMut<State>>(
+        &self,
+        tokens: &[u32],
+        states: &mut [S],
+        logits: &mut [f32],
+    ) -> Result<(), ForwardError> {
+        self.check_logits_many(logits, states.len())?;
         self.advance_many(tokens, states)?;
+        self.heads_many(states, logits)
+    }
+
+    /// The logits of each session, as [`logits`](Engine::logits) gives them of each alone: those of `states[i]` in the
+    /// `i`-th V values of `logits`.
+    ///
+    /// # Errors
+    /// Where any state has seen nothing, or is not made for this model, or `logits` does not have V values for each
+    /// session; nothing has changed then. Where a logit is NaN or infinite: the error names the first session that has one.
+    pub fn logits_many<S: BorrowMut<State>>(&self, states: &mut [S], logits: &mut [f32]) -> Result<(), ForwardError> {
+        self.check_logits_many(logits, states.len())?;
+        for state in &*states {
+            self.check_seen(state.borrow())?;
+        }
+        self.heads_many(states, logits)
+    }
+
+    /// [`logits_many`](Engine::logits_many) with everything checked.
+    fn heads_many<S: BorrowMut<State>>(&self, states: &mut [S], logits: &mut [f32]) -> Result<(), ForwardError> {
+        let vocab_size = self.config.vocab_size;
         let rows = self.kernels.batch_rows();
         let batches = states.chunks_mut(rows).zip(logits.chunks_mut(rows * vocab_size));
         for (first, (states, logits)) in (0..).step_by(rows).zip(batches) {
@@ -264,16 +288,16 @@ impl<'m> Engine<'m> {
     /// If any state has had no token, more logits are requested than there are, `top` cannot be divided evenly among
     /// the states, or any state or `room` does not belong to this model; then nothing has changed. If any logit of a
     /// session is NaN or infinite: the error names the first such session.
-    pub fn top_logits_many(
+    pub fn top_logits_many<S: BorrowMut<State>>(
         &self,
-        states: &mut [State],
+        states: &mut [S],
         top: &mut [TopLogit],
         room: &mut [f32],
     ) -> Result<(), ForwardError> {
         let (vocab_size, sessions) = (self.config.vocab_size, states.len());
         self.check_logits(room)?;
         for state in &*states {
-            self.check_seen(state)?;
+            self.check_seen(state.borrow())?;
         }
         if !top.len().is_multiple_of(sessions.max(1)) || top.len() > sessions * vocab_size {
             return Err(ForwardError::TopMany { asked: top.len(), sessions, vocab_size });
@@ -315,6 +339,11 @@ impl<'m> Engine<'m> {
 
     fn check_logits(&self, logits: &[f32]) -> Result<(), ForwardError> {
         let (found, expected) = (logits.len(), self.config.vocab_size);
+        if found == expected { Ok(()) } else { Err(ForwardError::Logits { found, expected }) }
+    }
+
+    fn check_logits_many(&self, logits: &[f32], sessions: usize) -> Result<(), ForwardError> {
+        let (found, expected) = (logits.len(), sessions * self.config.vocab_size);
         if found == expected { Ok(()) } else { Err(ForwardError::Logits { found, expected }) }
     }
 

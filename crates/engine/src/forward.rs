@@ -11,6 +11,7 @@ use crate::observe::{Observer, Part, Step};
 use crate::state::State;
 use crate::weights::Embedding;
 use bitstate_kernels::{GatedInput, HeadPath, Int8Head, NotFinite, TopLogit, WhyFull, WkvInput};
+use core::borrow::BorrowMut;
 
 impl Engine<'_> {
     /// Passes one token per row through all layers; leaves their residual streams in `a`.
@@ -160,13 +161,17 @@ impl Engine<'_> {
 
     /// The logits of each of `states`, at most one batch, in the same order: one pass over an INT8 embedding serves all
     /// sessions, if it is laid out for that. An error carries the index of its session.
-    pub(crate) fn heads(&self, states: &mut [State], logits: &mut [f32]) -> Result<(), (usize, NotFinite)> {
+    pub(crate) fn heads<S: BorrowMut<State>>(
+        &self,
+        states: &mut [S],
+        logits: &mut [f32],
+    ) -> Result<(), (usize, NotFinite)> {
         let vocab_size = self.config.vocab_size;
         // Workers divide the head of a single session.
         let (Embedding::Int8(rows), None) = (&self.embedding, self.workers) else {
             let mut sessions = states.iter_mut().zip(logits.chunks_exact_mut(vocab_size)).enumerate();
             return sessions.try_for_each(|(i, (state, logits))| {
-                self.head(state, logits, &mut ()).map_err(|not_finite| (i, not_finite))
+                self.head(state.borrow_mut(), logits, &mut ()).map_err(|not_finite| (i, not_finite))
             });
         };
         let (q, scales) = self.head_inputs(states);
@@ -179,9 +184,9 @@ impl Engine<'_> {
 
     /// The `top.len() / states.len()` largest logits for each of `states`; `room` has V values. An error carries the
     /// index of its session.
-    pub(crate) fn top_heads(
+    pub(crate) fn top_heads<S: BorrowMut<State>>(
         &self,
-        states: &mut [State],
+        states: &mut [S],
         top: &mut [TopLogit],
         room: &mut [f32],
     ) -> Result<(), (usize, NotFinite)> {
@@ -189,7 +194,7 @@ impl Engine<'_> {
             let k = top.len() / states.len();
             let mut sessions = states.iter_mut().zip(top.chunks_mut(k)).enumerate();
             return sessions.try_for_each(|(i, (state, top))| {
-                self.top_head(state, top, room, &mut ()).map(|_| ()).map_err(|not_finite| (i, not_finite))
+                self.top_head(state.borrow_mut(), top, room, &mut ()).map(|_| ()).map_err(|not_finite| (i, not_finite))
             });
         };
         let (d, (q, scales)) = (self.config.n_embd, self.head_inputs(states));
@@ -206,11 +211,11 @@ impl Engine<'_> {
 
     /// The inputs of an INT8 head for each of `states`, at least one and at most one batch: rows of D, and the scale of
     /// each.
-    fn head_inputs<'s>(&self, states: &'s mut [State]) -> (&'s [i16], &'s [f32]) {
+    fn head_inputs<'s, S: BorrowMut<State>>(&self, states: &'s mut [S]) -> (&'s [i16], &'s [f32]) {
         let (kernels, d, n) = (self.kernels, self.config.n_embd, states.len());
         let [first, others @ ..] = states else { unreachable!("a batch has a session") };
-        let Activations { z, head, head_scales, .. } = &mut first.activations;
-        let residuals = core::iter::once(&first.residual).chain(others.iter().map(|other| &other.residual));
+        let State { residual, activations: Activations { z, head, head_scales, .. }, .. } = first.borrow_mut();
+        let residuals = core::iter::once(&*residual).chain(others.iter().map(|other| &other.borrow().residual));
         for ((x, q), scale) in residuals.zip(head.chunks_exact_mut(d)).zip(&mut *head_scales) {
             kernels.layer_norm(x, &self.ln_f.weight, &self.ln_f.bias, z);
             *scale = kernels.quantise_15bit(z, q);

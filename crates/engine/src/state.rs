@@ -8,6 +8,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use bitstate_kernels::{Kernels, Variant};
 use bitstate_model::Config;
+use core::borrow::BorrowMut;
 
 const MAGIC: [u8; 4] = *b"BSST";
 /// Version of the saved form.
@@ -41,9 +42,9 @@ pub struct Checkpoint {
 }
 
 /// One session per row: the first, then the others.
-impl Sessions for (&mut Memory, &mut [State]) {
+impl<S: BorrowMut<State>> Sessions for (&mut Memory, &mut [S]) {
     fn layer_mut(&mut self, row: usize, layer: usize) -> LayerMemory<'_> {
-        let memory = if row == 0 { &mut *self.0 } else { &mut self.1[row - 1].memory };
+        let memory = if row == 0 { &mut *self.0 } else { &mut self.1[row - 1].borrow_mut().memory };
         memory.layer_mut(layer)
     }
 }

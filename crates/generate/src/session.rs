@@ -95,6 +95,77 @@ impl Progress {
         Ok(self.sampler.choose_finite(&self.logits))
     }
 
+    /// [`take_in`](Progress::take_in) of one token in each of many sessions, `tokens[i]` in `sessions[i]`: one pass over
+    /// the weights serves many of them, and each gets the bits that it gets alone.
+    ///
+    /// # Errors
+    /// Where there are not as many tokens as sessions, or any token or session is not the model's; all sessions are as
+    /// before then.
+    pub fn take_in_many(
+        engine: &Engine<'_>,
+        tokens: &[u32],
+        sessions: &mut [&mut Progress],
+    ) -> Result<(), SessionError> {
+        let mut states: Vec<&mut State> = sessions.iter_mut().map(|session| &mut session.state).collect();
+        engine.advance_many(tokens, &mut states)?;
+        for (&token, session) in tokens.iter().zip(sessions) {
+            session.has_logits = false;
+            session.position += 1;
+            session.sampler.observe(token);
+        }
+        Ok(())
+    }
+
+    /// Makes the next [`choose`](Progress::choose) of many sessions cheap: one pass over the head for all that need their
+    /// logits. `room` is V values for each session that is worked out at once, at least one; with more than one
+    /// session it may be less than all of them.
+    ///
+    /// # Errors
+    /// Where a session has seen nothing to predict from, or a logit is NaN or infinite; `choose` says of each session
+    /// whether it is the one.
+    pub fn work_out_many(
+        engine: &Engine<'_>,
+        sessions: &mut [&mut Progress],
+        room: &mut [f32],
+    ) -> Result<(), SessionError> {
+        let vocab_size = engine.config().vocab_size;
+        let at_once = (room.len() / vocab_size).max(1);
+        let mut waiting: Vec<&mut Progress> =
+            sessions.iter_mut().filter(|session| !session.has_logits).map(|session| &mut **session).collect();
+        for sessions in waiting.chunks_mut(at_once) {
+            let Some(room) = room.get_mut(..sessions.len() * vocab_size) else { return Ok(()) };
+            let mut states: Vec<&mut State> = sessions.iter_mut().map(|session| &mut session.state).collect();
+            engine.logits_many(&mut states, room)?;
+            for (session, logits) in sessions.iter_mut().zip(room.chunks_exact(vocab_size)) {
+                session.logits.copy_from_slice(logits);
+                session.has_logits = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// The largest logit of each of many sessions that always take it as it is: what [`choose`](Progress::choose) of each
+    /// gives, in one pass over the head. `room` is V values.
+    ///
+    /// # Errors
+    /// As [`work_out_many`](Progress::work_out_many).
+    pub fn likeliest_many(
+        engine: &Engine<'_>,
+        sessions: &mut [&mut Progress],
+        room: &mut [f32],
+    ) -> Result<Vec<u32>, SessionError> {
+        let mut top = vec![TopLogit::default(); sessions.len()];
+        let mut states: Vec<&mut State> = sessions.iter_mut().map(|session| &mut session.state).collect();
+        let room = room.get_mut(..engine.config().vocab_size).unwrap_or_default();
+        engine.top_logits_many(&mut states, &mut top, room)?;
+        Ok(top.iter().map(|top| top.token).collect())
+    }
+
+    /// Whether the next choice needs no more of the logits than the largest.
+    pub fn takes_the_largest(&self) -> bool {
+        self.sampler.sampling().is_plain_greedy() && !self.has_logits
+    }
+
     /// Number of tokens processed.
     pub fn position(&self) -> u64 {
         self.position

@@ -1,0 +1,38 @@
+//! The library `bitstate` for C and whatever calls C: `include/bitstate.h`, a dynamic and a static library.
+//!
+//! Models and sessions are numbers that are looked up, never used twice, so that one that was freed is an error. No panic
+//! leaves this crate. `unsafe` is what memory of the caller needs, and stands in `memory` alone.
+
+mod error;
+mod handles;
+mod memory;
+mod model;
+mod sampling;
+mod session;
+
+pub use error::{BitstateStatus, bitstate_last_error, bitstate_status_text};
+pub use model::{
+    bitstate_decode, bitstate_encode, bitstate_model_free, bitstate_model_from_bytes, bitstate_model_open,
+    bitstate_model_vocab_size,
+};
+pub use sampling::{BitstateSampling, bitstate_sampling_default};
+pub use session::{
+    bitstate_session_clone, bitstate_session_feed, bitstate_session_feed_text, bitstate_session_free,
+    bitstate_session_logits, bitstate_session_new, bitstate_session_next, bitstate_session_position,
+    bitstate_session_resume, bitstate_session_save, bitstate_session_text,
+};
+
+/// A model; 0 is none.
+pub type BitstateModel = u64;
+
+/// A text in the making; 0 is none.
+pub type BitstateSession = u64;
+
+/// Version of this interface: programs that were built for another one must be built anew.
+pub const BITSTATE_ABI_VERSION: u32 = 1;
+
+/// The version of the interface that the library has; compare it with `BITSTATE_ABI_VERSION`.
+#[unsafe(no_mangle)]
+pub extern "C" fn bitstate_abi_version() -> u32 {
+    BITSTATE_ABI_VERSION
+}

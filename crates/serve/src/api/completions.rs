@@ -1,0 +1,86 @@
+//! `/v1/completions`: a text continued.
+
+use super::answer::{Completion, CompletionChoice, Usage};
+use super::ask::ask;
+use super::probs;
+use super::request::CompletionRequest;
+use super::stream::{Head, Part, Shape, answer, finish};
+use crate::app::App;
+use crate::error::{ApiError, ErrorBody};
+use crate::http::body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Tokens of an answer where the request does not say.
+const DEFAULT_TOKENS: u32 = 16;
+
+/// Continues a text.
+///
+/// With `stream` the answer comes as server-sent events, each a chunk of this shape, and then `[DONE]`; an error is an event
+/// of its own, and the last. Where the client goes away, the work is given up.
+#[utoipa::path(
+    post,
+    path = "/v1/completions",
+    tag = "OpenAI",
+    request_body = CompletionRequest,
+    responses(
+        (status = 200, description = "The answers", content((Completion = "application/json"), (String = "text/event-stream"))),
+        (status = 400, description = "A field that is wrong or not honoured, by its path", body = ErrorBody),
+        (status = 401, description = "The key is missing or wrong", body = ErrorBody),
+        (status = 403, description = "A host or an origin that may not call", body = ErrorBody),
+        (status = 404, description = "A model that is not served", body = ErrorBody),
+        (status = 408, description = "The body was too slow", body = ErrorBody),
+        (status = 413, description = "The body or the prompt is over a limit, which is named", body = ErrorBody),
+        (status = 415, description = "The body is not said to be JSON", body = ErrorBody),
+        (status = 429, description = "All places are taken, and the line is full", body = ErrorBody),
+        (status = 500, description = "The model or the engine failed", body = ErrorBody),
+        (status = 503, description = "The server is about to stop", body = ErrorBody),
+        (status = 504, description = "The answer took too long", body = ErrorBody),
+    ),
+)]
+pub(crate) async fn completions(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
+    let start = Instant::now();
+    let request: CompletionRequest = body::read(request, &app.limits).await?;
+    let alternatives = request.logprobs.map(|n| ("logprobs", n));
+    let asked = ask(&app, request.prompt.clone(), request.shared(), DEFAULT_TOKENS, alternatives).await?;
+    answer(app, asked, alternatives.is_some(), start, "cmpl", Completions).await
+}
+
+struct Completions;
+
+impl Completions {
+    fn of(head: &Head, choices: Vec<CompletionChoice>, usage: Option<Usage>) -> Completion {
+        let (object, app) = ("text_completion".into(), &head.app);
+        Completion { id: head.id.clone(), object, created: app.created, model: app.name.clone(), choices, usage }
+    }
+
+    fn choice(head: &Head, part: Part) -> CompletionChoice {
+        let logprobs = head.logprobs.then(|| probs::completion(&head.app.engine.model, &part.probs));
+        let finish_reason = finish(&part);
+        let bitstate = part.end.map(|(_, proof)| proof);
+        CompletionChoice { index: part.answer, text: part.text, logprobs, finish_reason, bitstate }
+    }
+}
+
+impl Shape for Completions {
+    type Whole = Completion;
+    type Chunk = Completion;
+
+    fn whole(&self, head: &Head, parts: Vec<Part>, usage: Usage) -> Completion {
+        Self::of(head, parts.into_iter().map(|part| Self::choice(head, part)).collect(), Some(usage))
+    }
+
+    fn opening(&self, _: &Head) -> Vec<Completion> {
+        Vec::new()
+    }
+
+    fn chunk(&self, head: &Head, part: Part) -> Completion {
+        Self::of(head, vec![Self::choice(head, part)], None)
+    }
+
+    fn usage(&self, head: &Head, usage: Usage) -> Completion {
+        Self::of(head, Vec::new(), Some(usage))
+    }
+}

@@ -1,0 +1,184 @@
+//! What all requests of a server share.
+
+use crate::config::{Config, Limits};
+use crate::engine::{Cache, Engine, Event, Job, Queue};
+use crate::error::{ApiError, ServeError};
+use crate::http::guard::Hosts;
+use crate::key::Key;
+use crate::metrics::Metrics;
+use axum::http::{HeaderValue, StatusCode};
+use bitstate::{Model, Sampling, Stop};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+/// What all requests share.
+pub(crate) struct App {
+    pub name: String,
+    pub sha256: String,
+    /// When the server began, in seconds since 1970.
+    pub created: u64,
+    pub engine: Arc<Engine>,
+    pub limits: Limits,
+    pub hosts: Hosts,
+    pub origins: Vec<HeaderValue>,
+    pub key: Option<Key>,
+    places: Arc<Semaphore>,
+    line: Semaphore,
+    stopping: AtomicBool,
+    stop: Notify,
+    /// Begins the ids of this server's answers.
+    id: String,
+    answers: AtomicU64,
+}
+
+/// What is to be generated.
+pub(crate) struct Task {
+    pub prompt: Vec<u32>,
+    pub sampling: Sampling,
+    pub stop: Stop,
+    pub n: u32,
+}
+
+impl App {
+    /// Of a model, for a server that listens at `addr` and generates with so many threads.
+    pub fn new(model: Model, config: Config, addr: SocketAddr, threads: usize) -> Result<Self, ServeError> {
+        let Config { limits, prompt_cache, .. } = config;
+        for (limit, name) in [
+            (limits.places, "the number of places"),
+            (limits.connections, "the number of connections"),
+            (limits.prompt_tokens, "the limit of a prompt"),
+            (limits.max_tokens as usize, "the limit of an answer"),
+            (limits.answers as usize, "the number of answers"),
+        ] {
+            if limit == 0 {
+                return Err(ServeError::Limit(name));
+            }
+        }
+        let origins: Result<Vec<HeaderValue>, ServeError> = config.origins.iter().map(|name| origin(name)).collect();
+        let metrics = Metrics::new(limits.places, prompt_cache, limits.answer_time);
+        Ok(App {
+            name: config.name.unwrap_or_else(|| name(&model)),
+            sha256: model.sha256().to_string(),
+            created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            engine: Arc::new(Engine {
+                model,
+                queue: Queue::new(threads),
+                cache: Mutex::new(Cache::new(prompt_cache)),
+                metrics: Arc::new(metrics),
+            }),
+            hosts: Hosts::new(&config.hosts, addr),
+            origins: origins?,
+            key: config.key,
+            places: Arc::new(Semaphore::new(limits.places)),
+            line: Semaphore::new(limits.waiting),
+            stopping: AtomicBool::new(false),
+            stop: Notify::new(),
+            id: format!("{:016x}", RandomState::new().build_hasher().finish()),
+            answers: AtomicU64::new(0),
+            limits,
+        })
+    }
+
+    /// An id for an answer.
+    pub fn id(&self, kind: &str) -> String {
+        format!("{kind}-{}{:08x}", self.id, self.answers.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Places that are taken.
+    pub fn taken(&self) -> usize {
+        self.limits.places - self.places.available_permits()
+    }
+
+    /// No new requests are taken from now on.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.stop.notify_waiters();
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Waits for the places that a task needs, and hands it to the engine. Where the caller is dropped, it leaves the
+    /// line, and the answer is no longer made.
+    pub async fn submit(&self, task: Task, start: Instant) -> Result<UnboundedReceiver<Event>, ApiError> {
+        let deadline = start + self.limits.answer_time;
+        let places = self.places(task.n, deadline).await?;
+        let (sender, events) = unbounded_channel();
+        let Task { prompt, sampling, stop, n } = task;
+        self.engine.queue.push(Job { prompt, sampling, stop, n: n as usize, places, deadline, events: sender });
+        Ok(events)
+    }
+
+    async fn places(&self, n: u32, deadline: Instant) -> Result<OwnedSemaphorePermit, ApiError> {
+        let mut stop = std::pin::pin!(self.stop.notified());
+        stop.as_mut().enable();
+        if self.is_stopping() {
+            return Err(ApiError::stopping());
+        }
+        if let Ok(places) = Arc::clone(&self.places).try_acquire_many_owned(n) {
+            return Ok(places);
+        }
+        let Ok(_in_line) = self.line.try_acquire() else {
+            let message = format!(
+                "all {} places are taken and {} requests wait already: try again in a second",
+                self.limits.places, self.limits.waiting
+            );
+            return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", message));
+        };
+        let waiting = Waiting::new(&self.engine.metrics.waiting);
+        let places = Arc::clone(&self.places).acquire_many_owned(n);
+        let places = tokio::select! {
+            places = tokio::time::timeout_at(deadline.into(), places) => places,
+            () = stop => return Err(ApiError::stopping()),
+        };
+        drop(waiting);
+        match places {
+            Ok(Ok(places)) => Ok(places),
+            // Nobody closes the semaphore.
+            Ok(Err(_)) => Err(ApiError::stopping()),
+            Err(_) => {
+                let seconds = self.limits.answer_time.as_secs();
+                let message = format!("no place was free within {seconds} seconds: try again later");
+                Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message))
+            }
+        }
+    }
+}
+
+/// Counts as waiting until it is dropped.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Waiting(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The name in the model's description, or of its file.
+fn name(model: &Model) -> String {
+    if let Some(description) = model.description() {
+        return description.name.clone();
+    }
+    let stem = model.path().and_then(|path| path.file_stem()).map(|stem| stem.to_string_lossy().into_owned());
+    stem.unwrap_or_else(|| "model".into())
+}
+
+/// An origin as browsers send it.
+fn origin(name: &str) -> Result<HeaderValue, ServeError> {
+    let host = name.strip_prefix("https://").or_else(|| name.strip_prefix("http://"));
+    let good = host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ', '*']));
+    HeaderValue::from_str(name).ok().filter(|_| good).ok_or_else(|| ServeError::Origin(name.into()))
+}

@@ -1,0 +1,214 @@
+//! A thread that generates.
+
+use super::{Engine, Event, Failure, Finish, Job};
+use bitstate::{Batch, Continuation, Ended, Error, Piece, Session};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+/// Tokens of a prompt that are read before the clock is looked at.
+const SLICE: usize = 16;
+
+/// How long prompts are read between two steps of the others.
+const READING: Duration = Duration::from_millis(4);
+
+/// Works on jobs until no more come.
+pub(super) fn run(engine: &Engine, thread: usize) {
+    // A panic loses the jobs that were in the batch: their channels close, and their clients are told.
+    while catch_unwind(AssertUnwindSafe(|| work(engine, thread))).is_err() {
+        engine.metrics.panics.fetch_add(1, Relaxed);
+    }
+}
+
+/// A job on the way.
+struct Running {
+    job: Job,
+    phase: Phase,
+}
+
+enum Phase {
+    /// Its prompt is being read.
+    Reading { session: Box<Session>, read: usize },
+    /// Its answers that are not complete.
+    Writing(Vec<(usize, Continuation)>),
+    /// Nothing more is to be done.
+    Over,
+}
+
+fn work(engine: &Engine, thread: usize) {
+    let mut running: Vec<Running> = Vec::new();
+    let mut batch = Batch::new(&engine.model);
+    let mut turn = 0;
+    while let Some(jobs) = engine.queue.take(thread, running.len()) {
+        running.extend(jobs.into_iter().filter_map(|job| begin(engine, job)));
+        let now = Instant::now();
+        running.retain_mut(|one| stays(engine, one, now));
+        turn = read(engine, &mut running, turn);
+        write(engine, &mut running, &mut batch);
+        running.retain(|one| !matches!(one.phase, Phase::Over));
+    }
+}
+
+/// Whether a job is still wanted.
+fn stays(engine: &Engine, one: &mut Running, now: Instant) -> bool {
+    if one.job.events.is_closed() {
+        engine.metrics.left.fetch_add(1, Relaxed);
+        return false;
+    }
+    let failure = match () {
+        () if engine.queue.is_cut() => {
+            engine.metrics.cut.fetch_add(1, Relaxed);
+            Failure::Stopping
+        }
+        () if now >= one.job.deadline => Failure::Overdue(engine.metrics.answer_seconds),
+        () => return true,
+    };
+    one.job.fail(failure);
+    false
+}
+
+fn begin(engine: &Engine, mut job: Job) -> Option<Running> {
+    let mut session = match engine.model.session(job.sampling.clone()) {
+        Ok(session) => Box::new(session),
+        Err(error) => {
+            job.fail(Failure::Model(error.to_string()));
+            return None;
+        }
+    };
+    let mut read = 0;
+    let mut cache = engine.cache.lock().unwrap_or_else(PoisonError::into_inner);
+    if cache.is_on() {
+        session.keep_last_tokens(job.prompt.len());
+        if let Some(prefix) = cache.find(&job.prompt)
+            && session.feed_prefix(&prefix)
+        {
+            read = prefix.tokens().len();
+        }
+        engine.metrics.cached_tokens.fetch_add(read as u64, Relaxed);
+    }
+    drop(cache);
+    Some(Running { job, phase: Phase::Reading { session, read } })
+}
+
+/// Reads prompts for a while, a slice of each in turn, from the job at `turn` on. Returns whose turn is next.
+fn read(engine: &Engine, running: &mut [Running], turn: usize) -> usize {
+    let start = Instant::now();
+    let mut next = turn;
+    loop {
+        let mut any = false;
+        for _ in 0..running.len() {
+            let i = next % running.len();
+            next = i + 1;
+            if read_slice(engine, &mut running[i]) {
+                any = true;
+                if start.elapsed() >= READING {
+                    return next;
+                }
+            }
+        }
+        if !any {
+            return next;
+        }
+    }
+}
+
+/// Whether there was a slice to read.
+fn read_slice(engine: &Engine, one: &mut Running) -> bool {
+    let Phase::Reading { session, read } = &mut one.phase else { return false };
+    let slice = &one.job.prompt[*read..one.job.prompt.len().min(*read + SLICE)];
+    if !slice.is_empty()
+        && let Err(error) = session.feed(slice)
+    {
+        one.job.fail(Failure::Model(error.to_string()));
+        one.phase = Phase::Over;
+        return true;
+    }
+    *read += slice.len();
+    engine.metrics.prompt_tokens.fetch_add(slice.len() as u64, Relaxed);
+    if *read == one.job.prompt.len() {
+        keep(engine, session);
+        let answers = session.answers(one.job.n);
+        let answers = answers.into_iter().map(|session| Continuation::new(session, one.job.stop.clone()));
+        one.phase = Phase::Writing(answers.enumerate().collect());
+    }
+    true
+}
+
+/// Keeps a prompt that was read, where any are kept.
+fn keep(engine: &Engine, session: &mut Session) {
+    let mut cache = engine.cache.lock().unwrap_or_else(PoisonError::into_inner);
+    if cache.is_on()
+        && let Ok(Some(prefix)) = session.prefix()
+    {
+        cache.keep(prefix);
+        engine.metrics.cache_bytes.store(cache.bytes() as u64, Relaxed);
+    }
+}
+
+/// One token in every answer.
+fn write(engine: &Engine, running: &mut [Running], batch: &mut Batch) {
+    let mut all: Vec<&mut Continuation> = Vec::new();
+    for one in &mut *running {
+        if let Phase::Writing(answers) = &mut one.phase {
+            all.extend(answers.iter_mut().map(|(_, answer)| answer));
+        }
+    }
+    if all.is_empty() {
+        return;
+    }
+    engine.metrics.steps.fetch_add(1, Relaxed);
+    let mut steps = batch.step_each(&mut all).into_iter();
+    for Running { job, phase } in running {
+        let Phase::Writing(answers) = phase else { continue };
+        answers.retain_mut(|(answer, continuation)| match steps.next() {
+            Some(step) => tell(engine, job, *answer, continuation, step),
+            None => true,
+        });
+        if answers.is_empty() {
+            *phase = Phase::Over;
+        }
+    }
+}
+
+/// Tells the client of a step. Returns whether the answer goes on; places are free before the client hears of the end.
+fn tell(
+    engine: &Engine,
+    job: &mut Job,
+    answer: usize,
+    continuation: &mut Continuation,
+    step: Result<Option<Piece>, Error>,
+) -> bool {
+    let piece = match step {
+        Ok(piece) => piece,
+        Err(error) => {
+            job.fail(Failure::Model(error.to_string()));
+            return false;
+        }
+    };
+    if let Some(Piece { token, text }) = piece {
+        let (id, logprob, alternatives) = (token.id, token.logprob, token.alternatives);
+        // A client that has gone is seen before the next step.
+        let _ = job.events.send(Event::Token { answer, id, text, logprob, alternatives });
+    }
+    if !continuation.is_over() {
+        return true;
+    }
+    let finish = if matches!(continuation.ended(), Some(Ended::Budget)) { Finish::Length } else { Finish::Stop };
+    let (text, tokens, digest) = (continuation.finish(), continuation.tokens(), continuation.digest());
+    engine.metrics.generated_tokens.fetch_add(tokens, Relaxed);
+    drop(job.places.split(1));
+    if job.places.num_permits() == 0 {
+        engine.metrics.complete.fetch_add(1, Relaxed);
+    }
+    let _ = job.events.send(Event::End { answer, text, finish, tokens, digest });
+    false
+}
+
+impl Job {
+    /// Gives the places back, and says why.
+    fn fail(&mut self, failure: Failure) {
+        drop(self.places.split(self.places.num_permits()));
+        let _ = self.events.send(Event::Failed(failure));
+    }
+}

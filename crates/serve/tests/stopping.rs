@@ -1,0 +1,65 @@
+//! A server that is told to stop completes what it can, cuts the rest and says so.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use bitstate_serve::{Config, Limits, Served};
+use serde_json::json;
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+use support::{Reply, Running, completion, events, limits, read_all};
+
+#[test]
+fn what_can_be_completed_is_and_what_waits_is_told() {
+    let limits = Limits { places: 1, ..limits() };
+    let mut server = Running::start(Config { limits, ..Config::default() });
+    let start = |tokens: u32| {
+        let mut stream = server.connect();
+        let body = json!({"prompt": "a", "max_tokens": tokens, "ignore_end": true});
+        stream.write_all(completion(&body).as_bytes()).unwrap();
+        stream
+    };
+    let mut makes = start(50_000);
+    server.wait_for_taken(1);
+    let mut waits = start(5);
+    server.wait_for("bitstate_requests_waiting", 1.0);
+    server.tell_to_stop();
+    let reply = Reply::new(&read_all(&mut waits));
+    assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")), "{}", reply.text());
+    let reply = Reply::new(&read_all(&mut makes));
+    assert_eq!(reply.json()["usage"]["completion_tokens"], json!(50_000));
+    assert!(TcpStream::connect(server.addr).is_err(), "nobody listens any more");
+    assert_eq!(server.stop(), Served { answered: 1, cut: 0, left: 0 });
+}
+
+#[test]
+fn what_takes_too_long_is_cut_and_its_clients_are_told() {
+    let limits = Limits { stop_time: Duration::from_millis(200), ..limits() };
+    let mut server = Running::start(Config { limits, threads: 2, ..Config::default() });
+    let clients: Vec<TcpStream> = (0..16)
+        .map(|i| {
+            let mut stream = server.connect();
+            let body = json!({"prompt": "a", "max_tokens": 100_000_000, "ignore_end": true, "stream": i % 2 == 0});
+            stream.write_all(completion(&body).as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    server.wait_for_taken(16);
+    server.tell_to_stop();
+    for (i, mut client) in clients.into_iter().enumerate() {
+        let reply = Reply::new(&read_all(&mut client));
+        let error = if i % 2 == 0 {
+            let (chunks, done) = events(&reply.text());
+            assert!(!done);
+            chunks.last().unwrap()["error"].clone()
+        } else {
+            assert_eq!(reply.status, 503);
+            reply.json()["error"].clone()
+        };
+        assert_eq!(error["code"], json!("stopping"), "{error}");
+    }
+    let served = server.stop();
+    assert_eq!(served, Served { answered: 0, cut: 16, left: 0 });
+    assert!(served.to_string().contains("16 answers cut"), "{served}");
+}
