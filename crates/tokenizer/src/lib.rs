@@ -15,11 +15,14 @@
 //! # Ok::<(), bitstate_tokenizer::TokenizeError>(())
 //! ```
 //!
-//! Without the feature `std`, which is on by default, there are bytes alone, and no files: `no_std` with `alloc`.
+//! Without the feature `std`, which is on by default, there are bytes alone, and no files: `no_std` with `alloc`. The feature
+//! `bpe` adds byte-level BPE to that in a few kilobytes: [`Tokenizer::from_bpe_json`].
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+#[cfg(feature = "bpe")]
+mod bpe;
 mod byte;
 #[cfg(feature = "std")]
 mod decode;
@@ -38,6 +41,8 @@ mod memory;
 mod stream;
 #[cfg(feature = "std")]
 mod texts;
+#[cfg(feature = "bpe")]
+mod words;
 
 pub use byte::{ByteDecoder, ByteTokenizer};
 #[cfg(feature = "std")]
@@ -50,9 +55,15 @@ pub use stream::Decoder;
 #[cfg(feature = "std")]
 pub use texts::{read_stories, stories};
 
+#[cfg(feature = "bpe")]
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+#[cfg(feature = "bpe")]
+use bpe::Bpe;
+#[cfg(any(feature = "std", feature = "bpe"))]
+use byte::Invalid;
 #[cfg(feature = "std")]
 use json::Json;
 #[cfg(feature = "std")]
@@ -63,6 +74,22 @@ pub const BYTES: &str = "byte";
 
 /// The end of a text, as it is written between two texts of a file.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
+
+/// Names of tokens that end a text, or a turn in it. A tokenizer may have several.
+#[cfg(any(feature = "std", feature = "bpe"))]
+const KNOWN_ENDS: [&str; 11] = [
+    END_OF_TEXT,
+    "<|end_of_text|>",
+    "</s>",
+    "<eos>",
+    "<|eos|>",
+    "[EOS]",
+    "<｜end▁of▁sentence｜>",
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<end_of_turn>",
+    "<|endofturn|>",
+];
 
 /// Largest `tokenizer.json` that is read, in bytes: those of public models have up to 35 MB.
 #[cfg(feature = "std")]
@@ -75,6 +102,10 @@ pub enum TokenizeError {
     #[cfg(feature = "std")]
     #[error("not a tokenizer.json: {0}")]
     NotJson(tokenizers::Error),
+    /// A `tokenizer.json` of another kind than byte-level BPE, where the whole library is not there to read it.
+    #[cfg(feature = "bpe")]
+    #[error("not a tokenizer.json that is read here: {0}; here it must be byte-level BPE, as GPT-2 has it")]
+    Unsupported(String),
     /// The ids of the file contradict each other.
     #[error("not a usable tokenizer.json: {0}")]
     Ids(String),
@@ -117,6 +148,9 @@ enum Kind {
     /// Of a `tokenizer.json`.
     #[cfg(feature = "std")]
     Json(Box<Json>),
+    /// Of a `tokenizer.json`, without the library.
+    #[cfg(feature = "bpe")]
+    Bpe(Box<Bpe>),
 }
 
 impl Tokenizer {
@@ -149,6 +183,18 @@ impl Tokenizer {
         Ok(Tokenizer { kind: Kind::Json(Box::new(json)), ends, parse_special: false, digest: sha256(bytes) })
     }
 
+    /// The same for byte-level BPE alone, without the `tokenizers` library: for WebAssembly, where the library would be most
+    /// of a module. Tokens, text and digest are the same.
+    ///
+    /// # Errors
+    /// If the bytes are no `tokenizer.json`, or one with a setting that this reader does not have: it names the setting.
+    #[cfg(feature = "bpe")]
+    pub fn from_bpe_json(bytes: &[u8]) -> Result<Self, TokenizeError> {
+        let bpe = Bpe::new(bytes)?;
+        let ends = KNOWN_ENDS.iter().filter_map(|name| bpe.id(name)).collect();
+        Ok(Tokenizer { kind: Kind::Bpe(bpe.into()), ends, parse_special: false, digest: sha256(bytes) })
+    }
+
     /// Replaces the ends of a text by what the usual files beside the `tokenizer.json` at `path` name:
     /// `tokenizer_config.json`, `special_tokens_map.json` and `generation_config.json`. If none of them names one, the
     /// ends stay.
@@ -175,9 +221,12 @@ impl Tokenizer {
     /// The byte tokenizer has this one alone: token 0.
     pub fn parse_special(&mut self, parse: bool) {
         self.parse_special = parse;
-        #[cfg(feature = "std")]
-        if let Kind::Json(json) = &mut self.kind {
-            json.parse_special(parse);
+        match &mut self.kind {
+            Kind::Byte => {}
+            #[cfg(feature = "std")]
+            Kind::Json(json) => json.parse_special(parse),
+            #[cfg(feature = "bpe")]
+            Kind::Bpe(bpe) => bpe.parse_special(parse),
         }
     }
 
@@ -197,6 +246,8 @@ impl Tokenizer {
             Kind::Byte => &[],
             #[cfg(feature = "std")]
             Kind::Json(json) => json.ignored(),
+            #[cfg(feature = "bpe")]
+            Kind::Bpe(bpe) => bpe.ignored(),
         }
     }
 
@@ -211,6 +262,8 @@ impl Tokenizer {
             Kind::Byte => ("\u{ff}", 255),
             #[cfg(feature = "std")]
             Kind::Json(json) => json.largest(),
+            #[cfg(feature = "bpe")]
+            Kind::Bpe(bpe) => bpe.largest(),
         }
     }
 
@@ -224,6 +277,8 @@ impl Tokenizer {
             (Err(_), Kind::Byte) => (token == END_OF_TEXT).then_some(0),
             #[cfg(feature = "std")]
             (Err(_), Kind::Json(json)) => json.id(token),
+            #[cfg(feature = "bpe")]
+            (Err(_), Kind::Bpe(bpe)) => bpe.id(token),
         };
         id.ok_or_else(|| TokenizeError::NoToken(token.into(), self.vocab_size()))
     }
@@ -250,6 +305,8 @@ impl Tokenizer {
         match &self.kind {
             #[cfg(feature = "std")]
             Kind::Json(json) => json.encode(text),
+            #[cfg(feature = "bpe")]
+            Kind::Bpe(bpe) => bpe.encode(text),
             Kind::Byte => {
                 if let Some(at) = text.find('\0') {
                     return Err(TokenizeError::Zero(at));
@@ -277,9 +334,11 @@ impl Tokenizer {
     /// What a stream that has seen no token remembers, for owners who keep it apart from the tokenizer.
     pub fn decoder_memory(&self) -> DecoderMemory {
         match &self.kind {
-            Kind::Byte => DecoderMemory::new(0, byte::Invalid::default(), 0),
+            Kind::Byte => DecoderMemory::new(0, Default::default(), 0),
             #[cfg(feature = "std")]
             Kind::Json(json) => json.steps().memory(),
+            #[cfg(feature = "bpe")]
+            Kind::Bpe(_) => Bpe::memory(),
         }
     }
 
@@ -291,6 +350,8 @@ impl Tokenizer {
             Kind::Byte => memory.bytes.push(token),
             #[cfg(feature = "std")]
             Kind::Json(json) => json.steps().push(memory, json, token),
+            #[cfg(feature = "bpe")]
+            Kind::Bpe(bpe) => bpe.push(memory, token),
         }
     }
 
@@ -300,6 +361,8 @@ impl Tokenizer {
             Kind::Byte => memory.bytes.finish(),
             #[cfg(feature = "std")]
             Kind::Json(json) => json.steps().finish(memory),
+            #[cfg(feature = "bpe")]
+            Kind::Bpe(_) => memory.bytes.finish(),
         }
     }
 
@@ -317,7 +380,8 @@ impl Tokenizer {
         Ok(memory)
     }
 
-    /// The `tokenizer.json` without the settings that are [`ignored`](Tokenizer::ignored); `None` if tokens are bytes.
+    /// The `tokenizer.json` without the settings that are [`ignored`](Tokenizer::ignored); `None` if tokens are
+    /// bytes, or it was read without the library.
     ///
     /// # Errors
     /// If the library cannot write it.
@@ -325,8 +389,9 @@ impl Tokenizer {
     pub fn to_json(&self) -> Result<Option<String>, TokenizeError> {
         match &self.kind {
             Kind::Byte => Ok(None),
-            #[cfg(feature = "std")]
             Kind::Json(json) => json.to_json().map(Some),
+            #[cfg(feature = "bpe")]
+            Kind::Bpe(_) => Ok(None),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A kind's folder has the keys of its table in `ci/targets.toml`, its build, its run and its sizes, implementing
 //! [`Kind`] and [`Launch`](super::Launch).
 
+pub mod modules;
 pub mod native;
 mod process;
 pub mod qemu_user;
