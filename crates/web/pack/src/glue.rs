@@ -24,8 +24,10 @@ pub fn glue(module: &Path, scratch: &Path) -> anyhow::Result<Glued> {
         let path = scratch.join(name);
         std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
     };
+    let module_bytes = read("bitstate_bg.wasm")?;
+    bitstate_determinism::check(&module_bytes).with_context(|| format!("{}", module.display()))?;
     Ok(Glued {
-        module: read("bitstate_bg.wasm")?,
+        module: module_bytes,
         script: String::from_utf8(read("bitstate.js")?)?,
         types: String::from_utf8(read("bitstate.d.ts")?)?,
     })

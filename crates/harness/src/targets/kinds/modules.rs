@@ -5,7 +5,7 @@ use crate::workspace::Workspace;
 use crate::workspace::cargo::{Wanted, built, cargo, debian_cargo, encoded};
 use crate::workspace::error::Error;
 use crate::workspace::tools::{Compiler, compiler};
-use bitstate_protocol::Job;
+use bitstate_protocol::{Digest, Job};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -64,6 +64,9 @@ pub(super) fn guests(
 ) -> Result<BTreeMap<&'static str, PathBuf>, Error> {
     let guest = |variant: &&'static Variant| {
         let rustflags = format!("{rustflags} {}", variant.rustflags);
+        // What differs in its flags has its own folder, and what does not is built once.
+        let flags = Digest::of(format!("{triple} {rustflags} {}", variant.features).as_bytes());
+        let folder = format!("guest-{}-{flags}", variant.name);
         let guest = Module {
             package: "bitstate-runner-wasm",
             profile: "guest",
@@ -71,7 +74,7 @@ pub(super) fn guests(
             rustflags: &rustflags,
             features: variant.features,
             std: false,
-            folder: &format!("wasm-{}", variant.name),
+            folder: &folder,
         };
         Ok((variant.name, module(workspace, &guest)?))
     };
