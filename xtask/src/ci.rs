@@ -84,9 +84,9 @@ pub fn run(flags: &CiFlags) -> anyhow::Result<Exit> {
     }
 }
 
-/// The names of the shards: the measured targets of `ci/targets.toml`.
+/// The names of the shards: the targets of `ci/targets.toml` that are measured and counted.
 fn names() -> Vec<&'static str> {
-    targets().iter().filter(|target| target.measured).map(|target| target.name).collect()
+    targets().iter().filter(|target| target.counted).map(|target| target.name).collect()
 }
 
 fn find(name: &str) -> anyhow::Result<&'static Target> {
@@ -107,7 +107,7 @@ impl Ci<'_> {
             // Shards of a removed target must not be merged.
             std::fs::remove_dir_all(self.shards()).map_err(Error::io("remove", &self.shards()))?;
         }
-        for target in targets().iter().filter(|target| target.measured) {
+        for target in targets().iter().filter(|target| target.counted) {
             self.shard(target)?;
         }
         let exit = self.merge()?;
@@ -203,7 +203,7 @@ impl Ci<'_> {
 
     /// Compares the times of the targets with a wall clock with a commit.
     fn time(&self, base: &str) -> anyhow::Result<Exit> {
-        let timed = targets().iter().filter(|target| target.measured && target.clock == Clock::Wall);
+        let timed = targets().iter().filter(|target| target.counted && target.clock == Clock::Wall);
         let patterns: Vec<String> = timed.map(|target| format!("^{}$", target.name)).collect();
         let mut arguments = vec!["ab", base, "."];
         arguments.extend(patterns.iter().flat_map(|pattern| ["--target", pattern]));

@@ -65,6 +65,19 @@ impl Context {
         Ok(context)
     }
 
+    /// The same of those targets alone whose counters are compared.
+    ///
+    /// # Errors
+    /// As [`new`](Context::new), and where none is left.
+    pub fn to_count(flags: &Flags) -> Result<Self, Error> {
+        let mut context = Self::to_measure(flags)?;
+        context.cells.retain(|cell| cell.target.counted);
+        if context.cells.is_empty() {
+            return Err(Error::Refused("what is selected is timed alone, and not counted".into()));
+        }
+        Ok(context)
+    }
+
     /// Tools required by the chosen cells.
     pub fn needed_tools(&self) -> Vec<&'static Tool> {
         let needed = |tool: &&'static Tool| self.cells.iter().any(|cell| cell.target.needs.contains(tool));
@@ -83,12 +96,12 @@ impl Context {
 
     /// Installs missing tools, including those that count, and prints the result.
     pub fn set_up(&self) -> Result<Setup, Error> {
-        self.set_up_with(None)
+        self.set_up_with(&[])
     }
 
-    /// The same with one more tool that no cell requires.
-    pub fn set_up_with(&self, tool: Option<&'static Tool>) -> Result<Setup, Error> {
-        let needed: Vec<&'static Tool> = self.tools_to_count().into_iter().chain(tool).collect();
+    /// The same with more tools, which no cell requires.
+    pub fn set_up_with(&self, tools: &[&'static Tool]) -> Result<Setup, Error> {
+        let needed: Vec<&'static Tool> = self.tools_to_count().into_iter().chain(tools.iter().copied()).collect();
         self.set_up_tools(&needed)
     }
 

@@ -12,6 +12,7 @@ use crate::report::ReportFlags;
 use crate::selftest::{PlantFlags, SelftestFlags};
 use crate::test::TestFlags;
 use crate::verify::VerifyFlags;
+use crate::web::WebFlags;
 use bitstate_harness::Error;
 use bitstate_harness::definitions::select::Selection;
 use clap::{Args, Parser, Subcommand};
@@ -103,6 +104,8 @@ pub enum Command {
     TrainSmoke,
     /// Fuzz every parser and the sampler, guided by coverage; each failing input is a finding
     Fuzz(FuzzFlags),
+    /// Build the page and the npm package: a folder that any file server serves as it is
+    Web(WebFlags),
 }
 
 impl Command {
@@ -117,7 +120,7 @@ impl Command {
             Command::Report(flags) => !flags.check,
             Command::Ci(flags) => !flags.dry_run && !matches!(flags.part, Some(CiPart::Matrix)),
             Command::Eval(_) | Command::Selftest(_) | Command::Golden(_) => true,
-            Command::Test(_) | Command::TrainSmoke | Command::Fuzz(_) => true,
+            Command::Test(_) | Command::TrainSmoke | Command::Fuzz(_) | Command::Web(_) => true,
             Command::Doctor(_) | Command::List(_) | Command::Compare(_) => false,
             Command::Baseline { command: BaselineCommand::Show(_) } => false,
             Command::Plant(_) | Command::Guard { .. } => false,

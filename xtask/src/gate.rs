@@ -69,7 +69,7 @@ pub struct AcceptFlags {
 const VERDICT_SCHEMA: u64 = 1;
 
 pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
-    let context = Context::to_measure(flags)?;
+    let context = Context::to_count(flags)?;
     // Errors in these files are reported before anything is built.
     let thresholds = Thresholds::load(&context.workspace)?;
     let baselines = baseline::load(&context.workspace)?;
@@ -253,7 +253,7 @@ pub fn tell(findings: &[Finding]) {
 }
 
 fn show(flags: &Flags) -> anyhow::Result<Exit> {
-    let context = Context::to_measure(flags)?;
+    let context = Context::to_count(flags)?;
     let baselines = baseline::load(&context.workspace)?;
     let rows: Vec<&Counter> =
         baselines.values().flat_map(|b| &b.rows).filter(|row| selected(&context.selection, row)).collect();
@@ -278,7 +278,7 @@ fn show(flags: &Flags) -> anyhow::Result<Exit> {
 }
 
 fn accept(flags: &AcceptFlags) -> anyhow::Result<Exit> {
-    let context = Context::to_measure(&flags.flags)?;
+    let context = Context::to_count(&flags.flags)?;
     let thresholds = Thresholds::load(&context.workspace)?;
     if !flags.reason.chars().any(char::is_alphanumeric) {
         bail!("--reason is empty: a later reader needs to know why this change is right");

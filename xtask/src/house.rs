@@ -13,7 +13,21 @@ use std::path::Path;
 
 /// The spell checker from `ci/targets.toml`.
 pub fn spell_checker() -> Option<&'static Tool> {
-    tools().iter().copied().find(|tool| tool.name == "codespell")
+    named("codespell")
+}
+
+/// What drives the browser in the tests of the page.
+pub fn driver() -> Option<&'static Tool> {
+    named("chromedriver")
+}
+
+fn named(name: &str) -> Option<&'static Tool> {
+    tools().iter().copied().find(|tool| tool.name == name)
+}
+
+/// The tools of the tests that no target needs.
+pub fn check_tools() -> Vec<&'static Tool> {
+    spell_checker().into_iter().chain(driver()).collect()
 }
 
 /// Licences compatible with MIT and Apache-2.0 in a distributed program.

@@ -22,7 +22,11 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     }
     println!("targets (ci/targets.toml), their variants with the CPU features that each needs, and their tools");
     for target in targets {
-        let alone = if target.measured { "" } else { "; verified alone" };
+        let alone = match (target.measured, target.counted) {
+            (true, true) => "",
+            (true, false) => "; timed, and not counted",
+            (false, _) => "; verified alone",
+        };
         println!("  {:<13} {}; {}{alone}", target.name, target.title, target.kind.in_words());
         for cell in context.cells.iter().filter(|cell| cell.target == target) {
             println!("{}", format!("    {:<14} {}", cell.variant.name, cell.variant.cpu.join(" ")).trim_end());
@@ -55,7 +59,8 @@ fn as_json(context: &Context, targets: &[&Target], cases: &[&Case], workloads: &
         let tools = |tools: &[&'static bitstate_harness::workspace::tools::Tool]| {
             tools.iter().map(|tool| tool.name).collect::<Vec<_>>()
         };
-        json!({"target": target.name, "title": target.title, "how": target.kind.in_words(), "measured": target.measured, "variants": variants,
+        json!({"target": target.name, "title": target.title, "how": target.kind.in_words(), "measured": target.measured,
+               "counted": target.counted, "variants": variants,
                "tools": tools(&target.needs), "count_tools": tools(&target.count_needs)})
     });
     let cells = context.cells.iter().map(|cell| json!({"target": cell.target.name, "variant": cell.variant.name}));

@@ -27,6 +27,7 @@ mod setup;
 mod test;
 mod train_smoke;
 mod verify;
+mod web;
 
 use bitstate_harness::definitions::workloads;
 use bitstate_harness::workspace::lock::Lock;
@@ -120,6 +121,7 @@ fn verb(command: &Command) -> anyhow::Result<Exit> {
         Command::Test(_) => test::run(),
         Command::TrainSmoke => train_smoke::run(),
         Command::Fuzz(flags) => fuzz::run(flags),
+        Command::Web(flags) => web::run(flags),
     }
 }
 

@@ -14,7 +14,7 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
         println!("{} missing", missing.len());
         return Ok(Exit::Pass);
     }
-    let setup = context.set_up_with(crate::house::spell_checker())?;
+    let setup = context.set_up_with(&crate::house::check_tools())?;
     if setup.missing.is_empty() {
         println!("everything is installed");
         return Ok(Exit::Pass);

@@ -10,6 +10,7 @@ use bitstate_harness::records::provenance::cpu_features;
 use bitstate_harness::runs::verify;
 use bitstate_harness::selftest::Outcome;
 use bitstate_harness::targets::build::obstacle;
+use bitstate_harness::targets::skip::Cause;
 use bitstate_harness::workspace::cargo::cargo;
 use bitstate_harness::workspace::log::logged;
 use bitstate_harness::workspace::process::tail;
@@ -31,6 +32,8 @@ pub struct TestFlags {
     pub emulated: bool,
 }
 
+/// The tests of the page in a browser, which need a built page.
+const PAGE: &str = "bitstate-web-e2e";
 /// What has code of its own for every CPU.
 const KERNELS: &str = "bitstate-kernels";
 
@@ -46,7 +49,7 @@ pub fn run() -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     let mut score = Score { passed: 0, failed: 0, skipped: 0, exit: Exit::Pass };
     let context = Context::new(&Flags::default())?;
-    context.set_up_with(house::spell_checker())?;
+    context.set_up_with(&house::check_tools())?;
 
     score.check("spelling", house::spelling(&workspace));
     score.check("no build outputs are tracked", house::no_outputs(&workspace));
@@ -68,7 +71,7 @@ pub fn run() -> anyhow::Result<Exit> {
     for (what, which) in [
         (
             "tests",
-            [
+            &[
                 "--workspace",
                 "--exclude",
                 "bitstate-runner-wasmtime",
@@ -76,16 +79,18 @@ pub fn run() -> anyhow::Result<Exit> {
                 "bitstate-train",
                 "--exclude",
                 "bitstate-peers",
-            ]
-            .as_slice(),
+                "--exclude",
+                PAGE,
+            ][..],
         ),
-        ("tests of the WASM host", &["--package", "bitstate-runner-wasmtime"]),
+        ("tests of the WASM host", &["--package", "bitstate-runner-wasmtime"][..]),
     ] {
         let arguments = [&["--release", "--no-fail-fast"], which].concat();
         score.tests(&workspace, what, &arguments)?;
     }
 
     score.foreign_tests(&context, KERNELS)?;
+    score.page_tests(&context)?;
 
     let ready = context.prepare()?;
     let rows = verify::verify(&ready.plan()?)?;
@@ -228,6 +233,28 @@ impl Score {
             }
         }
         Ok(())
+    }
+
+    /// Builds the page and runs its tests in a browser.
+    fn page_tests(&mut self, context: &Context) -> anyhow::Result<()> {
+        let (what, workspace) = ("tests of the page", &context.workspace);
+        let cell = context.cells.iter().find(|cell| cell.target.name == "chromium");
+        let missing = house::driver().filter(|tool| tool.find().is_none());
+        if let (Some(cell), Some(tool)) = (cell, missing) {
+            println!("skipped  {what}: not installed: {}", tool.title);
+            self.skipped += 1;
+            self.exit = self.exit.worst(context.expected.exit(*cell, None, Cause::Tools, can_install()));
+            return Ok(());
+        }
+        let page = workspace.scratch().join("web");
+        if let Err(error) = crate::web::make(workspace, &page) {
+            println!("FAILED  the page: {error:#}");
+            self.add(Exit::Harness);
+            return Ok(());
+        }
+        let mut command = cargo(workspace, "test")?;
+        command.args(["--release", "--no-fail-fast", "--package", PAGE]).env("BITSTATE_WEB", &page);
+        Ok(self.tests_by(workspace, what, &mut command)?)
     }
 
     /// Runs cargo's tests; every test counts.

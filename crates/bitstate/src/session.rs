@@ -8,6 +8,7 @@ use crate::stop::{Ended, Stop};
 use crate::tokens::{Text, Tokens};
 use alloc::string::String;
 use alloc::vec::Vec;
+use bitstate_engine::ForwardError;
 use bitstate_generate::{Progress, Sampler, SamplerMemory, Sampling};
 use bitstate_tokenizer::DecoderMemory;
 
@@ -81,6 +82,22 @@ impl Session {
         let (token, generator) = self.choose()?;
         self.accept(token, generator);
         Ok(token)
+    }
+
+    /// Makes `token` the next of the text as if it had been chosen here, and returns the text that it completes. The generator
+    /// stays where it is: what is drawn next is what would have been drawn in its place.
+    ///
+    /// # Errors
+    /// Where the model does not have the token; the session is as before then.
+    pub fn push(&mut self, token: u32) -> Result<String, Error> {
+        let vocab_size = self.model.config().vocab_size;
+        if token as usize >= vocab_size {
+            return Err(self.model.named(ForwardError::Token { token, vocab_size }));
+        }
+        self.take_in_pending()?;
+        let generator = self.progress.sampler().generator();
+        self.ended = None;
+        Ok(self.accept(token, generator))
     }
 
     /// Chooses a token, and returns the generator's state before it.
@@ -166,6 +183,22 @@ impl Session {
         let kernels = self.model.engine().kernels();
         let chances = Chances::new(self.logits()?, kernels);
         Ok((Some(chances.of(token)), chances.likeliest(n, kernels)))
+    }
+
+    /// What a layer remembers of the text, H × S × S: for every head a matrix, row by row. `None` of a layer that the model
+    /// does not have.
+    ///
+    /// # Errors
+    /// None but where [`next_token`](Session::next_token) chose what the model does not take, which it does not.
+    pub fn wkv(&mut self, layer: usize) -> Result<Option<&[f32]>, Error> {
+        self.take_in_pending()?;
+        Ok(self.progress.state().wkv(layer))
+    }
+
+    /// The oldest position that [`undo_to`](Session::undo_to) can go back to; the end of the text where no checkpoints are
+    /// kept.
+    pub fn oldest_checkpoint(&self) -> u64 {
+        self.places.oldest().unwrap_or(self.position())
     }
 
     /// Number of tokens of the text, including prompts.

@@ -94,3 +94,46 @@ fn answers_have_seeds_of_their_own() {
     }
     assert_eq!(run(&mut session, 30), alone(30));
 }
+
+/// A token that is given instead of chosen takes its place: what comes next is drawn with the number that it would have been drawn
+/// with there, and the text stays whole in the middle of a character.
+#[test]
+fn a_given_token_takes_the_place_of_a_chosen_one() {
+    for name in ["stories-byte", "stories-bpe4k"] {
+        let model = trained(name);
+        for sampling in samplings() {
+            let mut session = start(&model, sampling);
+            let prompt = session.position();
+            let whole = run(&mut session, 12);
+            session.undo_to(prompt + 5).unwrap();
+            session.push(whole[5].0).unwrap();
+            assert_eq!(session.position(), prompt + 6);
+            let drawn = !session.sampling().temperature.eq(&0.0);
+            let next = run(&mut session, 6);
+            assert_eq!(next[0].1, whole[6].1, "the logits are those of the text");
+            assert!(drawn || next == whole[6..], "{name}");
+        }
+    }
+    let model = trained("stories-byte");
+    let mut session = start(&model, Sampling::greedy());
+    let pieces: Vec<String> = "ß".bytes().map(|byte| session.push(byte.into()).unwrap()).collect();
+    assert_eq!(pieces, ["", "ß"]);
+    let before = session.position();
+    let error = session.push(256).unwrap_err().to_string();
+    assert!(error.contains("token 256 is out of range"), "{error}");
+    assert_eq!(session.position(), before);
+}
+
+#[test]
+fn what_a_layer_remembers_is_there_to_be_looked_at() {
+    let model = trained("stories-byte");
+    let mut session = start(&model, Sampling::greedy());
+    let shape = model.config();
+    let values = |session: &mut Session, layer| session.wkv(layer).unwrap().map(<[f32]>::to_vec);
+    let before = values(&mut session, 0).unwrap();
+    assert_eq!(before.len(), shape.n_embd * shape.head_size);
+    session.next_token().unwrap();
+    assert_ne!(values(&mut session, 0).unwrap(), before, "the token that was chosen has been read");
+    assert_eq!(values(&mut session, shape.n_layer), None);
+    assert!(session.oldest_checkpoint() < session.position());
+}

@@ -25,6 +25,12 @@ impl Memory {
         Memory { values: AlignedFloats::zeros(config.n_layer * per_layer), n_embd: config.n_embd, per_layer }
     }
 
+    /// The WKV state of a layer, H × S × S.
+    pub fn wkv(&self, layer: usize) -> Option<&[f32]> {
+        let values = self.values.get(layer.checked_mul(self.per_layer)?..)?;
+        values.get(2 * self.n_embd..self.per_layer)
+    }
+
     pub fn layer_mut(&mut self, layer: usize) -> LayerMemory<'_> {
         let values = &mut self.values[layer * self.per_layer..][..self.per_layer];
         let (time_shift, rest) = values.split_at_mut(self.n_embd);

@@ -94,6 +94,12 @@ impl State {
         self.has_residual.then_some(&self.residual[..])
     }
 
+    /// The WKV state of a layer, H × S × S: for every head a matrix of what it remembers, row by row. `None` of a layer that the
+    /// model does not have.
+    pub fn wkv(&self, layer: usize) -> Option<&[f32]> {
+        self.memory.wkv(layer)
+    }
+
     /// Sets the residual of a restored state, so that it has logits without another token.
     ///
     /// # Errors

@@ -1,6 +1,5 @@
 //! Bytes and floats with the alignment that kernels read fastest.
 
-#[cfg(feature = "std")]
 use alloc::collections::TryReserveError;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -27,6 +26,19 @@ impl AlignedBytes {
         room.resize(start, 0);
         room.extend_from_slice(bytes);
         AlignedBytes { room, start }
+    }
+
+    /// `len` bytes that `fill` writes: without a second copy of what comes from elsewhere.
+    ///
+    /// # Errors
+    /// Where there is no memory for them.
+    pub fn filled(len: usize, fill: impl FnOnce(&mut [u8])) -> Result<Self, TryReserveError> {
+        let mut room = Vec::new();
+        room.try_reserve_exact(len.saturating_add(Self::LINE - 1))?;
+        let start = Self::start_in(&room);
+        room.resize(start + len, 0);
+        fill(&mut room[start..]);
+        Ok(AlignedBytes { room, start })
     }
 
     /// A copy of INT8 values.

@@ -5,27 +5,12 @@ use crate::json::Json;
 use serde::Deserialize;
 use std::path::Path;
 
-/// Names of tokens that end a text, or a turn in it. A tokenizer may have several.
-const KNOWN: [&str; 11] = [
-    crate::END_OF_TEXT,
-    "<|end_of_text|>",
-    "</s>",
-    "<eos>",
-    "<|eos|>",
-    "[EOS]",
-    "<｜end▁of▁sentence｜>",
-    "<|eot_id|>",
-    "<|im_end|>",
-    "<end_of_turn>",
-    "<|endofturn|>",
-];
-
 /// Largest accepted file: the largest of public models have a few MB.
 const LIMIT: u64 = 64 << 20;
 
 /// The tokens with names that are known to end a text.
 pub(crate) fn known(json: &Json) -> Vec<u32> {
-    KNOWN.iter().filter_map(|name| json.id(name)).collect()
+    crate::KNOWN_ENDS.iter().filter_map(|name| json.id(name)).collect()
 }
 
 /// `tokenizer_config.json`, `special_tokens_map.json`; their other fields are not needed here.

@@ -14,11 +14,14 @@
 //! # Ok::<(), bitstate_tokenizer::TokenizeError>(())
 //! ```
 //!
-//! Without the default feature `std`, only the byte tokenizer is available, and no files: `no_std` with `alloc`.
+//! Without the default feature `std`, only the byte tokenizer is available, and no files: `no_std` with `alloc`. The
+//! feature `bpe` adds byte-level BPE in a few kilobytes: [`Tokenizer::from_bpe_json`].
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+#[cfg(feature = "bpe")]
+mod bpe;
 mod byte;
 #[cfg(feature = "std")]
 mod decode;
@@ -37,6 +40,8 @@ mod memory;
 mod stream;
 #[cfg(feature = "std")]
 mod texts;
+#[cfg(feature = "bpe")]
+mod words;
 
 pub use byte::{ByteDecoder, ByteTokenizer};
 #[cfg(feature = "std")]
@@ -49,9 +54,15 @@ pub use stream::Decoder;
 #[cfg(feature = "std")]
 pub use texts::{read_stories, stories};
 
+#[cfg(feature = "bpe")]
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+#[cfg(feature = "bpe")]
+use bpe::Bpe;
+#[cfg(any(feature = "std", feature = "bpe"))]
+use byte::Invalid;
 #[cfg(feature = "std")]
 use json::Json;
 #[cfg(feature = "std")]
@@ -62,6 +73,22 @@ pub const BYTES: &str = "byte";
 
 /// Separates two texts in a file.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
+
+/// Names of tokens that end a text, or a turn in it. A tokenizer may have several.
+#[cfg(any(feature = "std", feature = "bpe"))]
+const KNOWN_ENDS: [&str; 11] = [
+    END_OF_TEXT,
+    "<|end_of_text|>",
+    "</s>",
+    "<eos>",
+    "<|eos|>",
+    "[EOS]",
+    "<｜end▁of▁sentence｜>",
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<end_of_turn>",
+    "<|endofturn|>",
+];
 
 /// Largest accepted `tokenizer.json`, in bytes: those of public models have up to 35 MB.
 #[cfg(feature = "std")]
@@ -74,6 +101,10 @@ pub enum TokenizeError {
     #[cfg(feature = "std")]
     #[error("not a tokenizer.json: {0}")]
     NotJson(tokenizers::Error),
+    /// A `tokenizer.json` of another kind than byte-level BPE, where the whole library is not there to read it.
+    #[cfg(feature = "bpe")]
+    #[error("not a tokenizer.json that is read here: {0}; here it must be byte-level BPE, as GPT-2 has it")]
+    Unsupported(String),
     /// The ids in the file contradict each other.
     #[error("not a usable tokenizer.json: {0}")]
     Ids(String),
@@ -116,6 +147,9 @@ enum Kind {
     /// From a `tokenizer.json`.
     #[cfg(feature = "std")]
     Json(Box<Json>),
+    /// Of a `tokenizer.json`, without the library.
+    #[cfg(feature = "bpe")]
+    Bpe(Box<Bpe>),
 }
 
 impl Tokenizer {
@@ -148,6 +182,18 @@ impl Tokenizer {
         Ok(Tokenizer { kind: Kind::Json(Box::new(json)), ends, parse_special: false, digest: sha256(bytes) })
     }
 
+    /// The same for byte-level BPE alone, without the `tokenizers` library: for WebAssembly, where the library would be most
+    /// of a module. Tokens, text and digest are the same.
+    ///
+    /// # Errors
+    /// If the bytes are no `tokenizer.json`, or one with a setting that this reader does not have: it names the setting.
+    #[cfg(feature = "bpe")]
+    pub fn from_bpe_json(bytes: &[u8]) -> Result<Self, TokenizeError> {
+        let bpe = Bpe::new(bytes)?;
+        let ends = KNOWN_ENDS.iter().filter_map(|name| bpe.id(name)).collect();
+        Ok(Tokenizer { kind: Kind::Bpe(bpe.into()), ends, parse_special: false, digest: sha256(bytes) })
+    }
+
     /// Replaces the end tokens by those named in the usual files beside the `tokenizer.json` at `path`:
     /// `tokenizer_config.json`, `special_tokens_map.json` and `generation_config.json`. If none of them names one, the
     /// end tokens stay.
@@ -174,9 +220,12 @@ impl Tokenizer {
     /// byte tokenizer has only this one: token 0.
     pub fn parse_special(&mut self, parse: bool) {
         self.parse_special = parse;
-        #[cfg(feature = "std")]
-        if let Kind::Json(json) = &mut self.kind {
-            json.parse_special(parse);
+        match &mut self.kind {
+            Kind::Byte => {}
+            #[cfg(feature = "std")]
+            Kind::Json(json) => json.parse_special(parse),
+            #[cfg(feature = "bpe")]
+            Kind::Bpe(bpe) => bpe.parse_special(parse),
         }
     }
 
@@ -196,6 +245,8 @@ impl Tokenizer {
             Kind::Byte => &[],
             #[cfg(feature = "std")]
             Kind::Json(json) => json.ignored(),
+            #[cfg(feature = "bpe")]
+            Kind::Bpe(bpe) => bpe.ignored(),
         }
     }
 
@@ -210,6 +261,8 @@ impl Tokenizer {
             Kind::Byte => ("\u{ff}", 255),
             #[cfg(feature = "std")]
             Kind::Json(json) => json.largest(),
+            #[cfg(feature = "bpe")]
+            Kind::Bpe(bpe) => bpe.largest(),
         }
     }
 
@@ -223,6 +276,8 @@ impl Tokenizer {
             (Err(_), Kind::Byte) => (token == END_OF_TEXT).then_some(0),
             #[cfg(feature = "std")]
             (Err(_), Kind::Json(json)) => json.id(token),
+            #[cfg(feature = "bpe")]
+            (Err(_), Kind::Bpe(bpe)) => bpe.id(token),
         };
         id.ok_or_else(|| TokenizeError::NoToken(token.into(), self.vocab_size()))
     }
@@ -249,6 +304,8 @@ impl Tokenizer {
         match &self.kind {
             #[cfg(feature = "std")]
             Kind::Json(json) => json.encode(text),
+            #[cfg(feature = "bpe")]
+            Kind::Bpe(bpe) => bpe.encode(text),
             Kind::Byte => {
                 if let Some(at) = text.find('\0') {
                     return Err(TokenizeError::Zero(at));
@@ -276,9 +333,11 @@ impl Tokenizer {
     /// The initial state of a stream, for owners that store it apart from the tokenizer.
     pub fn decoder_memory(&self) -> DecoderMemory {
         match &self.kind {
-            Kind::Byte => DecoderMemory::new(0, byte::Invalid::default(), 0),
+            Kind::Byte => DecoderMemory::new(0, Default::default(), 0),
             #[cfg(feature = "std")]
             Kind::Json(json) => json.steps().memory(),
+            #[cfg(feature = "bpe")]
+            Kind::Bpe(_) => Bpe::memory(),
         }
     }
 
@@ -290,6 +349,8 @@ impl Tokenizer {
             Kind::Byte => memory.bytes.push(token),
             #[cfg(feature = "std")]
             Kind::Json(json) => json.steps().push(memory, json, token),
+            #[cfg(feature = "bpe")]
+            Kind::Bpe(bpe) => bpe.push(memory, token),
         }
     }
 
@@ -299,6 +360,8 @@ impl Tokenizer {
             Kind::Byte => memory.bytes.finish(),
             #[cfg(feature = "std")]
             Kind::Json(json) => json.steps().finish(memory),
+            #[cfg(feature = "bpe")]
+            Kind::Bpe(_) => memory.bytes.finish(),
         }
     }
 
@@ -316,7 +379,8 @@ impl Tokenizer {
         Ok(memory)
     }
 
-    /// The `tokenizer.json` without the settings that are [`ignored`](Tokenizer::ignored); `None` if tokens are bytes.
+    /// The `tokenizer.json` without the settings that are [`ignored`](Tokenizer::ignored); `None` if tokens are
+    /// bytes, or it was read without the library.
     ///
     /// # Errors
     /// If the library cannot write it.
@@ -324,8 +388,9 @@ impl Tokenizer {
     pub fn to_json(&self) -> Result<Option<String>, TokenizeError> {
         match &self.kind {
             Kind::Byte => Ok(None),
-            #[cfg(feature = "std")]
             Kind::Json(json) => json.to_json().map(Some),
+            #[cfg(feature = "bpe")]
+            Kind::Bpe(_) => Ok(None),
         }
     }
 }

@@ -160,6 +160,7 @@ fn target(text: &str, mut entry: TargetEntry, tools: &[&'static Tool]) -> Result
         title: keep(entry.title),
         colour,
         measured: entry.measured,
+        counted: entry.measured && entry.counted,
         clock,
         needs: if kind.needs_tools() { needs } else { Vec::new() },
         count_needs,

@@ -15,6 +15,8 @@ pub struct Target {
     pub colour: (u8, u8, u8),
     /// Whether it is measured and counted, and not only verified.
     pub measured: bool,
+    /// Whether its counters are compared with a baseline, where it is measured.
+    pub counted: bool,
     /// The unit of its clock.
     pub clock: Clock,
     /// Tools needed to build or run it.

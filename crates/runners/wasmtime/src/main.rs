@@ -4,8 +4,6 @@
 //! trapped or ran into a limit, and standard error says which.
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where it cannot be written")]
 
-mod determinism;
-
 use clap::Parser;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -78,7 +76,8 @@ fn run(flags: &Flags) -> Result<u8> {
     let engine = Engine::new(&config)?;
     let guest = read_file(&flags.guest, GUEST_LIMIT)
         .with_context(|| format!("cannot read the guest {}", flags.guest.display()))?;
-    let module = determinism::check(&guest)
+    let module = bitstate_determinism::check(&guest)
+        .map_err(wasmtime::Error::from)
         .and_then(|()| Module::new(&engine, &guest))
         .with_context(|| format!("cannot load the guest {}", flags.guest.display()))?;
 

@@ -105,7 +105,7 @@ fn an_instruction_that_engines_may_answer_differently_is_refused() {
     let vector = "(v128.const i32x4 1 2 3 4)";
     for instruction in ["f32x4.relaxed_min", "i8x16.relaxed_swizzle", "i16x8.relaxed_q15mulr_s"] {
         let ran = host(&guest(&format!("(drop ({instruction} {vector} {vector})) (i32.const 0)")), "");
-        refused(&ran, &["the guest has ", "Relaxed", " at 0x", "may differ from engine to engine"]);
+        refused(&ran, &["the module has ", "Relaxed", " at 0x", "may differ from engine to engine"]);
     }
     let fused = format!("(drop (f32x4.relaxed_madd {vector} {vector} {vector})) (i32.const 0)");
     refused(&host(&guest(&fused), ""), &["F32x4RelaxedMadd"]);

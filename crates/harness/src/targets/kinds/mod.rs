@@ -3,6 +3,8 @@
 //! A kind's folder has the keys of its table in `ci/targets.toml`, its build, its run and its sizes, implementing
 //! [`Kind`] and [`Launch`](super::Launch).
 
+pub mod browser;
+pub mod modules;
 pub mod native;
 mod process;
 pub mod qemu_user;
@@ -28,7 +30,7 @@ pub(super) struct VariantEntry {
 }
 
 /// What a target is that does not say.
-fn measured() -> bool {
+fn yes() -> bool {
     true
 }
 
@@ -42,8 +44,10 @@ macro_rules! kinds {
             pub name: Spanned<String>,
             pub title: String,
             pub colour: Option<Spanned<String>>,
-            #[serde(default = "measured")]
+            #[serde(default = "yes")]
             pub measured: bool,
+            #[serde(default = "yes")]
+            pub counted: bool,
             pub memory: String,
             pub tools: Vec<Spanned<String>>,
             pub count_tools: Vec<Spanned<String>>,
@@ -73,5 +77,6 @@ kinds! {
     process: native::Process,
     qemu_user: qemu_user::QemuUser,
     wasmtime: wasmtime::Wasmtime,
+    browser: browser::Browser,
     qemu_xtensa: xtensa_qemu::Board,
 }

@@ -1,14 +1,13 @@
 //! WebAssembly guests, one per variant, in a host process with wasmtime.
 
+use super::modules::{guests, is_timed};
 use super::process::{converse, file_sizes};
 use crate::targets::kind::{Answered, Artifact, Clock, Kind, Launch, Variant};
 use crate::targets::request::{ModelFile, RunError, RunRequest};
 use crate::workspace::Workspace;
-use crate::workspace::cargo::{Wanted, built, cargo, debian_cargo, encoded, host_program};
+use crate::workspace::cargo::host_program;
 use crate::workspace::environment::command;
 use crate::workspace::error::Error;
-use crate::workspace::tools::{Compiler, compiler};
-use bitstate_protocol::Job;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -50,35 +49,10 @@ impl Kind for Wasmtime {
     fn build(
         &'static self,
         workspace: &Workspace,
-        name: &str,
+        _: &str,
         variants: &[&'static Variant],
     ) -> Result<Box<dyn Launch>, Error> {
-        let triple = &self.triple;
-        let Some((compiler, _)) = compiler(triple) else {
-            return Err(Error::Refused(format!("no compiler for {triple} is installed: run `cargo xtask setup`")));
-        };
-        let mut guests = BTreeMap::new();
-        for variant in variants {
-            let target_dir = workspace.own_build(&format!("{name}-{}", variant.name));
-            let mut command = match compiler {
-                Compiler::Rustup => cargo(workspace, "build")?,
-                Compiler::Debian => debian_cargo(workspace, "build")?,
-            };
-            command.args(["--package", "bitstate-runner-wasm", "--profile", "guest"]);
-            command.args(["--target", triple]).arg("--target-dir").arg(&target_dir);
-            command.args(["--features", variant.features]);
-            if compiler == Compiler::Debian {
-                command.args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"]);
-                let linker = format!("CARGO_TARGET_{}_LINKER", triple.to_uppercase().replace('-', "_"));
-                command.env(linker, "wasm-ld-22");
-            }
-            // Set even if empty: flags from the environment are for the host.
-            let rustflags = format!("{} {}", self.rustflags, variant.rustflags);
-            command.env("CARGO_ENCODED_RUSTFLAGS", encoded(&rustflags));
-            let wanted = Wanted { name: "bitstate_runner_wasm", ending: "wasm" };
-            let what = format!("build {name}/{}", variant.name);
-            guests.insert(variant.name, built(workspace, &what, &mut command, wanted)?);
-        }
+        let guests = guests(workspace, &self.triple, &self.rustflags, variants)?;
         let host = host_program(workspace, "bitstate-runner-wasmtime")?;
         Ok(Box::new(Guests { host, guests, memory_limit: self.memory_limit }))
     }
@@ -138,9 +112,4 @@ impl Launch for Guests {
     fn counts_fuel(&self) -> bool {
         true
     }
-}
-
-/// Whether a job measures time.
-fn is_timed(job: &Job) -> bool {
-    matches!(job, Job::Bench(_) | Job::Profile(_) | Job::Parts(_) | Job::Roof(_) | Job::Throughput(_))
 }

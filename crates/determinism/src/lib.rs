@@ -1,14 +1,30 @@
-//! A check of the guest: no instruction whose result is left to the engine.
+//! A check of WebAssembly modules: no instruction whose result is left to the engine.
+#![forbid(unsafe_code)]
 
-use wasmparser::{Operator, Parser, Payload};
-use wasmtime::{Result, bail};
+use wasmparser::{BinaryReaderError, Operator, Parser, Payload};
+
+/// Why a module is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// It is no module.
+    #[error(transparent)]
+    Malformed(#[from] BinaryReaderError),
+    /// An instruction that engines may answer differently.
+    #[error("the module has {instruction} at {offset:#x}: its result may differ from engine to engine")]
+    Relaxed {
+        /// The instruction.
+        instruction: String,
+        /// Where it is in the module.
+        offset: usize,
+    },
+}
 
 /// Refuses a module with a relaxed instruction other than the two dot products that the kernels use on operands for
 /// which every engine must give the same. The compiler makes relaxed ones by itself, of `pmin` for example.
 ///
 /// # Errors
 /// Names the instruction and its offset in the module.
-pub fn check(module: &[u8]) -> Result<()> {
+pub fn check(module: &[u8]) -> Result<(), Refused> {
     use Operator as Op;
     for payload in Parser::new(0).parse_all(module) {
         let Payload::CodeSectionEntry(body) = payload? else { continue };
@@ -35,7 +51,7 @@ pub fn check(module: &[u8]) -> Result<()> {
                     | Op::F64x2RelaxedMax
                     | Op::I16x8RelaxedQ15mulrS
             ) {
-                bail!("the guest has {operator:?} at {offset:#x}: its result may differ from engine to engine");
+                return Err(Refused::Relaxed { instruction: format!("{operator:?}"), offset });
             }
         }
     }

@@ -1,0 +1,87 @@
+//! WebAssembly modules: the guests of the kinds that host them, and the library of the page.
+
+use super::super::kind::Variant;
+use crate::workspace::Workspace;
+use crate::workspace::cargo::{Wanted, built, cargo, debian_cargo, encoded};
+use crate::workspace::error::Error;
+use crate::workspace::tools::{Compiler, compiler};
+use bitstate_protocol::{Digest, Job};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A module to build.
+#[derive(Debug, Clone, Copy)]
+pub struct Module<'a> {
+    /// Its package.
+    pub package: &'a str,
+    /// The profile of its build.
+    pub profile: &'a str,
+    /// Target triple.
+    pub triple: &'a str,
+    /// Compiler flags, separated by spaces.
+    pub rustflags: &'a str,
+    /// Cargo features, separated by spaces.
+    pub features: &'a str,
+    /// Whether it uses the standard library, and not only `core` and `alloc`.
+    pub std: bool,
+    /// The name of its build folder: builds of other flags in one folder would undo each other.
+    pub folder: &'a str,
+}
+
+/// Builds a module and returns its path.
+///
+/// # Errors
+/// If there is no compiler for the triple, or the build fails; the message names the log.
+pub fn module(workspace: &Workspace, module: &Module<'_>) -> Result<PathBuf, Error> {
+    let &Module { package, profile, triple, rustflags, features, std, folder } = module;
+    let Some((compiler, _)) = compiler(triple) else {
+        return Err(Error::Refused(format!("no compiler for {triple} is installed: run `cargo xtask setup`")));
+    };
+    let mut command = match compiler {
+        Compiler::Rustup => cargo(workspace, "build")?,
+        Compiler::Debian => debian_cargo(workspace, "build")?,
+    };
+    command.args(["--package", package, "--lib", "--profile", profile, "--target", triple, "--features", features]);
+    command.arg("--target-dir").arg(workspace.own_build(folder));
+    if compiler == Compiler::Debian {
+        let library = if std { "-Zbuild-std=std,panic_abort" } else { "-Zbuild-std=core,alloc" };
+        command.args([library, "-Zbuild-std-features=compiler-builtins-mem"]);
+        let linker = format!("CARGO_TARGET_{}_LINKER", triple.to_uppercase().replace('-', "_"));
+        command.env(linker, "wasm-ld-22");
+    }
+    // Set even if empty: flags from the environment are for the host.
+    command.env("CARGO_ENCODED_RUSTFLAGS", encoded(rustflags));
+    let name = package.replace('-', "_");
+    built(workspace, &format!("build {folder}"), &mut command, Wanted { name: &name, ending: "wasm" })
+}
+
+/// Builds the suite's guest for each variant. Kinds with the same flags share the builds.
+pub(super) fn guests(
+    workspace: &Workspace,
+    triple: &str,
+    rustflags: &str,
+    variants: &[&'static Variant],
+) -> Result<BTreeMap<&'static str, PathBuf>, Error> {
+    let guest = |variant: &&'static Variant| {
+        let rustflags = format!("{rustflags} {}", variant.rustflags);
+        // What differs in its flags has its own folder, and what does not is built once.
+        let flags = Digest::of(format!("{triple} {rustflags} {}", variant.features).as_bytes());
+        let folder = format!("guest-{}-{flags}", variant.name);
+        let guest = Module {
+            package: "bitstate-runner-wasm",
+            profile: "guest",
+            triple,
+            rustflags: &rustflags,
+            features: variant.features,
+            std: false,
+            folder: &folder,
+        };
+        Ok((variant.name, module(workspace, &guest)?))
+    };
+    variants.iter().map(guest).collect()
+}
+
+/// Whether a job measures time.
+pub(super) fn is_timed(job: &Job) -> bool {
+    matches!(job, Job::Bench(_) | Job::Profile(_) | Job::Parts(_) | Job::Roof(_) | Job::Throughput(_))
+}

@@ -1,0 +1,101 @@
+//! The suite's guest in a browser: a request on standard input, the guest's answer on standard output.
+//!
+//! A browser without a window, with a fresh profile, opens a page of this program. The page runs the guest in a worker and
+//! sends back what it said. No driver is needed, so that any browser with a command line will do.
+//!
+//! Exit status 0: every job succeeded; 1: a job failed, as the answer says; 2: nothing could be run, the guest trapped, or
+//! no answer came in time, and standard error says which.
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where it cannot be written")]
+
+mod browser;
+mod serve;
+
+use anyhow::{Context, bail};
+use browser::Kind;
+use clap::Parser;
+use serve::Said;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Largest request, guest and model that are read, in bytes.
+const REQUEST_LIMIT: u64 = 64 << 20;
+const GUEST_LIMIT: u64 = 256 << 20;
+const MODEL_LIMIT: u64 = 1 << 30;
+
+/// Run the suite's jobs in a WebAssembly guest in a browser.
+///
+/// The request comes on standard input, the answer goes to standard output, both in the line format of bitstate-protocol.
+#[derive(Parser)]
+#[command(version)]
+struct Flags {
+    /// How the browser's command line and profile look.
+    #[arg(long, value_enum)]
+    browser: Kind,
+    /// The browser's program.
+    #[arg(long, value_name = "FILE")]
+    program: PathBuf,
+    /// The guest module.
+    #[arg(long, value_name = "FILE")]
+    guest: PathBuf,
+    /// The BITS file to run.
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// End the browser after this many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    timeout: u64,
+}
+
+fn main() -> ExitCode {
+    match run(&Flags::parse()) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            // A standard error that cannot be written changes nothing.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(flags: &Flags) -> anyhow::Result<u8> {
+    let request = read(io::stdin(), REQUEST_LIMIT).context("cannot read the request from standard input")?;
+    let model = read_file(&flags.model, MODEL_LIMIT)
+        .with_context(|| format!("cannot read the model {}", flags.model.display()))?;
+    let guest = read_file(&flags.guest, GUEST_LIMIT)
+        .with_context(|| format!("cannot read the guest {}", flags.guest.display()))?;
+    bitstate_determinism::check(&guest).with_context(|| format!("cannot load the guest {}", flags.guest.display()))?;
+
+    let site = serve::Site::new(&[("guest.wasm", guest), ("model.bits", model), ("request.txt", request)])?;
+    let profile = tempfile::tempdir().context("cannot make a profile for the browser")?;
+    let mut browser = browser::start(flags.browser, &flags.program, profile.path(), &site.address)?;
+    let said = site.wait(Duration::from_secs(flags.timeout), || browser.has_ended());
+    let (has_ended, wrote) = (browser.has_ended(), browser.end());
+    match said {
+        Some(Said { status: status @ (0..=2), text, reasons }) => {
+            let mut err = io::stderr();
+            // A standard error that cannot be written changes nothing.
+            reasons.lines().for_each(|reason| drop(writeln!(err, "guest: {reason}")));
+            io::stdout().write_all(text.as_bytes()).context("cannot write the answer")?;
+            Ok(status)
+        }
+        Some(Said { reasons, .. }) => bail!("{reasons}"),
+        None if has_ended => bail!("{} ended without an answer: {wrote}", flags.program.display()),
+        None => bail!("there was no answer within {} s: raise --timeout", flags.timeout),
+    }
+}
+
+/// The bytes of a file of at most `limit` bytes.
+fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read(File::open(path)?, limit)
+}
+
+fn read(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("larger than {limit} bytes")));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,44 @@
+// Runs the guest: what runners/wasmtime does, by the browser's engine.
+
+const [guest, model, request] = await Promise.all(
+  ["guest.wasm", "model.bits", "request.txt"].map(async (name) => {
+    const answer = await fetch(name);
+    if (!answer.ok) throw new Error(`${name} cannot be fetched: ${answer.status}`);
+    return new Uint8Array(await answer.arrayBuffer());
+  }),
+);
+
+const lines = [];
+const reasons = [];
+let memory;
+const imports = {
+  bitstate: {
+    ticks: () => BigInt(Math.round(performance.now() * 1e6)),
+    // Nanoseconds.
+    tick_kind: () => 0,
+    text(kind, address, length) {
+      if (address + length > memory.buffer.byteLength) throw new Error("the guest's text lies outside its memory");
+      // A copy: a view of memory that has grown is empty.
+      const text = new TextDecoder().decode(new Uint8Array(memory.buffer, address, length).slice());
+      (kind === 0 ? lines : reasons).push(text);
+    },
+  },
+};
+
+let status = 3;
+try {
+  const { instance } = await WebAssembly.instantiate(guest, imports);
+  const { reserve, run } = instance.exports;
+  ({ memory } = instance.exports);
+  const handOver = (bytes) => {
+    const address = reserve(bytes.length) >>> 0;
+    new Uint8Array(memory.buffer, address, bytes.length).set(bytes);
+    return [address, bytes.length];
+  };
+  status = run(...handOver(request), ...handOver(model)) >>> 0;
+  if (status > 2) [status, reasons.length] = [3, reasons.push(`the guest answered with status ${status}`)];
+} catch (error) {
+  status = 3;
+  reasons.push(`the guest failed: ${error.message ?? error}`);
+}
+postMessage({ status, text: lines.join(""), reasons: reasons.join("\n") });

@@ -1,0 +1,1 @@
+//! Tests alone: `tests/browser` drives the page in Chromium.

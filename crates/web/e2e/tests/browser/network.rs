@@ -1,0 +1,149 @@
+//! What goes over the network: no other host, few bytes; and the npm package, as others use it.
+
+use crate::Verdict::{self, Passed, Skipped};
+use crate::page::Page;
+use crate::{Test, target};
+use anyhow::{Context, ensure};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub const TESTS: &[Test] = &[
+    ("no request goes to another host", hosts),
+    ("the first load is small", sizes),
+    ("the npm package packs", packs),
+    ("the npm package works in a bundle of Vite", vite),
+];
+
+fn hosts(page: &Page<'_>) -> anyhow::Result<Verdict> {
+    page.open("")?;
+    page.model(1)?;
+    page.golden_settings(30)?;
+    page.tell()?;
+    page.browser.click("#race")?;
+    page.browser.wait("/checksum/.test(document.getElementById('race-text').textContent)")?;
+    let requests = page.browser.requests()?;
+    ensure!(requests.len() > 10, "the log has only {requests:?}");
+    let own =
+        |url: &String| url.starts_with(&page.site.origin) || url.starts_with("blob:") || url.starts_with("about:");
+    let foreign: Vec<&String> = requests.iter().filter(|url| !own(url)).collect();
+    ensure!(foreign.is_empty(), "{foreign:?}");
+    // A policy that lets nothing else through, and nothing be evaluated.
+    let refused = page.browser.eval("fetch('https://example.org/').then(() => 'went out', () => 'refused')")?;
+    ensure!(refused == "refused");
+    let policy = page.browser.text("document.querySelector('meta[http-equiv]').content")?;
+    ensure!(policy.contains("script-src 'self' 'wasm-unsafe-eval';") && !policy.contains("'unsafe-"), "{policy}");
+    Ok(Passed)
+}
+
+fn compressed(bytes: &[u8]) -> anyhow::Result<usize> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?.len())
+}
+
+fn sizes(page: &Page<'_>) -> anyhow::Result<Verdict> {
+    page.open("")?;
+    page.golden_settings(10)?;
+    page.tell()?;
+    let loaded = page.browser.eval(
+        "['', ...performance.getEntriesByType('resource').map((entry) => new URL(entry.name).pathname.slice(1))]",
+    )?;
+    let mut names: Vec<String> = serde_json::from_value(loaded)?;
+    // What the worker asks for itself.
+    names.extend(
+        ["bitstate/bitstate.js", "bitstate/builds/relaxed_simd.wasm", "models/stories-byte/model.bits"]
+            .map(String::from),
+    );
+    names.sort();
+    names.dedup();
+    let mut all = 0;
+    for name in &names {
+        let path = page.folder.join(if name.is_empty() { "index.html" } else { name });
+        all += compressed(&std::fs::read(&path).with_context(|| path.display().to_string())?)?;
+    }
+    println!("    {} files of {all} bytes compressed", names.len());
+    ensure!(names.len() > 10 && all < 600_000, "the first load has {all} bytes compressed: {names:?}");
+    for build in ["plain", "simd128", "relaxed_simd"] {
+        let size = std::fs::metadata(page.folder.join(format!("bitstate/builds/{build}.wasm")))?.len();
+        println!("    {build}.wasm has {size} bytes");
+        ensure!(size < 250_000, "{build}.wasm has {size} bytes");
+    }
+    Ok(Passed)
+}
+
+/// Runs npm in a folder; what it says where it fails.
+fn npm(folder: &Path, arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new("npm").args(arguments).current_dir(folder).output();
+    let output = output.map_err(|error| format!("npm cannot be run: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(format!("`npm {}` failed: {}", arguments.join(" "), said.lines().take(3).collect::<Vec<_>>().join(" ")))
+}
+
+/// The folder of a package, fetched once; a reason where that is not possible.
+pub fn package(name: &str) -> Result<PathBuf, String> {
+    let folder = target().join("npm").join(name.replace(['@', '/'], "-"));
+    let own = name.rsplit_once('@').map_or(name, |(own, _)| own);
+    let package = folder.join("node_modules").join(own);
+    if !package.exists() {
+        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        std::fs::write(folder.join("package.json"), "{}").map_err(|error| error.to_string())?;
+        npm(&folder, &["install", "--no-audit", "--no-fund", "--ignore-scripts", name])?;
+    }
+    Ok(package)
+}
+
+fn packs(page: &Page<'_>) -> anyhow::Result<Verdict> {
+    if Command::new("npm").arg("--version").output().is_err() {
+        return Ok(Skipped("npm is not installed".into()));
+    }
+    let said = npm(&page.folder.join("bitstate"), &["pack", "--dry-run", "--json"]).map_err(anyhow::Error::msg)?;
+    for file in
+        ["index.js", "index.d.ts", "worker.js", "bitstate.js", "bitstate.d.ts", "builds/plain.wasm", "LICENSE-MIT"]
+    {
+        ensure!(said.contains(&format!("\"{file}\"")), "the package lacks {file}: {said}");
+    }
+    Ok(Passed)
+}
+
+const MAIN: &str = r#"
+import { Engine } from "bitstate";
+const engine = await Engine.start();
+await engine.load({ file: "model.bits" });
+const session = await engine.session({ seed: 42, temperature: 0.8, topK: 50, topP: 0.9, minP: 0, penalty: 1.1 });
+await session.feed("Once upon a time");
+document.body.dataset.checksum = (await session.generate(128)).checksum;
+"#;
+
+fn vite(page: &Page<'_>) -> anyhow::Result<Verdict> {
+    if let Err(reason) = package("vite@8.3.8") {
+        return Ok(Skipped(reason));
+    }
+    let folder = target().join("npm/vite-8.3.8");
+    let packed = npm(&page.folder.join("bitstate"), &["pack", "--pack-destination", &folder.display().to_string()]);
+    let archive = packed.map_err(anyhow::Error::msg)?;
+    let archive = archive.trim().lines().last().context("an archive")?.to_string();
+    let install =
+        ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", "--force", &format!("./{archive}")];
+    npm(&folder, &install).map_err(anyhow::Error::msg)?;
+    std::fs::write(folder.join("main.js"), MAIN)?;
+    std::fs::write(folder.join("index.html"), "<!doctype html><body><script type=module src=./main.js></script>")?;
+    std::fs::write(
+        folder.join("vite.config.js"),
+        "export default { worker: { format: 'es' }, build: { target: 'esnext' } };",
+    )?;
+    std::fs::create_dir_all(folder.join("public"))?;
+    std::fs::copy(page.folder.join("models/stories-byte/model.bits"), folder.join("public/model.bits"))?;
+    npm(&folder, &["exec", "--offline", "--", "vite", "build"]).map_err(anyhow::Error::msg)?;
+    let site = crate::server::Site::new(&folder.join("dist"), None)?;
+    page.browser.open(&site.origin)?;
+    page.browser.wait("document.body.dataset.checksum")?;
+    let checksum = page.browser.text("document.body.dataset.checksum")?;
+    ensure!(checksum == crate::page::Golden::new("stories-byte")?.checksum(), "{checksum}");
+    Ok(Passed)
+}

@@ -1,0 +1,58 @@
+//! `cargo xtask web`: the page and the npm package.
+
+use anyhow::ensure;
+use bitstate_harness::targets::kinds::modules::{Module, module};
+use bitstate_harness::workspace::Workspace;
+use bitstate_harness::workspace::cargo::host_program;
+use bitstate_harness::workspace::environment::command;
+use bitstate_harness::workspace::log::logged;
+use bitstate_harness::{Exit, targets};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// Flags of `web`.
+#[derive(Debug, Args)]
+pub struct WebFlags {
+    /// Where the page goes: a new folder, an empty one, or one with an earlier page, which is replaced
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// The builds: name, compiler flags and features, as the variants of the target `wasm` have them.
+const BUILDS: [(&str, &str, &str); 3] =
+    [("plain", "", ""), ("simd128", "-Ctarget-feature=+simd128", ""), ("relaxed_simd", "", "relaxed_simd")];
+
+pub fn run(flags: &WebFlags) -> anyhow::Result<Exit> {
+    let workspace = Workspace::find()?;
+    let out = std::path::absolute(&flags.out)?;
+    make(&workspace, &out)?;
+    println!("the page is in {}: any file server serves it as it is", out.display());
+    println!("the npm package is in {}", out.join("bitstate").display());
+    Ok(Exit::Pass)
+}
+
+/// Builds the three modules and makes the page at `out` of them.
+pub fn make(workspace: &Workspace, out: &Path) -> anyhow::Result<()> {
+    let tool = targets::tools().iter().find(|tool| tool.name == "rust-wasm32");
+    ensure!(tool.is_some_and(|tool| tool.find().is_some()), "no compiler for WebAssembly: run `cargo xtask setup`");
+    let program = host_program(workspace, "bitstate-web-pack")?;
+    let mut pack = command(program);
+    pack.arg("--root").arg(&workspace.root).arg("--out").arg(out);
+    for (name, rustflags, features) in BUILDS {
+        let built = module(
+            workspace,
+            &Module {
+                package: "bitstate-web",
+                profile: "page",
+                triple: "wasm32-unknown-unknown",
+                rustflags,
+                features,
+                std: true,
+                folder: &format!("page-{name}"),
+            },
+        )?;
+        pack.arg(format!("--{}", name.replace('_', "-"))).arg(built);
+    }
+    logged(workspace, "page", &mut pack)?;
+    Ok(())
+}
