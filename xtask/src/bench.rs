@@ -19,7 +19,7 @@ use bitstate_harness::runs::pairs::{self, Pairs, Settings, Side};
 use bitstate_harness::runs::peers::{self, Peer};
 use bitstate_harness::runs::plan::Plan;
 use bitstate_harness::runs::{measure, verify};
-use bitstate_harness::targets::{Cell, Clock};
+use bitstate_harness::targets::{Cell, Clock, tools};
 use bitstate_harness::workspace::processor::Processor;
 use bitstate_harness::workspace::time::now;
 use bitstate_harness::workspace::{Workspace, git};
@@ -136,6 +136,9 @@ fn bench(bench: &BenchFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
     match &journal {
         Some(journal) => resume::require_same_ground(journal, &context.workspace)?,
         None => require_free(bench, &context.workspace, &named(name))?,
+    }
+    if bench.peers {
+        require_peers_tools(&context)?;
     }
     let mut ready = context.prepare()?;
     let provenance = describe(&ready, name);
@@ -264,6 +267,16 @@ fn tell_readme(workspace: &Workspace, folder: &Path) {
         // Another run's records are malformed: this one is published all the same.
         Err(error) => println!("whether README.md shows this run is not known: {error}"),
     }
+}
+
+/// Installs what the peers are built with, or says how to.
+fn require_peers_tools(context: &Context) -> anyhow::Result<()> {
+    let tools: Vec<_> = tools().iter().copied().filter(|tool| ["cmake", "clang"].contains(&tool.name)).collect();
+    let setup = context.set_up_with(&tools)?;
+    if let Some((tool, advice)) = setup.missing.iter().find(|(tool, _)| tools.contains(tool)) {
+        bail!("--peers needs {}: {advice}", tool.title);
+    }
+    Ok(())
 }
 
 /// The other engines to measure: those of `--peer`, and those that this workspace knows, where they are asked for or
