@@ -63,7 +63,7 @@ fn the_site_has_every_run_and_the_newest_of_each_machine() {
         assert!(out.join(link).is_file(), "{link}");
     }
     let headings: Vec<&str> = page.split("<h2>").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
-    assert_eq!(headings, ["A", "B", "Every run"]);
+    assert_eq!(headings, ["A", "B", "Every run", "History"]);
     assert!(page.contains("10,000 tokens/s with native/avx2"), "{page}");
     assert!(page.contains("the run before on this kind of machine, first, had 10,000"), "{page}");
     assert!(page.contains("<svg"), "the history is drawn");

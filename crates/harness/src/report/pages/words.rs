@@ -19,8 +19,7 @@ pub(in crate::report) fn first(report: &Report) -> Vec<String> {
 fn right(report: &Report) -> String {
     let skipped = match report.skipped {
         0 => String::new(),
-        1 => " 1 could not run here; the reason is below.".into(),
-        skipped => format!(" {skipped} could not run here; the reasons are below."),
+        skipped => format!(" {skipped} could not run here."),
     };
     let passed = report.passed;
     match report.failed {
