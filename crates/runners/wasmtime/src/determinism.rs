@@ -1,13 +1,14 @@
-//! A check of the guest: no instruction whose result is left to the engine.
+//! Checks that the guest has no instruction with an implementation-defined result.
 
 use wasmparser::{Operator, Parser, Payload};
 use wasmtime::{Result, bail};
 
-/// Refuses a module with a relaxed instruction other than the two dot products that the kernels use on operands for
-/// which every engine must give the same. The compiler makes relaxed ones by itself, of `pmin` for example.
+/// Rejects a module with a relaxed instruction, except the two dot products: the kernels use them only on operands for
+/// which every engine must give the same result. The compiler generates relaxed instructions by itself, for `pmin` for
+/// example.
 ///
 /// # Errors
-/// Names the instruction and its offset in the module.
+/// If there is one, with its name and its offset in the module.
 pub fn check(module: &[u8]) -> Result<()> {
     use Operator as Op;
     for payload in Parser::new(0).parse_all(module) {
