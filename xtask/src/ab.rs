@@ -1,6 +1,6 @@
 //! `cargo xtask ab`.
 
-use crate::bench::tell_folder;
+use crate::bench::print_folder;
 use crate::context::{self, Context, Ready};
 use crate::flags::{Cli, Command, Flags};
 use crate::resume::{self, Resumed};
@@ -88,7 +88,9 @@ pub fn run(given: &AbFlags) -> anyhow::Result<Exit> {
     }
     let Resumed { journal, flags } = resume::find("ab", &given.canonical())?;
     let cli = ["cargo xtask".to_string(), "ab".to_string()].into_iter().chain(flags);
-    let Command::Ab(mut flags) = Cli::try_parse_from(cli)?.command else { bail!("the journal is of another verb") };
+    let Command::Ab(mut flags) = Cli::try_parse_from(cli)?.command else {
+        bail!("the journal belongs to another command")
+    };
     (flags.flags.json, flags.flags.dry_run) = (given.flags.json, given.flags.dry_run);
     ab(&flags, Some(journal))
 }
@@ -167,16 +169,16 @@ fn measure_and_report(
     if !made.comparisons.is_empty() {
         print!("{}", report::markdown::plain(&report::tables::comparisons(&made)));
     }
-    crate::gate::tell(&findings);
+    crate::gate::print_changes(&findings);
     if !findings.is_empty() {
-        let moved = findings.iter().filter(|finding| finding.moved()).count();
-        println!("{} counters of emulated targets compared, {moved} moved", findings.len());
+        let changed = findings.iter().filter(|finding| finding.changed()).count();
+        println!("{} counters of emulated targets compared, {changed} changed", findings.len());
     }
-    context::tell_gaps(&rows);
+    context::print_gaps(&rows);
     let tally = Tally::of(&rows);
     let compared = made.comparisons.len();
     println!("{compared} cases compared in time, {} runs failed, {} skipped", tally.failed, tally.skipped);
-    tell_folder(&here.workspace, &folder, &provenance);
+    print_folder(&here.workspace, &folder, &provenance);
     println!("report: {}/report.html", here.workspace.show(&folder));
     Ok(exit)
 }

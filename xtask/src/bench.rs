@@ -1,6 +1,6 @@
 //! `cargo xtask bench`.
 
-use crate::context::{self, Context, Ready, tell};
+use crate::context::{self, Context, Ready, print_results};
 use crate::flags::{Cli, Command, Flags};
 use crate::resume::{self, Resumed};
 use anyhow::bail;
@@ -106,7 +106,9 @@ pub fn run(given: &BenchFlags) -> anyhow::Result<Exit> {
     }
     let Resumed { journal, flags } = resume::find("bench", &given.canonical())?;
     let cli = ["cargo xtask".to_string(), "bench".to_string()].into_iter().chain(flags);
-    let Command::Bench(mut flags) = Cli::try_parse_from(cli)?.command else { bail!("the journal is of another verb") };
+    let Command::Bench(mut flags) = Cli::try_parse_from(cli)?.command else {
+        bail!("the journal belongs to another command")
+    };
     (flags.flags.json, flags.flags.dry_run) = (given.flags.json, given.flags.dry_run);
     bench(&flags, Some(journal))
 }
@@ -226,11 +228,11 @@ fn measure_and_report(
         println!();
         print!("{}", report::markdown::plain(&report::tables::peers(&made)));
     }
-    let exit = tell(&rows);
-    tell_folder(workspace, &folder, &provenance);
+    let exit = print_results(&rows);
+    print_folder(workspace, &folder, &provenance);
     if bench.publish.is_some() {
         println!("report: {}/report.html (also report.md, records.jsonl.gz, charts/)", workspace.show(&folder));
-        tell_readme(workspace, &folder);
+        print_readme_hint(workspace, &folder);
     } else {
         println!(
             "report: {}/report.html (also report.md, report.json, records.jsonl, charts/)",
@@ -241,7 +243,7 @@ fn measure_and_report(
 }
 
 /// Prints where the report is, if its folder does not have the default name.
-pub fn tell_folder(workspace: &Workspace, folder: &Path, of: &Provenance) {
+pub fn print_folder(workspace: &Workspace, folder: &Path, of: &Provenance) {
     let name = place::name(of);
     if !folder.ends_with(&name) {
         let first = workspace.show(&folder.with_file_name(&name));
@@ -259,7 +261,7 @@ fn keep_less(workspace: &Workspace) {
 }
 
 /// Prints whether the README may show a run that was just published.
-fn tell_readme(workspace: &Workspace, folder: &Path) {
+fn print_readme_hint(workspace: &Workspace, folder: &Path) {
     let others = shown(workspace).map(|shown| shown.others);
     match others.as_ref().map(|others| others.iter().find(|(other, _)| other == folder)) {
         Ok(Some((_, why))) => println!("README.md does not show this run: {why}"),

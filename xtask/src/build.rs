@@ -1,6 +1,6 @@
 //! `cargo xtask build`.
 
-use crate::context::{Context, tell};
+use crate::context::{Context, print_results};
 use crate::flags::Flags;
 use bitstate_harness::Exit;
 use bitstate_harness::records::Row;
@@ -28,5 +28,5 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     for (cell, error) in &built.failures {
         rows.push(Row::failed(*cell, None, "build", error.to_string(), error.exit()));
     }
-    Ok(tell(&rows))
+    Ok(print_results(&rows))
 }

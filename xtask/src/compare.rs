@@ -1,6 +1,6 @@
 //! `cargo xtask compare`.
 
-use crate::context::tell_gaps;
+use crate::context::print_gaps;
 use crate::flags::Choice;
 use anyhow::bail;
 use bitstate_harness::Exit;
@@ -68,11 +68,11 @@ pub fn run(flags: &CompareFlags) -> anyhow::Result<Exit> {
         println!("{:#}", json!({"old": flags.old, "new": flags.new, "findings": findings, "exit": exit.code()}));
         return Ok(exit);
     }
-    crate::gate::tell(&findings);
-    tell_gaps(&rows);
-    let moved = findings.iter().filter(|finding| finding.moved()).count();
+    crate::gate::print_changes(&findings);
+    print_gaps(&rows);
+    let changed = findings.iter().filter(|finding| finding.changed()).count();
     println!(
-        "{} counters compared, {moved} moved; times of two runs are not compared: `cargo xtask ab` does that",
+        "{} counters compared, {changed} changed; times of two runs are not compared: `cargo xtask ab` does that",
         findings.len()
     );
     Ok(exit)

@@ -107,7 +107,7 @@ impl Context {
 
     fn set_up_tools(&self, needed: &[&'static Tool]) -> Result<Setup, Error> {
         let setup = setup::set_up(&self.workspace, needed)?;
-        tell_setup(&setup, &self.cells);
+        print_setup(&setup, &self.cells);
         Ok(setup)
     }
 
@@ -157,7 +157,7 @@ impl Ready {
 }
 
 /// Prints what was installed, what is missing and what is skipped as a result.
-pub fn tell_setup(setup: &Setup, cells: &[Cell]) {
+pub fn print_setup(setup: &Setup, cells: &[Cell]) {
     if !setup.installed.is_empty() {
         eprintln!("installed: {}", setup.installed.join(" "));
     }
@@ -173,15 +173,15 @@ pub fn tell_setup(setup: &Setup, cells: &[Cell]) {
 }
 
 /// Prints failures, skips and a line with the totals; returns the exit code.
-pub fn tell(rows: &[Row]) -> Exit {
-    tell_gaps(rows);
+pub fn print_results(rows: &[Row]) -> Exit {
+    print_gaps(rows);
     let tally = Tally::of(rows);
     println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
     tally.exit
 }
 
 /// Prints failures and skips.
-pub fn tell_gaps(rows: &[Row]) {
+pub fn print_gaps(rows: &[Row]) {
     for row in rows {
         match row {
             Row::Failed { target, variant, workload, during, error, exit } => {

@@ -1,6 +1,6 @@
 //! `cargo xtask eval`: the loss of a model on a text, computed natively and checked to be equal on every target.
 
-use crate::context::{Context, tell};
+use crate::context::{Context, print_results};
 use crate::flags::Flags;
 use anyhow::anyhow;
 use bitstate_harness::Exit;
@@ -71,12 +71,12 @@ pub fn run(flags: &EvalFlags) -> anyhow::Result<Exit> {
         processor: None,
     };
     let rows = quality::check(&plan, &model, &quality)?;
-    let exit = tell(&rows);
+    let exit = print_results(&rows);
     let Quality { tokens, nats_per_token, bits_per_byte, trace } = &quality;
-    let bits = bits_per_byte.map(|bits| format!(", {bits:.4} bits a byte")).unwrap_or_default();
+    let bits = bits_per_byte.map(|bits| format!(", {bits:.4} bits per byte")).unwrap_or_default();
     let stories = trace.len();
     let where_ = if exit == Exit::Pass { "wherever it ran" } else { "natively" };
-    println!("{nats_per_token:.4} nats a token{bits}, {where_}: {tokens} tokens of {stories} stories");
+    println!("{nats_per_token:.4} nats per token{bits}, {where_}: {tokens} tokens of {stories} stories");
     Ok(exit)
 }
 

@@ -90,7 +90,7 @@ pub fn run(flags: &FuzzFlags) -> anyhow::Result<Exit> {
         return Ok(Exit::Pass);
     }
     let results = fuzz_all(&fuzzers, &targets, flags);
-    tell(&workspace, results, flags.json)
+    print_results(&workspace, results, flags.json)
 }
 
 fn list(targets: &[&Target], json: bool) {
@@ -160,7 +160,7 @@ fn take<'t>(targets: &[&'t Target], next: &AtomicUsize) -> Option<(usize, &'t Ta
 }
 
 /// Prints the results, and returns the first error if there was one.
-fn tell(workspace: &Workspace, results: Vec<Result<Outcome, Error>>, json: bool) -> anyhow::Result<Exit> {
+fn print_results(workspace: &Workspace, results: Vec<Result<Outcome, Error>>, json: bool) -> anyhow::Result<Exit> {
     let (mut outcomes, mut error) = (Vec::new(), None);
     for result in results {
         match result {

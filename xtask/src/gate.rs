@@ -1,6 +1,6 @@
 //! `cargo xtask gate` and `cargo xtask baseline`.
 
-use crate::context::{Context, Ready, tell_gaps};
+use crate::context::{Context, Ready, print_gaps};
 use crate::flags::Flags;
 use anyhow::bail;
 use bitstate_harness::definitions::golden::Golden;
@@ -98,11 +98,11 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
         println!("{verdict:#}");
         return Ok(exit);
     }
-    tell(&findings);
+    print_changes(&findings);
     if findings.iter().any(|finding| !matches!(finding.status, Status::OverCap | Status::Unchanged)) {
         println!("if that is right: `cargo xtask baseline accept --reason WHY` accepts the counters of this build");
     }
-    tell_gaps(&counts.rows);
+    print_gaps(&counts.rows);
     let of = |status| findings.iter().filter(|finding| finding.status == status).count();
     let failed = match Tally::of(&counts.rows).failed {
         0 => String::new(),
@@ -218,9 +218,9 @@ fn stale(golden: &Golden, row: &Counter) -> Option<String> {
 }
 
 /// Prints the changes, the most important first.
-pub fn tell(findings: &[Finding]) {
-    let moved: Vec<&Finding> = findings.iter().filter(|finding| finding.moved()).collect();
-    if moved.is_empty() {
+pub fn print_changes(findings: &[Finding]) {
+    let changed: Vec<&Finding> = findings.iter().filter(|finding| finding.changed()).collect();
+    if changed.is_empty() {
         return;
     }
     let show = |value: Option<u64>| value.map_or("–".to_string(), |value| tables::number(value as f64));
@@ -238,14 +238,14 @@ pub fn tell(findings: &[Finding]) {
     };
     let columns = ["status", "cell", "workload", "counter", "accepted", "now", "change", ""];
     let table = tables::Table {
-        title: "Moved".into(),
+        title: "Changes".into(),
         note: String::new(),
         columns: columns.map(str::to_string).into(),
-        rows: moved.iter().map(row).collect(),
+        rows: changed.iter().map(row).collect(),
         folded: false,
     };
     print!("{}", markdown::plain(&table));
-    for finding in moved.iter().filter(|finding| finding.wants_parts()) {
+    for finding in changed.iter().filter(|finding| finding.wants_parts()) {
         let Finding { target, variant, workload, phase, metric, .. } = finding;
         let change = finding.change().map_or("from nothing".into(), |change| format!("{:+.2} %", change * 100.0));
         println!("{target}/{variant} {workload} {phase} {metric} {change}: {}", finding.parts_in_words());
@@ -291,7 +291,7 @@ fn accept(flags: &AcceptFlags) -> anyhow::Result<Exit> {
     let scratch = ready.context.workspace.temporary();
     let rows = parts::attach(&ready.plan()?, &scratch, &mut counts.counters, &|_| true)?;
     counts.rows.extend(rows);
-    tell_gaps(&counts.rows);
+    print_gaps(&counts.rows);
     let tally = Tally::of(&counts.rows);
     if tally.failed > 0 {
         println!("nothing was accepted: {} runs failed", tally.failed);

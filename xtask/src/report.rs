@@ -1,6 +1,6 @@
 //! `cargo xtask report`.
 
-use crate::context::tell;
+use crate::context::print_results;
 use anyhow::bail;
 use bitstate_harness::Exit;
 use bitstate_harness::records::{self, Row, merge};
@@ -70,14 +70,14 @@ pub fn run(flags: &ReportFlags) -> anyhow::Result<Exit> {
     let folders = folders(&workspace, flags)?;
     let published = Published::load(&workspace)?;
     if flags.check {
-        return told(&check::stale(&workspace, &folders, &published)?, folders.len());
+        return print_stale(&check::stale(&workspace, &folders, &published)?, folders.len());
     }
     let kept = Kept::load(&workspace)?;
     for folder in &folders {
         match kept.of(folder) {
             holds if flags.folders.is_empty() || holds == Holds::Everything => {
                 report::render(folder, &published, holds)?;
-                println!("made {}", workspace.show(&folder.join("report.md")));
+                println!("generated {}", workspace.show(&folder.join("report.md")));
             }
             // A published run keeps only some of its pages; naming it generates all of them elsewhere.
             _ => make_apart(&workspace, folder, &published)?,
@@ -94,7 +94,7 @@ fn make_apart(workspace: &Workspace, folder: &Path, published: &Published) -> an
     let apart = workspace.scratch().join("published").join(folder.canonicalize()?.file_name().unwrap_or_default());
     records::unpack(folder, &apart)?;
     report::render(&apart, published, Holds::Everything)?;
-    println!("made {}", workspace.show(&apart.join("report.html")));
+    println!("generated {}", workspace.show(&apart.join("report.html")));
     Ok(())
 }
 
@@ -115,7 +115,7 @@ fn write_readme(workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 /// Prints what is not current; an empty list is a pass.
-fn told(stale: &[String], folders: usize) -> anyhow::Result<Exit> {
+fn print_stale(stale: &[String], folders: usize) -> anyhow::Result<Exit> {
     for name in stale {
         println!("not current: {name}");
     }
@@ -123,7 +123,7 @@ fn told(stale: &[String], folders: usize) -> anyhow::Result<Exit> {
         println!("{folders} published reports and README.md are current");
         return Ok(Exit::Pass);
     }
-    println!("`cargo xtask report --readme` makes them again");
+    println!("`cargo xtask report --readme` regenerates them");
     Ok(Exit::Harness)
 }
 
@@ -146,7 +146,7 @@ fn join(workspace: &Workspace, shards: &[PathBuf], out: &Path) -> anyhow::Result
         println!("shard {shard}: {} rows, {}", part.rows.len(), p.machine());
     }
     let rows: Vec<Row> = parts.into_iter().flat_map(|part| part.rows).collect();
-    let exit = tell(&rows);
+    let exit = print_results(&rows);
     println!("report: {}/report.html", workspace.show(out));
     Ok(exit)
 }

@@ -30,7 +30,7 @@ pub fn find(verb: &str, given: &[String]) -> anyhow::Result<Resumed> {
     Ok(Resumed { journal, flags })
 }
 
-/// Source, tools and machine of the working tree, whose harness measures, whatever commits it compares.
+/// Source, tools and machine of the working tree, whose harness measures any commits.
 fn ground(workspace: &Workspace) -> Key {
     let provenance = Provenance::collect(workspace);
     let changes = match (&provenance.changes, provenance.dirty) {

@@ -62,7 +62,7 @@ pub struct PlantFlags {
 pub fn run(flags: &SelftestFlags) -> anyhow::Result<Exit> {
     if let Some(sessions) = flags.sessions {
         let seed = provenance::steal() ^ u64::from(std::process::id());
-        let all = with_bench(flags.quick, flags.cpu, |bench| selftest::sessions(bench, sessions, seed, tell_session))?;
+        let all = with_bench(flags.quick, flags.cpu, |bench| selftest::sessions(bench, sessions, seed, print_session))?;
         let right = |planted| all.iter().filter(|s| s.planted == planted && s.right()).count() as u32;
         let (found, called) = (right(true), sessions - right(false));
         // At least 95 and at most 5 in 100; of a few sessions none may be wrong.
@@ -84,7 +84,7 @@ pub fn run(flags: &SelftestFlags) -> anyhow::Result<Exit> {
         });
         println!("{:#}", json!(rows.collect::<Vec<_>>()));
     } else {
-        outcomes.iter().for_each(tell);
+        outcomes.iter().for_each(print_outcome);
     }
     let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| is(outcome)).count();
     let (right, unclear) = (count(Outcome::right), count(Outcome::not_measurable));
@@ -100,7 +100,7 @@ pub fn run(flags: &SelftestFlags) -> anyhow::Result<Exit> {
 }
 
 /// Prints the result of a session, while the next is measured.
-fn tell_session(session: &Session) {
+fn print_session(session: &Session) {
     let mark = if session.right() { "ok    " } else { "WRONG " };
     let what = if session.planted { "+5 % planted" } else { "no change" };
     let verdict = session.verdict.map_or("nothing compared", Verdict::name);
@@ -135,7 +135,7 @@ fn with_bench<T>(quick: bool, cpu: Option<usize>, act: impl FnOnce(&Bench) -> Re
 }
 
 /// Prints the outcome of a fault.
-pub fn tell(outcome: &Outcome) {
+pub fn print_outcome(outcome: &Outcome) {
     let mark = match (outcome.right(), outcome.not_measurable()) {
         (true, _) => "ok    ",
         (_, true) => "noisy ",

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all checks, and a line with the totals.
 
-use crate::context::{Context, tell_gaps};
+use crate::context::{Context, print_gaps};
 use crate::eval::EvalFlags;
 use crate::flags::Flags;
 use crate::house;
@@ -94,7 +94,7 @@ pub fn run() -> anyhow::Result<Exit> {
 
     let ready = context.prepare()?;
     let rows = verify::verify(&ready.plan()?)?;
-    tell_gaps(&rows);
+    print_gaps(&rows);
     let tally = Tally::of(&rows);
     println!(
         "{}  {} answers against the golden streams",
@@ -167,7 +167,7 @@ impl Score {
 
     /// Planted faults: each with its expected exit code counts as a passed check.
     fn faults(&mut self, outcomes: &[Outcome]) {
-        outcomes.iter().filter(|outcome| !outcome.right()).for_each(crate::selftest::tell);
+        outcomes.iter().filter(|outcome| !outcome.right()).for_each(crate::selftest::print_outcome);
         let right = outcomes.iter().filter(|outcome| outcome.right()).count();
         let unclear = outcomes.iter().filter(|outcome| outcome.not_measurable()).count();
         let wrong = outcomes.len() - right - unclear;
@@ -222,7 +222,7 @@ impl Score {
             }
             let what = format!("tests of {package} on {}", cell.target.name);
             if let Some(skip) = obstacle(*cell, &features) {
-                // Where it has none that is nothing to tell.
+                // A kind without tests has nothing to report.
                 if cell.target.kind.has_tests() {
                     println!("skipped  {what}: {}", skip.reason);
                     self.skipped += 1;

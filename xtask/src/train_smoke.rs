@@ -89,8 +89,8 @@ impl Smoke {
 
         let log = read_text(&self.path("run/log.jsonl"))?;
         let (first, last) = (cross_entropy(log.lines().next())?, validated(log.lines())?);
-        ensure!(first > 2.0 * LEARNED, "the first line of the log already says {first} nats a byte");
-        ensure!(last < LEARNED, "after {STEPS} steps held-out text still costs {last} nats a byte");
+        ensure!(first > 2.0 * LEARNED, "the first line of the log already has {first} nats per byte");
+        ensure!(last < LEARNED, "after {STEPS} steps held-out text is still at {last} nats per byte");
 
         let checkpoint = flags("--checkpoint", &self.path("run/last.safetensors"));
         let export = checkpoint.into_iter().chain(flags("--out", &model));
@@ -105,11 +105,11 @@ impl Smoke {
         let trainer = bits_per_byte(&self.run("smoke eval by the trainer", trainer)?)?;
         ensure!(
             (engine - trainer).abs() < AGREED,
-            "the engine says {engine} bits a byte of the model, the trainer {trainer}"
+            "the engine measures {engine} bits per byte of the model, the trainer {trainer}"
         );
         Ok(format!(
-            "train-smoke: {first:.2} nats a byte at first, {last:.2} on held-out text after {STEPS} steps; {engine:.4} \
-             bits a byte by the engine, {trainer:.4} by the trainer"
+            "train-smoke: {first:.2} nats per byte at first, {last:.2} on held-out text after {STEPS} steps; {engine:.4} \
+             bits per byte by the engine, {trainer:.4} by the trainer"
         ))
     }
 }

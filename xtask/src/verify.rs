@@ -1,6 +1,6 @@
 //! `cargo xtask verify`.
 
-use crate::context::{Context, tell};
+use crate::context::{Context, print_results};
 use crate::flags::Flags;
 use bitstate_harness::definitions::golden::Golden;
 use bitstate_harness::records::Tally;
@@ -16,7 +16,7 @@ use serde_json::json;
 #[command(after_help = "\
 A wrong answer is reported with its first divergent token, and with the layer and the step (time mix r, k, v, g, WKV, group
 norm, output; channel mix k, r, v; final norm; head) whose output first differs from native/generic.
-With --diff every step of two targets is compared, whatever the golden answer is: the prompt at once, then the golden
+With --diff every step of two targets is compared, regardless of the golden answer: the prompt at once, then the golden
 tokens one at a time. Exit code 0: every step agrees; 4: the first that differs is named.
 
 Examples:
@@ -55,7 +55,7 @@ pub fn run(verify: &VerifyFlags) -> anyhow::Result<Exit> {
         println!("{:#}", json!({"rows": rows, "tally": counts, "exit": tally.exit.code()}));
         return Ok(tally.exit);
     }
-    Ok(tell(&rows))
+    Ok(print_results(&rows))
 }
 
 /// The cell of a name such as `native/avx2`.
@@ -81,7 +81,7 @@ fn diff(flags: &Flags, cells: [Cell; 2]) -> anyhow::Result<Exit> {
     let plan = ready.plan()?;
     let obstacles = plan.obstacles();
     if !obstacles.is_empty() {
-        return Ok(tell(&obstacles).worst(Exit::NotMeasurable));
+        return Ok(print_results(&obstacles).worst(Exit::NotMeasurable));
     }
     let compared = verify::diff(&plan, cells)?;
     let exit = compared.iter().map(exit).fold(Exit::Pass, Exit::worst);

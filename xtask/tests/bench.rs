@@ -36,7 +36,7 @@ fn a_name_that_was_published_today_is_refused_before_anything_is_built() {
     write_atomic(&root.join(&name).join("records.jsonl"), b"not ours to replace").unwrap();
     let (code, said, built) = bench(root, &["--publish", "first-light"]);
     assert_eq!((code, built), (2, false), "{said}");
-    assert!(said.contains(&format!("{name} is there already")) && said.contains("choose another name"), "{said}");
+    assert!(said.contains(&format!("{name} exists already")) && said.contains("choose another name"), "{said}");
     assert_eq!(std::fs::read(root.join(&name).join("records.jsonl")).unwrap(), b"not ours to replace");
 }
 

@@ -59,7 +59,7 @@ fn a_stale_readme_or_chart_ends_the_check_with_2() {
     assert_eq!(report(root, &["--readme"]).0, 0);
     assert_eq!(report(root, &["--check"]), (0, "1 published reports and README.md are current\n".into()));
     for (path, from, stale) in [
-        ("README.md", "1,000 tokens/s", "not current: README.md, whose results must be those of reports/run\n"),
+        ("README.md", "1,000 tokens/s", "not current: README.md, which must show the results of reports/run\n"),
         ("reports/run/charts/throughput.svg", "1,000", "not current: reports/run/charts/throughput.svg\n"),
         ("reports/run/report.md", "1,000", "not current: reports/run/report.md\n"),
     ] {
@@ -67,7 +67,7 @@ fn a_stale_readme_or_chart_ends_the_check_with_2() {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "{text}");
         std::fs::write(&path, text.replace(from, "2,000")).unwrap();
-        let advice = "`cargo xtask report --readme` makes them again\n";
+        let advice = "`cargo xtask report --readme` regenerates them\n";
         assert_eq!(report(root, &["--check"]), (2, format!("{stale}{advice}")));
         std::fs::write(&path, text).unwrap();
     }
@@ -77,7 +77,7 @@ fn a_stale_readme_or_chart_ends_the_check_with_2() {
     let left_over = root.join("reports/run/charts/roof.svg");
     std::fs::write(&left_over, "<svg/>").unwrap();
     let (code, said) = report(root, &["--check"]);
-    let stale = "not current: reports/run/charts/roof.svg, which the records do not give\n";
+    let stale = "not current: reports/run/charts/roof.svg, which the records do not produce\n";
     assert!(code == 2 && said.starts_with(stale), "{code} {said}");
     assert_eq!(report(root, &[]).0, 0);
     assert!(!left_over.exists());
@@ -120,17 +120,17 @@ fn an_older_run_keeps_little_and_all_of_it_is_made_again_elsewhere() {
     let text = std::fs::read_to_string(&later).unwrap().replace("2026-01-31", "2026-02-01");
     std::fs::write(&later, text).unwrap();
     let (code, said) = report(root, &["--check"]);
-    let stale = "not current: reports/2026-01-31-run/report.html, which a published run does not keep once there is a newer \
+    let stale = "not current: reports/2026-01-31-run/report.html, which is not kept of a published run once there is a newer \
                  one\n";
     assert!(code == 2 && said.contains(stale), "{code} {said}");
-    assert!(said.contains("not current: reports/2026-02-01-run/records.jsonl, which a published run does not keep\n"));
+    assert!(said.contains("not current: reports/2026-02-01-run/records.jsonl, which is not kept of a published run\n"));
     assert_eq!(report(root, &["--readme"]).0, 0);
     assert_eq!(report(root, &["--check"]), (0, "2 published reports and README.md are current\n".into()));
     let old = root.join("reports/2026-01-31-run");
     assert_eq!(std::fs::read_dir(&old).unwrap().count(), 2);
 
     let (code, said) = report(root, &["reports/2026-01-31-run"]);
-    assert_eq!((code, said.as_str()), (0, "made target/bitstate/published/2026-01-31-run/report.html\n"));
+    assert_eq!((code, said.as_str()), (0, "generated target/bitstate/published/2026-01-31-run/report.html\n"));
     let apart = root.join("target/bitstate/published/2026-01-31-run");
     for name in ["records.jsonl", "report.json", "report.html", "charts/throughput.svg", "charts/throughput.png"] {
         assert!(apart.join(name).is_file(), "{name}");

@@ -1,4 +1,4 @@
-//! A check of WebAssembly modules: no instruction whose result is left to the engine.
+//! Checks that a WebAssembly module has no instruction with an implementation-defined result.
 #![forbid(unsafe_code)]
 
 use wasmparser::{BinaryReaderError, Operator, Parser, Payload};
@@ -19,8 +19,9 @@ pub enum Refused {
     },
 }
 
-/// Refuses a module with a relaxed instruction other than the two dot products that the kernels use on operands for
-/// which every engine must give the same. The compiler makes relaxed ones by itself, of `pmin` for example.
+/// Rejects a module with a relaxed instruction, except the two dot products: the kernels use them only on operands for
+/// which every engine must give the same result. The compiler generates relaxed instructions by itself, for `pmin` for
+/// example.
 ///
 /// # Errors
 /// Names the instruction and its offset in the module.

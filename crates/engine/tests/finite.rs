@@ -37,7 +37,7 @@ fn refuses(file: &[u8], prompt: &[u32], token: u32, name: &str) {
         let refused = ForwardError::NotFinite(NotFinite { token });
         let (mut state, mut logits) = (engine.new_state(), vec![0.0; vocab_size]);
         assert_eq!(engine.prefill(prompt, &mut state, &mut logits), Err(refused.clone()), "{name}");
-        let taken_in = state.to_bytes();
+        let processed = state.to_bytes();
         assert_eq!(engine.logits(&mut state, &mut logits), Err(refused.clone()), "{name}");
         for k in [1, 2, 20] {
             let mut top = vec![TopLogit { token: 7, logit: 5.0 }; k];
@@ -50,7 +50,7 @@ fn refuses(file: &[u8], prompt: &[u32], token: u32, name: &str) {
             engine.advance(first, &mut alone).unwrap();
         }
         assert_eq!(engine.forward(last, &mut alone, &mut logits), Err(refused), "{name}");
-        assert_eq!(alone.to_bytes(), taken_in, "{name}: the tokens were taken in");
+        assert_eq!(alone.to_bytes(), processed, "{name}: the tokens were processed");
 
         for laid_out in [false, true] {
             let mut states = vec![state.clone(); 18];

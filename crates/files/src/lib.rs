@@ -8,7 +8,7 @@
 //! let path = folder.join("note.txt");
 //! bitstate_files::write_whole(&path, |file| file.write_all(b"ternary"))?;
 //! assert_eq!(bitstate_files::read(&path, 7)?, b"ternary");
-// A file larger than the limit is an error.
+//! // A file larger than the limit is an error.
 //! assert!(bitstate_files::read(&path, 6).is_err());
 //! # std::fs::remove_dir_all(&folder)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())

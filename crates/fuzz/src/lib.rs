@@ -10,6 +10,13 @@
 //! | `findings/<target>/` | inputs that once made a target fail, one file per fault |
 //!
 //! and the seeds, which [`seeds`] generates from `golden/` and `ci/`.
+//!
+//! ```
+//! // Any bytes are either a model or rejected with an error; a panic is a finding.
+//! bitstate_fuzz::bits::run(b"not a model");
+//! let names: Vec<&str> = bitstate_fuzz::TARGETS.iter().map(|target| target.name).collect();
+//! assert!(names.contains(&"bits"));
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod answer;

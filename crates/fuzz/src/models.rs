@@ -1,4 +1,4 @@
-//! Small models, and all the ways to run them.
+//! Small models, and every way to run them.
 
 use crate::input::bits;
 use bitstate_engine::{Engine, ForwardError, NotFinite, State, TopLogit};
@@ -17,7 +17,7 @@ pub(crate) fn variants() -> impl Iterator<Item = Variant> {
     Variant::ALL.into_iter().filter(|&variant| Kernels::new(variant).is_ok())
 }
 
-/// The logits after each of `tokens` and what the state is then, worked out by the reference.
+/// The logits after each of `tokens` and the final state, computed by the reference.
 pub(crate) fn by_reference(canonical: &Canonical, mut state: CanonicalState, tokens: &[u32]) -> Vec<Vec<u32>> {
     let mut steps: Vec<Vec<u32>> = tokens.iter().map(|&token| bits(&canonical.forward(token, &mut state))).collect();
     let layers = state.layers.iter();
@@ -27,7 +27,7 @@ pub(crate) fn by_reference(canonical: &Canonical, mut state: CanonicalState, tok
     steps
 }
 
-/// The same by one variant, token by token; and that all at once, and the largest logits alone, come to the same.
+/// The same with one variant, token by token; and asserts that prefill and the largest logits give the same results.
 pub(crate) fn by_engine(engine: &Engine<'_>, state: &State, tokens: &[u32]) -> Vec<Vec<u32>> {
     let (mut single, mut together) = (state.clone(), state.clone());
     let mut logits = vec![0.0; engine.config().vocab_size];
@@ -54,20 +54,20 @@ pub(crate) fn by_engine(engine: &Engine<'_>, state: &State, tokens: &[u32]) -> V
     steps
 }
 
-/// Every logit in the order of candidates.
+/// All logits in the order of candidates.
 fn ranked(logits: &[f32]) -> Vec<TopLogit> {
     let mut ranked: Vec<TopLogit> = (0..).zip(logits).map(|(token, &logit)| TopLogit { token, logit }).collect();
     ranked.sort_by(TopLogit::order);
     ranked
 }
 
-/// What a call that gives these logits ends with: an error that names the first one that is NaN or infinite.
+/// The expected result of a call that returns these logits: an error that names the first one that is NaN or infinite.
 fn finite(logits: &[f32]) -> Result<(), ForwardError> {
     let token = logits.iter().position(|logit| !logit.is_finite());
     token.map_or(Ok(()), |token| Err(NotFinite { token: token as u32 }.into()))
 }
 
-/// The values of a state, as bits with every NaN alike.
+/// The values of a state, as bits with all NaNs equal.
 fn values(state: &State) -> Vec<u32> {
     let saved = state.to_bytes();
     let values = saved[16..saved.len() - 8].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));

@@ -1,7 +1,8 @@
-//! The files of rows: records and journals of runs, accepted counters, the golden streams. Refused with a sentence, or the
-//! same when written and read again.
+//! Files of rows: records and journals of runs, accepted counters, the golden streams. Each is either rejected with an
+//! error message, or unchanged after writing and reading it again.
 //!
-//! The first line of an input says which kind of file the rest is: `records`, `journal`, `baseline`, `stream`, `kernels` or
+//! The first line of an input names the kind of file that follows: `records`, `journal`, `baseline`, `stream`,
+//! `kernels` or `quality`.
 //! `quality`.
 
 use crate::input::{kind, with_file};
@@ -19,9 +20,9 @@ use std::path::Path;
 /// Reads one input.
 ///
 /// # Panics
-/// Where what is written of a file is not read as the same.
+/// If a file differs after writing and reading it again.
 pub fn run(data: &[u8]) {
-    // Not always UTF-8: what a crash leaves is not.
+    // Not always UTF-8: the remains of a crash need not be.
     let Some(end) = data.iter().position(|&byte| byte == b'\n') else { return };
     let (file, text) = (&data[end + 1..], kind(data).map(|(_, text)| text));
     match (&data[..end], text) {
@@ -53,28 +54,28 @@ fn records(file: &[u8]) {
     });
     let rows: Vec<Row> = rows.collect();
     let _ = Tally::of(&rows);
-    let written = to_text(&rows).expect("rows have a JSON form");
+    let written = to_text(&rows).expect("rows can be written as JSON");
     let again = parts_of(lines(written.into_bytes()));
-    assert_eq!(again.expect("written rows are read"), parts);
+    assert_eq!(again.expect("written rows can be read"), parts);
 }
 
 fn baseline(text: &str) {
     let Ok(baseline) = Baseline::parse("native", text) else { return };
-    let written = baseline.to_text().expect("a baseline has a JSON form");
+    let written = baseline.to_text().expect("a baseline can be written as JSON");
     assert_eq!(Baseline::parse("native", &written), Ok(baseline));
 }
 
-/// Journals are read where they lie: a half line at their end is cut off there.
+/// Journals are read in place: a truncated last line is removed from the file.
 fn journal(file: &[u8]) {
     with_file(file, |path| {
         let Ok((journal, torn)) = Journal::open(path) else { return };
         let state = (journal.begun().clone(), journal.finished(), journal.spent());
         // It holds a lock.
         drop(journal);
-        let (again, torn_again) = Journal::open(path).expect("a journal that was opened is opened again");
-        assert!(!torn_again, "the half line is cut off");
+        let (again, torn_again) = Journal::open(path).expect("an opened journal can be opened again");
+        assert!(!torn_again, "the truncated line was removed");
         assert_eq!((again.begun().clone(), again.finished(), again.spent()), state);
-        let length = std::fs::metadata(path).expect("the file is there").len();
-        assert_eq!(torn, length < file.len() as u64, "only a half line is cut off");
+        let length = std::fs::metadata(path).expect("the file exists").len();
+        assert_eq!(torn, length < file.len() as u64, "only a truncated line is removed");
     });
 }

@@ -84,7 +84,7 @@ fn the_command_knows_every_target() {
 fn every_folder_is_a_targets() {
     for folder in ["corpus", "findings"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-        // There is none as long as nothing was found.
+        // It does not exist until a finding exists.
         for entry in std::fs::read_dir(&folder).into_iter().flatten() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             assert!(TARGETS.iter().any(|target| target.name == name), "{name}");

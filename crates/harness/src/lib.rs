@@ -11,6 +11,17 @@
 //!                     ├─→ verdicts ─→ records ─→ definitions ─→ targets ─→ workspace
 //!           report ───┘
 //! ```
+//!
+//! A change of time is estimated from pairs of runs, as a ratio with its 95 % interval:
+//!
+//! ```
+//! use bitstate_harness::verdicts::stats::paired::Ratio;
+//!
+//! // Times of both sides in ten pairs; the second side takes about 10 % longer.
+//! let pairs: Vec<(f64, f64)> = (0..10).map(|i| (100.0 + f64::from(i), 110.0 + f64::from(i))).collect();
+//! let ratio = Ratio::of(&pairs, 1).expect("pairs of positive times");
+//! assert!(ratio.low > 1.09 && ratio.middle < 1.1 && ratio.high <= 1.1);
+//! ```
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 

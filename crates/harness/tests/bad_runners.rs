@@ -123,7 +123,7 @@ fn another_variant_target_or_model_is_refused() {
         }
     };
     let cases: [(Change, &str); 3] = [
-        (|header| header.variant = "avx2".into(), "asked for variant `generic`, but `avx2` ran"),
+        (|header| header.variant = "avx2".into(), "requested variant `generic`, but `avx2` ran"),
         (|header| header.target = "wasm".into(), "asked target `native`, but `wasm` answered"),
         (|header| header.model = Digest(7), "it ran model 0000000000000007"),
     ];
@@ -144,7 +144,7 @@ fn answers_to_other_questions_are_refused() {
         let check = Event::Check { case: "exp".into(), digest: Digest(1) };
         Fake::verify_answer(&fake.header(), &[Fake::stream([4, 5, 6]), check])
     };
-    assert!(verified(other, "cat $ANSWER").0.contains("`kernels` was not asked for"));
+    assert!(verified(other, "cat $ANSWER").0.contains("`kernels` was not requested"));
 }
 
 #[test]
@@ -309,8 +309,8 @@ fn nonsense_about_the_parts_of_a_token_is_refused() {
     for (events, sentence) in [
         (without_head, "the profile does not have one `head`"),
         (twice, "the profile does not have one `wkv`"),
-        (more, "the runner counts `mood` of profile of `small/greedy`, which was not asked for"),
-        (other_phase, "the runner counts `time` of decode of `small/greedy`, which was not asked for"),
+        (more, "the runner counts `mood` of profile of `small/greedy`, which was not requested"),
+        (other_phase, "the runner counts `time` of decode of `small/greedy`, which was not requested"),
         (nothing, "no part of the profile took anything"),
         (changed(profile(), (case, "norms"), |m| m.unit = "s".into()), "`norms` of the profile is in s, not in ns"),
         (changed(profile(), (case, "tokens"), |m| m.value = 2), "the profile is not of 3 tokens"),
@@ -342,16 +342,16 @@ fn nonsense_about_kernels_is_refused() {
         (changed(kernels(), (ternary, "time"), |m| m.unit = "ms".into()), "`ternary/128x512/16` took 1000 ms"),
         (
             changed(kernels(), (ternary, "weights"), |m| m.value -= 1),
-            "`ternary/128x512/16` did 1048575 weights, which is no multiple of its 1048576 weights",
+            "`ternary/128x512/16` did 1048575 weights, which is not a multiple of its 1048576 weights",
         ),
         (
             changed(kernels(), ("roof/16384", "bytes"), |m| m.value = 0),
-            "`roof/16384` did 0 bytes, which is no multiple of its 16384 bytes",
+            "`roof/16384` did 0 bytes, which is not a multiple of its 16384 bytes",
         ),
         (untimed, "`ternary/128x512/16` does not have one time and one number of weights"),
-        (more, "the runner counts `ternary` of kernel of `ternary/128x512/16`, which was not asked for"),
+        (more, "the runner counts `ternary` of kernel of `ternary/128x512/16`, which was not requested"),
         (missing, "its answer is about the wrong things: there is no answer to `ternary/128x512/16`"),
-        (unasked, "its answer is about the wrong things: `kernels` was not asked for"),
+        (unasked, "its answer is about the wrong things: `kernels` was not requested"),
     ] {
         let (_, text, code) = surveyed(&profile(), &events);
         assert_eq!((text.as_str(), code), (sentence, 2));

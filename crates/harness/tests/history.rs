@@ -111,7 +111,7 @@ fn counters_connect_where_their_key_is_the_same_and_times_never_do() {
 
     let movers = tables::first(&report).remove(0);
     let row = ["+10.0 %", "wasm/simd128", "fuel/token", "180", "198", "`w`"].map(str::to_string);
-    assert_eq!((movers.title.as_str(), movers.rows.as_slice()), ("What moved", [row.to_vec()].as_slice()));
+    assert_eq!((movers.title.as_str(), movers.rows.as_slice()), ("Changed counters", [row.to_vec()].as_slice()));
     assert!(movers.note.contains("those of `third` (2026-01-03, commit third01234)"), "{}", movers.note);
 
     let table = tables::all(&report).into_iter().find(|table| table.title == "History").unwrap();
@@ -153,7 +153,7 @@ fn a_run_that_cannot_be_read_is_left_out_with_the_reason() {
     let runs = tables::all(&report).into_iter().find(|table| table.title == "Published runs").unwrap();
     let last = runs.rows.last().unwrap();
     assert_eq!(last[1], "first");
-    assert!(last[4].starts_with("left out: reports/first/records.jsonl: line 1: its `schema` is 9"), "{last:?}");
+    assert!(last[4].starts_with("omitted: reports/first/records.jsonl: line 1: its `schema` is 9"), "{last:?}");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_stale_readme_table_or_chart_is_named() {
     let folders = [folder.clone()];
     let stale = || check::stale(&workspace, &folders, &Published::load(&workspace).unwrap()).unwrap();
     let readme = workspace.root.join("README.md");
-    let sentence = "README.md, whose results must be those of reports/first";
+    let sentence = "README.md, which must show the results of reports/first";
     assert_eq!(stale(), [sentence], "no result is in it yet");
     let Readme { text, shown } = check::readme(&workspace).unwrap();
     let text = text.unwrap();
@@ -228,7 +228,7 @@ fn a_stale_readme_table_or_chart_is_named() {
     // A newer report, which the README does not show.
     publish(&workspace, Run { name: "second", day: 2, ..FIRST });
     keep(&workspace, &Published::load(&workspace).unwrap()).unwrap();
-    assert_eq!(stale(), ["README.md, whose results must be those of reports/second"]);
+    assert_eq!(stale(), ["README.md, which must show the results of reports/second"]);
 }
 
 /// Files at and below a folder, by name.
@@ -256,7 +256,7 @@ fn an_older_run_keeps_its_records_and_one_page_and_what_is_more_or_less_is_named
     let before = published();
     // The layout before runs were reduced, and after an interrupted publication.
     let stale = Kept::load(&workspace).unwrap().outdated(&first, &before).unwrap();
-    let why = "which a published run does not keep once there is a newer one";
+    let why = "which is not kept of a published run once there is a newer one";
     for name in ["records.jsonl", "report.html", "report.json", "charts/throughput.svg", "charts/throughput.png"] {
         assert!(stale.contains(&format!("{name}, {why}")), "{name}: {stale:?}");
     }
@@ -270,7 +270,7 @@ fn an_older_run_keeps_its_records_and_one_page_and_what_is_more_or_less_is_named
     assert_eq!(files(&second), pages);
     let page = std::fs::read_to_string(first.join("report.md")).unwrap();
     assert!(
-        !page.contains("](charts/") && page.contains("`cargo xtask report reports/first` draws the charts"),
+        !page.contains("](charts/") && page.contains("`cargo xtask report reports/first` generates the charts"),
         "{page}"
     );
     // Compression loses nothing, and the history reads compressed records.
@@ -289,7 +289,7 @@ fn an_older_run_keeps_its_records_and_one_page_and_what_is_more_or_less_is_named
     write_atomic(&first.join("report.html"), b"").unwrap();
     write_atomic(&second.join("charts/throughput.png"), b"").unwrap();
     assert_eq!(kept.outdated(&first, &after).unwrap(), ["report.md".to_string(), format!("report.html, {why}")]);
-    let more = "charts/throughput.png, which a published run does not keep";
+    let more = "charts/throughput.png, which is not kept of a published run";
     assert_eq!(kept.outdated(&second, &after).unwrap(), [more]);
     keep(&workspace, &after).unwrap();
     assert_eq!((files(&first), files(&second)), (small.map(str::to_string).to_vec(), pages));

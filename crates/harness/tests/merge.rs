@@ -111,12 +111,12 @@ fn the_report_says_where_each_target_was_measured_and_divides_nothing_across() {
         // 1 MB in 100 µs is 10 GB/s of 50; in 200 µs it is 5 of the 10 of its own machine.
         "| 1 | `w` | native | avx2 | 10,000 | 1.00 MB | 10.0 | 1.00 MB | 50.0 | 50.0 (avx2) | 20 % |",
         "| 2 | `w` | wasm | simd128 | 5,000 | 1.00 MB | 5.00 | 1.00 MB | 10.0 | 10.0 (simd128) | 50 % |",
-        "## Where this comes from, shard 2: on-wasm",
+        "## Provenance of shard 2: on-wasm",
     ] {
         assert!(page.contains(line), "{line}\n{page}");
     }
     let html = std::fs::read_to_string(out.join("report.html")).unwrap();
-    assert!(html.contains("wasm/simd128 (2)") && html.contains("shards do not say which machine"));
+    assert!(html.contains("wasm/simd128 (2)") && html.contains("variants of different shards cannot be compared"));
     let read = report::read(&out).unwrap();
     let overview = overview::table(&read);
     assert_eq!(overview.columns[0], "shard");
@@ -270,7 +270,7 @@ fn the_order_of_tables_and_charts_does_not_depend_on_that_of_the_shards() {
     };
     let (charts, titles) = names(&[native.clone(), xtensa.clone()]);
     assert_eq!(charts, ["throughput", "roof", "xtensa", "phases-time", "phases-instructions"]);
-    assert_eq!(titles[..3], ["Speed", "Decode against the roof", "What memory delivers"]);
+    assert_eq!(titles[..3], ["Speed", "Decode compared with the roof", "Memory bandwidth"]);
     let (other_charts, other_titles) = names(&[xtensa, native]);
     assert_eq!((other_charts, other_titles), (charts, titles));
 }

@@ -162,19 +162,19 @@ fn shares_parts_kernels_and_ways_read_as_they_should() {
     });
     let page = markdown::page(&Report::of(Provenance::default(), &rows));
     let roof = "\
-| workload | target | variant | decode tokens/s | needed a token | GB/s | roof's buffer | own loads GB/s | roof GB/s | share of roof |
+| workload | target | variant | decode tokens/s | needed per token | GB/s | roof's buffer | own loads GB/s | roof GB/s | share of roof |
 |---|---|---|---|---|---|---|---|---|---|
 | `default/greedy` | native | generic | 50.0 | 9.00 MB | 0.450 | 8.85 MB | 40.0 | 80.0 (avx2) | 0.6 % |
 | `default/greedy` | native | avx2 | 100 | 9.00 MB | 0.900 | 8.85 MB | 80.0 | 80.0 (avx2) | 1.1 % |
 | `default/greedy` | wasm | generic | 50.0 | 9.00 MB | 0.450 | 8.85 MB | 40.0 | 40.0 (generic) | 1.1 % |";
-    assert_eq!(table(&page, "Decode against the roof"), roof);
+    assert_eq!(table(&page, "Decode compared with the roof"), roof);
     let memory = "\
 | target | variant | 16.4 kB GB/s | 8.85 MB GB/s |
 |---|---|---|---|
 | native | generic | 80.0 | 40.0 |
 | native | avx2 | 160 | 80.0 |
 | wasm | generic | 80.0 | 40.0 |";
-    assert_eq!(table(&page, "What memory delivers"), memory);
+    assert_eq!(table(&page, "Memory bandwidth"), memory);
     let kernels = "\
 | kernel | rows×columns | tokens at once | native/generic | native/avx2 | wasm/generic |
 |---|---|---|---|---|---|
@@ -185,14 +185,14 @@ fn shares_parts_kernels_and_ways_read_as_they_should() {
     let costs = "\
 | kernel | rows×columns | xtensa/generic | xtensa/lut |
 |---|---|---|---|
-| ternary, instructions a weight | 128×512 | 0.0305 | 0.0305 |
-| INT8 head, instructions a byte | 256×128 | 0.0305 | 0.0305 |";
-    assert_eq!(table(&page, "Kernels in instructions"), costs);
-    let parts = table(&page, "Where a token's time goes");
+| ternary, instructions per weight | 128×512 | 0.0305 | 0.0305 |
+| INT8 head, instructions per byte | 256×128 | 0.0305 | 0.0305 |";
+    assert_eq!(table(&page, "Kernel instructions"), costs);
+    let parts = table(&page, "Time of a token by part");
     let native = "| `byte128-v1.2/bench` | native | avx2 | 60.0 µs (60 %) | 25.0 µs (25 %) | 8.00 µs (8.0 %) | \
         4.00 µs (4.0 %) | 2.00 µs (2.0 %) | 1.00 µs (1.0 %) | 100 µs | 0.500 µs |";
     assert!(parts.contains(native) && !parts.contains("xtensa"), "{parts}");
-    let parts = table(&page, "Where a token's instructions go");
+    let parts = table(&page, "Instructions of a token by part");
     assert!(parts.contains("| xtensa | lut | 60,000 (60 %) | 25,000 (25 %) |") && !parts.contains("native"), "{parts}");
     let ways = "\
 | model | what | rows×columns | rows left over | columns left over | kernels |
@@ -200,8 +200,8 @@ fn shares_parts_kernels_and_ways_read_as_they_should() {
 | `odd96` | head | 101×96 | 1 in plain Rust | none | blocks: native/avx2 |
 | `odd96` | tm.k, tm.r | 96×96 | none | none | blocks: native/avx2, xtensa/lut; decode: native/generic, wasm/generic, xtensa/generic |
 | `odd96` | head | 101×96 | none | none | blocks: xtensa/lut; decode: native/generic, wasm/generic, xtensa/generic |";
-    assert_eq!(table(&page, "How shapes run"), ways);
-    assert!(page.contains("It happens in: `odd96`."));
+    assert_eq!(table(&page, "Kernel paths by shape"), ways);
+    assert!(page.contains("This applies to: `odd96`."));
 }
 
 /// A quantity that was never measured is left out, not shown as zero.
@@ -212,7 +212,7 @@ fn a_run_without_probes_has_no_roof_and_says_so_with_a_dash() {
     rows.retain(|row| !matches!(row, Row::Layout { .. }));
     let report = Report::of(Provenance::default(), &rows);
     let page = markdown::page(&report);
-    for title in ["Decode against", "What memory", "Kernels", "Where a token's", "How shapes"] {
+    for title in ["Decode compared", "Memory bandwidth", "Kernel", "Time of a token", "Instructions of a token"] {
         assert!(!page.contains(&format!("## {title}")), "{title}");
     }
     let overview = report::overview::table(&report);

@@ -17,7 +17,7 @@ const ROOMS: [(&str, &[&str]); 8] = [
     ("workspace", &[]),
 ];
 
-/// Most entries of `src/`, so that it can be taken in at a glance.
+/// Most entries of `src/`, so that it can be read at a glance.
 const MOST_ENTRIES: usize = 9;
 /// Most lines of a file.
 const MOST_LINES: usize = 400;

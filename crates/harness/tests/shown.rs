@@ -1,4 +1,4 @@
-//! Which published run the README shows: the newest full one by commit date, whatever is published later.
+//! Which published run the README shows: the newest full one by commit date, regardless of later publications.
 #![allow(clippy::unwrap_used)]
 
 use bitstate_harness::definitions::metrics::Direction;
@@ -146,7 +146,7 @@ fn a_quick_a_changed_a_failed_or_a_partial_run_replaces_nothing() {
     assert_eq!(shown, "whole");
     let lacks = |what: &str, more: usize| format!("it lacks {what} and {more} more numbers, which another run has");
     let expected = [
-        ("changed", "its tree had changes beside the commit".to_string()),
+        ("changed", "its tree had uncommitted changes".to_string()),
         ("failed", "1 of its runs failed".into()),
         ("native", lacks(&format!("decode of wasm/simd128 on `{}`", first.min(second)), 3)),
         ("one-cell", lacks(&format!("decode of native/avx2 on `{}`", second), 9)),

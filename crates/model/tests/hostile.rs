@@ -41,7 +41,7 @@ fn parse(bytes: &[u8]) -> bool {
     let asked = ASKED.get() - before;
     // Layers of D < 8 have views larger than their bytes; they are still bounded by the file size.
     let bound = if bytes.len() < 4096 { 2 * bytes.len() } else { bytes.len() };
-    assert!(asked <= bound, "{asked} bytes asked for, for a file of {}", bytes.len());
+    assert!(asked <= bound, "{asked} bytes requested for a file of {}", bytes.len());
     match parsed {
         Ok(model) => {
             assert_eq!(model.layers.len(), model.config.n_layer);

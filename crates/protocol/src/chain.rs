@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-/// All that a sampler may do, as `crates/ARITHMETIC.md` defines it. Each step has a value that leaves it out.
+/// All that a sampler may do, as `crates/ARITHMETIC.md` defines it. Each step has a value that disables it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chain {
     /// Seed of the generator.
@@ -23,13 +23,13 @@ pub struct Chain {
     pub top_p: f32,
     /// Share of the likeliest below which nothing is kept; 0 keeps all.
     pub min_p: f32,
-    /// Penalty over the whole text; 1 is none.
+    /// Penalty over the whole text; 1 disables it.
     pub penalty: f32,
-    /// Factor of a token among the last ones; 1 is none.
+    /// Factor of a token among the last ones; 1 disables it.
     pub repetition: f32,
-    /// Taken from a token among the last ones; 0 is none.
+    /// Subtracted for a token among the last ones; 0 disables it.
     pub presence: f32,
-    /// Taken from a token as often as it is among the last ones; 0 is none.
+    /// Subtracted for each occurrence of a token among the last ones; 0 disables it.
     pub frequency: f32,
     /// How many the last ones are.
     pub window: u32,

@@ -22,6 +22,18 @@
 //! The first line of an answer has the target, the variant that actually ran and the digest of the model file; the last
 //! one has the number of lines before it and the digest of their bytes (including newlines), so that a truncated,
 //! spliced or garbled answer is never accepted.
+//!
+//! ```
+//! use bitstate_protocol::{Job, Request};
+//!
+//! let text = "bitstate-request version=2 variant=avx2\nstream case=a prompt=1,2 max_tokens=3 sampler=greedy\n";
+//! let request = Request::parse(text)?;
+//! assert!(matches!(&request.jobs[..], [Job::Stream(workload)] if workload.prompt == [1, 2]));
+//! assert_eq!(request.to_text(), text);
+//! // An unknown field is an error.
+//! assert!(Request::parse(&text.replace("case=", "kase=")).is_err());
+//! # Ok::<(), bitstate_protocol::LineError>(())
+//! ```
 #![no_std]
 extern crate alloc;
 

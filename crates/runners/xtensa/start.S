@@ -58,7 +58,7 @@ _start:
         l32r    a1, .Lstack_top
         l32r    a2, .Lbottom
         l32r    a3, .Lpaint
-1:      s32i    a3, a2, 0               // paint the stack: what is still painted at the end was never used
+1:      s32i    a3, a2, 0               // paint the stack: words still painted at the end were never used
         addi    a2, a2, 4
         bltu    a2, a1, 1b
         call0   bitstate_main           // -> a2: exit status
@@ -67,7 +67,7 @@ _start:
         call0   bitstate_simcall
 2:      j       2b
 
-// i32 bitstate_simcall(u32 number, usize a, usize b, usize c): the arguments already stand where simcall wants them.
+// i32 bitstate_simcall(u32 number, usize a, usize b, usize c): the arguments are already in the registers of simcall.
         .balign 4
         .global bitstate_simcall
 bitstate_simcall:

@@ -208,7 +208,7 @@ fn bench<H: Host>(
         again.advance(last).map_err(failed)?;
     }
     if answer.tokens != tokens || Digest::of_f32s(again.logits().map_err(failed)?) != end {
-        let message = "the measured run and the same run again came to different tokens or logits";
+        let message = "the measured run and its repetition gave different tokens or logits";
         return Err((workload.case.clone(), message.into()));
     }
     emit(Event::Stream(answer));

@@ -1,4 +1,4 @@
-//! The pool: every item exactly once, whatever happens; a panic reaches the caller; it ends on request.
+//! The pool: every item exactly once, in any case; a panic reaches the caller; it ends on request.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;

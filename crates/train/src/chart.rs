@@ -128,7 +128,7 @@ impl Chart {
             .label_style(font(13))
             .axis_desc_style(font(14))
             .x_desc("tokens seen")
-            .y_desc("cross entropy, nats a token")
+            .y_desc("cross entropy, nats per token")
             .x_label_formatter(&|tokens| amount(*tokens))
             .y_label_formatter(&|nats| format!("{nats:.2}"))
             .draw()?;

@@ -11,6 +11,19 @@
 //! own backward pass ([`kernels`]). The optimiser and the checkpoints work on plain numbers ([`params`]). [`import`]
 //! converts checkpoints with PyTorch tensor names to the same BITS files; [`quality`] computes the loss of a model on a
 //! text.
+//!
+//! ```
+//! use bitstate_train::config::TrainConfig;
+//!
+//! let text = "data = 'data'\nout = 'run'\nsteps = 3000\n[model]\npreset = 'byte'\n";
+//! assert_eq!(TrainConfig::parse(text)?.steps, 3000);
+//! // A misspelt key is an error that names the nearest one.
+//! let error = TrainConfig::parse(&format!("{text}[optimizer]\nwarm_up = 100\n")).unwrap_err();
+//! assert!(error.contains("did you mean `warmup`?"));
+//! # Ok::<(), String>(())
+//! ```
+//!
+//! [`Trainer`] runs such a configuration on the token files of [`data::prepare`].
 #![deny(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "whoever runs the trainer prints")]
 

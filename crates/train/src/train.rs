@@ -1,9 +1,11 @@
 //! The training loop.
 
+mod start;
+
 use crate::chart;
 use crate::checkpoint::{Checkpoint, Position};
-use crate::config::{BatchConfig, DistillConfig, TrainConfig};
-use crate::data::{Data, TOKENIZER, TokenFile, Windows};
+use crate::config::{BatchConfig, TrainConfig};
+use crate::data::{Data, TOKENIZER, Windows};
 use crate::error::Error;
 use crate::file::{TOKENIZER_LIMIT, sweep, write_atomically};
 use crate::kernels::axpy;
@@ -17,6 +19,7 @@ use crate::params::Params;
 use crate::sample::sample;
 use crate::workers::{Workers, shard_tokens};
 use bitstate_model::Config;
+use start::{beginning, start_from, teacher, windows};
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -346,63 +349,4 @@ impl Shard {
             axpy(total, share as f32, grads);
         }
     }
-}
-
-/// Windows of a file, starting at `position`.
-fn windows(file: &TokenFile, seq_len: usize, seed: u64, position: [u64; 2]) -> Result<Windows, Error> {
-    let short = || Error::content(file.path(), format_args!("too short for a window of {seq_len} tokens"));
-    Windows::new(file.len(), seq_len, seed, position).ok_or_else(short)
-}
-
-/// The initial position of a run of `config`.
-fn beginning(config: &TrainConfig, data: &Data) -> Result<Position, Error> {
-    let tokens = data.tokenizer.vocab_size();
-    let shapes = config.model.shapes(tokens, config.longest())?;
-    if data.tokenizer.is_byte() && shapes.vocab_size != tokens {
-        return Err(Error::Refused(format!(
-            "model.vocab_size is {}, and a model of bytes has {tokens}: leave it out",
-            shapes.vocab_size
-        )));
-    }
-    Ok(Position {
-        shapes: Position::shapes_of(&shapes),
-        bitnet: config.model.bitnet,
-        tokenizer: data.tokenizer_name(),
-        end: data.tokenizer.ends().first().copied(),
-        data: format!("{:016x}", data.train.digest()),
-        step: 0,
-        tokens: 0,
-        windows: [0, 0],
-        best: None,
-        seed: config.seed,
-    })
-}
-
-/// The parameters of another run, of a model of the same shapes except for the sequence length.
-fn start_from(path: &Path, run: &Position) -> Result<Params, Error> {
-    let Checkpoint { position, params, .. } = Checkpoint::load(path)?;
-    let mut wanted =
-        Position { bitnet: position.bitnet, data: position.data.clone(), seed: position.seed, ..run.clone() };
-    wanted.shapes[6] = position.shapes[6];
-    match position.difference(&wanted) {
-        Some(difference) => {
-            Err(Error::content(path, format_args!("no start for what the configuration says: {difference}")))
-        }
-        None => Ok(params),
-    }
-}
-
-fn teacher(distill: &DistillConfig, student: &Position) -> Result<(Net, Distill), Error> {
-    let Checkpoint { position, params, .. } = Checkpoint::load(&distill.teacher)?;
-    if (position.shapes[0], &position.tokenizer) != (student.shapes[0], &student.tokenizer) {
-        return Err(Error::content(
-            &distill.teacher,
-            format_args!(
-                "the teacher has {} tokens of tokenizer {}, the student {} of {}: a teacher must share the tokenizer",
-                position.shapes[0], position.tokenizer, student.shapes[0], student.tokenizer
-            ),
-        ));
-    }
-    let how = Distill { alpha: distill.alpha, temperature: distill.temperature };
-    Ok((Net::new(&position.config(), &params, position.bitnet, false), how))
 }

@@ -106,7 +106,7 @@ fn a_load_that_broke_off_goes_on_where_it_was() {
         let mut first = None;
         let path = download(&whole.start(), NAME, folder.path(), &mut |have, _| first = first.or(Some(have))).unwrap();
         assert_eq!(fs::read(path).unwrap(), content());
-        assert_eq!(first.unwrap() > 100_000, ranges, "goes on where the server can, else starts again");
+        assert_eq!(first.unwrap() > 100_000, ranges, "resumes if the server supports it, else restarts");
     }
 }
 

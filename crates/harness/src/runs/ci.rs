@@ -172,7 +172,7 @@ pub fn summary(gathered: &Gathered, merge: &Step, report: Option<&str>) -> Strin
         let _ = writeln!(out, "- {sentence}");
     }
     for (folder, shard) in &gathered.shards {
-        out += &moved(&shard.target, &folder.join("verdict.json"));
+        out += &changed_counters(&shard.target, &folder.join("verdict.json"));
     }
     if let Some(report) = report {
         let text = report.lines().filter(|line| !line.starts_with("![")).collect::<Vec<_>>().join("\n");
@@ -193,13 +193,13 @@ pub fn meaning(exit: Exit) -> &'static str {
 }
 
 /// The counters of a verdict that differ from the baseline.
-fn moved(target: &str, verdict: &Path) -> String {
-    let heading = format!("\n## Counters of {target} that moved\n\n");
+fn changed_counters(target: &str, verdict: &Path) -> String {
+    let heading = format!("\n## Changed counters of {target}\n\n");
     let Ok(verdict) = read_verdict(verdict) else {
         return format!("{heading}The gate left no verdict.\n");
     };
     let findings = rows(&verdict, "findings");
-    let moved: Vec<&Value> = findings.iter().filter(|finding| finding["status"] != "unchanged").collect();
+    let changed: Vec<&Value> = findings.iter().filter(|finding| finding["status"] != "unchanged").collect();
     let failed = rows(&verdict, "failed_and_skipped")
         .iter()
         .filter_map(|row| Some((row, row["error"].as_str()?.lines().next()?)));
@@ -209,11 +209,11 @@ fn moved(target: &str, verdict: &Path) -> String {
             format!("- not counted: {target}/{variant} {workload}: {error}\n")
         })
         .collect();
-    if moved.is_empty() {
+    if changed.is_empty() {
         return format!("{heading}{failed}\nNone of {}.\n", findings.len());
     }
     let mut out = format!("{heading}{failed}\n| status | counter | accepted | now | |\n|---|---|---|---|---|\n");
-    for finding in moved.iter().take(MOST_SHOWN) {
+    for finding in changed.iter().take(MOST_SHOWN) {
         let word = |key: &str| match &finding[key] {
             Value::String(text) => text.replace('|', "\\|"),
             Value::Null => "–".into(),
@@ -223,8 +223,8 @@ fn moved(target: &str, verdict: &Path) -> String {
         let [status, accepted, now, sentence] = ["status", "baseline", "value", "sentence"].map(word);
         let _ = writeln!(out, "| {status} | {counter} | {accepted} | {now} | {sentence} |");
     }
-    if moved.len() > MOST_SHOWN {
-        let _ = writeln!(out, "\nand {} more in verdict.json", moved.len() - MOST_SHOWN);
+    if changed.len() > MOST_SHOWN {
+        let _ = writeln!(out, "\nand {} more in verdict.json", changed.len() - MOST_SHOWN);
     }
     out
 }
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_says_what_ran_what_moved_and_what_was_measured() {
+    fn the_summary_reports_runs_changes_and_measurements() {
         let folder = tempfile::tempdir().unwrap();
         shard(folder.path(), "a", "native", &[0, 1]);
         let verdict = r#"{"findings": [

@@ -51,7 +51,7 @@ pub enum Pairs {
 }
 
 impl Pairs {
-    /// The most in a round, whatever is measured.
+    /// The most in a round, for any measurement.
     fn most(self) -> u32 {
         match self {
             Pairs::Fewest => FEWEST_PAIRS as u32,

@@ -248,7 +248,7 @@ fn on_answers(bench: &Bench) -> Result<Vec<Outcome>, Error> {
     let mut outcomes = Vec::new();
     for (name, plant, expected) in [
         ("one token flipped", Plant::FlippedToken, Exit::WrongAnswer),
-        ("another kernel than the one asked for", Plant::FallBack, Exit::Harness),
+        ("another kernel than the requested one", Plant::FallBack, Exit::Harness),
         ("an answer cut short", Plant::Cut, Exit::Harness),
     ] {
         let (_folder, runner) = planted(bench, plant, &program)?;
@@ -333,7 +333,7 @@ fn on_golden(bench: &Bench) -> Result<Outcome, Error> {
         Ok(_) => (Exit::Pass, "it was read".to_string()),
         Err(error) => (error.exit(), error.to_string()),
     };
-    Ok(Outcome { name: "a golden file cut short: every verb".into(), expected: Exit::Harness, found, said })
+    Ok(Outcome { name: "a truncated golden file: every command".into(), expected: Exit::Harness, found, said })
 }
 
 fn copy_file(from: &Path, to: &Path) -> Result<(), Error> {

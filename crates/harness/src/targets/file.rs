@@ -136,7 +136,7 @@ fn target(text: &str, mut entry: TargetEntry, tools: &[&'static Tool]) -> Result
         return Err(wrong("needs its compiler among `versions`: what is counted depends on it"));
     }
     if entry.colour.is_some() != entry.measured {
-        return Err(wrong("needs a `colour` where it is measured, and none where it is not: it is in no chart"));
+        return Err(wrong("needs a `colour` if it is measured, and none otherwise: it is in no chart"));
     }
     let colour = entry.colour.as_ref().map_or(Ok((0, 0, 0)), |colour| {
         parse_colour(colour.get_ref()).ok_or_else(|| at(text, &colour.span(), "a colour is written `#rrggbb`"))
@@ -148,7 +148,7 @@ fn target(text: &str, mut entry: TargetEntry, tools: &[&'static Tool]) -> Result
     })?;
     let clock = kind.clock();
     if kind.is_timed_somewhere() == entry.reads.is_empty() || entry.reads.contains(&0) {
-        return Err(wrong("is asked for `reads` of at least 1 byte where it is timed, and for none where it is not"));
+        return Err(wrong("needs `reads` of at least 1 byte if it is timed, and none otherwise"));
     }
     if entry.variant.is_empty() {
         return Err(wrong("needs a [[target.variant]]"));
@@ -242,10 +242,10 @@ mod tests {
         assert!(refuse("version = \"GNU ld\"\n", "").contains("tool `xtensa-ld` needs `version`"));
         assert!(refuse("program = \"valgrind\"\n", "").contains("needs one of `program`, `rust_std` and `debian`"));
         assert!(refuse("versions = [\"rustc\", ", "versions = [").contains("needs its compiler among `versions`"));
-        let told = "needs a `colour` where it is measured, and none where it is not";
+        let told = "needs a `colour` if it is measured, and none otherwise";
         assert!(refuse("colour = \"#cc79a7\"\n", "").contains(told));
         assert!(refuse("measured = false\n", "measured = false\ncolour = \"#123456\"\n").contains(told));
-        assert!(refuse("reads = []", "reads = [1]").contains("target `xtensa` is asked for `reads`"));
+        assert!(refuse("reads = []", "reads = [1]").contains("target `xtensa` needs `reads`"));
     }
 
     #[test]

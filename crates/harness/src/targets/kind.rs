@@ -74,7 +74,7 @@ pub trait Kind: Debug + Send + Sync {
         true
     }
 
-    /// Whether it is timed on some machines: then it names the sizes of memory reads, whatever its clock is here.
+    /// Whether it is timed on some machines: then it names the sizes of memory reads, regardless of its clock here.
     fn is_timed_somewhere(&self) -> bool {
         self.clock() == Clock::Wall
     }

@@ -60,7 +60,7 @@ pub enum RunError {
         answered: String,
     },
     /// Another variant ran than the requested one.
-    #[error("asked for variant `{asked}`, but `{ran}` ran: a silent fall-back")]
+    #[error("requested variant `{asked}`, but `{ran}` ran: a silent fall-back")]
     FellBack {
         /// The requested variant.
         asked: String,

@@ -120,7 +120,7 @@ fn check(text: &str, cell: Cell, ask: &RunRequest, all_succeeded: bool) -> Resul
             }
         };
         if !asked.contains(&case) {
-            return Err(RunError::WrongJobs(format!("`{case}` was not asked for")));
+            return Err(RunError::WrongJobs(format!("`{case}` was not requested")));
         }
         if repeated {
             return Err(RunError::WrongJobs(format!("`{case}` is answered twice")));

@@ -1,7 +1,7 @@
 //! The suite as a process: a request on standard input, the answer on standard output.
 //!
-//! Exit status 0: every job succeeded; 1: a job failed, as the answer says; 2: nothing could be run, and standard
-//! error says why.
+//! Exit status 0: every job succeeded; 1: a job failed, as the answer reports; 2: nothing could be run; the reason is
+//! on standard error.
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where it cannot be written")]
 
 use anyhow::{Context, Result, ensure};
@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// Largest request that is read, in bytes.
+/// Largest accepted request, in bytes.
 const REQUEST_LIMIT: u64 = 64 << 20;
 
 /// Run the suite's jobs on this machine.
@@ -31,18 +31,18 @@ struct Flags {
     /// The BITS file to run.
     #[arg(long, value_name = "FILE", required_unless_present = "variants")]
     model: Option<PathBuf>,
-    /// Threads that a token's largest matrices are divided among.
+    /// Number of threads that share a token's largest matrices.
     #[arg(long, value_name = "N", default_value = "1")]
     threads: NonZeroUsize,
-    /// The clock is this file's eight bytes, into which an emulator counts the instructions of this process
+    /// Read ticks from this file of eight bytes, where an emulator counts the instructions of this process
     #[arg(long, value_name = "FILE")]
     instructions: Option<PathBuf>,
-    /// Instead: the kernel variants that run on this CPU, a line each, the one that the engine picks last.
+    /// Only list the kernel variants that run on this CPU, one per line, with the default last.
     #[arg(long, conflicts_with_all = ["model", "threads", "instructions"])]
     variants: bool,
 }
 
-/// The system's allocator, counted.
+/// The system's allocator, with counters.
 struct Counted(HeapCounter);
 
 #[global_allocator]
@@ -52,7 +52,7 @@ static HEAP: Counted = Counted(HeapCounter::new());
 unsafe impl GlobalAlloc for Counted {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.0.allocated(layout.size());
-        // SAFETY: the caller keeps the contract, which is the system allocator's.
+        // SAFETY: the caller upholds the contract, which is the system allocator's.
         unsafe { System.alloc(layout) }
     }
 
@@ -69,10 +69,10 @@ unsafe impl GlobalAlloc for Counted {
     }
 }
 
-/// What is read where the suite looks at the clock.
+/// Source of the suite's clock.
 enum Clock {
     Time(Instant),
-    /// Counted by an emulator. What the emulator itself holds is no memory of this process.
+    /// Counted by an emulator. The emulator's own memory is not counted as this process's.
     Instructions(File),
 }
 
@@ -134,7 +134,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            // A standard error that cannot be written changes nothing.
+            // Nothing can be done if standard error cannot be written.
             let _ = writeln!(io::stderr(), "error: {error:#}");
             ExitCode::from(2)
         }
@@ -146,7 +146,7 @@ fn run(flags: &Flags) -> Result<bool> {
     let clock = match &flags.instructions {
         None => Clock::Time(Instant::now()),
         Some(path) => Clock::Instructions(
-            File::open(path).with_context(|| format!("cannot read a count of instructions in {}", path.display()))?,
+            File::open(path).with_context(|| format!("cannot read the instruction count in {}", path.display()))?,
         ),
     };
     let mut request = String::new();
@@ -165,7 +165,7 @@ fn run(flags: &Flags) -> Result<bool> {
     Ok(all_good)
 }
 
-/// The variants that run here, the one that is picked last.
+/// Prints the variants that run here, the default last.
 fn list_variants() -> Result<bool> {
     let mut out = io::stdout().lock();
     let picked = Variant::best();

@@ -1,8 +1,9 @@
-//! Of instructions that x86-64 encodes in two ways, functions compiled for AVX use the newer one alone.
+//! Functions compiled for AVX use only the newer of the two encodings that x86-64 has for many instructions.
 //!
-//! While the upper halves of the vector registers are in use, an instruction in the encoding of SSE stalls an Intel CPU for
-//! hundreds of cycles, and one root a norm cost half of a small model's speed. The compiler keeps to one encoding in a
-//! function and clears the upper halves (`vzeroupper`) before it calls another; inline assembly, in libraries too, does not.
+//! While the upper halves of the vector registers are in use, an SSE-encoded instruction stalls an Intel CPU for
+//! hundreds of cycles; one square root per norm halved the speed of a small model. The compiler uses one encoding in a
+//! function and clears the upper halves (`vzeroupper`) before it calls another; inline assembly, also in libraries,
+//! does not.
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
 use iced_x86::{Decoder, DecoderOptions, EncodingKind, FlowControl, Instruction, InstructionInfoFactory, Mnemonic};
@@ -24,7 +25,7 @@ fn functions(program: &[u8]) -> Vec<(String, u64, Vec<u8>)> {
     all
 }
 
-/// What is wrong with a function's encodings, instruction by instruction.
+/// Encoding faults of a function, by instruction.
 fn faults(code: &[u8], address: u64) -> Vec<String> {
     let instructions: Vec<Instruction> = Decoder::with_ip(64, code, address, DecoderOptions::NONE).iter().collect();
     let mut info = InstructionInfoFactory::new();
@@ -34,13 +35,13 @@ fn faults(code: &[u8], address: u64) -> Vec<String> {
         (wide, used.iter().any(|used| used.register().is_vector_register()))
     };
     let is_avx = |instruction: &Instruction| matches!(instruction.encoding(), EncodingKind::VEX | EncodingKind::EVEX);
-    // `vzeroupper` itself says that it changes all registers.
+    // `vzeroupper` itself is listed as changing all registers.
     let uses_upper = |instruction: &Instruction, wide: bool| {
         is_avx(instruction) && wide && !matches!(instruction.mnemonic(), Mnemonic::Vzeroupper | Mnemonic::Vzeroall)
     };
     let mut faults = Vec::new();
     let for_avx = instructions.iter().any(|instruction| uses_upper(instruction, registers(instruction).0));
-    // In a straight line of code: where it begins, the compiler has seen to it.
+    // Tracked along straight-line code: the compiler guarantees clean upper halves at its start.
     let mut upper_in_use = false;
     for instruction in &instructions {
         let (wide, vector) = registers(instruction);

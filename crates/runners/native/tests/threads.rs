@@ -10,16 +10,16 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// Tokens of the stream that are asked for: a debug build is slow.
+/// Number of tokens requested of the stream: a debug build is slow.
 const TOKENS: usize = 12;
 
-/// What the runner prints to `request` on the file `model`, with `threads` for the flag `--threads`.
+/// Runs the runner with `request` on the file `model`; `threads` is the value of `--threads`.
 fn run(model: &Path, threads: &str, request: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bitstate-runner-native"));
     command.arg("--model").arg(model).arg(format!("--threads={threads}"));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // A runner that refuses its flags does not read.
+    // A runner that rejects its flags does not read the request.
     let _ = child.stdin.take().unwrap().write_all(request.as_bytes());
     child.wait_with_output().unwrap()
 }

@@ -1,4 +1,4 @@
-//! What the host sees.
+//! The guest's imports and exports.
 
 use alloc::string::ToString;
 use alloc::vec;
@@ -12,23 +12,23 @@ use dlmalloc::GlobalDlmalloc;
 unsafe extern "C" {
     /// The clock.
     safe fn ticks() -> u64;
-    /// What the clock counts: 0 nanoseconds, 1 fuel.
+    /// The unit of the clock: 0 nanoseconds, 1 fuel.
     safe fn tick_kind() -> u32;
-    /// Takes `length` bytes of UTF-8 at `text`: a line of the answer (`kind` 0) or a reason why there is none (1).
+    /// Receives `length` bytes of UTF-8 at `text`: a line of the answer (`kind` 0) or the reason why there is none (1).
     fn text(kind: u32, text: *const u8, length: usize);
 }
 
-/// The guest's allocator, counted.
+/// The guest's allocator, with counters.
 struct Counted(HeapCounter);
 
 #[global_allocator]
 static HEAP: Counted = Counted(HeapCounter::new());
 
-// SAFETY: every block comes from the one allocator and goes back to it with its own layout.
+// SAFETY: every block comes from the same allocator and goes back to it with its own layout.
 unsafe impl GlobalAlloc for Counted {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.0.allocated(layout.size());
-        // SAFETY: the caller keeps the contract, which is that allocator's.
+        // SAFETY: the caller upholds the contract, which is that allocator's.
         unsafe { GlobalDlmalloc.alloc(layout) }
     }
 
@@ -63,7 +63,7 @@ impl Host for Guest {
         HEAP.0.used()
     }
 
-    /// Linear memory never shrinks, so what it is now is the most it was.
+    /// Linear memory never shrinks, so its current size is its peak.
     fn peak_memory(&mut self) -> Option<u64> {
         const PAGE: u64 = 65_536;
         Some(core::arch::wasm32::memory_size(0) as u64 * PAGE)
@@ -74,8 +74,7 @@ impl Host for Guest {
     }
 }
 
-/// Makes room for `length` bytes that the host will fill, from a cache line on, and keeps it for good. Gives its
-/// address.
+/// Reserves `length` bytes for the host to fill, aligned to a cache line and never freed. Returns their address.
 #[unsafe(no_mangle)]
 pub extern "C" fn reserve(length: usize) -> *mut u8 {
     const LINE: usize = AlignedBytes::LINE;
@@ -84,13 +83,13 @@ pub extern "C" fn reserve(length: usize) -> *mut u8 {
     room[start..].as_mut_ptr()
 }
 
-/// Runs the request on the model, each given by address and length, and answers with a status.
+/// Runs the request on the model, each given by address and length, and returns a status.
 ///
 /// # Safety
-/// Both ranges were given by [`reserve`] with these lengths and hold what the host wrote there.
+/// Both ranges were returned by [`reserve`] for these lengths and hold what the host wrote there.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn run(request: *const u8, request_length: usize, model: *const u8, model_length: usize) -> u32 {
-    // SAFETY: the caller's promise; nothing writes there while the slices live.
+    // SAFETY: the caller guarantees it; nothing writes there while the slices live.
     let (request, model) = unsafe {
         (core::slice::from_raw_parts(request, request_length), core::slice::from_raw_parts(model, model_length))
     };

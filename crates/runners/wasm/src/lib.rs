@@ -1,9 +1,9 @@
 //! The suite as a WebAssembly guest.
 //!
-//! The host puts the model and the request where `reserve` says and calls `run`,
-//! which gives 0 when every job succeeded, 1 when one failed, 2 when nothing could be run. The guest asks its host
-//! for three things: a clock and what it counts, and a place for its lines. On any other architecture this crate is
-//! empty, so that the workspace can be checked as a whole.
+//! The host writes the model and the request to the addresses that `reserve` returns, and calls `run`, which returns 0
+//! if every job succeeded, 1 if one failed, 2 if nothing could be run. The guest imports three functions: a clock, its
+//! unit, and an output for lines. On any other architecture this crate is empty, so that the whole workspace can be
+//! checked.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
 #[cfg(target_arch = "wasm32")]

@@ -1,7 +1,7 @@
 //! The suite's guest under wasmtime: a request on standard input, the guest's answer on standard output.
 //!
-//! Exit status 0: every job succeeded; 1: a job failed, as the answer says; 2: nothing could be run, the guest
-//! trapped or ran into a limit, and standard error says which.
+//! Exit status 0: every job succeeded; 1: a job failed, as the answer reports; 2: nothing could be run, the guest
+//! trapped or reached a limit; the reason is on standard error.
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where it cannot be written")]
 
 use clap::Parser;
@@ -14,15 +14,15 @@ use wasmtime::error::Context;
 use wasmtime::{Caller, Config, Engine, Extern, Linker, Module, Store, StoreLimits, StoreLimitsBuilder, Trap};
 use wasmtime::{Result, format_err};
 
-/// Largest request and largest guest that are read, in bytes.
+/// Largest accepted request and guest, in bytes.
 const REQUEST_LIMIT: u64 = 64 << 20;
 const GUEST_LIMIT: u64 = 256 << 20;
 
 /// Run the suite's jobs in a WebAssembly guest.
 ///
 /// The request comes on standard input, the answer goes to standard output, both in the line format of
-/// bitstate-protocol. Memory and time are always limited. Fuel is metered only where --fuel or --count-fuel asks for
-/// it, because metering slows the guest down: time a run without, count one with.
+/// bitstate-protocol. Memory and time are always limited. Fuel is metered only with --fuel or --count-fuel, because
+/// metering slows the guest down: measure time without it, and count fuel in a separate run.
 #[derive(Parser)]
 #[command(version)]
 struct Flags {
@@ -32,16 +32,16 @@ struct Flags {
     /// The BITS file to run.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// End the guest when it has used this much fuel (about one unit an instruction).
+    /// Stop the guest when it has used this much fuel (about one unit per instruction).
     #[arg(long, value_name = "UNITS")]
     fuel: Option<u64>,
     /// Let the guest's clock count fuel instead of nanoseconds.
     #[arg(long)]
     count_fuel: bool,
-    /// Most linear memory the guest may have.
+    /// Limit of the guest's linear memory.
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
     memory_limit: usize,
-    /// End the guest after this many seconds.
+    /// Stop the guest after this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     timeout: u64,
 }
@@ -49,7 +49,7 @@ struct Flags {
 struct Host {
     limits: StoreLimits,
     start: Instant,
-    /// Fuel at the start, where the clock counts it.
+    /// Initial fuel, if the clock counts it.
     fuel: Option<u64>,
     out: io::BufWriter<io::Stdout>,
 }
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     match run(&Flags::parse()) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            // A standard error that cannot be written changes nothing.
+            // Nothing can be done if standard error cannot be written.
             let _ = writeln!(io::stderr(), "error: {error:#}");
             ExitCode::from(2)
         }
@@ -97,7 +97,7 @@ fn run(flags: &Flags) -> Result<u8> {
     store.set_epoch_deadline(1);
     let timer = engine.clone();
     let timeout = Duration::from_secs(flags.timeout);
-    // Left to itself: it ends with the process.
+    // Not joined: it ends with the process.
     std::thread::spawn(move || {
         std::thread::sleep(timeout);
         timer.increment_epoch();
@@ -125,7 +125,7 @@ fn read(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Instantiates the guest, hands it its inputs and calls it.
+/// Instantiates the guest, passes its inputs and calls it.
 fn guest_run(store: &mut Store<Host>, module: &Module, request: &[u8], model: &[u8]) -> Result<u32> {
     let mut linker = Linker::new(store.engine());
     linker.func_wrap("bitstate", "ticks", |caller: Caller<'_, Host>| ticks(&caller))?;
@@ -154,7 +154,7 @@ fn ticks(caller: &Caller<'_, Host>) -> Result<u64> {
     }
 }
 
-/// Takes a line of the answer, or the reason why there is none.
+/// Receives a line of the answer, or the reason why there is none.
 fn text(mut caller: Caller<'_, Host>, kind: u32, address: u32, length: u32) -> Result<()> {
     let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
         wasmtime::bail!("the guest has no memory");
@@ -173,7 +173,7 @@ fn text(mut caller: Caller<'_, Host>, kind: u32, address: u32, length: u32) -> R
     Ok(())
 }
 
-/// Which limit it was that ended the guest, and how to move it.
+/// Names the limit that stopped the guest, and the flag that changes it.
 fn explain(error: wasmtime::Error, flags: &Flags) -> wasmtime::Error {
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => {

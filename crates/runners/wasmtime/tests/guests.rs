@@ -1,4 +1,4 @@
-//! Small guests under the host, as processes: what they say comes out, and what they must not do ends them.
+//! Small guests under the host, as processes: their output is passed on, and faults end them with an error.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
@@ -6,15 +6,15 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// What came of a run: the exit status, standard output and standard error.
+/// The result of a run: the exit status, standard output and standard error.
 type Ran = (i32, String, String);
 
-/// A guest that is whole but for the body of `run`.
+/// A complete guest with `run` as the body of its function `run`.
 fn guest(run: &str) -> String {
     importing("", run)
 }
 
-/// A guest with one more import.
+/// The same with one more import.
 fn importing(import: &str, run: &str) -> String {
     format!(
         r#"(module
@@ -52,7 +52,7 @@ fn run(guest: &[u8], flags: &str) -> Ran {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-/// That a run ended with 2 and said each of `parts`.
+/// Asserts that a run ended with status 2 and an error that contains each of `parts`.
 fn refused(ran: &Ran, parts: &[&str]) {
     let (status, out, err) = ran;
     assert!(*status == 2 && out.is_empty() && err.starts_with("error: "), "{ran:?}");
@@ -61,7 +61,7 @@ fn refused(ran: &Ran, parts: &[&str]) {
     }
 }
 
-/// Gives back the request as a line of the answer and the model as a word to the reader.
+/// Returns the request as a line of the answer and the model as a message.
 const ECHO: &str = "(call $text (i32.const 0) (local.get $request) (local.get $request_length))
                     (call $text (i32.const 1) (local.get $model) (local.get $model_length))";
 const ENDLESS: &str = "(loop $again (br $again)) (i32.const 0)";
@@ -87,7 +87,7 @@ fn fuel_memory_and_time_are_limited_and_the_flag_is_named() {
 
 #[test]
 fn the_clock_counts_nanoseconds_or_fuel() {
-    // The status says which; 1 also only where a loop of ten thousand turns has taken at least as many ticks.
+    // The status tells the unit; 1 also requires that a loop of ten thousand iterations took at least as many ticks.
     let clock = "(local $turns i32) (local $start i64)
         (local.set $start (call $ticks))
         (loop $again
@@ -140,7 +140,7 @@ fn a_file_that_is_not_there_is_named() {
     );
 }
 
-/// What is read is limited before there is a guest that could be limited.
+/// Input is limited before a guest exists that could be limited.
 #[test]
 fn files_without_an_end_are_read_no_further() {
     let ran = host(&guest("(i32.const 0)"), "--memory-limit 4");

@@ -1,5 +1,5 @@
-//! The heap: what the SRAM has left, and for what does not fit there, as the state of a wide model, what the PSRAM has
-//! left. First fit, every request counted.
+//! The heap: the rest of the SRAM, and the rest of the PSRAM for requests that do not fit there, such as the state of a
+//! wide model. First fit, every request counted.
 
 use crate::machine;
 use bitstate_suite::HeapUse;
@@ -13,11 +13,11 @@ use linked_list_allocator::Heap;
 pub static HEAP: CountedHeap =
     CountedHeap(UnsafeCell::new(Inner { heaps: None, used: HeapUse { allocations: 0, bytes: 0, peak_bytes: 0 } }));
 
-/// A first-fit heap with its counts, in plain numbers: the core is built without atomic operations.
+/// A first-fit heap with counters in plain integers: the core is built without atomic operations.
 pub struct CountedHeap(UnsafeCell<Inner>);
 
 struct Inner {
-    /// In SRAM and in PSRAM; made at the first request.
+    /// In SRAM and in PSRAM; created at the first request.
     heaps: Option<[Heap; 2]>,
     used: HeapUse,
 }
@@ -26,9 +26,9 @@ struct Inner {
 unsafe impl Sync for CountedHeap {}
 
 impl CountedHeap {
-    /// Counts so far, of the bytes asked for.
+    /// Counters so far, in requested bytes.
     pub fn used(&self) -> HeapUse {
-        // SAFETY: nothing else holds the contents: the methods below give none of it away.
+        // SAFETY: no other reference exists: the methods below return none.
         unsafe { (*self.0.get()).used }
     }
 }
@@ -37,10 +37,10 @@ impl CountedHeap {
 unsafe impl GlobalAlloc for CountedHeap {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: one thread, and no method of `Heap` calls back: this is the only reference while it lives.
+        // SAFETY: one thread, and no method of `Heap` calls back, so this is the only reference while it lives.
         let Inner { heaps, used } = unsafe { &mut *self.0.get() };
         let [sram, psram] = heaps.get_or_insert_with(|| {
-            // SAFETY: the linker script keeps each region for its heap alone, and it is given away once.
+            // SAFETY: the linker script reserves each region for its heap, and it is passed on once.
             machine::heap_regions().map(|(start, length)| unsafe { Heap::new(start, length) })
         });
         let block = sram.allocate_first_fit(layout).or_else(|()| psram.allocate_first_fit(layout));
@@ -57,7 +57,7 @@ unsafe impl GlobalAlloc for CountedHeap {
         let Inner { heaps, used } = unsafe { &mut *self.0.get() };
         let (Some([sram, psram]), Some(block)) = (heaps, NonNull::new(block)) else { return };
         let heap = if (sram.bottom()..sram.top()).contains(&block.as_ptr()) { sram } else { psram };
-        // SAFETY: the caller vouches that the block came from `alloc` with this layout, and it lies in this heap.
+        // SAFETY: the caller guarantees that the block came from `alloc` with this layout, and it is in this heap.
         unsafe { heap.deallocate(block, layout) };
         used.bytes -= layout.size() as u64;
     }

@@ -1,8 +1,8 @@
 //! The firmware: the suite on an Xtensa core with the memory of an ESP32-S3.
 //!
-//! The model and the request are linked in as blobs, the answer leaves by semihosting on descriptor 1, and the
-//! most stack that was used on descriptor 2. `README.md` has the memory map and how it is built.
-//! On any other architecture this crate is empty, so that the workspace can be checked as a whole.
+//! The model and the request are linked in as blobs; the answer is written by semihosting to descriptor 1, and the
+//! stack's high-water mark to descriptor 2. `README.md` has the memory map and the build. On any other architecture
+//! this crate is empty, so that the whole workspace can be checked.
 #![cfg_attr(target_arch = "xtensa", no_std)]
 
 #[cfg(target_arch = "xtensa")]
@@ -18,7 +18,7 @@ mod firmware {
     use core::fmt::Write;
     use core::panic::PanicInfo;
 
-    /// What the suite sees of the machine.
+    /// The suite's view of the machine.
     struct Board {
         clock: machine::Clock,
     }
@@ -50,7 +50,7 @@ mod firmware {
         }
     }
 
-    /// What start-up calls once there is a stack; its result is the exit status.
+    /// Called by start-up once there is a stack; the result is the exit status.
     #[unsafe(no_mangle)]
     extern "C" fn bitstate_main() -> Status {
         let mut board = Board { clock: machine::Clock::start() };
@@ -76,7 +76,7 @@ mod firmware {
         machine::exit(Status::Panicked)
     }
 
-    /// What the exception vectors end in: nothing here raises one on purpose, so the run is over.
+    /// Called by the exception vectors: the firmware never raises one on purpose, so the run is over.
     #[unsafe(no_mangle)]
     extern "C" fn bitstate_exception(cause: u32, at: u32, address: u32) -> ! {
         let _ = writeln!(Console::Notes, "exception {cause} at {at:#010x}, address {address:#010x}");

@@ -1,5 +1,5 @@
-//! The machine under the firmware: semihosting, the cycle counter, and what the linker script placed.
-//! Every `unsafe` of the start-up stands here or in `heap.rs`.
+//! The machine under the firmware: semihosting, the cycle counter, and the symbols of the linker script. All `unsafe`
+//! code of the start-up is here or in `heap.rs`.
 
 use core::fmt;
 
@@ -9,26 +9,26 @@ use core::fmt;
 pub enum Status {
     /// Every job succeeded.
     Ok = 0,
-    /// A job failed, as the answer says, or none could start, as the notes say.
+    /// A job failed, as the answer reports, or none could start, as the notes report.
     Failed = 1,
-    /// The firmware panicked, out of memory included.
+    /// The firmware panicked, including out of memory.
     Panicked = 101,
     /// The core raised an exception.
     Trapped = 102,
 }
 
-/// Instructions to one tick of the cycle counter: QEMU under `-icount shift=0` runs one instruction a virtual
+/// Instructions per tick of the cycle counter: QEMU under `-icount shift=0` runs one instruction per virtual
 /// nanosecond, and this core's clock is 40 MHz.
 const INSTRUCTIONS_PER_TICK: u64 = 25;
 
-/// What start-up fills the stack with (`start.S`).
+/// The pattern that start-up fills the stack with (`start.S`).
 const STACK_PAINT: u32 = 0xb175_a7e5;
 
 const SYS_EXIT: u32 = 1;
 const SYS_WRITE: u32 = 4;
 
 unsafe extern "C" {
-    /// Asks the simulator for a service.
+    /// Requests a service of the simulator.
     fn bitstate_simcall(number: u32, a: usize, b: usize, c: usize) -> i32;
     /// Reads the cycle counter.
     safe fn bitstate_ccount() -> u32;
@@ -45,23 +45,23 @@ unsafe extern "C" {
     static _psram_heap_end: u8;
 }
 
-/// Where text goes.
+/// Output channels.
 #[derive(Clone, Copy)]
 pub enum Console {
     /// The answer's lines, and nothing else.
     Answer = 1,
-    /// What the harness reads beside it: panics and the stack's use.
+    /// Messages for the harness: panics and the stack's use.
     Notes = 2,
 }
 
 /// Writes all the bytes.
 pub fn write(console: Console, mut bytes: &[u8]) {
     while !bytes.is_empty() {
-        // SAFETY: the simulator reads `len` bytes from the pointer, which are the slice's, and changes nothing.
+        // SAFETY: the simulator reads `len` bytes from the pointer, which are the slice's, and writes nothing.
         let written = unsafe { bitstate_simcall(SYS_WRITE, console as usize, bytes.as_ptr().addr(), bytes.len()) };
         match usize::try_from(written) {
             Ok(count) if count > 0 => bytes = bytes.get(count..).unwrap_or(&[]),
-            // The other side is gone: it sees an answer cut short.
+            // The other side is gone: it sees a truncated answer.
             _ => return,
         }
     }
@@ -82,14 +82,14 @@ pub fn exit(status: Status) -> ! {
     }
 }
 
-/// The cycle counter as 64 bits: it wraps every 2^32 ticks, and each reading notices at most one wrap.
+/// The cycle counter as 64 bits: it wraps every 2^32 ticks, and each reading detects at most one wrap.
 pub struct Clock {
     last: u32,
     ticks: u64,
 }
 
 impl Clock {
-    /// A clock that reads 0 now.
+    /// A clock that starts at 0.
     pub fn start() -> Self {
         Clock { last: bitstate_ccount(), ticks: 0 }
     }
@@ -106,25 +106,25 @@ impl Clock {
 /// The bytes from one symbol to another.
 ///
 /// # Safety
-/// Both symbols bound one stretch of initialised memory that nothing writes to.
+/// The symbols bound one range of initialised memory that nothing writes to.
 unsafe fn between(start: *const u8, end: *const u8) -> &'static [u8] {
-    // SAFETY: the caller vouches for the stretch; the linker never gives it the address 0, where the stack lies.
+    // SAFETY: the caller guarantees the range; the linker never assigns it the address 0, where the stack is.
     unsafe { core::slice::from_raw_parts(start, end.addr() - start.addr()) }
 }
 
 /// The model file.
 pub fn model() -> &'static [u8] {
-    // SAFETY: the linker script puts the symbols round the blob, in a section that is only read.
+    // SAFETY: the linker script places the symbols around the blob, in a read-only section.
     unsafe { between(&raw const _model_start, &raw const _model_end) }
 }
 
 /// The request's text.
 pub fn request() -> &'static [u8] {
-    // SAFETY: the linker script puts the symbols round the blob, in a section that is only read.
+    // SAFETY: the linker script places the symbols around the blob, in a read-only section.
     unsafe { between(&raw const _request_start, &raw const _request_end) }
 }
 
-/// The memories for the heap, the near one first: the first byte and the length of each.
+/// The memory for the heap, the near one first: the first byte and the length of each.
 pub fn heap_regions() -> [(*mut u8, usize); 2] {
     let region = |start: *const u8, end: *const u8| (start.cast_mut(), end.addr() - start.addr());
     [
@@ -133,17 +133,17 @@ pub fn heap_regions() -> [(*mut u8, usize); 2] {
     ]
 }
 
-/// Bytes of SRAM that code, constants and variables take.
+/// Bytes of SRAM used by code, constants and variables.
 pub fn static_bytes() -> usize {
     (&raw const _heap_start).addr() - (&raw const _stack_top).addr()
 }
 
-/// Most bytes of the stack in use at once, so far.
+/// Peak stack use in bytes so far.
 pub fn stack_high_water() -> usize {
     let top = (&raw const _stack_top).addr();
     let mut at = &raw const _stack_bottom;
-    // SAFETY: the words between the two symbols are the stack's. Those below the deepest call were written by
-    // start-up alone; volatile, because the compiler takes a stack it does not use for no memory at all.
+    // SAFETY: the words between the two symbols are the stack's. Those below the deepest call were written only by
+    // start-up; volatile, because the compiler assumes that unused stack is not memory.
     while at.addr() < top && unsafe { at.read_volatile() } == STACK_PAINT {
         at = at.wrapping_add(1);
     }

@@ -41,8 +41,8 @@ fn of_one(report: &Report) -> Vec<Chart> {
         },
         Chart {
             name: "roof",
-            title: "Share of the memory's roof".into(),
-            subtitle: "Bytes needed over what the fastest variant's loads deliver at this size; higher is better"
+            title: "Share of the memory roof".into(),
+            subtitle: "Bytes needed relative to the fastest variant's read bandwidth at this size; higher is better"
                 .into(),
             axis: "% of the roof".into(),
             logarithmic: false,
@@ -53,8 +53,8 @@ fn of_one(report: &Report) -> Vec<Chart> {
         },
         Chart {
             name: "parts-time",
-            title: "Where a token's time goes, native and WebAssembly".into(),
-            subtitle: "A token of decode, and below it its composite roof: the least that its parts can take".into(),
+            title: "Time of a token by part, native and WebAssembly".into(),
+            subtitle: "A decode token, and below it its composite roof: the minimum of its parts".into(),
             axis: "% of the token".into(),
             logarithmic: false,
             legend: PARTS.iter().map(|(_, title)| *title).collect(),
@@ -64,8 +64,8 @@ fn of_one(report: &Report) -> Vec<Chart> {
         },
         Chart {
             name: "parts-instructions",
-            title: "Where a token's instructions go, Xtensa".into(),
-            subtitle: "Each bar is one token of decode; at its end the instructions that it takes".into(),
+            title: "Instructions of a token by part, Xtensa".into(),
+            subtitle: "Each bar is one decode token, labelled with its instructions".into(),
             axis: "% of the token's instructions".into(),
             logarithmic: false,
             legend: PARTS.iter().map(|(_, title)| *title).collect(),
@@ -102,7 +102,7 @@ fn of_one(report: &Report) -> Vec<Chart> {
         Chart {
             name: "phases-time",
             title: "Time by phase, native and WebAssembly".into(),
-            subtitle: "Load, the whole prompt, all generated tokens; lower is better; logarithmic".into(),
+            subtitle: "Loading, the whole prompt, all generated tokens; lower is better; logarithmic".into(),
             axis: "milliseconds".into(),
             logarithmic: true,
             legend: Vec::new(),
@@ -113,7 +113,7 @@ fn of_one(report: &Report) -> Vec<Chart> {
         Chart {
             name: "phases-instructions",
             title: "Instructions by phase, Xtensa".into(),
-            subtitle: "Counted by the emulator, the same in two runs; lower is better; logarithmic".into(),
+            subtitle: "Counted by the emulator, identical in two runs; lower is better; logarithmic".into(),
             axis: "instructions".into(),
             logarithmic: true,
             legend: Vec::new(),

@@ -191,7 +191,7 @@ impl<'a> TrendLayout<'a> {
         let mut lines = vec![format!("{}:", self.chart.axis)];
         lines.extend(self.trend.runs.iter().enumerate().map(|(i, run)| format!("{}  {run}", i + 1)));
         if !self.trend.moves.is_empty() {
-            lines.push("Upright grey line: another machine from here on".into());
+            lines.push("Vertical grey line: another machine from here on".into());
         }
         for (i, line) in lines.iter().enumerate() {
             let at = (font / 2, self.bottom + self.row * i as i32);

@@ -1,4 +1,4 @@
-//! The forest chart: every comparison as a ratio with its interval, and below it the first side against itself.
+//! The forest chart: every comparison as a ratio with its interval, and below it the first side compared with itself.
 
 use super::chart::{Chart, Mark, Panel};
 use crate::report::summary::report::Report;
@@ -26,12 +26,12 @@ pub fn chart(report: &Report) -> Chart {
         }
     }
     let sides = report.comparisons.first().filter(|_| one_pair);
-    let sides = sides.map_or("Each".to_string(), |c| format!("{} against {}", c.sides[1], c.sides[0]));
+    let sides = sides.map_or("Each".to_string(), |c| format!("{} compared with {}", c.sides[1], c.sides[0]));
     Chart {
         name: "comparison",
-        title: "Time against the other side".into(),
+        title: "Time relative to the other side".into(),
         subtitle: format!("{sides}: median of pairs and 95 % interval; less is faster"),
-        axis: "change of the time".into(),
+        axis: "change of time".into(),
         logarithmic: true,
         legend: Vec::new(),
         reference: Some(1.0),
@@ -69,7 +69,7 @@ fn row(comparison: &Comparison) -> Mark {
 fn noise_row(comparison: &Comparison) -> Mark {
     let text = comparison.noise.map_or("none".to_string(), |ratio| percent(ratio.middle));
     Mark {
-        label: "against itself".into(),
+        label: "compared with itself".into(),
         colour: GREY,
         value: value(comparison.noise),
         ring: None,

@@ -1,4 +1,4 @@
-//! The A/A chart: the first side against itself, pair by pair, with the median and its interval: the noise of this
+//! The A/A chart: the first side compared with itself, pair by pair, with the median and its interval: the noise of this
 //! session.
 
 use super::chart::{Chart, Mark, Panel};
@@ -24,9 +24,9 @@ pub(super) fn chart(report: &Report) -> Chart {
     }
     Chart {
         name: "noise",
-        title: "Noise of the session: the first side against itself".into(),
+        title: "Noise of the session: the first side compared with itself".into(),
         subtitle: "Small dots: pairs; large dot and bar: median and 95 % interval".into(),
-        axis: "difference of two runs of the same".into(),
+        axis: "difference of two runs of the same side".into(),
         logarithmic: true,
         legend: Vec::new(),
         reference: Some(1.0),

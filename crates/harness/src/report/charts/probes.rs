@@ -51,7 +51,7 @@ pub(super) fn shares(report: &Report) -> Vec<Panel> {
     }
     for head in kernels::all(report).iter().filter(|kernel| kernel.kind == Kind::Head) {
         let share = |cell: (&str, &str)| report.head_share(cell, &head.workload);
-        panels.push(panel(format!("head {} by itself", head.shape), KERNELS, &share));
+        panels.push(panel(format!("head {} alone", head.shape), KERNELS, &share));
     }
     panels.retain(has_value);
     panels

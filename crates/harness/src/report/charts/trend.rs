@@ -31,8 +31,8 @@ pub(super) fn charts(history: &History) -> Vec<Chart> {
         ),
         chart(
             "history-share",
-            "Share of the memory's roof over published runs",
-            "Each is of the roof that the same run measured; not connected",
+            "Share of the memory roof over published runs",
+            "Relative to the roof measured in the same run; not connected",
             "published run",
             &history.runs,
             &[Quantity::Share],
@@ -40,7 +40,7 @@ pub(super) fn charts(history: &History) -> Vec<Chart> {
         chart(
             "history-counters",
             "Counters over published runs",
-            "Change since the first run, from 0 % again where model, compiler or tool changed; less is better",
+            "Change since the first run, restarting at 0 % if model, compiler or tool changed; less is better",
             "published run",
             &history.runs,
             &counters,
@@ -48,7 +48,7 @@ pub(super) fn charts(history: &History) -> Vec<Chart> {
         chart(
             "history-accepted",
             "Accepted instructions of native decode, by callgrind",
-            "Connected where model, compiler and valgrind are known to be the same; less is better",
+            "Connected if model, compiler and valgrind are known to be the same; less is better",
             "acceptance in ci/baselines/native.json",
             &history.accepted,
             &[Quantity::Callgrind],

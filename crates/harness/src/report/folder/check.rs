@@ -52,7 +52,7 @@ pub fn stale(workspace: &Workspace, folders: &[PathBuf], published: &Published) 
     match (text, shown.folder) {
         (Some(current), Some(folder)) => {
             if current != read_text(&workspace.root.join("README.md"))? {
-                stale.push(format!("README.md, whose results must be those of {}", workspace.show(&folder)));
+                stale.push(format!("README.md, which must show the results of {}", workspace.show(&folder)));
             }
             // The charts in the README are files of that folder.
             let missing = |link: &str| !workspace.root.join(link).is_file();

@@ -30,10 +30,10 @@ const CHARTS: &str = "charts";
 /// If the folder of charts exists and cannot be read.
 pub(super) fn names(folder: &Path, files: &Files, holds: Holds) -> Result<Vec<(String, &'static str)>, Error> {
     let why = |name: &str| match holds {
-        Holds::Everything => "which the records do not give",
-        Holds::Pages if name.ends_with(".svg") => "which the records do not give",
-        Holds::Pages => "which a published run does not keep",
-        Holds::Records => "which a published run does not keep once there is a newer one",
+        Holds::Everything => "which the records do not produce",
+        Holds::Pages if name.ends_with(".svg") => "which the records do not produce",
+        Holds::Pages => "which is not kept of a published run",
+        Holds::Records => "which is not kept of a published run once there is a newer one",
     };
     let mut names = charts(folder)?;
     if holds != Holds::Everything {
@@ -103,7 +103,7 @@ mod tests {
         }
         let left_over = ["charts/memory.png", "charts/roof.png", "charts/roof.svg"];
         let found = names(folder, &files, Holds::Everything).unwrap();
-        assert_eq!(found, left_over.map(|name| (name.to_string(), "which the records do not give")));
+        assert_eq!(found, left_over.map(|name| (name.to_string(), "which the records do not produce")));
         remove(folder, &files, Holds::Everything).unwrap();
         assert!(others.iter().all(|name| folder.join(name).is_file()));
         assert!(left_over.iter().all(|name| !folder.join(name).exists()));

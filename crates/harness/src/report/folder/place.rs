@@ -23,8 +23,8 @@ pub fn require_free(folder: &Path, provenance: &Provenance) -> Result<(), Error>
         return Ok(());
     }
     Err(Error::Refused(format!(
-        "{} is there already, and a run does not replace another's results: choose another name, or remove that folder \
-         first",
+        "{} exists already, and a run does not replace the results of another: choose another name, or remove that \
+         folder first",
         folder.display()
     )))
 }
@@ -64,7 +64,7 @@ fn claim(parent: &Path, provenance: &Provenance) -> Result<PathBuf, Error> {
             made => return made.map(|()| folder.clone()).map_err(Error::io("make the folder", &folder)),
         }
     }
-    Err(Error::Refused(format!("every name after {name} is taken in {}", parent.display())))
+    Err(Error::Refused(format!("all names after {name} are taken in {}", parent.display())))
 }
 
 /// Whether a folder has the report of this run, which was interrupted while writing it and then resumed.
@@ -120,7 +120,7 @@ mod tests {
         let error = require_free(&place, &run(2)).unwrap_err();
         assert_eq!(error.exit().code(), 2);
         let said = error.to_string();
-        assert!(said.contains("2026-01-31-local is there already") && said.contains("choose another name"), "{said}");
+        assert!(said.contains("2026-01-31-local exists already") && said.contains("choose another name"), "{said}");
         require_free(&place, &Provenance { resumed: vec!["later".into()], ..run(1) }).unwrap();
     }
 }

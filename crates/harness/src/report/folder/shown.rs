@@ -125,7 +125,7 @@ impl Run {
             run.skips.extend(part.rows.iter().filter_map(Skip::of));
         }
         if run.numbers.is_empty() && run.unfit.is_none() {
-            run.unfit = Some("it has no number of the table".into());
+            run.unfit = Some("it has none of the table's numbers".into());
         }
         Ok(run)
     }
@@ -190,7 +190,7 @@ fn unfit(parts: &[Part]) -> Option<String> {
         return Some("it is a quick run".into());
     }
     if parts.iter().any(|part| part.provenance.dirty) {
-        return Some("its tree had changes beside the commit".into());
+        return Some("its tree had uncommitted changes".into());
     }
     let failed = parts.iter().flat_map(|part| &part.rows).filter(|row| matches!(row, Row::Failed { .. })).count();
     (failed > 0).then(|| format!("{failed} of its runs failed"))

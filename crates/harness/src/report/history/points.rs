@@ -32,7 +32,7 @@ impl Quantity {
             Quantity::Instructions => "instructions/token",
             Quantity::Fuel => "fuel/token",
             Quantity::Memory => "peak memory",
-            Quantity::Code => "size of code",
+            Quantity::Code => "code size",
             Quantity::Callgrind => "decode instructions",
         }
     }

@@ -30,7 +30,9 @@ fn names(runs: &[PastRun]) -> Vec<(Quantity, &str, &str, &str)> {
 /// Changes since the previous run, the largest first. Counters only: times of two sessions are not comparable.
 pub(in crate::report) fn movers(report: &Report) -> Table {
     let mut rows: Vec<(f64, Vec<String>)> = Vec::new();
-    let [.., before, now] = &report.history.runs[..] else { return Table::new("What moved", "", &[], Vec::new()) };
+    let [.., before, now] = &report.history.runs[..] else {
+        return Table::new("Changed counters", "", &[], Vec::new());
+    };
     for point in &now.points {
         let Some((old, change)) = before.find(point.name()).and_then(|old| Some((old, point.change(old)?))) else {
             continue;
@@ -51,17 +53,16 @@ pub(in crate::report) fn movers(report: &Report) -> Table {
     }
     rows.sort_by(|a, b| b.0.total_cmp(&a.0));
     let more = rows.len().saturating_sub(MOST_MOVERS);
-    let more =
-        if more > 0 { format!(" {more} smaller changes are in the table of the history.") } else { String::new() };
+    let more = if more > 0 { format!(" {more} smaller changes are in the history table.") } else { String::new() };
     let note = format!(
-        "Counters against those of `{}` ({}, commit {}), where model, tokens, compiler and counting tool are the same; \
-         less is better.{more}",
+        "Counters compared with those of `{}` ({}, commit {}), if model, tokens, compiler and counting tool are the \
+         same; less is better.{more}",
         before.name,
         before.date(),
         before.commit
     );
     let columns = ["change", "cell", "what", "before", "now", "workload"];
-    Table::new("What moved", &note, &columns, rows.into_iter().take(MOST_MOVERS).map(|(_, row)| row).collect())
+    Table::new("Changed counters", &note, &columns, rows.into_iter().take(MOST_MOVERS).map(|(_, row)| row).collect())
 }
 
 /// The runs of the history, and those that could not be read.
@@ -75,11 +76,11 @@ pub(in crate::report) fn runs(report: &Report) -> Table {
     };
     let mut rows: Vec<Vec<String>> = history.runs.iter().enumerate().map(row).collect();
     rows.extend(history.left_out.iter().map(|run| {
-        let reason = format!("left out: {}", run.reason);
+        let reason = format!("omitted: {}", run.reason);
         vec!["–".into(), run.name.clone(), "–".into(), "–".into(), reason]
     }));
     let columns = ["run", "name", "started", "commit", "machine"];
-    Table::new("Published runs", "The last is this one.", &columns, rows)
+    Table::new("Published runs", "The last one is this run.", &columns, rows)
 }
 
 /// Every tracked number, a column per run.
@@ -109,8 +110,8 @@ pub(in crate::report) fn table(report: &Report) -> Table {
     let titles: Vec<String> = runs.iter().enumerate().map(|(i, run)| format!("{} {}", i + 1, run.name)).collect();
     let mut columns = vec!["what", "cell", "workload"];
     columns.extend(titles.iter().map(String::as_str));
-    let note = "In brackets: the change of a counter from the run before that has it, where model, tokens, compiler and \
-        counting tool are the same. Speeds have none: two sessions differ, even on one machine. A share of the roof is \
-        of the roof that the same run measured.";
+    let note = "In brackets: the change of a counter from the previous run that has it, if model, tokens, compiler \
+        and counting tool are the same. Speeds have none: two sessions differ, even on one machine. A share of the \
+        roof refers to the roof measured in the same run.";
     Table { folded: true, ..Table::new("History", note, &columns, rows) }
 }

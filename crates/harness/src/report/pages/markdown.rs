@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 pub fn not_shown(report: &Report) -> Vec<String> {
     let compared = report.each().iter().any(|part| !part.comparisons.is_empty());
     let machines = if report.parts.is_empty() {
-        "One machine, one thread: nothing is said about other CPUs, about several streams at once or about a warm server."
+        "One machine, one thread: no conclusions about other CPUs, concurrent streams or a warm server."
     } else {
-        "One thread, and each shard on one machine: shards do not say which machine, target or variant of another is \
-         faster, and nothing is said about several streams at once or about a warm server."
+        "One thread, and each shard on one machine: machines, targets and variants of different shards cannot be \
+         compared, and there are no conclusions about concurrent streams or a warm server."
     };
     let intervals = if compared {
-        "Intervals are those of one session: they say what this machine did then. Numbers without one are medians and \
-         quartiles; two sessions, or two machines, differ by more than the quartiles show."
+        "Intervals apply to one session on this machine. Numbers without one are medians and quartiles; two \
+         sessions, or two machines, differ by more than the quartiles show."
     } else {
         "No intervals: medians and quartiles of one session. Two sessions, or two machines, differ by more than the \
          quartiles show."
@@ -26,8 +26,9 @@ pub fn not_shown(report: &Report) -> Vec<String> {
     vec![
         machines.to_string(),
         intervals.to_string(),
-        format!("Xtensa was emulated, not owned: tokens/s are {}. Real flash and PSRAM are slower.", report.assumption()),
-        "Synthetic models have the shapes of real ones, not their knowledge: speed and memory carry over, text does not."
+        format!("Xtensa was emulated: tokens/s are {}. Real flash and PSRAM are slower.", report.assumption()),
+        "Synthetic models have the shapes of trained ones, but random weights: speed and memory are representative, \
+         text is not."
             .to_string(),
     ]
 }
@@ -42,7 +43,7 @@ pub fn page(report: &Report) -> String {
 
 /// The page without charts, for a run in `folder` that keeps none.
 pub fn page_without_charts(report: &Report, folder: &str) -> String {
-    page_with(report, "", &format!("`cargo xtask report {folder}` draws the charts and makes the page in HTML.\n\n"))
+    page_with(report, "", &format!("`cargo xtask report {folder}` generates the charts and the HTML page.\n\n"))
 }
 
 fn page_with(report: &Report, first_chart: &str, charts: &str) -> String {
@@ -80,8 +81,8 @@ pub fn title(report: &Report) -> String {
 
 /// A sentence about the page's sources, with `mark` around commands.
 pub fn made_from(report: &Report, mark: &str) -> String {
-    let history = if report.history.is_empty() { "" } else { ", and its history from the runs published before it" };
-    format!("This page is made from the records beside it{history}, by {mark}cargo xtask report{mark}.")
+    let history = if report.history.is_empty() { "" } else { ", and its history from the earlier published runs" };
+    format!("This page is generated from the records beside it{history}, by {mark}cargo xtask report{mark}.")
 }
 
 /// A title, with names and values.
@@ -91,9 +92,9 @@ pub type Section = (String, Vec<(String, String)>);
 pub fn provenance(report: &Report) -> Vec<Section> {
     let title = |part: &Report| match &part.provenance.shard {
         Some(shard) if !report.parts.is_empty() => {
-            format!("Where this comes from, shard {}: {}", shard.index, shard.name)
+            format!("Provenance of shard {}: {}", shard.index, shard.name)
         }
-        _ => "Where this comes from".to_string(),
+        _ => "Provenance".to_string(),
     };
     report.each().iter().map(|part| (title(part), provenance_of_one(part))).collect()
 }
@@ -180,7 +181,7 @@ fn source(report: &Report, folder: &Path) -> String {
     machines.dedup();
     let (date, machines, folder) = (p.started.get(..10).unwrap_or(""), machines.join(" and "), folder.display());
     format!(
-        "Measured {date} on {machines} at commit {}; the whole report is [{folder}/report.md]({folder}/report.md).\n",
+        "Measured {date} on {machines} at commit {}; the full report is [{folder}/report.md]({folder}/report.md).\n",
         p.short_commit()
     )
 }

@@ -83,15 +83,15 @@ pub fn comparisons(report: &Report) -> Table {
     let limits = report.provenance.time_limits;
     let limits = limits.map_or(String::new(), |limits| {
         format!(
-            " Changes below {:.1} % are none; one of {:.0} % must be found or ruled out.",
+            " Changes below {:.1} % are ignored; one of {:.0} % must be found or ruled out.",
             limits.floor * 100.0,
             limits.ceiling * 100.0
         )
     });
     let note = format!(
-        "Change of the second side's time against the first's: median of pairs, with its 95 % interval by bootstrap \
-         over pairs. Noise is the first side against itself in the same session. A change is called only where the \
-         interval lies beyond both in two rounds.{limits}"
+        "Change of the second side's time relative to the first's: median of pairs, with its 95 % interval by \
+         bootstrap over pairs. Noise is the first side compared with itself in the same session. A change is \
+         reported only if the interval is beyond both in two rounds.{limits}"
     );
     let columns = [
         "verdict",
@@ -159,8 +159,8 @@ fn instructions(report: &Report) -> Table {
         rows.push(row);
     }
     let note = format!(
-        "Instructions are counted by the emulator, the same in both of two runs. Tokens/s are {}; \
-         they are no measurement and never stand on one axis with measured time.",
+        "Instructions are counted by the emulator, identical in two runs. Tokens/s are {}; they are not measurements \
+         and never share an axis with measured times.",
         report.assumption()
     );
     let columns = [
@@ -262,7 +262,7 @@ fn everything(report: &Report) -> Table {
     let rows = report.measurements.iter().map(row).collect();
     let columns = ["workload", "cell", "phase", "metric", "unit", "median", "min", "q1", "q3", "max", "MAD", "samples"];
     let note = "MAD: median absolute deviation from the median.";
-    Table { folded: true, ..Table::new("Every number", note, &columns, rows) }
+    Table { folded: true, ..Table::new("All numbers", note, &columns, rows) }
 }
 
 fn gap_cells(report: &Report, cell: (&str, &str), workload: &str, columns: usize) -> Vec<String> {

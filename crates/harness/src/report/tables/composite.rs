@@ -18,12 +18,12 @@ pub struct Composite {
 }
 
 /// What is said beside every share of this roof.
-const DEFINITION: &str = "The composite roof is the least time of a token by what was measured in the same run: every \
-    ternary matrix at this variant's own best rate for its shape (the kernels' table, one token), the state read and \
-    written once and the head's bytes read once, each at the bandwidth of the fastest variant of the same target for a \
-    buffer of about the same size. A greedy choice whose variant has a first stage reads half of the head and 8 bytes a \
-    row. Norms, gates and the choice among logits count as nothing, so 100 % cannot be reached; what is missing to it is \
-    there to be worked on.";
+const DEFINITION: &str = "The composite roof is the minimum time of a token according to rates measured in the same \
+    run: every ternary matrix at this variant's own best rate for its shape (the kernels' table, one token), the \
+    state read and written once and the head's bytes read once, each at the bandwidth of the fastest variant of the \
+    same target for a buffer of about the same size. A greedy choice of a variant with a first stage reads half of \
+    the head and 8 bytes per row. Norms, gates and the choice among logits are not counted, so 100 % cannot be \
+    reached; the difference shows what could be optimised.";
 
 impl Composite {
     /// All of it, in µs.
@@ -105,7 +105,7 @@ fn weights(layout: &Layout) -> Option<f64> {
     (weights > 0.0).then_some(weights)
 }
 
-/// Decode against the composite roof.
+/// Decode compared with the composite roof.
 pub(in crate::report) fn table(report: &Report) -> Table {
     let mut rows = Vec::new();
     for workload in report.workloads() {
@@ -126,14 +126,14 @@ pub(in crate::report) fn table(report: &Report) -> Table {
         "workload",
         "target",
         "variant",
-        "a token, µs",
-        "its roof, µs",
+        "token, µs",
+        "roof, µs",
         "ternary matrices",
         "state",
         "head",
         "share of composite roof",
     ];
-    Table::new("Decode against the composite roof", DEFINITION, &columns, rows)
+    Table::new("Decode compared with the composite roof", DEFINITION, &columns, rows)
 }
 
 #[cfg(test)]

@@ -100,8 +100,9 @@ pub(in crate::report) fn shards(report: &Report) -> Table {
         vec![index.to_string(), name.to_string(), measured(part), p.machine(), p.started.clone(), p.command.clone()]
     };
     let rows = report.parts.iter().map(row).collect();
-    let note = "Each shard was measured on its own: its numbers stand beside those of another, and are never divided by \
-        them. Shares of the roof are taken within a shard. The same words for two machines do not make them one.";
+    let note = "Each shard was measured separately: numbers of different shards are shown together but never divided \
+        by each other. Shares of the roof are computed within a shard. Equal descriptions do not mean that two \
+        machines are the same.";
     let columns = [SHARD, "name", "measured", "machine", "started", "command"];
     Table::new("Shards", note, &columns, rows)
 }

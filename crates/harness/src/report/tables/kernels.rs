@@ -99,10 +99,10 @@ pub(in crate::report) fn rates(report: &Report) -> Table {
     let names: Vec<String> = cells.iter().map(Cell::to_string).collect();
     let mut columns = vec!["kernel", "rows×columns", "tokens at once"];
     columns.extend(names.iter().map(String::as_str));
-    let note = "The fastest of five slices in each process, median of the processes; all variants computed the same. \
-        A weight is a quarter of a byte, so up to 512×512 a matrix lies in L1 or L2 and its rate is the compute's: the \
-        one for 256×256 with 16 tokens, unpacked once, is the nearest to the roof of the multiply instruction. \
-        In brackets: share of the roof of reads, as for a decode.";
+    let note = "The fastest of five slices in each process, median of the processes; all variants gave the same \
+        results. A weight is a quarter of a byte, so up to 512×512 a matrix fits L1 or L2 and its rate is limited by \
+        computation: the one for 256×256 with 16 tokens, unpacked once, is closest to the peak of the multiply \
+        instruction. In brackets: share of the read bandwidth, as for a decode.";
     Table::new("Kernels", note, &columns, rows)
 }
 
@@ -115,8 +115,8 @@ pub(in crate::report) fn costs(report: &Report) -> Table {
             middle(report.find((cell.target.name, cell.variant.name), &kernel.workload, "kernel", "cost"), number)
         };
         let what = match kernel.kind {
-            Kind::Ternary(_) => "ternary, instructions a weight",
-            Kind::Head => "INT8 head, instructions a byte",
+            Kind::Ternary(_) => "ternary, instructions per weight",
+            Kind::Head => "INT8 head, instructions per byte",
         };
         let mut row = vec![what.to_string(), kernel.shape.clone()];
         row.extend(cells.iter().map(cost));
@@ -127,7 +127,7 @@ pub(in crate::report) fn costs(report: &Report) -> Table {
     let names: Vec<String> = cells.iter().map(Cell::to_string).collect();
     let mut columns = vec!["kernel", "rows×columns"];
     columns.extend(names.iter().map(String::as_str));
-    Table::new("Kernels in instructions", "Counted by the emulator, the same in two runs.", &columns, rows)
+    Table::new("Kernel instructions", "Counted by the emulator, identical in two runs.", &columns, rows)
 }
 
 /// The parts of a generated token, in the order of [`PARTS`], and the cost of the clock; per token.
@@ -160,13 +160,13 @@ pub(in crate::report) fn profile(report: &Report, clock: Clock) -> Table {
     }
     let mut columns = vec!["workload", "target", "variant"];
     columns.extend(PARTS.iter().map(|(_, title)| *title));
-    columns.extend(["all", "clock, taken off"]);
+    columns.extend(["all", "clock, subtracted"]);
     let title = match clock {
-        Clock::Wall => "Where a token's time goes",
-        Clock::Instructions => "Where a token's instructions go",
+        Clock::Wall => "Time of a token by part",
+        Clock::Instructions => "Instructions of a token by part",
     };
-    let note = "The same decode again, with the clock read between the parts; what that took was measured apart and is \
-        taken off. A greedy choice is the head's, so sampling takes nothing there. Medians.";
+    let note = "The same decode, with the clock read between the parts; its cost was measured separately and \
+        subtracted. A greedy choice is part of the head, so sampling takes nothing there. Medians.";
     Table::new(title, note, &columns, rows)
 }
 
@@ -203,10 +203,11 @@ pub(in crate::report) fn layouts(report: &Report) -> Table {
     let note = match models[..] {
         [] => "Every shape of every model fills whole blocks of its kernels.".to_string(),
         _ => format!(
-            "What does not fill a kernel's block takes a slower way with the same result. It happens in: {}.",
+            "Rows and columns that do not fill a kernel's block take a slower path with the same result. This \
+             applies to: {}.",
             models.iter().map(|model| format!("`{model}`")).collect::<Vec<_>>().join(", ")
         ),
     };
     let columns = ["model", "what", "rows×columns", "rows left over", "columns left over", "kernels"];
-    Table { folded: true, ..Table::new("How shapes run", &note, &columns, rows) }
+    Table { folded: true, ..Table::new("Kernel paths by shape", &note, &columns, rows) }
 }

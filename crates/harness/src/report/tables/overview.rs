@@ -90,8 +90,8 @@ fn table_of_one(report: &Report) -> Table {
     let mut notes = Vec::new();
     if rows.iter().any(|row| row[4] != "–") {
         notes.push(
-            "The composite roof is the least time of a token by the rates of its own kernels and of memory, the memory \
-             roof what memory delivers for a model of this size; both were measured in the same run."
+            "The composite roof is the minimum time of a token at the rates of its kernels and of memory, the memory \
+             roof the memory bandwidth for a model of this size; both were measured in the same run."
                 .to_string(),
         );
     }

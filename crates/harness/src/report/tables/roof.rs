@@ -18,11 +18,11 @@ pub struct Roof {
 }
 
 /// The definition given with every share of the roof.
-pub const DEFINITION: &str = "The roof is the bandwidth at which the fastest variant of the same target read, in the \
-    same run, a buffer of about the same size, again and again: the one nearest in size of those measured. A token \
-    needs the model file once (the head is the embedding, so that is needed whole too), and GB/s are that size over the \
-    time of a token, whatever was read. More than 100 % means that less was: where a choice needs the largest logits \
-    alone, bounds can spare half of the head.";
+pub const DEFINITION: &str = "The roof is the bandwidth at which the fastest variant of the same target repeatedly \
+    read, in the same run, the measured buffer closest in size. A token needs the model file once (the head is the \
+    embedding, so all of it is needed too), and GB/s are that size divided by the time of a token, regardless of \
+    what was read. More than 100 % means that less was read: if only the largest logits are needed, bounds can avoid \
+    half of the head.";
 
 impl Report {
     /// Working sets whose read bandwidth was measured on a target, ascending.
@@ -93,14 +93,14 @@ pub(in crate::report) fn shares(report: &Report) -> Table {
         "target",
         "variant",
         "decode tokens/s",
-        "needed a token",
+        "needed per token",
         "GB/s",
         "roof's buffer",
         "own loads GB/s",
         "roof GB/s",
         "share of roof",
     ];
-    Table::new("Decode against the roof", DEFINITION, &columns, rows)
+    Table::new("Decode compared with the roof", DEFINITION, &columns, rows)
 }
 
 /// Read bandwidth, by working set and variant.
@@ -121,7 +121,7 @@ pub(in crate::report) fn bandwidth(report: &Report) -> Table {
     let sizes: Vec<String> = sizes.iter().map(|&size| format!("{} GB/s", bytes(f64::from(size)))).collect();
     let mut columns = vec!["target", "variant"];
     columns.extend(sizes.iter().map(String::as_str));
-    let note = "Reads in order with each variant's own loads, the fastest of five slices in each process, median of the \
-        processes. The sizes stand for L1, L2, L3 and DRAM of a common server CPU.";
-    Table::new("What memory delivers", note, &columns, rows)
+    let note = "Sequential reads with each variant's own loads, the fastest of five slices in each process, median \
+        of the processes. The sizes correspond to L1, L2, L3 and DRAM of a common server CPU.";
+    Table::new("Memory bandwidth", note, &columns, rows)
 }

@@ -136,14 +136,14 @@ fn put(subject: &Subject, parts: &Parts, counter: &mut Counter) -> Option<Row> {
     let phase = &counter.phase;
     let of_phase = |name: &str| parts.get(&(phase.clone(), name.to_string())).copied();
     if let Some(unknown) = parts.keys().find(|(of, name)| of == phase && PARTS.iter().all(|(known, _)| known != name)) {
-        return Some(failure(subject, format!("`{}` is counted in {phase}, which is no step", unknown.1)));
+        return Some(failure(subject, format!("`{}` is counted in {phase}, which is not a step", unknown.1)));
     }
     // A phase without a step has 0 of it.
     let found: BTreeMap<String, u64> =
         PARTS.iter().map(|(name, _)| (name.to_string(), of_phase(name).unwrap_or(0))).collect();
     let sum: u64 = found.values().sum();
     if (sum as f64 - counter.value as f64).abs() > counter.value as f64 * WHOLE {
-        let text = format!("the steps of {phase} come to {sum} {}, all of it to {}", counter.unit, counter.value);
+        let text = format!("the steps of {phase} add up to {sum} {}, the whole is {}", counter.unit, counter.value);
         return Some(failure(subject, text));
     }
     counter.parts = found;

@@ -42,7 +42,7 @@ pub struct Target {
 /// Every target.
 pub const TARGETS: [Target; 8] = [
     target("bits", "BITS files: parse, lay out and run in every variant, against the reference", 16 << 10),
-    target("state", "saved states: restore and go on in every variant, against the reference", 8 << 10),
+    target("state", "saved states: restore and continue in every variant, compared with the reference", 8 << 10),
     target("tokenizer", "a tokenizer.json with a text: encode, decode, stream", 8 << 10),
     target("request", "what a runner is asked, as lines", 4 << 10),
     target("answer", "what a runner answers, as lines", 8 << 10),

@@ -53,7 +53,7 @@ pub fn check_kernels(jobs: &[Job], clock: Clock, metrics: &[Metric]) -> Option<S
         }
         if done.value == 0 || done.value % amount != 0 || done.unit != *unit {
             let (value, found) = (done.value, &done.unit);
-            return Some(format!("`{case}` did {value} {found}, which is no multiple of its {amount} {unit}"));
+            return Some(format!("`{case}` did {value} {found}, which is not a multiple of its {amount} {unit}"));
         }
     }
     let known = |m: &&Metric| {
@@ -89,7 +89,7 @@ pub fn check_parts(tokens: u64, clock: Clock, metrics: &[Metric]) -> Option<Stri
 
 fn unknown(metric: Option<&Metric>) -> Option<String> {
     let m = metric?;
-    Some(format!("the runner counts `{}` of {} of `{}`, which was not asked for", m.name, m.phase, m.case))
+    Some(format!("the runner counts `{}` of {} of `{}`, which was not requested", m.name, m.phase, m.case))
 }
 
 /// Name and unit of a clock's ticks.

@@ -251,7 +251,7 @@ impl Task<'_> {
         let Some((base, base_runner)) = base.filter(|(base, _)| *base != self.cell) else {
             return String::new();
         };
-        // Up to the divergent step the golden tokens were chosen, whatever the sampler.
+        // Up to the divergent step the golden tokens were chosen, with any sampler.
         let asked = diagnose::question(case, step);
         let ours = diagnose::steps(self.cell, self.runner, self.model, &asked);
         let theirs = diagnose::steps(base, base_runner, self.model, &asked);

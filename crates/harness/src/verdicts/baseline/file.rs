@@ -121,7 +121,7 @@ impl Baseline {
             self.rows.push(counter.clone());
         }
         // A counter that cannot be counted here may have changed together with the others.
-        let moved = |row: &Counter| {
+        let changed = |row: &Counter| {
             let same = |counter: &&Counter| {
                 counter.target == row.target && counter.variant != row.variant && counter.name()[2..] == row.name()[2..]
             };
@@ -131,7 +131,7 @@ impl Baseline {
             })
         };
         for row in &mut self.rows {
-            row.unconfirmed |= lacking(row) && moved(row);
+            row.unconfirmed |= lacking(row) && changed(row);
         }
         changes.extend(before.into_iter().map(|(row, (value, _))| Change {
             row,

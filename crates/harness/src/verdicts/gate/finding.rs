@@ -98,18 +98,18 @@ pub struct PartChange {
 }
 
 impl PartChange {
-    pub(super) fn moved_by(&self) -> u64 {
+    pub(super) fn distance(&self) -> u64 {
         self.value.abs_diff(self.baseline)
     }
 }
 
 impl std::fmt::Display for PartChange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (part, moved) = (&self.part, self.value as f64 - self.baseline as f64);
-        match (self.moved_by(), self.baseline) {
+        let (part, change) = (&self.part, self.value as f64 - self.baseline as f64);
+        match (self.distance(), self.baseline) {
             (0, _) => write!(f, "{part} 0"),
-            (_, 0) => write!(f, "{part} {moved:+} from nothing"),
-            _ => write!(f, "{part} {:+.2} % ({moved:+})", moved / self.baseline as f64 * 100.0),
+            (_, 0) => write!(f, "{part} {change:+} from nothing"),
+            _ => write!(f, "{part} {:+.2} % ({change:+})", change / self.baseline as f64 * 100.0),
         }
     }
 }
@@ -123,7 +123,7 @@ impl Finding {
 
     /// Whether there is a change to report. The resident set is never exactly equal, so it must exceed its threshold
     /// first.
-    pub fn moved(&self) -> bool {
+    pub fn changed(&self) -> bool {
         (self.baseline != self.value && self.metric != "peak_memory") || self.status != Status::Unchanged
     }
 

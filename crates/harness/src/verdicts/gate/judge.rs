@@ -83,7 +83,7 @@ fn parts(accepted: &Counter, now: &Counter) -> Vec<PartChange> {
         value: count(&now.parts, name),
     };
     let mut changes: Vec<PartChange> = names.into_iter().map(change).collect();
-    changes.sort_by_key(|change| std::cmp::Reverse(change.moved_by()));
+    changes.sort_by_key(|change| std::cmp::Reverse(change.distance()));
     changes
 }
 
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!((findings[0].status, exit(&findings).code()), (Status::NoBaseline, 2));
         let scope = Scope { selected: &|row| row.variant == "avx2", excused: &|_| false, stale: &|_| None };
         let findings = judge(&thresholds(), &[a.clone(), b.clone()], std::slice::from_ref(&a), &scope);
-        assert_eq!(exit(&findings).code(), 0, "what was not asked for is not missed");
+        assert_eq!(exit(&findings).code(), 0, "a counter that was not requested is not missing");
         let scope = Scope { selected: &|_| true, excused: &|row| row.variant == "ssse3", stale: &|_| None };
         assert_eq!(exit(&judge(&thresholds(), &[a.clone(), b.clone()], std::slice::from_ref(&a), &scope)).code(), 0);
         let stale = |row: &Counter| (row.variant == "ssse3").then(|| "there is no workload `a`".to_string());
@@ -200,10 +200,10 @@ mod tests {
             assert!(take_unaccepted(&mut findings, &accepted).is_empty());
             assert_eq!(exit(&findings).code(), 2);
         }
-        // Others were accepted again elsewhere: a difference is no regression, but it is reported.
+        // Others were accepted again elsewhere: a difference is not a regression, but it is reported.
         let old = Counter { unconfirmed: true, ..counter("avx_vnni", "instructions", 1000) };
-        let moved = &judged(std::slice::from_ref(&old), &[counter("avx_vnni", "instructions", 1200)])[0];
-        assert_eq!((moved.status, moved.status.exit().code(), moved.moved()), (Status::Unconfirmed, 0, true));
+        let changed = &judged(std::slice::from_ref(&old), &[counter("avx_vnni", "instructions", 1200)])[0];
+        assert_eq!((changed.status, changed.status.exit().code(), changed.changed()), (Status::Unconfirmed, 0, true));
         let same = &judged(std::slice::from_ref(&old), &[counter("avx_vnni", "instructions", 1000)])[0];
         assert_eq!(same.status, Status::Unchanged);
     }
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_step_that_moved_is_named_first_and_what_did_not_move_says_so() {
+    fn the_changed_step_is_named_first_and_an_unchanged_one_is_reported() {
         let counter = |value, parts: [(&str, u64); 3]| {
             let parts = parts.map(|(name, value)| (name.to_string(), value)).into();
             Counter { parts, ..counter("avx2", "instructions", value) }
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_moved_most_comes_first() {
+    fn the_largest_change_comes_first() {
         let accepted = ["a", "b", "c", "d"].map(|variant| counter(variant, "instructions", 1000));
         let values = [1000, 1020, 1500, 900];
         let now: Vec<Counter> =

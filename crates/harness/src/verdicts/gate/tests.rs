@@ -35,7 +35,7 @@ fn compared(a: &[Counter], b: &[Counter]) -> (Status, Exit) {
     let thresholds = Thresholds::parse(include_str!("../../../../../ci/thresholds.toml")).unwrap();
     let scope = Scope { selected: &|_| true, excused: &|_| false, stale: &|_| None };
     let findings = judge(&thresholds, a, b, &scope);
-    assert_eq!(findings.len(), 1, "time is no counter, tokens are part of the key");
+    assert_eq!(findings.len(), 1, "time is not a counter, tokens are part of the key");
     (findings[0].status, exit(&findings))
 }
 

@@ -70,7 +70,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
 }
 
 /// A command that runs this program again with the whole environment; that process declares its children's.
-#[allow(clippy::disallowed_methods, reason = "the harness itself is no child that is measured")]
+#[allow(clippy::disallowed_methods, reason = "the harness itself is not measured")]
 pub fn this_program_again(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.envs(ownership());
