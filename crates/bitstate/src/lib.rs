@@ -65,7 +65,7 @@ pub use batch::Batch;
 pub use bitstate_engine::{Engine, EngineError, NotFinite, RestoreError};
 pub use bitstate_generate::{Order, Sampling, SamplingError, SessionError};
 pub use bitstate_kernels::{Unavailable, UnknownVariant, Variant};
-pub use bitstate_protocol::Digest;
+pub use bitstate_protocol::{Digest, Digester};
 pub use builder::ModelBuilder;
 pub use chances::Alternative;
 pub use continuation::{Continuation, Piece};

@@ -75,11 +75,22 @@ impl Pace {
 pub struct Tokens<'s> {
     session: &'s mut Session,
     pace: Pace,
+    shown: String,
 }
 
 impl<'s> Tokens<'s> {
     pub(crate) fn new(session: &'s mut Session, stop: Stop) -> Self {
-        Tokens { pace: Pace::new(session, stop), session }
+        Tokens { pace: Pace::new(session, stop), session, shown: String::new() }
+    }
+
+    /// The text that can be shown since the last token was yielded: what could become a text to stop at is held back.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// What is held back, when no more tokens are wanted.
+    pub fn finish(&mut self) -> String {
+        self.pace.finish()
     }
 
     /// The next token with what can be yielded of the text, or `None` at the end.
@@ -107,7 +118,10 @@ impl Iterator for Tokens<'_> {
         if step.is_err() {
             self.pace.left = Some(0);
         }
-        Some(step.transpose()?.map(|(token, _)| token))
+        Some(step.transpose()?.map(|(token, shown)| {
+            self.shown = shown;
+            token
+        }))
     }
 }
 

@@ -1,15 +1,11 @@
 //! What is wrong is named, with the fix.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
+use crate::support::{Running, completion, model, request};
 use bitstate::Model;
 use bitstate::bits::{Preset, Version, synthetic};
 use bitstate_serve::{Config, Key, Limits, Server};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use support::{Running, completion, model, request};
 
 const KEY: &str = "a-key-of-some-length";
 
@@ -117,7 +113,8 @@ fn a_body_that_is_no_json_or_too_large_is_refused() {
     // A body without a length that turns out too large.
     let head = "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
                 connection: close\r\ntransfer-encoding: chunked\r\n\r\n";
-    let reply = support::Reply::new(&server.raw(format!("{head}7d0\r\n{}\r\n0\r\n\r\n", "x".repeat(2000)).as_bytes()));
+    let reply =
+        crate::support::Reply::new(&server.raw(format!("{head}7d0\r\n{}\r\n0\r\n\r\n", "x".repeat(2000)).as_bytes()));
     assert_eq!((reply.status, reply.message().contains("1000 bytes")), (413, true));
     for (method, path, status) in [
         ("GET", "/nothing", 404),
@@ -149,9 +146,9 @@ fn a_page_of_another_name_or_origin_may_not_call() {
         assert!(status == 200 || reply.message().contains("--allow-host"), "{host}: {}", reply.text());
     }
     let absolute = "GET http://evil.example/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    assert_eq!(support::Reply::new(&server.raw(absolute.as_bytes())).status, 403);
+    assert_eq!(crate::support::Reply::new(&server.raw(absolute.as_bytes())).status, 403);
     let two = "GET /health HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\nconnection: close\r\n\r\n";
-    assert_eq!(support::Reply::new(&server.raw(two.as_bytes())).status, 400);
+    assert_eq!(crate::support::Reply::new(&server.raw(two.as_bytes())).status, 400);
     for (origin, status) in
         [("http://localhost", 200), ("http://evil.example", 403), ("null", 403), ("https://localhost", 403)]
     {
@@ -161,7 +158,13 @@ fn a_page_of_another_name_or_origin_may_not_call() {
         assert_eq!(reply.header("access-control-allow-origin"), None);
     }
     let origins = vec!["https://page.example".into()];
-    let open = Running::start(Config { origins, ..Config::default() });
+    let open = Running::start(Config { origins, key: Some(Key::new(KEY).unwrap()), ..Config::default() });
+    // What a browser asks first has no key, and what it is refused it may read.
+    let asks = [("origin", "https://page.example"), ("access-control-request-method", "POST")];
+    let reply = open.send("OPTIONS", "/v1/completions", &asks, "");
+    assert_eq!((reply.status, reply.header("access-control-allow-methods")), (200, Some("GET,POST")));
+    let reply = open.send("GET", "/v1/models", &asks, "");
+    assert_eq!((reply.status, reply.header("access-control-allow-origin")), (401, Some("https://page.example")));
     let reply = open.send("GET", "/health", &[("origin", "https://page.example")], "");
     assert_eq!((reply.status, reply.header("access-control-allow-origin")), (200, Some("https://page.example")));
     assert_eq!(open.send("GET", "/health", &[("origin", "https://other.example")], "").status, 403);
@@ -233,7 +236,7 @@ fn a_model_without_text_or_a_server_without_places_does_not_start() {
 
 #[test]
 fn a_full_line_is_told_to_come_back() {
-    let limits = Limits { places: 1, waiting: 1, ..support::limits() };
+    let limits = Limits { places: 1, waiting: 1, ..crate::support::limits() };
     let server = Running::start(Config { limits, ..Config::default() });
     let endless = json!({"prompt": "a", "max_tokens": 100_000_000, "ignore_end": true});
     let occupy = || {
@@ -254,13 +257,13 @@ fn a_full_line_is_told_to_come_back() {
 
 #[test]
 fn an_answer_that_takes_too_long_is_cut_and_says_so() {
-    let limits = Limits { answer_time: std::time::Duration::from_millis(300), ..support::limits() };
+    let limits = Limits { answer_time: std::time::Duration::from_millis(300), ..crate::support::limits() };
     let server = Running::start(Config { limits, ..Config::default() });
     let endless = |stream| json!({"prompt": "a", "max_tokens": 100_000_000, "ignore_end": true, "stream": stream});
     let reply = server.post("/v1/completions", &endless(false));
     assert_eq!((reply.status, reply.message().contains("fewer tokens")), (504, true));
     // In a stream the error is an event, the last one, and the answer ends there.
-    let (chunks, done) = support::events(&server.post("/v1/completions", &endless(true)).text());
+    let (chunks, done) = crate::support::events(&server.post("/v1/completions", &endless(true)).text());
     let (last, others) = chunks.split_last().unwrap();
     assert!(last["error"]["message"].as_str().unwrap().contains("fewer tokens") && !done, "{last}");
     assert!(!others.is_empty() && others.iter().all(|chunk| chunk["error"] == Value::Null));
@@ -278,6 +281,6 @@ fn a_connection_lives_on_after_a_refusal() {
     stream.read_exact(&mut first).unwrap();
     assert_eq!(&first, b"HTTP/1.1 400");
     stream.write_all(request("GET", "/health", &[], "").as_bytes()).unwrap();
-    let rest = String::from_utf8(support::read_all(&mut stream)).unwrap();
+    let rest = String::from_utf8(crate::support::read_all(&mut stream)).unwrap();
     assert!(rest.contains("HTTP/1.1 200"), "{rest}");
 }

@@ -1,14 +1,10 @@
 //! A server that is told to stop completes what it can, cuts the rest and says so.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
+use crate::support::{Reply, Running, completion, events, limits, read_all};
 use bitstate_serve::{Config, Limits, Served};
 use serde_json::json;
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
-use support::{Reply, Running, completion, events, limits, read_all};
 
 #[test]
 fn what_can_be_completed_is_and_what_waits_is_told() {
