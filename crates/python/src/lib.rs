@@ -78,10 +78,13 @@ fn set(sampling: &mut Sampling, name: &str, value: &Bound<'_, PyAny>) -> PyResul
     where
         T: for<'a> FromPyObject<'a, 'py>,
     {
-        value.extract().map_err(|error| {
-            let error: PyErr = error.into();
-            PyTypeError::new_err(format!("{name}: {}", error.value(value.py())))
-        })
+        match value.extract::<T>() {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                let error: PyErr = error.into();
+                Err(PyTypeError::new_err(format!("{name}: {}", error.value(value.py()))))
+            }
+        }
     }
     match name {
         "seed" => sampling.seed = of(name, value)?,

@@ -62,7 +62,7 @@ fn model(flags: &Flags) -> Result<Model> {
 fn main() -> Result<()> {
     let flags = flags()?;
     let model = model(&flags)?;
-    let limits = Limits { max_tokens: 100_000_000, ..Limits::default() };
+    let limits = Limits { max_tokens: 1_000_000, memory: 16 << 30, ..Limits::default() };
     let config = Config { limits, threads: flags.threads, ..Config::default() };
     let server = Server::bind(model.clone(), config, "127.0.0.1:0".parse()?)?;
     let (addr, threads) = (server.addr(), server.threads());
@@ -186,7 +186,7 @@ fn first_tokens(addr: SocketAddr, clients: usize, time: Duration) -> Result<Vec<
 
 /// Milliseconds from when all clients have left until all places are free.
 fn leave(addr: SocketAddr, clients: usize, stream: bool, prompt: usize) -> Result<f64> {
-    let all = (0..clients).map(|seed| ask(addr, stream, prompt, 100_000_000, seed as u64));
+    let all = (0..clients).map(|seed| ask(addr, stream, prompt, 1_000_000, seed as u64));
     let all: Vec<TcpStream> = all.collect::<Result<_>>()?;
     while taken(addr)? < clients.min(Limits::default().places) {}
     let start = Instant::now();

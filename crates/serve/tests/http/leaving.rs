@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 
 /// An answer that nobody waits for to the end.
 fn endless(stream: bool, prompt: usize) -> Value {
-    json!({"prompt": vec![97; prompt], "max_tokens": 100_000_000, "ignore_end": true, "stream": stream, "seed": 1})
+    json!({"prompt": vec![97; prompt], "max_tokens": 5_000_000, "ignore_end": true, "stream": stream, "seed": 1})
 }
 
 #[test]

@@ -229,16 +229,24 @@ fn a_model_without_text_or_a_server_without_places_does_not_start() {
     let small = synthetic(&Preset::by_name("small").unwrap().config(), 1, Version::V1_2);
     let error = Server::bind(Model::from_bytes(&small).unwrap(), Config::default(), addr).err().unwrap();
     assert!(error.to_string().contains("tokenizer.json"), "{error}");
-    let limits = Limits { places: 0, ..Limits::default() };
-    let error = Server::bind(model("stories-byte"), Config { limits, ..Config::default() }, addr).err().unwrap();
-    assert!(error.to_string().contains("places"), "{error}");
+    let long = std::time::Duration::MAX;
+    for (limits, said) in [
+        (Limits { places: 0, ..Limits::default() }, "places is 0: it must be from 1 to 65536"),
+        (Limits { places: usize::MAX, ..Limits::default() }, "places"),
+        (Limits { waiting: usize::MAX, ..Limits::default() }, "waiting requests"),
+        (Limits { max_tokens: 0, ..Limits::default() }, "tokens of an answer"),
+        (Limits { answer_time: long, ..Limits::default() }, "at most a year"),
+    ] {
+        let error = Server::bind(model("stories-byte"), Config { limits, ..Config::default() }, addr).err().unwrap();
+        assert!(error.to_string().contains(said), "{error}");
+    }
 }
 
 #[test]
 fn a_full_line_is_told_to_come_back() {
     let limits = Limits { places: 1, waiting: 1, ..crate::support::limits() };
     let server = Running::start(Config { limits, ..Config::default() });
-    let endless = json!({"prompt": "a", "max_tokens": 100_000_000, "ignore_end": true});
+    let endless = json!({"prompt": "a", "max_tokens": 5_000_000, "ignore_end": true});
     let occupy = || {
         let mut stream = server.connect();
         stream.write_all(completion(&endless).as_bytes()).unwrap();
@@ -256,10 +264,34 @@ fn a_full_line_is_told_to_come_back() {
 }
 
 #[test]
+fn answers_that_nobody_takes_do_not_fill_the_memory() {
+    let limits = Limits { memory: 16 << 20, max_tokens: 100_000, ..Limits::default() };
+    let server = Running::start(Config { limits, ..Config::default() });
+    let reply = server.post("/v1/completions", &json!({"prompt": "a", "max_tokens": 87_000, "n": 2}));
+    assert_eq!((reply.status, reply.json()["error"]["param"].as_str()), (400, Some("max_tokens")));
+    assert!(reply.message().contains("holds 16777216"), "{}", reply.message());
+    // One that fills it and is not taken, being more than lies between server and client: its place is free, its memory is not, until it is taken or given up.
+    let mut stream = server.connect();
+    let large = json!({"prompt": "a", "max_tokens": 87_000, "ignore_end": true, "stream": true, "seed": 1});
+    stream.write_all(completion(&large).as_bytes()).unwrap();
+    stream.read_exact(&mut [0]).unwrap();
+    server.wait_for("bitstate_requests_complete_total", 1.0);
+    assert_eq!(server.taken(), 0);
+    assert!(server.metric("bitstate_answer_bytes") > 16e6);
+    let mut waits = server.connect();
+    waits.write_all(completion(&json!({"prompt": "a", "max_tokens": 4096})).as_bytes()).unwrap();
+    server.wait_for("bitstate_requests_waiting", 1.0);
+    let taken = String::from_utf8(crate::support::read_all(&mut stream)).unwrap();
+    assert!(taken.contains("data: [DONE]"));
+    assert_eq!(crate::support::Reply::new(&crate::support::read_all(&mut waits)).status, 200);
+    server.wait_for("bitstate_answer_bytes", 0.0);
+}
+
+#[test]
 fn an_answer_that_takes_too_long_is_cut_and_says_so() {
     let limits = Limits { answer_time: std::time::Duration::from_millis(300), ..crate::support::limits() };
     let server = Running::start(Config { limits, ..Config::default() });
-    let endless = |stream| json!({"prompt": "a", "max_tokens": 100_000_000, "ignore_end": true, "stream": stream});
+    let endless = |stream| json!({"prompt": "a", "max_tokens": 5_000_000, "ignore_end": true, "stream": stream});
     let reply = server.post("/v1/completions", &endless(false));
     assert_eq!((reply.status, reply.message().contains("fewer tokens")), (504, true));
     // In a stream the error is an event, the last one, and the answer ends there.
