@@ -4,10 +4,11 @@ from os import PathLike
 import numpy as np
 import numpy.typing as npt
 
+from ._native import BitstateError as BitstateError
+from ._native import Session as _Session
+
 __version__: str
 
-class BitstateError(Exception):
-    """A file, a text or a parameter that is not right; its text says which and how to mend it."""
 
 class Model:
     def __init__(self, path: str | PathLike[str]) -> None: ...
@@ -57,6 +58,7 @@ class Model:
     ) -> str: ...
 
 class Session:
+    def __init__(self, session: _Session, vocab_size: int) -> None: ...
     def feed(self, prompt: str | Sequence[int] | npt.NDArray[np.integer]) -> None: ...
     def next_token(self) -> int: ...
     def text(self, *, max_tokens: int = ..., stop: Sequence[str] = ...) -> Iterator[str]: ...
