@@ -55,35 +55,16 @@ pub fn run() -> anyhow::Result<Exit> {
     score.check("no build outputs are tracked", house::no_outputs(&workspace));
     score.check("licences and sources of dependencies", house::dependencies(&workspace));
     score.step(&workspace, "format", "fmt", &["--all", "--check"])?;
-    let lints = [
-        "--workspace",
-        "--exclude",
-        "bitstate-train",
-        "--exclude",
-        "bitstate-peers",
-        "--all-targets",
-        "--",
-        "--deny",
-        "warnings",
-    ];
+    // The trainer has a command of its own, and the peers are built only to be measured.
+    let most =
+        [&["--workspace", "--features", "bitstate-cli/serve"][..], &without(&["bitstate-train", "bitstate-peers"])];
+    let most = most.concat();
+    let lints = [most.as_slice(), &["--all-targets", "--", "--deny", "warnings"]].concat();
     score.step(&workspace, "lints", "clippy", &lints)?;
     // The host of the WASM guest separately, with the same features as its build, so that wasmtime is compiled once.
     for (what, which) in [
-        (
-            "tests",
-            &[
-                "--workspace",
-                "--exclude",
-                "bitstate-runner-wasmtime",
-                "--exclude",
-                "bitstate-train",
-                "--exclude",
-                "bitstate-peers",
-                "--exclude",
-                PAGE,
-            ][..],
-        ),
-        ("tests of the WASM host", &["--package", "bitstate-runner-wasmtime"][..]),
+        ("tests", [most, without(&["bitstate-runner-wasmtime", PAGE])].concat().as_slice()),
+        ("tests of the WASM host", &["--package", "bitstate-runner-wasmtime"]),
     ] {
         let arguments = [&["--release", "--no-fail-fast"], which].concat();
         score.tests(&workspace, what, &arguments)?;
@@ -125,6 +106,11 @@ pub fn run() -> anyhow::Result<Exit> {
     }
     println!("{} passed, {} failed, {} skipped", score.passed, score.failed, score.skipped);
     Ok(score.exit)
+}
+
+/// Flags that leave packages out.
+fn without<'a>(packages: &[&'a str]) -> Vec<&'a str> {
+    packages.iter().flat_map(|package| ["--exclude", package]).collect()
 }
 
 /// `cargo xtask test --emulated`.
@@ -272,6 +258,7 @@ impl Score {
         let counts = Counts::of(&said);
         self.passed += counts.passed;
         self.skipped += counts.ignored;
+        counts.skips.iter().for_each(|skip| println!("skipped  {skip}"));
         match log {
             None if counts.passed == 0 => {
                 // No test ran: this would always pass.
@@ -301,22 +288,29 @@ struct Counts {
     passed: usize,
     ignored: usize,
     failed: Vec<String>,
+    /// The tests that were ignored, with their reasons.
+    skips: Vec<String>,
 }
 
 impl Counts {
-    /// Adds up all `test result:` lines and collects the names of the failed tests.
+    /// Adds up all `test result:` lines and collects the names of the tests that failed or were ignored.
     fn of(said: &str) -> Self {
         let count = |line: &str, word: &str| {
             let mut parts = line.split([';', '.']).map(str::trim);
             parts.find_map(|part| part.strip_suffix(word)?.trim().parse::<usize>().ok()).unwrap_or(0)
         };
-        let mut counts = Counts { passed: 0, ignored: 0, failed: Vec::new() };
+        let mut counts = Counts { passed: 0, ignored: 0, failed: Vec::new(), skips: Vec::new() };
         for line in said.lines() {
             if line.starts_with("test result:") {
                 counts.passed += count(line, "passed");
                 counts.ignored += count(line, "ignored");
             } else if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
-                counts.failed.push(name.to_string());
+                counts.failed.push(name.trim_end().to_string());
+            } else if let Some((name, reason)) =
+                line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ignored"))
+            {
+                let reason = reason.trim_start_matches([',', ' ', '(']).trim_end_matches(')');
+                counts.skips.push(format!("{}: {reason}", name.trim_end()));
             }
         }
         counts
@@ -331,7 +325,10 @@ mod tests {
     fn cargo_counts_are_added_up() {
         let said = "running 3 tests\ntest result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n\
                     test a::b ... FAILED\n\
+                    test c   ... ignored (no python3)\ntest d ... ignored, slow\n\
                     test result: FAILED. 10 passed; 1 failed; 0 ignored; 0 measured; finished in 0.1s\n";
-        assert_eq!(Counts::of(said), Counts { passed: 12, ignored: 1, failed: vec!["a::b".into()] });
+        let skips = vec!["c: no python3".into(), "d: slow".into()];
+        let expected = Counts { passed: 12, ignored: 1, failed: vec!["a::b".into()], skips };
+        assert_eq!(Counts::of(said), expected);
     }
 }

@@ -57,6 +57,12 @@ enum Command {
     Eval(eval::Flags),
     #[cfg(feature = "serve")]
     Serve(Box<serve::Flags>),
+    #[cfg(not(feature = "serve"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Serve {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     #[cfg(feature = "train")]
     Data(training::data::Flags),
     #[cfg(feature = "train")]
@@ -76,7 +82,10 @@ fn after_help() -> String {
     let try_it = "Make a model to try:\n  bitstate synth --preset byte --seed 1 --out byte.bits\n  \
                   bitstate generate --model byte.bits --prompt 'Once upon a time' --max-tokens 64";
     let training = "`data`, `train` and `convert` are in a build with --features train.";
-    if cfg!(feature = "train") { try_it.into() } else { format!("{try_it}\n\n{training}") }
+    let serving = "`serve`, the model over HTTP, is in a build with --features serve.";
+    let absent = [(cfg!(feature = "serve"), serving), (cfg!(feature = "train"), training)];
+    let absent: String = absent.iter().filter(|(here, _)| !here).map(|(_, said)| format!("\n\n{said}")).collect();
+    format!("{try_it}{absent}")
 }
 
 fn main() -> ExitCode {
@@ -112,6 +121,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Eval(flags) => eval::run(&flags),
         #[cfg(feature = "serve")]
         Command::Serve(flags) => serve::run(*flags),
+        #[cfg(not(feature = "serve"))]
+        Command::Serve { .. } => Err(anyhow::anyhow!(
+            "this build of bitstate does not serve; one that does: cargo build --release -p bitstate-cli --features serve"
+        )),
         #[cfg(feature = "train")]
         Command::Data(flags) => training::data::run(&flags),
         #[cfg(feature = "train")]

@@ -61,6 +61,10 @@ pub struct Flags {
     /// Bytes of a request at most.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().body)]
     max_body: usize,
+    /// Mebibytes of answers that are being made or not taken yet; each has its most reserved, 192 bytes a token and more
+    /// with probabilities.
+    #[arg(long, value_name = "MIB", default_value_t = Limits::default().memory >> 20)]
+    answer_memory: usize,
     /// Seconds for an answer, waiting included.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().answer_time.as_secs())]
     max_seconds: u64,
@@ -126,6 +130,7 @@ impl Flags {
             max_tokens: self.max_tokens,
             prompt_tokens: self.max_prompt,
             body: self.max_body,
+            memory: self.answer_memory.saturating_mul(1 << 20),
             answer_time: Duration::from_secs(self.max_seconds),
             stop_time: Duration::from_secs(self.stop_seconds),
             ..Limits::default()
@@ -134,7 +139,7 @@ impl Flags {
             name: self.name.clone(),
             limits,
             threads: self.threads,
-            prompt_cache: self.prompt_cache << 20,
+            prompt_cache: self.prompt_cache.saturating_mul(1 << 20),
             hosts: self.allow_host.clone(),
             origins: self.allow_origin.clone(),
             key,

@@ -61,12 +61,12 @@ fn request(body: &str) -> String {
 #[test]
 fn it_serves_until_it_is_told_to_stop_and_says_what_was_cut() {
     let folder = Folder::new();
-    let flags = format!("serve --model {BYTE} --port 0 --max-tokens 100000000 --stop-seconds 1");
+    let flags = format!("serve --model {BYTE} --port 0 --max-tokens 5000000 --answer-memory 2000 --stop-seconds 1");
     let serving = Serving::start(folder.command(&flags));
     let answer = read(serving.send(&request("{\"prompt\": \"a\", \"max_tokens\": 3, \"seed\": 1}")));
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"digest\":"), "{answer}");
     // One that does not end by itself.
-    let body = "{\"prompt\": \"a\", \"max_tokens\": 100000000, \"ignore_end\": true, \"stream\": true}";
+    let body = "{\"prompt\": \"a\", \"max_tokens\": 5000000, \"ignore_end\": true, \"stream\": true}";
     let mut endless = serving.send(&request(body));
     endless.read_exact(&mut [0; 100]).unwrap();
     serving.terminate();
@@ -103,7 +103,7 @@ fn what_cannot_be_served_is_an_error_with_the_fix() {
     let port = taken.local_addr().unwrap().port();
     for (flags, said) in [
         (format!("--model {BYTE} --port {port}"), "is in use"),
-        (format!("--model {BYTE} --port 0 --places 0"), "at least 1"),
+        (format!("--model {BYTE} --port 0 --places 0"), "from 1 to 65536"),
         (format!("--model {BYTE} --port 0 --allow-origin *"), "https://example.org"),
         (format!("--model {BYTE} --port 70000"), "70000"),
         (format!("--model {SMALL} --port 0"), "--tokenizer"),

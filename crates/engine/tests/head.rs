@@ -4,7 +4,7 @@
 
 mod support;
 
-use bitstate_engine::{ForwardError, TopLogit};
+use bitstate_engine::{ForwardError, State, TopLogit};
 use bitstate_kernels::Variant;
 use bitstate_model::{Model, Version};
 use support::{Run, SHAPES, bits, file, tokens, variants};
@@ -109,7 +109,7 @@ fn top_logits_of_many_sessions_are_those_of_each() {
                 let refused = engine.top_logits_many(&mut states, &mut top, &mut room);
                 assert_eq!(refused, Err(ForwardError::NothingSeen), "{name}");
             }
-            engine.top_logits_many(&mut [], &mut [], &mut vec![0.0; vocab_size]).unwrap();
+            engine.top_logits_many::<State>(&mut [], &mut [], &mut vec![0.0; vocab_size]).unwrap();
             engine.lay_out_for_many();
         }
     });

@@ -14,7 +14,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore};
+
+/// Each has a batch of its own.
+const MOST_THREADS: usize = 1024;
 
 /// What all requests share.
 pub(crate) struct App {
@@ -28,6 +31,8 @@ pub(crate) struct App {
     pub origins: Vec<HeaderValue>,
     pub key: Option<Key>,
     places: Arc<Semaphore>,
+    /// Kibibytes of answers.
+    memory: Arc<Semaphore>,
     line: Semaphore,
     stopping: AtomicBool,
     stop: Notify,
@@ -42,22 +47,24 @@ pub(crate) struct Task {
     pub sampling: Sampling,
     pub stop: Stop,
     pub n: u32,
+    /// Kibibytes that all answers come to at most.
+    pub memory: u32,
+}
+
+/// An answer on its way.
+pub(crate) struct Coming {
+    pub events: UnboundedReceiver<Event>,
+    /// For what the client has not taken yet.
+    pub memory: OwnedSemaphorePermit,
 }
 
 impl App {
     /// Of a model, for a server that listens at `addr` and generates with so many threads.
     pub fn new(model: Model, config: Config, addr: SocketAddr, threads: usize) -> Result<Self, ServeError> {
         let Config { limits, prompt_cache, .. } = config;
-        for (limit, name) in [
-            (limits.places, "the number of places"),
-            (limits.connections, "the number of connections"),
-            (limits.prompt_tokens, "the limit of a prompt"),
-            (limits.max_tokens as usize, "the limit of an answer"),
-            (limits.answers as usize, "the number of answers"),
-        ] {
-            if limit == 0 {
-                return Err(ServeError::Limit(name));
-            }
+        limits.check()?;
+        if threads > MOST_THREADS {
+            return Err(ServeError::Limit { what: "threads", found: threads, least: 0, most: MOST_THREADS });
         }
         let origins: Result<Vec<HeaderValue>, ServeError> = config.origins.iter().map(|name| origin(name)).collect();
         let metrics = Metrics::new(limits.places, prompt_cache, limits.answer_time);
@@ -75,6 +82,7 @@ impl App {
             origins: origins?,
             key: config.key,
             places: Arc::new(Semaphore::new(limits.places)),
+            memory: Arc::new(Semaphore::new(limits.memory >> 10)),
             line: Semaphore::new(limits.waiting),
             stopping: AtomicBool::new(false),
             stop: Notify::new(),
@@ -94,6 +102,11 @@ impl App {
         self.limits.places - self.places.available_permits()
     }
 
+    /// Bytes that are reserved for answers.
+    pub fn reserved(&self) -> usize {
+        self.limits.memory - (self.memory.available_permits() << 10)
+    }
+
     /// No new requests are taken from now on.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
@@ -106,41 +119,48 @@ impl App {
 
     /// Waits for the places that a task needs, and hands it to the engine. Where the caller is dropped, it leaves the
     /// line, and the answer is no longer made.
-    pub async fn submit(&self, task: Task, start: Instant) -> Result<UnboundedReceiver<Event>, ApiError> {
+    pub async fn submit(&self, task: Task, start: Instant) -> Result<Coming, ApiError> {
         let deadline = start + self.limits.answer_time;
-        let places = self.places(task.n, deadline).await?;
+        let Task { prompt, sampling, stop, n, memory } = task;
+        let (places, memory) = self.room(n, memory, deadline).await?;
         let (sender, events) = unbounded_channel();
-        let Task { prompt, sampling, stop, n } = task;
         self.engine.queue.push(Job { prompt, sampling, stop, n: n as usize, places, deadline, events: sender });
-        Ok(events)
+        Ok(Coming { events, memory })
     }
 
-    async fn places(&self, n: u32, deadline: Instant) -> Result<OwnedSemaphorePermit, ApiError> {
+    /// Places and memory, once there are both.
+    async fn room(&self, n: u32, memory: u32, deadline: Instant) -> Result<Room, ApiError> {
         let mut stop = std::pin::pin!(self.stop.notified());
         stop.as_mut().enable();
         if self.is_stopping() {
             return Err(ApiError::stopping());
         }
-        if let Ok(places) = Arc::clone(&self.places).try_acquire_many_owned(n) {
-            return Ok(places);
+        // Memory first: who waits for it keeps no place from others.
+        if let Ok(memory) = Arc::clone(&self.memory).try_acquire_many_owned(memory)
+            && let Ok(places) = Arc::clone(&self.places).try_acquire_many_owned(n)
+        {
+            return Ok((places, memory));
         }
         let Ok(_in_line) = self.line.try_acquire() else {
             let message = format!(
-                "all {} places are taken and {} requests wait already: try again in a second",
+                "all {} places or the memory for answers are taken, and {} requests wait already: try again in a second",
                 self.limits.places, self.limits.waiting
             );
             return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", message));
         };
         let waiting = Waiting::new(&self.engine.metrics.waiting);
-        let places = Arc::clone(&self.places).acquire_many_owned(n);
-        let places = tokio::select! {
-            places = tokio::time::timeout_at(deadline.into(), places) => places,
+        let room = async {
+            let memory = Arc::clone(&self.memory).acquire_many_owned(memory).await?;
+            Ok::<_, AcquireError>((Arc::clone(&self.places).acquire_many_owned(n).await?, memory))
+        };
+        let room = tokio::select! {
+            room = tokio::time::timeout_at(deadline.into(), room) => room,
             () = stop => return Err(ApiError::stopping()),
         };
         drop(waiting);
-        match places {
-            Ok(Ok(places)) => Ok(places),
-            // Nobody closes the semaphore.
+        match room {
+            Ok(Ok(room)) => Ok(room),
+            // Nobody closes the semaphores.
             Ok(Err(_)) => Err(ApiError::stopping()),
             Err(_) => {
                 let seconds = self.limits.answer_time.as_secs();
@@ -150,6 +170,9 @@ impl App {
         }
     }
 }
+
+/// Places, and memory for the answers.
+type Room = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 /// Counts as waiting until it is dropped.
 struct Waiting<'a>(&'a AtomicU64);

@@ -1,5 +1,6 @@
 //! What a server allows and keeps.
 
+use crate::error::ServeError;
 use crate::key::Key;
 use std::time::Duration;
 
@@ -43,6 +44,9 @@ pub struct Limits {
     pub alternatives: u32,
     /// Texts to stop at.
     pub stops: usize,
+    /// Bytes of answers that are being made or have not been taken yet. Each answer has the most that it can come to
+    /// reserved, so that clients who take nothing cannot fill the memory.
+    pub memory: usize,
     /// Time for the head of a request, and that a connection may be idle.
     pub head_time: Duration,
     /// Time for the body of a request.
@@ -67,11 +71,40 @@ impl Default for Limits {
             answers: 16,
             alternatives: 20,
             stops: 16,
+            memory: 512 << 20,
             head_time: Duration::from_secs(10),
             body_time: Duration::from_secs(30),
             answer_time: Duration::from_secs(300),
             write_time: Duration::from_secs(30),
             stop_time: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Limits {
+    /// Whether something could be served with them, and whether the system could.
+    pub(crate) fn check(&self) -> Result<(), ServeError> {
+        /// Of what each takes memory.
+        const MANY: usize = 1 << 16;
+        let counts = [
+            ("places", self.places, 1, MANY),
+            ("waiting requests", self.waiting, 0, MANY),
+            ("connections", self.connections, 1, MANY),
+            ("tokens of an answer", self.max_tokens as usize, 1, u32::MAX as usize),
+            ("tokens of a prompt", self.prompt_tokens, 1, usize::MAX),
+            ("answers to a request", self.answers as usize, 1, MANY),
+            ("bytes of answers", self.memory, 1 << 20, 1 << 40),
+        ];
+        for (what, found, least, most) in counts {
+            if !(least..=most).contains(&found) {
+                return Err(ServeError::Limit { what, found, least, most });
+            }
+        }
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+        let times = [self.head_time, self.body_time, self.answer_time, self.write_time, self.stop_time];
+        match times.into_iter().find(|time| *time > YEAR) {
+            Some(time) => Err(ServeError::Time(time.as_secs())),
+            None => Ok(()),
         }
     }
 }

@@ -35,9 +35,21 @@ pub enum ServeError {
     /// A model whose tokens have no text.
     #[error("{0} has no tokenizer, so that a server could not take text: put its tokenizer.json beside it")]
     NoText(String),
-    /// A limit with which nothing could be served.
-    #[error("{0} must be at least 1")]
-    Limit(&'static str),
+    /// A limit with which nothing could be served, or for which there is no memory.
+    #[error("the limit of {what} is {found}: it must be from {least} to {most}")]
+    Limit {
+        /// Of what.
+        what: &'static str,
+        /// What was given.
+        found: usize,
+        /// The least that is taken.
+        least: usize,
+        /// The most.
+        most: usize,
+    },
+    /// A time that no clock measures.
+    #[error("a time limit is {0} seconds: it must be at most a year")]
+    Time(u64),
     /// An origin that no browser sends.
     #[error("the origin {0:?} is not like https://example.org: scheme, host and perhaps port, nothing behind")]
     Origin(String),

@@ -94,15 +94,15 @@ impl Metrics {
         self.statuses[at].fetch_add(1, Relaxed);
     }
 
-    /// All of it, as Prometheus reads it; so many places are taken.
-    pub fn text(&self, taken: usize) -> String {
+    /// All of it, as Prometheus reads it; so many places are taken, so many bytes reserved for answers.
+    pub fn text(&self, taken: usize, reserved: usize) -> String {
         let mut out = String::new();
         // A `String` takes everything.
-        let _ = self.write(&mut out, taken as u64);
+        let _ = self.write(&mut out, taken as u64, reserved as u64);
         out
     }
 
-    fn write(&self, out: &mut String, taken: u64) -> std::fmt::Result {
+    fn write(&self, out: &mut String, taken: u64, reserved: u64) -> std::fmt::Result {
         let name = "bitstate_http_responses_total";
         writeln!(out, "# HELP {name} Responses by status; 599 is any other.\n# TYPE {name} counter")?;
         for (status, count) in STATUSES.iter().zip(&self.statuses) {
@@ -127,6 +127,7 @@ impl Metrics {
             ("places_taken", "Texts in the making.", taken),
             ("requests_waiting", "Requests that wait for a place.", self.waiting.load(Relaxed)),
             ("connections", "Open connections.", self.connections.load(Relaxed)),
+            ("answer_bytes", "Bytes reserved for answers that are made or not taken yet.", reserved),
             ("prompt_cache_bytes", "Bytes of prompts that are kept.", self.cache_bytes.load(Relaxed)),
             ("prompt_cache_limit_bytes", "Bytes of prompts that are kept at most; 0 is off.", self.cache_limit),
         ];

@@ -2,6 +2,7 @@
 //! where a tool is not there it is ignored, with the reason.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "http/support.rs"]
 mod support;
 
 use bitstate_serve::{Config, Key, Limits};

@@ -17,6 +17,10 @@ const LARGEST_STOP: usize = 256;
 /// Text up to here is tokenized at once; longer text beside what else the server does.
 const SHORT: usize = 4096;
 
+/// Bytes of a token of an answer on its way, and of an alternative to it, as text at most.
+const TOKEN_BYTES: u64 = 192;
+const ALTERNATIVE_BYTES: u64 = 96;
+
 /// A request that can be served.
 pub(crate) struct Asked {
     pub task: Task,
@@ -61,8 +65,9 @@ pub(crate) async fn ask(
     }
     let recipe = recipe(app, &sampling, max_tokens, &shared);
     let prompt = tokens(app, prompt).await?;
+    let memory = memory(app, n, max_tokens, alternatives.map_or(0, |(_, n)| n + 1))?;
     let usage = shared.stream_options.is_some_and(|options| options.include_usage == Some(true));
-    Ok(Asked { task: Task { prompt, sampling, stop, n }, recipe, stream, usage })
+    Ok(Asked { task: Task { prompt, sampling, stop, n, memory }, recipe, stream, usage })
 }
 
 /// Whether the model is the one that is served.
@@ -82,6 +87,23 @@ fn within(field: &str, value: u32, least: u32, most: u32) -> Result<u32, ApiErro
         return Ok(value);
     }
     Err(ApiError::field(field, format!("{field} is {value}: this server takes {least} to {most}")))
+}
+
+/// Kibibytes that the answers come to at most.
+fn memory(app: &App, n: u32, max_tokens: u32, alternatives: u32) -> Result<u32, ApiError> {
+    let token = TOKEN_BYTES + ALTERNATIVE_BYTES * u64::from(alternatives);
+    let needed = (u64::from(n) * u64::from(max_tokens)).saturating_mul(token);
+    let all = app.limits.memory as u64;
+    match u32::try_from(needed.div_ceil(1024)) {
+        Ok(memory) if needed <= all => Ok(memory),
+        _ => {
+            let message = format!(
+                "max_tokens {max_tokens} for {n} answers with {alternatives} probabilities a token may come to {needed} \
+                 bytes: this server holds {all}; ask for less"
+            );
+            Err(ApiError::field("max_tokens", message))
+        }
+    }
 }
 
 fn stops<'r>(shared: &Shared<'r>, most: usize) -> Result<&'r [String], ApiError> {

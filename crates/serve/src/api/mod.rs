@@ -39,13 +39,13 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(async || {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this page takes another method: /docs lists them")
         })
-        .with_state(Arc::clone(&app));
-    let routes = if app.origins.is_empty() {
-        routes
-    } else {
-        let headers: [HeaderName; 2] = [header::AUTHORIZATION, header::CONTENT_TYPE];
-        let cors = CorsLayer::new().allow_origin(app.origins.clone());
-        routes.layer(cors.allow_methods([Method::GET, Method::POST]).allow_headers(headers))
-    };
-    routes.layer(from_fn_with_state(app, guard::check))
+        .with_state(Arc::clone(&app))
+        .layer(from_fn_with_state(Arc::clone(&app), guard::check));
+    if app.origins.is_empty() {
+        return routes;
+    }
+    // Around the checks, so that a page that may call can also read why it is refused.
+    let headers: [HeaderName; 2] = [header::AUTHORIZATION, header::CONTENT_TYPE];
+    let cors = CorsLayer::new().allow_origin(app.origins.clone());
+    routes.layer(cors.allow_methods([Method::GET, Method::POST]).allow_headers(headers))
 }

@@ -38,6 +38,7 @@ pub(crate) async fn document(State(app): State<Arc<App>>) -> Json<Value> {
     if app.key.is_some() {
         document["components"]["securitySchemes"]["key"] = json!({"type": "http", "scheme": "bearer"});
         document["security"] = json!([{"key": []}]);
+        document["paths"]["/health"]["get"]["security"] = json!([]);
     }
     Json(document)
 }

@@ -3,23 +3,24 @@
 use super::answer::{Proof, Recipe, Usage};
 use super::ask::Asked;
 use super::probs::Prob;
-use crate::app::App;
+use crate::app::{App, Coming};
 use crate::engine::{Event, Failure, Finish};
 use crate::error::ApiError;
-use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream::unfold;
+use futures_util::stream::{iter, unfold};
 use serde::Serialize;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
 /// Events that are sent together where the client is slower than the engine.
 const TOGETHER: usize = 64;
+
+/// Bytes of an answer that are sent together.
+const PIECE: usize = 64 << 10;
 
 /// How long a stream is silent at most.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -122,10 +123,10 @@ pub(crate) async fn answer(
     if stream { Ok(streamed(head, coming, shape, usage)) } else { whole(head, coming, &shape).await }
 }
 
-async fn whole(mut head: Head, mut coming: UnboundedReceiver<Event>, shape: &impl Shape) -> Result<Response, ApiError> {
+async fn whole(mut head: Head, mut coming: Coming, shape: &impl Shape) -> Result<Response, ApiError> {
     let mut parts: Vec<Part> = (0..head.n).map(|answer| Part { answer, ..Part::default() }).collect();
     while head.open > 0 {
-        let event = coming.recv().await.ok_or(Failure::Panic)?;
+        let event = coming.events.recv().await.ok_or(Failure::Panic)?;
         let part = head.part(event)?;
         let whole = &mut parts[part.answer as usize];
         whole.text.push_str(&part.text);
@@ -133,13 +134,27 @@ async fn whole(mut head: Head, mut coming: UnboundedReceiver<Event>, shape: &imp
         whole.end = part.end;
     }
     let usage = head.usage();
-    Ok(Json(shape.whole(&head, parts, usage)).into_response())
+    let body = serde_json::to_vec(&shape.whole(&head, parts, usage)).unwrap_or_default();
+    // In pieces, the last of which gives the memory back: hyper takes the next one when the client has taken the last.
+    let mut left = Bytes::from(body);
+    let length = left.len();
+    let memory = coming.memory;
+    let pieces = std::iter::from_fn(move || {
+        let _held = &memory;
+        let piece = left.split_to(left.len().min(PIECE));
+        (!piece.is_empty()).then_some(Ok::<_, Infallible>(piece))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CONTENT_LENGTH, HeaderValue::from(length)),
+    ];
+    Ok((headers, Body::from_stream(iter(pieces))).into_response())
 }
 
 /// A stream on its way.
 struct Streaming<S> {
     head: Head,
-    coming: UnboundedReceiver<Event>,
+    coming: Coming,
     shape: S,
     usage: bool,
     has_opened: bool,
@@ -158,7 +173,7 @@ impl<S: Shape> Streaming<S> {
         }
         let mut events = Vec::with_capacity(TOGETHER);
         while out.is_empty() {
-            match timeout(SILENCE, self.coming.recv_many(&mut events, TOGETHER)).await {
+            match timeout(SILENCE, self.coming.events.recv_many(&mut events, TOGETHER)).await {
                 // A comment, for what ends connections that are silent.
                 Err(_) => return (": still at work\n\n".into(), true),
                 Ok(0) => events.push(Event::Failed(Failure::Panic)),
@@ -194,7 +209,7 @@ fn push(out: &mut String, data: &impl Serialize) {
 }
 
 /// Where the client goes away, the stream is dropped, and with it the engine's channel.
-fn streamed<S: Shape>(head: Head, coming: UnboundedReceiver<Event>, shape: S, usage: bool) -> Response {
+fn streamed<S: Shape>(head: Head, coming: Coming, shape: S, usage: bool) -> Response {
     let streaming = Streaming { head, coming, shape, usage, has_opened: false };
     let chunks = unfold(Some(streaming), async |streaming| {
         let mut streaming = streaming?;

@@ -108,6 +108,6 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> impl IntoResponse {
     (status = 403, description = "A host or an origin that may not call", body = ErrorBody),
 ))]
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let text = app.engine.metrics.text(app.taken());
+    let text = app.engine.metrics.text(app.taken(), app.reserved());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

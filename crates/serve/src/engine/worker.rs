@@ -13,6 +13,9 @@ const SLICE: usize = 16;
 /// How long prompts are read between two steps of the others.
 const READING: Duration = Duration::from_millis(4);
 
+/// Answers that are taken a token further together. More gain nothing: kernels work on so many rows at once.
+const GROUP: usize = 16;
+
 /// Works on jobs until no more come.
 pub(super) fn run(engine: &Engine, thread: usize) {
     // A panic loses the jobs that were in the batch: their channels close, and their clients are told.
@@ -146,10 +149,30 @@ fn keep(engine: &Engine, session: &mut Session) {
     }
 }
 
-/// One token in every answer.
-fn write(engine: &Engine, running: &mut [Running], batch: &mut Batch) {
+/// One token in every answer, in groups that share a pass: one whose client has gone meanwhile costs no more than the rest
+/// of its group.
+fn write(engine: &Engine, mut running: &mut [Running], batch: &mut Batch) {
+    while !running.is_empty() {
+        let mut answers = 0;
+        let more = |one: &Running| {
+            let full = answers >= GROUP;
+            answers += if let Phase::Writing(answers) = &one.phase { answers.len() } else { 0 };
+            full
+        };
+        let end = running.iter().position(more).unwrap_or(running.len());
+        let (group, others) = running.split_at_mut(end);
+        write_group(engine, group, batch);
+        running = others;
+    }
+}
+
+fn write_group(engine: &Engine, group: &mut [Running], batch: &mut Batch) {
     let mut all: Vec<&mut Continuation> = Vec::new();
-    for one in &mut *running {
+    for one in &mut *group {
+        if one.job.events.is_closed() {
+            engine.metrics.left.fetch_add(1, Relaxed);
+            one.phase = Phase::Over;
+        }
         if let Phase::Writing(answers) = &mut one.phase {
             all.extend(answers.iter_mut().map(|(_, answer)| answer));
         }
@@ -159,7 +182,7 @@ fn write(engine: &Engine, running: &mut [Running], batch: &mut Batch) {
     }
     engine.metrics.steps.fetch_add(1, Relaxed);
     let mut steps = batch.step_each(&mut all).into_iter();
-    for Running { job, phase } in running {
+    for Running { job, phase } in group {
         let Phase::Writing(answers) = phase else { continue };
         answers.retain_mut(|(answer, continuation)| match steps.next() {
             Some(step) => tell(engine, job, *answer, continuation, step),

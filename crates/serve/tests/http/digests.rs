@@ -1,12 +1,8 @@
 //! Each answer is the answer alone, whoever else is served, and its recipe gives it again.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
+use crate::support::{Running, by_library, limits, model};
 use bitstate::{Sampling, Stop};
 use bitstate_serve::Config;
 use serde_json::{Value, json};
-use support::{Running, by_library, limits, model};
 
 /// A request of its own kind for every number.
 fn body(i: u64) -> Value {

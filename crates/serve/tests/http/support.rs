@@ -21,7 +21,7 @@ pub fn model(name: &str) -> Model {
 
 /// Limits that leave room for long answers.
 pub fn limits() -> Limits {
-    Limits { max_tokens: 100_000_000, ..Limits::default() }
+    Limits { max_tokens: 100_000_000, memory: 1 << 40, ..Limits::default() }
 }
 
 /// A server that runs.

@@ -1,15 +1,11 @@
 //! What is wrong is named, with the fix.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
+use crate::support::{Running, completion, model, request};
 use bitstate::Model;
 use bitstate::bits::{Preset, Version, synthetic};
 use bitstate_serve::{Config, Key, Limits, Server};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use support::{Running, completion, model, request};
 
 const KEY: &str = "a-key-of-some-length";
 
@@ -117,7 +113,8 @@ fn a_body_that_is_no_json_or_too_large_is_refused() {
     // A body without a length that turns out too large.
     let head = "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
                 connection: close\r\ntransfer-encoding: chunked\r\n\r\n";
-    let reply = support::Reply::new(&server.raw(format!("{head}7d0\r\n{}\r\n0\r\n\r\n", "x".repeat(2000)).as_bytes()));
+    let reply =
+        crate::support::Reply::new(&server.raw(format!("{head}7d0\r\n{}\r\n0\r\n\r\n", "x".repeat(2000)).as_bytes()));
     assert_eq!((reply.status, reply.message().contains("1000 bytes")), (413, true));
     for (method, path, status) in [
         ("GET", "/nothing", 404),
@@ -149,9 +146,9 @@ fn a_page_of_another_name_or_origin_may_not_call() {
         assert!(status == 200 || reply.message().contains("--allow-host"), "{host}: {}", reply.text());
     }
     let absolute = "GET http://evil.example/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    assert_eq!(support::Reply::new(&server.raw(absolute.as_bytes())).status, 403);
+    assert_eq!(crate::support::Reply::new(&server.raw(absolute.as_bytes())).status, 403);
     let two = "GET /health HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\nconnection: close\r\n\r\n";
-    assert_eq!(support::Reply::new(&server.raw(two.as_bytes())).status, 400);
+    assert_eq!(crate::support::Reply::new(&server.raw(two.as_bytes())).status, 400);
     for (origin, status) in
         [("http://localhost", 200), ("http://evil.example", 403), ("null", 403), ("https://localhost", 403)]
     {
@@ -161,7 +158,13 @@ fn a_page_of_another_name_or_origin_may_not_call() {
         assert_eq!(reply.header("access-control-allow-origin"), None);
     }
     let origins = vec!["https://page.example".into()];
-    let open = Running::start(Config { origins, ..Config::default() });
+    let open = Running::start(Config { origins, key: Some(Key::new(KEY).unwrap()), ..Config::default() });
+    // What a browser asks first has no key, and what it is refused it may read.
+    let asks = [("origin", "https://page.example"), ("access-control-request-method", "POST")];
+    let reply = open.send("OPTIONS", "/v1/completions", &asks, "");
+    assert_eq!((reply.status, reply.header("access-control-allow-methods")), (200, Some("GET,POST")));
+    let reply = open.send("GET", "/v1/models", &asks, "");
+    assert_eq!((reply.status, reply.header("access-control-allow-origin")), (401, Some("https://page.example")));
     let reply = open.send("GET", "/health", &[("origin", "https://page.example")], "");
     assert_eq!((reply.status, reply.header("access-control-allow-origin")), (200, Some("https://page.example")));
     assert_eq!(open.send("GET", "/health", &[("origin", "https://other.example")], "").status, 403);
@@ -226,16 +229,24 @@ fn a_model_without_text_or_a_server_without_places_does_not_start() {
     let small = synthetic(&Preset::by_name("small").unwrap().config(), 1, Version::V1_2);
     let error = Server::bind(Model::from_bytes(&small).unwrap(), Config::default(), addr).err().unwrap();
     assert!(error.to_string().contains("tokenizer.json"), "{error}");
-    let limits = Limits { places: 0, ..Limits::default() };
-    let error = Server::bind(model("stories-byte"), Config { limits, ..Config::default() }, addr).err().unwrap();
-    assert!(error.to_string().contains("places"), "{error}");
+    let long = std::time::Duration::MAX;
+    for (limits, said) in [
+        (Limits { places: 0, ..Limits::default() }, "places is 0: it must be from 1 to 65536"),
+        (Limits { places: usize::MAX, ..Limits::default() }, "places"),
+        (Limits { waiting: usize::MAX, ..Limits::default() }, "waiting requests"),
+        (Limits { max_tokens: 0, ..Limits::default() }, "tokens of an answer"),
+        (Limits { answer_time: long, ..Limits::default() }, "at most a year"),
+    ] {
+        let error = Server::bind(model("stories-byte"), Config { limits, ..Config::default() }, addr).err().unwrap();
+        assert!(error.to_string().contains(said), "{error}");
+    }
 }
 
 #[test]
 fn a_full_line_is_told_to_come_back() {
-    let limits = Limits { places: 1, waiting: 1, ..support::limits() };
+    let limits = Limits { places: 1, waiting: 1, ..crate::support::limits() };
     let server = Running::start(Config { limits, ..Config::default() });
-    let endless = json!({"prompt": "a", "max_tokens": 100_000_000, "ignore_end": true});
+    let endless = json!({"prompt": "a", "max_tokens": 5_000_000, "ignore_end": true});
     let occupy = || {
         let mut stream = server.connect();
         stream.write_all(completion(&endless).as_bytes()).unwrap();
@@ -253,14 +264,38 @@ fn a_full_line_is_told_to_come_back() {
 }
 
 #[test]
-fn an_answer_that_takes_too_long_is_cut_and_says_so() {
-    let limits = Limits { answer_time: std::time::Duration::from_millis(300), ..support::limits() };
+fn answers_that_nobody_takes_do_not_fill_the_memory() {
+    let limits = Limits { memory: 16 << 20, max_tokens: 100_000, ..Limits::default() };
     let server = Running::start(Config { limits, ..Config::default() });
-    let endless = |stream| json!({"prompt": "a", "max_tokens": 100_000_000, "ignore_end": true, "stream": stream});
+    let reply = server.post("/v1/completions", &json!({"prompt": "a", "max_tokens": 87_000, "n": 2}));
+    assert_eq!((reply.status, reply.json()["error"]["param"].as_str()), (400, Some("max_tokens")));
+    assert!(reply.message().contains("holds 16777216"), "{}", reply.message());
+    // One that fills it and is not taken, being more than lies between server and client: its place is free, its memory is not, until it is taken or given up.
+    let mut stream = server.connect();
+    let large = json!({"prompt": "a", "max_tokens": 87_000, "ignore_end": true, "stream": true, "seed": 1});
+    stream.write_all(completion(&large).as_bytes()).unwrap();
+    stream.read_exact(&mut [0]).unwrap();
+    server.wait_for("bitstate_requests_complete_total", 1.0);
+    assert_eq!(server.taken(), 0);
+    assert!(server.metric("bitstate_answer_bytes") > 16e6);
+    let mut waits = server.connect();
+    waits.write_all(completion(&json!({"prompt": "a", "max_tokens": 4096})).as_bytes()).unwrap();
+    server.wait_for("bitstate_requests_waiting", 1.0);
+    let taken = String::from_utf8(crate::support::read_all(&mut stream)).unwrap();
+    assert!(taken.contains("data: [DONE]"));
+    assert_eq!(crate::support::Reply::new(&crate::support::read_all(&mut waits)).status, 200);
+    server.wait_for("bitstate_answer_bytes", 0.0);
+}
+
+#[test]
+fn an_answer_that_takes_too_long_is_cut_and_says_so() {
+    let limits = Limits { answer_time: std::time::Duration::from_millis(300), ..crate::support::limits() };
+    let server = Running::start(Config { limits, ..Config::default() });
+    let endless = |stream| json!({"prompt": "a", "max_tokens": 5_000_000, "ignore_end": true, "stream": stream});
     let reply = server.post("/v1/completions", &endless(false));
     assert_eq!((reply.status, reply.message().contains("fewer tokens")), (504, true));
     // In a stream the error is an event, the last one, and the answer ends there.
-    let (chunks, done) = support::events(&server.post("/v1/completions", &endless(true)).text());
+    let (chunks, done) = crate::support::events(&server.post("/v1/completions", &endless(true)).text());
     let (last, others) = chunks.split_last().unwrap();
     assert!(last["error"]["message"].as_str().unwrap().contains("fewer tokens") && !done, "{last}");
     assert!(!others.is_empty() && others.iter().all(|chunk| chunk["error"] == Value::Null));
@@ -278,6 +313,6 @@ fn a_connection_lives_on_after_a_refusal() {
     stream.read_exact(&mut first).unwrap();
     assert_eq!(&first, b"HTTP/1.1 400");
     stream.write_all(request("GET", "/health", &[], "").as_bytes()).unwrap();
-    let rest = String::from_utf8(support::read_all(&mut stream)).unwrap();
+    let rest = String::from_utf8(crate::support::read_all(&mut stream)).unwrap();
     assert!(rest.contains("HTTP/1.1 200"), "{rest}");
 }

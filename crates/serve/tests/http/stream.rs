@@ -1,11 +1,7 @@
 //! Streams, probabilities, stops, and what a server says of itself.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
+use crate::support::{Running, model};
 use bitstate_serve::Config;
 use serde_json::{Value, json};
-use support::{Running, model};
 
 fn text_of(chunks: &[Value]) -> String {
     let choices = chunks.iter().flat_map(|chunk| chunk["choices"].as_array().unwrap());

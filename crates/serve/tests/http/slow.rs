@@ -1,13 +1,9 @@
 //! Slow clients: they take no place from others, and are given up.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
+use crate::support::{Running, completion};
 use bitstate_serve::{Config, Limits};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::time::Duration;
-use support::{Running, completion};
 
 #[test]
 fn one_that_sends_a_byte_at_a_time_has_no_place_and_is_given_up() {

@@ -1,12 +1,8 @@
 //! Thousands of broken requests: each is refused, and the server lives.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
+use crate::support::{Random, Running, completion};
 use bitstate_serve::{Config, Limits};
 use serde_json::json;
 use std::time::Duration;
-use support::{Random, Running, completion};
 
 /// Requests in all.
 const CASES: u64 = 10_000;
