@@ -37,6 +37,8 @@ mod file;
 mod hostile;
 #[cfg(feature = "std")]
 mod json;
+#[cfg(feature = "bpe")]
+mod letters;
 mod memory;
 mod stream;
 #[cfg(feature = "std")]

@@ -96,7 +96,11 @@ const plainSampling = ({ seed, temperature, topK, topP, minP, penalty }) => ({
 
 const requests = {
   async start({ build }) {
-    ({ memory } = await init({ module_or_path: address(build) }));
+    try {
+      ({ memory } = await init({ module_or_path: address(build) }));
+    } catch (error) {
+      throw new Error(`the module for ${build} cannot be loaded (${error.message})`);
+    }
     return {};
   },
 

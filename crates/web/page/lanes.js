@@ -13,7 +13,7 @@ export async function race(recipe, show) {
     return {
       same,
       text: same
-        ? `The same text and the same checksum, ${plain.checksum}: SIMD took 1/${(fast.speed / plain.speed).toFixed(1)} of the time.`
+        ? `The same text and the same checksum, ${plain.checksum}: SIMD was ${(fast.speed / plain.speed).toFixed(1)} times as fast.`
         : `The lanes differ: ${plain.checksum} and ${fast.checksum}. That is a fault; please report it.`,
     };
   } finally {

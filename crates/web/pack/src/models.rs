@@ -7,8 +7,8 @@ use std::path::Path;
 
 /// Their folders in `golden/models`, the first to be loaded first, and what the page calls them.
 const MODELS: [(&str, &str); 2] = [
-    ("stories-byte", "stories-byte (340 kB, letter by letter)"),
-    ("stories-bpe4k", "stories-bpe4k (1.9 MB, 4,096 tokens)"),
+    ("stories-byte", "stories-byte, 340 kB"),
+    ("stories-bpe4k", "stories-bpe4k, 1.9 MB"),
 ];
 
 /// Adds models, tokenizers and their list. What is known of a model is what lies beside it.
