@@ -140,11 +140,11 @@ on("race", "click", async () => {
   element("lanes").hidden = false;
   element("race-text").textContent = "Both are running.";
   const recipe = { source: app.source.source, prompt: element("prompt").value, sampling: readSettings(), most: LANE_TOKENS };
-  const result = await race(recipe, (lane, written, speed) => {
+  const sentence = await race(recipe, (lane, written, speed) => {
     element(`lane-${shown[lane]}`).textContent = written;
     element(`lane-${shown[lane]}-speed`).textContent = `${thousands(speed)} tokens/s`;
   });
-  element("race-text").textContent = result.text;
+  element("race-text").textContent = sentence;
 });
 
 element("prompt").addEventListener("keydown", (event) => {
