@@ -36,6 +36,8 @@ mod file;
 mod hostile;
 #[cfg(feature = "std")]
 mod json;
+#[cfg(feature = "bpe")]
+mod letters;
 mod memory;
 mod stream;
 #[cfg(feature = "std")]

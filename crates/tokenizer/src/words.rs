@@ -4,7 +4,7 @@
 //! 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 //! ```
 
-use unicode_general_category::{GeneralCategory, get_general_category};
+use crate::letters::{LETTERS, NUMBERS};
 
 const CONTRACTIONS: [&str; 7] = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
 
@@ -18,21 +18,21 @@ enum Class {
 }
 
 fn class(c: char) -> Class {
-    use GeneralCategory as G;
     match c {
-        'a'..='z' | 'A'..='Z' => return Class::Letter,
-        '0'..='9' => return Class::Number,
-        _ if c.is_whitespace() => return Class::Space,
-        _ if c.is_ascii() => return Class::Other,
-        _ => {}
-    }
-    match get_general_category(c) {
-        G::UppercaseLetter | G::LowercaseLetter | G::TitlecaseLetter | G::ModifierLetter | G::OtherLetter => {
-            Class::Letter
-        }
-        G::DecimalNumber | G::LetterNumber | G::OtherNumber => Class::Number,
+        'a'..='z' | 'A'..='Z' => Class::Letter,
+        '0'..='9' => Class::Number,
+        _ if c.is_whitespace() => Class::Space,
+        _ if c.is_ascii() => Class::Other,
+        _ if is_in(LETTERS, c) => Class::Letter,
+        _ if is_in(NUMBERS, c) => Class::Number,
         _ => Class::Other,
     }
+}
+
+/// Whether one of the ranges, which ascend, holds a character.
+fn is_in(ranges: &[(u32, u32)], c: char) -> bool {
+    let behind = ranges.partition_point(|&(first, _)| first <= u32::from(c));
+    behind > 0 && u32::from(c) <= ranges[behind - 1].1
 }
 
 /// The words of a text, which together are all of it.
@@ -74,6 +74,27 @@ fn run(text: &str, kind: Class) -> usize {
 #[cfg(test)]
 mod tests {
     use super::Words;
+    use crate::letters::{LETTERS, NUMBERS};
+    use unicode_general_category::{GeneralCategory as G, get_general_category};
+
+    /// The tables are made of the crate that knows all categories, whose own table is ten times as large.
+    #[test]
+    fn the_tables_are_those_of_unicode() {
+        let letters = [G::UppercaseLetter, G::LowercaseLetter, G::TitlecaseLetter, G::ModifierLetter, G::OtherLetter];
+        let numbers = [G::DecimalNumber, G::LetterNumber, G::OtherNumber];
+        for (table, categories) in [(LETTERS, &letters[..]), (NUMBERS, &numbers)] {
+            let mut ranges: Vec<(u32, u32)> = Vec::new();
+            let of_them = |c: &char| categories.contains(&get_general_category(*c));
+            for c in ('\0'..=char::MAX).filter(of_them).map(u32::from) {
+                match ranges.last_mut() {
+                    Some((_, last)) if *last + 1 == c => *last = c,
+                    _ => ranges.push((c, c)),
+                }
+            }
+            let right: String = ranges.iter().map(|(first, last)| format!("({first:#x}, {last:#x}), ")).collect();
+            assert!(table == ranges, "the table in letters.rs must be {right}");
+        }
+    }
 
     #[test]
     fn words_are_divided_as_the_pattern_says() {

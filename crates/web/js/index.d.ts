@@ -64,6 +64,8 @@ export interface Generated {
   stopped: boolean;
   /** Of the whole text: over its tokens and the bits of the logits that each was chosen from. */
   checksum: string;
+  /** Milliseconds that the tokens took, without what lies between two slices. */
+  spent: number;
 }
 
 export interface Alternative {

@@ -7,6 +7,8 @@ export { best, builds };
 
 /** Milliseconds without any word from the worker after which it is taken for lost. */
 const PATIENCE = { start: 60_000, load: 120_000, stop: 1_000, other: 30_000 };
+/** Workers that are started in a row where none answers. */
+const MOST_RESTARTS = 3;
 /** Largest model file in bytes: a module has four gigabytes of memory, and needs the file and what it makes of it. */
 export const LARGEST_MODEL = 2 ** 30;
 /** How a BITS file begins: the letters BITS as a number, the lowest byte first. */
@@ -18,6 +20,8 @@ export class Engine {
   #pending = new Map();
   #last = 0;
   #source;
+  /** Workers that were lost one after the other, without an answer between. */
+  #lost = 0;
 
   /** The build that runs: `plain`, `simd128` or `relaxed_simd`. */
   build;
@@ -51,6 +55,7 @@ export class Engine {
     const pending = this.#pending.get(id);
     if (memory) this.memory = memory;
     if (!pending) return;
+    if (error === undefined && !batch) this.#lost = 0;
     pending.heard();
     if (batch) {
       pending.onbatch?.(batch);
@@ -76,7 +81,10 @@ export class Engine {
       pending.reject(new Error(sentence));
     }
     this.#pending.clear();
-    this.#again();
+    this.#lost += 1;
+    // One that cannot start at all would be started for ever.
+    if (this.#lost <= MOST_RESTARTS) this.#again();
+    else this.onrestart(new Error(sentence));
   }
 
   async #again() {

@@ -96,7 +96,11 @@ const plainSampling = ({ seed, temperature, topK, topP, minP, penalty }) => ({
 
 const requests = {
   async start({ build }) {
-    ({ memory } = await init({ module_or_path: address(build) }));
+    try {
+      ({ memory } = await init({ module_or_path: address(build) }));
+    } catch (error) {
+      throw new Error(`the module for ${build} cannot be loaded (${error.message})`);
+    }
     return {};
   },
 
@@ -140,14 +144,17 @@ const requests = {
     let batch;
     let ended = false;
     let sent = 0;
+    let spent = 0;
     busy.set(request.session, id);
     try {
       while (left > 0 && !ended && !stopped.has(id)) {
+        const start = performance.now();
         const slice = batchOf(session.run(left, SLICE));
         left -= slice.tokens.length;
         ended = slice.ended;
         batch = joined(batch, slice);
         const now = performance.now();
+        spent += now - start;
         if (now - sent >= FRAME) {
           postMessage({ id, batch });
           batch = undefined;
@@ -159,7 +166,7 @@ const requests = {
       busy.delete(request.session);
     }
     if (batch) postMessage({ id, batch });
-    return { ended, stopped: stopped.delete(id), checksum: session.checksum };
+    return { ended, stopped: stopped.delete(id), checksum: session.checksum, spent };
   },
 
   /** Heard; what it stops ends after the slice at hand. */

@@ -260,17 +260,26 @@ export function where() {
   element("more").textContent = index < all ? "Go on from here" : "Go on";
 }
 
+/** The forks that have a button now. */
+let listed = [];
+
 function showForks() {
   element("forks").hidden = app.forks.length === 0;
-  const items = app.forks.map((fork) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.disabled = app.running;
-    button.textContent = `… ${fork.text.text.slice(-70).trim()} (${thousands(fork.text.tokens.length)} tokens)`;
-    button.addEventListener("click", () => guarded(async () => app.forks.push(await take(fork))));
-    const item = document.createElement("li");
-    item.append(button);
-    return item;
-  });
-  element("branches").replaceChildren(...items);
+  const list = element("branches");
+  // Buttons stay where they are while nothing changes, and so does the focus.
+  if (listed.length !== app.forks.length || listed.some((fork, i) => fork !== app.forks[i])) {
+    listed = [...app.forks];
+    list.replaceChildren(...listed.map(forkItem));
+  }
+  for (const button of list.querySelectorAll("button")) button.disabled = app.running;
+}
+
+function forkItem(fork) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = `… ${fork.text.text.slice(-70).trim()} (${thousands(fork.text.tokens.length)} tokens)`;
+  button.addEventListener("click", () => guarded(async () => app.forks.push(await take(fork))));
+  const item = document.createElement("li");
+  item.append(button);
+  return item;
 }

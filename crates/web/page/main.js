@@ -12,7 +12,7 @@ import { Text } from "./text.js";
 import "./words.js";
 
 /** Tokens of the two lanes. */
-const LANE_TOKENS = 400;
+const LANE_TOKENS = 1500;
 
 // ---- links and files
 
@@ -130,7 +130,8 @@ on("model", "change", async (event) => {
 on("dice", "click", () => {
   element("seed").value = String(crypto.getRandomValues(new Uint32Array(1))[0]);
 });
-on("time", "input", where);
+// By itself: what follows other actions would put it back to the end.
+element("time").addEventListener("input", where);
 on("race", "click", async () => {
   warn();
   element("race").disabled = true;
@@ -139,11 +140,11 @@ on("race", "click", async () => {
   element("lanes").hidden = false;
   element("race-text").textContent = "Both are running.";
   const recipe = { source: app.source.source, prompt: element("prompt").value, sampling: readSettings(), most: LANE_TOKENS };
-  const result = await race(recipe, (lane, written, speed) => {
+  const sentence = await race(recipe, (lane, written, speed) => {
     element(`lane-${shown[lane]}`).textContent = written;
     element(`lane-${shown[lane]}-speed`).textContent = `${thousands(speed)} tokens/s`;
   });
-  element("race-text").textContent = result.text;
+  element("race-text").textContent = sentence;
 });
 
 element("prompt").addEventListener("keydown", (event) => {

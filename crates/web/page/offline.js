@@ -1,5 +1,7 @@
 // The page without a network: a service worker keeps its files.
 
+import { address, best } from "./bitstate/builds.js";
+
 /** Registers it; `say` gets a sentence for the visitor, and whether a click on it takes a new version. */
 export async function keepOffline(say) {
   if (!("serviceWorker" in navigator)) {
@@ -18,8 +20,9 @@ export async function keepOffline(say) {
     navigator.serviceWorker.addEventListener("message", ({ data }) => {
       if (data === "kept" && !registration.waiting) say("Kept on this device: the page also works without a network.");
     });
-    // What this first visit needed, beside the list: the build that this browser runs.
-    active.postMessage({ keep: performance.getEntriesByType("resource").map((entry) => entry.name) });
+    // What this first visit needed beside the list: the build that this browser runs, and whatever else was used.
+    const used = performance.getEntriesByType("resource").map((entry) => entry.name);
+    active.postMessage({ keep: [address(best().name).href, ...used] });
     return active;
   } catch (error) {
     say(`No copy could be kept on this device (${error.message}); the page works while there is a network.`);

@@ -6,10 +6,8 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 /// Their folders in `golden/models`, the first to be loaded first, and what the page calls them.
-const MODELS: [(&str, &str); 2] = [
-    ("stories-byte", "stories-byte (340 kB, letter by letter)"),
-    ("stories-bpe4k", "stories-bpe4k (1.9 MB, 4,096 tokens)"),
-];
+const MODELS: [(&str, &str); 2] =
+    [("stories-byte", "stories-byte, 340 kB"), ("stories-bpe4k", "stories-bpe4k, 1.9 MB")];
 
 /// Adds models, tokenizers and their list. What is known of a model is what lies beside it.
 pub fn add(root: &Path, files: &mut Files) -> anyhow::Result<()> {

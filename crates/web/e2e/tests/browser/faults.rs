@@ -6,7 +6,7 @@ use crate::server::Site;
 use crate::{Test, root};
 use anyhow::ensure;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub const TESTS: &[Test] = &[
     ("a broken file is refused", broken),
@@ -32,17 +32,17 @@ fn broken(page: &Page<'_>) -> anyhow::Result<Verdict> {
     let whole = std::fs::read(&byte)?;
     let mut damaged = whole.clone();
     damaged[8] = 255;
-    let cases: [(Vec<&Path>, &str); 7] = [
-        (vec![&file("notes.txt", b"These are notes.")?], "is not a model: a BITS file begins with"),
-        (vec![&file("empty.bits", b"")?], "is not a model"),
-        (vec![&file("cut.bits", &whole[..whole.len() / 2])?], "is not a model file this program reads"),
-        (vec![&file("damaged.bits", &damaged)?], "is not a model file this program reads"),
-        (vec![&bpe], "give the tokenizer.json that it was trained with as well"),
-        (vec![&byte, &json], "it was not trained with this tokenizer"),
-        (vec![&json], "A tokenizer is opened together with its model"),
+    let cases: [(Vec<PathBuf>, &str); 7] = [
+        (vec![file("notes.txt", b"These are notes.")?], "is not a model: a BITS file begins with"),
+        (vec![file("empty.bits", b"")?], "is not a model"),
+        (vec![file("cut.bits", &whole[..whole.len() / 2])?], "is not a model file this program reads"),
+        (vec![file("damaged.bits", &damaged)?], "is not a model file this program reads"),
+        (vec![bpe], "give the tokenizer.json that it was trained with as well"),
+        (vec![byte.clone(), json.clone()], "it was not trained with this tokenizer"),
+        (vec![json], "A tokenizer is opened together with its model"),
     ];
     for (files, sentence) in cases {
-        page.give(&files)?;
+        page.give(&files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
         page.says(sentence)?;
         page.goes_on()?;
     }

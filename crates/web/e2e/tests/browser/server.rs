@@ -25,9 +25,13 @@ impl Site {
         let thread = std::thread::spawn(move || {
             for request in own.incoming_requests() {
                 let path = request.url().split(['?', '#']).next().unwrap_or("/").trim_start_matches('/').to_string();
+                // So that a server that is gone is one that refuses, and not one that keeps a browser waiting.
+                let close = header("Connection", "close");
                 // A browser that has gone needs no answer.
                 let _ = match file(&folder, &path) {
-                    Some(bytes) => request.respond(Response::from_data(bytes).with_header(kind(&path))),
+                    Some(bytes) => {
+                        request.respond(Response::from_data(bytes).with_header(kind(&path)).with_header(close))
+                    }
                     None => request.respond(Response::from_string("there is no such file").with_status_code(404)),
                 };
             }
@@ -67,5 +71,9 @@ fn kind(path: &str) -> Header {
         "wasm" => "application/wasm",
         _ => "application/octet-stream",
     };
-    Header::from_bytes("Content-Type", kind).expect("these are headers")
+    header("Content-Type", kind)
+}
+
+fn header(name: &str, value: &str) -> Header {
+    Header::from_bytes(name, value).expect("these are headers")
 }
