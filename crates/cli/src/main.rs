@@ -1,6 +1,7 @@
 //! The `bitstate` command. Each subcommand is a file of its own.
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where it cannot be written: use `output`")]
 
+mod bench;
 mod chat;
 mod describe;
 mod eval;
@@ -50,6 +51,7 @@ enum Command {
     State(state::Flags),
     Logits(logits::Flags),
     Inspect(inspect::Flags),
+    Bench(bench::Flags),
     Synth(synth::Flags),
     Describe(describe::Flags),
     Eval(eval::Flags),
@@ -102,6 +104,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Chat(flags) => return chat::run(&flags),
         Command::State(flags) => state::run(&flags),
         Command::Logits(flags) => logits::run(&flags),
+        Command::Bench(flags) => bench::run(&flags),
         Command::Inspect(flags) => inspect::run(&flags),
         Command::Synth(flags) => synth::run(&flags),
         Command::Describe(flags) => describe::run(&flags),
