@@ -103,6 +103,8 @@ pub enum Command {
     TrainSmoke,
     /// Fuzz every parser and the sampler, guided by coverage; each failing input is a finding
     Fuzz(FuzzFlags),
+    /// Make the archive that people download: the command, man pages, completions, licences and a model
+    Dist,
 }
 
 impl Command {
@@ -117,7 +119,7 @@ impl Command {
             Command::Report(flags) => !flags.check,
             Command::Ci(flags) => !flags.dry_run && !matches!(flags.part, Some(CiPart::Matrix)),
             Command::Eval(_) | Command::Selftest(_) | Command::Golden(_) => true,
-            Command::Test(_) | Command::TrainSmoke | Command::Fuzz(_) => true,
+            Command::Test(_) | Command::TrainSmoke | Command::Fuzz(_) | Command::Dist => true,
             Command::Doctor(_) | Command::List(_) | Command::Compare(_) => false,
             Command::Baseline { command: BaselineCommand::Show(_) } => false,
             Command::Plant(_) | Command::Guard { .. } => false,

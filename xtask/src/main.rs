@@ -12,6 +12,7 @@ mod build;
 mod ci;
 mod compare;
 mod context;
+mod dist;
 mod doctor;
 mod eval;
 mod flags;
@@ -120,6 +121,7 @@ fn verb(command: &Command) -> anyhow::Result<Exit> {
         Command::Test(_) => test::run(),
         Command::TrainSmoke => train_smoke::run(),
         Command::Fuzz(flags) => fuzz::run(flags),
+        Command::Dist => dist::run(),
     }
 }
 
