@@ -106,6 +106,8 @@ pub enum Command {
     Fuzz(FuzzFlags),
     /// Build the page and the npm package: a folder that any file server serves as it is
     Web(WebFlags),
+    /// Make the archive that people download: the command, man pages, completions, licences and a model
+    Dist,
 }
 
 impl Command {
@@ -120,7 +122,7 @@ impl Command {
             Command::Report(flags) => !flags.check,
             Command::Ci(flags) => !flags.dry_run && !matches!(flags.part, Some(CiPart::Matrix)),
             Command::Eval(_) | Command::Selftest(_) | Command::Golden(_) => true,
-            Command::Test(_) | Command::TrainSmoke | Command::Fuzz(_) | Command::Web(_) => true,
+            Command::Test(_) | Command::TrainSmoke | Command::Fuzz(_) | Command::Web(_) | Command::Dist => true,
             Command::Doctor(_) | Command::List(_) | Command::Compare(_) => false,
             Command::Baseline { command: BaselineCommand::Show(_) } => false,
             Command::Plant(_) | Command::Guard { .. } => false,

@@ -12,6 +12,7 @@ mod build;
 mod ci;
 mod compare;
 mod context;
+mod dist;
 mod doctor;
 mod eval;
 mod flags;
@@ -122,6 +123,7 @@ fn verb(command: &Command) -> anyhow::Result<Exit> {
         Command::TrainSmoke => train_smoke::run(),
         Command::Fuzz(flags) => fuzz::run(flags),
         Command::Web(flags) => web::run(flags),
+        Command::Dist => dist::run(),
     }
 }
 

@@ -51,6 +51,17 @@ struct Summary {
     ternary_weights: usize,
     zero_share: f64,
     state_bytes: usize,
+    fits: Vec<Fit>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fit {
+    target: String,
+    region: String,
+    needs: u64,
+    has: Option<u64>,
+    fits: bool,
 }
 
 /// What the oracle answers to `prompt`: `n` tokens, and the logits that the first was chosen from.
@@ -186,4 +197,93 @@ fn help_names_every_command_and_the_version_is_the_crates() {
     let help = folder.stdout("generate --help");
     assert!(Variant::ALL.iter().all(|variant| help.contains(variant.name())), "{help}");
     assert_eq!(folder.stdout("--version"), format!("bitstate {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn inspect_says_where_a_model_fits() {
+    let folder = Folder::new();
+    folder.stdout("synth --preset default --out large.bits");
+    for (model, places) in [(BYTE, 5), ("large.bits", 3)] {
+        let found: Summary = folder.json(&format!("inspect {model} --json"));
+        assert_eq!(found.fits.iter().filter(|fit| fit.fits).count(), places, "{:?}", found.fits);
+        let text = folder.stdout(&format!("inspect {model}"));
+        for Fit { target, region, needs, has, fits } in found.fits {
+            // What is left of a machine's memory changes.
+            let Some(has) = has.filter(|_| target != "native") else { continue };
+            let line =
+                text.lines().find(|line| line.split_whitespace().take(2).eq([target.as_str(), &region])).unwrap();
+            let part = if fits {
+                format!("fits, {} left", has - needs)
+            } else {
+                format!("does not fit: {} bytes", needs - has)
+            };
+            assert!(line.contains(&needs.to_string()) && line.contains(&part), "{part}: {line}");
+        }
+    }
+}
+
+#[test]
+fn inspect_draws_the_weights() {
+    let folder = Folder::new();
+    folder.stdout(&format!("inspect {SMALL} --picture small.png"));
+    let file = fs::File::open(folder.path().join("small.png")).unwrap();
+    let mut decoder = png::Decoder::new(std::io::BufReader::new(file));
+    decoder.set_transformations(png::Transformations::EXPAND);
+    let mut reader = decoder.read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    let bytes = fs::read(folder.path().join(SMALL)).unwrap();
+    let model = Model::parse(&bytes).unwrap();
+    let c = model.config;
+    let (d, f, gap) = (c.n_embd, c.ff_dim(), 8);
+    let width = 7 * d + f + 9 * gap;
+    assert_eq!((info.width as usize, info.height as usize), (width, c.n_layer * (d.max(f) + gap) + gap));
+    let pixel = |x: usize, y: usize| &pixels[3 * (y * width + x)..][..3];
+    assert_eq!(pixel(0, 0), [128, 128, 128]);
+    for layer in 0..c.n_layer {
+        let k = model.layers[layer].time_mix.k.weight;
+        for (row, col) in (0..d).flat_map(|row| (0..d).map(move |col| (row, col))) {
+            let colour = [[30, 80, 160], [250, 250, 250], [200, 70, 30]][(k.get(row, col) + 1) as usize];
+            assert_eq!(pixel(2 * gap + d + col, gap + layer * (d.max(f) + gap) + row), colour, "{layer} {row} {col}");
+        }
+    }
+    assert_eq!(folder.run("inspect small.bits --picture nowhere/x.png").code, Some(2));
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bench {
+    model: String,
+    bytes: usize,
+    variants: Vec<Measured>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Measured {
+    variant: String,
+    tokens_per_second: f64,
+    read_bytes_per_second: f64,
+    share_of_memory_roof: f64,
+}
+
+#[test]
+fn bench_measures_every_variant_that_runs_here() {
+    let folder = Folder::new();
+    let found: Bench = folder.json(&format!("bench --model {BYTE} --time 1 --json"));
+    assert_eq!((found.model.as_str(), found.bytes), (BYTE, fs::read(folder.path().join(BYTE)).unwrap().len()));
+    let mut names: Vec<&str> = found.variants.iter().map(|measured| measured.variant.as_str()).collect();
+    let mut expected = variants();
+    names.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+    for Measured { tokens_per_second, read_bytes_per_second, share_of_memory_roof, .. } in &found.variants {
+        let roof = read_bytes_per_second / found.bytes as f64;
+        assert!((share_of_memory_roof - tokens_per_second / roof).abs() < 1e-9 && *tokens_per_second > 0.0);
+    }
+    let table = folder.stdout(&format!("bench --model {BYTE} --time 1"));
+    assert!(table.lines().count() == 2 + expected.len() && table.lines().count() < 24, "one screen: {table}");
+    let one: Bench = folder.json(&format!("bench --model {BYTE} --time 1 --json --variant generic"));
+    assert_eq!(one.variants.len(), 1);
+    assert_eq!(folder.run("bench --model nowhere.bits").code, Some(2));
 }

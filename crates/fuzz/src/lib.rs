@@ -28,6 +28,7 @@ pub mod records;
 pub mod request;
 pub mod sampler;
 pub mod seeds;
+pub mod session;
 pub mod state;
 pub mod tokenizer;
 
@@ -51,7 +52,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "bits", run: bits::run, seeds: seeds::bits },
     Target { name: "state", run: state::run, seeds: seeds::state },
     Target { name: "tokenizer", run: tokenizer::run, seeds: seeds::tokenizer },
@@ -60,4 +61,5 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "records", run: records::run, seeds: seeds::records },
     Target { name: "definitions", run: definitions::run, seeds: seeds::definitions },
     Target { name: "sampler", run: sampler::run, seeds: seeds::sampler },
+    Target { name: "session", run: session::run, seeds: seeds::session },
 ];

@@ -7,7 +7,7 @@ mod tokenizers;
 
 pub use files::{definitions, records};
 pub use lines::{answer, request};
-pub use models::{bits, sampler, state};
+pub use models::{bits, sampler, session, state};
 pub use tokenizers::tokenizer;
 
 use anyhow::Context;

@@ -75,6 +75,11 @@ fn sampler() {
 }
 
 #[test]
+fn sessions() {
+    replay("session");
+}
+
+#[test]
 fn the_command_knows_every_target() {
     let known = bitstate_harness::runs::fuzz::TARGETS.map(|target| target.name);
     assert_eq!(TARGETS.map(|target| target.name), known);

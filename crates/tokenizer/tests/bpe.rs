@@ -1,5 +1,7 @@
 //! Byte-level BPE without the `tokenizers` library gives what the library gives: tokens, text, digest, and the same memory of a
 //! stream.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use bitstate_tokenizer::Tokenizer;

@@ -1,7 +1,7 @@
 //! Models, states and logits.
 
 use crate::models::config;
-use crate::{Inputs, state};
+use crate::{Inputs, session, state};
 use bitstate_model::{Version, synthetic};
 use std::path::Path;
 
@@ -56,6 +56,27 @@ pub fn state(_: &Path) -> anyhow::Result<Inputs> {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes());
         inputs.push((name.into(), std::iter::once(state::VALUES).chain(bytes).collect()));
     }
+    Ok(inputs)
+}
+
+/// Sessions at their beginning and in the middle of a character, with all that a sampler remembers, and one of another model.
+///
+/// # Errors
+/// None: nothing is read.
+pub fn session(_: &Path) -> anyhow::Result<Inputs> {
+    let plain = bitstate::Sampling::seeded(1).temperature(2.0);
+    let all = plain.clone().penalty(1.1).repetition(1.2).window(8).bias(7, -1.5).top_k(50);
+    let mut inputs = Inputs::new();
+    for (name, sampling) in [("plain", plain), ("all", all)] {
+        for (at, tokens) in [("start", 0), ("on", 5)] {
+            let file = session::saved(sampling.clone(), tokens);
+            let kinds = [("as-it-is", session::AS_IT_IS), ("checksum-made", session::CHECKSUM_MADE)];
+            let input = |(kind, byte)| (format!("{name}-{at}-{kind}"), [&[byte], file.as_slice()].concat());
+            inputs.extend(kinds.map(input));
+        }
+    }
+    let newer = b"s{\"bitstate_session\":2,\"model\":\"\"}\n";
+    inputs.push(("newer".into(), newer.to_vec()));
     Ok(inputs)
 }
 

@@ -40,7 +40,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     target("bits", "BITS files: parse, lay out and run in every variant, against the reference", 16 << 10),
     target("state", "saved states: restore and continue in every variant, compared with the reference", 8 << 10),
     target("tokenizer", "a tokenizer.json with a text: encode, decode, stream", 8 << 10),
@@ -49,6 +49,7 @@ pub const TARGETS: [Target; 8] = [
     target("records", "records, journals, baselines, golden streams", 16 << 10),
     target("definitions", "ci/*.toml and golden/cases.toml", 16 << 10),
     target("sampler", "logits of every kind: all variants choose as the reference does", 8 << 10),
+    target("session", "session files: resume and go on in every variant, save and resume again", 8 << 10),
 ];
 
 const fn target(name: &'static str, title: &'static str, longest: u32) -> Target {

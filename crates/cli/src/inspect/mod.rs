@@ -1,15 +1,20 @@
 //! `bitstate inspect`: what a model file holds.
 
-use crate::{load, output};
+mod boards;
+mod picture;
+
+use crate::load;
+use crate::output::{self, write_out};
 use anyhow::Result;
 use bitstate::Digest;
 use bitstate::bits::{Embedding, Version};
 use bitstate::tokenizer::Description;
+use boards::Fit;
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Check a model file and print what it holds.
+/// Check a model file and print what it holds, and whether it fits: here, in WebAssembly, on an ESP32-S3.
 #[derive(clap::Args)]
 pub struct Flags {
     /// The BITS file.
@@ -18,6 +23,10 @@ pub struct Flags {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Write a picture of the ternary weights, a PNG: a row of matrices for every layer (r, k, v, g, o of the time mix and
+    /// k, r, v of the channel mix), a pixel for every weight: white for 0, red for 1, blue for -1.
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -41,6 +50,8 @@ struct Summary {
     zero_share: f64,
     /// Bytes that a session remembers.
     state_bytes: usize,
+    /// What each target's memory has for it.
+    fits: Vec<Fit>,
     /// What lies beside the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Description>,
@@ -51,14 +62,12 @@ pub fn run(flags: &Flags) -> Result<()> {
     let model = load::parse(&flags.model, &bytes)?;
     let c = model.config;
 
-    let matrices: Vec<_> = model
-        .layers
-        .iter()
-        .flat_map(|layer| {
-            let (tm, cm) = (&layer.time_mix, &layer.channel_mix);
-            [&tm.r, &tm.k, &tm.v, &tm.g, &tm.o, &cm.k, &cm.r, &cm.v].map(|linear| linear.weight)
-        })
-        .collect();
+    let rows = model.layers.iter().map(|layer| {
+        let (tm, cm) = (&layer.time_mix, &layer.channel_mix);
+        [&tm.r, &tm.k, &tm.v, &tm.g, &tm.o, &cm.k, &cm.r, &cm.v].map(|linear| linear.weight).to_vec()
+    });
+    let rows: Vec<Vec<_>> = rows.collect();
+    let matrices: Vec<_> = rows.iter().flatten().collect();
     let ternary_weights: usize = matrices.iter().map(|matrix| matrix.rows * matrix.cols).sum();
     let zeros: usize =
         matrices.iter().map(|m| (0..m.rows * m.cols).filter(|at| m.get(at / m.cols, at % m.cols) == 0).count()).sum();
@@ -90,15 +99,23 @@ pub fn run(flags: &Flags) -> Result<()> {
         ternary_weights,
         zero_share: zeros as f64 / ternary_weights as f64,
         state_bytes: c.n_layer * c.n_embd * (2 + c.head_size) * size_of::<f32>(),
+        fits: boards::fits(&c, bytes.len() as u64),
         description: load::described(&flags.model, &bytes)?,
     };
+    if let Some(path) = &flags.picture {
+        write_out(path, &picture::png(&rows)?)?;
+    }
     let mut out = output::stdout();
     if flags.json {
         writeln!(out, "{}", serde_json::to_string(&summary)?)?;
         return Ok(());
     }
-    let serde_json::Value::Object(fields) = serde_json::to_value(&summary)? else { return Ok(()) };
-    print(&mut out, fields)
+    let serde_json::Value::Object(mut fields) = serde_json::to_value(&summary)? else { return Ok(()) };
+    fields.remove("fits");
+    print(&mut out, fields)?;
+    writeln!(out)?;
+    boards::table(&summary.fits).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    Ok(())
 }
 
 /// A field a line; those of the description without its name.
