@@ -1,4 +1,4 @@
-//! Many sessions in one pass over the weights.
+//! Batches of sessions.
 
 use crate::continuation::{Continuation, Piece};
 use crate::error::Error;
@@ -11,8 +11,8 @@ use bitstate_generate::Progress;
 /// Sessions whose logits are worked out at once: the room is V values for each.
 const AT_ONCE: usize = 16;
 
-/// Takes many continuations of one model a token further in one pass over the weights. Each gets the bits that it gets
-/// alone, whoever else is in the batch; they may join and leave between any two steps.
+/// Steps many continuations of one model in one pass over the weights. Each gets the same bits as when it runs alone,
+/// whatever else is in the batch; continuations may join and leave between steps.
 ///
 /// ```
 /// use bitstate::{Batch, Continuation, Model, Sampling, Stop};
@@ -42,13 +42,13 @@ impl Batch {
         Batch { model: model.clone(), room: vec![0.0; model.config().vocab_size * AT_ONCE] }
     }
 
-    /// One [step](Continuation::step) of each, in the same order. A continuation of another model, or one that fails,
-    /// disturbs no other.
+    /// One [step](Continuation::step) of each, in the same order. An error in one does not affect the others; a continuation
+    /// of another model is stepped by itself.
     pub fn step(&mut self, continuations: &mut [Continuation]) -> Vec<Result<Option<Piece>, Error>> {
         self.step_each(&mut continuations.iter_mut().collect::<Vec<_>>())
     }
 
-    /// [`step`](Batch::step) of continuations that lie anywhere.
+    /// [`step`](Batch::step) for references.
     pub fn step_each(&mut self, continuations: &mut [&mut Continuation]) -> Vec<Result<Option<Piece>, Error>> {
         let largest = self.prepare(continuations);
         let steps = continuations.iter_mut().zip(largest);

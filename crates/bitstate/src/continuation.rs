@@ -1,4 +1,4 @@
-//! A session and where its text stops, in one: for programs that take many further together.
+//! A session with its stop conditions, for batches.
 
 use crate::error::Error;
 use crate::session::Session;
@@ -8,8 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use bitstate_protocol::{Digest, Digester};
 
-/// A session that is being continued until it stops. [`Batch`](crate::Batch) takes many of them further in one pass over the
-/// weights.
+/// A session that generates until it stops. A [`Batch`](crate::Batch) steps many of them in one pass over the weights.
 pub struct Continuation {
     session: Session,
     pace: Pace,
@@ -30,7 +29,7 @@ pub struct Piece {
 }
 
 impl Continuation {
-    /// Goes on with `session` until `stop`.
+    /// Continues `session` until `stop`.
     pub fn new(mut session: Session, stop: Stop) -> Self {
         let pace = Pace::new(&mut session, stop);
         Continuation { session, pace, digester: Digester::default(), room: Vec::new(), tokens: 0, failed: false }
@@ -50,8 +49,7 @@ impl Continuation {
         }
     }
 
-    /// Text that was held back because it might have become a text to stop at, and the beginning of a character: when no
-    /// more is wanted.
+    /// The remaining text at the end: what was held back as a possible stop text, and an incomplete character as `U+FFFD`.
     pub fn finish(&mut self) -> String {
         if matches!(self.session.ended(), Some(Ended::Text(_))) {
             return String::new();
@@ -61,29 +59,29 @@ impl Continuation {
         text
     }
 
-    /// Why the text ended; `None` while it goes on.
+    /// Why generation ended; `None` while it continues.
     pub fn ended(&self) -> Option<&Ended> {
         self.session.ended()
     }
 
-    /// Whether no more comes: said with the last token, not only by the step after it.
+    /// Whether generation has ended. True right after the last token.
     pub fn is_over(&mut self) -> bool {
         !self.goes_on()
     }
 
-    /// Tokens so far.
+    /// Number of tokens generated so far.
     pub fn tokens(&self) -> u64 {
         self.tokens
     }
 
-    /// What shows that two texts came about alike: XXH64 (seed 0) of, for every token chosen, what it was chosen from (the
-    /// D values that the head reads, f32) and its id (u32), all little-endian; of a token that ended the text too. It is the
-    /// same alone or in a batch, on every variant and machine. No defence against a forger.
+    /// XXH64 (seed 0) over, for every chosen token, the residual stream that the head reads (D values, f32) and the token id
+    /// (u32), little-endian, including a token that ends the text. Equal for equal generations, alone or in a batch, on every
+    /// variant and machine. Not a defence against forgery.
     pub fn digest(&self) -> Digest {
         self.digester.finish()
     }
 
-    /// The session, to go on with otherwise.
+    /// Returns the session.
     pub fn into_session(self) -> Session {
         self.session
     }

@@ -1,4 +1,4 @@
-//! What a model remembers of a beginning that many texts share.
+//! Prefixes that many sessions share.
 
 use crate::checkpoints::Past;
 use crate::error::Error;
@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use bitstate_engine::Checkpoint;
 use bitstate_protocol::Digest;
 
-/// A beginning that was read once: its tokens, and what the model remembers of them. It is the same bits whoever read it,
-/// so that a session that begins from it goes on as if it had read the tokens itself.
+/// The tokens at the start of a text and the model's state after them. A session that starts from a prefix continues bit for
+/// bit as if it had processed the tokens itself.
 #[derive(Clone)]
 pub struct Prefix {
     tokens: Vec<u32>,
@@ -22,13 +22,13 @@ impl Prefix {
         &self.tokens
     }
 
-    /// Memory that it takes, in bytes.
+    /// Memory in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// What a prefix of these tokens can be found by: XXH64 (seed 0) of the ids, u32 little-endian. Compare the tokens
-    /// too where others choose them: it is no defence against a forger.
+    /// A key for caches: XXH64 (seed 0) of the ids, u32 little-endian. Compare the tokens too if clients choose them: the key
+    /// is not a defence against forgery.
     pub fn key(tokens: &[u32]) -> Digest {
         let bytes: Vec<u8> = tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
         Digest::of(&bytes)
@@ -36,8 +36,8 @@ impl Prefix {
 }
 
 impl Session {
-    /// The text so far as the beginning of others; `None` where it is empty, or so long that not all of its tokens are
-    /// [still known](Session::last_tokens).
+    /// The text so far as a prefix; `None` if it is empty, or longer than the tokens that are
+    /// [kept](Session::keep_last_tokens).
     ///
     /// # Errors
     /// None but where [`next_token`](Session::next_token) chose what the model does not take, which it does not.
@@ -52,9 +52,8 @@ impl Session {
         Ok(Some(Prefix { tokens, checkpoint: state.checkpoint(), bytes }))
     }
 
-    /// Begins with a text that was read before, of this model: what comes next is bit for bit what comes after
-    /// [`feed`](Session::feed) of its tokens. `false`, and nothing has changed, where the session has seen something already
-    /// or the prefix is another model's.
+    /// Starts a new session from a prefix; the same, bit for bit, as [`feed`](Session::feed) of its tokens. Returns `false` and
+    /// changes nothing if the session is not new or the prefix is of another model.
     pub fn feed_prefix(&mut self, prefix: &Prefix) -> bool {
         if self.position() > 0 {
             return false;

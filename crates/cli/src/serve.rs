@@ -11,21 +11,21 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where a key may be instead of in a file.
+/// Environment variable with the API key.
 const KEY_VARIABLE: &str = "BITSTATE_API_KEY";
 
-/// Serve a model over HTTP to OpenAI's clients.
+/// Serve a model over HTTP with an OpenAI-compatible API.
 ///
-/// Requests are answered together, one pass over the weights for all of them, and each gets the bits that it gets alone:
-/// the digest in its answer shows it, and the recipe beside it gives the same answer again. A client that goes away frees its
-/// place at once. Nothing is cut silently, and a field that is not honoured is refused by its name.
+/// Concurrent requests are batched: one pass over the weights serves all of them, and each gets the same bits as when it runs
+/// alone. Every answer contains a digest that shows this, and a recipe that reproduces the answer. When a client disconnects,
+/// its work stops and its slot is free. Prompts are never truncated, and unsupported fields are rejected by name.
 #[derive(clap::Args)]
 #[command(after_help = "Try it:\n  bitstate serve --model model.bits &\n  \
     curl localhost:8080/v1/completions -H 'content-type: application/json' -d '{\"prompt\": \"Once upon a time\", \
     \"max_tokens\": 50}'\n  \
     OPENAI_BASE_URL=http://localhost:8080/v1 OPENAI_API_KEY=none python3 my-program.py\n\
-    Pages: / to try it, /docs, /openapi.json, /health, /metrics.\n\
-    Only programs of this machine can call, and no web page, until --host, --allow-host or --allow-origin say otherwise.")]
+    Pages: / (try it), /docs, /openapi.json, /health, /metrics.\n\
+    By default only programs on this machine can connect, and web pages cannot; see --host, --allow-host, --allow-origin.")]
 pub struct Flags {
     /// The BITS file.
     #[arg(long, value_name = "FILE")]
@@ -34,55 +34,55 @@ pub struct Flags {
     variant: Option<Variant>,
     #[command(flatten)]
     text: TextFlags,
-    /// Address to listen at; 0.0.0.0 lets every machine call that reaches this one.
+    /// Address to listen on; 0.0.0.0 accepts connections from other machines.
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
-    /// Port to listen at; 0 is any that is free.
+    /// Port to listen on; 0 picks a free port.
     #[arg(long, value_name = "N", default_value_t = 8080)]
     port: u16,
-    /// The model's name for clients; that of its description, or of its file, if not given.
+    /// Model name that clients use; by default the name in the model's description, else the file name.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Texts in the making at once.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().places)]
-    places: usize,
-    /// Requests that wait for a place; one more is told to come back (429).
-    #[arg(long, value_name = "N", default_value_t = Limits::default().waiting)]
-    waiting: usize,
-    /// Threads that generate, each for requests of its own; 0 is one for every core but one.
+    /// Number of answers generated concurrently.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().slots)]
+    slots: usize,
+    /// Number of requests that may wait for a slot; further requests get 429 with Retry-After.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().queue)]
+    queue: usize,
+    /// Number of generation threads, each with its own batch; 0 is the number of cores minus one.
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
-    /// Tokens of an answer at most.
+    /// Maximum number of tokens in an answer.
     #[arg(long, value_name = "N", default_value_t = Limits::default().max_tokens)]
     max_tokens: u32,
-    /// Tokens of a prompt at most; a longer one is refused (413), none is cut.
+    /// Maximum number of tokens in a prompt; longer prompts are rejected with 413, never truncated.
     #[arg(long, value_name = "N", default_value_t = Limits::default().prompt_tokens)]
     max_prompt: usize,
-    /// Bytes of a request at most.
+    /// Maximum size of a request body in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().body)]
     max_body: usize,
-    /// Mebibytes of answers that are being made or not taken yet; each has its most reserved, 192 bytes a token and more
-    /// with probabilities.
+    /// Memory for answers that are being generated or not sent yet, in MiB; a request reserves 192 bytes per token, more
+    /// with logprobs.
     #[arg(long, value_name = "MIB", default_value_t = Limits::default().memory >> 20)]
     answer_memory: usize,
-    /// Seconds for an answer, waiting included.
+    /// Time limit for an answer in seconds, including the time in the queue.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().answer_time.as_secs())]
     max_seconds: u64,
-    /// Seconds that answers in the making have when the server is told to stop (Ctrl-C, SIGTERM); then they are cut.
+    /// Seconds that running answers have to complete after Ctrl-C or SIGTERM; then they are cut.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().stop_time.as_secs())]
     stop_seconds: u64,
-    /// Mebibytes of prompts that are kept for others that begin alike; 0 keeps none. Answers are the same.
+    /// Size of the prompt cache in MiB; 0 disables it. Answers do not depend on it.
     #[arg(long, value_name = "MIB", default_value_t = 0)]
     prompt_cache: usize,
-    /// A name that requests may be for, beside localhost and addresses; again for several. Other names are refused,
-    /// because any web page could call by a name of its own (DNS rebinding).
+    /// Allowed Host name besides localhost and IP addresses; repeat for several. Requests for other names are rejected, as
+    /// a protection against DNS rebinding.
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
-    /// An origin whose web pages may call, such as https://example.org; again for several.
+    /// Origin whose web pages may call (CORS), such as https://example.org; repeat for several.
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
-    /// A file with the key that clients must send, which nobody else may read (chmod 600). If not given: the environment
-    /// variable BITSTATE_API_KEY; without that, everybody who can connect is served.
+    /// File with the API key that clients must send; only its owner may have access (chmod 600). Without this flag the
+    /// environment variable BITSTATE_API_KEY is used; without both, no key is required.
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
 }
@@ -94,7 +94,7 @@ pub fn run(flags: Flags) -> Result<()> {
     let model = builder.open(&flags.model).map_err(explained)?;
     model.notes().iter().for_each(|text| note(text));
     if !flags.host.is_loopback() && key.is_none() {
-        note("other machines can call, and there is no key: --api-key-file FILE asks for one");
+        note("other machines can connect and no API key is required; --api-key-file FILE requires one");
     }
     let variant = model.variant().name();
     let addr = SocketAddr::new(flags.host, flags.port);
@@ -103,7 +103,7 @@ pub fn run(flags: Flags) -> Result<()> {
     output::say(format_args!("{name} at http://{addr}, --variant {variant}, --threads {threads}; Ctrl-C stops it"));
     let ended = server.run(async {
         stop_signal().await;
-        output::say(format_args!("stopping: answers in the making are completed, or cut in time"));
+        output::say(format_args!("stopping: running answers are completed, or cut after --stop-seconds"));
     })?;
     output::say(format_args!("{ended}"));
     Ok(())
@@ -125,8 +125,8 @@ impl Flags {
 
     fn config(&self, key: Option<Key>) -> Config {
         let limits = Limits {
-            places: self.places,
-            waiting: self.waiting,
+            slots: self.slots,
+            queue: self.queue,
             max_tokens: self.max_tokens,
             prompt_tokens: self.max_prompt,
             body: self.max_body,

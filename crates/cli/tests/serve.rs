@@ -73,7 +73,7 @@ fn it_serves_until_it_is_told_to_stop_and_says_what_was_cut() {
     let last = read(endless);
     assert!(last.contains("\"code\":\"stopping\""), "the client is told");
     let (success, said) = serving.end();
-    assert!(success && said.contains("1 requests answered, 1 answers cut"), "{said}");
+    assert!(success && said.contains("1 requests completed, 1 cut"), "{said}");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn what_cannot_be_served_is_an_error_with_the_fix() {
     let port = taken.local_addr().unwrap().port();
     for (flags, said) in [
         (format!("--model {BYTE} --port {port}"), "is in use"),
-        (format!("--model {BYTE} --port 0 --places 0"), "from 1 to 65536"),
+        (format!("--model {BYTE} --port 0 --slots 0"), "from 1 to 65536"),
         (format!("--model {BYTE} --port 0 --allow-origin *"), "https://example.org"),
         (format!("--model {BYTE} --port 70000"), "70000"),
         (format!("--model {SMALL} --port 0"), "--tokenizer"),

@@ -4,7 +4,7 @@
 //! round (3), `--rounds N` (3), `--threads N` that generate (all cores but one), `--soak MINUTES` (0).
 //!
 //! All parts are interleaved, and what is compared was measured in the same run: the library alone, one client, many clients.
-//! Then the first token at 8 clients, how soon places are free once clients have left, and, with `--soak`, memory over minutes.
+//! Then the first token at 8 clients, how soon slots are free once clients have left, and, with `--soak`, memory over minutes.
 
 use bitstate::bits::{Preset, Version, synthetic};
 use bitstate::tokenizer::Tokenizer;
@@ -94,7 +94,7 @@ fn main() -> Result<()> {
         [("streaming", true, 4), ("waiting", false, 4), ("streaming, in the prompt", true, 15_000)]
     {
         println!(
-            "{} clients leave, {name}: places free after {:.1} ms",
+            "{} clients leave, {name}: slots free after {:.1} ms",
             flags.clients,
             leave(addr, flags.clients, stream, prompt)?
         );
@@ -184,13 +184,13 @@ fn first_tokens(addr: SocketAddr, clients: usize, time: Duration) -> Result<Vec<
     })
 }
 
-/// Milliseconds from when all clients have left until all places are free.
+/// Milliseconds from when all clients have left until all slots are free.
 fn leave(addr: SocketAddr, clients: usize, stream: bool, prompt: usize) -> Result<f64> {
     let all = (0..clients).map(|seed| ask(addr, stream, prompt, 1_000_000, seed as u64));
     let all: Vec<TcpStream> = all.collect::<Result<_>>()?;
     // Whoever asks without a pause takes a core from the server.
     let pause = || std::thread::sleep(Duration::from_millis(1));
-    while taken(addr)? < clients.min(Limits::default().places) {
+    while taken(addr)? < clients.min(Limits::default().slots) {
         pause();
     }
     let start = Instant::now();
@@ -223,7 +223,7 @@ fn taken(addr: SocketAddr) -> Result<usize> {
     stream.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
-    let taken = text.split("\"places_taken\":").nth(1).and_then(|rest| rest.trim_end().strip_suffix('}'));
+    let taken = text.split("\"slots_taken\":").nth(1).and_then(|rest| rest.trim_end().strip_suffix('}'));
     Ok(taken.ok_or("no health")?.parse()?)
 }
 

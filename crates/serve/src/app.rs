@@ -30,7 +30,7 @@ pub(crate) struct App {
     pub hosts: Hosts,
     pub origins: Vec<HeaderValue>,
     pub key: Option<Key>,
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     /// Kibibytes of answers.
     memory: Arc<Semaphore>,
     line: Semaphore,
@@ -67,7 +67,7 @@ impl App {
             return Err(ServeError::Limit { what: "threads", found: threads, least: 0, most: MOST_THREADS });
         }
         let origins: Result<Vec<HeaderValue>, ServeError> = config.origins.iter().map(|name| origin(name)).collect();
-        let metrics = Metrics::new(limits.places, prompt_cache, limits.answer_time);
+        let metrics = Metrics::new(limits.slots, prompt_cache, limits.answer_time);
         Ok(App {
             name: config.name.unwrap_or_else(|| name(&model)),
             sha256: model.sha256().to_string(),
@@ -81,9 +81,9 @@ impl App {
             hosts: Hosts::new(&config.hosts, addr),
             origins: origins?,
             key: config.key,
-            places: Arc::new(Semaphore::new(limits.places)),
+            slots: Arc::new(Semaphore::new(limits.slots)),
             memory: Arc::new(Semaphore::new(limits.memory >> 10)),
-            line: Semaphore::new(limits.waiting),
+            line: Semaphore::new(limits.queue),
             stopping: AtomicBool::new(false),
             stop: Notify::new(),
             id: format!("{:016x}", RandomState::new().build_hasher().finish()),
@@ -97,9 +97,9 @@ impl App {
         format!("{kind}-{}{:08x}", self.id, self.answers.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Places that are taken.
+    /// Slots that are taken.
     pub fn taken(&self) -> usize {
-        self.limits.places - self.places.available_permits()
+        self.limits.slots - self.slots.available_permits()
     }
 
     /// Bytes that are reserved for answers.
@@ -117,41 +117,41 @@ impl App {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// Waits for the places that a task needs, and hands it to the engine. Where the caller is dropped, it leaves the
+    /// Waits for the slots that a task needs, and hands it to the engine. Where the caller is dropped, it leaves the
     /// line, and the answer is no longer made.
     pub async fn submit(&self, task: Task, start: Instant) -> Result<Coming, ApiError> {
         let deadline = start + self.limits.answer_time;
         let Task { prompt, sampling, stop, n, memory } = task;
-        let (places, memory) = self.room(n, memory, deadline).await?;
+        let (slots, memory) = self.room(n, memory, deadline).await?;
         let (sender, events) = unbounded_channel();
-        self.engine.queue.push(Job { prompt, sampling, stop, n: n as usize, places, deadline, events: sender });
+        self.engine.queue.push(Job { prompt, sampling, stop, n: n as usize, slots, deadline, events: sender });
         Ok(Coming { events, memory })
     }
 
-    /// Places and memory, once there are both.
+    /// Slots and memory, once there are both.
     async fn room(&self, n: u32, memory: u32, deadline: Instant) -> Result<Room, ApiError> {
         let mut stop = std::pin::pin!(self.stop.notified());
         stop.as_mut().enable();
         if self.is_stopping() {
             return Err(ApiError::stopping());
         }
-        // Memory first: who waits for it keeps no place from others.
+        // Memory first: who waits for it keeps no slot from others.
         if let Ok(memory) = Arc::clone(&self.memory).try_acquire_many_owned(memory)
-            && let Ok(places) = Arc::clone(&self.places).try_acquire_many_owned(n)
+            && let Ok(slots) = Arc::clone(&self.slots).try_acquire_many_owned(n)
         {
-            return Ok((places, memory));
+            return Ok((slots, memory));
         }
         let Ok(_in_line) = self.line.try_acquire() else {
             let message = format!(
-                "all {} places or the memory for answers are taken, and {} requests wait already: try again in a second",
-                self.limits.places, self.limits.waiting
+                "all {} slots or the memory for answers are in use, and {} requests are already queued: try again in a second",
+                self.limits.slots, self.limits.queue
             );
             return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", message));
         };
         let waiting = Waiting::new(&self.engine.metrics.waiting);
         let room = async {
             let memory = Arc::clone(&self.memory).acquire_many_owned(memory).await?;
-            Ok::<_, AcquireError>((Arc::clone(&self.places).acquire_many_owned(n).await?, memory))
+            Ok::<_, AcquireError>((Arc::clone(&self.slots).acquire_many_owned(n).await?, memory))
         };
         let room = tokio::select! {
             room = tokio::time::timeout_at(deadline.into(), room) => room,
@@ -164,14 +164,14 @@ impl App {
             Ok(Err(_)) => Err(ApiError::stopping()),
             Err(_) => {
                 let seconds = self.limits.answer_time.as_secs();
-                let message = format!("no place was free within {seconds} seconds: try again later");
+                let message = format!("no slot was free within {seconds} seconds: try again later");
                 Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message))
             }
         }
     }
 }
 
-/// Places, and memory for the answers.
+/// Slots, and memory for the answers.
 type Room = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 /// Counts as waiting until it is dropped.

@@ -1,69 +1,69 @@
-//! What a server allows and keeps.
+//! Configuration and limits of a server.
 
 use crate::error::ServeError;
 use crate::key::Key;
 use std::time::Duration;
 
-/// How a server serves.
+/// Configuration of a server.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
-    /// The model's name for clients; its description's, or that of its file, if not given.
+    /// Model name that clients use. Default: the name in the model's description, else the file name.
     pub name: Option<String>,
-    /// What a client may take.
+    /// Limits per request, per connection and in total.
     pub limits: Limits,
-    /// Threads that generate, each with a batch of its own; 0 is one for every core but one, and at least one.
+    /// Number of generation threads, each with its own batch. 0: the number of cores minus one, at least one.
     pub threads: usize,
-    /// Bytes of prompts that were read and are kept for others that begin alike; 0 keeps none.
+    /// Size of the prompt cache in bytes. 0 disables it.
     pub prompt_cache: usize,
-    /// Names that requests may give in `Host`, beside addresses of this machine's loopback and the one listened at.
+    /// Allowed `Host` names, in addition to localhost and the address that the server listens on.
     pub hosts: Vec<String>,
-    /// Origins whose pages may call, such as `https://example.org`; none if not given.
+    /// Origins allowed to call from a browser (CORS), such as `https://example.org`. Default: none.
     pub origins: Vec<String>,
-    /// What clients of `/v1` and `/metrics` must send; anybody is served without one.
+    /// API key required for `/v1` and `/metrics`. Default: no key.
     pub key: Option<Key>,
 }
 
-/// What a client may take. Every limit is in the error of a request that is over it.
+/// Limits of a server. The error for a request over a limit names the limit.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Texts in the making at once: places.
-    pub places: usize,
-    /// Requests that wait for a place; one more is told to come back (429).
-    pub waiting: usize,
-    /// Connections open at once; more are accepted when one of them closes.
+    /// Number of answers generated concurrently.
+    pub slots: usize,
+    /// Number of requests that may wait for a slot. Further requests get 429.
+    pub queue: usize,
+    /// Number of open connections. Further ones are accepted when a connection closes.
     pub connections: usize,
-    /// Tokens of an answer.
+    /// Maximum number of tokens in an answer.
     pub max_tokens: u32,
-    /// Tokens of a prompt.
+    /// Maximum number of tokens in a prompt.
     pub prompt_tokens: usize,
-    /// Bytes of a request's body.
+    /// Maximum size of a request body in bytes.
     pub body: usize,
-    /// Answers to one request.
+    /// Maximum number of answers to a request (`n`).
     pub answers: u32,
-    /// Alternatives to a token.
+    /// Maximum number of alternatives per token (`logprobs`, `top_logprobs`).
     pub alternatives: u32,
-    /// Texts to stop at.
+    /// Maximum number of stop texts.
     pub stops: usize,
-    /// Bytes of answers that are being made or have not been taken yet. Each answer has the most that it can come to
-    /// reserved, so that clients who take nothing cannot fill the memory.
+    /// Memory for answers that are being generated or have not been sent, in bytes. Each request reserves its maximum, so
+    /// that clients that do not read cannot exhaust the memory.
     pub memory: usize,
-    /// Time for the head of a request, and that a connection may be idle.
+    /// Time limit for receiving the head of a request, and for an idle connection.
     pub head_time: Duration,
-    /// Time for the body of a request.
+    /// Time limit for receiving the body of a request.
     pub body_time: Duration,
-    /// Time for an answer, waiting included.
+    /// Time limit for an answer, including the time in the queue.
     pub answer_time: Duration,
-    /// Time in which a client must take some of what is sent.
+    /// Time limit for a client to accept more data.
     pub write_time: Duration,
-    /// Time that answers in the making have once the server is told to stop; then they are cut.
+    /// Time that running answers have to complete after the server is told to stop. Then they are cut.
     pub stop_time: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            places: 64,
-            waiting: 256,
+            slots: 64,
+            queue: 256,
             connections: 1024,
             max_tokens: 4096,
             prompt_tokens: 16_384,
@@ -82,13 +82,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Whether something could be served with them, and whether the system could.
+    /// Checks that every limit is in its range.
     pub(crate) fn check(&self) -> Result<(), ServeError> {
-        /// Of what each takes memory.
+        /// Each of these takes memory.
         const MANY: usize = 1 << 16;
         let counts = [
-            ("places", self.places, 1, MANY),
-            ("waiting requests", self.waiting, 0, MANY),
+            ("slots", self.slots, 1, MANY),
+            ("queued requests", self.queue, 0, MANY),
             ("connections", self.connections, 1, MANY),
             ("tokens of an answer", self.max_tokens as usize, 1, u32::MAX as usize),
             ("tokens of a prompt", self.prompt_tokens, 1, usize::MAX),
@@ -110,7 +110,7 @@ impl Limits {
 }
 
 impl Config {
-    /// Threads that generate on a machine of so many cores.
+    /// Number of generation threads on a machine with `cores` cores.
     pub(crate) fn threads_of(&self, cores: usize) -> usize {
         match self.threads {
             0 => cores.saturating_sub(1).max(1),

@@ -112,11 +112,7 @@ impl ApiError {
 
     /// The server was told to stop.
     pub fn stopping() -> Self {
-        ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "stopping",
-            "the server is about to stop and takes no new requests",
-        )
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is stopping and accepts no new requests")
     }
 }
 

@@ -1,7 +1,7 @@
-//! An HTTP server for ternary RWKV models that OpenAI's clients can call.
+//! An HTTP server for ternary RWKV models with an OpenAI-compatible API.
 //!
-//! [`Server::bind`] takes a model and an address, [`Server::run`] serves until it is told to stop. Requests are answered
-//! together, one pass over the weights for all of them; each gets the bits that it gets alone, and the digest that shows it.
+//! [`Server::bind`] listens on an address, [`Server::run`] serves until it is stopped. Concurrent requests are batched; each
+//! gets the same bits as when it runs alone, and a digest that shows this.
 //!
 //! ```no_run
 //! use bitstate::Model;
@@ -50,18 +50,18 @@ pub struct Server {
 /// How a server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Served {
-    /// Requests that were answered well.
+    /// Number of requests completed.
     pub answered: u64,
-    /// Answers that were cut because the server was told to stop; their clients were told.
+    /// Number of requests cut because the server was stopped; their clients received an error.
     pub cut: u64,
-    /// Requests whose client went away.
+    /// Number of requests whose client disconnected.
     pub left: u64,
 }
 
 impl fmt::Display for Served {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Served { answered, cut, left } = self;
-        write!(f, "stopped: {answered} requests answered, {cut} answers cut, {left} given up because the client left")
+        write!(f, "stopped: {answered} requests completed, {cut} cut, {left} abandoned by their client")
     }
 }
 
@@ -103,8 +103,8 @@ impl Server {
         self.threads
     }
 
-    /// Serves until `stop`. Then no new requests are taken, and answers in the making have
-    /// [a time](Limits::stop_time) to be completed before they are cut.
+    /// Serves until `stop` completes. Then no new requests are accepted, and running answers have
+    /// [`stop_time`](Limits::stop_time) to complete before they are cut.
     ///
     /// # Errors
     /// Where the system gives no threads or no event loop.

@@ -1,34 +1,34 @@
-//! What Prometheus reads.
+//! Metrics in Prometheus' text format.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Upper bounds of the times that are counted, in microseconds.
+/// Upper bounds of the histogram buckets, in microseconds.
 const BOUNDS: [u64; 12] =
     [1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 10_000_000, 100_000_000];
 
 /// Statuses that are counted by themselves; any other counts as its class.
 const STATUSES: [u16; 16] = [200, 400, 401, 403, 404, 405, 408, 413, 415, 421, 429, 431, 500, 503, 504, 599];
 
-/// Everything that a server counts, and everything that it holds and that may grow.
+/// Counters of a server, and the size of everything in it that may grow.
 pub(crate) struct Metrics {
     pub prompt_tokens: AtomicU64,
     pub cached_tokens: AtomicU64,
     pub generated_tokens: AtomicU64,
     pub steps: AtomicU64,
-    /// Requests whose client went away before the end.
+    /// Requests whose client disconnected before the end.
     pub left: AtomicU64,
-    /// Answers that were cut because the server was told to stop.
+    /// Requests cut because the server was stopped.
     pub cut: AtomicU64,
-    /// Requests whose answers are complete.
+    /// Requests completed.
     pub complete: AtomicU64,
     pub panics: AtomicU64,
     pub cache_bytes: AtomicU64,
     pub cache_limit: u64,
     pub connections: AtomicU64,
     pub waiting: AtomicU64,
-    pub places: u64,
+    pub slots: u64,
     /// The limit that errors name.
     pub answer_seconds: u64,
     pub first_token: Times,
@@ -36,7 +36,7 @@ pub(crate) struct Metrics {
     statuses: [AtomicU64; STATUSES.len()],
 }
 
-/// How often something took how long.
+/// A histogram of durations.
 #[derive(Default)]
 pub(crate) struct Times {
     counts: [AtomicU64; BOUNDS.len() + 1],
@@ -66,7 +66,7 @@ impl Times {
 }
 
 impl Metrics {
-    pub fn new(places: usize, cache_limit: usize, answer_time: Duration) -> Self {
+    pub fn new(slots: usize, cache_limit: usize, answer_time: Duration) -> Self {
         Metrics {
             prompt_tokens: AtomicU64::default(),
             cached_tokens: AtomicU64::default(),
@@ -80,7 +80,7 @@ impl Metrics {
             cache_limit: cache_limit as u64,
             connections: AtomicU64::default(),
             waiting: AtomicU64::default(),
-            places: places as u64,
+            slots: slots as u64,
             answer_seconds: answer_time.as_secs(),
             first_token: Times::default(),
             answer: Times::default(),
@@ -94,7 +94,7 @@ impl Metrics {
         self.statuses[at].fetch_add(1, Relaxed);
     }
 
-    /// All of it, as Prometheus reads it; so many places are taken, so many bytes reserved for answers.
+    /// All of it, as Prometheus reads it; so many slots are taken, so many bytes reserved for answers.
     pub fn text(&self, taken: usize, reserved: usize) -> String {
         let mut out = String::new();
         // A `String` takes everything.
@@ -109,32 +109,36 @@ impl Metrics {
             writeln!(out, "{name}{{status=\"{status}\"}} {}", count.load(Relaxed))?;
         }
         let counters = [
-            ("prompt_tokens_total", "Tokens of prompts that were read.", &self.prompt_tokens),
-            ("cached_prompt_tokens_total", "Tokens of prompts that the prompt cache had.", &self.cached_tokens),
-            ("generated_tokens_total", "Tokens of complete answers.", &self.generated_tokens),
-            ("steps_total", "Passes over the weights to generate.", &self.steps),
-            ("clients_left_total", "Requests whose client went away before the end.", &self.left),
-            ("answers_cut_total", "Requests cut because the server was told to stop.", &self.cut),
-            ("requests_complete_total", "Requests whose answers are complete.", &self.complete),
-            ("engine_panics_total", "Panics of a thread that generates; each is a bug.", &self.panics),
+            ("prompt_tokens_total", "Prompt tokens processed.", &self.prompt_tokens),
+            ("cached_prompt_tokens_total", "Prompt tokens found in the prompt cache.", &self.cached_tokens),
+            ("generated_tokens_total", "Tokens generated in completed answers.", &self.generated_tokens),
+            ("steps_total", "Decoding steps of batches.", &self.steps),
+            ("clients_left_total", "Requests whose client disconnected before the end.", &self.left),
+            ("answers_cut_total", "Requests cut because the server was stopped.", &self.cut),
+            ("requests_complete_total", "Requests completed.", &self.complete),
+            ("engine_panics_total", "Panics of a generation thread; each is a bug.", &self.panics),
         ];
         for (name, help, value) in counters {
             let value = value.load(Relaxed);
             writeln!(out, "# HELP bitstate_{name} {help}\n# TYPE bitstate_{name} counter\nbitstate_{name} {value}")?;
         }
         let gauges = [
-            ("places", "Texts that can be in the making at once.", self.places),
-            ("places_taken", "Texts in the making.", taken),
-            ("requests_waiting", "Requests that wait for a place.", self.waiting.load(Relaxed)),
+            ("slots", "Answers that can be generated concurrently.", self.slots),
+            ("slots_taken", "Answers being generated.", taken),
+            ("requests_queued", "Requests waiting for a slot.", self.waiting.load(Relaxed)),
             ("connections", "Open connections.", self.connections.load(Relaxed)),
-            ("answer_bytes", "Bytes reserved for answers that are made or not taken yet.", reserved),
-            ("prompt_cache_bytes", "Bytes of prompts that are kept.", self.cache_bytes.load(Relaxed)),
-            ("prompt_cache_limit_bytes", "Bytes of prompts that are kept at most; 0 is off.", self.cache_limit),
+            ("answer_bytes", "Memory reserved for answers that are being generated or not sent yet.", reserved),
+            ("prompt_cache_bytes", "Size of the prompt cache.", self.cache_bytes.load(Relaxed)),
+            ("prompt_cache_limit_bytes", "Maximum size of the prompt cache; 0 if it is disabled.", self.cache_limit),
         ];
         for (name, help, value) in gauges {
             writeln!(out, "# HELP bitstate_{name} {help}\n# TYPE bitstate_{name} gauge\nbitstate_{name} {value}")?;
         }
-        self.first_token.write(out, "bitstate_first_token_seconds", "Time to the first token, waiting included.")?;
-        self.answer.write(out, "bitstate_answer_seconds", "Time to the last token, waiting included.")
+        self.first_token.write(
+            out,
+            "bitstate_first_token_seconds",
+            "Time to the first token, including the time in the queue.",
+        )?;
+        self.answer.write(out, "bitstate_answer_seconds", "Time to the last token, including the time in the queue.")
     }
 }

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
 
 fn server() -> Running {
     let key = Some(Key::new(KEY).unwrap());
-    Running::start(Config { key, limits: Limits { places: 8, ..Limits::default() }, ..Config::default() })
+    Running::start(Config { key, limits: Limits { slots: 8, ..Limits::default() }, ..Config::default() })
 }
 
 /// What a program prints, or why it failed.
@@ -72,7 +72,7 @@ fn openai() -> Result<Completion, Failed> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/calls.py");
     let said = output(Command::new(bin.join("python")).arg(script).arg(format!("http://{}/v1", server.addr)))?;
     assert!(said.contains("all calls are as expected"), "{said}");
-    // The stream that was left has no place any more.
+    // The stream that was left has no slot any more.
     server.wait_for_taken(0);
     Ok(Completion::Completed)
 }

@@ -1,11 +1,11 @@
-//! What comes back.
+//! Response bodies.
 
 use super::fields::{Role, Stops};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// Numbers of tokens.
+/// Token counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
     /// Of the prompt.
@@ -22,26 +22,26 @@ impl Usage {
     }
 }
 
-/// How an answer came about, and what shows that another came about alike.
+/// Reproducibility data of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Proof {
-    /// XXH64 of, for every token chosen, what it was chosen from and its id: 16 hexadecimal digits, the same for the same
-    /// recipe and prompt on every machine, alone or among other requests. A checksum, no defence against a forger.
+    /// XXH64 over the residual stream and the id of every chosen token, as 16 hexadecimal digits. The same recipe and prompt
+    /// give the same digest on every machine, alone or in a batch. A checksum, not a defence against forgery.
     pub digest: String,
     /// SHA-256 of the model file.
     pub model_sha256: String,
     /// Tokens of the answer.
     pub tokens: u64,
-    /// Every setting: with the prompt, a request that gives the same answer.
+    /// All settings. Together with the prompt it is a request that reproduces the answer.
     pub recipe: Recipe,
 }
 
-/// Every setting that an answer depends on, beside the prompt.
+/// All settings that an answer depends on, except the prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Recipe {
     /// The model's name.
     pub model: String,
-    /// Tokens of the answer at most.
+    /// Maximum number of tokens.
     pub max_tokens: u32,
     /// Seed of this answer.
     pub seed: u64,
@@ -63,15 +63,15 @@ pub struct Recipe {
     pub presence_penalty: f32,
     /// 0 is none.
     pub frequency_penalty: f32,
-    /// How many tokens the last ones are.
+    /// Size of the window in tokens.
     pub penalty_window: u32,
-    /// What is added to logits, by token.
+    /// Values added to the logits, by token id.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub logit_bias: BTreeMap<String, f32>,
-    /// Texts before which it ends.
+    /// Texts that end the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stops>,
-    /// Whether it goes on where the model ends the text.
+    /// Whether to continue when the model ends the text.
     pub ignore_end: bool,
 }
 
@@ -81,10 +81,10 @@ impl PartialEq for Stops {
     }
 }
 
-/// An answer to a completion, or a part of it in a stream.
+/// A completion, or a chunk of one in a stream.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Completion {
-    /// Of the answer.
+    /// Id of the answer.
     pub id: String,
     /// `text_completion`.
     pub object: String,
@@ -94,7 +94,7 @@ pub struct Completion {
     pub model: String,
     /// The answers.
     pub choices: Vec<CompletionChoice>,
-    /// Numbers of tokens; in a stream only where they were asked for.
+    /// Token counts; in a stream only if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
 }
@@ -106,32 +106,32 @@ pub struct CompletionChoice {
     pub index: u32,
     /// Its text, without the prompt.
     pub text: String,
-    /// Probabilities, where they were asked for.
+    /// Log probabilities, if requested.
     pub logprobs: Option<CompletionLogprobs>,
-    /// `stop` or `length`; none where it goes on.
+    /// `stop` or `length`; null in a chunk that is not the last.
     pub finish_reason: Option<String>,
-    /// Where the answer is complete.
+    /// Reproducibility data, when the answer is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bitstate: Option<Proof>,
 }
 
-/// Probabilities of tokens, each list with an element a token.
+/// Log probabilities; each list has one element per token.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct CompletionLogprobs {
-    /// The tokens: their text, `bytes:\xNN` for one that is a part of a character.
+    /// Text of each token; `bytes:\xNN` for part of a character.
     pub tokens: Vec<String>,
-    /// Natural logarithms of their probabilities.
+    /// Log probability of each token.
     pub token_logprobs: Vec<f32>,
-    /// The same of the likeliest tokens.
+    /// The most likely tokens with their log probabilities.
     pub top_logprobs: Vec<BTreeMap<String, f32>>,
-    /// Bytes of the answer's text before each.
+    /// Offset of each token in the answer, in bytes.
     pub text_offset: Vec<u64>,
 }
 
-/// An answer to a chat.
+/// A chat completion.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Chat {
-    /// Of the answer.
+    /// Id of the answer.
     pub id: String,
     /// `chat.completion`.
     pub object: String,
@@ -141,7 +141,7 @@ pub struct Chat {
     pub model: String,
     /// The answers.
     pub choices: Vec<ChatChoice>,
-    /// Numbers of tokens.
+    /// Token counts.
     pub usage: Usage,
 }
 
@@ -150,17 +150,17 @@ pub struct Chat {
 pub struct ChatChoice {
     /// Which of several.
     pub index: u32,
-    /// What is said.
+    /// The message.
     pub message: Said,
-    /// Probabilities, where they were asked for.
+    /// Log probabilities, if requested.
     pub logprobs: Option<ChatLogprobs>,
     /// `stop` or `length`.
     pub finish_reason: String,
-    /// How it came about.
+    /// Reproducibility data.
     pub bitstate: Proof,
 }
 
-/// What the model says.
+/// The message of the model.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Said {
     /// `assistant`.
@@ -169,10 +169,10 @@ pub struct Said {
     pub content: String,
 }
 
-/// A part of an answer to a chat.
+/// A chunk of a chat completion in a stream.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ChatChunk {
-    /// Of the answer.
+    /// Id of the answer.
     pub id: String,
     /// `chat.completion.chunk`.
     pub object: String,
@@ -180,9 +180,9 @@ pub struct ChatChunk {
     pub created: u64,
     /// The model's name.
     pub model: String,
-    /// The parts.
+    /// The parts of the answers.
     pub choices: Vec<ChatPart>,
-    /// Numbers of tokens, where they were asked for.
+    /// Token counts, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
 }
@@ -192,21 +192,21 @@ pub struct ChatChunk {
 pub struct ChatPart {
     /// Which of several.
     pub index: u32,
-    /// What is added.
+    /// What this chunk adds.
     pub delta: Delta,
-    /// Probabilities, where they were asked for.
+    /// Log probabilities, if requested.
     pub logprobs: Option<ChatLogprobs>,
-    /// `stop` or `length`; none where it goes on.
+    /// `stop` or `length`; null in a chunk that is not the last.
     pub finish_reason: Option<String>,
-    /// Where the answer is complete.
+    /// Reproducibility data, when the answer is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bitstate: Option<Proof>,
 }
 
-/// What is added.
+/// What a chunk adds to a message.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Delta {
-    /// In the first part.
+    /// Only in the first chunk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
     /// Text.
@@ -214,33 +214,33 @@ pub struct Delta {
     pub content: Option<String>,
 }
 
-/// Probabilities of tokens.
+/// Log probabilities of a chat completion.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct ChatLogprobs {
-    /// A token each.
+    /// One element per token.
     pub content: Vec<ChatLogprob>,
 }
 
-/// The probability of a token.
+/// Log probability of a token.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ChatLogprob {
-    /// Its text, `bytes:\xNN` for one that is a part of a character.
+    /// Text of the token; `bytes:\xNN` for part of a character.
     pub token: String,
-    /// Natural logarithm of its probability.
+    /// Log probability.
     pub logprob: f32,
-    /// Its bytes; none where they are not known.
+    /// Bytes of the token; null if not known.
     pub bytes: Option<Vec<u8>>,
-    /// The likeliest tokens in its place.
+    /// The most likely tokens at this position.
     pub top_logprobs: Vec<TopLogprob>,
 }
 
-/// The probability of a token that could have been chosen.
+/// Log probability of an alternative.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TopLogprob {
     /// Its text.
     pub token: String,
-    /// Natural logarithm of its probability.
+    /// Log probability.
     pub logprob: f32,
-    /// Its bytes; none where they are not known.
+    /// Bytes of the token; null if not known.
     pub bytes: Option<Vec<u8>>,
 }

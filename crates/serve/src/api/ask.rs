@@ -41,7 +41,7 @@ pub(crate) async fn ask(
 ) -> Result<Asked, ApiError> {
     check_model(app, shared.model)?;
     let limits = &app.limits;
-    let most = u32::try_from(limits.places).unwrap_or(u32::MAX).min(limits.answers);
+    let most = u32::try_from(limits.slots).unwrap_or(u32::MAX).min(limits.answers);
     let n = within("n", shared.n.unwrap_or(1), 1, most)?;
     let default_tokens = default_tokens.min(limits.max_tokens);
     let max_tokens = within("max_tokens", shared.max_tokens.unwrap_or(default_tokens), 1, limits.max_tokens)?;
@@ -136,7 +136,7 @@ fn sampling(app: &App, shared: &Shared<'_>) -> Result<Sampling, ApiError> {
     let mut penalty = shared.penalty.unwrap_or(defaults.penalty);
     if temperature == 0.0 {
         if shared.penalty.is_some_and(|penalty| penalty != 1.0) {
-            let message = "penalty is not honoured at a temperature of 0: leave it out, or use repetition_penalty";
+            let message = "penalty is not supported at temperature 0: leave it out, or use repetition_penalty";
             return Err(ApiError::field("penalty", message));
         }
         penalty = 1.0;

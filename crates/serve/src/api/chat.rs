@@ -17,10 +17,10 @@ use std::time::Instant;
 /// Tokens of an answer where the request does not say.
 const DEFAULT_TOKENS: u32 = 256;
 
-/// Continues a talk.
+/// Creates a chat completion.
 ///
-/// The contents of the messages, with a line break between two, are the text that is continued. With `stream` the answer
-/// comes as server-sent events, and then `[DONE]`; an error is an event of its own, and the last.
+/// The contents of the messages, joined by newlines, are the text to continue. With `stream` the answer is a sequence of
+/// server-sent events, followed by `[DONE]`. An error is sent as an event and ends the stream.
 #[utoipa::path(
     post,
     path = "/v1/chat/completions",
@@ -29,16 +29,16 @@ const DEFAULT_TOKENS: u32 = 256;
     responses(
         (status = 200, description = "The answers; in a stream each event is a `ChatChunk`",
             content((Chat = "application/json"), (String = "text/event-stream"))),
-        (status = 400, description = "A field that is wrong or not honoured, by its path", body = ErrorBody),
+        (status = 400, description = "A field has a wrong value or is not supported; the error has its path", body = ErrorBody),
         (status = 401, description = "The key is missing or wrong", body = ErrorBody),
-        (status = 403, description = "A host or an origin that may not call", body = ErrorBody),
-        (status = 404, description = "A model that is not served", body = ErrorBody),
-        (status = 408, description = "The body was too slow", body = ErrorBody),
-        (status = 413, description = "The body or the prompt is over a limit, which is named", body = ErrorBody),
-        (status = 415, description = "The body is not said to be JSON", body = ErrorBody),
-        (status = 429, description = "All places are taken, and the line is full", body = ErrorBody),
+        (status = 403, description = "The host or origin is not allowed", body = ErrorBody),
+        (status = 404, description = "The model does not exist", body = ErrorBody),
+        (status = 408, description = "The body was not received in time", body = ErrorBody),
+        (status = 413, description = "The body or the prompt exceeds a limit, which the error names", body = ErrorBody),
+        (status = 415, description = "The content type is not JSON", body = ErrorBody),
+        (status = 429, description = "All slots are taken and the queue is full", body = ErrorBody),
         (status = 500, description = "The model or the engine failed", body = ErrorBody),
-        (status = 503, description = "The server is about to stop", body = ErrorBody),
+        (status = 503, description = "The server is stopping", body = ErrorBody),
         (status = 504, description = "The answer took too long", body = ErrorBody),
     ),
 )]

@@ -1,17 +1,17 @@
-//! Fields of requests that are more than a number.
+//! Types of request fields.
 
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use utoipa::ToSchema;
 
-/// A prompt: text, or the ids of tokens.
+/// A prompt: text or token ids.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Prompt {
-    /// Text; an empty one begins a text.
+    /// Text. An empty string starts a new text.
     Text(String),
-    /// Ids of tokens, at least one.
+    /// Token ids, at least one.
     Tokens(Vec<u32>),
 }
 
@@ -42,7 +42,7 @@ impl<'de> Deserialize<'de> for Prompt {
     }
 }
 
-/// One text to stop at, or several.
+/// One stop text, or several.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Stops {
@@ -89,25 +89,25 @@ impl<'de> Deserialize<'de> for Stops {
     }
 }
 
-/// What comes with a stream.
+/// Options of a stream.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StreamOptions {
-    /// Whether a last chunk, without choices, has the numbers of tokens.
+    /// Whether the last chunk, which has no choices, contains the token counts.
     pub include_usage: Option<bool>,
 }
 
-/// Who says a message.
+/// Author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Whoever set it up.
+    /// Instructions.
     System,
-    /// The same by its newer name.
+    /// Newer name of `system`.
     Developer,
-    /// Who asks.
+    /// The user.
     User,
-    /// Who answers.
+    /// The model.
     Assistant,
 }
 
@@ -115,8 +115,8 @@ pub enum Role {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
-    /// Who says it.
+    /// Author.
     pub role: Role,
-    /// What is said.
+    /// Text.
     pub content: String,
 }

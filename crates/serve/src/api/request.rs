@@ -1,4 +1,4 @@
-//! What may be asked. A field that is not here is refused by its name.
+//! Request bodies. A field that is not defined here is rejected by name.
 
 use super::fields::{Message, Prompt, Stops, StreamOptions};
 use serde::{Deserialize, Serialize};
@@ -13,52 +13,52 @@ macro_rules! request {
         #[serde(deny_unknown_fields)]
         pub struct $name {
             $($own)*
-            /// The model's name; the one that is served if not given.
+            /// Model name. Default: the model that is served.
             pub model: Option<String>,
-            /// Tokens of an answer at most: 16 for a completion and 256 for a chat if not given.
+            /// Maximum number of tokens in an answer. Default: 16 for a completion, 256 for a chat.
             #[schema(minimum = 1)]
             pub max_tokens: Option<u32>,
-            /// Number of answers, each with a seed of its own: `seed`, the next one, and so on. 1 if not given.
+            /// Number of answers, with the seeds `seed`, `seed + 1` and so on. Default: 1.
             #[schema(minimum = 1)]
             pub n: Option<u32>,
-            /// Whether the answer comes as it is made, as server-sent events.
+            /// Whether to stream the answer as server-sent events.
             pub stream: Option<bool>,
-            /// What comes with a stream.
+            /// Options of a stream.
             pub stream_options: Option<StreamOptions>,
-            /// Texts before which an answer ends.
+            /// Texts that end the answer; they are not part of it.
             pub stop: Option<Stops>,
-            /// Seed of the sampler; drawn at random, and told in the recipe, if not given.
+            /// Seed of the sampler. Default: random, and reported in the recipe.
             pub seed: Option<u64>,
-            /// Below 1 likely tokens gain, above 1 they lose; 0 always takes the likeliest. The model's default if not given.
+            /// Sampling temperature; 0 always takes the most likely token. Default: the model's.
             #[schema(minimum = 0)]
             pub temperature: Option<f32>,
-            /// Keep this share of the probability. The model's default if not given.
+            /// Nucleus sampling: keep the most likely tokens up to this share of the probability. Default: the model's.
             #[schema(exclusive_minimum = 0, maximum = 1)]
             pub top_p: Option<f32>,
-            /// Keep so many of the likeliest; 0 keeps all. The model's default if not given.
+            /// Keep this many of the most likely tokens; 0 keeps all. Default: the model's.
             pub top_k: Option<u32>,
-            /// Leave out what is less likely than this share of the likeliest; 0, none, if not given.
+            /// Drop tokens less likely than this share of the most likely one. Default: 0, none.
             #[schema(minimum = 0, maximum = 1)]
             pub min_p: Option<f32>,
-            /// Keep this share of the probability of what is nearest to the mean surprise; 1, all, if not given.
+            /// Locally typical sampling: keep this share of the probability. Default: 1, all.
             #[schema(exclusive_minimum = 0, maximum = 1)]
             pub typical_p: Option<f32>,
-            /// Penalty on tokens of the whole text, 1 for none. The model's default if not given.
+            /// Penalty on tokens seen anywhere in the text; 1 is none. Default: the model's.
             #[schema(minimum = 1)]
             pub penalty: Option<f32>,
-            /// Penalty on the last tokens, 1 for none; none if not given.
+            /// Penalty on tokens in the window; 1 is none. Default: 1.
             #[schema(exclusive_minimum = 0)]
             pub repetition_penalty: Option<f32>,
-            /// Taken from the logit of a token that is among the last ones; 0 if not given.
+            /// Subtracted once from the logit of a token in the window. Default: 0.
             pub presence_penalty: Option<f32>,
-            /// Taken from the logit of a token as often as it is among the last ones; 0 if not given.
+            /// Subtracted from the logit of a token for each occurrence in the window. Default: 0.
             pub frequency_penalty: Option<f32>,
-            /// How many tokens the last ones are; 64 if not given.
+            /// Size of the window in tokens. Default: 64.
             #[schema(maximum = 65536)]
             pub penalty_window: Option<u32>,
-            /// What is added to the logits of tokens, by their ids.
+            /// Values added to the logits, by token id.
             pub logit_bias: Option<BTreeMap<String, f32>>,
-            /// Whether an answer goes on where the model ends the text.
+            /// Whether to continue when the model ends the text. Default: false.
             pub ignore_end: Option<bool>,
         }
 
@@ -115,27 +115,26 @@ pub(crate) struct Shared<'r> {
 }
 
 request! {
-    /// A text to continue.
+    /// A completion request.
     CompletionRequest {
-        /// The text, or its tokens.
+        /// The text to continue, or its token ids.
         pub prompt: Prompt,
-        /// With the logarithm of each token's probability, and so many of the likeliest tokens in its place.
+        /// Return log probabilities, and this many of the most likely tokens at each position.
         pub logprobs: Option<u32>,
     }
 }
 
 request! {
-    /// A talk to continue. The models know no roles: the contents, with a line break between two, are the text that is
-    /// continued.
+    /// A chat request. The models have no roles: the contents of the messages, joined by newlines, are the text to continue.
     ChatRequest {
-        /// What was said, at least one message.
+        /// The messages, at least one.
         #[schema(min_items = 1)]
         pub messages: Vec<Message>,
-        /// Whether the logarithm of each token's probability comes with it.
+        /// Whether to return log probabilities.
         pub logprobs: Option<bool>,
-        /// So many of the likeliest tokens in its place; needs `logprobs`.
+        /// Number of most likely tokens to return at each position; requires `logprobs`.
         pub top_logprobs: Option<u32>,
-        /// `max_tokens` by its newer name; not both.
+        /// Newer name of `max_tokens`; give one of them.
         #[schema(minimum = 1)]
         pub max_completion_tokens: Option<u32>,
     }

@@ -1,4 +1,4 @@
-//! What a server says of itself.
+//! Models, health and metrics.
 
 use super::ask::check_model;
 use crate::app::App;
@@ -37,15 +37,15 @@ pub struct Served {
     pub vocab_size: usize,
 }
 
-/// Whether a server can be asked.
+/// State of a server.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// `ok` or `stopping`.
     pub status: String,
-    /// Texts that can be in the making at once.
-    pub places: usize,
-    /// Texts in the making.
-    pub places_taken: usize,
+    /// Number of answers that can be generated concurrently.
+    pub slots: usize,
+    /// Number of answers being generated.
+    pub slots_taken: usize,
 }
 
 fn served(app: &App) -> Served {
@@ -63,7 +63,7 @@ fn served(app: &App) -> Served {
 #[utoipa::path(get, path = "/v1/models", tag = "OpenAI", responses(
     (status = 200, description = "The models", body = Models),
     (status = 401, description = "The key is missing or wrong", body = ErrorBody),
-    (status = 403, description = "A host or an origin that may not call", body = ErrorBody),
+    (status = 403, description = "The host or origin is not allowed", body = ErrorBody),
 ))]
 pub(crate) async fn models(State(app): State<Arc<App>>) -> Json<Models> {
     Json(Models { object: "list".into(), data: vec![served(&app)] })
@@ -75,8 +75,8 @@ pub(crate) async fn models(State(app): State<Arc<App>>) -> Json<Models> {
         (status = 200, description = "The model", body = Served),
         (status = 400, description = "A name that is no text", body = ErrorBody),
         (status = 401, description = "The key is missing or wrong", body = ErrorBody),
-        (status = 403, description = "A host or an origin that may not call", body = ErrorBody),
-        (status = 404, description = "A model that is not served", body = ErrorBody),
+        (status = 403, description = "The host or origin is not allowed", body = ErrorBody),
+        (status = 404, description = "The model does not exist", body = ErrorBody),
     ),
 )]
 pub(crate) async fn model(
@@ -88,24 +88,24 @@ pub(crate) async fn model(
     Ok(Json(served(&app)))
 }
 
-/// Says whether requests are taken. It is answered while prompts are read and texts are made.
+/// Reports whether the server accepts requests. It also responds while prompts are processed and answers generated.
 #[utoipa::path(get, path = "/health", tag = "Server", responses(
-    (status = 200, description = "Requests are taken", body = Health),
-    (status = 403, description = "A host or an origin that may not call", body = ErrorBody),
-    (status = 503, description = "The server is about to stop", body = Health),
+    (status = 200, description = "The server accepts requests", body = Health),
+    (status = 403, description = "The host or origin is not allowed", body = ErrorBody),
+    (status = 503, description = "The server is stopping", body = Health),
 ))]
 pub(crate) async fn health(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let (places, places_taken) = (app.limits.places, app.taken());
+    let (slots, slots_taken) = (app.limits.slots, app.taken());
     let (status, word) =
         if app.is_stopping() { (StatusCode::SERVICE_UNAVAILABLE, "stopping") } else { (StatusCode::OK, "ok") };
-    (status, Json(Health { status: word.into(), places, places_taken }))
+    (status, Json(Health { status: word.into(), slots, slots_taken }))
 }
 
-/// Counts and times for Prometheus.
+/// Metrics for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "Server", responses(
     (status = 200, description = "Prometheus' text format", content_type = "text/plain", body = String),
     (status = 401, description = "The key is missing or wrong", body = ErrorBody),
-    (status = 403, description = "A host or an origin that may not call", body = ErrorBody),
+    (status = 403, description = "The host or origin is not allowed", body = ErrorBody),
 ))]
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let text = app.engine.metrics.text(app.taken(), app.reserved());

@@ -5,7 +5,7 @@ use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// A request that has its places.
+/// A request that has its slots.
 pub(crate) struct Job {
     pub prompt: Vec<u32>,
     pub sampling: Sampling,
@@ -13,7 +13,7 @@ pub(crate) struct Job {
     /// Number of answers.
     pub n: usize,
     /// As many as answers; each is free again where it is dropped.
-    pub places: OwnedSemaphorePermit,
+    pub slots: OwnedSemaphorePermit,
     /// When the client has waited long enough.
     pub deadline: Instant,
     /// Closed where the client has gone. What it holds is bounded by the tokens that were asked for.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Jobs that have their places, and so are no more than there are places.
+/// Jobs that have their slots, and so are no more than there are slots.
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
     ready: Condvar,

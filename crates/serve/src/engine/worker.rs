@@ -194,7 +194,7 @@ fn write_group(engine: &Engine, group: &mut [Running], batch: &mut Batch) {
     }
 }
 
-/// Tells the client of a step. Returns whether the answer goes on; places are free before the client hears of the end.
+/// Tells the client of a step. Returns whether the answer goes on; slots are free before the client hears of the end.
 fn tell(
     engine: &Engine,
     job: &mut Job,
@@ -220,8 +220,8 @@ fn tell(
     let finish = if matches!(continuation.ended(), Some(Ended::Budget)) { Finish::Length } else { Finish::Stop };
     let (text, tokens, digest) = (continuation.finish(), continuation.tokens(), continuation.digest());
     engine.metrics.generated_tokens.fetch_add(tokens, Relaxed);
-    drop(job.places.split(1));
-    if job.places.num_permits() == 0 {
+    drop(job.slots.split(1));
+    if job.slots.num_permits() == 0 {
         engine.metrics.complete.fetch_add(1, Relaxed);
     }
     let _ = job.events.send(Event::End { answer, text, finish, tokens, digest });
@@ -229,9 +229,9 @@ fn tell(
 }
 
 impl Job {
-    /// Gives the places back, and says why.
+    /// Gives the slots back, and says why.
     fn fail(&mut self, failure: Failure) {
-        drop(self.places.split(self.places.num_permits()));
+        drop(self.slots.split(self.slots.num_permits()));
         let _ = self.events.send(Event::Failed(failure));
     }
 }

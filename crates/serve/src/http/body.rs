@@ -59,7 +59,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
             };
             let known = text.split_once("expected ").map_or("", |(_, known)| known);
             let known = known.split(" at line").next().unwrap_or_default();
-            let message = format!("{at}: this server does not honour this field; it honours {known}");
+            let message = format!("{at}: this field is not supported; supported fields: {known}");
             return ApiError { code: "unsupported_field", ..ApiError::field(at, message) };
         }
         let at = if path == "." { "the body".to_string() } else { path.clone() };

@@ -22,24 +22,24 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Serves until `stop`, then until all answers are complete or their time is over.
 pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, router: Router, stop: impl Future<Output = ()>) {
     let (told, stopping) = watch::channel(false);
-    let places = Arc::new(Semaphore::new(app.limits.connections));
+    let slots = Arc::new(Semaphore::new(app.limits.connections));
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
         // Accepted only where there is room: the others wait in the system's line.
         let accepted = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            (listener.accept().await, place)
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (listener.accept().await, slot)
         };
         tokio::select! {
             () = &mut stop => break,
             Some(_) = connections.join_next() => {}
-            (accepted, place) = accepted => match accepted {
+            (accepted, slot) = accepted => match accepted {
                 Ok((stream, _)) => {
                     let connection = connection(stream, Arc::clone(&app), router.clone(), stopping.clone());
                     connections.spawn(async move {
                         connection.await;
-                        drop(place);
+                        drop(slot);
                     });
                 }
                 // Of one connection that broke off, or of files that have run out: others may still come.

@@ -1,4 +1,4 @@
-//! Clients that go away: their places are free, and nobody else notices.
+//! Clients that go away: their slots are free, and nobody else notices.
 use crate::support::{Random, Running, completion, limits};
 use bitstate_serve::{Config, Limits};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn endless(stream: bool, prompt: usize) -> Value {
 }
 
 #[test]
-fn a_client_that_leaves_at_any_byte_frees_its_place_and_changes_no_other() {
+fn a_client_that_leaves_at_any_byte_frees_its_slot_and_changes_no_other() {
     let limits = Limits { prompt_tokens: 1 << 20, body: 8 << 20, ..limits() };
     let server = Running::start(Config { limits, ..Config::default() });
     let steady = json!({"prompt": "Once upon a time", "seed": 5, "max_tokens": 3000, "ignore_end": true});
@@ -55,7 +55,7 @@ fn a_client_that_leaves_at_any_byte_frees_its_place_and_changes_no_other() {
 
 #[test]
 fn a_client_that_leaves_the_line_is_not_waited_for() {
-    let limits = Limits { places: 2, ..limits() };
+    let limits = Limits { slots: 2, ..limits() };
     let server = Running::start(Config { limits, ..Config::default() });
     let [first, second] = [(); 2].map(|()| {
         let mut stream = server.connect();
@@ -63,12 +63,12 @@ fn a_client_that_leaves_the_line_is_not_waited_for() {
         stream
     });
     server.wait_for_taken(2);
-    // One that waits leaves; the next gets the place that is free then.
+    // One that waits leaves; the next gets the slot that is free then.
     let mut waits = server.connect();
     waits.write_all(completion(&endless(false, 3)).as_bytes()).unwrap();
-    server.wait_for("bitstate_requests_waiting", 1.0);
+    server.wait_for("bitstate_requests_queued", 1.0);
     drop(waits);
-    server.wait_for("bitstate_requests_waiting", 0.0);
+    server.wait_for("bitstate_requests_queued", 0.0);
     drop(first);
     server.wait_for_taken(1);
     assert_eq!(server.complete(&json!({"prompt": "a", "max_tokens": 3}))["usage"]["completion_tokens"], json!(3));

@@ -13,15 +13,10 @@ const KEY: &str = "a-key-of-some-length";
 fn a_field_that_is_wrong_or_not_honoured_is_named() {
     let server = Running::start(Config::default());
     let completions = [
-        (json!({"prompt": "a", "suffix": "b"}), 400, "suffix", "does not honour"),
-        (json!({"prompt": "a", "echo": true}), 400, "echo", "does not honour"),
-        (json!({"prompt": "a", "best_of": 2}), 400, "best_of", "does not honour"),
-        (
-            json!({"prompt": "a", "stream": true, "stream_options": {"x": 1}}),
-            400,
-            "stream_options.x",
-            "does not honour",
-        ),
+        (json!({"prompt": "a", "suffix": "b"}), 400, "suffix", "not supported"),
+        (json!({"prompt": "a", "echo": true}), 400, "echo", "not supported"),
+        (json!({"prompt": "a", "best_of": 2}), 400, "best_of", "not supported"),
+        (json!({"prompt": "a", "stream": true, "stream_options": {"x": 1}}), 400, "stream_options.x", "not supported"),
         (json!({"prompt": "a", "temperature": "hot"}), 400, "temperature", "invalid type: string \"hot\""),
         (json!({"prompt": 7}), 400, "prompt", "a text or an array of token ids"),
         (json!({"prompt": ["a", "b"]}), 400, "prompt[0]", "invalid type: string"),
@@ -42,7 +37,7 @@ fn a_field_that_is_wrong_or_not_honoured_is_named() {
         (json!({"prompt": "a", "typical_p": 0}), 400, "typical_p", "above 0"),
         (json!({"prompt": "a", "temperature": -1}), 400, "temperature", "from 0"),
         (json!({"prompt": "a", "penalty": 0.5}), 400, "penalty", "at least 1"),
-        (json!({"prompt": "a", "penalty": 1.1, "temperature": 0}), 400, "penalty", "temperature of 0"),
+        (json!({"prompt": "a", "penalty": 1.1, "temperature": 0}), 400, "penalty", "temperature 0"),
         (json!({"prompt": "a", "repetition_penalty": 0}), 400, "repetition_penalty", "above 0"),
         (json!({"prompt": "a", "penalty_window": 65537}), 400, "penalty_window", "at most 65536"),
         (json!({"prompt": "a", "presence_penalty": 1e300}), 400, "presence_penalty", "finite"),
@@ -60,9 +55,14 @@ fn a_field_that_is_wrong_or_not_honoured_is_named() {
         (json!({"messages": [], "stream": true}), 400, "messages", "at least one"),
         (json!({"messages": [{"role": "tool", "content": "x"}]}), 400, "messages[0].role", "unknown variant `tool`"),
         (json!({"messages": [{"role": "user"}]}), 400, "messages[0]", "missing field `content`"),
-        (json!({"messages": [{"role": "user", "content": "a", "name": "b"}]}), 400, "messages[0].name", "not honour"),
-        (json!({"messages": said("a"), "tools": []}), 400, "tools", "does not honour"),
-        (json!({"messages": said("a"), "response_format": {}}), 400, "response_format", "does not honour"),
+        (
+            json!({"messages": [{"role": "user", "content": "a", "name": "b"}]}),
+            400,
+            "messages[0].name",
+            "not supported",
+        ),
+        (json!({"messages": said("a"), "tools": []}), 400, "tools", "not supported"),
+        (json!({"messages": said("a"), "response_format": {}}), 400, "response_format", "not supported"),
         (json!({"messages": said("a"), "top_logprobs": 2}), 400, "top_logprobs", "set it to true"),
         (
             json!({"messages": said("a"), "max_tokens": 1, "max_completion_tokens": 1}),
@@ -224,16 +224,16 @@ fn a_port_in_use_is_told_with_its_program() {
 }
 
 #[test]
-fn a_model_without_text_or_a_server_without_places_does_not_start() {
+fn a_model_without_text_or_a_server_without_slots_does_not_start() {
     let addr = "127.0.0.1:0".parse().unwrap();
     let small = synthetic(&Preset::by_name("small").unwrap().config(), 1, Version::V1_2);
     let error = Server::bind(Model::from_bytes(&small).unwrap(), Config::default(), addr).err().unwrap();
     assert!(error.to_string().contains("tokenizer.json"), "{error}");
     let long = std::time::Duration::MAX;
     for (limits, said) in [
-        (Limits { places: 0, ..Limits::default() }, "places is 0: it must be from 1 to 65536"),
-        (Limits { places: usize::MAX, ..Limits::default() }, "places"),
-        (Limits { waiting: usize::MAX, ..Limits::default() }, "waiting requests"),
+        (Limits { slots: 0, ..Limits::default() }, "slots is 0: it must be from 1 to 65536"),
+        (Limits { slots: usize::MAX, ..Limits::default() }, "slots"),
+        (Limits { queue: usize::MAX, ..Limits::default() }, "queued requests"),
         (Limits { max_tokens: 0, ..Limits::default() }, "tokens of an answer"),
         (Limits { answer_time: long, ..Limits::default() }, "at most a year"),
     ] {
@@ -244,7 +244,7 @@ fn a_model_without_text_or_a_server_without_places_does_not_start() {
 
 #[test]
 fn a_full_line_is_told_to_come_back() {
-    let limits = Limits { places: 1, waiting: 1, ..crate::support::limits() };
+    let limits = Limits { slots: 1, queue: 1, ..crate::support::limits() };
     let server = Running::start(Config { limits, ..Config::default() });
     let endless = json!({"prompt": "a", "max_tokens": 5_000_000, "ignore_end": true});
     let occupy = || {
@@ -255,7 +255,7 @@ fn a_full_line_is_told_to_come_back() {
     let makes = occupy();
     server.wait_for_taken(1);
     let waits = occupy();
-    server.wait_for("bitstate_requests_waiting", 1.0);
+    server.wait_for("bitstate_requests_queued", 1.0);
     let reply = server.post("/v1/completions", &json!({"prompt": "a"}));
     assert_eq!((reply.status, reply.header("retry-after")), (429, Some("1")), "{}", reply.text());
     assert_eq!(server.get("/health").status, 200);
@@ -270,7 +270,7 @@ fn answers_that_nobody_takes_do_not_fill_the_memory() {
     let reply = server.post("/v1/completions", &json!({"prompt": "a", "max_tokens": 87_000, "n": 2}));
     assert_eq!((reply.status, reply.json()["error"]["param"].as_str()), (400, Some("max_tokens")));
     assert!(reply.message().contains("holds 16777216"), "{}", reply.message());
-    // One that fills it and is not taken, being more than lies between server and client: its place is free, its memory is not, until it is taken or given up.
+    // One that fills it and is not taken, being more than lies between server and client: its slot is free, its memory is not, until it is taken or given up.
     let mut stream = server.connect();
     let large = json!({"prompt": "a", "max_tokens": 87_000, "ignore_end": true, "stream": true, "seed": 1});
     stream.write_all(completion(&large).as_bytes()).unwrap();
@@ -280,7 +280,7 @@ fn answers_that_nobody_takes_do_not_fill_the_memory() {
     assert!(server.metric("bitstate_answer_bytes") > 16e6);
     let mut waits = server.connect();
     waits.write_all(completion(&json!({"prompt": "a", "max_tokens": 4096})).as_bytes()).unwrap();
-    server.wait_for("bitstate_requests_waiting", 1.0);
+    server.wait_for("bitstate_requests_queued", 1.0);
     let taken = String::from_utf8(crate::support::read_all(&mut stream)).unwrap();
     assert!(taken.contains("data: [DONE]"));
     assert_eq!(crate::support::Reply::new(&crate::support::read_all(&mut waits)).status, 200);

@@ -1,4 +1,4 @@
-//! Slow clients: they take no place from others, and are given up.
+//! Slow clients: they take no slot from others, and are given up.
 use crate::support::{Running, completion};
 use bitstate_serve::{Config, Limits};
 use serde_json::json;
@@ -6,9 +6,9 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 #[test]
-fn one_that_sends_a_byte_at_a_time_has_no_place_and_is_given_up() {
+fn one_that_sends_a_byte_at_a_time_has_no_slot_and_is_given_up() {
     let limits =
-        Limits { places: 2, head_time: Duration::from_secs(1), body_time: Duration::from_secs(1), ..Limits::default() };
+        Limits { slots: 2, head_time: Duration::from_secs(1), body_time: Duration::from_secs(1), ..Limits::default() };
     let server = Running::start(Config { limits, ..Config::default() });
     let bytes = completion(&json!({"prompt": "Once upon a time", "max_tokens": 2}));
     let body_at = bytes.find("\r\n\r\n").unwrap() + 4;
@@ -30,7 +30,7 @@ fn one_that_sends_a_byte_at_a_time_has_no_place_and_is_given_up() {
             });
         }
         for _ in 0..20 {
-            assert!(server.taken() <= 1, "only this request may have a place");
+            assert!(server.taken() <= 1, "only this request may have a slot");
             server.complete(&json!({"prompt": "a", "max_tokens": 5}));
         }
     });
@@ -38,8 +38,8 @@ fn one_that_sends_a_byte_at_a_time_has_no_place_and_is_given_up() {
 }
 
 #[test]
-fn one_that_reads_nothing_has_a_place_no_longer_than_its_answer_takes() {
-    let limits = Limits { places: 2, max_tokens: 100_000, write_time: Duration::from_secs(1), ..Limits::default() };
+fn one_that_reads_nothing_has_a_slot_no_longer_than_its_answer_takes() {
+    let limits = Limits { slots: 2, max_tokens: 100_000, write_time: Duration::from_secs(1), ..Limits::default() };
     let server = Running::start(Config { limits, ..Config::default() });
     // More than fits what lies between: an event a token, some two hundred bytes each.
     let body = json!({"prompt": "a", "max_tokens": 100_000, "ignore_end": true, "stream": true});

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 #[test]
 fn what_can_be_completed_is_and_what_waits_is_told() {
-    let limits = Limits { places: 1, ..limits() };
+    let limits = Limits { slots: 1, ..limits() };
     let mut server = Running::start(Config { limits, ..Config::default() });
     let start = |tokens: u32| {
         let mut stream = server.connect();
@@ -19,7 +19,7 @@ fn what_can_be_completed_is_and_what_waits_is_told() {
     let mut makes = start(50_000);
     server.wait_for_taken(1);
     let mut waits = start(5);
-    server.wait_for("bitstate_requests_waiting", 1.0);
+    server.wait_for("bitstate_requests_queued", 1.0);
     server.tell_to_stop();
     let reply = Reply::new(&read_all(&mut waits));
     assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")), "{}", reply.text());
@@ -57,5 +57,5 @@ fn what_takes_too_long_is_cut_and_its_clients_are_told() {
     }
     let served = server.stop();
     assert_eq!(served, Served { answered: 0, cut: 16, left: 0 });
-    assert!(served.to_string().contains("16 answers cut"), "{served}");
+    assert!(served.to_string().contains("16 cut"), "{served}");
 }

@@ -135,8 +135,8 @@ fn a_server_describes_itself() {
     for (name, value) in [
         ("bitstate_generated_tokens_total", 4.0),
         ("bitstate_prompt_tokens_total", 1.0),
-        ("bitstate_places", 64.0),
-        ("bitstate_places_taken", 0.0),
+        ("bitstate_slots", 64.0),
+        ("bitstate_slots_taken", 0.0),
         ("bitstate_first_token_seconds_count", 1.0),
         ("bitstate_answer_seconds_bucket{le=\"+Inf\"}", 1.0),
     ] {

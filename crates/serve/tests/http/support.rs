@@ -106,16 +106,16 @@ impl Running {
         chunks
     }
 
-    /// Places that are taken.
+    /// Slots that are taken.
     pub fn taken(&self) -> u64 {
-        self.get("/health").json()["places_taken"].as_u64().unwrap()
+        self.get("/health").json()["slots_taken"].as_u64().unwrap()
     }
 
-    /// Waits until so many places are taken.
+    /// Waits until so many slots are taken.
     pub fn wait_for_taken(&self, wanted: u64) {
         let start = Instant::now();
         while self.taken() != wanted {
-            assert!(start.elapsed() < HANGS, "{} places are taken, {wanted} are wanted", self.taken());
+            assert!(start.elapsed() < HANGS, "{} slots are taken, {wanted} are wanted", self.taken());
             std::thread::sleep(Duration::from_millis(2));
         }
     }
