@@ -141,7 +141,7 @@ fn kept(page: &Page<'_>) -> anyhow::Result<()> {
 
 fn offline(page: &Page<'_>) -> anyhow::Result<Verdict> {
     // A server of its own, which goes away.
-    let site = Site::new(&page.folder, None)?;
+    let site = Site::new(&page.folder)?;
     page.browser.open(&site.origin)?;
     page.ready()?;
     kept(page)?;
@@ -159,7 +159,7 @@ fn offline(page: &Page<'_>) -> anyhow::Result<Verdict> {
 fn version(page: &Page<'_>) -> anyhow::Result<Verdict> {
     let folder = page.scratch.join("site");
     copy(&page.folder, &folder)?;
-    let site = Site::new(&folder, None)?;
+    let site = Site::new(&folder)?;
     page.browser.open(&site.origin)?;
     page.ready()?;
     kept(page)?;

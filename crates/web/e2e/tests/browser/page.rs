@@ -22,7 +22,7 @@ impl<'d> Page<'d> {
         let downloads = scratch.join("downloads");
         std::fs::create_dir_all(&downloads)?;
         let browser = driver.browser(&scratch.join("profile"), &downloads)?;
-        Ok(Page { browser, site: Site::new(folder, None)?, folder: folder.into(), scratch: scratch.into() })
+        Ok(Page { browser, site: Site::new(folder)?, folder: folder.into(), scratch: scratch.into() })
     }
 
     /// Opens the page, with a part of its address behind the origin, and waits until a story can be told.
