@@ -174,9 +174,10 @@ fn version(page: &Page<'_>) -> anyhow::Result<Verdict> {
     page.browser.reload()?;
     page.ready()?;
     page.browser.wait("document.getElementById('offline').textContent.includes('A new version')")?;
+    page.browser.eval("(window.before = true)")?;
     page.browser.click("#offline button")?;
-    page.browser.wait(&format!("{names}.then((names) => names === 'bitstate-0000000000000001')"))?;
-    page.ready()?;
+    page.browser.wait("!window.before && document.documentElement.dataset.ready")?;
+    page.browser.wait(&format!("await {names}.then((names) => names === 'bitstate-0000000000000001')"))?;
     page.goes_on()?;
     Ok(Passed)
 }
