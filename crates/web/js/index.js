@@ -76,6 +76,7 @@ export class Engine {
     if (!this.#worker) return;
     this.#worker.terminate();
     this.#worker = undefined;
+    this.model = undefined;
     for (const pending of this.#pending.values()) {
       pending.done();
       pending.reject(new Error(sentence));

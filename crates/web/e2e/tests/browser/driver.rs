@@ -201,8 +201,15 @@ impl Browser<'_> {
         self.devtools("Page.removeScriptToEvaluateOnNewDocument", json!({ "identifier": identifier })).map(drop)
     }
 
+    /// A picture of the whole page, as PNG or, by the ending of the name, as JPEG.
     pub fn screenshot(&self, path: &Path) -> anyhow::Result<()> {
-        let shot = self.devtools("Page.captureScreenshot", json!({ "captureBeyondViewport": true }))?;
+        let is_jpeg = path.extension().is_some_and(|ending| ending == "jpg");
+        let mut how = json!({ "captureBeyondViewport": true });
+        if is_jpeg {
+            how["format"] = json!("jpeg");
+            how["quality"] = json!(82);
+        }
+        let shot = self.devtools("Page.captureScreenshot", how)?;
         let bytes = base64::prelude::BASE64_STANDARD.decode(shot["data"].as_str().context("a picture")?)?;
         std::fs::create_dir_all(path.parent().context("a folder")?)?;
         Ok(std::fs::write(path, bytes)?)

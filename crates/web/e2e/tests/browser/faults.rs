@@ -105,14 +105,15 @@ fn worker(page: &Page<'_>) -> anyhow::Result<Verdict> {
         "window.workers = []; window.Worker = class extends Worker { constructor(...a) { super(...a); workers.push(this); } };",
     )?;
     page.open("")?;
-    page.golden_settings(100_000)?;
-    page.browser.click("#go")?;
+    page.endless()?;
+    page.press("#go")?;
     page.browser.wait("document.getElementById('story').textContent.length > 100")?;
     // It no longer answers: only stop, the last resort, finds that out.
     page.browser.eval("workers.at(-1).terminate()")?;
     page.browser.click("#stop")?;
     page.says("the engine did not answer within 1 s, and was started again")?;
     page.browser.wait("workers.length === 2 && !document.getElementById('go').disabled")?;
+    page.model(0)?;
     page.goes_on()?;
     // It fails by itself.
     page.browser
@@ -141,7 +142,7 @@ fn kept(page: &Page<'_>) -> anyhow::Result<()> {
 
 fn offline(page: &Page<'_>) -> anyhow::Result<Verdict> {
     // A server of its own, which goes away.
-    let site = Site::new(&page.folder, None)?;
+    let site = Site::new(&page.folder)?;
     page.browser.open(&site.origin)?;
     page.ready()?;
     kept(page)?;
@@ -159,7 +160,7 @@ fn offline(page: &Page<'_>) -> anyhow::Result<Verdict> {
 fn version(page: &Page<'_>) -> anyhow::Result<Verdict> {
     let folder = page.scratch.join("site");
     copy(&page.folder, &folder)?;
-    let site = Site::new(&folder, None)?;
+    let site = Site::new(&folder)?;
     page.browser.open(&site.origin)?;
     page.ready()?;
     kept(page)?;
@@ -173,9 +174,10 @@ fn version(page: &Page<'_>) -> anyhow::Result<Verdict> {
     page.browser.reload()?;
     page.ready()?;
     page.browser.wait("document.getElementById('offline').textContent.includes('A new version')")?;
+    page.browser.eval("(window.before = true)")?;
     page.browser.click("#offline button")?;
-    page.browser.wait(&format!("{names}.then((names) => names === 'bitstate-0000000000000001')"))?;
-    page.ready()?;
+    page.browser.wait("!window.before && document.documentElement.dataset.ready")?;
+    page.browser.wait(&format!("await {names}.then((names) => names === 'bitstate-0000000000000001')"))?;
     page.goes_on()?;
     Ok(Passed)
 }

@@ -22,7 +22,7 @@ impl<'d> Page<'d> {
         let downloads = scratch.join("downloads");
         std::fs::create_dir_all(&downloads)?;
         let browser = driver.browser(&scratch.join("profile"), &downloads)?;
-        Ok(Page { browser, site: Site::new(folder, None)?, folder: folder.into(), scratch: scratch.into() })
+        Ok(Page { browser, site: Site::new(folder)?, folder: folder.into(), scratch: scratch.into() })
     }
 
     /// Opens the page, with a part of its address behind the origin, and waits until a story can be told.
@@ -63,8 +63,24 @@ impl<'d> Page<'d> {
 
     /// Presses the button, and waits for the end of the story.
     pub fn tell(&self) -> anyhow::Result<()> {
-        self.browser.click("#go")?;
+        self.press("#go")?;
         self.finished()
+    }
+
+    /// Presses what begins or changes a story, whose end [`Page::finished`] waits for: not for that of the one before.
+    pub fn press(&self, selector: &str) -> anyhow::Result<()> {
+        self.browser.eval("document.getElementById('status').textContent = ''")?;
+        self.browser.click(selector)
+    }
+
+    /// Settings by which a text does not end by itself: of 4,096 tokens, each about as likely, one ends it.
+    pub fn endless(&self) -> anyhow::Result<()> {
+        self.model(1)?;
+        self.golden_settings(100_000)?;
+        for (id, value) in [("temperature", "10"), ("topK", "0"), ("topP", "1"), ("penalty", "1")] {
+            self.set(id, value)?;
+        }
+        Ok(())
     }
 
     /// Waits for a story that is being told.

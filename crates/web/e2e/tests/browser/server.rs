@@ -1,68 +1,78 @@
-//! Serves the page on this machine, as any file server does.
+//! Serves the page on this machine, as any file server does. Each answer ends its connection, so that a server that was dropped is
+//! one that refuses, and not one that keeps a browser waiting.
 
-use anyhow::{Context, anyhow};
-use std::path::{Path, PathBuf};
+use anyhow::Context;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use tiny_http::{Header, Response, Server};
 
 /// A server of one folder, until it is dropped.
 pub struct Site {
-    server: Arc<Server>,
+    address: SocketAddr,
+    is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     /// The address of the page.
     pub origin: String,
 }
 
 impl Site {
-    /// Serves `folder` at `address`, or at a free port of this machine.
-    pub fn new(folder: &Path, address: Option<&str>) -> anyhow::Result<Site> {
-        let server =
-            Server::http(address.unwrap_or("127.0.0.1:0")).map_err(|error| anyhow!("cannot serve: {error}"))?;
-        let server = Arc::new(server);
-        let origin = format!("http://{}", server.server_addr());
-        let (own, folder) = (server.clone(), folder.to_path_buf());
+    /// Serves `folder` at a free port of this machine.
+    pub fn new(folder: &Path) -> anyhow::Result<Site> {
+        let listener = TcpListener::bind("127.0.0.1:0").context("cannot serve")?;
+        let address = listener.local_addr()?;
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (over, folder) = (is_over.clone(), folder.to_path_buf());
         let thread = std::thread::spawn(move || {
-            for request in own.incoming_requests() {
-                let path = request.url().split(['?', '#']).next().unwrap_or("/").trim_start_matches('/').to_string();
-                // So that a server that is gone is one that refuses, and not one that keeps a browser waiting.
-                let close = header("Connection", "close");
+            for stream in listener.incoming().flatten() {
+                if over.load(Ordering::SeqCst) {
+                    break;
+                }
+                let folder = folder.clone();
                 // A browser that has gone needs no answer.
-                let _ = match file(&folder, &path) {
-                    Some(bytes) => {
-                        request.respond(Response::from_data(bytes).with_header(kind(&path)).with_header(close))
-                    }
-                    None => request.respond(Response::from_string("there is no such file").with_status_code(404)),
-                };
+                std::thread::spawn(move || answer(&stream, &folder).ok());
             }
         });
-        Ok(Site { server, thread: Some(thread), origin })
-    }
-
-    /// Host and port.
-    pub fn address(&self) -> anyhow::Result<String> {
-        Ok(self.origin.strip_prefix("http://").context("an address")?.to_string())
+        Ok(Site { address, is_over, thread: Some(thread), origin: format!("http://{address}") })
     }
 }
 
 impl Drop for Site {
     fn drop(&mut self) {
-        self.server.unblock();
+        self.is_over.store(true, Ordering::SeqCst);
+        // Wakes the thread, which ends and closes the port.
+        let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
-            // It ends by itself.
             let _ = thread.join();
         }
     }
 }
 
+fn answer(mut stream: &TcpStream, folder: &Path) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream).lines();
+    let request = lines.next().transpose()?.unwrap_or_default();
+    // The rest of the head says nothing that matters here.
+    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+    let path = request.split(' ').nth(1).unwrap_or("/").split(['?', '#']).next().unwrap_or("/").trim_start_matches('/');
+    let (status, bytes) = file(folder, path).map_or(("404 Not Found", Vec::new()), |bytes| ("200 OK", bytes));
+    let (kind, length) = (kind(path), bytes.len());
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    )?;
+    stream.write_all(&bytes)
+}
+
 fn file(folder: &Path, path: &str) -> Option<Vec<u8>> {
     let path = if path.is_empty() { "index.html" } else { path };
-    let inside = Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    let inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
     std::fs::read::<PathBuf>(inside.then(|| folder.join(path))?).ok()
 }
 
-fn kind(path: &str) -> Header {
-    let kind = match path.rsplit_once('.').map_or("html", |(_, ending)| ending) {
+fn kind(path: &str) -> &'static str {
+    match path.rsplit_once('.').map_or("html", |(_, ending)| ending) {
         "html" => "text/html",
         "js" => "text/javascript",
         "css" => "text/css",
@@ -70,10 +80,5 @@ fn kind(path: &str) -> Header {
         "svg" => "image/svg+xml",
         "wasm" => "application/wasm",
         _ => "application/octet-stream",
-    };
-    header("Content-Type", kind)
-}
-
-fn header(name: &str, value: &str) -> Header {
-    Header::from_bytes(name, value).expect("these are headers")
+    }
 }
