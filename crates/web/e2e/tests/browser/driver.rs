@@ -169,13 +169,6 @@ impl Browser<'_> {
         self.post(&format!("/element/{id}/value"), &json!({ "text": text })).map(drop)
     }
 
-    /// Replaces what a field holds.
-    pub fn fill(&self, selector: &str, text: &str) -> anyhow::Result<()> {
-        let id = self.element(selector)?;
-        self.post(&format!("/element/{id}/clear"), &json!({}))?;
-        self.post(&format!("/element/{id}/value"), &json!({ "text": text })).map(drop)
-    }
-
     /// A press of the mouse at a point of the window.
     pub fn click_at(&self, x: f64, y: f64) -> anyhow::Result<()> {
         let actions = json!({ "actions": [{ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": [

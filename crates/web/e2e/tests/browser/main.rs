@@ -19,6 +19,7 @@ use std::process::{Command, ExitCode};
 
 /// What became of a test.
 pub enum Verdict {
+    /// Everything that it looks at holds.
     Passed,
     /// It could not run here, for this reason.
     Skipped(String),
