@@ -63,7 +63,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 #[cfg(feature = "bpe")]
 use bpe::Bpe;
-#[cfg(any(feature = "std", feature = "bpe"))]
+#[cfg(feature = "bpe")]
 use byte::Invalid;
 #[cfg(feature = "std")]
 use json::Json;
