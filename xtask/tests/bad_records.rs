@@ -36,7 +36,7 @@ fn records_that_are_no_whole_run_are_refused_by_compare_and_report() {
         ("cut in a line", half, 2, "the file was truncated"),
         ("empty", String::new(), 2, "line 1: the file is empty"),
         ("without its head", rest.to_string(), 2, "line 1: it is not a `run` row"),
-        ("unknown version", text.replace("\"schema\":", "\"schema\":9"), 2, "this build reads 1 to 4"),
+        ("unknown version", text.replace("\"schema\":", "\"schema\":9"), 2, "this build reads 1 to 5"),
         ("mixed versions", text.clone() + &format!("{{\"schema\":{other}}}\n"), 2, "concatenated from two"),
         (
             "unknown metric",

@@ -89,7 +89,7 @@ fn one_that_has_seen_nothing_fails_alone() {
     let mut mixed = [text(&model, 0), empty, text(&model, 2)];
     let mut batch = Batch::new(&model);
     let steps = batch.step(&mut mixed);
-    assert!(steps[1].as_ref().unwrap_err().to_string().contains("has seen no token"));
+    assert!(steps[1].as_ref().unwrap_err().to_string().contains("has had no token"));
     assert!(steps[0].is_ok() && steps[2].is_ok());
     while batch.step(&mut mixed).into_iter().any(|step| step.unwrap().is_some()) {}
     assert_eq!([mixed[0].digest(), mixed[2].digest()], [alone(&model, 0).1, alone(&model, 2).1]);

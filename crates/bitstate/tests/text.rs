@@ -99,7 +99,7 @@ fn what_cannot_be_is_said_with_the_fix() {
     let ids = small();
     let mut session = ids.session(Sampling::greedy()).unwrap();
     assert!(of(session.feed_text("a").unwrap_err()).contains("feed it token ids"));
-    assert!(of(session.next_token().unwrap_err()).contains("has seen no token"));
+    assert!(of(session.next_token().unwrap_err()).contains("has had no token"));
     assert!(of(session.feed(&[64]).unwrap_err()).contains("tokens 0 to 63"));
     session.feed(&[1]).unwrap();
     assert!(of(session.text(Stop::new()).next().unwrap().unwrap_err()).contains("give it a tokenizer"));

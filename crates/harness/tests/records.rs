@@ -82,6 +82,17 @@ fn rows() -> Vec<Row> {
             reason: "another model".into(),
             expected: false,
         },
+        Row::Peer {
+            target: target.clone(),
+            variant: v2.clone(),
+            workload: workload.clone(),
+            model: "00000000000000aa".into(),
+            peer: "other".into(),
+            network: "f32".into(),
+            round: 0,
+            unit: "ns/token".into(),
+            values: [7, 17],
+        },
         Row::Failed {
             target,
             variant: v2,
@@ -153,10 +164,10 @@ fn lines_that_are_lost_added_or_of_two_files_are_reported() {
         let kept = lines.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, line)| format!("{line}\n"));
         kept.collect::<String>()
     };
-    records.refused(without(3), 2, &["line 8: the file had 8 rows and has 7: rows were lost"]);
+    records.refused(without(3), 2, &["line 9: the file had 9 rows and has 8: rows were lost"]);
     records.refused(without(0), 2, &["line 1: it is not a `run` row"]);
-    records.refused(format!("{}{}\n", records.text, lines[1]), 2, &["line 10: it follows the closing row `end`"]);
-    records.refused(records.text.repeat(2), 2, &["line 10: a second `run` row", "concatenated from two", "--merge"]);
+    records.refused(format!("{}{}\n", records.text, lines[1]), 2, &["line 11: it follows the closing row `end`"]);
+    records.refused(records.text.repeat(2), 2, &["line 11: a second `run` row", "concatenated from two", "--merge"]);
 }
 
 #[test]
@@ -173,7 +184,7 @@ fn two_machines_in_one_file_are_not_comparable() {
         text,
         3,
         &[
-            "line 10: CPU was `AMD EPYC`, is `Another` now",
+            "line 11: CPU was `AMD EPYC`, is `Another` now",
             "CPU features: `avx512f` is there no more, `avx_vnni` is new",
             "a second `run` row, of another machine or build",
             "`cargo xtask report --merge`",
@@ -186,8 +197,8 @@ fn unknown_or_mixed_versions_are_reported_with_the_known_ones() {
     let records = Records::new();
     let of = |version: &str| format!("\"schema\":{version}");
     let ours = of(&SCHEMA.to_string());
-    for version in ["5", "0", "-1", "2.0", "\"2\"", "null"] {
-        let words = [format!("line 1: its `schema` is {version}"), "this build reads 1 to 4".into()];
+    for version in ["6", "0", "-1", "2.0", "\"2\"", "null"] {
+        let words = [format!("line 1: its `schema` is {version}"), "this build reads 1 to 5".into()];
         records.refused(records.text.replace(&ours, &of(version)), 2, &words.each_ref().map(String::as_str));
     }
     let mixed: String = records
@@ -199,7 +210,7 @@ fn unknown_or_mixed_versions_are_reported_with_the_known_ones() {
     records.refused(
         mixed,
         2,
-        &["line 5: its `schema` is 1, that of the lines before it is 4", "concatenated from two"],
+        &["line 5: its `schema` is 1, that of the lines before it is 5", "concatenated from two"],
     );
     let none = records.text.replacen(&format!(",{ours}"), "", 1);
     records.refused(none, 2, &["line 1: it has no `schema`"]);
@@ -230,7 +241,7 @@ fn invalid_numbers_and_names_are_reported() {
     }
     records.refused(records.text.replacen(&value, "\"value\":NaN", 1), 2, &["on: `NaN"]);
     records.refused("[1,2]\n", 2, &["line 1: it is not a JSON object"]);
-    records.refused([records.text.as_bytes(), b"\xff\n"].concat(), 2, &["line 10: byte 1 is not UTF-8"]);
+    records.refused([records.text.as_bytes(), b"\xff\n"].concat(), 2, &["line 11: byte 1 is not UTF-8"]);
 }
 
 #[test]
@@ -244,7 +255,7 @@ fn a_line_of_100_mb_is_refused_before_it_is_read() {
     assert!(
         error
             .to_string()
-            .ends_with("line 10: it is longer than 1048576 bytes, which no row is: this is not a file of records"),
+            .ends_with("line 11: it is longer than 1048576 bytes, which no row is: this is not a file of records"),
         "{error}"
     );
 }
@@ -287,7 +298,7 @@ fn every_row_satisfies_the_schema_and_what_is_no_row_does_not() {
         let mut more = row.clone();
         more["more"] = 1.into();
         assert!(!valid(&more.to_string()), "{line}");
-        for (was, is) in [("\"schema\":4", "\"schema\":5"), ("\"time\"", "\"tiem\""), (":7,", ":-7,"), ("[0,", "[-1,")]
+        for (was, is) in [("\"schema\":5", "\"schema\":6"), ("\"time\"", "\"tiem\""), (":7,", ":-7,"), ("[0,", "[-1,")]
         {
             assert!(!line.contains(was) || !valid(&line.replace(was, is)), "{is} in {line}");
         }

@@ -214,7 +214,7 @@ fn a_journal_that_a_crash_did_not_leave_is_refused_with_its_line() {
     drop(journal);
     let begun = std::fs::read_to_string(&path).unwrap();
     let done =
-        "{\"line\":\"done\",\"task\":\"a\",\"rows\":[],\"checks\":{},\"decided\":null,\"spent\":[7,1],\"schema\":4}\n";
+        "{\"line\":\"done\",\"task\":\"a\",\"rows\":[],\"checks\":{},\"decided\":null,\"spent\":[7,1],\"schema\":5}\n";
     for (text, words) in [
         (String::new(), "it ends before the run began"),
         (begun[..20].to_string(), "it ends before the run began"),
@@ -222,7 +222,7 @@ fn a_journal_that_a_crash_did_not_leave_is_refused_with_its_line() {
         (begun.repeat(2), "line 2: it is not a line that a journal has here"),
         (begun.clone() + "{\"line\":\"do\n" + done, "line 2: it ends in the middle of a row"),
         (begun.clone() + &done.replace("[7,1]", "[7,-1]"), "line 2: "),
-        (begun.clone() + &done.replace("\"schema\":4", "\"schema\":7"), "line 2: its `schema` is 7"),
+        (begun.clone() + &done.replace("\"schema\":5", "\"schema\":7"), "line 2: its `schema` is 7"),
     ] {
         std::fs::write(&path, &text).unwrap();
         let error = Journal::open(&path).unwrap_err();

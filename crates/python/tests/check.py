@@ -75,7 +75,7 @@ refused(TypeError, "no parameter heat", model.session, heat=1)
 refused(bitstate.BitstateError, "none.bits", bitstate.Model, "none.bits")
 refused(bitstate.BitstateError, "", model.resume, b"no session")
 refused(bitstate.BitstateError, "U+0000", model.encode, "a\0b")
-refused(bitstate.BitstateError, "seen no token", model.session().logits)
+refused(bitstate.BitstateError, "had no token", model.session().logits)
 
 # A closed session.
 with model.session() as session:

@@ -31,7 +31,34 @@ pub fn svg(chart: &Chart, look: Look) -> Result<String, Error> {
         area.present().map_err(|error| draw_error(chart, &error))?;
     }
     let title = chart.title.replace('&', "&amp;").replace('<', "&lt;");
-    Ok(text.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{title}\" "), 1))
+    let root = format!("<svg role=\"img\" aria-label=\"{title}\" font-family=\"sans-serif\" ");
+    Ok(smaller(&text).replacen("<svg ", &root, 1))
+}
+
+/// An SVG of plotters without what is the default anyway or stands at its root: half the size.
+fn smaller(svg: &str) -> String {
+    let defaults = [
+        " opacity=\"1\"",
+        " stroke=\"none\"",
+        " stroke-width=\"1\"",
+        " text-anchor=\"start\"",
+        " font-family=\"sans-serif\"",
+    ];
+    let mut out = defaults.iter().fold(svg.to_string(), |text, default| text.replace(default, ""));
+    out = out.replace(" \"/>", "\"/>").replace("\n</text>", "</text>");
+    // Text begins on a line of its own, and sizes have 15 decimals.
+    let mut small = String::with_capacity(out.len());
+    for line in out.lines() {
+        let Some((before, rest)) = line.split_once("font-size=\"") else {
+            small.push_str(line);
+            small.push_str(if line.starts_with("<text") { "" } else { "\n" });
+            continue;
+        };
+        let (size, after) = rest.split_once('"').unwrap_or((rest, ""));
+        let size = size.parse::<f64>().map_or(size.to_string(), |size| format!("{:.1}", size));
+        small.push_str(&format!("{before}font-size=\"{size}\"{after}"));
+    }
+    small
 }
 
 /// The chart as PNG.
