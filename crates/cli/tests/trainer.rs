@@ -45,8 +45,8 @@ fn a_run_survives_outputs_that_cannot_be_written() {
     let full = || File::create("/dev/full").unwrap();
     let cases: [(&str, Stdio, Stdio, i32, &str); 4] = [
         ("err", Stdio::piped(), full().into(), 0, ""),
-        ("out", full().into(), Stdio::piped(), 1, "error: cannot write to standard output: No space left"),
-        ("both", full().into(), full().into(), 1, ""),
+        ("out", full().into(), Stdio::piped(), 2, "error: cannot write to standard output: No space left"),
+        ("both", full().into(), full().into(), 2, ""),
         ("gone", gone.into(), Stdio::piped(), 0, ""),
     ];
     for (name, out, err, code, said) in cases {
