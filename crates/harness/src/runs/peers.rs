@@ -97,7 +97,11 @@ fn known(program: &Path) -> Vec<Peer> {
     .map(|(name, engine, network)| Peer {
         name: name.into(),
         network: network.into(),
-        command: format!("'{}' {engine} --model \"$MODEL\" --prompt $PROMPT --tokens $TOKENS", program.display()),
+        // candle's quantised matrices have threads of their own, as many as there are processors.
+        command: format!(
+            "RAYON_NUM_THREADS=1 CANDLE_NUM_THREADS=1 '{}' {engine} --model \"$MODEL\" --prompt $PROMPT --tokens $TOKENS",
+            program.display()
+        ),
     })
     .collect()
 }
