@@ -238,6 +238,6 @@ pub fn processor(plan: &Plan, wanted: Option<usize>) -> Result<Option<Processor>
 /// reports the running file as deleted; the new one has the same path.
 pub fn this_program() -> anyhow::Result<PathBuf> {
     let path = std::env::current_exe().context("cannot find this program")?;
-    let anew = path.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map(PathBuf::from);
-    Ok(anew.filter(|path| path.exists()).unwrap_or(path))
+    let rebuilt = path.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map(PathBuf::from);
+    Ok(rebuilt.filter(|path| path.exists()).unwrap_or(path))
 }

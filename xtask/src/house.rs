@@ -132,12 +132,12 @@ mod tests {
 
     #[test]
     fn a_licence_or_source_that_is_not_allowed_is_named() {
-        let of = |line: &str| objection(line, Path::new("/work"));
+        let of = |line: &str| objection(line, Path::new("/checkout"));
         for good in ["MIT", "MIT OR Apache-2.0", "MIT/Apache-2.0", "GPL-3.0-only OR MIT", "(MIT OR ISC) AND Zlib"] {
             assert_eq!(of(&format!("x v1.0.0|{good}")), None);
         }
         assert_eq!(of("x v1.0.0 (proc-macro)|Apache-2.0 WITH LLVM-exception"), None);
-        assert_eq!(of("x v1.0.0 (/work/crates/x)|MIT"), None);
+        assert_eq!(of("x v1.0.0 (/checkout/crates/x)|MIT"), None);
         for bad in ["GPL-3.0-only", "MIT AND GPL-2.0-or-later", "Nonsense-9", ""] {
             assert!(of(&format!("x v1.0.0|{bad}")).unwrap().contains("x v1.0.0"), "{bad}");
         }

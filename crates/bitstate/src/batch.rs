@@ -12,7 +12,7 @@ use bitstate_generate::Progress;
 const AT_ONCE: usize = 16;
 
 /// Steps many continuations of one model in one pass over the weights. Each gets the same bits as when it runs alone,
-/// whatever else is in the batch; continuations may join and leave between steps.
+/// regardless of the other members of the batch; continuations may join and leave between steps.
 ///
 /// ```
 /// use bitstate::{Batch, Continuation, Model, Sampling, Stop};

@@ -40,7 +40,7 @@ impl Session {
     /// [kept](Session::keep_last_tokens).
     ///
     /// # Errors
-    /// None but where [`next_token`](Session::next_token) chose what the model does not take, which it does not.
+    /// If the token chosen last is not of this model, which does not happen.
     pub fn prefix(&mut self) -> Result<Option<Prefix>, Error> {
         self.take_in_pending()?;
         let tokens: Vec<u32> = self.history.tokens().collect();

@@ -189,7 +189,7 @@ impl Session {
     /// does not have.
     ///
     /// # Errors
-    /// None but where [`next_token`](Session::next_token) chose what the model does not take, which it does not.
+    /// If the token chosen last is not of this model, which does not happen.
     pub fn wkv(&mut self, layer: usize) -> Result<Option<&[f32]>, Error> {
         self.take_in_pending()?;
         Ok(self.progress.state().wkv(layer))

@@ -26,7 +26,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     if (bitstate_abi_version() != BITSTATE_ABI_VERSION) {
-        fprintf(stderr, "the library has another interface than its header: build this program anew\n");
+        fprintf(stderr, "the library and its header have different versions: rebuild this program\n");
         return 1;
     }
     BitstateModel model;

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Version of this interface: programs that were built for another one must be built anew.
+// Version of this interface: programs built for another version must be rebuilt.
 #define BITSTATE_ABI_VERSION 1
 
 // What a call came to.
@@ -23,7 +23,7 @@ enum BitstateStatus
  {
   // It did what was asked.
   BITSTATE_STATUS_OK = 0,
-  // The model has ended the text: no token was added. No error; the next call may go on.
+  // The model has ended the text: no token was added. No error; the next call may continue.
   BITSTATE_STATUS_END = 1,
   // A pointer is null or not aligned, and memory is needed there.
   BITSTATE_STATUS_NULL = -1,
@@ -99,7 +99,7 @@ uint32_t bitstate_abi_version(void);
 size_t bitstate_last_error(char *text,
                            size_t room);
 
-// What a status stands for, in a few words that end with a zero byte and are always there.
+// A short description of a status, zero-terminated and never null.
 const char *bitstate_status_text(int32_t status);
 
 // Opens the model file at `path`, with the description and the tokenizer beside it.
@@ -114,7 +114,7 @@ int32_t bitstate_model_open(const char *path, size_t length, BitstateModel *mode
 // `bytes` has `length` bytes, `model` is room for one.
 int32_t bitstate_model_from_bytes(const uint8_t *bytes, size_t length, BitstateModel *model);
 
-// Frees a model. Its sessions go on; its memory is free with the last of them.
+// Frees a model. Its sessions stay usable; its memory is freed with the last of them.
 int32_t bitstate_model_free(BitstateModel model);
 
 // The number of a model's tokens, which is the number of logits.
@@ -157,7 +157,7 @@ int32_t bitstate_sampling_default(BitstateModel model, uint64_t seed, struct Bit
 // `sampling` is one or null, `session` is room for one.
 int32_t bitstate_session_new(BitstateModel model, const struct BitstateSampling *sampling, BitstateSession *session);
 
-// Another session that goes on from here by itself.
+// A copy of the session that continues from here independently.
 //
 // # Safety
 // `clone` is room for one.
@@ -211,7 +211,7 @@ int32_t bitstate_session_position(BitstateSession session, uint64_t *position);
 // `bytes` has room for `room`, `length` for one.
 int32_t bitstate_session_save(BitstateSession session, uint8_t *bytes, size_t room, size_t *length);
 
-// Goes on with a session that was saved, on this machine or any other: the same bits as without the break.
+// Resumes a session that was saved, on this machine or any other, with the same bits as without the interruption.
 //
 // # Safety
 // `bytes` has `length`, `session` is room for one.

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub enum BitstateStatus {
     /// It did what was asked.
     Ok = 0,
-    /// The model has ended the text: no token was added. No error; the next call may go on.
+    /// The model has ended the text: no token was added. No error; the next call may continue.
     End = 1,
     /// A pointer is null or not aligned, and memory is needed there.
     Null = -1,
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn bitstate_last_error(text: *mut c_char, room: usize) -> 
     message.len()
 }
 
-/// What a status stands for, in a few words that end with a zero byte and are always there.
+/// A short description of a status, zero-terminated and never null.
 #[unsafe(no_mangle)]
 pub extern "C" fn bitstate_status_text(status: i32) -> *const c_char {
     let text: &'static CStr = match status {

@@ -1,4 +1,4 @@
-//! The library `bitstate` for C and whatever calls C: `include/bitstate.h`, a dynamic and a static library.
+//! The library `bitstate` for C and languages that call C: `include/bitstate.h`, a dynamic and a static library.
 //!
 //! Models and sessions are numbers that are looked up, never used twice, so that one that was freed is an error. No panic
 //! leaves this crate. `unsafe` is what memory of the caller needs, and stands in `memory` alone.
@@ -28,7 +28,7 @@ pub type BitstateModel = u64;
 /// A text in the making; 0 is none.
 pub type BitstateSession = u64;
 
-/// Version of this interface: programs that were built for another one must be built anew.
+/// Version of this interface: programs built for another version must be rebuilt.
 pub const BITSTATE_ABI_VERSION: u32 = 1;
 
 /// The version of the interface that the library has; compare it with `BITSTATE_ABI_VERSION`.

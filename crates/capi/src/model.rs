@@ -37,7 +37,7 @@ pub unsafe extern "C" fn bitstate_model_from_bytes(bytes: *const u8, length: usi
     })
 }
 
-/// Frees a model. Its sessions go on; its memory is free with the last of them.
+/// Frees a model. Its sessions stay usable; its memory is freed with the last of them.
 #[unsafe(no_mangle)]
 pub extern "C" fn bitstate_model_free(model: BitstateModel) -> i32 {
     call(|| handles::free_model(model).map(|()| BitstateStatus::Ok))

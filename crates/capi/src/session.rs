@@ -27,7 +27,7 @@ pub unsafe extern "C" fn bitstate_session_new(
     })
 }
 
-/// Another session that goes on from here by itself.
+/// A copy of the session that continues from here independently.
 ///
 /// # Safety
 /// `clone` is room for one.
@@ -184,7 +184,7 @@ pub unsafe extern "C" fn bitstate_session_save(
     })
 }
 
-/// Goes on with a session that was saved, on this machine or any other: the same bits as without the break.
+/// Resumes a session that was saved, on this machine or any other, with the same bits as without the interruption.
 ///
 /// # Safety
 /// `bytes` has `length`, `session` is room for one.

@@ -1,4 +1,4 @@
-// Everything that a caller can do wrong, from C: misuse MODEL. Each is a status, and the library goes on.
+// Misuse from C: misuse MODEL. Every mistake is a status, and the library stays usable.
 
 #include "bitstate.h"
 

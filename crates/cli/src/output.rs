@@ -51,7 +51,7 @@ pub fn printed(result: io::Result<()>) -> Result<()> {
     Ok(result.and_then(|()| io::stdout().flush()).map_err(StdoutError::of)?)
 }
 
-/// Whether the reader of the text on standard output went away: that is its right, and no error. Where a model was to be
+/// Whether the reader of standard output closed the pipe, which is not an error. Where a model was to be
 /// written it is one.
 pub fn reader_went_away(error: &anyhow::Error) -> bool {
     let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
@@ -89,7 +89,7 @@ pub fn has_place(out: &Path) -> bool {
     !is_stdout(out) && !std::fs::metadata(out).is_ok_and(|at| !at.is_file() && !at.is_dir())
 }
 
-/// Whether `out` is standard output, by whatever name.
+/// Whether `out` is standard output, by any name.
 fn is_stdout(out: &Path) -> bool {
     out == Path::new(DASH) || is_open_as_stdout(out).unwrap_or(false)
 }

@@ -150,7 +150,7 @@ pub struct StopFlags {
 }
 
 impl StopFlags {
-    /// What the library is told.
+    /// The parameters for the library.
     pub fn stop(&self, model: &Model) -> Result<Stop> {
         let mut stop = if self.ignore_end { Stop::new().ignore_end() } else { Stop::new() };
         for name in &self.stop_token {

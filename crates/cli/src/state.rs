@@ -19,9 +19,9 @@ const CHECKSUM: usize = 8;
 const MAGIC: &str = "{\"bitstate_session\":";
 const VERSION: u32 = 1;
 
-/// Look at session files, check them, and write them anew.
+/// Show, verify and convert session files.
 ///
-/// `generate --save-session`, the `/save` of `chat` and the library write them; each goes on anywhere, bit for bit.
+/// `generate --save-session`, the `/save` of `chat` and the library write them; each resumes anywhere, bit for bit.
 #[derive(clap::Args)]
 pub struct Flags {
     #[command(subcommand)]
@@ -45,7 +45,7 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Whether it goes on with a model: every field is checked.
+    /// Check that it resumes with a model: every field is checked.
     Verify {
         /// The session file.
         #[arg(value_name = "FILE")]
@@ -55,7 +55,7 @@ enum Command {
         #[command(flatten)]
         text: TextFlags,
     },
-    /// Write it anew, in the version of this program, and with another sampling where flags say so.
+    /// Rewrite it in the version of this program, with other sampling if flags say so.
     Convert(Box<ConvertFlags>),
 }
 
@@ -116,7 +116,7 @@ pub fn run(flags: &Flags) -> Result<()> {
             let saved = session.to_bytes();
             let bytes = bitstate_files::read(file, LIMIT).with_context(|| cannot_read(file))?;
             let same = if saved == bytes { "" } else { ", though this program would write it otherwise" };
-            writeln!(out, "{} goes on behind token {}{same}", file.display(), session.position())?;
+            writeln!(out, "{} resumes after token {}{same}", file.display(), session.position())?;
         }
         Command::Convert(flags) => convert(&mut out, flags)?,
     }

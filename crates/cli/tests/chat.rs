@@ -112,7 +112,7 @@ fn what_is_wrong_in_a_script_ends_it_with_its_line() {
     for (line, part) in [
         ("/nonsense", "there is no command /nonsense"),
         ("/undo", "nothing to undo"),
-        ("/regen", "no answer to give anew"),
+        ("/regen", "no answer to regenerate"),
         ("/why", "no answer to explain"),
         ("/fork 2", "there is no branch 2"),
         ("/set temperature -1", "a number from 0"),

@@ -125,7 +125,7 @@ fn an_unknown_variant_is_answered_with_all_names() {
     }
 }
 
-/// The reader of a pipe went away.
+/// The reader of a pipe closed it.
 #[test]
 fn a_broken_pipe_is_quiet() {
     let folder = Folder::new();

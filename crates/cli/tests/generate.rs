@@ -254,7 +254,7 @@ fn a_long_prompt_takes_no_more_memory() {
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
         let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
         drop(child.stdout.take());
-        assert!(child.wait().unwrap().success(), "a reader that went away is no error");
+        assert!(child.wait().unwrap().success(), "a closed pipe is not an error");
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
     };

@@ -1,4 +1,4 @@
-//! `state`: session files shown, checked and written anew, and those that are refused.
+//! `state`: session files shown, verified and converted, and those that are refused.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -35,7 +35,7 @@ fn a_session_file_is_readable() {
 fn a_session_file_is_checked_and_converted() {
     let folder = folder();
     let verified = folder.stdout(&format!("state verify a.session --model {BYTE}"));
-    assert_eq!(verified, "a.session goes on behind token 13\n");
+    assert_eq!(verified, "a.session resumes after token 13\n");
     folder.stdout(&format!("state convert a.session --model {BYTE} --out b.session"));
     let read = |name| fs::read(folder.path().join(name)).unwrap();
     assert!(read("a.session") == read("b.session"), "nothing has changed");

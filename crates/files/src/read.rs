@@ -28,7 +28,10 @@ pub fn read_from(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
 }
 
 fn too_large(limit: u64) -> io::Error {
-    let (mib, kib) = (limit >> 20, limit >> 10);
-    let limit = if mib > 0 { format!("{mib} MiB") } else { format!("{kib} KiB") };
+    let limit = match (limit >> 20, limit >> 10) {
+        (0, 0) => format!("{limit} bytes"),
+        (0, kib) => format!("{kib} KiB"),
+        (mib, _) => format!("{mib} MiB"),
+    };
     io::Error::new(ErrorKind::FileTooLarge, format!("larger than {limit}, the most that is read of a file of its kind"))
 }

@@ -88,7 +88,7 @@ trait Decoder {
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     let shape = Shape::of(&cli.model)?;
-    // candle's; llama.cpp is told so by its context.
+    // For candle; llama.cpp has a parameter of its context.
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global()?;
     ensure!(cli.prompt > 0 && cli.tokens > 0, "--prompt and --tokens are at least 1");
     let (tokens, time) = match cli.engine {

@@ -28,7 +28,7 @@ fn output(command: &mut Command) -> Result<String, String> {
     if output.status.success() { Ok(said) } else { Err(said) }
 }
 
-/// A virtual environment with the tools, made once, and the wheel, built and installed anew; or why there is none.
+/// A virtual environment with the tools, created once, and the wheel, rebuilt and reinstalled; or why there is none.
 fn environment() -> &'static Result<PathBuf, String> {
     static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {

@@ -55,7 +55,7 @@ pub struct Limits {
     pub answer_time: Duration,
     /// Time limit for a client to accept more data.
     pub write_time: Duration,
-    /// Time that running answers have to complete after the server is told to stop. Then they are cut.
+    /// Time that running answers have to complete after the server is asked to stop. Then they are cut.
     pub stop_time: Duration,
 }
 

@@ -144,3 +144,31 @@ impl IntoResponse for ApiError {
         response
     }
 }
+
+/// The errors of an endpoint that completes text, for its description.
+#[derive(utoipa::IntoResponses)]
+#[allow(dead_code, reason = "only its derived description is used")]
+pub(crate) enum CompletionErrors {
+    #[response(status = 400, description = "A field has a wrong value or is not supported; the error has its path")]
+    Field(ErrorBody),
+    #[response(status = 401, description = "The key is missing or wrong")]
+    Key(ErrorBody),
+    #[response(status = 403, description = "The host or origin is not allowed")]
+    Forbidden(ErrorBody),
+    #[response(status = 404, description = "The model does not exist")]
+    Model(ErrorBody),
+    #[response(status = 408, description = "The body was not received in time")]
+    Slow(ErrorBody),
+    #[response(status = 413, description = "The body or the prompt exceeds a limit, which the error names")]
+    TooLarge(ErrorBody),
+    #[response(status = 415, description = "The content type is not JSON")]
+    ContentType(ErrorBody),
+    #[response(status = 429, description = "All slots are taken and the queue is full")]
+    Busy(ErrorBody),
+    #[response(status = 500, description = "The model or the engine failed")]
+    Failed(ErrorBody),
+    #[response(status = 503, description = "The server is stopping")]
+    Stopping(ErrorBody),
+    #[response(status = 504, description = "The answer took too long")]
+    TooLong(ErrorBody),
+}

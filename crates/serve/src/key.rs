@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 /// Largest file that is taken for a key, in bytes.
 const LARGEST: u64 = 4096;
 
-/// The key that clients must send. Only its hash is kept, and a comparison takes the same time whatever is given.
+/// The key that clients must send. Only its hash is kept, and a comparison takes the same time for any input.
 #[derive(Clone)]
 pub struct Key([u8; 32]);
 

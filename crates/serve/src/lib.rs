@@ -122,7 +122,7 @@ impl Server {
         // Connections that are left go here, and with them their requests.
         drop(runtime);
         for thread in generating {
-            // A panic is counted, and the thread goes on.
+            // A panic is counted, and the thread continues.
             let _ = thread.join();
         }
         served.map_err(ServeError::Start)?;

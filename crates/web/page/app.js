@@ -161,7 +161,7 @@ export async function picture() {
     app.lastPicture = { picture: await app.session.picture(), shape };
     draw(element("picture"), app.lastPicture.picture, shape);
   } catch {
-    // The session is gone; what happened to it is told where it happened.
+    // The session is gone; the error was shown where it happened.
   } finally {
     picture.isDrawn = false;
   }

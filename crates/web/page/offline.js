@@ -20,7 +20,7 @@ export async function keepOffline(say) {
     navigator.serviceWorker.addEventListener("message", ({ data }) => {
       if (data === "kept" && !registration.waiting) say("Kept on this device: the page also works without a network.");
     });
-    // What this first visit needed beside the list: the build that this browser runs, and whatever else was used.
+    // What this first visit needed beside the list: the build that this browser runs, and any other file that was used.
     const used = performance.getEntriesByType("resource").map((entry) => entry.name);
     active.postMessage({ keep: [address(best().name).href, ...used] });
     return active;

@@ -13,14 +13,14 @@ const HELP: &str = "\
                   presence_penalty, frequency_penalty, repeat_last_n, seed, max_tokens, stop
 /show             the settings, and where the talk is
 /show text        the last of the text
-/more             go on without a message
+/more             continue without a message
 /undo             take the last message and its answer back
-/regen            answer the last message anew, with the next seed
+/regen            answer the last message again, with the next seed
 /fork             begin a second branch here; /fork N goes to branch N
 /save FILE        save the session
-/load FILE        go on with a saved session
+/load FILE        continue a saved session
 /why [N]          what else could have come at the last N tokens
-/clear            begin anew
+/clear            start over
 /bye              leave, as Ctrl-D does
 \"\"\"               begins and ends a message of several lines";
 

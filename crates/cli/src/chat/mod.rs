@@ -23,7 +23,7 @@ use talk::Talk;
 /// What begins and ends a message of several lines.
 const QUOTES: &str = "\"\"\"";
 
-/// Talk with a model: what you write goes on with the text, and the model goes on from there.
+/// Chat with a model: your message is appended to the text, and the model continues it.
 ///
 /// On a terminal, `/?` lists the commands, Ctrl-C stops an answer and keeps its text, and Ctrl-D leaves. Without a terminal
 /// it reads the same lines from standard input, and writes the answers, a line end behind each, and nothing else on

@@ -17,7 +17,7 @@ struct Turn {
     before: Session,
     asked: Session,
     answer: Vec<u32>,
-    /// How often it was answered anew.
+    /// How often it was regenerated.
     again: u64,
 }
 
@@ -66,7 +66,7 @@ impl Talk {
         (self.at + 1, self.branches.len())
     }
 
-    /// Takes in a message, or nothing to go on, and answers.
+    /// Appends a message, or nothing to continue, and answers.
     pub fn say(&mut self, message: &str, stop: Stop, show: impl FnMut(&str) -> Result<()>) -> Result<End> {
         let branch = self.branch();
         let before = branch.session.clone();
@@ -89,10 +89,10 @@ impl Talk {
         Ok(())
     }
 
-    /// Answers the last message anew, with the next seed.
+    /// Answers the last message again, with the next seed.
     pub fn again(&mut self, stop: Stop, show: impl FnMut(&str) -> Result<()>) -> Result<End> {
         let branch = self.branch();
-        let turn = branch.turns.back_mut().context("there is no answer to give anew")?;
+        let turn = branch.turns.back_mut().context("there is no answer to regenerate")?;
         turn.again += 1;
         let mut sampling = turn.asked.sampling().clone();
         sampling.seed = sampling.seed.wrapping_add(turn.again);
@@ -117,7 +117,7 @@ impl Talk {
         Ok(())
     }
 
-    /// Goes on with another session.
+    /// Continues another session.
     pub fn load(&mut self, session: Session) {
         *self.branch() = Branch { session, turns: VecDeque::new() };
     }
@@ -166,7 +166,7 @@ impl Branch {
     }
 }
 
-/// A message goes on with the text as it stands, a space between two words; behind the end of a text a new one begins.
+/// A message is appended to the text, with a space between two words; after the end of a text a new one begins.
 fn take_in(session: &mut Session, message: &str) -> Result<()> {
     if let Some(&Ended::Token(end)) = session.ended() {
         session.feed(&[end])?;

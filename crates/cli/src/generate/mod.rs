@@ -46,7 +46,7 @@ pub struct Flags {
     /// A prompt may follow.
     #[arg(long, value_name = "FILE")]
     session: Option<PathBuf>,
-    /// Save the session at the end, to go on with it later, here or elsewhere.
+    /// Save the session at the end, to resume it later, here or elsewhere.
     #[arg(long, value_name = "FILE", conflicts_with = "answers")]
     save_session: Option<PathBuf>,
     #[command(flatten)]
@@ -80,7 +80,7 @@ pub struct Flags {
 pub fn run(flags: &Flags) -> Result<ExitCode> {
     ensure!(
         flags.prompt.is_given() || flags.session.is_some(),
-        "nothing to continue: give --prompt TEXT, --prompt-file FILE or --tokens IDS, or --session FILE to go on with"
+        "nothing to continue: give --prompt TEXT, --prompt-file FILE or --tokens IDS, or --session FILE to resume"
     );
     if let Some(path) = &flags.save_session {
         has_folder(path)?;
@@ -186,14 +186,14 @@ impl Shown<'_> {
         let start = Instant::now();
         let answered =
             interrupt::keep(|| answer(session, stop, |token, shown| self.token(&mut out, &model, token, shown)));
-        // Where the reader of the text went away, what it has read is the text.
+        // If the reader closed the pipe, what it has read is the text.
         let gone = answered.as_ref().is_err_and(output::reader_went_away);
         if let Some(path) = flags.save_session.as_ref().filter(|_| gone || answered.is_ok()) {
             session.save(path)?;
         }
         let Answer { taken, ended, held } = answered?;
         let tokens_per_second = per_second(taken.count as usize, start.elapsed().as_secs_f64());
-        // A character that is not finished is part of a session that goes on, and of no text that was stopped.
+        // An incomplete character belongs to a session that is resumed, not to a text that was stopped.
         let is_whole = flags.save_session.is_none() && ended != End::Interrupted;
         let rest = held + if is_whole { session.finish_text() } else { String::new() }.as_str();
         let recipe = recipe(taken.stream(ended));

@@ -34,7 +34,7 @@ pub struct Flags {
     model: Option<PathBuf>,
     #[arg(long, value_name = "NAME", value_parser = Variant::by_name, help = load::variant_help())]
     variant: Option<Variant>,
-    /// The session to go on with, where it lies elsewhere than the recipe says.
+    /// The session to resume, if it is not where the recipe says.
     #[arg(long, value_name = "FILE")]
     session: Option<PathBuf>,
     /// The prompt, where it is too long for a recipe and lies elsewhere than the recipe says, or came from standard input.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// Train a model as a train.toml says.
 ///
-/// Ctrl-C, or SIGTERM, writes a checkpoint and stops; `--resume` goes on from the newest one as if the run had never
+/// Ctrl-C, or SIGTERM, writes a checkpoint and stops; `--resume` continues from the newest one as if the run had never
 /// stopped.
 #[derive(clap::Args)]
 pub struct Flags {
@@ -71,7 +71,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     if done < steps {
         bar.abandon();
         ensure!(done > 0, "stopped in the first step, of which nothing is left");
-        bail!("stopped after {done} of {steps} steps, which are saved; `--resume` goes on");
+        bail!("stopped after {done} of {steps} steps, which are saved; `--resume` continues");
     }
     bar.finish();
     lines.0

@@ -1,6 +1,6 @@
 //! Measures programs of other engines in turns with the fastest variant of this one.
 //!
-//! A peer is a command. It decodes a workload's number of tokens with a network of the same shape, whatever its weights,
+//! A peer is a command. It decodes a workload's number of tokens with a network of the same shape (its weights do not matter)
 //! and prints its tokens per second; the time is its own, so that starting and loading do not count. In every round all
 //! of them run once, in random order, pinned to the same processor, so that a slow machine slows each.
 

@@ -130,7 +130,7 @@ class Session:
         return self._session.save()
 
     def fork(self) -> Session:
-        """Another session that goes on from here by itself."""
+        """A copy of the session that continues from here independently."""
         return Session(self._session.fork(), self._vocab_size)
 
     def close(self) -> None:

@@ -14,9 +14,8 @@ use anyhow::{Context, bail};
 use browser::Kind;
 use clap::Parser;
 use serve::Said;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -60,10 +59,11 @@ fn main() -> ExitCode {
 }
 
 fn run(flags: &Flags) -> anyhow::Result<u8> {
-    let request = read(io::stdin(), REQUEST_LIMIT).context("cannot read the request from standard input")?;
-    let model = read_file(&flags.model, MODEL_LIMIT)
+    let request =
+        bitstate_files::read_from(io::stdin(), REQUEST_LIMIT).context("cannot read the request from standard input")?;
+    let model = bitstate_files::read(&flags.model, MODEL_LIMIT)
         .with_context(|| format!("cannot read the model {}", flags.model.display()))?;
-    let guest = read_file(&flags.guest, GUEST_LIMIT)
+    let guest = bitstate_files::read(&flags.guest, GUEST_LIMIT)
         .with_context(|| format!("cannot read the guest {}", flags.guest.display()))?;
     bitstate_determinism::check(&guest).with_context(|| format!("cannot load the guest {}", flags.guest.display()))?;
 
@@ -84,18 +84,4 @@ fn run(flags: &Flags) -> anyhow::Result<u8> {
         None if has_ended => bail!("{} ended without an answer: {wrote}", flags.program.display()),
         None => bail!("there was no answer within {} s: raise --timeout", flags.timeout),
     }
-}
-
-/// The bytes of a file of at most `limit` bytes.
-fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    read(File::open(path)?, limit)
-}
-
-fn read(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    source.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("larger than {limit} bytes")));
-    }
-    Ok(bytes)
 }

@@ -5,9 +5,8 @@
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where it cannot be written")]
 
 use clap::Parser;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use wasmtime::error::Context;
@@ -66,15 +65,16 @@ fn main() -> ExitCode {
 }
 
 fn run(flags: &Flags) -> Result<u8> {
-    let request = read(io::stdin(), REQUEST_LIMIT).context("cannot read the request from standard input")?;
-    let model = read_file(&flags.model, flags.memory_limit as u64)
+    let request =
+        bitstate_files::read_from(io::stdin(), REQUEST_LIMIT).context("cannot read the request from standard input")?;
+    let model = bitstate_files::read(&flags.model, flags.memory_limit as u64)
         .with_context(|| format!("cannot read the model {}, which must fit --memory-limit", flags.model.display()))?;
 
     let metered = flags.count_fuel || flags.fuel.is_some();
     let mut config = Config::new();
     config.consume_fuel(metered).epoch_interruption(true);
     let engine = Engine::new(&config)?;
-    let guest = read_file(&flags.guest, GUEST_LIMIT)
+    let guest = bitstate_files::read(&flags.guest, GUEST_LIMIT)
         .with_context(|| format!("cannot read the guest {}", flags.guest.display()))?;
     let module = bitstate_determinism::check(&guest)
         .map_err(wasmtime::Error::from)
@@ -109,20 +109,6 @@ fn run(flags: &Flags) -> Result<u8> {
         .ok()
         .filter(|&status| status <= 2)
         .ok_or(format_err!("the guest answered with status {status}"))
-}
-
-/// The bytes of a file of at most `limit` bytes.
-fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    read(File::open(path)?, limit)
-}
-
-fn read(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    source.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("larger than {limit} bytes")));
-    }
-    Ok(bytes)
 }
 
 /// Instantiates the guest, passes its inputs and calls it.

@@ -7,7 +7,7 @@ use super::probs;
 use super::request::ChatRequest;
 use super::stream::{Head, Part, Shape, answer, finish};
 use crate::app::App;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::{ApiError, CompletionErrors};
 use crate::http::body;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -29,17 +29,7 @@ const DEFAULT_TOKENS: u32 = 256;
     responses(
         (status = 200, description = "The answers; in a stream each event is a `ChatChunk`",
             content((Chat = "application/json"), (String = "text/event-stream"))),
-        (status = 400, description = "A field has a wrong value or is not supported; the error has its path", body = ErrorBody),
-        (status = 401, description = "The key is missing or wrong", body = ErrorBody),
-        (status = 403, description = "The host or origin is not allowed", body = ErrorBody),
-        (status = 404, description = "The model does not exist", body = ErrorBody),
-        (status = 408, description = "The body was not received in time", body = ErrorBody),
-        (status = 413, description = "The body or the prompt exceeds a limit, which the error names", body = ErrorBody),
-        (status = 415, description = "The content type is not JSON", body = ErrorBody),
-        (status = 429, description = "All slots are taken and the queue is full", body = ErrorBody),
-        (status = 500, description = "The model or the engine failed", body = ErrorBody),
-        (status = 503, description = "The server is stopping", body = ErrorBody),
-        (status = 504, description = "The answer took too long", body = ErrorBody),
+        CompletionErrors,
     ),
 )]
 pub(crate) async fn chat(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {

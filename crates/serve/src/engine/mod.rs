@@ -1,5 +1,5 @@
 //! Texts in the making: threads that each take a batch of them further, a token a step. A request joins and leaves between
-//! two steps; its prompt is read in slices, so that the others go on.
+//! two steps; its prompt is read in slices, so that the others continue.
 
 mod cache;
 mod job;

@@ -18,7 +18,7 @@ const GROUP: usize = 16;
 
 /// Works on jobs until no more come.
 pub(super) fn run(engine: &Engine, thread: usize) {
-    // A panic loses the jobs that were in the batch: their channels close, and their clients are told.
+    // A panic loses the jobs that were in the batch: their channels close, and their clients get an error.
     while catch_unwind(AssertUnwindSafe(|| work(engine, thread))).is_err() {
         engine.metrics.panics.fetch_add(1, Relaxed);
     }
@@ -194,7 +194,7 @@ fn write_group(engine: &Engine, group: &mut [Running], batch: &mut Batch) {
     }
 }
 
-/// Tells the client of a step. Returns whether the answer goes on; slots are free before the client hears of the end.
+/// Tells the client of a step. Returns whether the answer continues; slots are free before the client hears of the end.
 fn tell(
     engine: &Engine,
     job: &mut Job,

@@ -66,7 +66,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
         ApiError { code: "invalid_type", ..ApiError::field(path, format!("{at}: {text}")) }
     })?;
     json.end().map_err(|error| {
-        ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body goes on after its JSON: {error}"))
+        ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body continues after its JSON: {error}"))
     })?;
     Ok(parsed)
 }

@@ -96,7 +96,7 @@ fn a_body_that_is_no_json_or_too_large_is_refused() {
     for (headers, body, status, message) in [
         (&json[..], "", 400, "not JSON"),
         (&json, "{\"prompt\": ", 400, "not JSON"),
-        (&json, "{\"prompt\": \"a\"} x", 400, "goes on after its JSON"),
+        (&json, "{\"prompt\": \"a\"} x", 400, "continues after its JSON"),
         (&json, "{\"prompt\": 1e999}", 400, "not JSON"),
         (&json, "{\"prompt\": \"a\", \"prompt\": \"b\"}", 400, "duplicate field"),
         (&json, "[1]", 400, "invalid type"),

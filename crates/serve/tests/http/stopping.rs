@@ -1,4 +1,4 @@
-//! A server that is told to stop completes what it can, cuts the rest and says so.
+//! A server that is asked to stop completes what it can, cuts the rest and says so.
 use crate::support::{Reply, Running, completion, events, limits, read_all};
 use bitstate_serve::{Config, Limits, Served};
 use serde_json::json;

@@ -49,7 +49,7 @@ pub const TARGETS: [Target; 9] = [
     target("records", "records, journals, baselines, golden streams", 16 << 10),
     target("definitions", "ci/*.toml and golden/cases.toml", 16 << 10),
     target("sampler", "logits of every kind: all variants choose as the reference does", 8 << 10),
-    target("session", "session files: resume and go on in every variant, save and resume again", 8 << 10),
+    target("session", "session files: resume and continue in every variant, save and resume again", 8 << 10),
 ];
 
 const fn target(name: &'static str, title: &'static str, longest: u32) -> Target {

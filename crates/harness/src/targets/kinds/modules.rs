@@ -1,13 +1,15 @@
 //! WebAssembly modules: the guests of the kinds that host them, and the library of the page.
 
-use super::super::kind::Variant;
+use super::super::kind::{Artifact, Variant};
+use super::super::request::RunError;
+use super::process::file_sizes;
 use crate::workspace::Workspace;
 use crate::workspace::cargo::{Wanted, built, cargo, debian_cargo, encoded};
 use crate::workspace::error::Error;
 use crate::workspace::tools::{Compiler, compiler};
 use bitstate_protocol::{Digest, Job};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A module to build.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +55,26 @@ pub fn module(workspace: &Workspace, module: &Module<'_>) -> Result<PathBuf, Err
     command.env("CARGO_ENCODED_RUSTFLAGS", encoded(rustflags));
     let name = package.replace('-', "_");
     built(workspace, &format!("build {folder}"), &mut command, Wanted { name: &name, ending: "wasm" })
+}
+
+/// The guest of a variant.
+///
+/// # Errors
+/// If none was built.
+pub(super) fn guest_of<'a>(guests: &'a BTreeMap<&'static str, PathBuf>, variant: &str) -> Result<&'a Path, RunError> {
+    let guest = guests.get(variant).map(PathBuf::as_path);
+    guest.ok_or_else(|| RunError::Harness(Error::Refused(format!("no WASM guest was built for variant `{variant}`"))))
+}
+
+/// The sizes of the guests.
+///
+/// # Errors
+/// If one cannot be read.
+pub(super) fn guest_sizes(guests: &BTreeMap<&'static str, PathBuf>) -> Result<Vec<Artifact>, Error> {
+    let artifact = |(&variant, guest): (&&'static str, &PathBuf)| {
+        Ok(Artifact { variant: Some(variant), name: "guest.wasm", sizes: file_sizes(guest)? })
+    };
+    guests.iter().map(artifact).collect()
 }
 
 /// Builds the suite's guest for each variant. Kinds with the same flags share the builds.

@@ -1,7 +1,7 @@
 //! WebAssembly guests, one per variant, in a browser: the guests of `wasm`, by another engine.
 
-use super::modules::guests;
-use super::process::{converse, file_sizes};
+use super::modules::{guest_of, guest_sizes, guests};
+use super::process::converse;
 use crate::targets::kind::{Answered, Artifact, Clock, Kind, Launch, Variant};
 use crate::targets::request::{ModelFile, RunError, RunRequest};
 use crate::workspace::Workspace;
@@ -105,9 +105,7 @@ struct Guests {
 
 impl Launch for Guests {
     fn launch(&self, variant: &str, request: &str, ask: &RunRequest) -> Result<Answered, RunError> {
-        let guest = self.guests.get(variant).ok_or_else(|| {
-            RunError::Harness(Error::Refused(format!("no WASM guest was built for variant `{variant}`")))
-        })?;
+        let guest = guest_of(&self.guests, variant)?;
         let mut command = command(&self.host);
         command.args(["--browser", self.family.name()]).arg("--program").arg(&self.browser);
         command.arg("--guest").arg(guest).arg("--model").arg(&ask.model.path);
@@ -117,9 +115,6 @@ impl Launch for Guests {
     }
 
     fn artifacts(&self, _: &[&ModelFile]) -> Result<Vec<Artifact>, Error> {
-        let artifact = |(&variant, guest): (&&'static str, &PathBuf)| {
-            Ok(Artifact { variant: Some(variant), name: "guest.wasm", sizes: file_sizes(guest)? })
-        };
-        self.guests.iter().map(artifact).collect()
+        guest_sizes(&self.guests)
     }
 }
