@@ -6,6 +6,7 @@ use super::target::Target;
 use crate::workspace::strict::{self, at, repeated, unknown};
 use crate::workspace::tools::{Probe, Tool};
 use serde::Deserialize;
+use std::num::NonZeroU32;
 use toml::Spanned;
 
 /// Everything in `ci/targets.toml`.
@@ -161,6 +162,7 @@ fn target(text: &str, mut entry: TargetEntry, tools: &[&'static Tool]) -> Result
         colour,
         measured: entry.measured,
         counted: entry.measured && entry.counted,
+        samples: entry.samples.map(NonZeroU32::get),
         clock,
         needs: if kind.needs_tools() { needs } else { Vec::new() },
         count_needs,

@@ -17,6 +17,8 @@ pub struct Target {
     pub measured: bool,
     /// Whether its counters are compared with a baseline, where it is measured.
     pub counted: bool,
+    /// Most samples of a timed workload, where starting one takes long.
+    pub samples: Option<u32>,
     /// The unit of its clock.
     pub clock: Clock,
     /// Tools needed to build or run it.

@@ -60,7 +60,7 @@ impl<'a> Subject<'a> {
     pub(super) fn rounds(&self, quick: bool) -> u32 {
         let settings = workloads::settings();
         let samples = if matches!(self.what, What::Workload(_)) { settings.samples } else { settings.probe_samples };
-        samples.of(quick)
+        samples.of(quick).min(self.cell.target.samples.unwrap_or(u32::MAX))
     }
 
     /// The `workload` of a row about the whole run.

@@ -14,6 +14,7 @@ pub mod xtensa_qemu;
 
 use super::kind::Kind;
 use serde::Deserialize;
+use std::num::NonZeroU32;
 use toml::Spanned;
 
 /// A `[[target.variant]]`.
@@ -48,6 +49,7 @@ macro_rules! kinds {
             pub measured: bool,
             #[serde(default = "yes")]
             pub counted: bool,
+            pub samples: Option<NonZeroU32>,
             pub memory: String,
             pub tools: Vec<Spanned<String>>,
             pub count_tools: Vec<Spanned<String>>,
