@@ -27,7 +27,7 @@ fn named(name: &str) -> Option<&'static Tool> {
 
 /// The tools of the tests that no target needs.
 pub fn check_tools() -> Vec<&'static Tool> {
-    spell_checker().into_iter().chain(driver()).collect()
+    spell_checker().into_iter().chain(driver()).chain(named("python-venv")).collect()
 }
 
 /// Licences compatible with MIT and Apache-2.0 in a distributed program.

@@ -154,7 +154,7 @@ impl Rvv {
 
 /// Proof that the WebAssembly engine has 128-bit SIMD: only an engine with SIMD accepts a module with such
 /// instructions.
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "simd128"))]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Simd128(());
 
@@ -193,7 +193,7 @@ pub(crate) enum Isa {
     NeonI8mm(NeonI8mm),
     #[cfg(target_arch = "riscv64")]
     Rvv(Rvv),
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_arch = "wasm32", feature = "simd128"))]
     Simd128(Simd128),
     #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
     RelaxedSimd(RelaxedSimd),
@@ -238,7 +238,7 @@ impl Isa {
         }
     }
 
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_arch = "wasm32", feature = "simd128"))]
     fn detect_simd(variant: Variant) -> Result<Self, &'static str> {
         match variant {
             Variant::Simd128 => Ok(Isa::Simd128(Simd128(()))),
@@ -248,6 +248,11 @@ impl Isa {
             Variant::RelaxedSimd => Err("a WebAssembly build without the feature relaxed_simd"),
             _ => Err("a WebAssembly build"),
         }
+    }
+
+    #[cfg(all(target_arch = "wasm32", not(feature = "simd128")))]
+    fn detect_simd(_: Variant) -> Result<Self, &'static str> {
+        Err("a WebAssembly build without the feature simd128")
     }
 
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32")))]
@@ -291,7 +296,7 @@ macro_rules! dispatch {
             $crate::isa::Isa::NeonI8mm($token) => $family::neon_i8mm::$name $($args)?,
             #[cfg(target_arch = "riscv64")]
             $crate::isa::Isa::Rvv($token) => $family::rvv::$name $($args)?,
-            #[cfg(target_arch = "wasm32")]
+            #[cfg(all(target_arch = "wasm32", feature = "simd128"))]
             $crate::isa::Isa::Simd128($token) => $family::simd128::$name $($args)?,
             #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
             $crate::isa::Isa::RelaxedSimd($token) => $family::relaxed_simd::$name $($args)?,

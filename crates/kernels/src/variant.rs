@@ -68,7 +68,7 @@ impl Variant {
     pub(crate) const fn needs(self) -> &'static str {
         match self {
             Variant::Generic | Variant::Lut => "nothing",
-            Variant::Simd128 => "a WebAssembly build",
+            Variant::Simd128 => "a WebAssembly build with the feature simd128",
             Variant::RelaxedSimd => "a WebAssembly build with the feature relaxed_simd",
             Variant::Neon => "an AArch64 CPU with asimd",
             Variant::NeonDotprod => "an AArch64 CPU with asimd and asimddp",

@@ -35,6 +35,7 @@ struct ToolEntry {
     rust_std: Option<String>,
     #[serde(default)]
     or_debian: bool,
+    python_module: Option<String>,
     debian: Option<Debian>,
 }
 
@@ -93,15 +94,19 @@ fn check_records(text: &str, tools: &[ToolEntry]) -> Result<(), String> {
 
 fn tool(text: &str, entry: ToolEntry) -> Result<Tool, String> {
     let wrong = |message: &str| at(text, &entry.name.span(), &format!("tool `{}` {message}", entry.name.get_ref()));
-    let probe = match (entry.program, entry.rust_std, entry.debian) {
-        (Some(program), None, None) => {
+    let probe = match (entry.program, entry.rust_std, entry.python_module, entry.debian) {
+        (Some(program), None, None, None) => {
             let mark = entry.version.ok_or_else(|| wrong("needs `version`: a word of the line that says it"))?;
             Probe::Program { name: keep(program), mark: keep(mark) }
         }
-        (None, Some(triple), None) => Probe::Library { triple: keep(triple), or_debian: entry.or_debian },
-        (None, None, Some(Debian::Rustc)) => Probe::DebianRust,
-        (None, None, Some(Debian::Source)) => Probe::RustSource,
-        _ => return Err(wrong("needs one of `program`, `rust_std` and `debian`, which say how it is found")),
+        (None, Some(triple), None, None) => Probe::Library { triple: keep(triple), or_debian: entry.or_debian },
+        (None, None, Some(module), None) => Probe::PythonModule { name: keep(module) },
+        (None, None, None, Some(Debian::Rustc)) => Probe::DebianRust,
+        (None, None, None, Some(Debian::Source)) => Probe::RustSource,
+        _ => {
+            let keys = "`program`, `rust_std`, `python_module` and `debian`";
+            return Err(wrong(&format!("needs one of {keys}, which say how it is found")));
+        }
     };
     if entry.packages.is_empty() && !matches!(probe, Probe::Library { or_debian: false, .. }) {
         return Err(wrong("needs `packages`: what is to be installed where it is missing"));
@@ -242,7 +247,10 @@ mod tests {
         assert!(refuse("title = \"native x86-64\"\n", "").contains("missing field `title`"));
         assert!(refuse("packages = [\"valgrind\"]", "packages = []").contains("tool `valgrind` needs `packages`"));
         assert!(refuse("version = \"GNU ld\"\n", "").contains("tool `xtensa-ld` needs `version`"));
-        assert!(refuse("program = \"valgrind\"\n", "").contains("needs one of `program`, `rust_std` and `debian`"));
+        assert!(
+            refuse("program = \"valgrind\"\n", "")
+                .contains("needs one of `program`, `rust_std`, `python_module` and `debian`")
+        );
         assert!(refuse("versions = [\"rustc\", ", "versions = [").contains("needs its compiler among `versions`"));
         let told = "needs a `colour` if it is measured, and none otherwise";
         assert!(refuse("colour = \"#cc79a7\"\n", "").contains(told));

@@ -31,9 +31,9 @@ mod dpbusd;
 mod first_digit;
 pub(crate) mod generic;
 mod int8;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", feature = "simd128"))]
 mod madd;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", feature = "simd128"))]
 mod many;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon;
@@ -49,13 +49,13 @@ mod rows;
 pub(crate) mod rvv;
 mod search;
 mod shape;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "simd128"))]
 pub(crate) mod simd128;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod ssse3;
 #[cfg(test)]
 mod tests;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", feature = "simd128"))]
 mod unbounded;
 
 use crate::kernels::{Kernels, same_length};

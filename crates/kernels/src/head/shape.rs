@@ -58,7 +58,7 @@ pub(crate) struct Line(pub [i8; 64]);
 /// The operands of the sessions of one call; there are `scales.len()` sessions.
 #[derive(Clone, Copy)]
 #[cfg_attr(
-    not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")),
+    not(any(target_arch = "x86_64", target_arch = "aarch64", feature = "simd128")),
     expect(dead_code, reason = "plain Rust has no blocks")
 )]
 pub(crate) struct Input<'a> {
@@ -71,7 +71,7 @@ pub(crate) struct Input<'a> {
 /// Laid out rows.
 #[derive(Clone, Copy)]
 #[cfg_attr(
-    not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")),
+    not(any(target_arch = "x86_64", target_arch = "aarch64", feature = "simd128")),
     expect(dead_code, reason = "plain Rust has no blocks")
 )]
 pub(crate) struct Rows<'a> {

@@ -1,7 +1,7 @@
 //! Placeholders for bounds in an instruction set that has none.
 
 /// For the rows of one session.
-#[cfg(any(target_arch = "riscv64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "riscv64", feature = "simd128"))]
 pub(super) mod one {
     use crate::head::coarse::{CoarseRows, Input};
     use crate::head::coarse_many;

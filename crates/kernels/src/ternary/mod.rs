@@ -24,10 +24,10 @@
 //! multiple of 4, with weights and activations of 0.
 
 use crate::isa::Isa;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", feature = "simd128"))]
 use crate::isa::dispatch;
 use crate::kernels::{Kernels, same_length};
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", feature = "simd128"))]
 use crate::ternary;
 use alloc::borrow::Cow;
 use alloc::vec;
@@ -41,7 +41,7 @@ mod avx512_vnni;
 #[cfg(target_arch = "x86_64")]
 mod avx_vnni;
 #[cfg_attr(
-    not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")),
+    not(any(target_arch = "x86_64", target_arch = "aarch64", feature = "simd128")),
     allow(dead_code, reason = "the layout is everyone's, the walk over its vectors is not")
 )]
 mod blocks;
@@ -61,7 +61,7 @@ mod neon_i8mm;
 mod relaxed_simd;
 #[cfg(target_arch = "riscv64")]
 mod rvv;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "simd128"))]
 mod simd128;
 #[cfg(target_arch = "x86_64")]
 mod ssse3;
@@ -79,6 +79,10 @@ pub struct TernaryMatrix<'a> {
 #[derive(Debug, Clone)]
 enum Layout<'a> {
     Rows(Cow<'a, [u8]>),
+    #[cfg_attr(
+        not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", feature = "simd128")),
+        allow(dead_code, reason = "plain Rust takes rows")
+    )]
     Blocks(Blocks<'static>),
 }
 
@@ -92,12 +96,7 @@ impl<'a> TernaryMatrix<'a> {
             Isa::Generic | Isa::Lut => Layout::Rows(byte_rows(matrix)),
             #[cfg(target_arch = "aarch64")]
             Isa::NeonDotprod(_) => Layout::Blocks(Blocks::new(matrix.rows, matrix.cols, &byte_rows(matrix)).signed()),
-            #[cfg(any(
-                target_arch = "x86_64",
-                target_arch = "aarch64",
-                target_arch = "riscv64",
-                target_arch = "wasm32"
-            ))]
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", feature = "simd128"))]
             _ => Layout::Blocks(Blocks::new(matrix.rows, matrix.cols, &byte_rows(matrix))),
         };
         TernaryMatrix { rows: matrix.rows, cols: matrix.cols, layout }
@@ -124,6 +123,10 @@ impl<'a> TernaryMatrix<'a> {
     ///
     /// # Panics
     /// If the rows cannot be taken in these parts, or the shape of `x` is not the matrix's.
+    #[cfg_attr(
+        not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", feature = "simd128")),
+        allow(unused_variables, reason = "rows are not taken in parts")
+    )]
     pub fn matvec_part(&self, first: usize, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
         same_length(self.cols, &[x.len]);
         same_length(1, &[x.rows()]);
@@ -134,12 +137,7 @@ impl<'a> TernaryMatrix<'a> {
             self.rows
         );
         match &self.layout {
-            #[cfg(any(
-                target_arch = "x86_64",
-                target_arch = "aarch64",
-                target_arch = "riscv64",
-                target_arch = "wasm32"
-            ))]
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", feature = "simd128"))]
             Layout::Blocks(blocks) => multiply(&blocks.part(first, y.len()), x, scale, y),
             _ => panic!("rows in this layout cannot be taken in parts"),
         }
@@ -166,12 +164,7 @@ impl<'a> TernaryMatrix<'a> {
                     lut::matvec(weights, row_bytes, x.padded(t), scale, &mut scratch.tables, sums, y);
                 }
             }
-            #[cfg(any(
-                target_arch = "x86_64",
-                target_arch = "aarch64",
-                target_arch = "riscv64",
-                target_arch = "wasm32"
-            ))]
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", feature = "simd128"))]
             (Layout::Blocks(blocks), _) => multiply(blocks, x, scale, y),
             _ => panic!("a matrix and an input made for kernels of different layouts"),
         }
@@ -179,7 +172,7 @@ impl<'a> TernaryMatrix<'a> {
 }
 
 /// The product of a matrix in blocks, or of some of its row groups.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", feature = "simd128"))]
 fn multiply(blocks: &Blocks<'_>, x: &QuantisedRows, scale: f32, y: &mut [f32]) {
     dispatch!(x.kernels.isa, ternary::matmul(blocks, x, scale, y), else panic!("plain Rust has no blocks"));
 }
@@ -306,7 +299,7 @@ impl QuantisedRows {
     }
 
     /// The same, four by four.
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32"))]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", feature = "simd128"))]
     #[inline(always)]
     fn quads(&self, row: usize) -> &[[i8; 4]] {
         self.padded(row).as_chunks().0

@@ -16,16 +16,16 @@
 mod constants;
 mod divide;
 pub(crate) mod generic;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", feature = "simd128"))]
 mod inputs;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", feature = "simd128"))]
 pub(crate) mod lanes;
 mod operands;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", feature = "simd128"))]
 mod select;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", feature = "simd128"))]
 mod wide;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", feature = "simd128"))]
 mod wkv;
 
 #[cfg(target_arch = "x86_64")]
@@ -44,7 +44,7 @@ pub(crate) use neon as neon_dotprod;
 pub(crate) use neon as neon_i8mm;
 #[cfg(target_arch = "riscv64")]
 pub(crate) mod rvv;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "simd128"))]
 pub(crate) mod simd128;
 // // The relaxed f32 instructions (contraction, estimates) are forbidden by the arithmetic.
 #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]

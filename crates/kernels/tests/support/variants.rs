@@ -48,7 +48,7 @@ fn simd() -> impl Iterator<Item = (&'static str, bool)> {
 
 #[cfg(target_arch = "wasm32")]
 fn simd() -> impl Iterator<Item = (&'static str, bool)> {
-    [("avx2", false), ("simd128", true)].into_iter()
+    [("avx2", false), ("simd128", cfg!(feature = "simd128"))].into_iter()
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32")))]

@@ -3,6 +3,7 @@
 use anyhow::{Context, ensure};
 use std::path::Path;
 use wasm_bindgen_cli_support::Bindgen;
+use wasmparser::{Validator, WasmFeatures};
 
 /// What wasm-bindgen makes of a module.
 pub struct Glued {
@@ -15,7 +16,10 @@ pub struct Glued {
 }
 
 /// Makes the glue of a built module in the folder `scratch`.
-pub fn glue(module: &Path, scratch: &Path) -> anyhow::Result<Glued> {
+///
+/// # Errors
+/// If the module needs more of WebAssembly than `features`: browsers without it would refuse it as a whole.
+pub fn glue(module: &Path, features: WasmFeatures, scratch: &Path) -> anyhow::Result<Glued> {
     let mut bindgen = Bindgen::new();
     bindgen.input_path(module).out_name("bitstate").typescript(true);
     bindgen.web(true)?.omit_default_module_path(true).remove_name_section(true).remove_producers_section(true);
@@ -26,6 +30,9 @@ pub fn glue(module: &Path, scratch: &Path) -> anyhow::Result<Glued> {
     };
     let module_bytes = read("bitstate_bg.wasm")?;
     bitstate_determinism::check(&module_bytes).with_context(|| format!("{}", module.display()))?;
+    Validator::new_with_features(features).validate_all(&module_bytes).with_context(|| {
+        format!("{} needs more of WebAssembly than the browsers that it is for have", module.display())
+    })?;
     Ok(Glued {
         module: module_bytes,
         script: String::from_utf8(read("bitstate.js")?)?,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256, Sha512};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use wasmparser::WasmFeatures;
 
 /// The files of the page by their paths in it.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -65,8 +66,15 @@ fn files(flags: &Flags, scratch: &Path) -> anyhow::Result<Files> {
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
         files.insert(format!("bitstate/{licence}"), read(&flags.root.join(licence))?);
     }
-    let builds = [("plain", &flags.plain), ("simd128", &flags.simd128), ("relaxed_simd", &flags.relaxed_simd)];
-    let glued = builds.map(|(name, module)| Ok((name, glue::glue(module, &scratch.join(name))?)));
+    // What a browser without SIMD has: the version 2 of WebAssembly but for SIMD, as every browser since 2021.
+    let plain = WasmFeatures::WASM2.difference(WasmFeatures::SIMD);
+    let simd128 = plain | WasmFeatures::SIMD;
+    let builds = [
+        ("plain", &flags.plain, plain),
+        ("simd128", &flags.simd128, simd128),
+        ("relaxed_simd", &flags.relaxed_simd, simd128 | WasmFeatures::RELAXED_SIMD),
+    ];
+    let glued = builds.map(|(name, module, has)| Ok((name, glue::glue(module, has, &scratch.join(name))?)));
     let glued = glued.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     let same = glue::same(&glued)?;
     files.insert("bitstate/bitstate.js".into(), same.script.clone().into_bytes());

@@ -6,7 +6,7 @@ use super::process::file_sizes;
 use crate::workspace::Workspace;
 use crate::workspace::cargo::{Wanted, built, cargo, debian_cargo, encoded};
 use crate::workspace::error::Error;
-use crate::workspace::tools::{Compiler, compiler};
+use crate::workspace::tools::{Compiler, compiler, debian_compiler};
 use bitstate_protocol::{Digest, Job};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,8 +24,8 @@ pub struct Module<'a> {
     pub rustflags: &'a str,
     /// Cargo features, separated by spaces.
     pub features: &'a str,
-    /// Whether it uses the standard library, and not only `core` and `alloc`.
-    pub std: bool,
+    /// Whether it is downloaded, so that its size matters, and uses the standard library, not only `core` and `alloc`.
+    pub page: bool,
     /// The name of its build folder: builds of other flags in one folder would undo each other.
     pub folder: &'a str,
 }
@@ -35,10 +35,13 @@ pub struct Module<'a> {
 /// # Errors
 /// If there is no compiler for the triple, or the build fails; the message names the log.
 pub fn module(workspace: &Workspace, module: &Module<'_>) -> Result<PathBuf, Error> {
-    let &Module { package, profile, triple, rustflags, features, std, folder } = module;
-    let Some((compiler, _)) = compiler(triple) else {
+    let &Module { package, profile, triple, rustflags, features, page, folder } = module;
+    // Debian's builds the standard library too, so a page is smaller by it.
+    let found = if page { debian_compiler(triple).or_else(|| compiler(triple)) } else { compiler(triple) };
+    let Some((compiler, _)) = found else {
         return Err(Error::Refused(format!("no compiler for {triple} is installed: run `cargo xtask setup`")));
     };
+    let mut rustflags = rustflags.to_string();
     let mut command = match compiler {
         Compiler::Rustup => cargo(workspace, "build")?,
         Compiler::Debian => debian_cargo(workspace, "build")?,
@@ -46,13 +49,19 @@ pub fn module(workspace: &Workspace, module: &Module<'_>) -> Result<PathBuf, Err
     command.args(["--package", package, "--lib", "--profile", profile, "--target", triple, "--features", features]);
     command.arg("--target-dir").arg(workspace.own_build(folder));
     if compiler == Compiler::Debian {
-        let library = if std { "-Zbuild-std=std,panic_abort" } else { "-Zbuild-std=core,alloc" };
-        command.args([library, "-Zbuild-std-features=compiler-builtins-mem"]);
+        if page {
+            command.arg("-Zbuild-std=std,panic_abort");
+            command.arg("-Zbuild-std-features=compiler-builtins-mem,optimize_for_size");
+            // Without the messages of panics and what formats them: a worker that fails is replaced with a message of its own.
+            rustflags += " -Zunstable-options -Cpanic=immediate-abort";
+        } else {
+            command.args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"]);
+        }
         let linker = format!("CARGO_TARGET_{}_LINKER", triple.to_uppercase().replace('-', "_"));
         command.env(linker, "wasm-ld-22");
     }
     // Set even if empty: flags from the environment are for the host.
-    command.env("CARGO_ENCODED_RUSTFLAGS", encoded(rustflags));
+    command.env("CARGO_ENCODED_RUSTFLAGS", encoded(&rustflags));
     let name = package.replace('-', "_");
     built(workspace, &format!("build {folder}"), &mut command, Wanted { name: &name, ending: "wasm" })
 }
@@ -95,7 +104,7 @@ pub(super) fn guests(
             triple,
             rustflags: &rustflags,
             features: variant.features,
-            std: false,
+            page: false,
             folder: &folder,
         };
         Ok((variant.name, module(workspace, &guest)?))

@@ -38,6 +38,11 @@ pub enum Probe {
         /// Or Debian's compiler, which builds the standard library of a foreign triple itself.
         or_debian: bool,
     },
+    /// Python with a module of its standard library, which Debian packages separately.
+    PythonModule {
+        /// The module's name.
+        name: &'static str,
+    },
     /// Debian's `rustc-web` and `cargo-web`, whose LLVM has the Xtensa back end.
     DebianRust,
     /// The source of the standard library for Debian's compiler.
@@ -78,6 +83,7 @@ impl Tool {
             Probe::Program { name, mark } => program(name, mark),
             Probe::Library { triple, or_debian: false } => library(triple),
             Probe::Library { triple, or_debian: true } => compiler(triple).map(|(_, found)| found),
+            Probe::PythonModule { name } => python_module(name),
             Probe::DebianRust => debian_rust(),
             Probe::RustSource => rust_source(),
         }
@@ -94,9 +100,11 @@ impl Tool {
 
 /// The compiler for a foreign triple: rustup's if it has the standard library, else Debian's.
 pub fn compiler(triple: &str) -> Option<(Compiler, Found)> {
-    if let Some(found) = library(triple) {
-        return Some((Compiler::Rustup, found));
-    }
+    library(triple).map(|found| (Compiler::Rustup, found)).or_else(|| debian_compiler(triple))
+}
+
+/// Debian's compiler, if it can build for a foreign triple.
+pub fn debian_compiler(triple: &str) -> Option<(Compiler, Found)> {
     let rust = debian_rust()?;
     rust_source()?;
     if triple.starts_with("wasm") {
@@ -130,6 +138,12 @@ fn rust_source() -> Option<Found> {
     let sysroot = said(command(DEBIAN_RUSTC).args(["--print", "sysroot"]))?;
     let path = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library");
     path.join("core/src/lib.rs").is_file().then(|| Found { path, version: "matches rustc-web".into() })
+}
+
+fn python_module(name: &str) -> Option<Found> {
+    let found = program("python3", "Python")?;
+    said(command(&found.path).args(["-c", &format!("import {name}")]))?;
+    Some(found)
 }
 
 /// A program on the path; its version is the first line of `--version` that contains `mark`.

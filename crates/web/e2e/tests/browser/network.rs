@@ -15,6 +15,7 @@ pub const TESTS: &[Test] = &[
     ("the first load is small", sizes),
     ("the npm package packs", packs),
     ("the npm package works in a bundle of Vite", vite),
+    ("the types of the npm package are what TypeScript takes", types),
 ];
 
 fn hosts(page: &Page<'_>) -> anyhow::Result<Verdict> {
@@ -117,6 +118,7 @@ fn packs(page: &Page<'_>) -> anyhow::Result<Verdict> {
     Ok(Passed)
 }
 
+const TYPESCRIPT: &str = "typescript@7.0.2";
 const MAIN: &str = r#"
 import { Engine } from "bitstate";
 const engine = await Engine.start();
@@ -126,17 +128,48 @@ await session.feed("Once upon a time");
 document.body.dataset.checksum = (await session.generate(128)).checksum;
 "#;
 
-fn vite(page: &Page<'_>) -> anyhow::Result<Verdict> {
-    if let Err(reason) = package("vite@8.3.8") {
-        return Ok(Skipped(reason));
-    }
-    let folder = target().join("npm/vite-8.3.8");
+/// Installs our package, packed as for the registry, beside the one in `folder`.
+fn install_ours(page: &Page<'_>, folder: &Path) -> anyhow::Result<()> {
     let packed = npm(&page.folder.join("bitstate"), &["pack", "--pack-destination", &folder.display().to_string()]);
     let archive = packed.map_err(anyhow::Error::msg)?;
     let archive = archive.trim().lines().last().context("an archive")?.to_string();
     let install =
         ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", "--force", &format!("./{archive}")];
-    npm(&folder, &install).map_err(anyhow::Error::msg)?;
+    npm(folder, &install).map_err(anyhow::Error::msg)?;
+    Ok(())
+}
+
+fn types(page: &Page<'_>) -> anyhow::Result<Verdict> {
+    if let Err(reason) = package(TYPESCRIPT) {
+        return Ok(Skipped(reason));
+    }
+    let folder = target().join("npm").join(TYPESCRIPT.replace('@', "-"));
+    install_ours(page, &folder)?;
+    let check = |name: &str, text: &str| {
+        std::fs::write(folder.join(name), text).map_err(|error| error.to_string())?;
+        let strict = ["exec", "--offline", "--", "tsc", "--noEmit", "--strict", "--target", "esnext", "--module"];
+        let modules = ["esnext", "--moduleResolution", "bundler", "--lib", "esnext,dom", "--types", "", name];
+        npm(&folder, &[&strict[..], &modules].concat())
+    };
+    check("right.ts", &format!("{MAIN}\nexport {{}};")).map_err(anyhow::Error::msg)?;
+    for (name, right, wrong) in [
+        ("word.ts", "temperature: 0.8", "temperature: \"hot\""),
+        ("key.ts", "topK: 50", "top_k: 50"),
+        ("result.ts", ").checksum", ").digest"),
+    ] {
+        ensure!(MAIN.contains(right), "{right} is not in the example");
+        let said = check(name, &format!("{}\nexport {{}};", MAIN.replace(right, wrong)));
+        ensure!(said.is_err(), "{wrong} is taken");
+    }
+    Ok(Passed)
+}
+
+fn vite(page: &Page<'_>) -> anyhow::Result<Verdict> {
+    if let Err(reason) = package("vite@8.3.8") {
+        return Ok(Skipped(reason));
+    }
+    let folder = target().join("npm/vite-8.3.8");
+    install_ours(page, &folder)?;
     std::fs::write(folder.join("main.js"), MAIN)?;
     std::fs::write(folder.join("index.html"), "<!doctype html><body><script type=module src=./main.js></script>")?;
     std::fs::write(
