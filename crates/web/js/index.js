@@ -42,7 +42,7 @@ export class Engine {
 
   async #begin() {
     this.#worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-    this.#worker.onmessage = ({ data }) => this.#hear(data);
+    this.#worker.onmessage = ({ data }) => this.#receive(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
       this.#lose(`the worker failed: ${event.message ?? "cannot load its script"}`);
@@ -51,12 +51,12 @@ export class Engine {
     await this.request("start", { build: this.build }, { patience: PATIENCE.start });
   }
 
-  #hear({ id, result, error, batch, dead, memory }) {
+  #receive({ id, result, error, batch, dead, memory }) {
     const pending = this.#pending.get(id);
     if (memory) this.memory = memory;
     if (!pending) return;
     if (error === undefined && !batch) this.#lost = 0;
-    pending.heard();
+    pending.restartTimer();
     if (batch) {
       pending.onbatch?.(batch);
       return;
@@ -106,12 +106,12 @@ export class Engine {
     const promise = new Promise((resolve, reject) => {
       let timer;
       const done = () => clearTimeout(timer);
-      const heard = () => {
+      const restartTimer = () => {
         done();
         timer = setTimeout(() => this.#lose(`the engine did not answer within ${patience / 1000} s and was restarted`), patience);
       };
-      this.#pending.set(id, { resolve, reject, onbatch, heard, done });
-      heard();
+      this.#pending.set(id, { resolve, reject, onbatch, restartTimer, done });
+      restartTimer();
     });
     promise.id = id;
     this.#worker.postMessage({ id, what, ...values }, transfer);
@@ -135,8 +135,8 @@ export class Engine {
   }
 
   /**
-    * Loads a model in place of the current one, which stays if loading fails. `file` is a URL, a `File` or bytes, and so is
-    * `tokenizer`, the `tokenizer.json` of a model whose tokens are not bytes.
+   * Loads a model in place of the current one, which stays if loading fails. `file` is a URL, a `File` or bytes, and so is
+   * `tokenizer`, the `tokenizer.json` of a model whose tokens are not bytes.
    */
   async load({ file, tokenizer }) {
     if (file instanceof Blob) await check(file);
