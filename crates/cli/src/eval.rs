@@ -82,7 +82,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     let mut stories = read_stories(&flags.text)?;
     stories.truncate(flags.stories.unwrap_or(u32::MAX) as usize);
     ensure!(!stories.is_empty(), "there is no story in {}", flags.text.display());
-    let Heard { tokens, seconds, nats, variant, trace } = hear(flags, &stories)?;
+    let Evaluation { tokens, seconds, nats, variant, trace } = evaluate(flags, &stories)?;
 
     let bytes: usize = stories.iter().map(|story| story.len()).sum();
     let count: usize = tokens.iter().map(|tokens| tokens.len() - 1).sum();
@@ -117,13 +117,13 @@ fn print(quality: &Quality, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// If the clock measured no time, there is no speed.
+/// Count per second; the minimum time avoids a division by zero.
 pub fn per_second(count: usize, seconds: f64) -> f64 {
     count as f64 / seconds.max(1e-9)
 }
 
 /// The result over all stories.
-struct Heard {
+struct Evaluation {
     /// For each story, which starts with the end-of-text token.
     tokens: Vec<Vec<u32>>,
     /// Time spent on predictions.
@@ -134,7 +134,7 @@ struct Heard {
 }
 
 /// Predicts the stories.
-fn hear(flags: &Flags, stories: &[String]) -> Result<Heard> {
+fn evaluate(flags: &Flags, stories: &[String]) -> Result<Evaluation> {
     #[cfg(feature = "train")]
     if let Some(checkpoint) = &flags.checkpoint {
         return by_trainer(flags, checkpoint, stories);
@@ -168,12 +168,12 @@ fn hear(flags: &Flags, stories: &[String]) -> Result<Heard> {
         }
     }
     let (seconds, variant) = (start.elapsed().as_secs_f64(), opened.variant().name());
-    Ok(Heard { tokens, seconds, nats, variant, trace: traces })
+    Ok(Evaluation { tokens, seconds, nats, variant, trace: traces })
 }
 
 /// The same for a checkpoint, without the engine.
 #[cfg(feature = "train")]
-fn by_trainer(flags: &Flags, path: &std::path::Path, stories: &[String]) -> Result<Heard> {
+fn by_trainer(flags: &Flags, path: &std::path::Path, stories: &[String]) -> Result<Evaluation> {
     use bitstate::text::Subject;
     use bitstate_train::checkpoint::Checkpoint;
     use bitstate_train::net::Net;
@@ -194,7 +194,7 @@ fn by_trainer(flags: &Flags, path: &std::path::Path, stories: &[String]) -> Resu
         nats += surprises.iter().sum::<f64>();
     }
     let variant = if position.bitnet { "the trainer, ternary" } else { "the trainer, f32" };
-    Ok(Heard { tokens, seconds: start.elapsed().as_secs_f64(), nats, variant, trace: Vec::new() })
+    Ok(Evaluation { tokens, seconds: start.elapsed().as_secs_f64(), nats, variant, trace: Vec::new() })
 }
 
 impl Flags {

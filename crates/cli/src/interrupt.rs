@@ -18,7 +18,7 @@ pub fn listen() -> Result<()> {
             exit(INTERRUPTED.into());
         }
     })
-    .context("cannot listen for Ctrl-C")
+    .context("cannot install a handler for Ctrl-C")
 }
 
 /// Runs code that checks [`asked`] between steps. A second Ctrl-C ends the process at once.

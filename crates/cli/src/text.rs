@@ -60,7 +60,7 @@ impl TextFlags {
 }
 
 fn tokenizer(options: TextOptions, model: Subject<'_>) -> Result<Tokenizer> {
-    let Found { tokenizer, notes, .. } = options.find(model).map_err(mended)?;
+    let Found { tokenizer, notes, .. } = options.find(model).map_err(with_fix)?;
     notes.iter().for_each(|text| note(text));
     tokenizer.context("text needs a tokenizer")
 }
@@ -68,7 +68,7 @@ fn tokenizer(options: TextOptions, model: Subject<'_>) -> Result<Tokenizer> {
 /// An error of the library, with the flag that fixes it.
 pub fn explained(error: Error) -> anyhow::Error {
     match error {
-        Error::Text(error) => mended(*error),
+        Error::Text(error) => with_fix(*error),
         Error::Engine { name, cause: cause @ EngineError::Unavailable(_) } => {
             anyhow!("cannot run {name}: {cause}; without --variant, the fastest that runs here is used")
         }
@@ -77,7 +77,7 @@ pub fn explained(error: Error) -> anyhow::Error {
 }
 
 /// An error about text, with the flag that fixes it.
-pub fn mended(error: TextError) -> anyhow::Error {
+pub fn with_fix(error: TextError) -> anyhow::Error {
     let flag = match (&error, error.fix()) {
         (TextError::End { cause, .. }, _) => return anyhow!("--end: {cause}"),
         (TextError::EndId { .. }, _) => return anyhow!("--{error}"),

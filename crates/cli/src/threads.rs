@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 /// Number of threads requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Threads {
-    /// As many as this process may use cores.
+    /// One per core that this process may use.
     Auto,
     Exactly(usize),
 }

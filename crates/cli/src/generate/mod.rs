@@ -10,7 +10,7 @@ use crate::load::ModelFlags;
 use crate::prompt::Prompt;
 use crate::recipe::{self, End, Recipe, SessionFile};
 use crate::sampling::{SamplingFlags, StopFlags};
-use crate::text::{TextFlags, explained, mended, note};
+use crate::text::{TextFlags, explained, note, with_fix};
 use crate::threads::Threads;
 use crate::{numbers, output};
 use answer::{Answer, answer};
@@ -152,7 +152,7 @@ impl Flags {
         let described = Description::path(&self.model.model).exists();
         model.map_err(|error| match error {
             Error::Text(error) if need == Need::Text && !described => {
-                anyhow!("{:#}; or give token ids as --tokens", mended(*error))
+                anyhow!("{:#}; or give token ids as --tokens", with_fix(*error))
             }
             error => explained(error),
         })

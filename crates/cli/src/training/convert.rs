@@ -3,7 +3,7 @@
 use super::{tokenizer_of, write_out_in_folder};
 use crate::describe::describe;
 use crate::output::{has_place, summarise};
-use crate::text::mended;
+use crate::text::with_fix;
 use anyhow::{Context, Result, ensure};
 use bitstate::bits::Config;
 use bitstate::text::{Subject, fits};
@@ -113,7 +113,7 @@ impl Flags {
         let mut tokenizer = file.as_deref().map_or_else(|| Ok(Tokenizer::byte()), Tokenizer::open)?;
         let name = file.as_ref().map_or_else(|| "the tokenizer of bytes".into(), |file| file.display().to_string());
         let subject = Subject { path: &self.checkpoint, vocab_size: model.config.vocab_size, description: None };
-        let more = fits(&tokenizer, &name, subject, false).map_err(mended)?;
+        let more = fits(&tokenizer, &name, subject, false).map_err(with_fix)?;
         more.iter().for_each(|text| crate::text::note(text));
         let trained = model.position.as_ref().and_then(|position| position.end);
         if !self.end.is_empty() {

@@ -34,7 +34,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     let config = TrainConfig::load(&flags.config)?;
     let steps = config.steps;
     let mut trainer = if flags.resume { Trainer::resume(config)? } else { Trainer::new(config)? };
-    ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;
+    ctrlc::set_handler(stop).context("cannot install a handler for Ctrl-C")?;
     let mut lines = Lines(Ok(()));
     let shapes = trainer.shapes();
     lines.say(format_args!(

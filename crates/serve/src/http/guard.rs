@@ -88,8 +88,8 @@ impl Hosts {
         Hosts { names, listening: listening.ip() }
     }
 
-    /// A name must be listed. Nobody else can make an address resolve to this server: any address is allowed if the server
-    /// listens on all addresses, else only its own.
+    /// A name must be listed, or be `localhost`. An address cannot be made to resolve to this server: loopback and the address
+    /// that the server listens on are allowed, and any address if it listens on all of them.
     fn allow(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
         let Ok(authority) = host.parse::<Authority>() else { return false };
