@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What continuous integration runs. Alone: every target measured and gated one after the other, merged into one report,
-# on this machine. With a part: what one of several machines does. All of it is `cargo xtask ci`, and so is `--help`.
+# The jobs of continuous integration. Without arguments: measures and gates every target on this machine, and merges the
+# results into one report. With a part: the job of one of several machines. It runs `cargo xtask ci`, and so does `--help`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec cargo xtask ci "$@"

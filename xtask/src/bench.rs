@@ -63,12 +63,12 @@ pub struct BenchFlags {
     /// Pin timed runs to processor N; by default the last free one of the fastest kind
     #[arg(long, value_name = "N")]
     pub cpu: Option<usize>,
-    /// Also measure other engines on the same shapes, in turns with the fastest variant: llama.cpp and candle, which are
-    /// built first (needs cmake, a C++ compiler and libclang). Once they are built, a full run measures them always
+    /// Also measure llama.cpp and candle on the same shapes, interleaved with the fastest variant. They are built first (needs
+    /// cmake, a C++ compiler and libclang); once they are built, a full run always measures them
     #[arg(long)]
     pub peers: bool,
-    /// Measure another program likewise: it finds the model in $MODEL, the tokens of the prompt in $PROMPT and those to
-    /// decode in $TOKENS, and prints `N tokens/s`
+    /// Also measure another program: a shell command with the model in $MODEL, the number of prompt tokens in $PROMPT and of
+    /// tokens to decode in $TOKENS, which prints `N tokens/s`
     #[arg(long, value_name = "NAME=COMMAND", value_parser = Peer::parse)]
     pub peer: Vec<Peer>,
     /// Resume the last interrupted run: finished tasks are not measured again
@@ -117,17 +117,17 @@ fn bench(bench: &BenchFlags, journal: Option<Journal>) -> anyhow::Result<Exit> {
     let flags = &bench.flags;
     let name = bench.publish.as_ref().unwrap_or(&bench.name);
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-        bail!("`{name}` cannot name a run: letters, digits, `-`, `_` and `.` can");
+        bail!("`{name}` cannot name a run: use letters, digits, `-`, `_` and `.`");
     }
     Processor::check(bench.cpu)?;
     if git::is_leftover(name) {
-        bail!("`{name}` cannot name a run: it is the name of a hidden file or of a backup, which `report` passes over");
+        bail!("`{name}` cannot name a run: it is the name of a hidden file or of a backup, which `report` ignores");
     }
     let context = Context::to_measure(flags)?;
     let golden = Golden::load(&context.workspace)?;
     let timed: Vec<&Case> = context.cases(&golden)?.into_iter().filter(|case| case.bench).collect();
     if timed.is_empty() {
-        bail!("no chosen workload is a timed one: `cargo xtask list` shows which are");
+        bail!("no chosen workload is timed: `cargo xtask list` shows which are");
     }
     if flags.dry_run {
         return Ok(dry_run(&context, &timed));
@@ -247,16 +247,16 @@ pub fn print_folder(workspace: &Workspace, folder: &Path, of: &Provenance) {
     let name = place::name(of);
     if !folder.ends_with(&name) {
         let first = workspace.show(&folder.with_file_name(&name));
-        println!("{first} has the report of an earlier run, and keeps it");
+        println!("{first} has the report of an earlier run, which is kept");
     }
 }
 
 /// Compresses the run that was just published, and removes the pages of earlier runs, which can be regenerated.
 fn keep_less(workspace: &Workspace) {
     let kept = Published::load(workspace).and_then(|published| keep(workspace, &published));
-    // Another run's records may be malformed: this one is published all the same.
+    // Another run's records may be malformed: this run is published nevertheless.
     if let Err(error) = kept {
-        eprintln!("reports/ keeps all of this run: {error}; `cargo xtask report` tries again");
+        eprintln!("all pages of this run stay in reports/: {error}; `cargo xtask report` tries again");
     }
 }
 
@@ -266,12 +266,12 @@ fn print_readme_hint(workspace: &Workspace, folder: &Path) {
     match others.as_ref().map(|others| others.iter().find(|(other, _)| other == folder)) {
         Ok(Some((_, why))) => println!("README.md does not show this run: {why}"),
         Ok(None) => println!("`cargo xtask report --readme` writes these results into README.md"),
-        // Another run's records are malformed: this one is published all the same.
-        Err(error) => println!("whether README.md shows this run is not known: {error}"),
+        // Another run's records are malformed: this run is published nevertheless.
+        Err(error) => println!("cannot determine whether README.md shows this run: {error}"),
     }
 }
 
-/// Installs what the peers are built with, or says how to.
+/// Installs the tools that build the peers, or says how to.
 fn require_peers_tools(context: &Context) -> anyhow::Result<()> {
     let tools: Vec<_> = tools().iter().copied().filter(|tool| ["cmake", "clang"].contains(&tool.name)).collect();
     let setup = context.set_up_with(&tools)?;
@@ -281,8 +281,7 @@ fn require_peers_tools(context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The other engines to measure: those of `--peer`, and those that this workspace knows, where they are asked for or
-/// built.
+/// The other engines to measure: those of `--peer`, and the built-in ones if requested or already built.
 fn peers_of(bench: &BenchFlags, plan: &Plan, workspace: &Workspace) -> anyhow::Result<Vec<Peer>> {
     let timed = plan.built.runnable(plan.cells).iter().any(|cell| cell.target.clock == Clock::Wall);
     let unasked = !plan.quick && timed && peers::are_built(workspace);

@@ -37,7 +37,7 @@ pub struct CiFlags {
     /// Folder of shards, the merged report and the summary; target/bitstate/ci by default
     #[arg(long, value_name = "DIR", global = true)]
     pub out: Option<PathBuf>,
-    /// As many samples as `bench` and `ab` take without --quick
+    /// Use as many samples as `bench` and `ab` do without --quick
     #[arg(long, global = true)]
     pub full: bool,
     /// Print the commands without running them
@@ -55,7 +55,7 @@ pub enum CiPart {
     Matrix,
     /// Measure and gate one target, into shards/TARGET/
     Shard {
-        /// Its name.
+        /// Name of the target.
         target: String,
     },
     /// Merge the folders in shards/ into one report and a summary; on GitHub, also write it to the job's page
@@ -154,7 +154,7 @@ impl Ci<'_> {
         let shard = Shard::new(target.name, steps.into());
         shard.write(&folder)?;
         let gaps = gaps(&folder, target.name);
-        gaps.iter().for_each(|gap| println!("the shard of `{}` is not whole: {gap}", target.name));
+        gaps.iter().for_each(|gap| println!("the shard of `{}` is incomplete: {gap}", target.name));
         let exit = shard.exit().worst(if gaps.is_empty() { Exit::Pass } else { Exit::Harness });
         println!("shard {}: {}", self.workspace.show(&folder), meaning(exit));
         Ok(exit)

@@ -57,9 +57,7 @@ pub fn run(flags: &CompareFlags) -> anyhow::Result<Exit> {
     let keep = |counters: Vec<Counter>| counters.into_iter().filter(|counter| chosen(counter)).collect::<Vec<_>>();
     let (old, new) = (keep(old), keep(new));
     if old.is_empty() && new.is_empty() {
-        bail!(
-            "neither run has a counter that is chosen; times are not compared across runs: `cargo xtask ab` does that"
-        );
+        bail!("neither run has a selected counter; times are not compared across runs: `cargo xtask ab` does that");
     }
     let scope = Scope { selected: &|_| true, excused: &|_| false, stale: &|_| None };
     let findings = gate::judge(&thresholds, &old, &new, &scope);

@@ -1,4 +1,4 @@
-//! What most commands start with: the workspace, the selection, the tools, the builds.
+//! Shared by most commands: the workspace, the selection, the tools, the builds.
 
 use crate::flags::Flags;
 use anyhow::Context as _;
@@ -52,28 +52,28 @@ impl Context {
         Ok(Context { workspace, selection, cells, expected, quick: flags.quick })
     }
 
-    /// The same of those targets alone that are measured.
+    /// The same, but only with targets that are measured.
     ///
     /// # Errors
-    /// As [`new`](Context::new), and where none is left.
+    /// Like [`new`](Context::new), and if no target is left.
     pub fn to_measure(flags: &Flags) -> Result<Self, Error> {
         let mut context = Self::new(flags)?;
         context.cells.retain(|cell| cell.target.measured);
         if context.cells.is_empty() {
-            return Err(Error::Refused("what is selected is verified alone, and not measured".into()));
+            return Err(Error::Refused("the selected targets are only verified, not measured".into()));
         }
         Ok(context)
     }
 
-    /// The same of those targets alone whose counters are compared.
+    /// The same, but only with targets whose counters are compared.
     ///
     /// # Errors
-    /// As [`new`](Context::new), and where none is left.
+    /// Like [`new`](Context::new), and if no target is left.
     pub fn to_count(flags: &Flags) -> Result<Self, Error> {
         let mut context = Self::to_measure(flags)?;
         context.cells.retain(|cell| cell.target.counted);
         if context.cells.is_empty() {
-            return Err(Error::Refused("what is selected is timed alone, and not counted".into()));
+            return Err(Error::Refused("the selected targets are only timed, not counted".into()));
         }
         Ok(context)
     }
@@ -234,7 +234,7 @@ pub fn processor(plan: &Plan, wanted: Option<usize>) -> Result<Option<Processor>
     Ok(Some(processor))
 }
 
-/// The path of this program. If cargo has relinked it since it started, as its own tests make cargo do, the system
+/// The path of this program. If cargo has relinked it since it started, as happens in its own tests, the system
 /// reports the running file as deleted; the new one has the same path.
 pub fn this_program() -> anyhow::Result<PathBuf> {
     let path = std::env::current_exe().context("cannot find this program")?;

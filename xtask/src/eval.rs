@@ -24,16 +24,16 @@ takes a second for some tens of tokens.
 Example:
   cargo xtask eval --model model.bits --text valid.txt --stories 2 --tokens 100")]
 pub struct EvalFlags {
-    /// Where.
+    /// The selected targets.
     #[command(flatten)]
     pub flags: Flags,
     /// The BITS file
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
-    /// UTF-8 text with `<|endoftext|>` between two stories, or .jsonl, .ndjson or .json as `bitstate eval` reads them
+    /// UTF-8 text with `<|endoftext|>` between stories, or .jsonl, .ndjson or .json in the formats of `bitstate eval`
     #[arg(long, value_name = "FILE")]
     pub text: PathBuf,
-    /// `byte`, or the tokenizer.json that the model was trained with; by default found as `bitstate eval` does
+    /// `byte`, or the tokenizer.json that the model was trained with; by default as in `bitstate eval`
     #[arg(long, value_name = "KIND")]
     pub tokenizer: Option<String>,
     /// Only the first N stories

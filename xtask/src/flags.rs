@@ -62,7 +62,7 @@ pub enum Command {
     Build(Flags),
     /// Check every chosen target bit for bit against the golden streams; nothing is timed
     Verify(VerifyFlags),
-    /// Compute the loss of a model on a text, and check that it is equal on every chosen target, to the last bit
+    /// Compute the loss of a model on a text, and check that it is equal on every chosen target, bit for bit
     Eval(EvalFlags),
     /// Set up, build, verify, measure, and write a report
     Bench(BenchFlags),
@@ -104,9 +104,9 @@ pub enum Command {
     TrainSmoke,
     /// Fuzz every parser and the sampler, guided by coverage; each failing input is a finding
     Fuzz(FuzzFlags),
-    /// Build the page and the npm package: a folder that any file server serves as it is
+    /// Build the page and the npm package: a folder for any static file server
     Web(WebFlags),
-    /// Make the archive that people download: the command, man pages, completions, licences and a model
+    /// Build the release archive: the command, man pages, completions, licences and a model
     Dist,
 }
 
@@ -130,7 +130,7 @@ impl Command {
     }
 }
 
-/// Which targets, variants, workloads and metrics.
+/// The selected targets, variants, workloads and metrics.
 #[derive(Debug, Args, Default)]
 pub struct Choice {
     /// Only targets that match this regular expression; a leading `!` excludes; may be repeated
@@ -157,7 +157,7 @@ impl Choice {
 /// Flags of most commands.
 #[derive(Debug, Args, Default)]
 pub struct Flags {
-    /// Where, and what.
+    /// The selection.
     #[command(flatten)]
     pub choice: Choice,
     /// Fewer steps when verifying, fewer samples when measuring

@@ -75,9 +75,9 @@ pub fn run(flags: &FuzzFlags) -> anyhow::Result<Exit> {
         return Ok(Exit::Pass);
     }
     if let Some(input) = &flags.replay {
-        let [target] = targets.as_slice() else { bail!("--replay needs the one TARGET that the input is for") };
+        let [target] = targets.as_slice() else { bail!("--replay needs exactly one TARGET, the one of the input") };
         // Cargo and the programs run in the workspace's root.
-        let input = std::path::absolute(input).context("where is this folder?")?;
+        let input = std::path::absolute(input).context("cannot find the current folder")?;
         return replay(&fuzz::build(&workspace)?, target, &input, flags.json);
     }
     let fuzzers = fuzz::build(&workspace)?;
@@ -108,9 +108,9 @@ fn replay(fuzzers: &Fuzzers, target: &Target, input: &std::path::Path, json: boo
         println!("{:#}", json!({"target": target.name, "input": input, "finding": finding}));
     } else {
         match &finding {
-            None => println!("ok  {} takes {}", target.name, input.display()),
+            None => println!("ok  {} passes on {}", target.name, input.display()),
             Some(Finding { kind, said, .. }) => {
-                println!("FOUND  {} fails for {} ({kind}): {said}", target.name, input.display())
+                println!("FOUND  {} fails on {} ({kind}): {said}", target.name, input.display())
             }
         }
     }
@@ -153,7 +153,7 @@ fn fuzz_all(fuzzers: &Fuzzers, targets: &[&'static Target], flags: &FuzzFlags) -
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// The next target that no thread has taken.
+/// The next unclaimed target.
 fn take<'t>(targets: &[&'t Target], next: &AtomicUsize) -> Option<(usize, &'t Target)> {
     let at = next.fetch_add(1, Ordering::SeqCst);
     targets.get(at).map(|target| (at, *target))
@@ -190,7 +190,7 @@ fn table(workspace: &Workspace, outcomes: &[Outcome]) -> String {
         let [target, executions, rate, coverage, corpus, findings] = cells;
         format!("{target:<12} {executions:>12} {rate:>9} {coverage:>9} {corpus:>8} {findings:>9}")
     };
-    let mut lines = vec![row(["target", "executions", "a second", "coverage", "corpus", "findings"])];
+    let mut lines = vec![row(["target", "executions", "exec/s", "coverage", "corpus", "findings"])];
     for outcome in outcomes {
         let numbers = [
             outcome.executions,
@@ -238,7 +238,7 @@ mod tests {
             |findings| Outcome { target: "bits", executions: 1200, coverage: 40, corpus: 7, seconds: 60, findings };
         assert_eq!(
             table(&workspace, &[outcome(vec![finding]), outcome(Vec::new())]),
-            "target         executions  a second  coverage   corpus  findings\n\
+            "target         executions    exec/s  coverage   corpus  findings\n\
              bits                 1200        20        40        7         1\n\
              bits                 1200        20        40        7         0\n\
              \n\

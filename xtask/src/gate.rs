@@ -22,7 +22,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
 
-/// The help of `cargo xtask gate` besides its flags, which all commands share.
+/// The help of `cargo xtask gate` apart from its flags, which all commands share.
 pub const HELP: &str = "\
 Every counter is counted twice and must agree: native instructions by callgrind around load, prefill and decode only,
 fuel under wasmtime, instructions under QEMU, allocations, memory, sizes. No clock is read. Changes are printed first;

@@ -33,7 +33,7 @@ pub fn run(flags: &GoldenFlags) -> anyhow::Result<Exit> {
         Ok(log) => print!("{}", log.stdout),
         Err(error @ Error::Build { .. }) if flags.check => {
             println!("{error}");
-            println!("the golden streams are not what the reference gives, or it could not be asked");
+            println!("the golden streams do not match the reference, or the reference could not be run");
             return Ok(Exit::WrongAnswer);
         }
         Err(error) => return Err(error.into()),

@@ -1,4 +1,4 @@
-//! Checks of a commit beside its tests: spelling, licences and sources of dependencies, no tracked build outputs.
+//! Checks of a commit in addition to its tests: spelling, licences and sources of dependencies, no tracked build outputs.
 
 use anyhow::{Context as _, ensure};
 use bitstate_harness::targets::tools;
@@ -16,7 +16,7 @@ pub fn spell_checker() -> Option<&'static Tool> {
     named("codespell")
 }
 
-/// What drives the browser in the tests of the page.
+/// The tool that drives the browser in the tests of the page.
 pub fn driver() -> Option<&'static Tool> {
     named("chromedriver")
 }
@@ -25,7 +25,7 @@ fn named(name: &str) -> Option<&'static Tool> {
     tools().iter().copied().find(|tool| tool.name == name)
 }
 
-/// The tools of the tests that no target needs.
+/// The tools that only the tests need.
 pub fn check_tools() -> Vec<&'static Tool> {
     spell_checker().into_iter().chain(driver()).chain(named("python-venv")).collect()
 }
@@ -42,7 +42,7 @@ const ALLOWED: [&str; 14] = [
     "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
-    // Of LLVM, before it had its exception.
+    // LLVM's licence before it adopted Apache-2.0.
     "NCSA",
     "Unicode-3.0",
     "Unlicense",
@@ -58,7 +58,7 @@ pub fn spelling(workspace: &Workspace) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Checks that no file below a `target` folder of cargo's is tracked: benches once left theirs in the crates.
+/// Checks that no file below a cargo `target` folder is tracked: benches once left some in the crates.
 pub fn no_outputs(workspace: &Workspace) -> anyhow::Result<()> {
     let mut list = command("git");
     list.current_dir(&workspace.root).args(["ls-files", "-z"]);
@@ -73,7 +73,7 @@ pub fn no_outputs(workspace: &Workspace) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether a tracked path is inside a cargo build folder: `target` beside a manifest, not a module of that name.
+/// Whether a tracked path is inside a cargo build folder: `target` next to a manifest, not a module of that name.
 fn is_output(path: &str) -> bool {
     let mut folders: Vec<&str> = path.split('/').collect();
     folders.pop();
@@ -105,7 +105,7 @@ fn objection(line: &str, root: &Path) -> Option<String> {
         return Some(format!("{name} comes from {source}, not from crates.io"));
     }
     if licence.is_empty() {
-        return Some(format!("{name} names no licence"));
+        return Some(format!("{name} declares no licence"));
     }
     // Old manifests separate alternatives by a slash.
     let expression = match Expression::parse_mode(licence, ParseMode::LAX) {
@@ -113,8 +113,7 @@ fn objection(line: &str, root: &Path) -> Option<String> {
         Err(error) => return Some(format!("the licence of {name} cannot be read: {error}")),
     };
     let allowed = |licence: &LicenseReq| ALLOWED.contains(&licence.to_string().as_str());
-    (!expression.evaluate(allowed))
-        .then(|| format!("{name} is under {licence}, which is not among the licences allowed"))
+    (!expression.evaluate(allowed)).then(|| format!("{name} is under {licence}, which is not an allowed licence"))
 }
 
 #[cfg(test)]

@@ -24,8 +24,8 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     for target in targets {
         let alone = match (target.measured, target.counted) {
             (true, true) => "",
-            (true, false) => "; timed, and not counted",
-            (false, _) => "; verified alone",
+            (true, false) => "; timed, not counted",
+            (false, _) => "; only verified",
         };
         println!("  {:<13} {}; {}{alone}", target.name, target.title, target.kind.in_words());
         for cell in context.cells.iter().filter(|cell| cell.target == target) {

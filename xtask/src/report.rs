@@ -38,7 +38,7 @@ Exit codes:
      measured the same cell and workload
   A failure or skip in any shard counts for the merged run.")]
 pub struct ReportFlags {
-    /// Folders of runs; all in reports/ by default
+    /// Folders of runs; by default all in reports/
     pub folders: Vec<PathBuf>,
     /// Merge these runs, given as folders or records files, into the folder of --out
     #[arg(long, value_name = "RUN", num_args = 1.., requires = "out", conflicts_with_all = ["folders", "readme", "check"])]
@@ -49,7 +49,7 @@ pub struct ReportFlags {
     /// Write the table and charts of the newest full report into README.md
     #[arg(long)]
     pub readme: bool,
-    /// Make a static site of all published runs in this folder: an index of runs and machines, the history, every report
+    /// Generate a static site of all published runs in this folder: an index of runs and machines, the history, every report
     #[arg(long, value_name = "DIR", conflicts_with_all = ["folders", "merge", "readme", "check"])]
     pub site: Option<PathBuf>,
     /// Change nothing; exit with 2 if something is not current
@@ -64,7 +64,7 @@ pub fn run(flags: &ReportFlags) -> anyhow::Result<Exit> {
     }
     if let Some(out) = &flags.site {
         let runs = report::site::write(&workspace, out, &Published::load(&workspace)?)?;
-        println!("made {}/index.html, with {runs} runs", out.display());
+        println!("generated {}/index.html with {runs} runs", out.display());
         return Ok(Exit::Pass);
     }
     let folders = folders(&workspace, flags)?;
@@ -104,7 +104,7 @@ fn write_readme(workspace: &Workspace) -> anyhow::Result<()> {
         println!("README.md does not show {}: {why}", workspace.show(folder));
     }
     let (Some(text), Some(folder)) = (text, shown.folder) else {
-        bail!("no published run may be shown in README.md: `cargo xtask bench --publish NAME` makes one");
+        bail!("no published run may be shown in README.md: `cargo xtask bench --publish NAME` publishes one");
     };
     let path = workspace.root.join("README.md");
     if read_text(&path)? != text {

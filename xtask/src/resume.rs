@@ -15,12 +15,12 @@ pub struct Resumed {
     pub flags: Vec<String>,
 }
 
-/// The last interrupted run of a command. Without flags it keeps its own; other flags are refused.
+/// The last interrupted run of a command. Without flags it keeps its own; other flags are rejected.
 pub fn find(verb: &str, given: &[String]) -> anyhow::Result<Resumed> {
     let workspace = Workspace::find()?;
     let (journal, torn) = Journal::open(&journal::last(&workspace, verb)?)?;
     if torn {
-        eprintln!("the last line of {} is half a line, as a crash leaves it: dropped", workspace.show(journal.path()));
+        eprintln!("the last line of {} is truncated, as after a crash: dropped", workspace.show(journal.path()));
     }
     let flags = journal.begun().flags.clone();
     if !given.is_empty() {
@@ -30,7 +30,7 @@ pub fn find(verb: &str, given: &[String]) -> anyhow::Result<Resumed> {
     Ok(Resumed { journal, flags })
 }
 
-/// Source, tools and machine of the working tree, whose harness measures any commits.
+/// Source, tools and machine of the working tree, whose harness measures all commits.
 fn ground(workspace: &Workspace) -> Key {
     let provenance = Provenance::collect(workspace);
     let changes = match (&provenance.changes, provenance.dirty) {
@@ -98,7 +98,7 @@ pub fn provenance(ready: &Ready) -> Provenance {
     ready.journal.as_ref().map_or_else(Provenance::default, |journal| journal.begun().provenance.clone())
 }
 
-/// Removes the journal of a run that has its report, or prints how to resume one that has not.
+/// Removes the journal of a run that has its report; otherwise prints how to resume the run.
 pub fn end(verb: &str, journal: Option<Journal>, ended: anyhow::Result<Exit>) -> anyhow::Result<Exit> {
     let Some(journal) = journal else { bail!("the run lost its journal") };
     match &ended {

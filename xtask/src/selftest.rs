@@ -40,7 +40,7 @@ pub struct SelftestFlags {
     /// Pin timed runs to processor N; by default the last free one of the fastest kind
     #[arg(long, value_name = "N")]
     pub cpu: Option<usize>,
-    /// Instead: measure how many of N planted slowdowns of 5 % are found, and how many of N sessions without a change
+    /// Instead, measure how many of N planted slowdowns of 5 % are found, and how many of N sessions without a change
     /// are reported as one; exits with 2 if more than 1 in 20 of either is wrong
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub sessions: Option<u32>,
@@ -73,7 +73,7 @@ pub fn run(flags: &SelftestFlags) -> anyhow::Result<Exit> {
             return Ok(exit);
         }
         println!("of {sessions} planted slowdowns of 5 % on decode, {found} were found");
-        println!("of {sessions} sessions without a change, {called} were called one");
+        println!("of {sessions} sessions without a change, {called} were reported as one");
         return Ok(exit);
     }
     let outcomes = outcomes(flags.quick, flags.cpu)?;
@@ -90,7 +90,7 @@ pub fn run(flags: &SelftestFlags) -> anyhow::Result<Exit> {
     let (right, unclear) = (count(Outcome::right), count(Outcome::not_measurable));
     let wrong = outcomes.len() - right - unclear;
     if !flags.json {
-        println!("{right} as they must be, {wrong} not, {unclear} not measurable on this machine now");
+        println!("{right} right, {wrong} wrong, {unclear} not measurable on this machine now");
     }
     Ok(match (wrong, unclear) {
         (0, 0) => Exit::Pass,
@@ -161,7 +161,7 @@ fn plan(ready: &Ready) -> anyhow::Result<Plan<'_>> {
     let mut plan = ready.plan()?;
     let timed = plan.cases.iter().copied().filter(|case| case.bench);
     let smallest = timed.min_by_key(|case| plan.model(case).map_or(u64::MAX, |model| model.bytes));
-    plan.cases = vec![smallest.ok_or_else(|| anyhow!("no workload is a timed one"))?];
+    plan.cases = vec![smallest.ok_or_else(|| anyhow!("no workload is timed"))?];
     Ok(plan)
 }
 

@@ -19,6 +19,6 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
         println!("everything is installed");
         return Ok(Exit::Pass);
     }
-    println!("{} missing; the other targets work without", setup.missing.len());
+    println!("{} missing; the other targets do not need them", setup.missing.len());
     Ok(if setup.can_install { Exit::NotMeasurable } else { Exit::Pass })
 }

@@ -27,14 +27,14 @@ pub struct TestFlags {
     /// framework
     #[arg(long)]
     pub trainer: bool,
-    /// Only the tests of the kernels on emulated CPUs, which are a part of all
+    /// Only the tests of the kernels on emulated CPUs, which are part of all tests
     #[arg(long, conflicts_with = "trainer")]
     pub emulated: bool,
 }
 
 /// The tests of the page in a browser, which need a built page.
 const PAGE: &str = "bitstate-web-e2e";
-/// What has code of its own for every CPU.
+/// The package with CPU-specific code.
 const KERNELS: &str = "bitstate-kernels";
 
 /// The totals so far.
@@ -55,7 +55,7 @@ pub fn run() -> anyhow::Result<Exit> {
     score.check("no build outputs are tracked", house::no_outputs(&workspace));
     score.check("licences and sources of dependencies", house::dependencies(&workspace));
     score.step(&workspace, "format", "fmt", &["--all", "--check"])?;
-    // The trainer has a command of its own, and the peers are built only to be measured.
+    // The trainer has its own command, and the peers are built only for measurements.
     let most =
         [&["--workspace", "--features", "bitstate-cli/serve"][..], &without(&["bitstate-train", "bitstate-peers"])];
     let most = most.concat();
@@ -108,7 +108,7 @@ pub fn run() -> anyhow::Result<Exit> {
     Ok(score.exit)
 }
 
-/// Flags that leave packages out.
+/// Flags that exclude packages.
 fn without<'a>(packages: &[&'a str]) -> Vec<&'a str> {
     packages.iter().flat_map(|package| ["--exclude", package]).collect()
 }
@@ -198,11 +198,11 @@ impl Score {
         Ok(())
     }
 
-    /// Runs the tests of a package on every CPU that is emulated and asks for them.
+    /// Runs the tests of a package on every emulated CPU with `tests = true`.
     fn foreign_tests(&mut self, context: &Context, package: &str) -> Result<(), Error> {
         let features = cpu_features();
         for (i, cell) in context.cells.iter().enumerate() {
-            // Of each target its first cell, which every CPU runs.
+            // The first cell of each target, which runs on every CPU.
             if context.cells[..i].iter().any(|before| before.target == cell.target) {
                 continue;
             }
@@ -248,7 +248,7 @@ impl Score {
         self.tests_by(workspace, what, cargo(workspace, "test")?.args(flags))
     }
 
-    /// The same by a command that is there already.
+    /// The same with a prepared command.
     fn tests_by(&mut self, workspace: &Workspace, what: &str, command: &mut Command) -> Result<(), Error> {
         let (said, log) = match logged(workspace, what, command) {
             Ok(log) => (log.stdout, None),
@@ -264,11 +264,11 @@ impl Score {
                 // No test ran: this would always pass.
                 self.failed += 1;
                 self.exit = self.exit.worst(Exit::Harness);
-                println!("FAILED  {what}: there is no test");
+                println!("FAILED  {what}: no tests ran");
             }
             None => println!("ok  {what}: {} passed, {} ignored", counts.passed, counts.ignored),
             Some(log) => {
-                // A test program that does not build or crashes names no test, and is still a failure.
+                // A test program that does not build, or crashes, names no test but is still a failure.
                 self.failed += counts.failed.len().max(1);
                 self.exit = self.exit.worst(Exit::Harness);
                 println!("FAILED  {what}; the log is {}", log.display());

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 /// Steps of the run: half a minute to a minute on two cores.
 const STEPS: u64 = 150;
 
-/// The largest final cross entropy, in nats per byte. It starts at ln 256 = 5.5; a model that knows the frequencies of
-/// bytes but not their order reaches 3.
+/// The largest final cross entropy, in nats per byte. It starts at ln 256 = 5.5; a model that knows only the frequencies of
+/// bytes reaches 3.
 const LEARNED: f64 = 1.5;
 
 /// Largest difference between engine and trainer on the same model, in bits per byte.
@@ -90,12 +90,12 @@ impl Smoke {
         let log = read_text(&self.path("run/log.jsonl"))?;
         let (first, last) = (cross_entropy(log.lines().next())?, validated(log.lines())?);
         ensure!(first > 2.0 * LEARNED, "the first line of the log already has {first} nats per byte");
-        ensure!(last < LEARNED, "after {STEPS} steps held-out text is still at {last} nats per byte");
+        ensure!(last < LEARNED, "after {STEPS} steps held-out text still costs {last} nats per byte");
 
         let checkpoint = flags("--checkpoint", &self.path("run/last.safetensors"));
         let export = checkpoint.into_iter().chain(flags("--out", &model));
         self.run("smoke export", ["convert".into()].into_iter().chain(export))?;
-        // Of the same whole stories: by the engine from the model file, by the trainer from its checkpoint.
+        // On the same whole stories: the engine with the model file, the trainer with its checkpoint.
         let text = |what, path: &Path| {
             let eval = ["eval", "--json", "--restart", "--stories", "50"].map(Into::into).into_iter();
             eval.chain(flags(what, path)).chain(flags("--text", &stories))
@@ -103,13 +103,10 @@ impl Smoke {
         let engine = bits_per_byte(&self.run("smoke eval", text("--model", &model))?)?;
         let trainer = text("--checkpoint", &self.path("run/last.safetensors"));
         let trainer = bits_per_byte(&self.run("smoke eval by the trainer", trainer)?)?;
-        ensure!(
-            (engine - trainer).abs() < AGREED,
-            "the engine measures {engine} bits per byte of the model, the trainer {trainer}"
-        );
+        ensure!((engine - trainer).abs() < AGREED, "the engine measures {engine} bits per byte, the trainer {trainer}");
         Ok(format!(
             "train-smoke: {first:.2} nats per byte at first, {last:.2} on held-out text after {STEPS} steps; {engine:.4} \
-             bits per byte by the engine, {trainer:.4} by the trainer"
+             bits per byte with the engine, {trainer:.4} with the trainer"
         ))
     }
 }

@@ -13,27 +13,27 @@ use std::path::{Path, PathBuf};
 /// Flags of `web`.
 #[derive(Debug, Args)]
 pub struct WebFlags {
-    /// Where the page goes: a new folder, an empty one, or one with an earlier page, which is replaced
+    /// Output folder: new, empty, or with an earlier page, which is replaced
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 }
 
-/// The builds: name, compiler flags and features, as the variants of the target `wasm` have them.
+/// The builds: name, compiler flags and features, as in the variants of the target `wasm`.
 const BUILDS: [(&str, &str, &str); 3] =
     [("plain", "", ""), ("simd128", "-Ctarget-feature=+simd128", "simd128"), ("relaxed_simd", "", "relaxed_simd")];
-/// SHA-256, of which a page computes one per model, in less code.
+/// Smaller code for SHA-256, which a page computes only once per model.
 const COMPACT: &str = r#"--cfg sha2_backend_soft="compact""#;
 
 pub fn run(flags: &WebFlags) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     let out = std::path::absolute(&flags.out)?;
     make(&workspace, &out)?;
-    println!("the page is in {}: any file server serves it as it is", out.display());
+    println!("the page is in {}: any static file server can serve it", out.display());
     println!("the npm package is in {}", out.join("bitstate").display());
     Ok(Exit::Pass)
 }
 
-/// Builds the three modules and makes the page at `out` of them.
+/// Builds the three modules and packs them into the page at `out`.
 pub fn make(workspace: &Workspace, out: &Path) -> anyhow::Result<()> {
     let tool = targets::tools().iter().find(|tool| tool.name == "rust-wasm32");
     ensure!(tool.is_some_and(|tool| tool.find().is_some()), "no compiler for WebAssembly: run `cargo xtask setup`");

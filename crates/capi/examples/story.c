@@ -1,4 +1,4 @@
-// Tells a story: story MODEL SEED TOKENS.
+// Generates a story: story MODEL SEED TOKENS.
 //
 //   cargo build --release -p bitstate-capi
 //   cc -o story story.c -I ../include -L ../../../target/release -lbitstate_c -Wl,-rpath,../../../target/release
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Says what failed, and ends.
+// Prints what failed, and exits.
 static void check(int32_t status) {
     if (status >= 0) return;
     char message[1024];

@@ -1,4 +1,4 @@
-"""Tells a story by ctypes alone: story.py LIBRARY MODEL SEED TOKENS. The package `bitstate` is more comfortable."""
+"""Generates a story with ctypes only: story.py LIBRARY MODEL SEED TOKENS. The package `bitstate` is more convenient."""
 
 import ctypes
 import sys
@@ -16,7 +16,7 @@ class Sampling(ctypes.Structure):
 
 
 def load(path):
-    """The library, whose calls raise what they say."""
+    """The library; failed calls raise an exception with the message."""
     library = ctypes.CDLL(path)
     library.bitstate_last_error.restype = ctypes.c_size_t
     library.bitstate_last_error.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
@@ -45,7 +45,7 @@ def load(path):
 
 
 def story(library, path, prompt, seed, tokens):
-    """The text that comes after `prompt`."""
+    """The text generated after `prompt`."""
     model, session = ctypes.c_uint64(), ctypes.c_uint64()
     token, length, room = ctypes.c_uint32(), ctypes.c_size_t(), ctypes.create_string_buffer(256)
     library.bitstate_model_open(path.encode(), len(path.encode()), ctypes.byref(model))

@@ -1,4 +1,4 @@
-//! Models and sessions by their numbers.
+//! Tables of models and sessions by number.
 
 use crate::error::{BitstateStatus, Failure};
 use bitstate::{Model, Session};
@@ -6,18 +6,18 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
 
-/// A session, and text of it that was not fetched yet.
+/// A session, and its text that was not fetched yet.
 pub(crate) struct Open {
     pub session: Session,
     pub text: String,
 }
 
-/// What is open, by its number.
+/// The open objects by number.
 struct Table<T>(Mutex<HashMap<u64, T>>);
 
 static MODELS: LazyLock<Table<Model>> = LazyLock::new(Table::new);
 static SESSIONS: LazyLock<Table<Arc<Mutex<Open>>>> = LazyLock::new(Table::new);
-/// Of both kinds, so that a model is never taken for a session.
+/// Shared by both kinds, so that a model's number is never a session's.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl<T: Clone> Table<T> {
@@ -26,7 +26,7 @@ impl<T: Clone> Table<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, T>> {
-        // Nothing in here panics half-way.
+        // No code panics while it holds the lock, so the data is consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -41,14 +41,14 @@ impl<T: Clone> Table<T> {
     }
 
     fn remove(&self, number: u64, what: &str) -> Result<(), Failure> {
-        // Dropped after the table is free for others.
+        // Dropped after the table is unlocked.
         let removed = self.lock().remove(&number);
         removed.map(drop).ok_or_else(|| none(number, what))
     }
 }
 
 fn none(number: u64, what: &str) -> Failure {
-    let message = format!("there is no {what} {number}: it was never made, or was freed");
+    let message = format!("there is no {what} {number}: it was never created, or was freed");
     Failure::new(BitstateStatus::Handle, message)
 }
 
@@ -72,17 +72,18 @@ pub(crate) fn free_session(number: u64) -> Result<(), Failure> {
     SESSIONS.remove(number, "session")
 }
 
-/// Works with a session that no other thread works with at this moment.
+/// Runs `work` with a session, unless another thread is using it.
 pub(crate) fn with_session<T>(number: u64, work: impl FnOnce(&mut Open) -> Result<T, Failure>) -> Result<T, Failure> {
     let open = SESSIONS.get(number, "session")?;
     let mut open = match open.try_lock() {
         Ok(open) => open,
         Err(TryLockError::WouldBlock) => {
-            let message = format!("another thread uses session {number}: one at a time, or each a clone of its own");
+            let message =
+                format!("another thread is using session {number}: use it from one thread at a time, or clone it");
             return Err(Failure::new(BitstateStatus::Busy, message));
         }
         Err(TryLockError::Poisoned(_)) => {
-            let message = format!("session {number} was left half-way by a bug: free it, and resume a saved one");
+            let message = format!("session {number} is inconsistent because of a bug: free it, and resume a saved one");
             return Err(Failure::new(BitstateStatus::Panic, message));
         }
     };

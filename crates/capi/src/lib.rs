@@ -1,7 +1,7 @@
 //! The library `bitstate` for C and languages that call C: `include/bitstate.h`, a dynamic and a static library.
 //!
-//! Models and sessions are numbers that are looked up, never used twice, so that one that was freed is an error. No panic
-//! leaves this crate. `unsafe` is what memory of the caller needs, and stands in `memory` alone.
+//! Models and sessions are numbers in a table, never reused, so that using a freed one is an error. Panics do not leave this
+//! crate. `unsafe` is needed for the caller's memory only, and is confined to `memory`.
 
 mod error;
 mod handles;
@@ -22,16 +22,16 @@ pub use session::{
     bitstate_session_resume, bitstate_session_save, bitstate_session_text,
 };
 
-/// A model; 0 is none.
+/// Handle of a model; 0 is never valid.
 pub type BitstateModel = u64;
 
-/// A text in the making; 0 is none.
+/// Handle of a session, a text being generated; 0 is never valid.
 pub type BitstateSession = u64;
 
 /// Version of this interface: programs built for another version must be rebuilt.
 pub const BITSTATE_ABI_VERSION: u32 = 1;
 
-/// The version of the interface that the library has; compare it with `BITSTATE_ABI_VERSION`.
+/// The interface version of the library; compare it with `BITSTATE_ABI_VERSION`.
 #[unsafe(no_mangle)]
 pub extern "C" fn bitstate_abi_version() -> u32 {
     BITSTATE_ABI_VERSION

@@ -7,14 +7,14 @@ use crate::memory::{self, Out};
 use bitstate::Model;
 use std::ffi::c_char;
 
-/// Opens the model file at `path`, with the description and the tokenizer beside it.
+/// Opens the model file at `path`, with the description and the tokenizer next to it.
 ///
 /// # Safety
 /// `path` has `length` bytes, `model` is room for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitstate_model_open(path: *const c_char, length: usize, model: *mut BitstateModel) -> i32 {
     call(|| {
-        // SAFETY: the caller's word.
+        // SAFETY: guaranteed by the caller.
         let (path, model) = unsafe { (memory::text(path, length)?, Out::new(model, 1)?) };
         model.write(0)?;
         model.write(handles::add_model(Model::open(path)?))?;
@@ -22,14 +22,14 @@ pub unsafe extern "C" fn bitstate_model_open(path: *const c_char, length: usize,
     })
 }
 
-/// A model of the bytes of a file, which are copied. Tokens are bytes if there are 256; others have no text.
+/// Loads a model from the bytes of a file, which are copied. 256 tokens are assumed to be bytes; other models have no text.
 ///
 /// # Safety
 /// `bytes` has `length` bytes, `model` is room for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitstate_model_from_bytes(bytes: *const u8, length: usize, model: *mut BitstateModel) -> i32 {
     call(|| {
-        // SAFETY: the caller's word.
+        // SAFETY: guaranteed by the caller.
         let (bytes, model) = unsafe { (memory::read(bytes, length)?, Out::new(model, 1)?) };
         model.write(0)?;
         model.write(handles::add_model(Model::from_bytes(bytes)?))?;
@@ -43,7 +43,7 @@ pub extern "C" fn bitstate_model_free(model: BitstateModel) -> i32 {
     call(|| handles::free_model(model).map(|()| BitstateStatus::Ok))
 }
 
-/// The number of a model's tokens, which is the number of logits.
+/// Writes the vocabulary size of a model, which is also the number of logits.
 ///
 /// # Safety
 /// `vocab_size` is room for one.
@@ -51,13 +51,13 @@ pub extern "C" fn bitstate_model_free(model: BitstateModel) -> i32 {
 pub unsafe extern "C" fn bitstate_model_vocab_size(model: BitstateModel, vocab_size: *mut usize) -> i32 {
     call(|| {
         let model = handles::model(model)?;
-        // SAFETY: the caller's word.
+        // SAFETY: guaranteed by the caller.
         unsafe { Out::new(vocab_size, 1) }?.write(model.config().vocab_size)?;
         Ok(BitstateStatus::Ok)
     })
 }
 
-/// The tokens of a text. `count` is how many there are, also where `room` is too small for them.
+/// Encodes a text. Writes the number of tokens to `count`, even if `room` is too small for them.
 ///
 /// # Safety
 /// `text` has `length` bytes, `tokens` room for `room`, `count` for one.
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn bitstate_encode(
 ) -> i32 {
     call(|| {
         let model = handles::model(model)?;
-        // SAFETY: the caller's word.
+        // SAFETY: guaranteed by the caller.
         let (text, tokens, count) =
             unsafe { (memory::text(text, length)?, Out::new(tokens, room)?, Out::new(count, 1)?) };
         let encoded = tokenizer(&model)?.encode(text);
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn bitstate_encode(
     })
 }
 
-/// The text of tokens. `length` is how many bytes it has, also where `room` is too small for them.
+/// Decodes tokens. Writes the number of bytes to `length`, even if `room` is too small for them.
 ///
 /// # Safety
 /// `tokens` has `count`, `text` room for `room` bytes, `length` for one.
@@ -96,7 +96,7 @@ pub unsafe extern "C" fn bitstate_decode(
 ) -> i32 {
     call(|| {
         let model = handles::model(model)?;
-        // SAFETY: the caller's word.
+        // SAFETY: guaranteed by the caller.
         let (tokens, text, length) =
             unsafe { (memory::read(tokens, count)?, Out::new(text.cast::<u8>(), room)?, Out::new(length, 1)?) };
         let decoded = tokenizer(&model)?.decode(tokens);
@@ -105,6 +105,6 @@ pub unsafe extern "C" fn bitstate_decode(
 }
 
 fn tokenizer(model: &Model) -> Result<&bitstate::tokenizer::Tokenizer, Failure> {
-    let message = "the model's tokens have no text: open it from a file that has its tokenizer.json beside it";
+    let message = "the model's tokens have no text: open it from a file with its tokenizer.json next to it";
     model.tokenizer().ok_or_else(|| Failure::new(BitstateStatus::Refused, message))
 }

@@ -1,4 +1,4 @@
-//! How tokens are chosen.
+//! Sampling parameters.
 
 use crate::BitstateModel;
 use crate::error::{BitstateStatus, Failure, call};
@@ -6,33 +6,33 @@ use crate::handles;
 use crate::memory::{self, Out};
 use bitstate::Sampling;
 
-/// How tokens are chosen. Take it from `bitstate_sampling_default` and change what is to be otherwise.
+/// Sampling parameters. Initialise it with `bitstate_sampling_default`, then change fields.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct BitstateSampling {
-    /// `sizeof(BitstateSampling)`: what the caller was built for.
+    /// `sizeof(BitstateSampling)` in the caller's build.
     pub size: usize,
     /// Seed of the generator.
     pub seed: u64,
-    /// Divides the logits; 0 always takes the largest.
+    /// Divides the logits; 0 always chooses the largest.
     pub temperature: f32,
-    /// Share of the probability that is kept of the likeliest, in (0, 1].
+    /// Probability mass of the likeliest tokens to keep, in (0, 1].
     pub top_p: f32,
-    /// What is less likely than this share of the likeliest is left out, in [0, 1].
+    /// Removes tokens less likely than this fraction of the likeliest one, in [0, 1].
     pub min_p: f32,
-    /// Share of the probability that is kept of what is nearest to the mean surprise, in (0, 1].
+    /// Probability mass to keep of the tokens nearest to the mean surprise, in (0, 1].
     pub typical_p: f32,
-    /// Penalty on tokens of the whole text, from 1 (none) on.
+    /// Penalty on tokens of the whole text, at least 1; 1 disables it.
     pub penalty: f32,
-    /// Penalty on the last tokens, above 0; 1 is none.
+    /// Penalty on the last `window` tokens, above 0; 1 disables it.
     pub repetition: f32,
-    /// Taken from the logit of a token that is among the last ones; 0 is none.
+    /// Subtracted from the logit of a token among the last `window` tokens; 0 disables it.
     pub presence: f32,
-    /// Taken from the logit of a token as often as it is among the last ones; 0 is none.
+    /// Subtracted from the logit of a token for each occurrence among the last `window` tokens; 0 disables it.
     pub frequency: f32,
-    /// How many of the largest logits are kept; 0 keeps all.
+    /// Number of largest logits to keep; 0 keeps all.
     pub top_k: u32,
-    /// How many tokens the last ones are, at most 65536.
+    /// Number of last tokens that these penalties consider, at most 65536.
     pub window: u32,
 }
 
@@ -72,16 +72,16 @@ impl BitstateSampling {
     }
 }
 
-/// What the caller gave; the model's own with seed 0 where it is null.
+/// The caller's parameters; the model's defaults with seed 0 if null.
 ///
 /// # Safety
 /// `sampling` is one, or null.
 pub(crate) unsafe fn given(sampling: *const BitstateSampling, model: &bitstate::Model) -> Result<Sampling, Failure> {
-    // Only the size is looked at before it is known to be this one.
-    // SAFETY: the caller's word; the size is the first field.
+    // Reads only the size until it is known to be correct.
+    // SAFETY: guaranteed by the caller; the size is the first field.
     let Some(&size) = (unsafe { memory::read_one(sampling.cast::<usize>()) })? else { return Ok(model.sampling(0)) };
     check_size(size)?;
-    // SAFETY: the caller's word, and it is of this size.
+    // SAFETY: guaranteed by the caller, and the size is correct.
     let given = unsafe { memory::read_one(sampling) }?;
     Ok(given.map_or_else(|| model.sampling(0), BitstateSampling::sampling))
 }
@@ -91,11 +91,12 @@ fn check_size(size: usize) -> Result<(), Failure> {
     if size == expected {
         return Ok(());
     }
-    let message = format!("BitstateSampling.size is {size}, and this library has {expected}: set it to its sizeof");
+    let message =
+        format!("BitstateSampling.size is {size}, this library expects {expected}: set it to sizeof(BitstateSampling)");
     Err(Failure::new(BitstateStatus::Size, message))
 }
 
-/// The model's own way of choosing tokens, with this seed. `sampling->size` must be `sizeof(BitstateSampling)` before.
+/// The model's default sampling parameters, with this seed. `sampling->size` must be set to `sizeof(BitstateSampling)`.
 ///
 /// # Safety
 /// `sampling` is room for one whose size is set.
@@ -106,11 +107,11 @@ pub unsafe extern "C" fn bitstate_sampling_default(
     sampling: *mut BitstateSampling,
 ) -> i32 {
     call(|| {
-        // SAFETY: the caller's word.
+        // SAFETY: guaranteed by the caller.
         let size = unsafe { memory::read(sampling.cast_const().cast::<usize>(), 1) }?;
         size.iter().try_for_each(|&size| check_size(size))?;
         let model = handles::model(model)?;
-        // SAFETY: the caller's word, and it is of this size.
+        // SAFETY: guaranteed by the caller, and the size is correct.
         unsafe { Out::new(sampling, 1) }?.write(BitstateSampling::of(&model.sampling(seed)))?;
         Ok(BitstateStatus::Ok)
     })

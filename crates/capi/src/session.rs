@@ -1,4 +1,4 @@
-//! Sessions: texts in the making.
+//! Sessions: texts being generated.
 
 use crate::error::{BitstateStatus, Failure, call, give};
 use crate::memory::{self, Out};
@@ -7,7 +7,7 @@ use crate::{BitstateModel, BitstateSession, handles};
 use bitstate::{Ended, Stop};
 use std::ffi::c_char;
 
-/// A session that has seen nothing yet. `sampling` may be null: the model's own, with seed 0.
+/// Creates an empty session. `sampling` may be null for the model's defaults with seed 0.
 ///
 /// # Safety
 /// `sampling` is one or null, `session` is room for one.
@@ -19,7 +19,7 @@ pub unsafe extern "C" fn bitstate_session_new(
 ) -> i32 {
     call(|| {
         let model = handles::model(model)?;
-        // SAFETY: the caller's word.
+        // SAFETY: guaranteed by the caller.
         let (sampling, session) = unsafe { (given(sampling, &model)?, Out::new(session, 1)?) };
         session.write(0)?;
         session.write(handles::add_session(model.session(sampling)?, String::new()))?;
@@ -27,14 +27,14 @@ pub unsafe extern "C" fn bitstate_session_new(
     })
 }
 
-/// A copy of the session that continues from here independently.
+/// Creates an independent copy of the session.
 ///
 /// # Safety
 /// `clone` is room for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitstate_session_clone(session: BitstateSession, clone: *mut BitstateSession) -> i32 {
     call(|| {
-        // SAFETY: the caller's word.
+        // SAFETY: guaranteed by the caller.
         let clone = unsafe { Out::new(clone, 1) }?;
         clone.write(0)?;
         let (own, text) = handles::with_session(session, |open| Ok((open.session.clone(), open.text.clone())))?;
@@ -43,13 +43,13 @@ pub unsafe extern "C" fn bitstate_session_clone(session: BitstateSession, clone:
     })
 }
 
-/// Frees a session; a call of another thread that uses it ends first.
+/// Frees a session, after any call of another thread that is using it.
 #[unsafe(no_mangle)]
 pub extern "C" fn bitstate_session_free(session: BitstateSession) -> i32 {
     call(|| handles::free_session(session).map(|()| BitstateStatus::Ok))
 }
 
-/// Takes in text; an empty one begins a text.
+/// Feeds text; an empty one starts a new text.
 ///
 /// # Safety
 /// `text` has `length` bytes.
@@ -60,28 +60,28 @@ pub unsafe extern "C" fn bitstate_session_feed_text(
     length: usize,
 ) -> i32 {
     call(|| {
-        // SAFETY: the caller's word.
+        // SAFETY: guaranteed by the caller.
         let text = unsafe { memory::text(text, length) }?;
         handles::with_session(session, |open| Ok(open.session.feed_text(text)?))?;
         Ok(BitstateStatus::Ok)
     })
 }
 
-/// Takes in tokens, at least one.
+/// Feeds tokens, at least one.
 ///
 /// # Safety
 /// `tokens` has `count`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitstate_session_feed(session: BitstateSession, tokens: *const u32, count: usize) -> i32 {
     call(|| {
-        // SAFETY: the caller's word.
+        // SAFETY: guaranteed by the caller.
         let tokens = unsafe { memory::read(tokens, count) }?;
         handles::with_session(session, |open| Ok(open.session.feed(tokens)?))?;
         Ok(BitstateStatus::Ok)
     })
 }
 
-/// Chooses the next token. Its text waits for `bitstate_session_text`. `BITSTATE_STATUS_END`, and no token, where the model
+/// Generates the next token; `bitstate_session_text` returns its text. Returns `BITSTATE_STATUS_END`, and no token, if the model
 /// ends the text.
 ///
 /// # Safety
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn bitstate_session_feed(session: BitstateSession, tokens:
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitstate_session_next(session: BitstateSession, token: *mut u32) -> i32 {
     call(|| {
-        // SAFETY: the caller's word.
+        // SAFETY: guaranteed by the caller.
         let out = unsafe { Out::new(token, 1) }?;
         handles::with_session(session, |open| {
             let next = open.session.tokens(Stop::new().max_tokens(1)).next().transpose()?;
@@ -108,8 +108,8 @@ pub unsafe extern "C" fn bitstate_session_next(session: BitstateSession, token: 
     })
 }
 
-/// The text of the tokens that were chosen since the last call, in whole characters; the beginning of one waits for its
-/// end. `length` is how many bytes it has; where `room` is too small for them nothing is taken.
+/// Writes the text of the tokens generated since the last call. An incomplete character is kept for the next call. Writes the
+/// number of bytes to `length`; if `room` is too small for them, nothing is consumed.
 ///
 /// # Safety
 /// `text` has `room` bytes, `length` is room for one.
@@ -121,7 +121,7 @@ pub unsafe extern "C" fn bitstate_session_text(
     length: *mut usize,
 ) -> i32 {
     call(|| {
-        // SAFETY: the caller's word.
+        // SAFETY: guaranteed by the caller.
         let (text, length) = unsafe { (Out::new(text.cast::<u8>(), room)?, Out::new(length, 1)?) };
         handles::with_session(session, |open| {
             let given = give(open.text.as_bytes(), text, length)?;
@@ -131,19 +131,20 @@ pub unsafe extern "C" fn bitstate_session_text(
     })
 }
 
-/// The logits of the next token, one for each token of the model: `count` must be their number.
+/// Writes the logits of the next token; `count` must be the vocabulary size.
 ///
 /// # Safety
 /// `logits` has room for `count`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitstate_session_logits(session: BitstateSession, logits: *mut f32, count: usize) -> i32 {
     call(|| {
-        // SAFETY: the caller's word.
+        // SAFETY: guaranteed by the caller.
         let out = unsafe { Out::new(logits, count) }?;
         handles::with_session(session, |open| {
             let logits = open.session.logits()?;
             if logits.len() != out.len() {
-                let message = format!("there is room for {} logits, and the model has {}", out.len(), logits.len());
+                let message =
+                    format!("the buffer has room for {} logits, but the model has {}", out.len(), logits.len());
                 return Err(Failure::new(BitstateStatus::Size, message));
             }
             out.copy(logits)?;
@@ -152,21 +153,21 @@ pub unsafe extern "C" fn bitstate_session_logits(session: BitstateSession, logit
     })
 }
 
-/// Number of tokens of the text, prompts included.
+/// Writes the number of tokens of the text, including prompts.
 ///
 /// # Safety
 /// `position` is room for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitstate_session_position(session: BitstateSession, position: *mut u64) -> i32 {
     call(|| {
-        // SAFETY: the caller's word.
+        // SAFETY: guaranteed by the caller.
         let out = unsafe { Out::new(position, 1) }?;
         handles::with_session(session, |open| out.write(open.session.position()))?;
         Ok(BitstateStatus::Ok)
     })
 }
 
-/// The bytes of a session file. `length` is how many there are, also where `room` is too small for them.
+/// Writes a session file. Writes its number of bytes to `length`, even if `room` is too small for them.
 ///
 /// # Safety
 /// `bytes` has room for `room`, `length` for one.
@@ -178,13 +179,13 @@ pub unsafe extern "C" fn bitstate_session_save(
     length: *mut usize,
 ) -> i32 {
     call(|| {
-        // SAFETY: the caller's word.
+        // SAFETY: guaranteed by the caller.
         let (bytes, length) = unsafe { (Out::new(bytes, room)?, Out::new(length, 1)?) };
         handles::with_session(session, |open| give(&open.session.to_bytes(), bytes, length))
     })
 }
 
-/// Resumes a session that was saved, on this machine or any other, with the same bits as without the interruption.
+/// Resumes a saved session, on any machine, with the same bits as without the interruption.
 ///
 /// # Safety
 /// `bytes` has `length`, `session` is room for one.
@@ -197,7 +198,7 @@ pub unsafe extern "C" fn bitstate_session_resume(
 ) -> i32 {
     call(|| {
         let model = handles::model(model)?;
-        // SAFETY: the caller's word.
+        // SAFETY: guaranteed by the caller.
         let (bytes, session) = unsafe { (memory::read(bytes, length)?, Out::new(session, 1)?) };
         session.write(0)?;
         session.write(handles::add_session(model.resume(bytes)?, String::new()))?;

@@ -1,4 +1,4 @@
-// Misuse from C: misuse MODEL. Every mistake is a status, and the library stays usable.
+// Misuse from C: misuse MODEL. Every mistake returns a status, and the library stays usable.
 
 #include "bitstate.h"
 
@@ -25,7 +25,7 @@ static BitstateSession shared;
 static int busy = 0;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-// Uses the one session as every other thread does at the same moment.
+// Uses the shared session, concurrently with the other threads.
 static void *use(void *unused) {
     (void)unused;
     for (int i = 0; i < 2000; i++) {
@@ -43,7 +43,7 @@ static void *use(void *unused) {
     return NULL;
 }
 
-// Frees while others use.
+// Frees while other threads use it.
 static void *release(void *unused) {
     (void)unused;
     IS(bitstate_session_free(shared), BITSTATE_STATUS_OK);
@@ -109,7 +109,7 @@ int main(int argc, char **argv) {
     IS(bitstate_session_logits(session, logits, vocab_size), BITSTATE_STATUS_OK);
     free(logits);
 
-    // A model number is no session, and a freed one is nothing.
+    // A model's number is not a session, and a freed one is invalid.
     IS(bitstate_session_next(model, &token), BITSTATE_STATUS_HANDLE);
     IS(bitstate_session_free(model), BITSTATE_STATUS_HANDLE);
     BitstateSession other;
@@ -119,7 +119,7 @@ int main(int argc, char **argv) {
     IS(bitstate_session_next(session, &token), BITSTATE_STATUS_HANDLE);
     IS(bitstate_session_clone(session, &session), BITSTATE_STATUS_HANDLE);
 
-    // Saved, resumed; cut and changed files are refused.
+    // Saved, resumed; truncated and changed files are rejected.
     IS(bitstate_session_save(other, NULL, 0, &count), BITSTATE_STATUS_ROOM);
     uint8_t *saved = malloc(count);
     IS(bitstate_session_save(other, saved, count, &count), BITSTATE_STATUS_OK);
@@ -137,20 +137,20 @@ int main(int argc, char **argv) {
     IS(bitstate_model_free(model), BITSTATE_STATUS_HANDLE);
     IS(bitstate_session_resume(model, NULL, 0, &session), BITSTATE_STATUS_HANDLE);
 
-    // Four threads with one session: each call is done or refused.
+    // Four threads with one session: each call succeeds or is rejected.
     pthread_t threads[4];
     for (int i = 0; i < 4; i++) pthread_create(&threads[i], NULL, use, NULL);
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     uint64_t position;
     IS(bitstate_session_position(shared, &position), BITSTATE_STATUS_OK);
     if (position > (uint64_t)(4 + 8000 - busy)) {
-        fprintf(stderr, "%d calls were refused, and yet there are %d tokens\n", busy, (int)position);
+        fprintf(stderr, "%d calls were rejected, but there are %d tokens\n", busy, (int)position);
         return 1;
     }
     pthread_create(&threads[0], NULL, release, NULL);
     pthread_join(threads[0], NULL);
     IS(bitstate_session_next(shared, &token), BITSTATE_STATUS_HANDLE);
-    if (strcmp(bitstate_status_text(-99), "no status of bitstate") != 0) return 1;
-    puts("all misuse was refused");
+    if (strcmp(bitstate_status_text(-99), "not a status of bitstate") != 0) return 1;
+    puts("all misuse was rejected");
     return 0;
 }

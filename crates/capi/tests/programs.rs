@@ -1,5 +1,5 @@
-//! The header, programs in C and C++, and a script in Python: built here, against the libraries that were built. Where a tool
-//! is not there its test is ignored, with the reason.
+//! The header, C and C++ programs, and a Python script, built here with the built libraries. If a tool is missing, its test is
+//! ignored with the reason.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate::{Model, Stop};
@@ -7,18 +7,18 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-/// What generates the header. It is no dependency: its licence, MPL-2.0, is fine for a tool.
+/// The version that generates the header. It is not a dependency: its licence, MPL-2.0, is acceptable for a tool.
 const CBINDGEN: &str = "0.29.4";
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let tests = vec![
-        Trial::ignorable_test("the_header_is_what_the_source_says", header),
-        Trial::ignorable_test("c_tells_the_story_of_the_library", || c_story(Library::Dynamic)),
-        Trial::ignorable_test("c_tells_it_with_the_static_library", || c_story(Library::Static)),
-        Trial::ignorable_test("misuse_from_c_is_a_status", misuse),
-        Trial::ignorable_test("the_header_is_cpp_too", cpp),
-        Trial::ignorable_test("python_tells_it_by_ctypes", python),
+        Trial::ignorable_test("the_header_matches_the_source", header),
+        Trial::ignorable_test("c_generates_the_same_story", || c_story(Library::Dynamic)),
+        Trial::ignorable_test("c_generates_it_with_the_static_library", || c_story(Library::Static)),
+        Trial::ignorable_test("misuse_from_c_returns_a_status", misuse),
+        Trial::ignorable_test("the_header_compiles_as_cpp", cpp),
+        Trial::ignorable_test("python_generates_it_with_ctypes", python),
     ];
     libtest_mimic::run(&arguments, tests).exit_code()
 }
@@ -31,19 +31,19 @@ fn model() -> String {
     here("../../golden/models/stories-byte/model.bits").to_str().unwrap().into()
 }
 
-/// Where cargo put the libraries: beside this program.
+/// Folder of the libraries: that of this program.
 fn libraries() -> PathBuf {
     std::env::current_exe().unwrap().parent().unwrap().to_path_buf()
 }
 
-/// What a program prints, or why it failed.
+/// The output of a program, or why it failed.
 fn output(command: &mut Command) -> Result<String, String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
     let [out, said] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     if output.status.success() { Ok(out) } else { Err(format!("{command:?}: {out}{said}")) }
 }
 
-/// What the examples print, by the library.
+/// The expected output of the examples, computed with the library.
 fn story(seed: u64, tokens: u64) -> String {
     let model = Model::open(model()).unwrap();
     let mut session = model.session(model.sampling(seed)).unwrap();
@@ -52,7 +52,7 @@ fn story(seed: u64, tokens: u64) -> String {
     format!("Once upon a time{text}\n")
 }
 
-/// The generator of the header, installed below the target folder where it is not on the path; or why there is none.
+/// The generator of the header, installed below the target folder if it is not on the path, or why there is none.
 fn cbindgen() -> Result<PathBuf, String> {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cbindgen");
     let own = root.join("bin/cbindgen");
@@ -66,7 +66,7 @@ fn cbindgen() -> Result<PathBuf, String> {
     install.env("CARGO_TARGET_DIR", root.join("target"));
     output(&mut install).map_err(|said| {
         let last = said.trim().lines().last().unwrap_or_default().to_string();
-        format!("cbindgen {CBINDGEN} is not here and cannot be installed: {last}")
+        format!("cbindgen {CBINDGEN} is missing and cannot be installed: {last}")
     })?;
     let _ = std::fs::remove_dir_all(root.join("target"));
     Ok(own)
@@ -94,7 +94,7 @@ enum Library {
     Static,
 }
 
-/// A program of C, built with all warnings; or why there is none.
+/// A C program, built with all warnings, or why there is none.
 fn compile(source: &str, library: Library) -> Result<(tempfile::TempDir, PathBuf), String> {
     output(Command::new("cc").arg("--version")).map_err(|_| "no C compiler".to_string())?;
     let folder = tempfile::tempdir().unwrap();
@@ -134,7 +134,7 @@ fn misuse() -> Result<Completion, Failed> {
         Err(reason) => return Ok(Completion::ignored_with(reason)),
     };
     let said = output(Command::new(&program).arg(model()))?;
-    assert_eq!(said, "all misuse was refused\n");
+    assert_eq!(said, "all misuse was rejected\n");
     Ok(Completion::Completed)
 }
 

@@ -1,4 +1,4 @@
-//! From the start of the process to the end of one with a single token, beside `true`, which does nothing: the floor.
+//! Run time of a process that generates one token, compared with `true`, which does nothing.
 //!
 //! `cargo bench -p bitstate-cli`. Compare within one run only: the machine drifts.
 

@@ -1,4 +1,4 @@
-//! `bitstate bench`: how fast one's own model is here.
+//! `bitstate bench`: how fast a model runs on this machine.
 
 use crate::text::explained;
 use crate::{numbers, output};
@@ -12,23 +12,23 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Rounds in which every variant has its turn: what slows the machine for a while slows all of them.
+/// Each round measures every variant, so that a temporary slowdown of the machine affects all of them.
 const ROUNDS: usize = 5;
 
-/// Measure a model's tokens a second by every kernel variant that runs here.
+/// Measure a model's tokens per second with every kernel variant that runs here.
 ///
-/// Tokens are drawn as `generate` draws them by default, on one core; the fastest of five rounds counts. The roof is the
-/// time that the variant takes to read as many bytes as the file has, measured in the same rounds: a token reads every
+/// Tokens are sampled as by `generate` with its defaults, on one core; the fastest of five rounds counts. The roof is the
+/// time that the variant takes to read as many bytes as the file has, measured in the same rounds: each token reads every
 /// weight once.
 #[derive(clap::Args)]
 pub struct Flags {
     /// The BITS file.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// One variant instead of all.
+    /// Measure only this variant.
     #[arg(long, value_name = "NAME", value_parser = Variant::by_name)]
     variant: Option<Variant>,
-    /// Milliseconds for each variant in each round.
+    /// Milliseconds per variant and round.
     #[arg(long, value_name = "MS", default_value = "100", value_parser = numbers::positive, allow_negative_numbers = true)]
     time: u32,
     /// Print JSON.
@@ -47,13 +47,13 @@ struct Bench {
 struct Measured {
     variant: &'static str,
     tokens_per_second: f64,
-    /// Bytes a second that are read in order from a buffer of the model's size.
+    /// Sequential read bandwidth for a buffer of the model's size, in bytes per second.
     read_bytes_per_second: f64,
-    /// Share of the tokens a second that this reading alone would allow.
+    /// Tokens per second relative to what this bandwidth allows.
     share_of_memory_roof: f64,
 }
 
-/// A variant under measurement; the best seconds of a token and of a read so far.
+/// A variant being measured; the best seconds per token and per read so far.
 struct Candidate {
     session: Session,
     token: f64,
@@ -73,7 +73,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         }
     }
     let bytes = candidates.first().context("no variant runs here")?.session.model().bytes().len();
-    // Not zeros, which an operating system may map to a single page.
+    // Not zeros: an operating system may map them all to a single page.
     let buffer = AlignedBytes::copy_of(&vec![0x3f; bytes]);
     for _ in 0..ROUNDS {
         for candidate in &mut candidates {
@@ -83,7 +83,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     }
     let mut measured: Vec<Measured> = candidates.iter().map(|candidate| candidate.measured(bytes)).collect();
     measured.sort_by(|a, b| b.tokens_per_second.total_cmp(&a.tokens_per_second));
-    tell(&Bench { model: flags.model.display().to_string(), bytes, variants: measured }, flags.json)
+    print(&Bench { model: flags.model.display().to_string(), bytes, variants: measured }, flags.json)
 }
 
 impl Candidate {
@@ -93,7 +93,7 @@ impl Candidate {
         Ok(Candidate { session, token: f64::INFINITY, read: f64::INFINITY })
     }
 
-    /// Seconds of a token.
+    /// Seconds per token.
     fn tokens(&mut self, slice: Duration) -> Result<f64> {
         let (start, mut count) = (Instant::now(), 0);
         for token in self.session.tokens(Stop::new().ignore_end()) {
@@ -106,7 +106,7 @@ impl Candidate {
         Ok(start.elapsed().as_secs_f64() / f64::from(count))
     }
 
-    /// Seconds of a read.
+    /// Seconds per read of the buffer.
     fn read(&self, buffer: &[u8], slice: Duration) -> f64 {
         let kernels = self.session.model().engine().kernels();
         let (start, mut count) = (Instant::now(), 0);
@@ -127,7 +127,7 @@ impl Candidate {
     }
 }
 
-fn tell(bench: &Bench, json: bool) -> Result<()> {
+fn print(bench: &Bench, json: bool) -> Result<()> {
     let mut out = output::stdout();
     if json {
         writeln!(out, "{}", serde_json::to_string(bench)?)?;

@@ -1,4 +1,4 @@
-//! `bitstate describe`: the description beside a model.
+//! `bitstate describe`: the description of a model.
 
 use crate::load;
 use crate::output::{summarise, write_out};
@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 /// Write the description of a model, which binds it to its tokenizer.
 ///
 /// The description of FILE is FILE.json: the SHA-256 of the model and of its tokenizer.json, the tokens that end a text,
-/// and the defaults of sampling, which can be changed there. A command that opens the model checks it and refuses
-/// another model or tokenizer. An older description is replaced. `convert` writes one with every model.
+/// and the sampling defaults, which can be edited there. A command that opens the model checks it and rejects another
+/// model or tokenizer. An older description is replaced. `convert` writes one with every model.
 #[derive(clap::Args)]
 pub struct Flags {
     /// The BITS file.
@@ -20,7 +20,7 @@ pub struct Flags {
     model: PathBuf,
     #[command(flatten)]
     text: TextFlags,
-    /// What the model is called; its file's name without the extension if not given.
+    /// Name of the model; by default, its file name without the extension.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 }
@@ -31,7 +31,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     let vocab_size = load::parse(path, &bytes)?.config.vocab_size;
     let tokenizer = flags.text.for_text(Subject { path, vocab_size, description: None })?;
     if tokenizer.ends().is_empty() {
-        note("no token is known to end a text; --end names one");
+        note("no end-of-text token is known; use --end to name one");
     }
     let description = describe(path, &bytes, flags.name.as_deref(), &tokenizer, vocab_size)?;
     let out = Description::path(path);
@@ -39,7 +39,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     summarise(&out, &format!("{}: {}, tokenizer {}", out.display(), description.name, description.tokenizer))
 }
 
-/// The description of a model of `bytes` in the file `path`, with the ends that the tokenizer has been given.
+/// The description of the model `bytes` in the file `path`, with the end tokens of the tokenizer.
 pub fn describe(
     path: &Path,
     bytes: &[u8],

@@ -1,4 +1,4 @@
-//! `bitstate eval`: how well a model knows a text.
+//! `bitstate eval`: how well a model predicts a text.
 
 use crate::load::ModelFlags;
 use crate::text::{TextFlags, explained};
@@ -12,42 +12,42 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// Measure how well a model predicts a text: nats a token, bits a byte, perplexity.
+/// Measure how well a model predicts a text: nats per token, bits per byte, perplexity.
 ///
-/// White space around a story is removed; each story is predicted from the end of the one before to its own end. Bits
-/// are those of all tokens, ends included; bytes are those of the stories.
+/// White space around a story is removed; each story is predicted from the end of the previous one to its own end. Bits
+/// count all tokens, including ends; bytes count the stories.
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub struct Flags {
     /// The BITS file.
     #[arg(long, value_name = "FILE", group = "what")]
     model: Option<PathBuf>,
-    /// Instead of a model: a checkpoint of training, by the trainer's own forward pass, every story from an empty state.
+    /// Instead of a model: a training checkpoint, evaluated with the trainer's own forward pass, every story from an empty state.
     #[cfg(feature = "train")]
     #[arg(long, value_name = "FILE", group = "what", requires = "restart", conflicts_with_all = ["variant", "trace"])]
     checkpoint: Option<PathBuf>,
     #[arg(long, value_name = "NAME", value_parser = Variant::by_name, help = crate::load::variant_help())]
     variant: Option<Variant>,
-    /// UTF-8 text with `<|endoftext|>` between two stories; or a .jsonl or .ndjson file, an object with a `text` or a
-    /// `story` a line; or a .json file, a list of such objects. A byte order mark is removed, CR LF becomes LF. At
+    /// UTF-8 text with `<|endoftext|>` between stories; or a .jsonl or .ndjson file with one object per line that has a
+    /// `text` or a `story`; or a .json file with a list of such objects. A byte order mark is removed, CR LF becomes LF. At
     /// most 4 GiB.
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
     #[command(flatten)]
     tokenizer: TextFlags,
-    /// Start every story from an empty state instead of the one that the story before has left.
+    /// Start every story from an empty state instead of the state after the previous story.
     #[arg(long)]
     restart: bool,
-    /// Only the first N stories.
+    /// Evaluate only the first N stories.
     #[arg(long, value_name = "N", value_parser = numbers::positive, allow_negative_numbers = true)]
     stories: Option<u32>,
-    /// Only the first N tokens of each story; there are no bits a byte then.
+    /// Evaluate only the first N tokens of each story; bits per byte are then not reported.
     #[arg(long, value_name = "N", value_parser = numbers::positive, allow_negative_numbers = true)]
     tokens: Option<u32>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// With the JSON: the tokens of each story and the digest of the logits that each was predicted from.
+    /// Add to the JSON the tokens of each story and the digest of the logits that each was predicted from.
     #[arg(long, requires_all = ["json", "restart"])]
     trace: bool,
 }
@@ -58,9 +58,9 @@ struct Quality {
     tokens: usize,
     bytes: usize,
     nats_per_token: f64,
-    /// None where stories were cut short: their bytes are not those of their tokens.
+    /// `None` if stories were cut short: their bytes do not match their tokens.
     bits_per_byte: Option<f64>,
-    /// None where no f64 is so large.
+    /// `None` if it overflows f64.
     perplexity: Option<f64>,
     tokens_per_second: f64,
     variant: &'static str,
@@ -71,9 +71,9 @@ struct Quality {
 /// A story token by token.
 #[derive(Serialize, Default)]
 struct Trace {
-    /// The end of a text, then the story's tokens.
+    /// The end-of-text token, then the story's tokens.
     tokens: Vec<u32>,
-    /// Of the logits behind each token but the last.
+    /// Digest of the logits after each token except the last.
     digests: Vec<String>,
     nats: f64,
 }
@@ -82,7 +82,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     let mut stories = read_stories(&flags.text)?;
     stories.truncate(flags.stories.unwrap_or(u32::MAX) as usize);
     ensure!(!stories.is_empty(), "there is no story in {}", flags.text.display());
-    let Heard { tokens, seconds, nats, variant, trace } = hear(flags, &stories)?;
+    let Evaluation { tokens, seconds, nats, variant, trace } = evaluate(flags, &stories)?;
 
     let bytes: usize = stories.iter().map(|story| story.len()).sum();
     let count: usize = tokens.iter().map(|tokens| tokens.len() - 1).sum();
@@ -98,10 +98,10 @@ pub fn run(flags: &Flags) -> Result<()> {
         variant,
         trace: flags.trace.then_some(trace),
     };
-    tell(&quality, flags.json)
+    print(&quality, flags.json)
 }
 
-fn tell(quality: &Quality, json: bool) -> Result<()> {
+fn print(quality: &Quality, json: bool) -> Result<()> {
     let mut out = output::stdout();
     if json {
         writeln!(out, "{}", serde_json::to_string(quality)?)?;
@@ -109,24 +109,24 @@ fn tell(quality: &Quality, json: bool) -> Result<()> {
     }
     let Quality { stories, tokens, bytes, nats_per_token, perplexity, tokens_per_second, variant, .. } = quality;
     if let Some(bits) = quality.bits_per_byte {
-        write!(out, "{bits:.4} bits a byte, ")?;
+        write!(out, "{bits:.4} bits per byte, ")?;
     }
     let perplexity = perplexity.map_or_else(|| "above 1e308".into(), |perplexity| format!("{perplexity:.3}"));
-    writeln!(out, "{nats_per_token:.4} nats a token, perplexity {perplexity}")?;
+    writeln!(out, "{nats_per_token:.4} nats per token, perplexity {perplexity}")?;
     writeln!(out, "{stories} stories, {bytes} bytes, {tokens} tokens; {tokens_per_second:.0} tokens/s, {variant}")?;
     Ok(())
 }
 
-/// The speed of what took no time that the clock could see is no number.
+/// Count per second; the minimum time avoids a division by zero.
 pub fn per_second(count: usize, seconds: f64) -> f64 {
     count as f64 / seconds.max(1e-9)
 }
 
-/// What came of listening to all stories.
-struct Heard {
-    /// Of each story, which begins with the end of a text.
+/// The result over all stories.
+struct Evaluation {
+    /// For each story, which starts with the end-of-text token.
     tokens: Vec<Vec<u32>>,
-    /// Time that it took from there on.
+    /// Time spent on predictions.
     seconds: f64,
     nats: f64,
     variant: &'static str,
@@ -134,7 +134,7 @@ struct Heard {
 }
 
 /// Predicts the stories.
-fn hear(flags: &Flags, stories: &[String]) -> Result<Heard> {
+fn evaluate(flags: &Flags, stories: &[String]) -> Result<Evaluation> {
     #[cfg(feature = "train")]
     if let Some(checkpoint) = &flags.checkpoint {
         return by_trainer(flags, checkpoint, stories);
@@ -168,12 +168,12 @@ fn hear(flags: &Flags, stories: &[String]) -> Result<Heard> {
         }
     }
     let (seconds, variant) = (start.elapsed().as_secs_f64(), opened.variant().name());
-    Ok(Heard { tokens, seconds, nats, variant, trace: traces })
+    Ok(Evaluation { tokens, seconds, nats, variant, trace: traces })
 }
 
-/// The same from a checkpoint, without the engine.
+/// The same for a checkpoint, without the engine.
 #[cfg(feature = "train")]
-fn by_trainer(flags: &Flags, path: &std::path::Path, stories: &[String]) -> Result<Heard> {
+fn by_trainer(flags: &Flags, path: &std::path::Path, stories: &[String]) -> Result<Evaluation> {
     use bitstate::text::Subject;
     use bitstate_train::checkpoint::Checkpoint;
     use bitstate_train::net::Net;
@@ -194,13 +194,13 @@ fn by_trainer(flags: &Flags, path: &std::path::Path, stories: &[String]) -> Resu
         nats += surprises.iter().sum::<f64>();
     }
     let variant = if position.bitnet { "the trainer, ternary" } else { "the trainer, f32" };
-    Ok(Heard { tokens, seconds: start.elapsed().as_secs_f64(), nats, variant, trace: Vec::new() })
+    Ok(Evaluation { tokens, seconds: start.elapsed().as_secs_f64(), nats, variant, trace: Vec::new() })
 }
 
 impl Flags {
-    /// The tokens of the stories, the end of a text before and behind each.
+    /// The tokens of the stories, with the end-of-text token before and after each.
     fn encode(&self, stories: &[String], tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
-        let end = tokenizer.end().context("a story begins and ends with the end of a text")?;
+        let end = tokenizer.end().context("stories need an end-of-text token")?;
         let encode = |(story, number): (&String, usize)| {
             let mut tokens = vec![end];
             tokens.extend(tokenizer.encode(story).with_context(|| format!("{}: story {number}", self.text.display()))?);
@@ -212,7 +212,7 @@ impl Flags {
     }
 }
 
-/// An error without the position, which is counted otherwise here.
+/// An error without its position, which is counted differently here.
 fn unplaced(error: Error) -> anyhow::Error {
     match error {
         Error::Session { cause: SessionError::NotFinite { not_finite, .. }, .. } => not_finite.into(),
@@ -220,7 +220,7 @@ fn unplaced(error: Error) -> anyhow::Error {
     }
 }
 
-/// `-ln p(next)` behind `token`.
+/// `-ln p(next)` after `token`.
 fn surprise(session: &mut Session, token: u32, next: u32) -> Result<f64, Error> {
     session.feed(&[token])?;
     let logits = session.logits()?;

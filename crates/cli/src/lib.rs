@@ -1,6 +1,10 @@
-//! The `bitstate` command. Each subcommand is a file of its own. It is a library so that its pages can be made by
-//! `examples/pages.rs`, without what makes them in the command.
-#![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where it cannot be written: use `output`")]
+//! The `bitstate` command, one file per subcommand. It is a library so that `examples/pages.rs` can generate its man pages
+//! without adding their dependencies to the command.
+#![deny(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic if the stream cannot be written: use `output`"
+)]
 
 mod bench;
 mod chat;
@@ -28,13 +32,13 @@ mod training;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// The exit code of every error: of arguments, as clap has it, of files and of devices. 1 is left for an answer that is no,
-/// 130 for Ctrl-C.
+/// The exit code of every error: in arguments (as in clap), files or devices. 1 means that an answer is negative, 130 is
+/// Ctrl-C.
 const FAILED: u8 = 2;
 
 /// Run ternary RWKV models (BITS files): exact, small and fast.
 ///
-/// The logits are the same bits for every kernel variant on every machine, so `--variant` changes the speed alone.
+/// Every kernel variant gives the same logits on every machine, bit for bit, so `--variant` only changes the speed.
 #[derive(Parser)]
 #[command(
     name = "bitstate",
@@ -72,7 +76,7 @@ enum Command {
     Train(training::train::Flags),
     #[cfg(feature = "train")]
     Convert(training::convert::Flags),
-    /// What this build leaves out, so that it can be said.
+    /// Subcommands that this build lacks, to explain how to get them.
     #[cfg(not(feature = "train"))]
     #[command(name = "train", aliases = ["data", "convert"], hide = true, disable_help_flag = true)]
     Absent {
@@ -82,10 +86,10 @@ enum Command {
 }
 
 fn after_help() -> String {
-    let try_it = "Make a model to try:\n  bitstate synth --preset byte --seed 1 --out byte.bits\n  \
+    let try_it = "Create a model to try:\n  bitstate synth --preset byte --seed 1 --out byte.bits\n  \
                   bitstate generate --model byte.bits --prompt 'Once upon a time' --max-tokens 64";
-    let training = "`data`, `train` and `convert` are in a build with --features train.";
-    let serving = "`serve`, the model over HTTP, is in a build with --features serve.";
+    let training = "`data`, `train` and `convert` require a build with --features train.";
+    let serving = "`serve`, the model over HTTP, requires a build with --features serve.";
     let absent = [(cfg!(feature = "serve"), serving), (cfg!(feature = "train"), training)];
     let absent: String = absent.iter().filter(|(here, _)| !here).map(|(_, said)| format!("\n\n{said}")).collect();
     format!("{try_it}{absent}")
@@ -96,11 +100,11 @@ pub fn command() -> clap::Command {
     <Flags as clap::CommandFactory>::command()
 }
 
-/// Runs the command of this process's arguments.
+/// Runs the command with this process's arguments.
 pub fn main() -> ExitCode {
     let done = match Flags::try_parse_from(prompt::joined::<Flags>(std::env::args_os())) {
         Ok(flags) => run(flags.command),
-        // What was asked for, help or the version, is an answer; what was wrong goes to standard error, if it can.
+        // Requested help or the version is output; errors go to standard error, if it can be written.
         Err(error) if error.use_stderr() => {
             let _ = error.print();
             return ExitCode::from(FAILED);
@@ -133,7 +137,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(flags) => serve::run(*flags),
         #[cfg(not(feature = "serve"))]
         Command::Serve { .. } => Err(anyhow::anyhow!(
-            "this build of bitstate does not serve; one that does: cargo build --release -p bitstate-cli --features serve"
+            "this bitstate does not include `serve`; to include it: cargo build --release -p bitstate-cli --features serve"
         )),
         #[cfg(feature = "train")]
         Command::Data(flags) => training::data::run(&flags),
@@ -143,7 +147,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Convert(flags) => training::convert::run(&flags),
         #[cfg(not(feature = "train"))]
         Command::Absent { .. } => Err(anyhow::anyhow!(
-            "this build of bitstate does not train; one that does: cargo build --release -p bitstate-cli --features train"
+            "this bitstate does not include training; to include it: cargo build --release -p bitstate-cli --features train"
         )),
     }
     .map(|()| ExitCode::SUCCESS)

@@ -1,4 +1,4 @@
-//! What the subcommands that run a model have in common.
+//! What the subcommands that open a model have in common.
 
 use crate::text::{TextFlags, explained, note};
 use anyhow::{Context, Result, anyhow};
@@ -8,7 +8,7 @@ use bitstate::tokenizer::Description;
 use bitstate::{Error, Model, Variant, bits};
 use std::path::{Path, PathBuf};
 
-/// A model and the kernels to run it on.
+/// A model and the kernels to run it with.
 #[derive(clap::Args)]
 pub struct ModelFlags {
     /// The BITS file.
@@ -21,10 +21,10 @@ pub struct ModelFlags {
 /// The help of `--variant`.
 pub fn variant_help() -> String {
     let names = Variant::ALL.map(Variant::name).join(", ");
-    format!("Kernel variant to force: {names}; the fastest that this machine has if not given")
+    format!("Kernel variant to use: {names}; by default, the fastest that this machine supports")
 }
 
-/// The bytes of a file that is looked at and not run.
+/// The bytes of a file that is inspected, not run.
 pub fn read(path: &Path) -> Result<AlignedBytes> {
     AlignedBytes::read_model(path).map_err(|error| match error {
         ReadError::Io(error) => anyhow!("cannot read {}: {error}", path.display()),
@@ -32,7 +32,7 @@ pub fn read(path: &Path) -> Result<AlignedBytes> {
     })
 }
 
-/// The description beside the model at `path`, which must be of these bytes.
+/// The description of the model at `path`, which must match these bytes.
 pub fn described(path: &Path, bytes: &[u8]) -> Result<Option<Description>> {
     Ok(Description::beside(path, bytes)?)
 }
@@ -43,12 +43,12 @@ pub fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<bits::Model<'a>> {
 }
 
 impl ModelFlags {
-    /// The model, whose tokens are all that matters.
+    /// Opens the model for token ids, without a tokenizer.
     pub fn open(&self) -> Result<Model> {
         self.open_with(TextOptions::new().need(Need::Ids), 1).map_err(explained)
     }
 
-    /// The model with its text, on so many threads.
+    /// Opens the model with its tokenizer, for this many threads.
     pub fn open_for(&self, text: &TextFlags, need: Need, threads: usize) -> Result<Model, Error> {
         self.open_with(text.options(need), threads)
     }

@@ -1,4 +1,4 @@
-//! `bitstate logits`: what the model expects after some tokens.
+//! `bitstate logits`: the logits after some tokens.
 
 use crate::load::ModelFlags;
 use crate::output;
@@ -15,7 +15,7 @@ pub struct Flags {
     model: ModelFlags,
     #[arg(long, value_name = "IDS", value_parser = ids, allow_negative_numbers = true, help = Ids::HELP)]
     tokens: Ids,
-    /// Print all of them as JSON.
+    /// Print all logits as JSON.
     #[arg(long)]
     json: bool,
 }

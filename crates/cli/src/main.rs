@@ -1,4 +1,4 @@
-//! The `bitstate` command: see the library beside it.
+//! The `bitstate` command: see `lib.rs`.
 
 fn main() -> std::process::ExitCode {
     bitstate_cli::main()

@@ -1,20 +1,20 @@
-//! The values of flags that are numbers: what is wrong is said with the range.
+//! Numeric values of flags; errors name the valid range.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-/// Seeds: 64 bits. Those that are drawn have 53, which every reader of JSON keeps.
+/// Seeds: 64 bits. Seeds drawn at random have 53 bits, which every JSON parser keeps.
 pub fn seed(text: &str) -> Result<u64, String> {
     whole(text, 0..=u64::MAX)
 }
 
-/// A whole number from 0 on.
+/// A whole number from 0 up.
 pub fn count(text: &str) -> Result<u32, String> {
     whole(text, 0..=u32::MAX)
 }
 
-/// A whole number from 1 on.
+/// A whole number from 1 up.
 pub fn positive(text: &str) -> Result<u32, String> {
     whole(text, 1..=u32::MAX)
 }
@@ -24,9 +24,9 @@ fn whole<T: FromStr + PartialOrd + Display>(text: &str, range: RangeInclusive<T>
     found.ok_or_else(|| format!("give a whole number from {} to {}", range.start(), range.end()))
 }
 
-/// From 0 on.
+/// From 0 up.
 pub fn temperature(text: &str) -> Result<f32, String> {
-    number(text, |t| t >= 0.0, "a number from 0 (greedy) on")
+    number(text, |t| t >= 0.0, "a number from 0 (greedy) up")
 }
 
 /// Above 0 and at most 1.
@@ -34,9 +34,9 @@ pub fn share(text: &str) -> Result<f32, String> {
     number(text, |p| p > 0.0 && p <= 1.0, "a number above 0 and at most 1")
 }
 
-/// From 1 on.
+/// From 1 up.
 pub fn penalty(text: &str) -> Result<f32, String> {
-    number(text, |penalty| penalty >= 1.0, "a number from 1 (none) on")
+    number(text, |penalty| penalty >= 1.0, "a number from 1 (none) up")
 }
 
 /// From 0 to 1.
@@ -49,18 +49,18 @@ pub fn factor(text: &str) -> Result<f32, String> {
     number(text, |factor| factor > 0.0, "a number above 0 (1 is none)")
 }
 
-/// Any.
+/// Any finite number.
 pub fn finite(text: &str) -> Result<f32, String> {
     number(text, |_| true, "a number")
 }
 
-/// Last tokens that penalties look at.
+/// Size of the penalty window in tokens.
 pub fn window(text: &str) -> Result<u32, String> {
     whole(text, 0..=bitstate::Sampling::MAX_WINDOW)
 }
 
 fn number(text: &str, range: impl Fn(f32) -> bool, what: &str) -> Result<f32, String> {
-    // What is too large for an f32 parses as infinity.
+    // A number too large for an f32 parses as infinity.
     let found = text.parse().ok().filter(|&found: &f32| found.is_finite() && range(found));
     found.ok_or_else(|| format!("give {what}"))
 }

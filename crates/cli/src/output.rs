@@ -1,4 +1,4 @@
-//! Standard output and standard error, and files that may be either of them.
+//! Standard output and standard error, and files that may be one of them.
 
 use anyhow::{Context, Result};
 use std::error::Error;
@@ -6,13 +6,13 @@ use std::fmt;
 use std::io::{self, ErrorKind, StdoutLock, Write};
 use std::path::Path;
 
-/// What `--out` calls standard output.
+/// The name of standard output in `--out`.
 const DASH: &str = "-";
 
-/// Standard output for text. Its errors say that they are its own.
+/// Standard output for text. Its errors name it.
 pub struct Stdout(StdoutLock<'static>);
 
-/// Standard output, until it is dropped.
+/// Locks standard output until dropped.
 pub fn stdout() -> Stdout {
     Stdout(io::stdout().lock())
 }
@@ -27,13 +27,13 @@ impl Write for Stdout {
     }
 }
 
-/// Text that standard output did not take.
+/// An error of writing to standard output.
 #[derive(Debug)]
 struct StdoutError(io::Error);
 
 impl StdoutError {
     fn of(error: io::Error) -> io::Error {
-        // A call that was interrupted is made again by whoever sees this kind.
+        // Callers retry an interrupted call if they see this kind.
         io::Error::new(error.kind(), StdoutError(error))
     }
 }
@@ -46,13 +46,12 @@ impl fmt::Display for StdoutError {
 
 impl Error for StdoutError {}
 
-/// What came of printing to standard output by other means than [`stdout`].
+/// Converts the result of printing to standard output by other means than [`stdout`].
 pub fn printed(result: io::Result<()>) -> Result<()> {
     Ok(result.and_then(|()| io::stdout().flush()).map_err(StdoutError::of)?)
 }
 
-/// Whether the reader of standard output closed the pipe, which is not an error. Where a model was to be
-/// written it is one.
+/// Whether the reader of standard output closed the pipe. This is not an error, except when a model was being written.
 pub fn reader_went_away(error: &anyhow::Error) -> bool {
     let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
     io.is_some_and(|error| {
@@ -60,12 +59,12 @@ pub fn reader_went_away(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Says something on standard error. One that cannot be written changes nothing.
+/// Writes a line to standard error. Failures are ignored.
 pub fn say(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Writes the file that `--out` names, whole or not at all; `-` is standard output.
+/// Writes the file named by `--out` atomically; `-` is standard output.
 pub fn write_out(out: &Path, bytes: &[u8]) -> Result<()> {
     if !is_stdout(out) {
         return Ok(bitstate_files::write_whole(out, |file| file.write_all(bytes))?);
@@ -74,7 +73,7 @@ pub fn write_out(out: &Path, bytes: &[u8]) -> Result<()> {
     stdout.write_all(bytes).and_then(|()| stdout.flush()).context("cannot write the file to standard output")
 }
 
-/// Says what was written to `out`: on standard output, unless that is what was written.
+/// Reports what was written to `out`: on standard output, unless `out` is standard output.
 pub fn summarise(out: &Path, summary: &str) -> Result<()> {
     if is_stdout(out) {
         say(format_args!("{summary}"));
@@ -83,13 +82,13 @@ pub fn summarise(out: &Path, summary: &str) -> Result<()> {
     Ok(writeln!(stdout(), "{summary}")?)
 }
 
-/// Whether other files can lie beside `out`: beside a device, a pipe or standard output there are none.
+/// Whether other files can be written next to `out`: not if it is a device, a pipe or standard output.
 #[cfg(feature = "train")]
 pub fn has_place(out: &Path) -> bool {
     !is_stdout(out) && !std::fs::metadata(out).is_ok_and(|at| !at.is_file() && !at.is_dir())
 }
 
-/// Whether `out` is standard output, by any name.
+/// Whether `out` is standard output, under any name.
 fn is_stdout(out: &Path) -> bool {
     out == Path::new(DASH) || is_open_as_stdout(out).unwrap_or(false)
 }

@@ -1,4 +1,4 @@
-//! The recipe of a text: one line of JSON from which the same text is made again anywhere.
+//! The recipe of a text: one line of JSON that reproduces the same text on any machine.
 
 use crate::prompt::Fed;
 use anyhow::{Context, Result, bail, ensure};
@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 /// The version of the line.
 const VERSION: u32 = 1;
-/// Tokens that a recipe names one by one: a bound on the line and on what a long text takes.
+/// Most tokens that a recipe lists; bounds its length and the memory of a long text.
 const NAMED: usize = 4096;
 
-/// All that a text depends on, and a way to tell that it is the same.
+/// Everything that a text depends on, and the tokens to compare with.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -21,19 +21,19 @@ pub struct Recipe {
     pub model: PathBuf,
     /// SHA-256 of the model file.
     pub sha256: String,
-    /// What the tokenizer is known by; none where tokens have no text.
+    /// Fingerprint of the tokenizer; `None` if tokens have no text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<String>,
     #[serde(default)]
     pub text: TextRecipe,
-    /// Where the text went on from.
+    /// The session that was resumed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionFile>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<Prompt>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub parse_special: bool,
-    /// None where it is that of the session.
+    /// `None` if it is that of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampling: Option<SamplingRecipe>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -45,7 +45,7 @@ pub struct Recipe {
     pub stream: Stream,
 }
 
-/// The flags of a tokenizer, where they were given.
+/// The tokenizer flags that were given.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextRecipe {
@@ -62,13 +62,13 @@ pub struct SessionFile {
     pub sha256: String,
 }
 
-/// What was continued.
+/// The prompt.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Prompt {
     Text(String),
     Tokens(Vec<u32>),
-    /// A text too long for a line, in a file.
+    /// A file with a text that is too long for a line.
     File {
         path: PathBuf,
         bytes: u64,
@@ -82,7 +82,7 @@ pub enum Prompt {
 }
 
 impl Prompt {
-    /// A text from a file or from standard input.
+    /// A text from a file or standard input.
     pub fn of(fed: Fed, path: Option<&Path>) -> Self {
         let Fed { bytes, digest, text } = fed;
         let digest = digest.to_string();
@@ -158,32 +158,31 @@ impl SamplingRecipe {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
-    /// By a token that ends texts, or that was to stop it.
+    /// An end-of-text token or a stop token.
     Token,
-    /// By a text that was to stop it.
+    /// A stop text.
     Stop,
-    /// All tokens that were asked for have come.
+    /// All requested tokens were generated.
     MaxTokens,
-    /// By Ctrl-C.
+    /// Ctrl-C.
     Interrupted,
 }
 
-/// The tokens that came.
+/// The generated tokens.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stream {
-    /// How many.
+    /// Number of tokens.
     pub count: u64,
     pub ended: End,
     /// XXH64 of the ids of all of them, as little-endian u32.
     pub digest: String,
-    /// The ids of the first 4,096: LEB128, in base64. They are the tokens themselves, and no checksum of each, because a
-    /// checksum short enough to be shorter than a token (1.3 characters for a byte, 2.7 for one of 4,096) would name a
-    /// wrong place now and then.
+    /// The ids of the first 4,096 tokens: LEB128, in base64. The ids themselves rather than checksums: a checksum shorter than an
+    /// id (1.3 characters for a byte, 2.7 for one of 4,096) would sometimes report a wrong place.
     pub tokens: String,
 }
 
-/// Tokens as they come: the first of them, and the digest of all.
+/// Collects tokens: the first ones, and a digest of all.
 #[derive(Default)]
 pub struct Taken {
     pub count: u64,
@@ -216,7 +215,7 @@ impl Taken {
 }
 
 impl Stream {
-    /// The first tokens, at most those that are counted.
+    /// The first tokens, at most `count` of them.
     pub fn named(&self) -> Result<Vec<u32>> {
         let bytes = STANDARD_NO_PAD.decode(&self.tokens).context("tokens: not base64")?;
         let mut tokens = Vec::new();
@@ -234,7 +233,7 @@ impl Stream {
         ensure!(shift == 0, "tokens: the last one is cut off");
         ensure!(
             tokens.len() as u64 == self.count.min(NAMED as u64),
-            "tokens: there must be {} of them",
+            "tokens: expected {}",
             self.count.min(NAMED as u64)
         );
         Ok(tokens)
@@ -244,7 +243,7 @@ impl Stream {
 impl Recipe {
     pub const VERSION: u32 = VERSION;
 
-    /// The line. An apostrophe is written as JSON may: within apostrophes, a shell takes the line as it is.
+    /// The line. Apostrophes are escaped, so that the line can be quoted with apostrophes in a shell.
     pub fn line(&self) -> Result<String> {
         Ok(serde_json::to_string(self)?.replace('\'', "\\u0027"))
     }
@@ -257,11 +256,11 @@ impl Recipe {
         }
         const DAMAGED: &str = "the recipe is damaged: give the line as `generate` wrote it";
         let begins = line.starts_with("{\"bitstate_recipe\":");
-        ensure!(begins, "no recipe: give the last line that `bitstate generate` wrote on standard error");
+        ensure!(begins, "not a recipe: give the last line that `bitstate generate` wrote to standard error");
         match serde_json::from_str::<Head>(line).context(DAMAGED)?.bitstate_recipe {
             VERSION => serde_json::from_str(line).context(DAMAGED),
             newer => {
-                bail!("the recipe has version {newer}, and this program reads version {VERSION}: use a newer program")
+                bail!("the recipe has version {newer}, but this program reads version {VERSION}: use a newer program")
             }
         }
     }
@@ -280,7 +279,7 @@ mod tests {
         let mut stream = taken.stream(End::Stop);
         assert_eq!(stream.named().unwrap(), tokens);
         stream.count += 1;
-        assert!(stream.named().unwrap_err().to_string().contains("there must be 10"));
+        assert!(stream.named().unwrap_err().to_string().contains("expected 10"));
         for (bad, part) in [("gA", "cut off"), ("?", "base64"), ("/////x8", "too large"), ("/////////wE", "too large")]
         {
             let stream = Stream { count: 1, ended: End::Stop, digest: String::new(), tokens: bad.into() };

@@ -17,8 +17,8 @@ const KEY_VARIABLE: &str = "BITSTATE_API_KEY";
 /// Serve a model over HTTP with an OpenAI-compatible API.
 ///
 /// Concurrent requests are batched: one pass over the weights serves all of them, and each gets the same bits as when it runs
-/// alone. Every answer contains a digest that shows this, and a recipe that reproduces the answer. When a client disconnects,
-/// its work stops and its slot is free. Prompts are never truncated, and unsupported fields are rejected by name.
+/// alone. Every answer contains a digest that shows this, and a recipe that reproduces the answer. If a client disconnects,
+/// its work stops and its slot is freed. Prompts are never truncated, and unsupported fields are rejected by name.
 #[derive(clap::Args)]
 #[command(after_help = "Try it:\n  bitstate serve --model model.bits &\n  \
     curl localhost:8080/v1/completions -H 'content-type: application/json' -d '{\"prompt\": \"Once upon a time\", \
@@ -68,17 +68,17 @@ pub struct Flags {
     /// Time limit for an answer in seconds, including the time in the queue.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().answer_time.as_secs())]
     max_seconds: u64,
-    /// Seconds that running answers have to complete after Ctrl-C or SIGTERM; then they are cut.
+    /// Seconds that running answers have to complete after Ctrl-C or SIGTERM; then they are cut off.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().stop_time.as_secs())]
     stop_seconds: u64,
     /// Size of the prompt cache in MiB; 0 disables it. Answers do not depend on it.
     #[arg(long, value_name = "MIB", default_value_t = 0)]
     prompt_cache: usize,
-    /// Allowed Host name besides localhost and IP addresses; repeat for several. Requests for other names are rejected, as
+    /// Allowed Host name besides localhost and IP addresses; may be repeated. Requests for other names are rejected, as
     /// a protection against DNS rebinding.
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
-    /// Origin whose web pages may call (CORS), such as https://example.org; repeat for several.
+    /// Origin whose web pages may call (CORS), such as https://example.org; may be repeated.
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
     /// File with the API key that clients must send; only its owner may have access (chmod 600). Without this flag the
@@ -103,7 +103,7 @@ pub fn run(flags: Flags) -> Result<()> {
     output::say(format_args!("{name} at http://{addr}, --variant {variant}, --threads {threads}; Ctrl-C stops it"));
     let ended = server.run(async {
         stop_signal().await;
-        output::say(format_args!("stopping: running answers are completed, or cut after --stop-seconds"));
+        output::say(format_args!("stopping: running answers are completed, or cut off after --stop-seconds"));
     })?;
     output::say(format_args!("{ended}"));
     Ok(())

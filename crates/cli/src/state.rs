@@ -12,16 +12,16 @@ use serde::Deserialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Most that is read of a session file, in bytes: states are small, and so is what lies beside them.
+/// Largest session file to read, in bytes: states and headers are small.
 const LIMIT: u64 = 1 << 30;
 const CHECKSUM: usize = 8;
-/// How a session file begins, and the version that this program knows.
+/// The first bytes of a session file, and the version that this program supports.
 const MAGIC: &str = "{\"bitstate_session\":";
 const VERSION: u32 = 1;
 
 /// Show, verify and convert session files.
 ///
-/// `generate --save-session`, the `/save` of `chat` and the library write them; each resumes anywhere, bit for bit.
+/// `generate --save-session`, the `/save` of `chat` and the library write them; they resume on any machine, bit for bit.
 #[derive(clap::Args)]
 pub struct Flags {
     #[command(subcommand)]
@@ -30,7 +30,7 @@ pub struct Flags {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// What a session file holds; no model is needed.
+    /// Show a session file; no model is needed.
     Show {
         /// The session file.
         #[arg(value_name = "FILE")]
@@ -39,13 +39,13 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// The last of its text; no model is needed.
+    /// Print the end of its text; no model is needed.
     Text {
         /// The session file.
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Check that it resumes with a model: every field is checked.
+    /// Check that it resumes with a model; checks every field.
     Verify {
         /// The session file.
         #[arg(value_name = "FILE")]
@@ -55,7 +55,7 @@ enum Command {
         #[command(flatten)]
         text: TextFlags,
     },
-    /// Rewrite it in the version of this program, with other sampling if flags say so.
+    /// Rewrite it in the version of this program; flags can change the sampling.
     Convert(Box<ConvertFlags>),
 }
 
@@ -115,7 +115,7 @@ pub fn run(flags: &Flags) -> Result<()> {
             let session = model.resume_file(file)?;
             let saved = session.to_bytes();
             let bytes = bitstate_files::read(file, LIMIT).with_context(|| cannot_read(file))?;
-            let same = if saved == bytes { "" } else { ", though this program would write it otherwise" };
+            let same = if saved == bytes { "" } else { ", although this program would write it differently" };
             writeln!(out, "{} resumes after token {}{same}", file.display(), session.position())?;
         }
         Command::Convert(flags) => convert(&mut out, flags)?,
@@ -131,10 +131,10 @@ fn cannot_read(path: &Path) -> String {
     format!("cannot read the session {}", path.display())
 }
 
-/// A file whose checksum is right.
+/// A file with a valid checksum.
 struct Read {
     header: Header,
-    /// The header as it stands there.
+    /// The header as in the file.
     line: String,
     bytes: usize,
 }

@@ -1,4 +1,4 @@
-//! `bitstate synth`: a model file made from a seed.
+//! `bitstate synth`: generates a model file from a seed.
 
 use crate::numbers;
 use crate::output::{summarise, write_out};
@@ -6,12 +6,12 @@ use anyhow::Result;
 use bitstate::bits::{Preset, Version, synthetic};
 use std::path::PathBuf;
 
-/// Make a model file with seeded random weights: for tests and timings, not for text.
+/// Generate a model file with seeded random weights: for tests and timings, not for text.
 ///
 /// The same preset, seed and format give the same bytes on every machine.
 #[derive(clap::Args)]
 pub struct Flags {
-    /// Shapes of the model: default, byte, large, small.
+    /// Shape of the model: default, byte, large, small.
     #[arg(long, value_name = "NAME", value_parser = Preset::by_name)]
     preset: Preset,
     /// Seed of the weights.
@@ -20,7 +20,7 @@ pub struct Flags {
     /// Version of the BITS format: 1.0, 1.1 or 1.2.
     #[arg(long, value_name = "VERSION", default_value = "1.2", value_parser = version)]
     format: Version,
-    /// Where to write it; `-` is standard output.
+    /// File to write; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }

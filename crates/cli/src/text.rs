@@ -1,4 +1,4 @@
-//! What text is to a model: its tokenizer, what ends a text, and whether they belong together.
+//! The tokenizer of a model, the tokens that end a text, and whether they belong to the model.
 
 use crate::output;
 use crate::recipe::TextRecipe;
@@ -7,39 +7,39 @@ use bitstate::text::{Fix, Found, Need, Subject, TextError, TextOptions};
 use bitstate::tokenizer::Tokenizer;
 use bitstate::{EngineError, Error};
 
-/// Where the tokenizer and the ends of a text come from.
+/// Flags for the tokenizer and the tokens that end a text.
 #[derive(clap::Args)]
 pub struct TextFlags {
-    /// `byte`, or the tokenizer.json that the model was trained with. If not given: what the model's description says
-    /// (FILE.json beside FILE); without one, bytes if the model has 256 tokens, else the tokenizer.json beside it.
+    /// `byte`, or the tokenizer.json that the model was trained with. Default: the one in the model's description (FILE.json
+    /// next to FILE); without a description, bytes if the model has 256 tokens, else the tokenizer.json next to it.
     #[arg(long, value_name = "KIND")]
     tokenizer: Option<String>,
-    /// A token that ends a text, by its name or id; give it again for several. If not given: what the model's
-    /// description says; without one, what tokenizer_config.json, special_tokens_map.json and generation_config.json
-    /// beside the tokenizer say, else tokens with a usual name, such as `<|endoftext|>` or `</s>`.
+    /// A token that ends a text, by its name or id; may be repeated. Default: those in the model's description; without a
+    /// description, those in tokenizer_config.json, special_tokens_map.json and generation_config.json next to the
+    /// tokenizer, else tokens with a usual name, such as `<|endoftext|>` or `</s>`.
     #[arg(long, value_name = "TOKEN")]
     end: Vec<String>,
 }
 
 impl TextFlags {
-    /// What a recipe keeps of them.
+    /// The flags for a recipe.
     pub fn recipe(&self) -> TextRecipe {
         TextRecipe { tokenizer: self.tokenizer.clone(), end: self.end.clone() }
     }
 
-    /// Those of a recipe.
+    /// The flags in a recipe.
     pub fn of(recipe: &TextRecipe) -> Self {
         TextFlags { tokenizer: recipe.tokenizer.clone(), end: recipe.end.clone() }
     }
 
-    /// What the library is asked.
+    /// The options for the library.
     pub fn options(&self, need: Need) -> TextOptions {
         let options = TextOptions::new().need(need);
         let options = self.tokenizer.iter().fold(options, |options, kind| options.tokenizer(kind));
         self.end.iter().fold(options, |options, end| options.end(end))
     }
 
-    /// The tokenizer of a model that is given text, and its ends.
+    /// The tokenizer of a model and its end tokens, for text input.
     pub fn for_text(&self, model: Subject<'_>) -> Result<Tokenizer> {
         tokenizer(self.options(Need::Text), model)
     }
@@ -60,24 +60,24 @@ impl TextFlags {
 }
 
 fn tokenizer(options: TextOptions, model: Subject<'_>) -> Result<Tokenizer> {
-    let Found { tokenizer, notes, .. } = options.find(model).map_err(mended)?;
+    let Found { tokenizer, notes, .. } = options.find(model).map_err(with_fix)?;
     notes.iter().for_each(|text| note(text));
     tokenizer.context("text needs a tokenizer")
 }
 
-/// An error of the library, with the flag that mends it.
+/// An error of the library, with the flag that fixes it.
 pub fn explained(error: Error) -> anyhow::Error {
     match error {
-        Error::Text(error) => mended(*error),
+        Error::Text(error) => with_fix(*error),
         Error::Engine { name, cause: cause @ EngineError::Unavailable(_) } => {
-            anyhow!("cannot run {name}: {cause}; without --variant the fastest that runs here is taken")
+            anyhow!("cannot run {name}: {cause}; without --variant, the fastest that runs here is used")
         }
         error => error.into(),
     }
 }
 
-/// An error about text, with the flag that mends it.
-pub fn mended(error: TextError) -> anyhow::Error {
+/// An error about text, with the flag that fixes it.
+pub fn with_fix(error: TextError) -> anyhow::Error {
     let flag = match (&error, error.fix()) {
         (TextError::End { cause, .. }, _) => return anyhow!("--end: {cause}"),
         (TextError::EndId { .. }, _) => return anyhow!("--{error}"),
@@ -88,7 +88,7 @@ pub fn mended(error: TextError) -> anyhow::Error {
     anyhow!("{error} ({flag})")
 }
 
-/// Says something beside the results.
+/// Writes a note to standard error.
 pub fn note(text: &str) {
     output::say(format_args!("note: {text}"));
 }

@@ -4,10 +4,10 @@ use anyhow::{Context, Result, bail};
 use std::str::FromStr;
 use std::thread::available_parallelism;
 
-/// How many threads are asked for.
+/// Number of threads requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Threads {
-    /// As many as this process has cores.
+    /// One per core that this process may use.
     Auto,
     Exactly(usize),
 }
@@ -18,20 +18,20 @@ impl FromStr for Threads {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.parse() {
             _ if text == "auto" => Ok(Threads::Auto),
-            Ok(0) => Err("no threads could do nothing: give 1 or more, or auto"),
+            Ok(0) => Err("at least one thread is needed: give 1 or more, or auto"),
             Ok(n) => Ok(Threads::Exactly(n)),
-            Err(_) => Err("give a number from 1, or auto"),
+            Err(_) => Err("give a number from 1 up, or auto"),
         }
     }
 }
 
 impl Threads {
-    /// How many threads to ask for.
+    /// Number of threads to request.
     pub fn count(self) -> Result<usize> {
-        let cores = available_parallelism().context("cannot tell how many cores there are")?.get();
+        let cores = available_parallelism().context("cannot determine the number of cores")?.get();
         match self {
             Threads::Auto => Ok(cores),
-            // Threads that share a core wait for each other: slower than one.
+            // Threads that share a core wait for each other, which is slower than one thread.
             Threads::Exactly(n) if n > cores => {
                 bail!("--threads {n} is more than the cores this process may use: give at most {cores}, or auto")
             }
@@ -39,11 +39,11 @@ impl Threads {
         }
     }
 
-    /// What the summary says where `used` threads ran.
+    /// The part of the summary for `used` threads.
     pub fn used(self, used: usize) -> String {
         match self {
             Threads::Exactly(1) => String::new(),
-            _ if used == 1 => ", --threads 1 (more would gain nothing here)".into(),
+            _ if used == 1 => ", --threads 1 (more would not be faster here)".into(),
             _ => format!(", --threads {used}"),
         }
     }

@@ -1,4 +1,4 @@
-//! What the command prints when all is well: shapes of the JSON, and the same values for every variant.
+//! Successful output: the shape of the JSON, and the same values for every variant.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -64,7 +64,7 @@ struct Fit {
     fits: bool,
 }
 
-/// What the oracle answers to `prompt`: `n` tokens, and the logits that the first was chosen from.
+/// The oracle's answer to `prompt`: `n` tokens, and the logits that the first was chosen from.
 fn oracle(folder: &Folder, file: &str, prompt: &[u32], sampling: Sampling, n: usize) -> (Vec<u32>, Vec<f32>) {
     let bytes = fs::read(folder.path().join(file)).unwrap();
     let run = generate(&Canonical::new(&Model::parse(&bytes).unwrap()), prompt, &sampling, n);
@@ -72,7 +72,7 @@ fn oracle(folder: &Folder, file: &str, prompt: &[u32], sampling: Sampling, n: us
 }
 
 #[test]
-fn logits_are_the_oracles_in_every_variant() {
+fn every_variant_gives_the_oracles_logits() {
     let folder = Folder::new();
     let (best, expected) = oracle(&folder, SMALL, &[3, 1, 4], Sampling::Greedy, 1);
     for variant in variants() {
@@ -93,7 +93,7 @@ fn logits_are_the_oracles_in_every_variant() {
 }
 
 #[test]
-fn a_seed_gives_the_oracles_tokens_in_every_variant() {
+fn every_variant_gives_the_oracles_tokens_for_a_seed() {
     let folder = Folder::new();
     let prompt: Vec<u32> = "Once upon".bytes().map(u32::from).collect();
     let seeded = Sampling::Seeded { seed: 7, temperature: 0.8, top_k: 50, top_p: 0.9, penalty: 1.1 };
@@ -131,7 +131,7 @@ fn tokens_work_with_any_model() {
     assert_eq!((none.tokens.len(), none.text.as_deref(), none.tokens_per_second), (0, Some(""), 0.0));
 }
 
-/// A drawn seed is printed, and gives the same again.
+/// A random seed is printed and reproduces the tokens.
 #[test]
 fn a_drawn_seed_is_reported() {
     let folder = Folder::new();
@@ -144,9 +144,9 @@ fn a_drawn_seed_is_reported() {
     assert_ne!(other.tokens, first.tokens);
 }
 
-/// The same tokens, and how many threads there were; a small model takes one.
+/// The tokens are the same, and the number of threads is reported; a small model uses one.
 #[test]
-fn threads_change_the_speed_alone() {
+fn threads_only_change_the_speed() {
     let folder = Folder::new();
     let cores = std::thread::available_parallelism().unwrap().get();
     folder.stdout("synth --preset default --out large.bits");
@@ -164,7 +164,7 @@ fn threads_change_the_speed_alone() {
 }
 
 #[test]
-fn inspect_tells_what_is_in_the_file() {
+fn inspect_describes_the_file() {
     let folder = Folder::new();
     let bytes = fs::read(folder.path().join(SMALL)).unwrap();
     let found: Summary = folder.json(&format!("inspect {SMALL} --json"));
@@ -176,7 +176,7 @@ fn inspect_tells_what_is_in_the_file() {
     assert_eq!((found.max_seq_len, found.dropout), (c.max_seq_len, c.dropout));
     assert_eq!((found.format.as_str(), found.embedding.starts_with("int8")), ("BITS 1.2", true));
     assert_eq!(found.ternary_weights, c.n_layer * (6 * d * d + 2 * d * f));
-    // What is not a weight of a matrix is an f32 or a byte of the embedding; the tensors' heads are in the file too.
+    // Everything except matrix weights is an f32 or a byte of the embedding; the file also has tensor headers.
     assert!(found.parameters > found.ternary_weights + c.vocab_size * d);
     assert!((0.3..0.37).contains(&found.zero_share), "{}", found.zero_share);
     assert_eq!(found.state_bytes, 4 * c.n_layer * (2 * d + d * c.head_size));
@@ -187,7 +187,7 @@ fn inspect_tells_what_is_in_the_file() {
 }
 
 #[test]
-fn help_names_every_command_and_the_version_is_the_crates() {
+fn help_lists_every_command_and_the_version_matches_the_crate() {
     let folder = Folder::new();
     let help = folder.stdout("--help");
     for command in ["generate", "logits", "inspect", "synth"] {
@@ -200,7 +200,7 @@ fn help_names_every_command_and_the_version_is_the_crates() {
 }
 
 #[test]
-fn inspect_says_where_a_model_fits() {
+fn inspect_shows_where_a_model_fits() {
     let folder = Folder::new();
     folder.stdout("synth --preset default --out large.bits");
     for (model, places) in [(BYTE, 5), ("large.bits", 3)] {
@@ -208,7 +208,7 @@ fn inspect_says_where_a_model_fits() {
         assert_eq!(found.fits.iter().filter(|fit| fit.fits).count(), places, "{:?}", found.fits);
         let text = folder.stdout(&format!("inspect {model}"));
         for Fit { target, region, needs, has, fits } in found.fits {
-            // What is left of a machine's memory changes.
+            // The available memory of a machine changes.
             let Some(has) = has.filter(|_| target != "native") else { continue };
             let line =
                 text.lines().find(|line| line.split_whitespace().take(2).eq([target.as_str(), &region])).unwrap();

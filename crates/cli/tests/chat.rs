@@ -1,4 +1,4 @@
-//! `chat`, fed by a script and on a terminal.
+//! `chat`, with a script and on a terminal.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -7,7 +7,7 @@ use bitstate::{Model, Sampling, Session, Stop};
 use std::fs;
 use support::{BYTE, Folder, Ran};
 
-/// Runs a talk of lines.
+/// Runs a chat with these lines.
 fn chat(folder: &Folder, flags: &str, lines: &[&str]) -> Ran {
     folder.with_input(&format!("chat --model {BYTE} --max-tokens 12 {flags}"), (lines.join("\n") + "\n").as_bytes())
 }
@@ -24,7 +24,7 @@ fn say(session: &mut Session, message: &str) -> String {
 }
 
 #[test]
-fn a_script_is_read_without_a_prompt_and_only_answers_come_out() {
+fn a_script_gets_no_prompt_and_only_answers_are_printed() {
     let folder = Folder::new();
     let mut alone = session(&folder, 3);
     let first = say(&mut alone, "Once upon");
@@ -40,7 +40,7 @@ fn a_script_is_read_without_a_prompt_and_only_answers_come_out() {
 }
 
 #[test]
-fn undo_regen_and_fork_go_back_to_where_they_say() {
+fn undo_regen_and_fork_restore_the_right_state() {
     let folder = Folder::new();
     let once = say(&mut session(&folder, 3), "Once");
     let again = say(&mut session(&folder, 4), "Once");
@@ -54,7 +54,7 @@ fn undo_regen_and_fork_go_back_to_where_they_say() {
     };
     assert_eq!(out(&["Once", "/undo", "Twice"]), once.clone() + &other);
     assert_eq!(out(&["Once", "/regen", "/regen", "/undo", "Once"]), [&once[..], &again, &third, &once].concat());
-    // Two branches that do not know of each other.
+    // Two independent branches.
     let both = out(&["Once", "/fork", "/undo", "Twice", "/fork 1", "/undo", "Once", "/fork 2", "/more"]);
     let mut twice = session(&folder, 3);
     let twice_text = say(&mut twice, "Twice");
@@ -68,7 +68,7 @@ fn undo_regen_and_fork_go_back_to_where_they_say() {
 }
 
 #[test]
-fn a_talk_is_saved_and_loaded() {
+fn a_chat_is_saved_and_loaded() {
     let folder = Folder::new();
     let whole = chat(&folder, "--seed 3", &["Once", "upon"]).out;
     let first = chat(&folder, "--seed 3", &["Once", "/save a.session"]);
@@ -77,14 +77,14 @@ fn a_talk_is_saved_and_loaded() {
     assert!(first.err.contains("saved a.session") && answers > 1, "{first:?}");
     let x = say(&mut session(&folder, 9), "x");
     assert_eq!(second.out.strip_prefix(&x).unwrap(), whole.strip_prefix(&first.out).unwrap());
-    // What was said is to be read in the file.
+    // The chat is readable in the file.
     assert!(folder.stdout("state text a.session").starts_with("Once"));
     let on = chat(&folder, "--session a.session", &["upon"]);
     assert_eq!(on.out, whole.strip_prefix(&first.out).unwrap());
 }
 
 #[test]
-fn why_names_what_else_could_have_come() {
+fn why_lists_alternatives() {
     let folder = Folder::new();
     let ran = chat(&folder, "--seed 3", &["/set temperature 0", "Once", "/why 2"]);
     assert!(ran.success, "{ran:?}");
@@ -106,24 +106,24 @@ fn why_names_what_else_could_have_come() {
 }
 
 #[test]
-fn what_is_wrong_in_a_script_ends_it_with_its_line() {
+fn an_error_in_a_script_ends_it_and_names_the_line() {
     let folder = Folder::new();
     fs::write(folder.path().join("no.session"), "{}").unwrap();
     for (line, part) in [
-        ("/nonsense", "there is no command /nonsense"),
+        ("/nonsense", "unknown command /nonsense"),
         ("/undo", "nothing to undo"),
         ("/regen", "no answer to regenerate"),
         ("/why", "no answer to explain"),
         ("/fork 2", "there is no branch 2"),
         ("/set temperature -1", "a number from 0"),
-        ("/set colour red", "no setting \"colour\""),
+        ("/set colour red", "unknown setting \"colour\""),
         ("/set seed", "a name and a value"),
         ("/load no.session", "not a session file"),
         ("/load none", "cannot read the session none"),
         ("/save nowhere/x", "cannot write into nowhere"),
         ("/save", "the name of a file"),
-        ("/bye now", "takes nothing behind it"),
-        ("\"\"\"open", "ends with \"\"\""),
+        ("/bye now", "takes no argument"),
+        ("\"\"\"open", "must end with \"\"\""),
     ] {
         let ran = chat(&folder, "--seed 3", &["/set max_tokens 1", line]);
         assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{line}: {ran:?}");
@@ -134,7 +134,7 @@ fn what_is_wrong_in_a_script_ends_it_with_its_line() {
     assert!(wrong.code == Some(2) && wrong.err.contains("line 1 of standard input"), "{wrong:?}");
 }
 
-/// On a terminal there is a prompt, an error does not end the talk, Ctrl-C ends an answer alone, and Ctrl-D the talk.
+/// On a terminal there is a prompt, an error does not end the chat, Ctrl-C ends only an answer, and Ctrl-D ends the chat.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_terminal_has_a_prompt() {
@@ -146,7 +146,7 @@ fn a_terminal_has_a_prompt() {
     unlockpt(&controller).unwrap();
     let name = ptsname(&controller, Vec::new()).unwrap().into_string().unwrap();
     let command = folder.command(&format!("chat --model {BYTE} --seed 3 --ignore-end --max-tokens 4000000000"));
-    // Its own session, with this terminal.
+    // A new session, with this terminal.
     let mut shell = std::process::Command::new("setsid");
     shell
         .arg("--ctty")
@@ -156,11 +156,11 @@ fn a_terminal_has_a_prompt() {
         .env("TERM", "xterm");
     let end = || fs::OpenOptions::new().read(true).write(true).open(&name).unwrap();
     let mut child = shell.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
-    // Its ends of the terminal.
+    // The child's ends of the terminal.
     drop(shell);
     let mut terminal = fs::File::from(controller);
     let (mut seen, mut at) = (String::new(), 0);
-    // Reads until this has come; the child, and so the terminal, ends where it never does.
+    // Reads until this text; if it never appears, the child and thus the terminal ends.
     let mut until = |terminal: &mut fs::File, part: &str| {
         while !seen[at..].contains(part) {
             let mut bytes = [0; 4096];
@@ -171,12 +171,12 @@ fn a_terminal_has_a_prompt() {
     };
     until(&mut terminal, ">>> ");
     terminal.write_all(b"/nonsense\r").unwrap();
-    until(&mut terminal, "no command /nonsense");
+    until(&mut terminal, "unknown command /nonsense");
     until(&mut terminal, ">>> ");
     terminal.write_all(b"Once\r").unwrap();
     until(&mut terminal, "Once");
     until(&mut terminal, "\r\n");
-    // An answer without an end: Ctrl-C stops it.
+    // An endless answer: Ctrl-C stops it.
     std::thread::sleep(std::time::Duration::from_millis(300));
     terminal.write_all(b"\x03").unwrap();
     until(&mut terminal, ">>> ");

@@ -1,4 +1,4 @@
-//! What binds a model to its tokenizer, and that nothing else that lies beside a model changes what it says.
+//! The description binds a model to its tokenizer; other files next to a model change nothing.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -22,7 +22,7 @@ fn ask(folder: &Folder, model: &str, flags: &str) -> Generated {
     folder.json(&format!("generate --model {model} --max-tokens 60 --json {flags}"))
 }
 
-/// A folder with a trained model and all that belongs to it.
+/// A folder with a trained model and its description and tokenizer.
 fn trained(model: &str) -> Folder {
     let folder = Folder::new();
     folder.copy(model, "model.bits");
@@ -40,7 +40,7 @@ fn tokenizer(model: &str) -> Tokenizer {
     }
 }
 
-/// A tokenizer of as many tokens as a model has, whose end is a token that the model likes to say.
+/// A tokenizer with as many tokens as a model, whose end is a token that the model generates often.
 fn stray(tokens: usize, end: usize) -> Vec<u8> {
     let names: Vec<String> =
         (0..tokens).map(|id| if id == end { "<|endoftext|>".into() } else { format!("t{id}") }).collect();
@@ -67,7 +67,7 @@ fn the_trained_models_are_described() {
 }
 
 #[test]
-fn a_prompt_and_its_tokens_give_the_same() {
+fn a_prompt_and_its_tokens_give_the_same_answer() {
     for model in TRAINED {
         let (folder, tokenizer) = (trained(model), tokenizer(model));
         for (prompt, seed) in [("Once upon a time", 6), ("One day, Tim", 7), ("\"Hi!\" said Zoë", 8)] {
@@ -89,7 +89,7 @@ fn a_prompt_and_its_tokens_give_the_same() {
     }
 }
 
-/// A tokenizer.json of the right size beside the model, or one that is none.
+/// A tokenizer.json of the right size next to the model, or an invalid one.
 #[test]
 fn a_stray_tokenizer_changes_nothing() {
     for (model, tokens, prompts) in [
@@ -105,7 +105,7 @@ fn a_stray_tokenizer_changes_nothing() {
             assert_eq!(all(), alone, "{model}");
         }
     }
-    // Nor beside one that is described as a model of bytes.
+    // Nor next to a model that is described as byte-level.
     let folder = trained("stories-byte");
     let bare = ask(&folder, "model.bits", "--prompt Once --seed 1");
     fs::write(folder.path().join("tokenizer.json"), stray(256, 101)).unwrap();
@@ -114,7 +114,7 @@ fn a_stray_tokenizer_changes_nothing() {
 }
 
 #[test]
-fn the_prompt_of_a_model_of_bytes_needs_no_description() {
+fn a_byte_level_model_needs_no_description() {
     let folder = Folder::new();
     let by_text = ask(&folder, BYTE, "--prompt Once --seed 4");
     assert_eq!(ask(&folder, BYTE, "--tokens 79,110,99,101 --seed 4"), by_text);
@@ -122,7 +122,7 @@ fn the_prompt_of_a_model_of_bytes_needs_no_description() {
 
 /// Every command that opens the model, with both files and the fix in the message.
 #[test]
-fn another_model_in_its_place_is_refused() {
+fn a_replaced_model_is_rejected() {
     let folder = trained("stories-byte");
     fs::copy(folder.path().join(BYTE), folder.path().join("model.bits")).unwrap();
     fs::write(folder.path().join("text.txt"), "Once.").unwrap();
@@ -137,13 +137,13 @@ fn another_model_in_its_place_is_refused() {
             assert!(ran.err.contains(part), "{verb}: {}", ran.err);
         }
     }
-    // The fix that it names.
+    // The suggested fix works.
     folder.stdout("describe --model model.bits");
     folder.stdout("generate --model model.bits --prompt a --seed 1");
 }
 
 #[test]
-fn another_tokenizer_is_refused() {
+fn a_replaced_tokenizer_is_rejected() {
     let folder = trained("stories-bpe4k");
     fs::write(folder.path().join("text.txt"), "Once.").unwrap();
     let permuted = variants::changed(|json| {
@@ -168,7 +168,7 @@ fn another_tokenizer_is_refused() {
     refused(" --tokenizer byte", "the tokenizer of bytes");
     fs::write(folder.path().join("tokenizer.json"), &permuted).unwrap();
     refused("", "tokenizer.json");
-    // Without it ids still work, and give what they gave with it.
+    // Without it, ids still work and give the same tokens.
     fs::remove_file(folder.path().join("tokenizer.json")).unwrap();
     let by_ids = ask(&folder, "model.bits", "--tokens 47,65 --seed 1");
     assert_eq!(by_ids.text, None);
@@ -181,7 +181,7 @@ fn another_tokenizer_is_refused() {
 }
 
 #[test]
-fn what_is_described_is_what_is_used_and_flags_come_first() {
+fn the_description_is_used_and_flags_override_it() {
     let folder = Folder::new();
     let plain = ask(&folder, BYTE, "--tokens 65 --seed 1 --ignore-end");
     let cool =
@@ -200,14 +200,14 @@ fn what_is_described_is_what_is_used_and_flags_come_first() {
     assert_eq!(ask(&folder, BYTE, &format!("--tokens 65 --seed 1 --ignore-end {flags}")), plain);
     let before = cool.tokens.iter().position(|&token| token == end).unwrap();
     assert_eq!(ask(&folder, BYTE, "--tokens 65 --seed 1").tokens, cool.tokens[..before]);
-    // One that does not fit the model's tokens.
+    // An end that is not in the vocabulary.
     value["end"] = json!([256]);
     fs::write(&path, value.to_string()).unwrap();
     let ran = folder.run(&format!("generate --model {BYTE} --tokens 65"));
     assert!(!ran.success && ran.err.contains("token 256") && ran.err.contains("0 to 255"), "{}", ran.err);
 }
 
-/// Written by hand: a tokenizer with more tokens than the model has would be read behind the model's logits.
+/// Edited by hand: a tokenizer with more tokens than the model would index past the model's logits.
 #[test]
 fn a_description_cannot_make_a_tokenizer_fit() {
     let folder = Folder::new();
@@ -229,7 +229,7 @@ fn a_description_cannot_make_a_tokenizer_fit() {
     }
 }
 
-/// By its size alone, a tokenizer beside a model that is not described cannot be known to be the model's.
+/// Without a description, the size alone does not show that a tokenizer belongs to a model.
 #[test]
 fn a_tokenizer_beside_a_model_must_have_as_many_tokens() {
     let folder = Folder::new();
@@ -241,7 +241,7 @@ fn a_tokenizer_beside_a_model_must_have_as_many_tokens() {
             assert!(!ran.success && ran.err.contains(part), "{verb}: {}", ran.err);
         }
     }
-    // By the flag it may be smaller.
+    // With the flag it may be smaller.
     fs::write(folder.path().join("tokenizer.json"), stray(63, 0)).unwrap();
     let described = folder.run(&format!("describe --model {SMALL} --tokenizer tokenizer.json"));
     assert!(described.success && described.err.contains("only 63"), "{described:?}");
@@ -249,7 +249,7 @@ fn a_tokenizer_beside_a_model_must_have_as_many_tokens() {
 }
 
 #[test]
-fn a_description_that_is_none_is_refused_and_can_be_replaced() {
+fn an_invalid_description_is_rejected_and_can_be_replaced() {
     let folder = Folder::new();
     for content in ["", "{}", "[1]", "{\"version\": 9}"] {
         fs::write(folder.path().join("byte.bits.json"), content).unwrap();

@@ -1,4 +1,4 @@
-//! What the command refuses: a failing exit, nothing on stdout, and a sentence that says what is wrong and what to do.
+//! What the command rejects: it fails, prints nothing on stdout, and says what is wrong and how to fix it.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -7,7 +7,7 @@ use bitstate_kernels::{Kernels, Variant};
 use std::process::Stdio;
 use support::{Folder, Ran};
 
-/// Arguments (`+` is a space within one), and what the message must contain.
+/// Arguments (`+` is a space within an argument), and what the message must contain.
 const REFUSED: &[(&str, &[&str])] = &[
     ("logits --model nowhere.bits --tokens 1", &["cannot read nowhere.bits"]),
     ("logits --model folder --tokens 1", &["cannot read folder"]),
@@ -22,7 +22,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("logits --model small.bits --tokens 3,64", &["token 64", "tokens 0 to 63"]),
     ("generate --model small.bits --tokens 64 --json", &["token 64", "tokens 0 to 63"]),
     ("logits --model small.bits --tokens 4294967296", &["4294967296", "--tokens"]),
-    ("logits --model small.bits --tokens -1", &["`-1` is no token id", "--tokens"]),
+    ("logits --model small.bits --tokens -1", &["`-1` is not a token id", "--tokens"]),
     ("logits --model small.bits --tokens=", &["--tokens"]),
     ("logits --model small.bits --tokens 1,,2", &["--tokens"]),
     ("logits --model small.bits --tokens", &["--tokens"]),
@@ -69,7 +69,7 @@ const REFUSED: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn every_refusal_says_what_is_wrong() {
+fn every_error_says_what_is_wrong() {
     let folder = Folder::new();
     let before = folder.names();
     for (arguments, parts) in REFUSED {
@@ -80,23 +80,26 @@ fn every_refusal_says_what_is_wrong() {
         for part in *parts {
             assert!(err.contains(part), "{arguments}: no {part:?} in {err}");
         }
-        assert_eq!(folder.names(), before, "{arguments}: no file made");
+        assert_eq!(folder.names(), before, "{arguments}: no file was created");
     }
 }
 
 #[test]
 #[cfg(not(feature = "train"))]
-fn a_build_without_the_trainer_says_how_to_get_it() {
+fn a_build_without_the_trainer_explains_how_to_get_it() {
     let folder = Folder::new();
     assert!(folder.stdout("--help").contains("--features train"));
     for arguments in ["train --config train.toml", "train --help", "data prepare --input a.txt", "convert"] {
         let Ran { success, err, .. } = folder.run(arguments);
-        assert!(!success && err.contains("does not train") && err.contains("--features train"), "{arguments}: {err}");
+        assert!(
+            !success && err.contains("does not include training") && err.contains("--features train"),
+            "{arguments}: {err}"
+        );
     }
 }
 
 #[test]
-fn a_variant_that_cannot_run_here_is_refused_with_what_is_missing() {
+fn an_unavailable_variant_is_rejected_with_what_is_missing() {
     let folder = Folder::new();
     for variant in Variant::ALL {
         let name = variant.name();
@@ -113,7 +116,7 @@ fn a_variant_that_cannot_run_here_is_refused_with_what_is_missing() {
 }
 
 #[test]
-fn an_unknown_variant_is_answered_with_all_names() {
+fn an_unknown_variant_lists_all_names() {
     let folder = Folder::new();
     for (command, name) in [("logits", "sse"), ("generate", "AVX2"), ("logits", "")] {
         let Ran { success, out, err, .. } =
@@ -125,7 +128,7 @@ fn an_unknown_variant_is_answered_with_all_names() {
     }
 }
 
-/// The reader of a pipe closed it.
+/// The reader closes the pipe.
 #[test]
 fn a_broken_pipe_is_quiet() {
     let folder = Folder::new();
@@ -148,10 +151,10 @@ fn a_broken_pipe_is_quiet() {
     }
 }
 
-/// Any other error of stdout is an error.
+/// Any other error on stdout is reported.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_device_is_told() {
+fn a_full_device_is_reported() {
     let folder = Folder::new();
     std::fs::write(folder.path().join("text.txt"), "Once upon a time.").unwrap();
     for arguments in [
@@ -174,7 +177,7 @@ fn a_full_device_is_told() {
     }
 }
 
-/// What was done stays done, and so does the answer of the exit code, where nobody can be told anything beside it.
+/// The result and the exit code are the same if messages cannot be written.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_standard_error_that_cannot_be_written_changes_nothing() {
@@ -194,8 +197,8 @@ fn a_standard_error_that_cannot_be_written_changes_nothing() {
         let unsaid = folder.command(arguments).stderr(full()).stdout(Stdio::piped()).output().unwrap();
         assert_eq!((said.status.code(), unsaid.status.code()), (Some(code), Some(code)), "{arguments}");
         assert_eq!(said.stdout, unsaid.stdout, "{arguments}");
-        assert!(!said.stderr.is_empty(), "{arguments}: nothing was to be said");
-        // Neither of the two.
+        assert!(!said.stderr.is_empty(), "{arguments}: there was no message");
+        // Neither output can be written.
         let nothing = folder.command(arguments).stderr(full()).stdout(full()).status().unwrap();
         assert_eq!(nothing.code(), Some(code.max(2)), "{arguments}");
     }

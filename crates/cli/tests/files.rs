@@ -1,5 +1,5 @@
-//! Files that are read: wrong, endless or enormous ones are refused at once. Files that are written: through links, into
-//! pipes, to standard output.
+//! Input files: invalid, endless or huge ones are rejected at once. Output files: through links, to pipes, to standard
+//! output.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -12,18 +12,18 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use support::{Folder, Ran, SMALL};
 
-/// Runs a line of the shell in the folder, `$b` being the command.
+/// Runs a shell command in the folder, with the program as `$b`.
 fn shell(folder: &Folder, line: &str) -> Output {
     let mut command = Command::new("bash");
     command.current_dir(folder.path()).args(["-c", line]).env("b", env!("CARGO_BIN_EXE_bitstate"));
     command.output().unwrap()
 }
 
-/// Memory is limited to 512 MB: what would grow ends there.
+/// Limits memory to 512 MB, so that reading without a bound fails.
 const LIMITED: &str = "ulimit -v 524288;";
 
 #[test]
-fn a_wrong_file_of_any_size_is_refused_at_its_beginning() {
+fn an_invalid_file_of_any_size_is_rejected_at_its_start() {
     let folder = Folder::new();
     let small = fs::read(folder.path().join(SMALL)).unwrap();
     let sparse = |name: &str, start: &[u8], len| {
@@ -33,10 +33,10 @@ fn a_wrong_file_of_any_size_is_refused_at_its_beginning() {
     };
     sparse("zeros.bits", b"", 64 << 30);
     sparse("text.bits", b"Once upon a time", 4 << 30);
-    // A good header before too much, and a good model before it.
+    // Too much data after a valid header, and after a valid model.
     sparse("header.bits", &small[..52], 64 << 30);
     sparse("model.bits", &small, 64 << 30);
-    // A header of sizes that the file does not have.
+    // A header with sizes that do not match the file.
     let mut header = small[..64].to_vec();
     for (at, size) in
         [(12, 1 << 24), (16, 1 << 12), (20, 1 << 16), (24, 1), (28, 1 << 16), (56, 1 << 24), (60, 1 << 16)]
@@ -70,7 +70,7 @@ fn a_wrong_file_of_any_size_is_refused_at_its_beginning() {
 }
 
 #[test]
-fn a_model_comes_out_of_a_pipe() {
+fn a_model_can_be_read_from_a_pipe() {
     let folder = Folder::new();
     let expected = folder.stdout(&format!("logits --model {SMALL} --tokens 1,2"));
     let piped = shell(&folder, &format!("cat {SMALL} | \"$b\" logits --model /dev/stdin --tokens 1,2"));
@@ -98,7 +98,7 @@ fn texts_and_tokenizers_have_limits() {
 }
 
 #[test]
-fn a_link_stays_one_and_its_target_is_written() {
+fn a_link_is_kept_and_its_target_is_written() {
     let folder = Folder::new();
     let path = |name| folder.path().join(name);
     symlink("folder/model.bits", path("link.bits")).unwrap();
@@ -111,9 +111,9 @@ fn a_link_stays_one_and_its_target_is_written() {
     assert_eq!(fs::read_dir(path("folder")).unwrap().count(), 1);
 }
 
-/// By any of its names standard output has the model and nothing else; what is said beside it is on standard error.
+/// Under any name, standard output gets only the model; messages go to standard error.
 #[test]
-fn standard_output_can_be_what_is_written() {
+fn the_output_file_can_be_standard_output() {
     let folder = Folder::new();
     let path = |name| folder.path().join(name);
     let model = fs::read(path(SMALL)).unwrap();
@@ -122,7 +122,7 @@ fn standard_output_can_be_what_is_written() {
         let output = folder.command(&format!("synth --preset small --out {out}")).output().unwrap();
         assert!(output.status.success() && output.stdout == model, "{out}: {}", output.stdout.len());
         assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("{out}: {} bytes\n", model.len()));
-        // Into a file, behind what stands there.
+        // Into a file, after its contents.
         let into =
             shell(&folder, &format!("(echo before; \"$b\" synth --preset small --out {out} 2>&-; echo after) > into"));
         assert!(into.status.success(), "{out}: {into:?}");
@@ -131,13 +131,13 @@ fn standard_output_can_be_what_is_written() {
     let same = shell(&folder, "\"$b\" synth --preset small --out same.bits > same.bits");
     assert!(same.status.success() && fs::read(path("same.bits")).unwrap() == model, "{same:?}");
     assert!(path("link").is_symlink() && !folder.names().contains(&"-".to_string()));
-    // A pipe that has another name is no standard output.
+    // A named pipe is not standard output.
     let named = shell(&folder, "mkfifo pipe; cat pipe > piped.bits & \"$b\" synth --preset small --out pipe; wait");
     assert_eq!(String::from_utf8(named.stdout).unwrap(), format!("pipe: {} bytes\n", model.len()));
     assert!(fs::read(path("piped.bits")).unwrap() == model);
 }
 
-/// Where the reader of text went away nothing is lost; where the reader of a model did, there is no model.
+/// If the reader of text leaves, nothing is lost; if the reader of a model does, there is no model.
 #[test]
 fn a_model_that_nobody_reads_is_an_error() {
     let folder = Folder::new();

@@ -1,4 +1,4 @@
-//! A model whose logits overflow is an error with the position, and never an answer.
+//! A model whose logits overflow gives an error with the position, never an answer.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -7,7 +7,7 @@ use bitstate::bits::{Preset, Version, Weights};
 use std::fs;
 use support::{Folder, Ran, variants};
 
-/// `overflow.bits`: finite weights, of which those of the last norm are 3e38. `tokens` are its preset's.
+/// `overflow.bits`: finite weights; those of the last norm are 3e38.
 fn folder(preset: &str, version: Version) -> Folder {
     let folder = Folder::new();
     let mut weights = Weights::synthetic(&Preset::by_name(preset).unwrap().config(), 1).unwrap();
@@ -18,10 +18,10 @@ fn folder(preset: &str, version: Version) -> Folder {
 }
 
 #[test]
-fn no_command_answers_with_no_numbers() {
+fn every_command_rejects_logits_that_are_not_finite() {
     for version in [Version::V1_1, Version::V1_2] {
         let folder = folder("byte", version);
-        // It is a good file.
+        // The file is valid.
         folder.stdout("inspect overflow.bits");
         for variant in variants() {
             for (command, place) in [
@@ -44,7 +44,7 @@ fn no_command_answers_with_no_numbers() {
     }
 }
 
-/// A head so large that the largest logit is found without a look at the others.
+/// The head is so large that greedy decoding does not look at every logit.
 #[test]
 fn greedy_of_a_large_vocabulary_is_no_exception() {
     let folder = folder("default", Version::V1_2);

@@ -1,4 +1,4 @@
-//! A text costs a model the same in every form that people keep texts in.
+//! `eval` gives the same result for every file format of a text.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -17,7 +17,7 @@ struct Quality {
 }
 
 #[test]
-fn a_text_costs_the_same_in_every_form() {
+fn a_text_gives_the_same_result_in_every_format() {
     let folder = Folder::new();
     let text = "One day, Zoë went\nto the park.\n\nThe end.\n<|endoftext|>\nTim said \"Hi!\"\n";
     let lines =
@@ -46,7 +46,7 @@ fn a_text_costs_the_same_in_every_form() {
 }
 
 #[test]
-fn what_is_no_text_is_refused_with_its_place() {
+fn invalid_text_is_rejected_with_its_position() {
     let folder = Folder::new();
     let utf16: Vec<u8> = "\u{feff}Hi.".encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (name, content, part) in [

@@ -9,7 +9,7 @@ use std::fs;
 use std::process::Stdio;
 use support::{BYTE, Folder, Ran, SMALL, variants};
 
-/// Flags under which random weights give any byte: half characters everywhere.
+/// Flags with which random weights give any byte, so that many characters are incomplete.
 const WILD: &str = "--temperature 2 --top-k 0 --top-p 1";
 
 fn lines(ran: &Ran) -> Vec<Value> {
@@ -18,7 +18,7 @@ fn lines(ran: &Ran) -> Vec<Value> {
 }
 
 #[test]
-fn json_is_a_line_for_every_token_and_a_summary() {
+fn json_has_a_line_per_token_and_a_summary() {
     let folder = Folder::new();
     let arguments = format!("generate --model {BYTE} --prompt Once --max-tokens 12 --seed 3 {WILD}");
     let lines = lines(&folder.run(&format!("{arguments} --json --logprobs 4")));
@@ -42,7 +42,7 @@ fn json_is_a_line_for_every_token_and_a_summary() {
 }
 
 #[test]
-fn a_text_to_stop_at_is_not_printed_and_one_never_met_changes_nothing() {
+fn a_stop_text_is_not_printed_and_an_absent_one_changes_nothing() {
     let folder = Folder::new();
     let arguments = format!("generate --model {BYTE} --prompt Once --max-tokens 60 --seed 3");
     let whole = folder.stdout(&arguments);
@@ -66,7 +66,7 @@ fn a_text_to_stop_at_is_not_printed_and_one_never_met_changes_nothing() {
 }
 
 #[test]
-fn answers_are_those_of_their_seeds() {
+fn each_answer_has_its_own_seed() {
     let folder = Folder::new();
     let arguments = format!("generate --model {BYTE} --prompt Once --max-tokens 9");
     let alone: Vec<String> = (7..10).map(|seed| folder.stdout(&format!("{arguments} --seed {seed}"))).collect();
@@ -77,14 +77,14 @@ fn answers_are_those_of_their_seeds() {
         let of: String = json.iter().filter(|l| l["answer"] == answer).map(|l| l["text"].as_str().unwrap()).collect();
         assert_eq!(&(of + "\n"), text);
     }
-    // Each has a recipe of its own.
+    // Each has its own recipe.
     assert_eq!(replayed(&folder, &ran, "").out, "same\n");
     assert!(ran.recipe.unwrap().contains("\"seed\":9"));
 }
 
-/// Every sampler of the library is a flag.
+/// Every sampler of the library has a flag.
 #[test]
-fn samplers_are_those_of_the_library() {
+fn samplers_match_the_library() {
     let folder = Folder::new();
     let model = Model::open(folder.path().join(SMALL)).unwrap();
     let plain = || Sampling::seeded(5).temperature(1.0);
@@ -119,9 +119,9 @@ fn samplers_are_those_of_the_library() {
     }
 }
 
-/// Stopped anywhere, in the middle of a character too, and gone on with.
+/// Stopped anywhere, even in the middle of a character, and resumed.
 #[test]
-fn a_session_goes_on_as_if_it_had_not_stopped() {
+fn a_session_resumes_as_if_it_had_not_stopped() {
     let folder = Folder::new();
     let flags = format!("--model {BYTE} --prompt Grüße --seed 11 {WILD}");
     let whole = folder.stdout(&format!("generate {flags} --max-tokens 40"));
@@ -137,7 +137,7 @@ fn a_session_goes_on_as_if_it_had_not_stopped() {
         assert_eq!(replayed(&folder, &rest, "").out, "same\n", "{at}");
     }
     assert!(cut > 0);
-    // Text may follow, and another sampling.
+    // Text may follow, and the sampling may change.
     let more =
         folder.run(&format!("generate --model {BYTE} --session a.session --prompt +and --seed 4 --max-tokens 5"));
     assert!(more.success && more.recipe.as_ref().unwrap().contains("\"seed\":4"), "{more:?}");
@@ -151,7 +151,7 @@ fn replayed(folder: &Folder, ran: &Ran, flags: &str) -> Ran {
 }
 
 #[test]
-fn a_recipe_is_the_same_on_every_variant_and_names_the_first_token_that_differs() {
+fn a_recipe_replays_on_every_variant_and_reports_the_first_difference() {
     let folder = Folder::new();
     let prompt = "It's \"Tim\" \\ ü\n";
     let output = folder
@@ -173,7 +173,7 @@ fn a_recipe_is_the_same_on_every_variant_and_names_the_first_token_that_differs(
         let output = std::process::Command::new("sh").current_dir(folder.path()).args(["-c", &shell]).output().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap(), "same\nsame\n");
     }
-    // One byte of the prompt is another one: what the library says to both.
+    // Changes one byte of the prompt, and compares the library's answers to both.
     let model = Model::open(folder.path().join(BYTE)).unwrap();
     let tokens = |prompt: &str| -> Vec<u32> {
         let mut session = model.session(model.sampling(5)).unwrap();
@@ -187,22 +187,22 @@ fn a_recipe_is_the_same_on_every_variant_and_names_the_first_token_that_differs(
         Ran { recipe: Some(line.replace("Tim", "Tom")), ..Ran::new(folder.command("--version").output().unwrap()) };
     let answer = replayed(&folder, &changed, "");
     assert_eq!((answer.out, answer.code), (format!("differs at token {}\n", at + 1), Some(1)));
-    assert!(answer.err.starts_with(&format!("it was {} ", was[at])), "{}", answer.err);
+    assert!(answer.err.starts_with(&format!("expected {}", was[at])), "{}", answer.err);
 }
 
 #[test]
-fn what_is_no_recipe_or_another_models_is_a_sentence() {
+fn invalid_recipes_and_other_models_are_rejected() {
     let folder = Folder::new();
     folder.stdout("synth --preset byte --seed 2 --out other.bits");
     let ran = folder.run(&format!("generate --model {BYTE} --prompt a --seed 1 --max-tokens 4"));
     let line = ran.recipe.unwrap();
     for (line, flags, part) in [
-        ("", "", "no recipe"),
-        ("{}", "", "no recipe"),
-        (&line.replace("recipe\":1", "recipe\":2"), "", "has version 2, and this program reads version 1"),
+        ("", "", "not a recipe"),
+        ("{}", "", "not a recipe"),
+        (&line.replace("recipe\":1", "recipe\":2"), "", "has version 2, but this program reads version 1"),
         (&line[..line.len() - 9], "", "damaged"),
-        (&line.replace("\"count\":4", "\"count\":5"), "", "there must be 5"),
-        (&line, "--model other.bits", "other.bits is another model than that of the recipe"),
+        (&line.replace("\"count\":4", "\"count\":5"), "", "expected 5"),
+        (&line, "--model other.bits", "other.bits is not the model of the recipe"),
         (&line, "--model none.bits", "cannot read none.bits"),
         (&line.replace("byte.bits", "cut-byte.bits"), "", "cut-byte.bits"),
     ] {
@@ -212,7 +212,7 @@ fn what_is_no_recipe_or_another_models_is_a_sentence() {
     }
 }
 
-/// A prompt too long for a line is named by its file; one from standard input has to be given again.
+/// The recipe of a prompt that is too long for a line names its file; a prompt from standard input must be given again.
 #[test]
 fn the_recipe_of_a_long_prompt_names_its_file() {
     let folder = Folder::new();
@@ -226,17 +226,17 @@ fn the_recipe_of_a_long_prompt_names_its_file() {
     let piped = folder.with_input(&format!("{flags} --prompt -"), text.as_bytes());
     assert_eq!(piped.out, ran.out);
     let refused = replayed(&folder, &piped, "");
-    assert!(refused.code == Some(2) && refused.err.contains("give it as --prompt-file"), "{refused:?}");
+    assert!(refused.code == Some(2) && refused.err.contains("give it with --prompt-file"), "{refused:?}");
     assert_eq!(replayed(&folder, &piped, "--prompt-file long.txt").out, "same\n");
     fs::write(folder.path().join("long.txt"), text.replacen("Once", "once", 1)).unwrap();
     let refused = replayed(&folder, &ran, "");
     assert!(refused.code == Some(2) && refused.err.contains("is not the prompt of the recipe"), "{refused:?}");
 }
 
-/// A prompt of 10 MB takes no more memory than one of 256 kB.
+/// A prompt of 10 MB needs no more memory than one of 256 kB.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_long_prompt_takes_no_more_memory() {
+fn a_long_prompt_needs_no_more_memory() {
     let folder = Folder::new();
     folder.tiny();
     let peak = |bytes: usize| {
@@ -249,7 +249,7 @@ fn a_long_prompt_takes_no_more_memory() {
         command.current_dir(folder.path()).args(["-c", &format!("exec {shell}")]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap();
-        // The prompt has been read when the first token is here.
+        // The prompt has been read when the first token arrives.
         let mut first = [0];
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
         let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
@@ -262,7 +262,7 @@ fn a_long_prompt_takes_no_more_memory() {
     assert!(long < short + 1024, "{short} kB for 256 kB, {long} kB for 10 MB");
 }
 
-/// Ctrl-C in the middle of a text, and mostly of a character: what is there is kept, and can be gone on with.
+/// Ctrl-C in the middle of a text, and mostly of a character: the text so far is kept and can be resumed.
 #[cfg(unix)]
 #[test]
 fn an_interrupt_keeps_the_text_without_half_a_character() {
@@ -295,9 +295,9 @@ fn an_interrupt_keeps_the_text_without_half_a_character() {
     }
 }
 
-/// A reader that goes away ends the text, and what it has read can be gone on with.
+/// A reader that closes the pipe ends the text, which can be resumed.
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn a_reader_that_leaves_is_not_an_error() {
     let folder = Folder::new();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

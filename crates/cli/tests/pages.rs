@@ -1,4 +1,4 @@
-//! The man pages and the completions have every verb and every flag that the help has.
+//! The man pages and completions contain every subcommand and flag of the help.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../examples/pages.rs"]
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 #[test]
-fn pages_have_every_verb_and_flag() {
+fn pages_have_every_subcommand_and_flag() {
     let folder = tempfile::tempdir().unwrap();
     pages::write(folder.path()).unwrap();
     let read =
@@ -27,7 +27,7 @@ fn pages_have_every_verb_and_flag() {
         expected.extend(nested.map(|nested| format!("bitstate-{}-{}.1", verb.get_name(), nested.get_name())));
         let flags: Vec<&str> = verb.get_arguments().filter_map(|flag| flag.get_long()).collect();
         for flag in &flags {
-            // Hyphens are escaped there.
+            // Hyphens are escaped in man pages.
             assert!(page.contains(&format!("\\-\\-{}", flag.replace('-', "\\-"))), "{} --{flag}", verb.get_name());
             for (shell, text) in ["bash", "zsh", "fish", "PowerShell"].iter().zip(&completions) {
                 assert!(text.contains(flag) && text.contains(verb.get_name()), "{shell}: {} --{flag}", verb.get_name());

@@ -1,4 +1,4 @@
-//! Prompts as people give them: long, from standard input, from a file, with a hyphen in front.
+//! Prompts: long, from standard input, from a file, with a leading hyphen.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -21,7 +21,7 @@ fn run(folder: &Folder, arguments: &str, input: &[u8]) -> Ran {
     let mut command = folder.command(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // What is refused is not read to its end.
+    // Rejected input is not read to its end.
     let _ = child.stdin.take().unwrap().write_all(input);
     Ran::new(child.wait_with_output().unwrap())
 }
@@ -36,7 +36,7 @@ fn ids(text: &str) -> String {
 }
 
 #[test]
-fn a_prompt_may_begin_with_a_hyphen() {
+fn a_prompt_may_start_with_a_hyphen() {
     let folder = Folder::new();
     let ask = |prompt: &str| folder.run(&format!("generate --model {BYTE} --max-tokens 8 --seed 1 --json {prompt}"));
     for text in ["-Hi, said Tim", "--", "-", "---", "--seed", "-h", "--json=", "-5", "--seedling"] {
@@ -47,12 +47,12 @@ fn a_prompt_may_begin_with_a_hyphen() {
         }
         if !["--", "-", "--seed", "-h", "--json="].contains(&text) {
             assert_eq!(tokens(&ask(&format!("--prompt {plus}"))), expected, "{text}");
-            // In front of other flags, too.
+            // Also before other flags.
             let other = folder.run(&format!("generate --prompt {plus} --model {BYTE} --max-tokens 8 --seed 1 --json"));
             assert_eq!(tokens(&other), expected, "{text}");
         }
     }
-    // A flag is no prompt: it is missing, and the flag is not lost.
+    // A flag is not a prompt: the prompt is missing.
     for flag in ["--seed 5", "--json", "--greedy", "-h", "--seed=5", "--help"] {
         let ran = folder.run(&format!("generate --model {BYTE} --prompt {flag}"));
         assert!(!ran.success && ran.err.contains("'--prompt <TEXT>'"), "{flag}: {ran:?}");
@@ -61,7 +61,7 @@ fn a_prompt_may_begin_with_a_hyphen() {
 }
 
 #[test]
-fn a_prompt_comes_from_standard_input_or_a_file() {
+fn a_prompt_can_come_from_standard_input_or_a_file() {
     let folder = Folder::new();
     let flags = format!("generate --model {BYTE} --max-tokens 8 --seed 1 --json");
     let expected = tokens(&folder.run(&format!("{flags} --prompt Once+upon")));
@@ -77,21 +77,21 @@ fn a_prompt_comes_from_standard_input_or_a_file() {
     let logits =
         |tokens: &str, input: &str| run(&folder, &format!("logits --model {BYTE} --tokens {tokens}"), input.as_bytes());
     assert_eq!(logits("-", "79 110\n").out, logits("79,110", "").out);
-    // An empty one begins a text.
+    // An empty prompt starts a text.
     assert_eq!(
         tokens(&run(&folder, &format!("{flags} --prompt -"), b"")),
         tokens(&folder.run(&format!("{flags} --prompt=")))
     );
 }
 
-/// An argument may have 128 KiB.
+/// An argument is limited to 128 KiB.
 #[test]
 fn a_prompt_may_be_longer_than_an_argument() {
     let folder = Folder::new();
     let text = "Once upon a time there was a dog. ".repeat(4_200);
     assert!(text.len() > 128 << 10);
     fs::write(folder.path().join("long.txt"), &text).unwrap();
-    // One that is quick to read it.
+    // A model that reads it quickly.
     let (n_embd, head_size) = (16, 8);
     let tiny = Config { n_layer: 1, n_embd, n_head: 2, head_size, ..Preset::by_name("byte").unwrap().config() };
     fs::write(folder.path().join("tiny.bits"), synthetic(&tiny, 1, Version::V1_2)).unwrap();
@@ -102,7 +102,7 @@ fn a_prompt_may_be_longer_than_an_argument() {
 }
 
 #[test]
-fn what_cannot_be_a_prompt_is_a_sentence() {
+fn an_invalid_prompt_is_an_error() {
     let folder = Folder::new();
     fs::write(folder.path().join("bad.txt"), b"good\xffbad").unwrap();
     let large = fs::File::create(folder.path().join("large.txt")).unwrap();
@@ -115,7 +115,7 @@ fn what_cannot_be_a_prompt_is_a_sentence() {
         ("--prompt-file folder", "", &["cannot read the prompt folder"]),
         #[cfg(target_os = "linux")]
         ("--prompt-file /dev/zero", "", &["/dev/zero", "byte 0 is U+0000"]),
-        ("--tokens -", "1,x", &["--tokens from standard input", "`x` is no token id"]),
+        ("--tokens -", "1,x", &["--tokens from standard input", "`x` is not a token id"]),
         ("--tokens -", "1 256", &["token 256", "tokens 0 to 255"]),
         ("--tokens -", " \n", &["the prompt is empty"]),
         ("--prompt - --tokens 1", "a", &["--prompt", "--tokens"]),
@@ -129,7 +129,7 @@ fn what_cannot_be_a_prompt_is_a_sentence() {
     }
 }
 
-/// Readers of JSON with no other numbers than f64 keep 53 bits.
+/// JSON parsers that only have f64 numbers keep 53 bits.
 #[test]
 fn a_drawn_seed_is_reported_exactly() {
     let folder = Folder::new();
@@ -150,13 +150,13 @@ fn a_drawn_seed_is_reported_exactly() {
     }
     seeds.dedup();
     assert!(seeds.len() > 1 && seeds.iter().any(|&seed| seed > 1 << 40), "{seeds:?}");
-    // One that is given may have 64 bits.
+    // A given seed may have 64 bits.
     let largest: Generated = folder.json(&format!("{flags} --json --seed {}", u64::MAX));
     assert_eq!(largest.seed, Some(u64::MAX));
 }
 
 #[test]
-fn a_temperature_of_zero_is_greedy_and_tiny_ones_come_to_it() {
+fn a_temperature_of_zero_is_greedy_and_tiny_ones_approach_it() {
     let folder = Folder::new();
     let ask = |flags: &str| -> Generated {
         folder.json(&format!("generate --model small.bits --tokens 3,1,4 --max-tokens 20 --json {flags}"))

@@ -1,4 +1,4 @@
-//! One text, whichever way it is asked for.
+//! The same text in every way to request it.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -12,7 +12,7 @@ fn the_library_and_every_command_give_the_same_text() {
     let model = Model::open(folder.path().join(BYTE)).unwrap();
     let mut ends = 0;
     for seed in 0..200_u64 {
-        // A different prompt, temperature and length for each; characters cut at the end among them.
+        // A different prompt, temperature and length for each; some end in the middle of a character.
         let prompt = ["Once", "ü", "Tim's dog\tsaid", "😀 a"][seed as usize % 4];
         let (temperature, most) = (0.5 + 0.01 * seed as f32, 4 + seed % 20);
         let mut session = model.session(model.sampling(seed).temperature(temperature)).unwrap();

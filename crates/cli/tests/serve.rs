@@ -1,4 +1,4 @@
-//! `bitstate serve` as a process: what it says, and how it ends.
+//! `bitstate serve` as a process: its messages, and how it ends.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use support::{BYTE, Folder, SMALL};
 
-/// A server that runs, and what it says.
+/// A running server and its output.
 struct Serving {
     child: Child,
     said: Lines<BufReader<ChildStderr>>,
@@ -37,7 +37,7 @@ impl Serving {
         assert!(status.success());
     }
 
-    /// Waits for the end: whether it was a success, and what was said since.
+    /// Waits for the exit; returns whether it was a success, and the output since.
     fn end(mut self) -> (bool, String) {
         let said: Vec<String> = self.said.by_ref().map(|line| line.unwrap()).collect();
         (self.child.wait().unwrap().success(), said.join("\n"))
@@ -59,25 +59,25 @@ fn request(body: &str) -> String {
 }
 
 #[test]
-fn it_serves_until_it_is_told_to_stop_and_says_what_was_cut() {
+fn it_serves_until_sigterm_and_reports_what_was_cut() {
     let folder = Folder::new();
     let flags = format!("serve --model {BYTE} --port 0 --max-tokens 5000000 --answer-memory 2000 --stop-seconds 1");
     let serving = Serving::start(folder.command(&flags));
     let answer = read(serving.send(&request("{\"prompt\": \"a\", \"max_tokens\": 3, \"seed\": 1}")));
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"digest\":"), "{answer}");
-    // One that does not end by itself.
+    // An answer that does not end by itself.
     let body = "{\"prompt\": \"a\", \"max_tokens\": 5000000, \"ignore_end\": true, \"stream\": true}";
     let mut endless = serving.send(&request(body));
     endless.read_exact(&mut [0; 100]).unwrap();
     serving.terminate();
     let last = read(endless);
-    assert!(last.contains("\"code\":\"stopping\""), "the client is told");
+    assert!(last.contains("\"code\":\"stopping\""), "the client gets the reason");
     let (success, said) = serving.end();
     assert!(success && said.contains("1 requests completed, 1 cut"), "{said}");
 }
 
 #[test]
-fn a_key_by_file_or_variable_is_asked_for() {
+fn a_key_from_a_file_or_variable_is_required() {
     let folder = Folder::new();
     let flags = format!("serve --model {BYTE} --port 0");
     let mut command = folder.command(&flags);
@@ -97,7 +97,7 @@ fn a_key_by_file_or_variable_is_asked_for() {
 }
 
 #[test]
-fn what_cannot_be_served_is_an_error_with_the_fix() {
+fn an_invalid_configuration_is_an_error_with_the_fix() {
     let folder = Folder::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

@@ -1,4 +1,4 @@
-//! `state`: session files shown, verified and converted, and those that are refused.
+//! `state`: shows, verifies and converts session files, and rejects invalid ones.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fs;
 use support::{BYTE, Folder};
 
-/// A folder with `a.session`, of [`BYTE`].
+/// A folder with `a.session`, a session of [`BYTE`].
 fn folder() -> Folder {
     let folder = Folder::new();
     folder.stdout(&format!("generate --model {BYTE} --prompt Once --seed 3 --max-tokens 9 --save-session a.session"));
@@ -25,7 +25,7 @@ fn a_session_file_is_readable() {
     for part in ["12 tokens, then ", header["model"].as_str().unwrap(), "temperature  0.8", "top-k 50"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
-    // A shell sees it without this program.
+    // Shell tools can read it without this program.
     let bytes = fs::read(folder.path().join("a.session")).unwrap();
     let line = bytes.split(|&byte| byte == b'\n').next().unwrap();
     assert_eq!(serde_json::from_slice::<Value>(line).unwrap(), header);
@@ -46,9 +46,9 @@ fn a_session_file_is_checked_and_converted() {
     assert_eq!(on("b.session", ""), on("a.session", " --seed 8 --top-k 5"));
 }
 
-/// Each a sentence with the fix and the exit code 2, wherever the file is given; what was there is still there.
+/// Each error names the fix, with exit code 2, in every command; existing files stay.
 #[test]
-fn what_cannot_be_resumed_is_refused() {
+fn invalid_sessions_are_rejected() {
     let folder = folder();
     folder.stdout("synth --preset byte --seed 2 --out other.bits");
     let bytes = fs::read(folder.path().join("a.session")).unwrap();
@@ -98,9 +98,9 @@ fn what_cannot_be_resumed_is_refused() {
     }
 }
 
-/// The same tokens by another tokenizer are another text.
+/// With another tokenizer, the same tokens are another text.
 #[test]
-fn a_session_of_another_tokenizer_is_refused() {
+fn a_session_of_another_tokenizer_is_rejected() {
     let folder = Folder::new();
     for file in ["model.bits", "tokenizer.json"] {
         folder.copy("stories-bpe4k", file);
@@ -113,14 +113,14 @@ fn a_session_of_another_tokenizer_is_refused() {
     assert!(ran.code == Some(2) && ran.err.contains("of another tokenizer"), "{ran:?}");
 }
 
-/// A disk that is full: the old file survives, and there is nothing half-written.
+/// On a full disk the old file survives, and no partial file is left.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_leaves_the_old_session() {
     use std::process::Command;
     let folder = folder();
     let before = fs::read(folder.path().join("a.session")).unwrap();
-    // A limit on the size of a file stops a write as a full disk does, without the rights to mount one.
+    // A file size limit fails a write like a full disk, but needs no rights to mount one.
     let line = format!(
         "ulimit -f 20; trap '' XFSZ; exec '{}' generate --model {BYTE} --prompt Once --seed 9 --save-session a.session",
         env!("CARGO_BIN_EXE_bitstate")
@@ -133,7 +133,7 @@ fn a_full_disk_leaves_the_old_session() {
     assert!(!folder.names().iter().any(|name| name.contains("tmp") || name.starts_with('.')), "{:?}", folder.names());
     let full = folder.run(&format!("generate --model {BYTE} --prompt Once --save-session /dev/full"));
     assert!(full.code == Some(2) && full.err.contains("/dev/full"), "{full:?}");
-    for (path, part) in [("nowhere/a.session", "there is no folder"), ("folder", "it is a folder")] {
+    for (path, part) in [("nowhere/a.session", "its folder does not exist"), ("folder", "it is a folder")] {
         let ran = folder.run(&format!("generate --model {BYTE} --prompt Once --save-session {path}"));
         assert!(ran.code == Some(2) && ran.out.is_empty() && ran.err.contains(part), "{ran:?}");
     }

@@ -8,12 +8,12 @@ use std::fs;
 use support::Folder;
 
 #[test]
-fn a_file_is_the_seeds_and_nothing_else_is_left() {
+fn a_file_depends_only_on_the_seed_and_nothing_else_is_left() {
     let folder = Folder::new();
     let before = folder.names();
     let config = Preset::by_name("small").unwrap().config();
     for (seed, version) in [(1, Version::V1_0), (2, Version::V1_1), (u64::MAX, Version::V1_2)] {
-        // The same name each time: what was there is replaced.
+        // The same name each time: the previous file is replaced.
         let out = folder.stdout(&format!("synth --preset small --seed {seed} --format {version} --out folder/m.bits"));
         let file = fs::read(folder.path().join("folder/m.bits")).unwrap();
         assert_eq!(out, format!("folder/m.bits: {} bytes\n", file.len()));
@@ -27,10 +27,10 @@ fn a_file_is_the_seeds_and_nothing_else_is_left() {
     assert_eq!(added, ["here.bits"]);
 }
 
-/// Others may read it, as far as the umask lets them.
+/// Others may read it, if the umask allows it.
 #[cfg(unix)]
 #[test]
-fn a_file_has_the_rights_of_any_new_file() {
+fn a_file_has_the_permissions_of_any_new_file() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();
     folder.stdout("synth --preset small --out made.bits");
@@ -38,13 +38,13 @@ fn a_file_has_the_rights_of_any_new_file() {
     assert_eq!(mode("made.bits"), mode("empty.bits"));
 }
 
-/// A limit on the size of files stands in for a full disk.
+/// A file size limit simulates a full disk.
 #[cfg(unix)]
 #[test]
-fn a_write_that_fails_leaves_what_was_there() {
+fn a_failed_write_keeps_the_old_file() {
     let folder = Folder::new();
     let (names, empty) = (folder.names(), fs::read(folder.path().join("empty.bits")).unwrap());
-    // Without the trap the signal would end the process before the error is seen.
+    // Without the trap, the signal would end the process before the write fails.
     let script = format!(
         "trap '' XFSZ; ulimit -f 4; exec {} synth --preset small --out empty.bits",
         env!("CARGO_BIN_EXE_bitstate")

@@ -1,4 +1,4 @@
-//! Text in, text out, by the tokenizer beside a model.
+//! Text in, text out, with the tokenizer next to a model.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use support::{Folder, SMALL};
 
-/// A byte-level tokenizer.json of 64 tokens: the end of a text, and the letters of one byte from `!` on.
+/// A byte-level tokenizer.json of 64 tokens: the end of a text, and one-byte characters from `!` up.
 fn tokenizer(end: usize) -> String {
     let letters = ('!'..).filter(|letter| !['"', '\\'].contains(letter));
     let mut vocab: Vec<String> = letters.take(63).map(String::from).collect();
@@ -33,7 +33,7 @@ struct Generated {
 }
 
 #[test]
-fn the_tokenizer_beside_a_model_is_used_and_its_end_ends_a_text() {
+fn the_tokenizer_next_to_a_model_is_used_and_its_end_ends_a_text() {
     let folder = Folder::new();
     let write = |end| fs::write(folder.path().join("tokenizer.json"), tokenizer(end)).unwrap();
     let ask = |flags: &str| -> Generated {
@@ -48,14 +48,14 @@ fn the_tokenizer_beside_a_model_is_used_and_its_end_ends_a_text() {
         format!("{}\n", plain.text.unwrap())
     );
 
-    // A token of the answer becomes the end: what comes before it has not changed, as the prompt is given in tokens.
+    // A token of the answer becomes the end: the tokens before it do not change, because the prompt is given in tokens.
     let end = plain.tokens[20];
     let before = plain.tokens.iter().position(|&token| token == end).unwrap();
     write(end as usize);
     let ended = ask("--tokens 7,8,9 --tokenizer tokenizer.json");
     assert_eq!(ended.tokens, plain.tokens[..before]);
     assert_eq!(ask(&format!("--tokens 7,8,9 --end {end}")).tokens, ended.tokens);
-    // An empty prompt begins a text.
+    // An empty prompt starts a text.
     assert_eq!(ask("--prompt= --ignore-end").tokens, ask(&format!("--tokens {end} --ignore-end")).tokens);
 }
 
@@ -70,7 +70,7 @@ fn token_ids_need_no_tokenizer() {
 }
 
 #[test]
-fn a_tokenizer_that_does_not_fit_is_told() {
+fn a_tokenizer_that_does_not_fit_is_reported() {
     let folder = Folder::new();
     fs::write(folder.path().join("cut.json"), &tokenizer(0)[..300]).unwrap();
     fs::write(folder.path().join("endless.json"), tokenizer(0).replace("<|endoftext|>", "<|end|>")).unwrap();

@@ -1,4 +1,4 @@
-//! Tokenizers as others write them, with all that a model's own does not have.
+//! Tokenizers written by other programs, with features that a model's own does not have.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -34,7 +34,7 @@ fn write(folder: &Folder, name: &str, content: impl AsRef<[u8]>) {
     fs::write(folder.path().join(name), content).unwrap();
 }
 
-/// What a run prints that may say something on stderr.
+/// The output of a run that may write to stderr.
 fn parsed<T: for<'a> Deserialize<'a>>(ran: &Ran) -> T {
     assert!(ran.success, "{ran:?}");
     serde_json::from_value(ran.json()).unwrap()
@@ -85,7 +85,7 @@ fn stored_truncation_and_padding_change_nothing() {
 }
 
 #[test]
-fn an_id_beyond_the_models_tokens_is_named() {
+fn an_id_outside_the_vocabulary_is_reported() {
     let folder = trained();
     write(&folder, "text.txt", TEXT);
     write(&folder, "sparse.json", variants::changed(|json| json["model"]["vocab"]["\u{120}Tim"] = json!(5000)));
@@ -98,9 +98,9 @@ fn an_id_beyond_the_models_tokens_is_named() {
     }
 }
 
-/// A character cut at the end among them: the text is the same whether it is printed as it comes or at the end.
+/// The text is the same whether it is printed as it is generated or at the end, even if it ends within a character.
 #[test]
-fn text_that_is_printed_as_it_comes_is_the_text_of_the_json() {
+fn streamed_text_equals_the_text_in_the_json() {
     let folder = Folder::new();
     write(&folder, "tokenizer.json", variants::bytes(&fallback()));
     let mut cut = 0;
@@ -119,7 +119,7 @@ fn text_that_is_printed_as_it_comes_is_the_text_of_the_json() {
 }
 
 #[test]
-fn the_end_of_a_text_is_what_the_files_or_the_flag_say() {
+fn the_files_or_the_flag_define_the_end_of_a_text() {
     let folder = Folder::new();
     write(&folder, "tokenizer.json", variants::bytes(&fallback()));
     write(&folder, "text.txt", "AAA");
@@ -136,7 +136,7 @@ fn the_end_of_a_text_is_what_the_files_or_the_flag_say() {
         write(&folder, file, content);
         assert_eq!(ask("").tokens, all[..first_of(&ends)]);
     }
-    // The flag comes first; a broken file does not matter then.
+    // The flag takes precedence; a broken file does not matter then.
     write(&folder, "generation_config.json", "{");
     assert_eq!(ask(&format!(" --end {a} --end {b}")).tokens, all[..first_of(&[a, b])]);
     let err = folder.run(&format!("generate --model {SMALL} --prompt A")).err;
@@ -146,7 +146,7 @@ fn the_end_of_a_text_is_what_the_files_or_the_flag_say() {
 }
 
 #[test]
-fn without_an_end_generation_goes_on_and_eval_asks_for_one() {
+fn without_an_end_generation_continues_and_eval_requires_one() {
     let folder = Folder::new();
     let mut endless = fallback();
     endless["added_tokens"] = json!([]);
@@ -157,7 +157,7 @@ fn without_an_end_generation_goes_on_and_eval_asks_for_one() {
     write(&folder, "text.txt", "AAA");
     let ran = folder.run(&format!("generate --model {SMALL} --prompt A --max-tokens 90 --seed 1 --json"));
     assert_eq!(parsed::<Generated>(&ran).tokens.len(), 90);
-    assert!(ran.err.starts_with("note: no token is known to end a text") && ran.err.contains("--end"), "{}", ran.err);
+    assert!(ran.err.starts_with("note: no end-of-text token is known") && ran.err.contains("--end"), "{}", ran.err);
     assert_eq!(ran.err.lines().count(), 1);
     let ran = folder.run(&format!("generate --model {SMALL} --prompt A --max-tokens 90 --ignore-end --seed 1 --json"));
     assert!(ran.success && ran.err.is_empty(), "{ran:?}");
@@ -166,14 +166,14 @@ fn without_an_end_generation_goes_on_and_eval_asks_for_one() {
         assert!(!ran.success && ran.err.contains("no token") && ran.err.contains("--end"), "{arguments}: {}", ran.err);
     }
     assert!(folder.run(&format!("eval --text text.txt --model {SMALL} --end <|start|>")).success);
-    // Ids alone know of no tokenizer.
+    // With ids alone there is no tokenizer.
     let ran = folder.run(&format!("generate --model {SMALL} --tokens 1 --end A"));
     assert!(!ran.success && ran.err.contains("--end A") && ran.err.contains("give the id"), "{}", ran.err);
 }
 
-/// One rule for a prompt, whatever the tokenizer: special tokens are text unless they are asked for.
+/// One rule for every tokenizer: special tokens in a prompt are text unless requested.
 #[test]
-fn special_tokens_in_a_prompt_are_text_unless_they_are_asked_for() {
+fn special_tokens_in_a_prompt_are_text_unless_requested() {
     for (model, parsed) in [("stories-byte", "79,0,97"), ("stories-bpe4k", "47,0,65")] {
         let folder = Folder::new();
         for file in ["model.bits", "model.bits.json"] {
@@ -190,7 +190,7 @@ fn special_tokens_in_a_prompt_are_text_unless_they_are_asked_for() {
         let by_ids = ask(&format!("--tokens {parsed}"));
         assert_eq!(ask("--prompt O<|endoftext|>a --parse-special"), by_ids, "{model}");
         assert_ne!(ask("--prompt O<|endoftext|>a"), by_ids, "{model}");
-        // Spelt out, it is text that comes back.
+        // Spelled out, it is text and decodes to the same.
         let bytes = "O<|endoftext|>a".bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(",");
         if model == "stories-byte" {
             assert_eq!(ask("--prompt O<|endoftext|>a"), ask(&format!("--tokens {bytes}")));

@@ -1,4 +1,4 @@
-//! The trainer's commands and what is around them: outputs that cannot be written, links, pipes, hostile files.
+//! The trainer's commands with outputs that cannot be written, links, pipes and hostile files.
 #![cfg(all(feature = "train", target_os = "linux"))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -10,7 +10,7 @@ use std::os::unix::fs::symlink;
 use std::process::{Command, Output, Stdio};
 use support::{Folder, Ran};
 
-/// A folder with token files, and `run.toml` for six steps with everything in them that says something.
+/// A folder with token files, and `run.toml` for six steps that produce every kind of message.
 fn folder() -> Folder {
     let folder = Folder::new();
     folder.stdout("data smoke --stories 60 --seed 3 --out stories.txt");
@@ -27,14 +27,14 @@ fn configure(folder: &Folder, name: &str) {
     fs::write(folder.path().join(format!("{name}.toml")), text).unwrap();
 }
 
-/// Runs a line of the shell in the folder, `$b` being the command.
+/// Runs a shell command in the folder, with the program as `$b`.
 fn shell(folder: &Folder, line: &str) -> Output {
     let mut command = Command::new("bash");
     command.current_dir(folder.path()).args(["-c", line]).env("b", env!("CARGO_BIN_EXE_bitstate"));
     command.output().unwrap()
 }
 
-/// The run is worth more than its lines: it goes to its end, and then says which output failed, if it can.
+/// The run is worth more than its messages: it completes, and then reports which output failed, if it can.
 #[test]
 fn a_run_survives_outputs_that_cannot_be_written() {
     let folder = folder();
@@ -71,7 +71,7 @@ fn a_model_is_converted_into_links_pipes_and_standard_output() {
     symlink("folder/model.bits", path("link.bits")).unwrap();
     folder.stdout("convert --checkpoint run/last.safetensors --out link.bits");
     assert!(path("link.bits").is_symlink() && fs::read(path("folder/model.bits")).unwrap() == model);
-    // A link to the checkpoint is the checkpoint.
+    // A link to the checkpoint counts as the checkpoint.
     symlink("run/last.safetensors", path("checkpoint")).unwrap();
     let ran = folder.run("convert --checkpoint run/last.safetensors --out checkpoint");
     assert!(!ran.success && ran.err.contains("--out is the checkpoint"), "{ran:?}");
@@ -95,7 +95,7 @@ fn a_model_is_converted_into_links_pipes_and_standard_output() {
 }
 
 #[test]
-fn no_file_is_read_further_than_it_says() {
+fn no_file_is_read_beyond_its_stated_length() {
     let folder = folder();
     folder.stdout("train --config run.toml");
     let checkpoint = fs::read(folder.path().join("run/last.safetensors")).unwrap();
@@ -129,7 +129,7 @@ fn no_file_is_read_further_than_it_says() {
         let ran = Ran::new(output);
         assert!(ran.err.starts_with("error: ") && ran.err.contains(part), "{arguments}: {ran:?}");
     }
-    // A cut file that comes out of a pipe has no length to look at.
+    // A truncated file from a pipe has no length to check.
     let cut = shell(&folder, "\"$b\" eval --text stories.txt --restart --checkpoint <(cat cut)");
     assert!(Ran::new(cut).err.contains("fewer bytes than the"));
 }

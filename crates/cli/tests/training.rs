@@ -1,4 +1,4 @@
-//! The training verbs as processes: killed, out of disk, and held against the engine.
+//! The training subcommands as processes: killed, with a full disk, and compared with the engine.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use support::{Folder, Ran};
 
-/// A folder with `stories.txt`, and `data` made of it for `tokenizer`.
+/// A folder with `stories.txt`, and `data` prepared from it for `tokenizer`.
 fn folder(tokenizer: &str) -> Folder {
     let folder = Folder::new();
     folder.stdout("data smoke --stories 120 --seed 3 --out stories.txt");
@@ -23,7 +23,7 @@ fn folder(tokenizer: &str) -> Folder {
     folder
 }
 
-/// Writes `NAME.toml`, a short run of a small model with everything in it that depends on the step.
+/// Writes `NAME.toml`, a short run of a small model that uses every setting that depends on the step.
 fn configure(folder: &Folder, name: &str, steps: u64) -> String {
     let file = format!("{name}.toml");
     let text = format!(
@@ -41,14 +41,14 @@ fn path(folder: &Folder, name: &str) -> PathBuf {
     folder.path().join(name)
 }
 
-/// Kills a run with SIGKILL once its log says that `step` was done.
+/// Kills a run with SIGKILL once its log contains `step`.
 fn kill_at(folder: &Folder, arguments: &str, run: &str, step: u64) {
     let log = path(folder, run).join("log.jsonl");
     let mut child = folder.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let started = Instant::now();
     while !fs::read_to_string(&log).is_ok_and(|log| log.contains(&format!("\"step\",\"step\":{step},"))) {
         assert!(child.try_wait().unwrap().is_none(), "the run ended before step {step}");
-        assert!(started.elapsed() < Duration::from_secs(300), "the run does not come to step {step}");
+        assert!(started.elapsed() < Duration::from_secs(300), "the run does not reach step {step}");
         std::thread::sleep(Duration::from_millis(2));
     }
     child.kill().unwrap();
@@ -56,7 +56,7 @@ fn kill_at(folder: &Folder, arguments: &str, run: &str, step: u64) {
 }
 
 #[test]
-fn a_run_killed_twice_ends_in_the_checkpoint_of_one_left_alone() {
+fn a_run_killed_twice_ends_with_the_same_checkpoint() {
     const STEPS: u64 = 60;
     let folder = folder("byte");
     folder.stdout(&format!("train --config {}", configure(&folder, "whole", STEPS)));
@@ -75,14 +75,14 @@ fn a_run_killed_twice_ends_in_the_checkpoint_of_one_left_alone() {
     {
         use std::os::unix::fs::PermissionsExt;
         let mode = |name| fs::metadata(path(&folder, name)).unwrap().permissions().mode();
-        assert_eq!(mode("killed/last.safetensors"), mode("stories.txt"), "the rights of any new file");
+        assert_eq!(mode("killed/last.safetensors"), mode("stories.txt"), "the permissions of any new file");
     }
 }
 
-/// Ctrl-C, as `timeout` sends it twice, in the middle of a step that has no end: it is given up, and what was done before it stands.
+/// Ctrl-C, sent twice as by `timeout`, in the middle of an endless step: that step is dropped, and the steps before it are kept.
 #[cfg(unix)]
 #[test]
-fn a_run_that_is_interrupted_says_so_and_goes_on_from_its_last_whole_step() {
+fn an_interrupted_run_reports_it_and_resumes_from_its_last_complete_step() {
     let folder = folder("byte");
     folder.stdout(&format!("train --config {}", configure(&folder, "whole", 9)));
     folder.stdout(&format!("train --config {}", configure(&folder, "run", 3)));
@@ -104,13 +104,13 @@ fn a_run_that_is_interrupted_says_so_and_goes_on_from_its_last_whole_step() {
 
     folder.stdout(&format!("train --config {config} --resume"));
     let [whole, run] = ["whole", "run"].map(|run| fs::read(path(&folder, run).join("last.safetensors")).unwrap());
-    assert!(whole == run, "the step that was given up has left something");
+    assert!(whole == run, "the dropped step changed the result");
 }
 
-/// A file that cannot grow any further, as on a full disk: the checkpoint before it is whole, and nothing else is left.
+/// On a full disk the previous checkpoint stays intact, and no partial file is left.
 #[cfg(target_os = "linux")]
 #[test]
-fn where_a_checkpoint_cannot_be_written_the_one_before_survives() {
+fn a_failed_checkpoint_keeps_the_previous_one() {
     let folder = folder("byte");
     folder.stdout(&format!("train --config {}", configure(&folder, "run", 3)));
     let names = || {
@@ -120,7 +120,7 @@ fn where_a_checkpoint_cannot_be_written_the_one_before_survives() {
     };
     let (kept, before) = (fs::read(path(&folder, "run/last.safetensors")).unwrap(), names());
     let config = configure(&folder, "run", 9);
-    // 16 or 32 KB, as the shell counts: enough for the log. Without the trap the signal would end the process.
+    // 16 or 32 KB, depending on the shell: enough for the log. Without the trap, the signal would end the process.
     let mut command = Command::new("sh");
     command.current_dir(folder.path()).arg("-c").arg("trap '' XFSZ; ulimit -f 32; exec \"$@\"").arg("sh");
     command.arg(env!("CARGO_BIN_EXE_bitstate")).args(["train", "--config", &config, "--resume"]);
@@ -128,14 +128,14 @@ fn where_a_checkpoint_cannot_be_written_the_one_before_survives() {
     assert!(!ran.success, "{ran:?}");
     assert!(ran.err.contains("error: cannot write") && ran.err.contains("last.safetensors"), "{ran:?}");
     assert_eq!(ran.err.matches("File too large").count(), 1, "{ran:?}");
-    assert!(fs::read(path(&folder, "run/last.safetensors")).unwrap() == kept, "the checkpoint was touched");
-    assert_eq!(names(), before, "something was left beside it");
-    // With room again it goes on from there.
+    assert!(fs::read(path(&folder, "run/last.safetensors")).unwrap() == kept, "the checkpoint was changed");
+    assert_eq!(names(), before, "another file was left");
+    // With free space it continues from there.
     folder.stdout(&format!("train --config {config} --resume"));
     assert!(fs::read(path(&folder, "run/last.safetensors")).unwrap() != kept);
 }
 
-/// What `eval --json` says.
+/// The output of `eval --json`.
 #[derive(Debug, Deserialize)]
 struct Quality {
     stories: usize,
@@ -153,11 +153,11 @@ struct Trace {
     nats: f64,
 }
 
-/// A model of each tokenizer, by the engine from its file and by the trainer's own forward pass in quantised mode.
+/// A model with each tokenizer, evaluated by the engine from its file and by the trainer's forward pass in quantised mode.
 #[test]
-fn the_engine_finds_in_the_file_what_the_trainer_finds_in_its_checkpoint() {
+fn the_engine_and_the_trainer_agree_on_a_converted_checkpoint() {
     for kind in ["byte", "bpe:320", "tokenizer.json"] {
-        // The third is the second's, from its file.
+        // The third uses the second's tokenizer from its file.
         let folder = folder(if kind == "byte" { kind } else { "bpe:320" });
         if kind == "tokenizer.json" {
             fs::rename(path(&folder, "data/tokenizer.json"), path(&folder, kind)).unwrap();
@@ -176,7 +176,7 @@ fn the_engine_finds_in_the_file_what_the_trainer_finds_in_its_checkpoint() {
         assert_eq!(trainer.variant, "the trainer, ternary");
         let [a, b] = [&engine, &trainer].map(|quality| quality.bits_per_byte.unwrap());
         assert!((a - b).abs() < 0.001, "{kind}: {a} bits a byte by the engine, {b} by the trainer");
-        // Something was learned, so that the two do not agree on chance alone.
+        // The model has learned something, so the two do not agree by chance.
         let chance = if kind == "byte" { 256f64 } else { 320.0 }.ln();
         assert!(engine.nats_per_token < chance - 0.5, "{kind}: {engine:?}");
     }
@@ -194,13 +194,13 @@ fn a_converted_model_is_bound_to_its_tokenizer() {
         folder.stdout("convert --checkpoint run/last.safetensors --out out/model.bits --name tiny");
         let description = described(&folder, "out/model.bits");
         assert_eq!((&description["name"], &description["end"]), (&json!("tiny"), &json!([0])));
-        // Nothing is wanted beside it.
+        // No other flags are needed.
         folder.json::<Quality>("eval --model out/model.bits --text stories.txt --stories 2 --json");
         folder.stdout("generate --model out/model.bits --prompt One+day --seed 1");
         let json =
             [&folder.path().join("run"), &folder.path().join("out")].map(|at| fs::read(at.join("tokenizer.json")).ok());
         assert_eq!(json, [0, 1].map(|_| fs::read(path(&folder, "data/tokenizer.json")).ok()), "{kind}");
-        // In the place of the model of another run, with which the description changes; on a device there is none.
+        // Overwriting the model of another run replaces its description; a device gets none.
         folder.stdout(&format!("train --config {}", configure(&folder, "longer", 4)));
         folder.stdout("convert --checkpoint longer/last.safetensors --out out/model.bits --end 0 --end 65");
         let again = described(&folder, "out/model.bits");
@@ -234,7 +234,7 @@ fn as_pytorch(checkpoint: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes()[..], &header, &bytes].concat()
 }
 
-/// Of a model from elsewhere it must be said what its tokens are, unless they are bytes.
+/// For a model from elsewhere, the tokenizer must be given unless its tokens are bytes.
 #[test]
 fn a_model_from_elsewhere_is_described_if_its_tokenizer_is_known() {
     for (kind, known) in [("byte", true), ("bpe:320", false)] {
@@ -246,7 +246,7 @@ fn a_model_from_elsewhere_is_described_if_its_tokenizer_is_known() {
         let before = described(&folder, "model.bits");
         let said = folder.stdout("convert --checkpoint torch.safetensors --out model.bits");
         assert_eq!(path(&folder, "model.bits.json").exists(), known, "{said}");
-        assert_eq!(said.contains("without a description, for which --tokenizer"), !known, "{said}");
+        assert_eq!(said.contains("without a description, which needs --tokenizer"), !known, "{said}");
         if !known {
             folder.stdout("convert --checkpoint torch.safetensors --out model.bits --tokenizer data/tokenizer.json");
         }
@@ -255,9 +255,9 @@ fn a_model_from_elsewhere_is_described_if_its_tokenizer_is_known() {
     }
 }
 
-/// Ids with gaps, and an end of a name that nobody knows, from the text to the model.
+/// Ids with gaps, and an end token with an unusual name, from the text to the model.
 #[test]
-fn a_tokenizer_from_elsewhere_is_trained_with() {
+fn training_works_with_a_tokenizer_from_elsewhere() {
     let folder = Folder::new();
     folder.stdout("data smoke --stories 120 --seed 3 --out stories.txt");
     let other = variants::changed(|json| {
@@ -286,7 +286,7 @@ fn a_tokenizer_from_elsewhere_is_trained_with() {
 }
 
 #[test]
-fn a_trace_holds_every_token_and_adds_up() {
+fn a_trace_has_every_token_and_adds_up() {
     let folder = folder("byte");
     let of = |more: &str| -> Quality {
         folder
@@ -302,7 +302,7 @@ fn a_trace_holds_every_token_and_adds_up() {
 }
 
 #[test]
-fn what_cannot_be_is_a_sentence() {
+fn invalid_arguments_and_files_are_errors() {
     let folder = folder("bpe:320");
     configure(&folder, "run", 1);
     fs::write(path(&folder, "bad.txt"), b"good\xffbad").unwrap();
@@ -323,7 +323,7 @@ fn what_cannot_be_is_a_sentence() {
     let other = fs::read_to_string(path(&folder, "run/tokenizer.json")).unwrap() + "\n";
     fs::write(path(&folder, "other.json"), &other).unwrap();
     fs::write(path(&folder, "folder/tokenizer.json"), &other).unwrap();
-    // A device stays one.
+    // A device is not replaced by a file.
     #[cfg(unix)]
     std::os::unix::fs::symlink("/dev/full", path(&folder, "full")).unwrap();
     for (arguments, parts) in [
@@ -369,7 +369,7 @@ fn what_cannot_be_is_a_sentence() {
         ("convert --checkpoint run/last.safetensors --end 320 --out x.bits", ["--end", "no token \"320\""]),
         (
             "convert --checkpoint run/last.safetensors --out folder/x.bits",
-            ["folder/tokenizer.json is another tokenizer than run/tokenizer.json", "another folder"],
+            ["folder/tokenizer.json differs from run/tokenizer.json", "another folder"],
         ),
         ("eval --checkpoint run/last.safetensors --text stories.txt", ["--restart", "required"]),
         ("eval --text stories.txt", ["--model", "required"]),
@@ -382,9 +382,9 @@ fn what_cannot_be_is_a_sentence() {
     }
 }
 
-/// There is no network in a test: the address is one that never answers.
+/// Tests have no network: the host does not exist.
 #[test]
-fn a_download_without_a_network_is_a_sentence() {
+fn a_download_without_a_network_is_an_error() {
     let folder = Folder::new();
     let ran = folder.run("data prepare --download tinystories --mirror https://stories.invalid/x --out data");
     let part =

@@ -9,7 +9,7 @@ fn main() -> anyhow::Result<()> {
     let [root, out] = arguments.as_slice() else { bail!("usage: fuzz-seeds ROOT OUT") };
     for target in bitstate_fuzz::TARGETS {
         let folder = Path::new(out).join(target.name);
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         for (name, bytes) in (target.seeds)(Path::new(root))? {
             let path = folder.join(name);
             std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;

@@ -1,14 +1,14 @@
-//! A runner's answer, as lines of text: refused with a line number, or equal after writing and parsing it again.
+//! A runner's answer, as lines of text: rejected with a line number, or unchanged after writing and parsing it again.
 //!
-//! The closing line has a digest, which random text never matches: an input is read as it is, and with a closing line
-//! added.
+//! The closing line contains a digest, which random text never matches: an input is read both as it is and with a correct
+//! closing line added.
 
 use bitstate_protocol::{Answer, AnswerWriter, Digest};
 
 /// Reads one input.
 ///
 /// # Panics
-/// If a written answer is not parsed as the same.
+/// If a written answer parses to a different one.
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     check(text);

@@ -1,8 +1,8 @@
-//! A BITS file through parser, layout and some tokens: refused, or with bit-identical results from every variant and
+//! A BITS file through the parser, the layout and some tokens: rejected, or with bit-identical results from every variant and
 //! the reference.
 //!
-//! An input with the magic of a file is one. Any other is a recipe, so that a whole model can be generated, not only
-//! its header: shapes, version and seed of a synthetic model in 7 bytes, then changes of its weights in 8 bytes each.
+//! An input with a BITS file's magic is used as a file. Any other is a recipe, so that a whole model can be generated and not
+//! only its header: shapes, version and seed of a synthetic model in 7 bytes, then changes of its weights in 8 bytes each.
 
 use crate::input::{Input, with_file};
 use crate::models::{by_engine, by_reference, config, variants};
@@ -16,12 +16,12 @@ use bitstate_reference::{Canonical, CanonicalState};
 /// Reads one input.
 ///
 /// # Panics
-/// If two results differ, or a file of the writer cannot be parsed.
+/// If two results differ, or a written file cannot be parsed.
 pub fn run(data: &[u8]) {
     if data.starts_with(b"STIB") {
         let read = with_file(data, |path| AlignedBytes::read_model(path));
         if let Ok(model) = Model::parse(data) {
-            assert_eq!(*read.expect("a file that is a model is read"), *data);
+            assert_eq!(*read.expect("a parsed file can be read"), *data);
             check(&model);
         }
         return;
@@ -29,7 +29,7 @@ pub fn run(data: &[u8]) {
     let mut input = Input(data);
     let (weights, version) = recipe(&mut input);
     let Ok(file) = weights.write(version) else { return };
-    let model = Model::parse(&file).expect("what the writer made is read");
+    let model = Model::parse(&file).expect("a written model can be parsed");
     assert_eq!((model.config, model.version), (weights.config, version));
     check(&model);
 }
@@ -47,11 +47,11 @@ fn check(model: &Model<'_>) {
 /// A synthetic model with some of its weights changed.
 fn recipe(input: &mut Input<'_>) -> (Weights, Version) {
     let mut size = |most: usize| usize::from(input.u8()) % most + 1;
-    // Small, so that many are tried; wide enough for a block of every kernel and a remainder.
+    // Small, so that many can be tried; wide enough for a block of every kernel and a remainder.
     let shape = [size(80), size(2), size(2), size(33), size(2)];
     let version = Version::ALL[size(3) - 1];
     let seed = input.u8();
-    let mut weights = Weights::synthetic(&config(shape), u64::from(seed)).expect("the shape is a model's");
+    let mut weights = Weights::synthetic(&config(shape), u64::from(seed)).expect("the shape is valid");
     // Enough changes to modify every tensor of the largest model; more only cost time.
     for _ in 0..256 {
         if input.is_empty() {

@@ -1,4 +1,4 @@
-//! The definitions that people write: `ci/*.toml` and `golden/cases.toml`. Accepted, or refused with a message.
+//! Hand-written definitions: `ci/*.toml` and `golden/cases.toml`. Accepted, or rejected with a message.
 //!
 //! The first line of an input names the kind of the rest: `targets`, `workloads`, `thresholds`, `expected` or `cases`.
 
@@ -22,5 +22,5 @@ pub fn run(data: &[u8]) {
         "cases" => golden::parse_cases(text).err(),
         _ => None,
     };
-    assert!(refusal.is_none_or(|sentence| !sentence.trim().is_empty()), "a refusal says why");
+    assert!(refusal.is_none_or(|sentence| !sentence.trim().is_empty()), "an error has a message");
 }

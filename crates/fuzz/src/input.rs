@@ -48,7 +48,7 @@ pub(crate) fn kind(data: &[u8]) -> Option<(&str, &str)> {
     std::str::from_utf8(data).ok()?.split_once('\n')
 }
 
-/// The bits of values, with every NaN the same: targets differ in the NaN that an operation gives.
+/// The bits of values, with all NaNs equal: targets differ in the NaN that an operation returns.
 pub(crate) fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| if value.is_nan() { 0x7fc0_0000 } else { value.to_bits() }).collect()
 }
@@ -61,7 +61,7 @@ thread_local! {
 /// Calls `look` with the path of a file that holds `data`.
 pub(crate) fn with_file<T>(data: &[u8], look: impl FnOnce(&Path) -> T) -> T {
     FILE.with_borrow_mut(|file| {
-        let make = || NamedTempFile::new().expect("a temporary file can be made").into_temp_path();
+        let make = || NamedTempFile::new().expect("a temporary file can be created").into_temp_path();
         let path: &Path = file.get_or_insert_with(make);
         std::fs::write(path, data).expect("a temporary file can be written");
         look(path)

@@ -1,12 +1,12 @@
 //! Fuzzing of everything in the project that reads bytes from outside, and of the sampler.
 //!
-//! Each target is a module with `run(data)`: it returns if the input is refused with an error or all results agree, and
+//! Each target is a module with `run(data)`: it returns if the input is rejected with an error or all results agree, and
 //! panics if two results that must be equal differ. libFuzzer generates the data (`cargo xtask fuzz`, one program per
 //! target in `fuzzers/`, behind the feature `libfuzzer`); the tests of this crate replay the stored inputs:
 //!
 //! | folder | contents |
 //! |---|---|
-//! | `corpus/<target>/` | a small set of inputs that reach all code reached by fuzzing |
+//! | `corpus/<target>/` | a small set of inputs that covers all code reached by fuzzing |
 //! | `findings/<target>/` | inputs that once made a target fail, one file per fault |
 //!
 //! and the seeds, which [`seeds`] generates from `golden/` and `ci/`.
@@ -40,7 +40,7 @@ pub type Inputs = Vec<(String, Vec<u8>)>;
 /// A fuzz target.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// Its name: that of its module, its program and its folders.
+    /// Its name, which is also that of its module, program and folders.
     pub name: &'static str,
     /// Runs it on one input.
     ///

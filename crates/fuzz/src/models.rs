@@ -27,7 +27,7 @@ pub(crate) fn by_reference(canonical: &Canonical, mut state: CanonicalState, tok
     steps
 }
 
-/// The same with one variant, token by token; and asserts that prefill and the largest logits give the same results.
+/// The same with one variant, token by token. Asserts that prefill and the largest logits give the same results.
 pub(crate) fn by_engine(engine: &Engine<'_>, state: &State, tokens: &[u32]) -> Vec<Vec<u32>> {
     let (mut single, mut together) = (state.clone(), state.clone());
     let mut logits = vec![0.0; engine.config().vocab_size];

@@ -1,8 +1,7 @@
 //! Files of rows: records and journals of runs, accepted counters, the golden streams. Each is either rejected with an
 //! error message, or unchanged after writing and reading it again.
 //!
-//! The first line of an input names the kind of file that follows: `records`, `journal`, `baseline`, `stream`,
-//! `kernels` or `quality`.
+//! The first line of an input names the kind of file that follows: `records`, `journal`, `baseline`, `stream`, `kernels` or
 //! `quality`.
 
 use crate::input::{kind, with_file};
@@ -22,7 +21,7 @@ use std::path::Path;
 /// # Panics
 /// If a file differs after writing and reading it again.
 pub fn run(data: &[u8]) {
-    // Not always UTF-8: the remains of a crash need not be.
+    // Not always UTF-8, for example after a crash.
     let Some(end) = data.iter().position(|&byte| byte == b'\n') else { return };
     let (file, text) = (&data[end + 1..], kind(data).map(|(_, text)| text));
     match (&data[..end], text) {
@@ -70,7 +69,7 @@ fn journal(file: &[u8]) {
     with_file(file, |path| {
         let Ok((journal, torn)) = Journal::open(path) else { return };
         let state = (journal.begun().clone(), journal.finished(), journal.spent());
-        // It holds a lock.
+        // The journal holds a lock.
         drop(journal);
         let (again, torn_again) = Journal::open(path).expect("an opened journal can be opened again");
         assert!(!torn_again, "the truncated line was removed");

@@ -1,6 +1,6 @@
-//! Logits of every kind through the sampler: every variant chooses the same tokens as the reference.
+//! All kinds of logits through the sampler: every variant chooses the same tokens as the reference.
 //!
-//! An input has the parameters, [`PARAMETERS`] bytes, and then logits, which are repeated to fill a larger vocabulary.
+//! An input consists of the parameters, [`PARAMETERS`] bytes, and then logits, which are repeated to fill a larger vocabulary.
 
 use crate::input::Input;
 use crate::models::variants;
@@ -17,7 +17,7 @@ const DRAWS: usize = 3;
 
 /// A decoded input.
 struct Question {
-    /// None for greedy.
+    /// `None` for greedy.
     seeded: Option<Seeded>,
     /// Tokens of the session before the first draw, by id.
     seen: usize,
@@ -56,7 +56,7 @@ impl Question {
 /// Reads one input.
 ///
 /// # Panics
-/// If a variant chooses another token than the reference, or only some refuse the input.
+/// If a variant chooses another token than the reference, or only some variants reject the input.
 pub fn run(data: &[u8]) {
     let Some(question) = Question::read(data) else { return };
     let mut refused = Vec::new();
@@ -72,7 +72,7 @@ pub fn run(data: &[u8]) {
             assert_eq!(chosen(sampler, &question), expected(&question), "{variant:?}");
         }
     }
-    assert!(refused.iter().all(|&is| is == refused[0]), "the variants take other parameters: {refused:?}");
+    assert!(refused.iter().all(|&is| is == refused[0]), "the variants accept different parameters: {refused:?}");
 }
 
 /// The tokens chosen, in order; or the first whose logit is NaN or infinite.

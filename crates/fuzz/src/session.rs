@@ -1,5 +1,5 @@
-//! Session files: refused by every variant with the same error, or resumed to the same tokens; what is resumed is saved
-//! and resumed again as the same session.
+//! Session files: rejected by every variant with the same error, or resumed to the same tokens; a resumed session is saved and
+//! resumed again as the same session.
 //!
 //! The first byte of an input is the kind of the rest: a session file, or one whose checksum is corrected.
 
@@ -14,10 +14,10 @@ pub const AS_IT_IS: u8 = b's';
 pub const CHECKSUM_MADE: u8 = b'c';
 
 const CHECKSUM: usize = 8;
-/// Tokens that a resumed session chooses.
+/// Number of tokens that a resumed session generates.
 const TOKENS: usize = 3;
 
-/// A model of bytes, so that a session has a decoder, prepared for every variant that runs here.
+/// A byte-level model, so that sessions have a decoder, prepared for every variant that runs here.
 static MODELS: LazyLock<Vec<Model>> = LazyLock::new(|| {
     let file = synthetic(&config([256, 1, 1, 8, 1]), 1, Version::V1_2);
     let open = |variant| Model::builder().variant(variant).from_bytes(&file).expect("the variant runs here");
@@ -41,18 +41,18 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// What comes of resuming a file: the error, or the file of the session and what it says next.
+/// The result of resuming a file: the error, or the session's file and its next output.
 fn outcome(model: &Model, file: &[u8]) -> Result<(Vec<u8>, Vec<String>), String> {
     let mut session = model.resume(file).map_err(|error| error.to_string())?;
     let saved = session.to_bytes();
-    let mut again = model.resume(&saved).expect("what is saved can be resumed");
-    assert_eq!(again.to_bytes(), saved, "a resumed session is saved as it was");
+    let mut again = model.resume(&saved).expect("a saved session can be resumed");
+    assert_eq!(again.to_bytes(), saved, "a resumed session saves to the same bytes");
     let next = next(&mut session);
-    assert_eq!(self::next(&mut again), next, "and goes on as it would have");
+    assert_eq!(self::next(&mut again), next, "and continues identically");
     Ok((saved, next))
 }
 
-/// The next tokens, or why there are none, and the text they end.
+/// The next tokens, or the error, and the text.
 fn next(session: &mut Session) -> Vec<String> {
     let token = |_| session.next_token().map_or_else(|error| error.to_string(), |token| token.to_string());
     let mut said: Vec<String> = (0..TOKENS).map(token).collect();
@@ -60,17 +60,17 @@ fn next(session: &mut Session) -> Vec<String> {
     said
 }
 
-/// Replaces the checksum at the end with that of all bytes before it.
+/// Replaces the checksum at the end with the correct one.
 fn with_checksum(data: &[u8]) -> Vec<u8> {
     let mut file = data[..data.len().saturating_sub(CHECKSUM)].to_vec();
     file.extend(Digest::of(&file).0.to_le_bytes());
     file
 }
 
-/// A saved session, so many tokens into its text.
+/// A saved session after `tokens` tokens.
 pub fn saved(sampling: Sampling, tokens: usize) -> Vec<u8> {
     let mut session = MODELS[0].session(sampling).expect("in range");
-    session.feed_text("ü").expect("a text of bytes");
+    session.feed_text("ü").expect("a byte-level tokenizer accepts any text");
     for _ in 0..tokens {
         session.next_token().expect("finite");
     }

@@ -1,4 +1,4 @@
-//! Saved states: refused by every variant with the same error, or restored to the same bits, with the same results as
+//! Saved states: rejected by every variant with the same error, or restored to the same bits, with the same results as
 //! the reference afterwards.
 //!
 //! The first byte of an input is the kind of the rest: a saved state, one whose digest is corrected, or values that are
@@ -31,7 +31,7 @@ struct Engines {
 
 static ENGINES: LazyLock<Engines> = LazyLock::new(|| {
     let file = synthetic(&config([37, 1, 2, 17, 1]), 1, Version::V1_2);
-    let model = Model::parse(file.leak()).expect("a synthetic model is one");
+    let model = Model::parse(file.leak()).expect("a synthetic model is valid");
     let engine = |variant| Engine::new(&model, variant).expect("the variant runs here");
     Engines { all: variants().map(engine).collect(), reference: Canonical::new(&model) }
 });
@@ -57,7 +57,7 @@ pub fn run(data: &[u8]) {
         }
         return;
     };
-    assert_eq!(first.to_bytes(), saved, "a restored state is saved as it was");
+    assert_eq!(first.to_bytes(), saved, "a restored state saves to the same bytes");
     let tokens = [5, 36];
     let expected = by_reference(reference, canonical(reference.config(), &saved), &tokens);
     for engine in engines {
@@ -66,7 +66,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// Replaces the digest at the end with that of all bytes before it.
+/// Replaces the digest at the end with the correct one.
 fn with_digest(data: &[u8]) -> Vec<u8> {
     let mut saved = data[..data.len().saturating_sub(TRAILER)].to_vec();
     saved.extend(Digest::of(&saved).0.to_le_bytes());
@@ -100,6 +100,6 @@ fn canonical(config: &Config, saved: &[u8]) -> CanonicalState {
 pub fn saved(tokens: &[u32]) -> Vec<u8> {
     let engine = &ENGINES.all[0];
     let mut state = engine.new_state();
-    engine.advance(tokens, &mut state).expect("the tokens are the model's");
+    engine.advance(tokens, &mut state).expect("the tokens are in the vocabulary");
     state.to_bytes()
 }

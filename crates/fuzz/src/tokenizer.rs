@@ -1,4 +1,4 @@
-//! A `tokenizer.json` and a text for it: refused, or the text is encoded and the tokens decoded.
+//! A `tokenizer.json` and a text for it: rejected, or the text is encoded and the tokens decoded.
 //!
 //! An input is the file, a NUL byte, and the text.
 
@@ -6,7 +6,7 @@ use bitstate_tokenizer::{ByteTokenizer, Tokenizer};
 
 /// Longest text, in bytes. A normalizer may lengthen it.
 const LONGEST_TEXT: usize = 1024;
-/// Most tokens that are decoded.
+/// Most tokens to decode.
 const MOST_TOKENS: usize = 4096;
 
 /// Reads one input.
@@ -17,7 +17,7 @@ pub fn run(data: &[u8]) {
     let end = data.iter().rposition(|&byte| byte == 0).unwrap_or(data.len());
     let text = String::from_utf8_lossy(data.get(end + 1..).unwrap_or_default());
     let text: String = text.chars().take(LONGEST_TEXT / 4).collect();
-    assert_eq!(ByteTokenizer.decode(&ByteTokenizer.encode(&text)), text, "bytes are their own tokens");
+    assert_eq!(ByteTokenizer.decode(&ByteTokenizer.encode(&text)), text, "byte tokens decode to the same text");
     check(Tokenizer::byte(), &text);
     if let Ok(tokenizer) = Tokenizer::from_json(&data[..end]) {
         check(tokenizer, &text);
@@ -28,7 +28,7 @@ fn check(mut tokenizer: Tokenizer, text: &str) {
     for parse_special in [false, true] {
         tokenizer.parse_special(parse_special);
         let Ok(mut tokens) = tokenizer.encode(text) else { continue };
-        assert_eq!(tokenizer.encode(text).ok().as_ref(), Some(&tokens), "a text has one encoding");
+        assert_eq!(tokenizer.encode(text).ok().as_ref(), Some(&tokens), "encoding is deterministic");
         let vocab_size = tokenizer.vocab_size() as u32;
         assert!(tokens.iter().all(|&token| token < vocab_size), "every token is below {vocab_size}");
         tokens.truncate(MOST_TOKENS);
@@ -43,5 +43,5 @@ fn decode(tokenizer: &Tokenizer, tokens: &[u32]) {
     let mut decoder = tokenizer.decoder();
     let mut text: String = tokens.iter().map(|&token| decoder.push(token)).collect();
     text.push_str(&decoder.finish());
-    assert_eq!(text, tokenizer.decode(tokens), "the pieces of a stream are the text");
+    assert_eq!(text, tokenizer.decode(tokens), "the pieces of a stream concatenate to the text");
 }

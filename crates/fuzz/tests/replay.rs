@@ -17,7 +17,7 @@ fn files(folder: &str, target: &Target) -> Vec<PathBuf> {
     files
 }
 
-/// Gives a target its inputs and says how many there were; one that fails is named.
+/// Runs a target on its stored inputs and prints their number; a failing input is named.
 fn replay(name: &str) {
     let target = TARGETS.iter().find(|target| target.name == name).unwrap();
     let mut inputs: Vec<(String, Vec<u8>)> = (target.seeds)(&root()).unwrap();
@@ -86,7 +86,7 @@ fn the_command_knows_every_target() {
 }
 
 #[test]
-fn every_folder_is_a_targets() {
+fn every_folder_belongs_to_a_target() {
     for folder in ["corpus", "findings"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         // It does not exist until a finding exists.

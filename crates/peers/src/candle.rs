@@ -1,6 +1,6 @@
-//! candle's RWKV-5: the same recurrence as ours, with a decay for each channel that is its own parameter.
+//! candle's RWKV-5: the same recurrence as ours, except that the decay of each channel is a parameter of its own.
 //!
-//! Its linear layers are not ternary: f32, or quantised as its users do.
+//! Its linear layers are not ternary: f32, or quantised as is usual with candle.
 
 use crate::weights::Weights;
 use crate::{Decoder, Shape};
@@ -70,7 +70,7 @@ fn config(shape: Shape) -> rwkv_v5::Config {
         hidden_size: shape.width,
         num_hidden_layers: shape.layers,
         attention_hidden_size: shape.width,
-        // What it calls so is the width of a head: it divides by it to have their number.
+        // candle's name for the width of a head; it computes the number of heads from it.
         num_attention_heads: shape.head,
         head_size: shape.head,
         intermediate_size: Some(shape.channel),
@@ -116,7 +116,7 @@ fn tensors(shape: Shape) -> anyhow::Result<HashMap<String, Tensor>> {
     Ok(made.tensors)
 }
 
-/// Parameters in the making; sizes are in the order of rows, then columns.
+/// Builds the parameters; sizes are rows, then columns.
 struct Parameters {
     weights: Weights,
     tensors: HashMap<String, Tensor>,

@@ -1,7 +1,7 @@
-//! llama.cpp's RWKV-6, the nearest to our network that it has.
+//! llama.cpp's RWKV-6, its closest network to ours.
 //!
-//! Its mixes and its decay depend on the token, by matrices of low rank that ours has not. They are given the least rank
-//! that it is trained with elsewhere, 32, and stay in f32, as its own converter leaves them.
+//! Its mixes and its decay depend on the token, through low-rank matrices that ours does not have. They get the smallest rank
+//! that published models use, 32, and stay in f32, as in files from its own converter.
 
 use crate::weights::Weights;
 use crate::{Decoder, Shape};
@@ -10,9 +10,9 @@ use llama_cpp_sys_2 as sys;
 use std::ffi::{CString, c_char, c_void};
 use std::path::Path;
 
-/// Rank of the matrices that make mixes and decay.
+/// Rank of the matrices for mixes and decay.
 const RANK: usize = 32;
-/// Values in a block of TQ2_0, whose rows are whole blocks.
+/// Values in a block of TQ2_0; rows consist of whole blocks.
 const TERNARY_BLOCK: usize = 256;
 
 /// A model with one sequence.
@@ -23,25 +23,25 @@ pub struct Llama {
 }
 
 impl Llama {
-    /// With random weights, through a file as a user has one.
+    /// Creates it with random weights, through a file as users have it.
     pub fn new(shape: Shape) -> anyhow::Result<Self> {
-        let file = tempfile::Builder::new().suffix(".gguf").tempfile().context("cannot make a temporary file")?;
+        let file = tempfile::Builder::new().suffix(".gguf").tempfile().context("cannot create a temporary file")?;
         write(shape, file.path())?;
         let path = c_string(file.path().to_str().context("the temporary folder's name is not UTF-8")?)?;
-        // SAFETY: the functions are called in the order that llama.h asks for, with parameters that it made itself and a
+        // SAFETY: the functions are called in the order that llama.h requires, with parameters that it created itself and a
         // path that ends in NUL; a null pointer is checked before it is used.
         unsafe {
             sys::llama_log_set(Some(quiet), std::ptr::null_mut());
             sys::llama_backend_init();
             let model = sys::llama_model_load_from_file(path.as_ptr(), sys::llama_model_default_params());
-            ensure!(!model.is_null(), "llama.cpp refuses the model");
+            ensure!(!model.is_null(), "llama.cpp rejects the model");
             let mut parameters = sys::llama_context_default_params();
             parameters.n_ctx = 4096;
             parameters.n_threads = 1;
             parameters.n_threads_batch = 1;
             parameters.no_perf = true;
             let context = sys::llama_init_from_model(model, parameters);
-            ensure!(!context.is_null(), "llama.cpp makes no context for the model");
+            ensure!(!context.is_null(), "llama.cpp cannot create a context for the model");
             Ok(Llama { model, context, vocab: shape.vocab })
         }
     }
@@ -79,11 +79,11 @@ impl Drop for Llama {
     }
 }
 
-/// Drops what llama.cpp logs: errors come back as return values.
+/// Discards llama.cpp's log: errors are return values.
 unsafe extern "C" fn quiet(_: sys::ggml_log_level, _: *const c_char, _: *mut c_void) {}
 
 fn c_string(text: &str) -> anyhow::Result<CString> {
-    CString::new(text).context("a name has a NUL in it")
+    CString::new(text).context("a name contains a NUL")
 }
 
 /// Writes the model as GGUF.
@@ -144,7 +144,7 @@ fn write(shape: Shape, path: &Path) -> anyhow::Result<()> {
     file.save(path)
 }
 
-/// A GGUF file in the making. Sizes of a tensor are in ggml's order: the length of a row first.
+/// Builds a GGUF file. Sizes of a tensor are in ggml's order: the length of a row first.
 struct Gguf {
     file: *mut sys::gguf_context,
     tensors: *mut sys::ggml_context,
@@ -154,7 +154,7 @@ struct Gguf {
 impl Gguf {
     fn new(shape: Shape) -> anyhow::Result<Self> {
         let Shape { vocab, layers, width, channel, .. } = shape;
-        // All tensors as f32, and as much again for their headers: generous, and allocated but not touched.
+        // All tensors as f32, and the same again for their headers: generous, but untouched memory costs nothing.
         let most = 4 * (2 * vocab * width + layers * width * (8 * width + 2 * channel + 8 * 6 * RANK + 64));
         let parameters = sys::ggml_init_params {
             mem_size: 2 * most + (16 << 20),
@@ -163,7 +163,7 @@ impl Gguf {
         };
         // SAFETY: without a buffer of ours, ggml allocates one; null pointers are checked.
         let (file, tensors) = unsafe { (sys::gguf_init_empty(), sys::ggml_init(parameters)) };
-        ensure!(!file.is_null() && !tensors.is_null(), "ggml makes no context of {most} bytes");
+        ensure!(!file.is_null() && !tensors.is_null(), "ggml cannot create a context of {most} bytes");
         Ok(Gguf { file, tensors, weights: Weights::new() })
     }
 
@@ -221,7 +221,7 @@ impl Gguf {
         // its extents, and ggml checks its own memory; the name is copied.
         unsafe {
             let tensor = sys::ggml_new_tensor(self.tensors, kind, extents.len() as i32, extents.as_ptr());
-            ensure!(!tensor.is_null(), "ggml has no memory for {}", name.to_string_lossy());
+            ensure!(!tensor.is_null(), "ggml has not enough memory for {}", name.to_string_lossy());
             sys::ggml_set_name(tensor, name.as_ptr());
             let data = sys::ggml_get_data(tensor);
             if kind == sys::GGML_TYPE_F32 {
@@ -239,7 +239,7 @@ impl Gguf {
         let name = c_string(path.to_str().context("the temporary folder's name is not UTF-8")?)?;
         // SAFETY: the path ends in NUL.
         let written = unsafe { sys::gguf_write_to_file(self.file, name.as_ptr(), false) };
-        ensure!(written, "{}: cannot be written", path.display());
+        ensure!(written, "cannot write {}", path.display());
         Ok(())
     }
 }

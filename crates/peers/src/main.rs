@@ -1,8 +1,7 @@
 //! Other engines, on networks of the same shape with random weights, one token after the other on one thread.
 //!
-//! `cargo xtask bench --peers` builds this program for the CPU it runs on and measures it in turns with the engine of
-//! this workspace. It knows the model file and
-//! nothing of that engine. One run is one sample: it makes the weights, reads the prompt,
+//! `cargo xtask bench --peers` builds this program for the CPU it runs on and measures it interleaved with the engine of this
+//! workspace, of which it only knows the model file. One run is one sample: it generates the weights, reads the prompt,
 //! decodes greedily, and prints
 //!
 //! ```text
@@ -10,7 +9,7 @@
 //! 1077.3 tokens/s
 //! ```
 //!
-//! The tokens are the same in every run, because the weights depend on the seed alone. The prompt is not in the time.
+//! The tokens are the same in every run, because the weights depend only on the seed. The time excludes the prompt.
 
 mod candle;
 mod llama;
@@ -25,13 +24,13 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Parser)]
 #[command(name = "bitstate-peers")]
 struct Cli {
-    /// The engine, and how it holds its weights
+    /// The engine and its weight format
     #[arg(value_enum)]
     engine: Engine,
-    /// BITS file: the network has its shape, and other weights
+    /// BITS file: the network has its shape, but other weights
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// Tokens of the prompt, which are not timed
+    /// Number of prompt tokens, which are not timed
     #[arg(long, value_name = "N", default_value_t = 16)]
     prompt: usize,
     /// Tokens to decode
@@ -42,9 +41,9 @@ struct Cli {
 /// An engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Engine {
-    /// llama.cpp's RWKV-6: ternary layers as TQ2_0 (Q4_0 where a row is no multiple of 256), the head as Q8_0
+    /// llama.cpp's RWKV-6: ternary layers as TQ2_0 (Q4_0 if a row is not a multiple of 256), the head as Q8_0
     Llama,
-    /// The same with as many rows added to the head as make a multiple of 32, which its kernels prefer
+    /// The same with the rows of the head padded to a multiple of 32, which its kernels prefer
     LlamaPadded,
     /// candle's RWKV-5 in f32
     Candle,
@@ -55,9 +54,9 @@ enum Engine {
 /// The shape of a network.
 #[derive(Debug, Clone, Copy)]
 struct Shape {
-    /// V: tokens of the vocabulary.
+    /// V: size of the vocabulary.
     vocab: usize,
-    /// L: layers.
+    /// L: number of layers.
     layers: usize,
     /// D: width of the residual stream.
     width: usize,
@@ -68,19 +67,19 @@ struct Shape {
 }
 
 impl Shape {
-    /// That of a model file.
+    /// The shape of a model file.
     fn of(path: &Path) -> anyhow::Result<Self> {
-        let bytes = std::fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let model = bitstate_model::Model::parse(&bytes).with_context(|| path.display().to_string())?;
         let config = model.config;
         let (width, channel) = (config.n_embd, config.ff_dim());
         let blocks = width.is_multiple_of(32) && channel.is_multiple_of(32);
-        ensure!(blocks, "the widths {width} and {channel} are no multiples of 32, the block of Q4_0 and Q8_0");
+        ensure!(blocks, "the widths {width} and {channel} are not multiples of 32, the block of Q4_0 and Q8_0");
         Ok(Shape { vocab: config.vocab_size, layers: config.n_layer, width, head: config.head_size, channel })
     }
 }
 
-/// One token in, the logits' largest out. Logits are computed for every token.
+/// Takes a token and returns that with the largest logit. Logits are computed for every token.
 trait Decoder {
     fn step(&mut self, token: u32) -> anyhow::Result<u32>;
 }
@@ -88,9 +87,9 @@ trait Decoder {
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     let shape = Shape::of(&cli.model)?;
-    // For candle; llama.cpp has a parameter of its context.
+    // For candle; llama.cpp has a context parameter for it.
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global()?;
-    ensure!(cli.prompt > 0 && cli.tokens > 0, "--prompt and --tokens are at least 1");
+    ensure!(cli.prompt > 0 && cli.tokens > 0, "--prompt and --tokens must be at least 1");
     let (tokens, time) = match cli.engine {
         Engine::Llama => decode(&cli, shape.vocab, &mut llama::Llama::new(shape)?)?,
         Engine::LlamaPadded => {

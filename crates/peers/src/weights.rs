@@ -1,4 +1,4 @@
-//! Random weights that depend on nothing but the order in which they are asked for.
+//! Random weights that depend only on the order in which they are requested.
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 pub struct Weights {
@@ -6,7 +6,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// From the one seed of this program.
+    /// Starts with this program's fixed seed.
     pub fn new() -> Self {
         Weights { state: 0x0b17_57a7 }
     }
@@ -25,7 +25,7 @@ impl Weights {
         (0..count).map(|_| low + (high - low) * unit(self.bits())).collect()
     }
 
-    /// Each −1, 0 or 1, times what keeps the variance of a sum over `inputs` of them at one.
+    /// Each −1, 0 or 1, scaled so that a sum over `inputs` of them has variance one.
     pub fn ternary(&mut self, count: usize, inputs: usize) -> Vec<f32> {
         let scale = (1.5 / inputs as f32).sqrt();
         (0..count).map(|_| ((self.bits() >> 33) % 3) as f32 * scale - scale).collect()

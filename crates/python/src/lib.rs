@@ -1,4 +1,4 @@
-//! The native part of the Python package `bitstate`: `python/bitstate/__init__.py` is what people import.
+//! The native part of the Python package `bitstate`: users import `python/bitstate/__init__.py`.
 
 use bitstate::{Continuation, Error, Sampling, Stop};
 use pyo3::create_exception;
@@ -7,13 +7,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use std::sync::{Mutex, TryLockError};
 
-create_exception!(bitstate, BitstateError, PyException, "A file, a text or a parameter that is not right.");
+create_exception!(bitstate, BitstateError, PyException, "An invalid file, text or parameter.");
 
 fn refused(error: impl std::fmt::Display) -> PyErr {
     BitstateError::new_err(error.to_string())
 }
 
-/// A model made ready for this machine.
+/// A model, prepared for this machine.
 #[pyclass(frozen, module = "bitstate._native")]
 struct Model(bitstate::Model);
 
@@ -67,7 +67,7 @@ impl Model {
 
 impl Model {
     fn tokenizer(&self) -> PyResult<&bitstate::tokenizer::Tokenizer> {
-        let message = "the model's tokens have no text: put its tokenizer.json beside it, or use ids";
+        let message = "the model's tokens have no text: put its tokenizer.json next to it, or use token ids";
         self.0.tokenizer().ok_or_else(|| refused(message))
     }
 }
@@ -104,8 +104,8 @@ fn set(sampling: &mut Sampling, name: &str, value: &Bound<'_, PyAny>) -> PyResul
         }
         _ => {
             let message = format!(
-                "there is no parameter {name}: seed, temperature, top_k, top_p, min_p, typical_p, penalty, repetition, \
-                 presence, frequency, window and bias are known"
+                "there is no parameter {name}; use seed, temperature, top_k, top_p, min_p, typical_p, penalty, repetition, \
+                 presence, frequency, window or bias"
             );
             return Err(PyTypeError::new_err(message));
         }
@@ -113,13 +113,13 @@ fn set(sampling: &mut Sampling, name: &str, value: &Bound<'_, PyAny>) -> PyResul
     Ok(())
 }
 
-/// A text in the making.
+/// A text being generated.
 #[pyclass(frozen, module = "bitstate._native")]
 struct Session(Mutex<Inner>);
 
 enum Inner {
     Free(Box<bitstate::Session>),
-    /// Being continued, piece by piece; it is free again where anything else is done with it.
+    /// The text in progress, piece by piece; any other call ends it.
     Writing(Box<Continuation>),
     Closed,
 }
@@ -129,7 +129,7 @@ impl Session {
         Session(Mutex::new(Inner::Free(Box::new(session))))
     }
 
-    /// Works with the session, while other threads of Python run.
+    /// Runs `work` with the session, while other Python threads run.
     fn with<T: Send>(
         &self,
         py: Python<'_>,
@@ -151,15 +151,17 @@ impl Session {
         py.detach(|| match self.0.try_lock() {
             Ok(mut inner) => work(&mut inner),
             Err(TryLockError::WouldBlock) => {
-                Err(refused("another thread uses this session: one at a time, or each a fork() of its own"))
+                Err(refused("another thread is using this session: use it from one thread at a time, or fork() it"))
             }
-            Err(TryLockError::Poisoned(_)) => Err(refused("this session was left half-way by a bug: make another")),
+            Err(TryLockError::Poisoned(_)) => {
+                Err(refused("this session is inconsistent because of a bug: create another"))
+            }
         })
     }
 }
 
 fn closed() -> PyErr {
-    refused("the session is closed: make another with Model.session, or resume a saved one")
+    refused("the session is closed: create another with Model.session, or resume a saved one")
 }
 
 #[pymethods]
@@ -176,7 +178,7 @@ impl Session {
         self.with(py, bitstate::Session::next_token)
     }
 
-    /// Begins a text, whose pieces `piece` gives.
+    /// Starts a text; `piece` returns its pieces.
     fn begin(&self, py: Python<'_>, max_tokens: u64, stop: Vec<String>) -> PyResult<()> {
         self.with(py, |_| Ok(()))?;
         self.inner(py, |inner| {
@@ -188,7 +190,7 @@ impl Session {
         })
     }
 
-    /// The next piece, perhaps empty; none at the end.
+    /// The next piece, possibly empty; `None` at the end.
     fn piece(&self, py: Python<'_>) -> PyResult<Option<String>> {
         self.inner(py, |inner| {
             let writing = match inner {

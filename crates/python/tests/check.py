@@ -1,4 +1,4 @@
-"""What the package does, from the wheel that was built: `check.py MODEL`."""
+"""Checks the package in the built wheel: `check.py MODEL`."""
 
 import sys
 import threading
@@ -14,7 +14,7 @@ assert "256 tokens" in repr(model)
 
 
 def refused(error, part, call, *arguments, **options):
-    """The call raises `error` with a sentence that has `part`."""
+    """Checks that the call raises `error` with a message that contains `part`."""
     try:
         call(*arguments, **options)
     except error as raised:
@@ -33,7 +33,7 @@ print(f"story: {story!r}")
 assert "." not in model.generate("Once upon a time", max_tokens=200, seed=1, stop=["."])
 assert "." not in model.generate("Once upon a time", max_tokens=200, seed=1, stop=".")
 
-# A session piece by piece, saved in the middle, resumed: the same as without the break.
+# A session piece by piece, saved in the middle, resumed: the same as without the interruption.
 whole = model.session(seed=7, bias={101: -1.0})
 whole.feed("Once upon a time")
 unbroken = [whole.next_token() for _ in range(60)]
@@ -46,7 +46,7 @@ assert tokens + [resumed.next_token() for _ in range(30)] == unbroken
 assert tokens + [fork.next_token() for _ in range(30)] == unbroken
 assert (whole.position, part.position) == (76, 46)
 
-# Logits as NumPy: greedy takes the largest.
+# Logits as NumPy: greedy chooses the largest.
 greedy = model.session(temperature=0)
 greedy.feed([79, 110, 99, 101])
 logits = greedy.logits()
@@ -55,7 +55,7 @@ room = np.empty(256, dtype=np.float32)
 assert greedy.logits(out=room) is room and (room == logits).all()
 assert greedy.next_token() == int(logits.argmax())
 
-# A text that is left in the middle can be gone on with.
+# A text that is abandoned in the middle can be continued.
 pieces = greedy.text(max_tokens=50)
 next(pieces)
 position = greedy.position
@@ -85,7 +85,7 @@ for call in (session.next_token, session.logits, session.save, session.fork, lam
 session.close()
 assert "closed" in repr(session)
 
-# One session in four threads: each call is done or refused; sessions of their own run beside each other.
+# One session in four threads: each call succeeds or is rejected; separate sessions run in parallel.
 shared, failures = model.session(seed=1), []
 shared.feed("Once")
 

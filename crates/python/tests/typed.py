@@ -1,4 +1,4 @@
-"""Uses of the package as a type checker sees them."""
+"""Uses of the package for the type checker."""
 
 import numpy as np
 import numpy.typing as npt

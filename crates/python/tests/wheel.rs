@@ -1,5 +1,4 @@
-//! The package for Python as a wheel that is built and installed here. Where a tool is not there the tests are ignored, with
-//! the reason.
+//! The Python package as a wheel that is built and installed here. If a tool is missing, the tests are ignored with the reason.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bitstate::{Model, Stop};
@@ -11,8 +10,8 @@ use std::sync::OnceLock;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let tests = vec![
-        Trial::ignorable_test("the_wheel_does_what_the_library_does", wheel),
-        Trial::ignorable_test("the_type_stubs_are_those_of_the_package", stubs),
+        Trial::ignorable_test("the_wheel_matches_the_library", wheel),
+        Trial::ignorable_test("the_type_stubs_match_the_package", stubs),
     ];
     libtest_mimic::run(&arguments, tests).exit_code()
 }
@@ -21,7 +20,7 @@ fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// What a program prints, or why it failed.
+/// The output of a program, or why it failed.
 fn output(command: &mut Command) -> Result<String, String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -55,7 +54,7 @@ fn environment() -> &'static Result<PathBuf, String> {
         // Not a tool that is missing: a wheel that does not build is a failure.
         output(&mut maturin).unwrap_or_else(|said| panic!("the wheel does not build: {said}"));
         let wheel = std::fs::read_dir(&wheels).unwrap().next().unwrap().unwrap().path();
-        assert!(wheel.to_str().unwrap().contains("-abi3-"), "{wheel:?} is for one version of Python alone");
+        assert!(wheel.to_str().unwrap().contains("-abi3-"), "{wheel:?} is for only one version of Python");
         output(pip().args(["--force-reinstall", "--no-deps", "--no-index"]).arg(&wheel))
             .unwrap_or_else(|said| panic!("the wheel cannot be installed: {said}"));
         Ok(bin)
@@ -76,7 +75,7 @@ fn wheel() -> Result<Completion, Failed> {
     let mut session = model.session(model.sampling(42))?;
     session.feed_text("Once upon a time")?;
     let story: String = session.text(Stop::new().max_tokens(120)).collect::<Result<_, _>>()?;
-    // As Python shows a text of these characters.
+    // The repr of the text in Python.
     let shown = if story.contains('\'') { format!("\"{story}\"") } else { format!("'{story}'") };
     assert!(said.contains(&shown.replace('\n', "\\n")), "{shown}: {said}");
     Ok(Completion::Completed)

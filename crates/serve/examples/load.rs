@@ -1,10 +1,11 @@
-//! What a server does under load: `cargo run --release -p bitstate-serve --example load -- [FLAGS]`.
+//! Measures a server under load: `cargo run --release -p bitstate-serve --example load -- [FLAGS]`.
 //!
-//! `--model FILE` (a seeded model of the shape `default` if not given), `--clients N` (64), `--seconds S` of each part of a
-//! round (3), `--rounds N` (3), `--threads N` that generate (all cores but one), `--soak MINUTES` (0).
+//! `--model FILE` (default: a seeded model of the shape `default`), `--clients N` (64), `--seconds S` for each part of a
+//! round (3), `--rounds N` (3), `--threads N` for generation (all cores but one), `--soak MINUTES` (0).
 //!
-//! All parts are interleaved, and what is compared was measured in the same run: the library alone, one client, many clients.
-//! Then the first token at 8 clients, how soon slots are free once clients have left, and, with `--soak`, memory over minutes.
+//! All parts are interleaved, so what is compared was measured in the same run: the library alone, one client, many clients.
+//! Then the time to the first token with 8 clients, the time until slots are free after clients disconnect, and, with
+//! `--soak`, memory over minutes.
 
 use bitstate::bits::{Preset, Version, synthetic};
 use bitstate::tokenizer::Tokenizer;
@@ -16,7 +17,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// Tokens of an answer.
+/// Tokens per answer.
 const TOKENS: u64 = 256;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -42,7 +43,7 @@ fn flags() -> Result<Flags> {
             "--rounds" => flags.rounds = value.parse()?,
             "--threads" => flags.threads = value.parse()?,
             "--soak" => flags.soak = value.parse()?,
-            _ => return Err(format!("there is no flag {name}").into()),
+            _ => return Err(format!("unknown flag {name}").into()),
         }
     }
     Ok(flags)
@@ -66,7 +67,7 @@ fn main() -> Result<()> {
     let config = Config { limits, threads: flags.threads, ..Config::default() };
     let server = Server::bind(model.clone(), config, "127.0.0.1:0".parse()?)?;
     let (addr, threads) = (server.addr(), server.threads());
-    println!("{} tokens, {}, {threads} threads that generate", model.config().vocab_size, model.variant().name());
+    println!("{} tokens, {}, {threads} generation threads", model.config().vocab_size, model.variant().name());
     let (stop, told) = tokio::sync::oneshot::channel::<()>();
     let running = std::thread::spawn(move || server.run(async { drop(told.await) }));
     let time = Duration::from_secs(flags.seconds);
@@ -94,7 +95,7 @@ fn main() -> Result<()> {
         [("streaming", true, 4), ("waiting", false, 4), ("streaming, in the prompt", true, 15_000)]
     {
         println!(
-            "{} clients leave, {name}: slots free after {:.1} ms",
+            "{} clients disconnect, {name}: slots free after {:.1} ms",
             flags.clients,
             leave(addr, flags.clients, stream, prompt)?
         );
@@ -113,7 +114,7 @@ fn median(values: &mut [f64]) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// Tokens a second of one session.
+/// Tokens per second of one session.
 fn by_library(model: &Model, time: Duration) -> Result<f64> {
     let (start, mut tokens) = (Instant::now(), 0);
     while start.elapsed() < time {
@@ -127,7 +128,7 @@ fn by_library(model: &Model, time: Duration) -> Result<f64> {
     Ok(tokens as f64 / start.elapsed().as_secs_f64())
 }
 
-/// Tokens a second of so many clients together, each with one request after the other, as streams.
+/// Tokens per second of all clients together; each streams one request after the other.
 fn by_clients(addr: SocketAddr, clients: usize, time: Duration) -> Result<f64> {
     let (start, tokens) = (Instant::now(), AtomicU64::new(0));
     let client = |client: usize| -> Result<()> {
@@ -139,7 +140,7 @@ fn by_clients(addr: SocketAddr, clients: usize, time: Duration) -> Result<f64> {
             let mut text = String::new();
             stream.read_to_string(&mut text)?;
             if !text.contains("data: [DONE]") {
-                return Err(format!("an answer broke off: {text}").into());
+                return Err(format!("an answer ended early: {text}").into());
             }
             tokens.fetch_add(TOKENS, Relaxed);
         }
@@ -165,7 +166,7 @@ fn first_tokens(addr: SocketAddr, clients: usize, time: Duration) -> Result<Vec<
             while !seen.windows(6).any(|six| six == b"data: ") {
                 let n = stream.read(&mut room)?;
                 if n == 0 {
-                    return Err("an answer broke off".into());
+                    return Err("an answer ended early".into());
                 }
                 seen.extend(&room[..n]);
             }
@@ -184,11 +185,11 @@ fn first_tokens(addr: SocketAddr, clients: usize, time: Duration) -> Result<Vec<
     })
 }
 
-/// Milliseconds from when all clients have left until all slots are free.
+/// Milliseconds from the last disconnect until all slots are free.
 fn leave(addr: SocketAddr, clients: usize, stream: bool, prompt: usize) -> Result<f64> {
     let all = (0..clients).map(|seed| ask(addr, stream, prompt, 1_000_000, seed as u64));
     let all: Vec<TcpStream> = all.collect::<Result<_>>()?;
-    // Whoever asks without a pause takes a core from the server.
+    // Polling without a pause would take a core from the server.
     let pause = || std::thread::sleep(Duration::from_millis(1));
     while taken(addr)? < clients.min(Limits::default().slots) {
         pause();
@@ -227,7 +228,7 @@ fn taken(addr: SocketAddr) -> Result<usize> {
     Ok(taken.ok_or("no health")?.parse()?)
 }
 
-/// Memory of this process, clients included.
+/// Memory of this process in kB, including the clients.
 fn resident() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;

@@ -1,4 +1,4 @@
-//! What all requests of a server share.
+//! State shared by all requests of a server.
 
 use crate::config::{Config, Limits};
 use crate::engine::{Cache, Engine, Event, Job, Queue};
@@ -16,14 +16,14 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore};
 
-/// Each has a batch of its own.
+/// Each thread has its own batch.
 const MOST_THREADS: usize = 1024;
 
-/// What all requests share.
+/// State shared by all requests.
 pub(crate) struct App {
     pub name: String,
     pub sha256: String,
-    /// When the server began, in seconds since 1970.
+    /// Start time of the server, in seconds since 1970.
     pub created: u64,
     pub engine: Arc<Engine>,
     pub limits: Limits,
@@ -31,35 +31,35 @@ pub(crate) struct App {
     pub origins: Vec<HeaderValue>,
     pub key: Option<Key>,
     slots: Arc<Semaphore>,
-    /// Kibibytes of answers.
+    /// Memory for answers, in KiB.
     memory: Arc<Semaphore>,
     line: Semaphore,
     stopping: AtomicBool,
     stop: Notify,
-    /// Begins the ids of this server's answers.
+    /// Prefix of the ids of this server's answers.
     id: String,
     answers: AtomicU64,
 }
 
-/// What is to be generated.
+/// A generation task.
 pub(crate) struct Task {
     pub prompt: Vec<u32>,
     pub sampling: Sampling,
     pub stop: Stop,
     pub n: u32,
-    /// Kibibytes that all answers come to at most.
+    /// Largest size of all answers in KiB.
     pub memory: u32,
 }
 
-/// An answer on its way.
+/// An answer in progress.
 pub(crate) struct Coming {
     pub events: UnboundedReceiver<Event>,
-    /// For what the client has not taken yet.
+    /// Memory for data that the client has not received yet.
     pub memory: OwnedSemaphorePermit,
 }
 
 impl App {
-    /// Of a model, for a server that listens at `addr` and generates with so many threads.
+    /// Creates the state for a server of `model` that listens at `addr`, with this many generation threads.
     pub fn new(model: Model, config: Config, addr: SocketAddr, threads: usize) -> Result<Self, ServeError> {
         let Config { limits, prompt_cache, .. } = config;
         limits.check()?;
@@ -97,17 +97,17 @@ impl App {
         format!("{kind}-{}{:08x}", self.id, self.answers.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Slots that are taken.
+    /// Number of slots in use.
     pub fn taken(&self) -> usize {
         self.limits.slots - self.slots.available_permits()
     }
 
-    /// Bytes that are reserved for answers.
+    /// Bytes reserved for answers.
     pub fn reserved(&self) -> usize {
         self.limits.memory - (self.memory.available_permits() << 10)
     }
 
-    /// No new requests are taken from now on.
+    /// Stops accepting new requests.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.stop.notify_waiters();
@@ -117,8 +117,8 @@ impl App {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// Waits for the slots that a task needs, and hands it to the engine. Where the caller is dropped, it leaves the
-    /// line, and the answer is no longer made.
+    /// Waits for the slots that a task needs, and passes it to the engine. If the caller is dropped, the task leaves the queue,
+    /// or its generation stops.
     pub async fn submit(&self, task: Task, start: Instant) -> Result<Coming, ApiError> {
         let deadline = start + self.limits.answer_time;
         let Task { prompt, sampling, stop, n, memory } = task;
@@ -128,14 +128,14 @@ impl App {
         Ok(Coming { events, memory })
     }
 
-    /// Slots and memory, once there are both.
+    /// Waits until both slots and memory are available.
     async fn room(&self, n: u32, memory: u32, deadline: Instant) -> Result<Room, ApiError> {
         let mut stop = std::pin::pin!(self.stop.notified());
         stop.as_mut().enable();
         if self.is_stopping() {
             return Err(ApiError::stopping());
         }
-        // Memory first: who waits for it keeps no slot from others.
+        // Memory first: a request that waits for it does not hold a slot.
         if let Ok(memory) = Arc::clone(&self.memory).try_acquire_many_owned(memory)
             && let Ok(slots) = Arc::clone(&self.slots).try_acquire_many_owned(n)
         {
@@ -160,7 +160,7 @@ impl App {
         drop(waiting);
         match room {
             Ok(Ok(room)) => Ok(room),
-            // Nobody closes the semaphores.
+            // The semaphores are never closed.
             Ok(Err(_)) => Err(ApiError::stopping()),
             Err(_) => {
                 let seconds = self.limits.answer_time.as_secs();
@@ -190,7 +190,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// The name in the model's description, or of its file.
+/// The name in the model's description, or the file name.
 fn name(model: &Model) -> String {
     if let Some(description) = model.description() {
         return description.name.clone();
@@ -199,7 +199,7 @@ fn name(model: &Model) -> String {
     stem.unwrap_or_else(|| "model".into())
 }
 
-/// An origin as browsers send it.
+/// Whether an origin has the form that browsers send.
 fn origin(name: &str) -> Result<HeaderValue, ServeError> {
     let host = name.strip_prefix("https://").or_else(|| name.strip_prefix("http://"));
     let good = host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ', '*']));

@@ -55,7 +55,7 @@ pub struct Limits {
     pub answer_time: Duration,
     /// Time limit for a client to accept more data.
     pub write_time: Duration,
-    /// Time that running answers have to complete after the server is asked to stop. Then they are cut.
+    /// Time that running answers have to complete after the server is asked to stop. Then they are cut off.
     pub stop_time: Duration,
 }
 
@@ -84,7 +84,7 @@ impl Default for Limits {
 impl Limits {
     /// Checks that every limit is in its range.
     pub(crate) fn check(&self) -> Result<(), ServeError> {
-        /// Each of these takes memory.
+        /// Upper bound for limits that take memory.
         const MANY: usize = 1 << 16;
         let counts = [
             ("slots", self.slots, 1, MANY),

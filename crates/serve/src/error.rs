@@ -1,4 +1,4 @@
-//! Errors: of a server that cannot start, and of requests.
+//! Errors of a server that cannot start, and of requests.
 
 use crate::engine::Failure;
 use crate::key::KeyError;
@@ -9,77 +9,77 @@ use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use utoipa::ToSchema;
 
-/// Why there is no server.
+/// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// Another program listens at the address.
-    #[error("{addr} is in use{by}: end that program, or choose another port (--port 0 takes any that is free)")]
+    /// Another program listens on the address.
+    #[error("{addr} is in use{by}: end that program, or choose another port (--port 0 picks a free one)")]
     InUse {
         /// The address.
         addr: SocketAddr,
-        /// Which program, where it can be told: ` by python3 (process 123)`.
+        /// The program, if it is known: ` by python3 (process 123)`.
         by: String,
     },
-    /// The system does not let it listen.
-    #[error("cannot listen at {addr}: {cause}")]
+    /// The system does not allow it to listen.
+    #[error("cannot listen on {addr}: {cause}")]
     Listen {
         /// The address.
         addr: SocketAddr,
-        /// Why.
+        /// The cause.
         cause: std::io::Error,
     },
-    /// The system gives no threads or no event loop.
+    /// The system cannot start threads or an event loop.
     #[error("cannot start the server: {0}")]
     Start(std::io::Error),
     /// A model whose tokens have no text.
-    #[error("{0} has no tokenizer, so that a server could not take text: put its tokenizer.json beside it")]
+    #[error("{0} has no tokenizer, which a server needs for text: put its tokenizer.json next to it")]
     NoText(String),
-    /// A limit with which nothing could be served, or for which there is no memory.
+    /// A limit with which nothing could be served, or that would take too much memory.
     #[error("the limit of {what} is {found}: it must be from {least} to {most}")]
     Limit {
-        /// Of what.
+        /// Name of the limit.
         what: &'static str,
-        /// What was given.
+        /// The given value.
         found: usize,
-        /// The least that is taken.
+        /// The smallest valid value.
         least: usize,
-        /// The most.
+        /// The largest valid value.
         most: usize,
     },
-    /// A time that no clock measures.
+    /// A time limit that is too long.
     #[error("a time limit is {0} seconds: it must be at most a year")]
     Time(u64),
-    /// An origin that no browser sends.
-    #[error("the origin {0:?} is not like https://example.org: scheme, host and perhaps port, nothing behind")]
+    /// An invalid origin.
+    #[error("the origin {0:?} is not like https://example.org: scheme, host and optional port, and nothing else")]
     Origin(String),
-    /// The key cannot be used.
+    /// The key is invalid.
     #[error(transparent)]
     Key(#[from] KeyError),
 }
 
-/// An error as OpenAI's clients read it.
+/// An error in OpenAI's format.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ErrorBody {
     /// The error.
     pub error: ErrorDetail,
 }
 
-/// What is wrong.
+/// The details.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ErrorDetail {
-    /// A sentence with the fix.
+    /// A message with the fix.
     pub message: String,
     /// `invalid_request_error`, `authentication_error`, `rate_limit_error` or `server_error`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The path of the field in the request, such as `logit_bias.65`; none where it is none.
+    /// The path of the field in the request, such as `logit_bias.65`; null if it is not about a field.
     pub param: Option<String>,
-    /// A word for programs.
+    /// A code for programs.
     pub code: String,
 }
 
-/// A request that is refused.
+/// A rejected request.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
     pub status: StatusCode,
@@ -110,7 +110,7 @@ impl ApiError {
         ErrorBody { error: ErrorDetail { message, kind: kind.into(), param, code } }
     }
 
-    /// The server was told to stop.
+    /// The server is stopping.
     pub fn stopping() -> Self {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is stopping and accepts no new requests")
     }
@@ -145,7 +145,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The errors of an endpoint that completes text, for its description.
+/// The errors of an endpoint that completes text, for the OpenAPI document.
 #[derive(utoipa::IntoResponses)]
 #[allow(dead_code, reason = "only its derived description is used")]
 pub(crate) enum CompletionErrors {

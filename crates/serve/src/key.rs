@@ -6,14 +6,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use subtle::ConstantTimeEq;
 
-/// Largest file that is taken for a key, in bytes.
+/// Largest key file in bytes.
 const LARGEST: u64 = 4096;
 
-/// The key that clients must send. Only its hash is kept, and a comparison takes the same time for any input.
+/// The key that clients must send. Only its hash is kept, and comparison takes constant time.
 #[derive(Clone)]
 pub struct Key([u8; 32]);
 
-/// Why there is no key.
+/// Why a key is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file cannot be read.
@@ -21,27 +21,27 @@ pub enum KeyError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: std::io::Error,
     },
-    /// Others than its owner may read or write the file.
-    #[error("the key file {} can be read by others (mode {mode:03o}): chmod 600 {}", path.display(), path.display())]
+    /// Users other than its owner can read or write the file.
+    #[error("the key file {} can be accessed by others (mode {mode:03o}): chmod 600 {}", path.display(), path.display())]
     Open {
         /// The file.
         path: PathBuf,
         /// Its permissions.
         mode: u32,
     },
-    /// Not what a header can carry.
-    #[error("the key must be 16 or more characters of printable ASCII without spaces, in one line")]
+    /// A header cannot contain the key.
+    #[error("the key must be 16 or more characters of printable ASCII without spaces, on one line")]
     Form,
 }
 
 impl Key {
-    /// A key of at least 16 printable ASCII characters; white space around it is left out.
+    /// A key of at least 16 printable ASCII characters; white space around it is removed.
     ///
     /// # Errors
-    /// Where it is shorter, or a header could not carry it.
+    /// If it is shorter, or a header cannot contain it.
     pub fn new(key: &str) -> Result<Self, KeyError> {
         let key = key.trim();
         if key.len() < 16 || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -50,10 +50,10 @@ impl Key {
         Ok(Key(Sha256::digest(key).into()))
     }
 
-    /// The key that a file holds, which nobody but its owner may read.
+    /// Reads the key from a file that only its owner can access.
     ///
     /// # Errors
-    /// Where the file cannot be read, others can read it, or it holds no key.
+    /// If the file cannot be read, others can access it, or it does not contain a key.
     pub fn from_file(path: &Path) -> Result<Self, KeyError> {
         let failed = |cause| KeyError::Read { path: path.into(), cause };
         let file = File::open(path).map_err(failed)?;

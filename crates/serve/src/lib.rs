@@ -52,7 +52,7 @@ pub struct Server {
 pub struct Served {
     /// Number of requests completed.
     pub answered: u64,
-    /// Number of requests cut because the server was stopped; their clients received an error.
+    /// Number of requests cut off because the server was stopped; their clients received an error.
     pub cut: u64,
     /// Number of requests whose client disconnected.
     pub left: u64,
@@ -66,11 +66,11 @@ impl fmt::Display for Served {
 }
 
 impl Server {
-    /// Listens at `addr`, where port 0 is any that is free. Nothing is answered before [`run`](Server::run).
+    /// Listens on `addr`; port 0 picks a free port. Requests are not answered before [`run`](Server::run).
     ///
     /// # Errors
-    /// Where the address is in use, with the program that uses it, or cannot be listened at; where the model has no
-    /// tokenizer, or the configuration could not serve anything.
+    /// If the address is in use (the error names the program) or cannot be listened on; if the model has no tokenizer, or the
+    /// configuration is invalid.
     pub fn bind(model: Model, config: Config, addr: SocketAddr) -> Result<Self, ServeError> {
         if model.tokenizer().is_none() {
             let name = model.path().map_or_else(|| "the model".into(), |path| path.display().to_string());
@@ -88,7 +88,7 @@ impl Server {
         Ok(Server { listener, addr, app: Arc::new(App::new(model, config, addr, threads)?), threads })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -98,16 +98,16 @@ impl Server {
         &self.app.name
     }
 
-    /// Threads that generate.
+    /// Number of generation threads.
     pub fn threads(&self) -> usize {
         self.threads
     }
 
     /// Serves until `stop` completes. Then no new requests are accepted, and running answers have
-    /// [`stop_time`](Limits::stop_time) to complete before they are cut.
+    /// [`stop_time`](Limits::stop_time) to complete before they are cut off.
     ///
     /// # Errors
-    /// Where the system gives no threads or no event loop.
+    /// If the system cannot start threads or an event loop.
     pub fn run(self, stop: impl Future<Output = ()>) -> Result<Served, ServeError> {
         let Server { listener, app, threads, .. } = self;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Start)?;
@@ -119,7 +119,7 @@ impl Server {
         });
         app.engine.queue.close();
         app.engine.queue.cut();
-        // Connections that are left go here, and with them their requests.
+        // Remaining connections are dropped here, and with them their requests.
         drop(runtime);
         for thread in generating {
             // A panic is counted, and the thread continues.
@@ -132,7 +132,7 @@ impl Server {
     }
 }
 
-/// Waits for Ctrl-C or, on Unix, SIGTERM. Where the system cannot tell of either, it waits for ever.
+/// Waits for Ctrl-C or, on Unix, SIGTERM. If neither can be observed, it waits forever.
 pub async fn stop_signal() {
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {

@@ -8,10 +8,10 @@ use std::time::Duration;
 const BOUNDS: [u64; 12] =
     [1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 10_000_000, 100_000_000];
 
-/// Statuses that are counted by themselves; any other counts as its class.
+/// Statuses that are counted individually; others are counted by class.
 const STATUSES: [u16; 16] = [200, 400, 401, 403, 404, 405, 408, 413, 415, 421, 429, 431, 500, 503, 504, 599];
 
-/// Counters of a server, and the size of everything in it that may grow.
+/// Counters of a server, and the size of everything that can grow.
 pub(crate) struct Metrics {
     pub prompt_tokens: AtomicU64,
     pub cached_tokens: AtomicU64,
@@ -29,7 +29,7 @@ pub(crate) struct Metrics {
     pub connections: AtomicU64,
     pub waiting: AtomicU64,
     pub slots: u64,
-    /// The limit that errors name.
+    /// The limit of the cache.
     pub answer_seconds: u64,
     pub first_token: Times,
     pub answer: Times,
@@ -88,16 +88,16 @@ impl Metrics {
         }
     }
 
-    /// Counts an answer by its status.
+    /// Counts a response by status.
     pub fn answered(&self, status: u16) {
         let at = STATUSES.iter().position(|&known| known == status).unwrap_or(STATUSES.len() - 1);
         self.statuses[at].fetch_add(1, Relaxed);
     }
 
-    /// All of it, as Prometheus reads it; so many slots are taken, so many bytes reserved for answers.
+    /// All metrics in Prometheus' text format; `taken` slots are in use, `reserved` bytes are reserved for answers.
     pub fn text(&self, taken: usize, reserved: usize) -> String {
         let mut out = String::new();
-        // A `String` takes everything.
+        // Writing to a `String` cannot fail.
         let _ = self.write(&mut out, taken as u64, reserved as u64);
         out
     }

@@ -1,5 +1,5 @@
-//! Clients that others wrote: OpenAI's for Python, curl, schemathesis, Prometheus' promtool. Each test starts what it needs;
-//! where a tool is not there it is ignored, with the reason.
+//! Clients by others: OpenAI's for Python, curl, schemathesis, Prometheus' promtool. Each test starts its own server; if a tool
+//! is missing, it is ignored with the reason.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "http/support.rs"]
@@ -31,14 +31,14 @@ fn server() -> Running {
     Running::start(Config { key, limits: Limits { slots: 8, ..Limits::default() }, ..Config::default() })
 }
 
-/// What a program prints, or why it failed.
+/// The output of a program, or why it failed.
 fn output(command: &mut Command) -> Result<String, String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if output.status.success() { Ok(said) } else { Err(said) }
 }
 
-/// A virtual environment with the packages, made once; or why there is none.
+/// A virtual environment with the packages, created once, or why there is none.
 fn environment() -> &'static Result<PathBuf, String> {
     static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {
@@ -72,7 +72,7 @@ fn openai() -> Result<Completion, Failed> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/calls.py");
     let said = output(Command::new(bin.join("python")).arg(script).arg(format!("http://{}/v1", server.addr)))?;
     assert!(said.contains("all calls are as expected"), "{said}");
-    // The stream that was left has no slot any more.
+    // The abandoned stream no longer has a slot.
     server.wait_for_taken(0);
     Ok(Completion::Completed)
 }
@@ -102,7 +102,7 @@ fn curl() -> Result<Completion, Failed> {
     let (chunks, done) = support::events(&streamed);
     assert!(done);
     assert_eq!(chunks.last().unwrap()["choices"][0]["bitstate"], whole["choices"][0]["bitstate"]);
-    // What curl sends without being told otherwise is a form, as any page could send it.
+    // By default curl sends a form, as any web page could.
     let refused: serde_json::Value = serde_json::from_str(&call(&["--data", body], "/v1/completions")?)?;
     assert_eq!(refused["error"]["code"], "content_type");
     // curl waits for `100 Continue` before a large body.
@@ -126,7 +126,7 @@ fn schemathesis() -> Result<Completion, Failed> {
         &format!("http://{}/openapi.json", server.addr),
         "--header",
         &format!("Authorization: Bearer {KEY}"),
-        // What the description cannot say, such as tokens of this model, is refused though it is of the right shape.
+        // Constraints that the description cannot express, such as the vocabulary, are rejected in requests of the right shape.
         "--exclude-checks",
         "positive_data_acceptance",
         "--max-examples",

@@ -1,1 +1,1 @@
-//! Tests alone: `tests/browser` drives the page in Chromium.
+//! Only tests: `tests/browser` drives the page in Chromium.

@@ -1,5 +1,5 @@
-// Which of the three builds this browser can run. A module with one instruction that a browser does not know fails to load as
-// a whole, so a module of a few bytes with that instruction is asked for first.
+// Which of the three builds this browser can run. A browser rejects a whole module if it does not know one of its
+// instructions, so each feature is first probed with a module of a few bytes.
 
 // () -> v128: i32.const 0, i8x16.splat
 const SIMD = [0x00, 0x41, 0x00, 0xfd, 0x0f, 0x0b];
@@ -14,21 +14,21 @@ function runs(body) {
   return WebAssembly.validate(new Uint8Array([...header, ...types, ...functions, ...code]));
 }
 
-/** The builds, the slowest first, and whether each runs here. */
+/** The builds, slowest first, and whether each runs here. */
 export function builds() {
   return [
     { name: "plain", runs: true, why: "this browser has no SIMD for WebAssembly" },
-    { name: "simd128", runs: runs(SIMD), why: "this browser has SIMD of 128 bits, but not its relaxed dot product" },
-    { name: "relaxed_simd", runs: runs(RELAXED), why: "this browser has the dot product of relaxed SIMD" },
+    { name: "simd128", runs: runs(SIMD), why: "this browser has 128-bit SIMD, but not the relaxed dot product" },
+    { name: "relaxed_simd", runs: runs(RELAXED), why: "this browser has the relaxed SIMD dot product" },
   ];
 }
 
-/** The fastest build that runs here, with the reason. */
+/** The fastest build that runs here, and the reason. */
 export function best() {
   return builds().findLast((build) => build.runs);
 }
 
-/** The address of a build's module. Written out, so that bundlers find the files. */
+/** URL of a build's module. Written out, because bundlers only find literal paths. */
 export function address(name) {
   switch (name) {
     case "plain":
@@ -38,6 +38,6 @@ export function address(name) {
     case "relaxed_simd":
       return new URL("./builds/relaxed_simd.wasm", import.meta.url);
     default:
-      throw new Error(`there is no build ${name}: there are plain, simd128 and relaxed_simd`);
+      throw new Error(`unknown build ${name}: use plain, simd128 or relaxed_simd`);
   }
 }

@@ -1,13 +1,13 @@
-/** Models and sessions in a worker. Every promise ends, in a result or in an `Error` whose message is a sentence. */
+/** Models and sessions in a worker. Every promise settles: with a result, or with an `Error` whose message can be shown to users. */
 
 export interface Build {
   name: "plain" | "simd128" | "relaxed_simd";
-  /** Whether this browser runs it. */
+  /** Whether this browser can run it. */
   runs: boolean;
   why: string;
 }
 
-/** The builds, the slowest first. */
+/** The builds, slowest first. */
 export function builds(): Build[];
 /** The fastest build that runs here. */
 export function best(): Build;
@@ -15,24 +15,24 @@ export function best(): Build;
 /** Largest model file in bytes. */
 export const LARGEST_MODEL: number;
 
-/** How a token is chosen. */
+/** How the next token is chosen. */
 export interface Sampling {
-  /** The same seed gives the same text on every machine: a whole number below 2^64. */
+  /** Seed, a whole number below 2^64. The same seed gives the same text on every machine. */
   seed: bigint | number;
-  /** 0 always takes the likeliest token. */
+  /** 0 always chooses the likeliest token. */
   temperature: number;
-  /** Tokens kept of the likeliest; 0 keeps all. */
+  /** Number of likeliest tokens to keep; 0 keeps all. */
   topK: number;
-  /** Share of the probability that is kept, in (0, 1]. */
+  /** Probability mass to keep, in (0, 1]. */
   topP: number;
-  /** What is less likely than this share of the likeliest is left out. */
+  /** Removes tokens less likely than this fraction of the likeliest one. */
   minP: number;
-  /** 1 is none. */
+  /** Repetition penalty; 1 disables it. */
   penalty: number;
 }
 
 export interface ModelInfo {
-  /** The kernels that run: `generic`, `lut`, `simd128` or `relaxed_simd`. */
+  /** The kernel variant in use: `generic`, `lut`, `simd128` or `relaxed_simd`. */
   variant: string;
   /** SHA-256 of the file in hex. */
   sha256: string;
@@ -40,31 +40,31 @@ export interface ModelInfo {
   layers: number;
   heads: number;
   headSize: number;
-  /** Bytes of what a session remembers, however long its text. */
+  /** Size of a session's state in bytes, independent of the length of its text. */
   stateBytes: number;
-  /** Bytes of the file. */
+  /** Size of the file in bytes. */
   bytes: number;
-  /** How to sample unless told otherwise. */
+  /** The model's default sampling parameters. */
   sampling: Sampling;
 }
 
 export interface Batch {
   text: string;
   tokens: Uint32Array;
-  /** UTF-16 code units of the text of each token. */
+  /** Length of each token's text in UTF-16 code units. */
   lengths: Uint32Array;
   /** The last six bits of the checksum of each token, as a digit of base64url. */
   checks: string;
-  /** Whether the model has ended the text. */
+  /** Whether the model ended the text. */
   ended: boolean;
 }
 
 export interface Generated {
   ended: boolean;
   stopped: boolean;
-  /** Of the whole text: over its tokens and the bits of the logits that each was chosen from. */
+  /** Checksum of the whole text: over its tokens and the bits of the logits that each was chosen from. */
   checksum: string;
-  /** Milliseconds that the tokens took, without what lies between two slices. */
+  /** Milliseconds spent computing tokens, without the time between slices. */
   spent: number;
 }
 
@@ -74,7 +74,7 @@ export interface Alternative {
   probability: number;
 }
 
-/** A file by its address, as a file of the visitor's, or its bytes. */
+/** A file: its URL, a `File`, or its bytes. */
 export type Source = string | URL | Blob | Uint8Array;
 
 /** A worker with one model at a time. */
@@ -82,20 +82,20 @@ export class Engine {
   static start(options?: { build?: Build["name"] }): Promise<Engine>;
   readonly build: Build["name"];
   readonly model?: ModelInfo;
-  /** Bytes of the module's memory, which never shrinks. */
+  /** Size of the module's memory in bytes; it never shrinks. */
   readonly memory: number;
-  /** Called when a worker that was lost has been replaced; sessions are gone then. With an error where that failed. */
+  /** Called after a lost worker was replaced, with an error if that failed. All sessions are gone then. */
   onrestart: (error?: Error) => void;
   load(source: { file: Source; tokenizer?: Source }): Promise<ModelInfo>;
   session(sampling: Sampling): Promise<Session>;
   resume(file: Uint8Array): Promise<Session & { position: number; sampling: Sampling; last: Batch }>;
-  /** Ends the worker and starts a new one with the same model. */
+  /** Terminates the worker and starts a new one with the same model. */
   kill(sentence?: string): void;
-  /** Ends the worker for good. */
+  /** Terminates the worker. */
   close(): void;
 }
 
-/** One text in the making. */
+/** One text being generated. */
 export class Session {
   feed(text: string): Promise<Batch>;
   generate(most: number, onbatch?: (batch: Batch) => void): Promise<Generated>;

@@ -1,17 +1,17 @@
-// Models and sessions in a worker, for pages. Every call gives a promise that ends, in a result or in an error whose message
-// is a sentence for people; none stays open.
+// Models and sessions in a worker, for pages. Every call returns a promise that settles: with a result, or with an error whose
+// message can be shown to users.
 
 import { best, builds } from "./builds.js";
 
 export { best, builds };
 
-/** Milliseconds without any word from the worker after which it is taken for lost. */
+/** Milliseconds without an answer after which the worker is considered lost. */
 const PATIENCE = { start: 60_000, load: 120_000, stop: 1_000, other: 30_000 };
-/** Workers that are started in a row where none answers. */
+/** Restarts in a row without an answer before giving up. */
 const MOST_RESTARTS = 3;
-/** Largest model file in bytes: a module has four gigabytes of memory, and needs the file and what it makes of it. */
+/** Largest model file in bytes: a module has 4 GB of memory, and needs the file and the model made from it. */
 export const LARGEST_MODEL = 2 ** 30;
-/** How a BITS file begins: the letters BITS as a number, the lowest byte first. */
+/** First bytes of a BITS file: the letters BITS as a little-endian number. */
 const MAGIC = "STIB";
 
 /** A worker with one model at a time. */
@@ -20,16 +20,16 @@ export class Engine {
   #pending = new Map();
   #last = 0;
   #source;
-  /** Workers that were lost one after the other, without an answer between. */
+  /** Workers lost in a row without an answer. */
   #lost = 0;
 
   /** The build that runs: `plain`, `simd128` or `relaxed_simd`. */
   build;
-  /** What is known of the model; nothing before `load`. */
+  /** Properties of the model; undefined before `load`. */
   model;
-  /** Bytes of the module's memory, which never shrinks. */
+  /** Size of the module's memory in bytes; it never shrinks. */
   memory = 0;
-  /** Called after the worker was lost and a new one has the model again; sessions are gone then. */
+  /** Called after a lost worker was replaced, with an error if that failed. All sessions are gone then. */
   onrestart = () => {};
 
   /** Starts a worker with the fastest build that runs here, or the one named. */
@@ -42,21 +42,21 @@ export class Engine {
 
   async #begin() {
     this.#worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-    this.#worker.onmessage = ({ data }) => this.#hear(data);
+    this.#worker.onmessage = ({ data }) => this.#receive(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      this.#lose(`the worker failed: ${event.message ?? "its script cannot be loaded"}`);
+      this.#lose(`the worker failed: ${event.message ?? "cannot load its script"}`);
     };
-    this.#worker.onmessageerror = () => this.#lose("a message of the worker could not be read");
+    this.#worker.onmessageerror = () => this.#lose("cannot read a message from the worker");
     await this.request("start", { build: this.build }, { patience: PATIENCE.start });
   }
 
-  #hear({ id, result, error, batch, dead, memory }) {
+  #receive({ id, result, error, batch, dead, memory }) {
     const pending = this.#pending.get(id);
     if (memory) this.memory = memory;
     if (!pending) return;
     if (error === undefined && !batch) this.#lost = 0;
-    pending.heard();
+    pending.restartTimer();
     if (batch) {
       pending.onbatch?.(batch);
       return;
@@ -65,13 +65,13 @@ export class Engine {
     pending.done();
     if (error === undefined) pending.resolve(result);
     else if (dead) {
-      const sentence = "the engine ran out of memory or failed, and was started again";
+      const sentence = "the engine ran out of memory or failed, and was restarted";
       pending.reject(new Error(`${sentence} (${error})`));
       this.#lose(sentence);
     } else pending.reject(new Error(error));
   }
 
-  /** Ends the worker, answers everything that is open, and starts a new one with the same model. */
+  /** Terminates the worker, rejects all open requests, and starts a new worker with the same model. */
   #lose(sentence) {
     if (!this.#worker) return;
     this.#worker.terminate();
@@ -83,7 +83,7 @@ export class Engine {
     }
     this.#pending.clear();
     this.#lost += 1;
-    // One that cannot start at all would be started for ever.
+    // A worker that can never start must not be restarted forever.
     if (this.#lost <= MOST_RESTARTS) this.#again();
     else this.onrestart(new Error(sentence));
   }
@@ -98,32 +98,32 @@ export class Engine {
     }
   }
 
-  /** Sends a request to the worker. The other methods do; a page needs it only for what they lack. */
+  /** Sends a request to the worker. The other methods call it; a page needs it only for requests without a method. */
   request(what, values = {}, { onbatch, patience = PATIENCE.other, transfer = [] } = {}) {
-    if (!this.#worker) return Promise.reject(new Error("the engine is starting again: try in a moment"));
+    if (!this.#worker) return Promise.reject(new Error("the engine is restarting: try again in a moment"));
     this.#last += 1;
     const id = this.#last;
     const promise = new Promise((resolve, reject) => {
       let timer;
       const done = () => clearTimeout(timer);
-      const heard = () => {
+      const restartTimer = () => {
         done();
-        timer = setTimeout(() => this.#lose(`the engine did not answer within ${patience / 1000} s, and was started again`), patience);
+        timer = setTimeout(() => this.#lose(`the engine did not answer within ${patience / 1000} s and was restarted`), patience);
       };
-      this.#pending.set(id, { resolve, reject, onbatch, heard, done });
-      heard();
+      this.#pending.set(id, { resolve, reject, onbatch, restartTimer, done });
+      restartTimer();
     });
     promise.id = id;
     this.#worker.postMessage({ id, what, ...values }, transfer);
     return promise;
   }
 
-  /** Ends the worker as if it had died; a new one takes its place. */
-  kill(sentence = "the engine was ended, and started again") {
+  /** Terminates the worker as if it had crashed; a new one replaces it. */
+  kill(sentence = "the engine was terminated and restarted") {
     this.#lose(sentence);
   }
 
-  /** Ends the worker for good and gives its memory back. */
+  /** Terminates the worker and frees its memory. */
   close() {
     this.#worker?.terminate();
     this.#worker = undefined;
@@ -135,7 +135,7 @@ export class Engine {
   }
 
   /**
-   * Loads a model in place of the one before, which stays if that fails: `file` is an address, a `File` or bytes, and so is
+   * Loads a model in place of the current one, which stays if loading fails. `file` is a URL, a `File` or bytes, and so is
    * `tokenizer`, the `tokenizer.json` of a model whose tokens are not bytes.
    */
   async load({ file, tokenizer }) {
@@ -156,32 +156,32 @@ export class Engine {
     return this.model;
   }
 
-  /** A session that has seen nothing yet. */
+  /** A new, empty session. */
   async session(sampling) {
     const { session } = await this.request("open", { sampling });
     return new Session(this, session);
   }
 
-  /** Goes on with the bytes of a session file. */
+  /** Resumes a session from the bytes of a session file. */
   async resume(file) {
     const { session, position, sampling, last } = await this.request("resume", { file });
     return Object.assign(new Session(this, session), { position, sampling, last });
   }
 }
 
-/** Refuses a file that cannot be a model before it is read. */
+/** Rejects a file that cannot be a model before reading it. */
 async function check(file) {
   const megabytes = (bytes) => `${Math.round(bytes / 2 ** 20).toLocaleString("en")} MB`;
   if (file.size > LARGEST_MODEL) {
-    throw new Error(`${file.name ?? "the file"} has ${megabytes(file.size)}, and a page holds models up to ${megabytes(LARGEST_MODEL)}`);
+    throw new Error(`${file.name ?? "the file"} has ${megabytes(file.size)}; the page supports models of up to ${megabytes(LARGEST_MODEL)}`);
   }
   const magic = new TextDecoder("latin1").decode(await file.slice(0, MAGIC.length).arrayBuffer());
   if (magic !== MAGIC) {
-    throw new Error(`${file.name ?? "the file"} is not a model: a BITS file begins with the bytes ${MAGIC}`);
+    throw new Error(`${file.name ?? "the file"} is not a model file: a BITS file begins with the bytes ${MAGIC}`);
   }
 }
 
-/** One text in the making. */
+/** One text being generated. */
 export class Session {
   #engine;
   #key;
@@ -196,12 +196,12 @@ export class Session {
     return this.#engine.request(what, { session: this.#key, ...values }, options);
   }
 
-  /** Takes in the beginning of a text. */
+  /** Feeds a prompt. */
   feed(text) {
     return this.#request("feed", { text });
   }
 
-  /** Makes up to `most` tokens; `onbatch` gets them about once a frame. */
+  /** Generates up to `most` tokens; `onbatch` receives them about once per frame. */
   async generate(most, onbatch) {
     const made = this.#request("generate", { most }, { onbatch });
     this.#generating = made.id;
@@ -212,51 +212,51 @@ export class Session {
     }
   }
 
-  /** Ends `generate` after the token at hand. A worker that does not hear it is replaced. */
+  /** Ends `generate` after the current token. A worker that does not react is replaced. */
   stop() {
     const of = this.#generating;
     if (of === undefined) return;
-    // What comes of it is the end of `generate`.
+    // The result is that `generate` ends.
     this.#engine.request("stop", { of }, { patience: PATIENCE.stop }).catch(() => {});
   }
 
-  /** Makes these tokens the next of the text. */
+  /** Appends these tokens to the text. */
   push(tokens) {
     return this.#request("push", { tokens });
   }
 
-  /** Words that could come at `position`, the likeliest first. */
+  /** Words that could follow at `position`, likeliest first. */
   alternatives(position, most = 6) {
     return this.#request("alternatives", { position, most });
   }
 
-  /** Takes back the tokens from `position` on. */
+  /** Removes the tokens from `position` on. */
   undoTo(position) {
     return this.#request("undoTo", { position });
   }
 
-  /** Where the text is, how far back one can go, and its checksum. */
+  /** The position in the text, the oldest position to go back to, and the checksum. */
   look() {
     return this.#request("look");
   }
 
-  /** What every head remembers, a byte a value; 128 is 0. */
+  /** The state of every head, one byte per value; 128 is 0. */
   picture() {
     return this.#request("picture");
   }
 
-  /** A session that goes on by itself from here. */
+  /** An independent copy of the session. */
   async fork() {
     const { session } = await this.#request("fork");
     return new Session(this.#engine, session);
   }
 
-  /** The bytes of a session file, which the command goes on with too. */
+  /** The bytes of a session file, which the command line can resume as well. */
   save() {
     return this.#request("save");
   }
 
-  /** Gives its memory back. */
+  /** Frees its memory. */
   close() {
     return this.#request("close");
   }

@@ -1,23 +1,23 @@
-// The worker: one module, one model, its sessions. Every request has an id and ends in one message with that id, which has either
-// `result` or `error`; a text in the making sends batches before that.
+// The worker: one module, one model, its sessions. Every request has an id and ends with one message with that id, which
+// has either `result` or `error`; a request that generates text sends batches before it.
 
 import init, { Model, Sampling } from "./bitstate.js";
 import { address } from "./builds.js";
 
-/** Milliseconds that tokens are made for before messages are heard. */
+/** Milliseconds of generation between two checks for messages. */
 const SLICE = 8;
-/** Milliseconds between two batches: about a frame. */
+/** Milliseconds between two batches: about one frame. */
 const FRAME = 15;
 
 let memory;
 let model;
 const sessions = new Map();
 let lastSession = 0;
-/** Ids of the requests that are making tokens, by session, and those of them that were asked to stop. */
+/** Ids of the requests that generate tokens, by session, and the ids of those asked to stop. */
 const busy = new Map();
 const stopped = new Set();
 
-// A turn of the event loop. Timers would be held back to four milliseconds.
+// One turn of the event loop. Browsers clamp timers to 4 ms.
 const channel = new MessageChannel();
 const waiting = [];
 channel.port1.onmessage = () => waiting.shift()();
@@ -27,7 +27,7 @@ const turn = () =>
     channel.port2.postMessage(0);
   });
 
-/** An object of the module as a plain one, which is then free. */
+/** Copies an object of the module into a plain one and frees it. */
 function batchOf(object) {
   const { text, tokens, lengths, checks, ended } = object;
   object.free();
@@ -53,14 +53,14 @@ function joined(a, b) {
 
 function sessionOf({ session }) {
   const found = sessions.get(session);
-  if (!found) throw new Error("this session is closed, or of a model that is no longer here: begin a new one");
+  if (!found) throw new Error("this session is closed, or its model is no longer loaded: start a new one");
   return found;
 }
 
-/** The session, which nobody else may change now. */
+/** The session of a request, unless another request is changing it. */
 function idle(request) {
   const found = sessionOf(request);
-  if (busy.has(request.session)) throw new Error("this session is making tokens: stop it first");
+  if (busy.has(request.session)) throw new Error("this session is generating tokens: stop it first");
   return found;
 }
 
@@ -76,7 +76,7 @@ async function bytesOf(source, what) {
     try {
       answer = await fetch(source);
     } catch {
-      throw new Error(`${what} cannot be fetched: ${source}; is there a network?`);
+      throw new Error(`${what} cannot be fetched: ${source}; check the network connection`);
     }
     if (!answer.ok) throw new Error(`${what} cannot be fetched: ${source} answered ${answer.status}`);
     return new Uint8Array(await answer.arrayBuffer());
@@ -99,7 +99,7 @@ const requests = {
     try {
       ({ memory } = await init({ module_or_path: address(build) }));
     } catch (error) {
-      throw new Error(`the module for ${build} cannot be loaded (${error.message})`);
+      throw new Error(`cannot load the module for ${build} (${error.message})`);
     }
     return {};
   },
@@ -169,7 +169,7 @@ const requests = {
     return { ended, stopped: stopped.delete(id), checksum: session.checksum, spent };
   },
 
-  /** Heard; what it stops ends after the slice at hand. */
+  /** Acknowledged; the request that it stops ends after the current slice. */
   stop() {
     return {};
   },
@@ -224,7 +224,7 @@ addEventListener("message", async ({ data }) => {
     const result = await requests[what](request, id);
     postMessage({ id, result, memory: memory?.buffer.byteLength });
   } catch (error) {
-    // After a trap nothing in the module can be relied on.
+    // After a trap, nothing in the module can be trusted.
     const dead = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
     postMessage({ id, error: error instanceof Error ? error.message : String(error), dead });
   }

@@ -1,18 +1,18 @@
-// What the page is about: an engine with a model, the story that it tells, and the ways that were left.
+// The page's state: an engine with a model, the story that it generates, and earlier versions of it.
 
 import { Engine, best, builds } from "./bitstate/index.js";
 import { draw } from "./picture.js";
-import { element, integer, setting, tell, thousands, warn } from "./show.js";
+import { element, integer, setting, showStatus, thousands, warn } from "./show.js";
 import { Text, View } from "./text.js";
 
 /** Milliseconds between two pictures of the state. */
 const PICTURE = 120;
-/** Other ways that are kept: each holds a state and its checkpoints. */
+/** Earlier versions to keep: each holds a state and its checkpoints. */
 const FORKS = 8;
 
 export const app = {
   view: new View(element("story")),
-  /** The list of alternatives, once it is there. */
+  /** The list of alternatives, once it exists. */
   choices: undefined,
   engine: undefined,
   models: [],
@@ -21,13 +21,13 @@ export const app = {
   session: undefined,
   text: new Text(),
   sampling: undefined,
-  /** Ways that were left, the newest last: session, text and sampling. */
+  /** Earlier versions, newest last: session, text and sampling. */
   forks: [],
   running: false,
   lastPicture: undefined,
 };
 
-/** Runs what may fail; the failure is a sentence on the page. */
+/** Runs an action and shows its error on the page. */
 export async function guarded(what) {
   try {
     return await what();
@@ -43,21 +43,21 @@ export async function guarded(what) {
 
 export async function start() {
   if (typeof WebAssembly !== "object") {
-    throw new Error("This browser has no WebAssembly, which the model runs in: try another browser.");
+    throw new Error("This browser has no WebAssembly, which the model needs: try another browser.");
   }
   const build = best();
   const words = { plain: "plain WebAssembly", simd128: "SIMD", relaxed_simd: "relaxed SIMD" };
-  element("build").textContent = `Runs by ${words[build.name]}, the best of ${builds().length} builds: ${build.why}.`;
-  // Both at once: the worker's module, and the list of models.
+  element("build").textContent = `Runs with ${words[build.name]}, the best of ${builds().length} builds: ${build.why}.`;
+  // In parallel: the worker's module and the list of models.
   const [list, started] = await Promise.all([
     fetch("models/models.json").then((answer) => answer.json()),
     Engine.start(),
   ]);
   app.engine = started;
   app.engine.onrestart = (error) => {
-    // The text stays to be read; what the engine knew of it is gone.
+    // The text stays visible; the engine's sessions are gone.
     [app.session, app.forks] = [undefined, []];
-    if (error) warn(`The engine cannot be started again: ${error.message}. Reload the page.`);
+    if (error) warn(`The engine cannot be restarted: ${error.message}. Reload the page.`);
     refresh();
   };
   app.models = list.map((model) => ({ ...model, source: { file: model.file, tokenizer: model.tokenizer } }));
@@ -71,7 +71,7 @@ export function fillModels() {
 }
 
 export async function useModel(model) {
-  tell(`Loading ${model.title}…`);
+  showStatus(`Loading ${model.title}…`);
   const known = await app.engine.load(model.source);
   app.source = model;
   [app.session, app.text, app.forks] = [undefined, new Text(), []];
@@ -79,22 +79,22 @@ export async function useModel(model) {
   element("model").value = String(app.models.indexOf(model));
   element("size").textContent = thousands(known.stateBytes / 1000);
   element("picture-text").textContent =
-    `Each square is one head of one layer: what it has stored of the story, blue below zero and orange above. These ` +
-    `${thousands(known.stateBytes)} bytes are all that the model remembers, however long the story.`;
+    `Each square is one head of one layer: its state, blue below zero and orange above. These ` +
+    `${thousands(known.stateBytes)} bytes are all that the model remembers, however long the story is.`;
   settingsOf(model.sampling ?? known.sampling);
-  tell(`Ready: ${model.title}, ${thousands(known.bytes / 1000)} kB.`);
+  showStatus(`Ready: ${model.title}, ${thousands(known.bytes / 1000)} kB.`);
   refresh();
 }
 
 export function settingsOf(values) {
   for (const name of ["temperature", "topK", "topP", "minP", "penalty"]) {
-    // Of 32 bits in the model, and shown as they were written.
+    // 32-bit floats in the model, rounded to show them as they were entered.
     if (values[name] !== undefined) element(name).value = String(Number(values[name].toPrecision(6)));
   }
 }
 
 export function readSettings() {
-  const seed = integer("seed", "The seed is a whole number from 0 to 18446744073709551615.");
+  const seed = integer("seed", "The seed must be a whole number from 0 to 18446744073709551615.");
   return {
     seed,
     temperature: setting("temperature", "The temperature"),
@@ -105,7 +105,7 @@ export function readSettings() {
   };
 }
 
-// ---- telling
+// ---- generating
 
 export async function begin(prompt, wanted) {
   const fresh = await app.engine.session(wanted);
@@ -118,12 +118,12 @@ export async function begin(prompt, wanted) {
   app.view.show(app.text);
 }
 
-/** Makes up to `most` tokens, and shows them as they come. */
-export async function tellOn(most) {
+/** Generates up to `most` tokens and shows them as they arrive. */
+export async function generateMore(most) {
   const [own, shown] = [app.session, app.text];
   app.running = true;
   refresh();
-  tell("Writing");
+  showStatus("Writing");
   const start = performance.now();
   let tokens = 0;
   let pictured = 0;
@@ -143,7 +143,7 @@ export async function tellOn(most) {
     const speed = (1000 * tokens) / (performance.now() - start);
     element("speed").textContent = thousands(speed);
     const how = end.stopped ? "Stopped" : "Finished";
-    tell(`${how}, ${thousands(tokens)} tokens at ${thousands(speed)} a second. Checksum ${end.checksum}.`);
+    showStatus(`${how}, ${thousands(tokens)} tokens at ${thousands(speed)} a second. Checksum ${end.checksum}.`);
     return end;
   } finally {
     app.running = false;
@@ -153,7 +153,7 @@ export async function tellOn(most) {
 }
 
 export async function picture() {
-  // One at a time: a picture that is late is not worth waiting for.
+  // One at a time: if one is still being drawn, this one is skipped.
   if (picture.isDrawn || !app.session) return;
   picture.isDrawn = true;
   try {
@@ -167,9 +167,9 @@ export async function picture() {
   }
 }
 
-// ---- forks and the time line
+// ---- forks and the timeline
 
-/** Keeps the way that is about to be left. */
+/** Keeps the current version before it changes. */
 async function leave() {
   app.forks.push({ session: await app.session.fork(), text: app.text.copy(), sampling: app.sampling });
   if (app.forks.length > FORKS) await app.forks.shift().session.close();
@@ -181,7 +181,7 @@ async function backTo(index) {
   app.view.show(app.text);
 }
 
-/** Goes on with other tokens in the place of those from `index` on. */
+/** Replaces the tokens from `index` on with other tokens, and continues from there. */
 export async function choose(index, tokens) {
   await leave();
   await backTo(index);
@@ -189,16 +189,16 @@ export async function choose(index, tokens) {
   app.text.add(await app.session.push(tokens));
   app.text.given.push({ at, tokens: [...tokens] });
   app.view.show(app.text);
-  await tellOn(setting("most", "The number of tokens"));
+  await generateMore(setting("most", "The number of tokens"));
 }
 
-export async function goOn() {
+export async function continueHere() {
   const index = Number(element("time").value);
   if (index < app.text.tokens.length) {
     await leave();
     await backTo(index);
   }
-  await tellOn(setting("most", "The number of tokens"));
+  await generateMore(setting("most", "The number of tokens"));
 }
 
 async function take(fork) {
@@ -213,7 +213,7 @@ async function take(fork) {
 export async function undo() {
   const left = await take(app.forks.at(-1));
   await left.session.close();
-  tell(`Back to the way before: ${thousands(app.text.tokens.length)} tokens.`);
+  showStatus(`Back to the previous version: ${thousands(app.text.tokens.length)} tokens.`);
 }
 
 // ---- what is shown
@@ -226,7 +226,7 @@ export function refresh() {
   const ready = Boolean(app.engine?.model) && !app.running;
   const made = ready && Boolean(app.session) && app.text.tokens.length > 0;
   const enable = (name, is) => (element(name).disabled = !is);
-  // Whoever pressed the one goes on with the other.
+  // Go and Stop replace each other, so the focus moves from one to the other.
   const pressed = ["go", "stop"].some((name) => document.activeElement === element(name));
   element("go").hidden = app.running;
   element("stop").hidden = !app.running;
@@ -257,16 +257,16 @@ export function where() {
   const all = app.text.tokens.length;
   element("where").textContent = `token ${thousands(app.text.base + index)} of ${thousands(app.text.base + all)}`;
   if (all) app.view.mark("later", [app.text.offset(index), app.text.text.length]);
-  element("more").textContent = index < all ? "Go on from here" : "Go on";
+  element("more").textContent = index < all ? "Continue from here" : "Continue";
 }
 
-/** The forks that have a button now. */
+/** The forks that are listed now. */
 let listed = [];
 
 function showForks() {
   element("forks").hidden = app.forks.length === 0;
   const list = element("branches");
-  // Buttons stay where they are while nothing changes, and so does the focus.
+  // Buttons are kept while nothing changes, so that the focus stays.
   if (listed.length !== app.forks.length || listed.some((fork, i) => fork !== app.forks[i])) {
     listed = [...app.forks];
     list.replaceChildren(...listed.map(forkItem));

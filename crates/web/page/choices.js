@@ -1,11 +1,11 @@
-// What a word could have been instead: a list beside it.
+// Alternatives to a word, in a list next to it.
 
-/** The list, of which one word is chosen at a time. */
+/** The list; it is open for one word at a time. */
 export class Choices {
   #box;
   #onchoice;
 
-  /** `onchoice` gets the alternative that was chosen. */
+  /** `onchoice` receives the chosen alternative. */
   constructor(box, onchoice) {
     this.#box = box;
     this.#onchoice = onchoice;
@@ -24,7 +24,7 @@ export class Choices {
   show(at, word, alternatives) {
     this.#box.replaceChildren();
     const title = document.createElement("p");
-    title.textContent = alternatives.length ? `Instead of “${word}”, go on with` : "There is nothing else here.";
+    title.textContent = alternatives.length ? `Replace “${word}” with` : "There are no alternatives here.";
     this.#box.append(title);
     for (const alternative of alternatives) {
       const button = document.createElement("button");

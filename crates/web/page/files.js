@@ -1,11 +1,11 @@
-// Files that are opened and saved.
+// Opening and saving files.
 
-/** Largest tokenizer and session in bytes: what is read whole before it is known to be one. */
+/** Largest tokenizer and session in bytes: they are read completely before they are checked. */
 const LARGEST_JSON = 64 * 2 ** 20;
 const LARGEST_SESSION = 256 * 2 ** 20;
 const SESSION = '{"bitstate_session":';
 
-/** Sorts opened files by what they are: a session; or a model, perhaps with its tokenizer. */
+/** Sorts opened files by kind: a session, or a model with an optional tokenizer. */
 export async function sorted(list) {
   const found = {};
   for (const file of list) {
@@ -13,8 +13,8 @@ export async function sorted(list) {
     if (found[kind]) throw new Error(`${found[kind].name} and ${file.name} are both a ${kind}: open one at a time.`);
     found[kind] = file;
   }
-  if (found.session && list.length > 1) throw new Error("Open a session by itself, once its model is here.");
-  if (found.tokenizer && !found.model) throw new Error("A tokenizer is opened together with its model: choose both files at once.");
+  if (found.session && list.length > 1) throw new Error("Open a session by itself, after its model.");
+  if (found.tokenizer && !found.model) throw new Error("A tokenizer must be opened together with its model: choose both files at once.");
   return found;
 }
 
@@ -28,11 +28,11 @@ async function kindOf(file) {
     if (file.size > LARGEST_JSON) throw new Error(`${file.name} is too large for a tokenizer.`);
     return "tokenizer";
   }
-  // The engine says what is wrong with it.
+  // The engine reports what is wrong with it.
   return "model";
 }
 
-/** Hands bytes to the visitor as a file. */
+/** Saves bytes as a file. */
 export function download(name, bytes) {
   const anchor = document.createElement("a");
   anchor.href = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" }));

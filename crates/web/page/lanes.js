@@ -1,8 +1,8 @@
-// Two lanes: the same story by the plain build and by the fastest one, in two workers at once.
+// Two lanes: the same story with the plain build and with the fastest one, in two workers at once.
 
 import { Engine, best } from "./bitstate/index.js";
 
-/** Runs both. `recipe` is what the story is made by; `show` gets lane, text and tokens per second as they come. */
+/** Runs both. `recipe` has the model, prompt and settings; `show` receives lane, text and tokens per second during the run. */
 export async function race(recipe, show) {
   const lanes = await Promise.all(["plain", best().name].map((build) => Engine.start({ build })));
   try {
@@ -12,13 +12,13 @@ export async function race(recipe, show) {
     const times = (fast.speed / plain.speed).toFixed(1);
     return plain.checksums === fast.checksums
       ? `The same text and the same checksum, ${fast.last}: SIMD was ${times} times as fast.`
-      : `The lanes differ: ${plain.last} and ${fast.last}. That is a fault; please report it.`;
+      : `The lanes differ: ${plain.last} and ${fast.last}. This is a bug; please report it.`;
   } finally {
     lanes.forEach((engine) => engine.close());
   }
 }
 
-/** Tells stories, each with the next seed, until there are enough tokens to be timed. */
+/** Generates stories, each with the next seed, until there are enough tokens for a timing. */
 async function run(engine, { prompt, sampling, most }, show) {
   const checksums = [];
   let written = "";

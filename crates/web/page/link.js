@@ -1,10 +1,10 @@
-// A link that tells a story again: model, beginning, settings, seed, the words that were given, and a check for every token.
+// A link that reproduces a story: model, prompt, settings, seed, the chosen words, and a check for every token.
 
 const NUMBERS = { t: "temperature", k: "topK", tp: "topP", mp: "minP", pe: "penalty" };
-/** Longest checks in a link, a character a token: what browsers and messengers take. */
+/** Most checks in a link, one character per token: a length that browsers and messengers accept. */
 export const LONGEST = 4000;
 
-/** The part of an address behind `#`. */
+/** The part of a URL after `#`. */
 export function linkOf({ model, prompt, sampling, checksum, checks, given }) {
   const values = new URLSearchParams({ v: "1", m: model, p: prompt, s: sampling.seed.toString() });
   for (const [key, name] of Object.entries(NUMBERS)) values.set(key, String(sampling[name]));
@@ -15,17 +15,17 @@ export function linkOf({ model, prompt, sampling, checksum, checks, given }) {
   return values.toString();
 }
 
-/** What a link says; `undefined` if it is none, and an error with a sentence if it is a damaged one. */
+/** Parses a link; `undefined` if it is not one. Throws if it is damaged. */
 export function readLink(hash) {
   if (!hash.startsWith("#v=")) return undefined;
   const values = new URLSearchParams(hash.slice(1));
-  const damaged = (what) => new Error(`The link is damaged: its ${what} cannot be read. Ask for it again.`);
+  const damaged = (what) => new Error(`The link is damaged: its ${what} cannot be read. Ask for a new link.`);
   const text = (key, pattern, what) => {
     const value = values.get(key) ?? "";
     if (!pattern.test(value)) throw damaged(what);
     return value;
   };
-  if (values.get("v") !== "1") throw new Error("The link is of a newer version of this page: reload it, and try again.");
+  if (values.get("v") !== "1") throw new Error("The link is from a newer version of this page: reload the page and try again.");
   const sampling = { seed: BigInt(text("s", /^\d{1,20}$/, "seed")) };
   if (sampling.seed >= 1n << 64n) throw damaged("seed");
   for (const [key, name] of Object.entries(NUMBERS)) {
@@ -47,7 +47,7 @@ export function readLink(hash) {
   };
 }
 
-/** The verdict on a story that was told by a link: whether it is the same, and a sentence. */
+/** Compares a generated story with its link: whether it is the same, and a message. */
 export function verdict(link, { checks, checksum }) {
   const known = Math.min(link.checks.length, link.length);
   for (let i = 0; i < known; i++) {
@@ -57,7 +57,7 @@ export function verdict(link, { checks, checksum }) {
     return { same: false, text: `Not the same story: it differs at token ${Math.min(checks.length, link.length) + 1}, where one of the two ends.` };
   }
   if (checksum !== link.checksum) {
-    const place = known < link.length ? `behind token ${known}` : `at token ${link.length}`;
+    const place = known < link.length ? `after token ${known}` : `at token ${link.length}`;
     return { same: false, text: `Not the same story: it differs ${place}.` };
   }
   return { same: true, text: `The same story: the checksums of all ${link.length} tokens agree.` };

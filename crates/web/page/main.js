@@ -1,17 +1,17 @@
-// The page: what a visitor does.
+// The page's controls.
 
-import { app, begin, fillModels, goOn, guarded, picture, readSettings, settingsOf, start, tellOn, undo, useModel, where } from "./app.js";
+import { app, begin, continueHere, fillModels, generateMore, guarded, picture, readSettings, settingsOf, start, undo, useModel, where } from "./app.js";
 import { best } from "./bitstate/index.js";
 import { download, sorted } from "./files.js";
 import { race } from "./lanes.js";
 import { linkOf, readLink, verdict } from "./link.js";
 import { keepOffline } from "./offline.js";
 import { draw, whenThemeChanges } from "./picture.js";
-import { element, say, setting, tell, thousands, warn } from "./show.js";
+import { element, say, setting, showStatus, thousands, warn } from "./show.js";
 import { Text } from "./text.js";
 import "./words.js";
 
-/** Tokens of the two lanes. */
+/** Tokens per lane. */
 const LANE_TOKENS = 1500;
 
 // ---- links and files
@@ -30,15 +30,15 @@ function showLink() {
   element("address").value = address;
   element("address").select();
   navigator.clipboard?.writeText(address).then(
-    () => tell("The link is copied."),
-    () => tell("Copy the link from the field."),
+    () => showStatus("The link was copied."),
+    () => showStatus("Copy the link from the field."),
   );
 }
 
 async function followLink() {
   const link = readLink(location.hash);
   if (!link) return;
-  if (app.running) throw new Error("A story is being told: stop it, then open the link again.");
+  if (app.running) throw new Error("A story is being generated: stop it, then open the link again.");
   const model = app.models.find(({ sha256 }) => sha256 === link.model);
   if (!model) {
     throw new Error(
@@ -52,7 +52,7 @@ async function followLink() {
   element("most").value = String(link.length);
   await begin(link.prompt, link.sampling);
   for (const { at, tokens } of [...link.given, { at: link.length, tokens: [] }]) {
-    if (at > app.text.made) await tellOn(at - app.text.made);
+    if (at > app.text.made) await generateMore(at - app.text.made);
     if (tokens.length) {
       app.text.given.push({ at: app.text.made, tokens });
       app.text.add(await app.session.push(tokens));
@@ -77,7 +77,7 @@ async function openFiles(list) {
     settingsOf(app.sampling);
     app.view.show(app.text);
     picture();
-    tell(`Goes on with ${file.name}, at token ${thousands(resumed.position)}.`);
+    showStatus(`Resumed ${file.name} at token ${thousands(resumed.position)}.`);
     return;
   }
   const named = { title: model.name, source: { file: model, tokenizer } };
@@ -88,7 +88,7 @@ async function openFiles(list) {
   element("model").value = String(app.models.length - 1);
 }
 
-// ---- what a visitor does
+// ---- controls
 
 const on = (name, event, what) =>
   element(name).addEventListener(event, (happened) => guarded(() => what(happened)));
@@ -100,10 +100,10 @@ on("ask", "submit", async (event) => {
   element("link").hidden = true;
   const most = setting("most", "The number of tokens");
   await begin(element("prompt").value, readSettings());
-  await tellOn(most);
+  await generateMore(most);
 });
 on("stop", "click", () => app.session.stop());
-on("more", "click", goOn);
+on("more", "click", continueHere);
 on("undo", "click", undo);
 on("share", "click", async () => {
   app.text.checksum = (await app.session.look()).checksum;
@@ -130,7 +130,7 @@ on("model", "change", async (event) => {
 on("dice", "click", () => {
   element("seed").value = String(crypto.getRandomValues(new Uint32Array(1))[0]);
 });
-// By itself: what follows other actions would put it back to the end.
+// Not through `on`: its refresh would move the slider back to the end.
 element("time").addEventListener("input", where);
 on("race", "click", async () => {
   warn();

@@ -1,11 +1,11 @@
-// The page without a network: a service worker keeps its files.
+// The page without a network: a service worker caches its files.
 
 import { address, best } from "./bitstate/builds.js";
 
-/** Registers it; `say` gets a sentence for the visitor, and whether a click on it takes a new version. */
+/** Registers it; `say` receives a message and, if a new version is ready, the action that switches to it. */
 export async function keepOffline(say) {
   if (!("serviceWorker" in navigator)) {
-    say("This browser keeps no copy here, so the page needs the network next time.");
+    say("This browser cannot save a copy, so the page needs the network next time.");
     return;
   }
   try {
@@ -18,14 +18,14 @@ export async function keepOffline(say) {
     fresh();
     const { active } = await navigator.serviceWorker.ready;
     navigator.serviceWorker.addEventListener("message", ({ data }) => {
-      if (data === "kept" && !registration.waiting) say("Kept on this device: the page also works without a network.");
+      if (data === "kept" && !registration.waiting) say("Saved on this device: the page also works offline.");
     });
-    // What this first visit needed beside the list: the build that this browser runs, and any other file that was used.
+    // Files beyond the list that this visit used: the build that this browser runs, and any other file.
     const used = performance.getEntriesByType("resource").map((entry) => entry.name);
     active.postMessage({ keep: [address(best().name).href, ...used] });
     return active;
   } catch (error) {
-    say(`No copy could be kept on this device (${error.message}); the page works while there is a network.`);
+    say(`No copy could be saved on this device (${error.message}); the page works only online.`);
   }
 }
 

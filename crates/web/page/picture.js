@@ -1,8 +1,8 @@
-// The state as heat maps: a square for each head, a row of squares for each layer.
+// The state as heat maps: one square per head, one row of squares per layer.
 
 const GAP = 2;
 
-/** Colours from -1 to 1: blue, the card's own, orange. */
+/** Colours from -1 to 1: blue, the card's background, orange. */
 function colours(dark) {
   const [low, middle, high] = dark
     ? [[88, 166, 240], [29, 32, 39], [245, 158, 66]]
@@ -11,7 +11,7 @@ function colours(dark) {
   const bytes = new Uint8ClampedArray(table.buffer);
   for (let i = 0; i < 256; i++) {
     const value = (i - 128) / 127;
-    // The root makes small values visible beside large ones.
+    // The square root makes small values visible next to large ones.
     const strength = Math.sqrt(Math.abs(value));
     const end = value < 0 ? low : high;
     for (let c = 0; c < 3; c++) bytes[4 * i + c] = middle[c] + (end[c] - middle[c]) * strength;
@@ -43,7 +43,7 @@ export function draw(canvas, picture, { layers, heads, headSize: size }) {
   context.putImageData(image, 0, 0);
 }
 
-/** Draws again where day becomes night. */
+/** Redraws when the theme changes. */
 export function whenThemeChanges(again) {
   night.addEventListener("change", () => {
     table = colours(night.matches);

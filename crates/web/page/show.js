@@ -1,42 +1,42 @@
-// Sentences and numbers on the page.
+// Messages and numbers on the page.
 
 /** The element with this id. */
 export const element = (id) => document.getElementById(id);
 
-/** A number with its thousands apart; of a small one, what it takes. */
+/** A rounded number with thousands separators. */
 export const thousands = (value) => Math.round(value).toLocaleString("en");
 
-/** A sentence for whoever listens: short, and read when there is time. */
-export function tell(sentence) {
+/** A short status message; screen readers read it when they are idle. */
+export function showStatus(sentence) {
   element("status").textContent = sentence;
 }
 
-/** A sentence that something went wrong; none takes it away. */
+/** Shows an error; an empty one removes it. */
 export function warn(sentence = "") {
   say(sentence, false);
 }
 
-/** A sentence that stays until the next action. */
+/** Shows a notice that stays until the next action. */
 export function say(sentence, isGood) {
   const notice = element("notice");
   notice.textContent = sentence;
   notice.classList.toggle("good", isGood);
   notice.hidden = !sentence;
-  if (sentence && !isGood) tell("");
+  if (sentence && !isGood) showStatus("");
 }
 
-/** The number in a field, within its limits; an error with a sentence otherwise. */
+/** The number in a field; throws if it is out of range. */
 export function setting(id, title) {
   const field = element(id);
   const value = field.valueAsNumber;
   if (!field.checkValidity() && !field.validity.stepMismatch || Number.isNaN(value)) {
     field.focus();
-    throw new Error(`${title} is a number from ${field.min} to ${field.max}.`);
+    throw new Error(`${title} must be a number from ${field.min} to ${field.max}.`);
   }
   return value;
 }
 
-/** The whole number of 64 bits in a field. */
+/** The 64-bit whole number in a field; throws `sentence` if it is not one. */
 export function integer(id, sentence) {
   const field = element(id);
   if (!/^\d{1,20}$/.test(field.value) || BigInt(field.value) >= 1n << 64n) {

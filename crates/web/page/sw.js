@@ -1,15 +1,15 @@
-// Keeps the page for when there is no network. The list of files and the version come from the build; a cache has the files of
-// one version and no others, so that two versions never mix.
+// Caches the page for offline use. The list of files and the version come from the build; a cache holds the files of exactly
+// one version, so that two versions never mix.
 
 const VERSION = "@VERSION@";
 const FILES = "@FILES@";
 
 const NAME = `bitstate-${VERSION}`;
 
-/** A file of this version, past the browser's own cache; another version's bytes are refused. */
+/** A request for a file of this version that bypasses the browser's cache; bytes of another version are rejected. */
 const wanted = (path) => new Request(path, { cache: "no-cache", integrity: FILES[path].integrity });
 
-/** The path of a file of the page, as the list has it. */
+/** The path of a file of the page, as in the list. */
 function pathOf(url) {
   const base = new URL("./", self.location).href;
   const path = url.split(/[?#]/)[0];
@@ -39,14 +39,14 @@ async function answer(path) {
   const kept = await cache?.match(path);
   if (kept) return kept;
   const fetched = await fetch(wanted(path));
-  // Where there is no room, the page does without.
+  // If there is no space, the page works without a copy.
   if (fetched.ok) await cache?.put(path, fetched.clone()).catch(() => {});
   return fetched;
 }
 
 self.addEventListener("message", (event) => {
   if (event.data === "take over") self.skipWaiting();
-  // What the page fetched before this worker was there.
+  // Files that the page fetched before this worker existed.
   if (event.data?.keep) {
     const paths = event.data.keep.map(pathOf).filter((path) => path && FILES[path]);
     event.waitUntil(Promise.allSettled(paths.map(answer)).then(() => event.source?.postMessage("kept")));

@@ -1,25 +1,25 @@
-// A story on the page: its tokens, where the text of each ends, and the text itself in the document. A token has no element of
-// its own: at thousands of tokens a second the document would be most of the work.
+// A story on the page: its tokens, where the text of each ends, and the text in the document. Tokens have no elements of their
+// own: at thousands of tokens per second, the document would take most of the time.
 
-/** Characters of a text node: so that appending lays out the end of a long story alone. */
+/** Characters per text node: small, so that appending only lays out the end of a long story. */
 const CHUNK = 2000;
 const LETTER = /[\p{L}\p{N}\p{M}']/u;
 
 export class Text {
-  /** Tokens of the text before the first one here. */
+  /** Number of tokens before the first one here. */
   base = 0;
-  /** Tokens of the beginning, which was not made here. */
+  /** Number of prompt tokens. */
   prompt = 0;
   tokens = [];
   /** UTF-16 offset at which the text of each token ends. */
   ends = [];
-  /** A character of its checksum for each token that is not of the beginning. */
+  /** One character of the checksum for each token after the prompt. */
   checks = "";
-  /** Words that were given: the number of tokens made before, and the tokens. */
+  /** Words chosen by the visitor: the number of tokens generated before, and the tokens. */
   given = [];
   text = "";
 
-  /** Number of tokens that were made here, given ones too. */
+  /** Number of tokens after the prompt, including chosen ones. */
   get made() {
     return this.tokens.length - this.prompt;
   }
@@ -36,7 +36,7 @@ export class Text {
     else this.checks += checks;
   }
 
-  /** Forgets the tokens from `index` on. */
+  /** Removes the tokens from `index` on. */
   cut(index) {
     this.tokens.length = index;
     this.ends.length = index;
@@ -53,12 +53,12 @@ export class Text {
     return copy;
   }
 
-  /** Where the text of the token `index` begins. */
+  /** Offset at which the text of token `index` begins. */
   offset(index) {
     return index > 0 ? this.ends[index - 1] : 0;
   }
 
-  /** The token whose text holds the character at `offset`, the first of several that make it up. */
+  /** The token whose text contains the character at `offset`; the first one if several form it. */
   tokenAt(offset) {
     let low = 0;
     let high = this.ends.length;
@@ -71,7 +71,7 @@ export class Text {
     return low;
   }
 
-  /** The word at `offset` as [begin, end), or the mark of punctuation; nothing where there is space. */
+  /** The word or punctuation mark at `offset` as [begin, end); undefined for white space. */
   wordAt(offset) {
     const { text } = this;
     if (offset < 0 || offset >= text.length || /\s/.test(text[offset])) return undefined;
@@ -84,7 +84,7 @@ export class Text {
     return [begin, end];
   }
 
-  /** The word before or behind the one at `offset`. */
+  /** The word before or after the one at `offset`. */
   nextWord(offset, back) {
     const here = this.wordAt(offset);
     let at = here ? (back ? here[0] - 1 : here[1]) : offset + (back ? -1 : 1);
@@ -103,7 +103,7 @@ export class View {
     this.#element = element;
   }
 
-  /** Shows a text from its beginning. */
+  /** Shows a text from the start. */
   show(text) {
     this.#element.replaceChildren();
     this.#shown = 0;
@@ -119,7 +119,7 @@ export class View {
     this.mark("later");
   }
 
-  /** Shows what was added, and keeps the end in view for whoever was there. */
+  /** Shows what was added, and follows the end if it was in view. */
   update(text) {
     const element = this.#element;
     const atEnd = element.scrollHeight - element.scrollTop - element.clientHeight < 60;
@@ -138,7 +138,7 @@ export class View {
     if (atEnd) element.scrollTop = element.scrollHeight;
   }
 
-  /** The node and offset in it of a character. */
+  /** The node of a character, and the offset in it. */
   #place(offset) {
     let before = 0;
     for (const child of this.#element.childNodes) {
@@ -159,16 +159,16 @@ export class View {
     return range;
   }
 
-  /** Marks ranges of characters by the name of a highlight; no ranges take the mark away. */
+  /** Highlights ranges of characters; without ranges, removes the highlight. */
   mark(name, ...ranges) {
-    // Without highlights the page works as well, and shows less.
+    // The page also works without highlights.
     if (!("highlights" in CSS)) return;
     const found = ranges.map(([begin, end]) => this.range(begin, end)).filter(Boolean);
     if (found.length) CSS.highlights.set(name, new Highlight(...found));
     else CSS.highlights.delete(name);
   }
 
-  /** The offset of the character at a point of the window. */
+  /** Offset of the character at a point of the window. */
   offsetAt(x, y) {
     const found = document.caretPositionFromPoint?.(x, y);
     const range = found ? undefined : document.caretRangeFromPoint?.(x, y);
@@ -178,7 +178,7 @@ export class View {
     for (const child of this.#element.childNodes) {
       const own = child.nodeType === Node.TEXT_NODE ? child : child.firstChild;
       if (own === node) {
-        // A caret stands between two characters: the one that was hit is on this side or on that.
+        // A caret is between two characters: the point may be on either one.
         const offset = before + at;
         const box = this.range(Math.max(0, offset - 1), offset)?.getBoundingClientRect();
         const onLeft = offset > 0 && box && x >= box.left && x < box.right && y >= box.top && y <= box.bottom;

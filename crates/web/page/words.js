@@ -1,26 +1,26 @@
-// Words of the story: pointed at, walked through, and replaced.
+// Words of the story: pointing at, moving between, and replacing them.
 
 import { app, choose, guarded } from "./app.js";
 import { Choices } from "./choices.js";
-import { element, tell } from "./show.js";
+import { element, showStatus } from "./show.js";
 
-/** Alternatives that are shown. */
+/** Number of alternatives to show. */
 const MOST = 6;
 
-/** Where the cursor of the keyboard is: an offset in the text. */
+/** Keyboard cursor: an offset in the text. */
 let cursor = 0;
-/** The token that the open list is for. */
+/** The token whose alternatives are shown. */
 let choosing;
 
 app.choices = new Choices(element("choices"), ({ tokens }) => guarded(() => choose(choosing, tokens)));
 
-/** Shows what the word at `offset` could have been instead. */
+/** Shows alternatives to the word at `offset`. */
 async function openChoices(offset) {
   const word = app.text.wordAt(offset);
   if (!word || app.running || !app.session) return;
   const index = app.text.tokenAt(word[0]);
   if (index < app.text.prompt) {
-    tell("The beginning is yours: change it above.");
+    showStatus("This is your prompt: edit it above.");
     return;
   }
   cursor = word[0];
@@ -44,7 +44,7 @@ function keyInStory(event) {
   if (!word) return;
   cursor = word[0];
   app.view.mark("word", word);
-  tell(app.text.text.slice(...word));
+  showStatus(app.text.text.slice(...word));
 }
 
 const story = element("story");

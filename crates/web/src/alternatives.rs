@@ -1,12 +1,12 @@
-//! What a word could have been instead.
+//! Alternatives to a word.
 
 use bitstate::{Error, Session};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Tokens that a word is completed with, at most.
+/// Most tokens added to complete a word.
 const LONGEST: usize = 16;
 
-/// A word that could have come.
+/// A word that could follow.
 #[wasm_bindgen(getter_with_clone)]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alternative {
@@ -14,11 +14,11 @@ pub struct Alternative {
     pub tokens: Vec<u32>,
     /// Its text.
     pub text: String,
-    /// Probability of its first token by the model as it is, before any sampler.
+    /// Probability of its first token according to the model, before sampling.
     pub probability: f64,
 }
 
-/// The `n` likeliest beginnings of what follows, each completed to a word by the likeliest tokens after it.
+/// The `n` likeliest next tokens, each completed to a word with the likeliest tokens after it.
 pub(crate) fn words(session: &mut Session, n: usize) -> Result<Vec<Alternative>, Error> {
     let first = session.alternatives(n)?;
     let ends = session.model().ends().to_vec();

@@ -1,12 +1,12 @@
-//! Checksums of a text, one for each token: a chain over the tokens and over the bits of the logits that each was chosen
-//! from. They show that two machines told the same story; they are no defence against a forger.
+//! Checksums of a text, one for each token: a chain over the tokens and the bits of the logits that each was chosen from. They
+//! show that two machines generated the same story; they do not protect against forgery.
 
 use bitstate::Digest;
 
 /// The digits of base64url: a token's check in a link is one of them.
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// The chain, an entry for each token since `begin`.
+/// The chain, one entry for each token since `begin`.
 #[derive(Debug, Clone)]
 pub(crate) struct Checks {
     /// Tokens of the text before the first entry.
@@ -19,7 +19,7 @@ impl Checks {
         Checks { begin, chain: Vec::new() }
     }
 
-    /// Adds a token with the digest of its logits; a token of a prompt has none.
+    /// Adds a token with the digest of its logits; `None` for a token of a prompt.
     pub fn push(&mut self, token: u32, logits: Option<Digest>) {
         let mut bytes = [0; 20];
         bytes[..8].copy_from_slice(&self.last().to_le_bytes());
@@ -28,18 +28,18 @@ impl Checks {
         self.chain.push(Digest::of(&bytes).0);
     }
 
-    /// That of the whole text.
+    /// The checksum of the whole text.
     pub fn last(&self) -> u64 {
         self.chain.last().copied().unwrap_or(0)
     }
 
-    /// A character for each of the last `n` tokens.
+    /// One character for each of the last `n` tokens.
     pub fn digits(&self, n: usize) -> String {
         let from = self.chain.len().saturating_sub(n);
         self.chain[from..].iter().map(|check| char::from(DIGITS[(check % 64) as usize])).collect()
     }
 
-    /// Forgets the tokens from `position` on.
+    /// Removes the tokens from `position` on.
     pub fn cut(&mut self, position: u64) {
         let keep = usize::try_from(position.saturating_sub(self.begin)).unwrap_or(usize::MAX);
         self.chain.truncate(keep);

@@ -1,8 +1,8 @@
-//! Models and sessions for JavaScript. A thin binding over the crate `bitstate`: what it adds is slices of time, checksums of
-//! every token, words as alternatives, and pictures of the state.
+//! Models and sessions for JavaScript. A thin binding over the crate `bitstate`; it adds time slices, checksums of every
+//! token, words as alternatives, and pictures of the state.
 //!
-//! Each class holds memory of the module until its `free()` is called. A call that fails throws an `Error` with a
-//! sentence; a panic ends the module, and whoever runs it makes a new one.
+//! Each object holds memory of the module until its `free()` is called. A call that fails throws an `Error` with a message; a
+//! panic traps, and the module must be replaced.
 #![forbid(unsafe_code)]
 
 mod alternatives;
@@ -19,7 +19,7 @@ pub use session::{Batch, Session};
 
 use wasm_bindgen::JsError;
 
-/// An error as JavaScript gets it.
+/// Converts an error to a JavaScript error.
 fn thrown(error: impl std::fmt::Display) -> JsError {
     JsError::new(&error.to_string())
 }

@@ -1,4 +1,4 @@
-//! A model, made ready in the module's memory.
+//! A model in the module's memory.
 
 use crate::sampling::Sampling;
 use crate::session::Session;
@@ -9,27 +9,27 @@ use js_sys::Uint8Array;
 use wasm_bindgen::JsError;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// A model with its tokenizer. Any number of sessions may run it.
+/// A model with its tokenizer. Any number of sessions can use it.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Model(pub(crate) bitstate::Model);
 
 #[wasm_bindgen]
 impl Model {
-    /// The model of the bytes of a BITS file, which are copied into the module's memory once. A model whose tokens are not
-    /// bytes also needs the bytes of its `tokenizer.json`.
+    /// Loads a model from the bytes of a BITS file, which are copied into the module's memory once. A model whose tokens are
+    /// not bytes also needs the bytes of its `tokenizer.json`.
     ///
     /// # Errors
-    /// Where there is no memory for it, the bytes are no model, or the tokenizer is not one for it.
+    /// If there is not enough memory, the bytes are not a model file, or the tokenizer does not match the model.
     #[wasm_bindgen(constructor)]
     pub fn new(file: &Uint8Array, tokenizer: Option<Vec<u8>>) -> Result<Model, JsError> {
         let length = file.length() as usize;
         let bytes = AlignedBytes::filled(length, |room| file.copy_to(room));
-        let bytes = bytes.map_err(|_| thrown(format_args!("there is no memory for a model of {length} bytes")))?;
+        let bytes = bytes.map_err(|_| thrown(format_args!("not enough memory for a model of {length} bytes")))?;
         Ok(Model(open(bytes, tokenizer.as_deref()).map_err(thrown)?))
     }
 
-    /// The kernel variant that runs: `generic`, `lut`, `simd128` or `relaxed_simd`. The bits are the same.
+    /// The kernel variant in use: `generic`, `lut`, `simd128` or `relaxed_simd`. All give the same bits.
     #[wasm_bindgen(getter)]
     pub fn variant(&self) -> String {
         self.0.variant().name().to_string()
@@ -41,7 +41,7 @@ impl Model {
         self.0.sha256().to_string()
     }
 
-    /// Number of tokens that the model knows.
+    /// Number of tokens in the vocabulary.
     #[wasm_bindgen(getter, js_name = vocabSize)]
     pub fn vocab_size(&self) -> usize {
         self.0.config().vocab_size
@@ -53,41 +53,41 @@ impl Model {
         self.0.config().n_layer
     }
 
-    /// Heads of a layer.
+    /// Number of heads per layer.
     #[wasm_bindgen(getter)]
     pub fn heads(&self) -> usize {
         self.0.config().n_head
     }
 
-    /// Rows and columns of what a head remembers.
+    /// Rows and columns of a head's state.
     #[wasm_bindgen(getter, js_name = headSize)]
     pub fn head_size(&self) -> usize {
         self.0.config().head_size
     }
 
-    /// Bytes of all that a session remembers, however long its text.
+    /// Size of a session's state in bytes, independent of the length of its text.
     #[wasm_bindgen(getter, js_name = stateBytes)]
     pub fn state_bytes(&self) -> usize {
         self.0.engine().new_state().saved_len()
     }
 
-    /// How to sample unless told otherwise.
+    /// The model's default sampling parameters.
     pub fn sampling(&self, seed: u64) -> Sampling {
         Sampling::from(&self.0.sampling(seed))
     }
 
-    /// A session that has seen nothing yet.
+    /// A new, empty session.
     ///
     /// # Errors
-    /// Where a sampling parameter is out of its range.
+    /// If a sampling parameter is out of range.
     pub fn session(&self, sampling: Sampling) -> Result<Session, JsError> {
         Session::new(self.0.session(sampling.into()).map_err(thrown)?).map_err(thrown)
     }
 
-    /// Goes on with a session file, of this page or of the command: bit for bit.
+    /// Resumes a session file, from the page or the command line, bit for bit.
     ///
     /// # Errors
-    /// Where the bytes are damaged, or of another model or tokenizer; names the field.
+    /// If the bytes are damaged, or belong to another model or tokenizer; names the field.
     pub fn resume(&self, file: &[u8]) -> Result<Session, JsError> {
         Session::new(self.0.resume(file).map_err(thrown)?).map_err(thrown)
     }
@@ -101,7 +101,7 @@ pub(crate) fn open(bytes: AlignedBytes, tokenizer: Option<&[u8]>) -> Result<bits
         return match model.tokenizer() {
             Some(_) => Ok(model),
             None => Err(format!(
-                "the model has {} tokens, which are not bytes: give the tokenizer.json that it was trained with as well",
+                "the model has {} tokens, which are not bytes: also provide the tokenizer.json that it was trained with",
                 model.config().vocab_size
             )),
         };

@@ -1,4 +1,4 @@
-//! The state as a picture: what every head remembers, a byte a value.
+//! The state as a picture: the matrix of every head, one byte per value.
 
 use bitstate::{Error, Session};
 

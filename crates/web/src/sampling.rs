@@ -1,31 +1,31 @@
-//! How a token is chosen.
+//! Sampling parameters.
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// How a token is chosen; the fields as the crate `bitstate` has them.
+/// How the next token is chosen; the same fields as in the crate `bitstate`.
 #[wasm_bindgen]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampling {
     /// Seed of the generator: the same seed gives the same text on every machine.
     pub seed: u64,
-    /// Below 1 likely tokens gain, above 1 they lose; 0 always takes the likeliest.
+    /// Below 1, likely tokens gain probability; above 1, they lose it. 0 always chooses the likeliest.
     pub temperature: f32,
-    /// Tokens kept of the likeliest; 0 keeps all.
+    /// Number of likeliest tokens to keep; 0 keeps all.
     #[wasm_bindgen(js_name = topK)]
     pub top_k: u32,
-    /// Share of the probability that is kept of the likeliest, in (0, 1].
+    /// Probability mass of the likeliest tokens to keep, in (0, 1].
     #[wasm_bindgen(js_name = topP)]
     pub top_p: f32,
-    /// What is less likely than this share of the likeliest is left out.
+    /// Removes tokens less likely than this fraction of the likeliest one.
     #[wasm_bindgen(js_name = minP)]
     pub min_p: f32,
-    /// A token loses by this factor each time it was seen, up to three times; 1 is none.
+    /// Reduces a token by this factor for each time it was seen, up to three times; 1 disables it.
     pub penalty: f32,
 }
 
 #[wasm_bindgen]
 impl Sampling {
-    /// Drawn by the probabilities as they are.
+    /// Samples from the model's unchanged probabilities.
     #[wasm_bindgen(constructor)]
     pub fn new(seed: u64) -> Sampling {
         Sampling::from(&bitstate::Sampling::seeded(seed))

@@ -1,4 +1,4 @@
-//! One text in the making.
+//! One text being generated.
 
 use crate::alternatives::{self, Alternative};
 use crate::checks::Checks;
@@ -8,23 +8,23 @@ use js_sys::Date;
 use wasm_bindgen::JsError;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Checkpoints that a session keeps: with one every 32 tokens one can go back 4,096 tokens.
+/// Checkpoints that a session keeps: one every 32 tokens, so 4,096 tokens back.
 const CHECKPOINTS: usize = 128;
 const EVERY: u64 = 32;
 
-/// Tokens, and the text that they came to.
+/// Tokens and the text that they decode to.
 #[wasm_bindgen(getter_with_clone)]
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
-    /// The text that the tokens complete: whole characters.
+    /// The text that the tokens complete; whole characters only.
     pub text: String,
     /// The tokens.
     pub tokens: Vec<u32>,
-    /// UTF-16 code units of the text of each token; 0 where it completes no character.
+    /// Length of each token's text in UTF-16 code units; 0 if it completes no character.
     pub lengths: Vec<u32>,
-    /// A character of base64url for each token: the last six bits of its checksum.
+    /// One base64url digit for each token: the last six bits of its checksum.
     pub checks: String,
-    /// Whether the model has ended the text.
+    /// Whether the model ended the text.
     pub ended: bool,
 }
 
@@ -36,8 +36,8 @@ impl Batch {
     }
 }
 
-/// One text in the making. What it remembers is of one size however long the text; a checksum of eight bytes for every
-/// token comes to that.
+/// One text being generated. Its state has a fixed size, however long the text is; only the checksums grow, by eight bytes per
+/// token.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Session {
@@ -57,7 +57,7 @@ impl Session {
         batch
     }
 
-    /// The next tokens until there are `most`, the time is up, or the model ends the text.
+    /// Generates tokens until there are `most`, the time is up, or the model ends the text.
     pub(crate) fn generate(&mut self, most: u32, is_up: impl Fn() -> bool) -> Result<Batch, Error> {
         let mut batch = Batch::default();
         while batch.tokens.len() < most as usize {
@@ -82,7 +82,7 @@ impl Session {
         Ok(self.finished(self.spelt(&tokens)))
     }
 
-    /// Tokens and the text of each, from the beginning of a character on.
+    /// Tokens and the text of each; must start at a character boundary.
     fn spelt(&self, tokens: &[u32]) -> Batch {
         let mut batch = Batch::default();
         let mut decoder = self.inner.model().tokenizer().map(|tokenizer| tokenizer.decoder());
@@ -107,44 +107,44 @@ impl Session {
 
 #[wasm_bindgen]
 impl Session {
-    /// Takes in the beginning of a text; an empty one is the token that begins a text. Returns its tokens.
+    /// Feeds a prompt and returns its tokens; an empty prompt feeds the token that begins a text.
     ///
     /// # Errors
-    /// Where the tokenizer does not take the text.
+    /// If the tokenizer cannot encode the text.
     pub fn feed(&mut self, text: &str) -> Result<Batch, JsError> {
         self.begin(text).map_err(thrown)
     }
 
-    /// The next tokens, until there are `most`, `milliseconds` have passed, or the model ends the text.
+    /// Generates tokens until there are `most`, `milliseconds` have passed, or the model ends the text.
     ///
     /// # Errors
-    /// Where the session has seen nothing to predict from, or a logit is NaN or infinite.
+    /// If the session is still empty, or a logit is NaN or infinite.
     pub fn run(&mut self, most: u32, milliseconds: f64) -> Result<Batch, JsError> {
         let end = Date::now() + milliseconds;
         self.generate(most, || Date::now() >= end).map_err(thrown)
     }
 
-    /// Makes these tokens the next of the text, as if they had been chosen.
+    /// Appends these tokens to the text, as if they had been sampled.
     ///
     /// # Errors
-    /// Where the model does not have one; those before it are part of the text then.
+    /// If a token is not in the vocabulary; the tokens before it have been appended then.
     pub fn push(&mut self, tokens: &[u32]) -> Result<Batch, JsError> {
         self.give(tokens).map_err(thrown)
     }
 
-    /// What could come at `position` instead: up to `n` words, the likeliest first. The session stays as it is.
+    /// Up to `n` words that could follow at `position`, likeliest first. The session does not change.
     ///
     /// # Errors
-    /// Where no checkpoint lies so far back.
+    /// If no checkpoint is that old.
     pub fn alternatives(&self, position: u64, n: usize) -> Result<Vec<Alternative>, JsError> {
         let mut fork = self.inner.clone();
         fork.undo_to(position).and_then(|()| alternatives::words(&mut fork, n)).map_err(thrown)
     }
 
-    /// Takes back all tokens from `position` on.
+    /// Removes all tokens from `position` on.
     ///
     /// # Errors
-    /// Where no checkpoint lies so far back; the session is as before then.
+    /// If no checkpoint is that old; the session is unchanged then.
     #[wasm_bindgen(js_name = undoTo)]
     pub fn undo_to(&mut self, position: u64) -> Result<(), JsError> {
         self.inner.undo_to(position).map_err(thrown)?;
@@ -158,12 +158,12 @@ impl Session {
         self.inner.oldest_checkpoint()
     }
 
-    /// A session that goes on by itself from here. The two share their checkpoints.
+    /// An independent copy of the session. The two share their checkpoints.
     pub fn fork(&self) -> Session {
         Session { inner: self.inner.clone(), checks: self.checks.clone() }
     }
 
-    /// Number of tokens of the text, those of prompts included.
+    /// Number of tokens of the text, including prompts.
     #[wasm_bindgen(getter)]
     pub fn position(&self) -> u64 {
         self.inner.position()
@@ -181,23 +181,23 @@ impl Session {
         Digest(self.checks.last()).to_string()
     }
 
-    /// The last tokens of the text, which are all of a short one.
+    /// The last tokens of the text; all of them if it is short.
     #[wasm_bindgen(js_name = lastTokens)]
     pub fn last_tokens(&self) -> Batch {
         let tokens: Vec<u32> = self.inner.last_tokens().collect();
         self.spelt(&tokens)
     }
 
-    /// What every head of every layer remembers, layers × heads × headSize × headSize bytes: 128 is 0, 1 and 255 the largest
+    /// The state of every head of every layer, layers × heads × headSize × headSize bytes: 128 is 0, 1 and 255 the largest
     /// magnitude of that head.
     ///
     /// # Errors
-    /// Where the last token cannot be read by the model, which does not happen.
+    /// If the model cannot read the last token, which does not happen.
     pub fn picture(&mut self) -> Result<Vec<u8>, JsError> {
         picture::picture(&mut self.inner).map_err(thrown)
     }
 
-    /// The session as a file that the page, the command and the library go on with.
+    /// The session as a file that the page, the command line and the library can resume.
     #[wasm_bindgen(js_name = toBytes)]
     pub fn to_bytes(&self) -> Vec<u8> {
         self.inner.to_bytes()

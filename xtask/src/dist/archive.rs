@@ -1,4 +1,4 @@
-//! A `tar.gz` whose bytes depend on the names and contents of its files alone.
+//! A `tar.gz` whose bytes depend only on the names and contents of its files.
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -6,8 +6,8 @@ use flate2::write::GzEncoder;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// When every file is said to be of, in seconds since 1970: archives of different days are equal. Not 0, which some
-/// programs take for no time.
+/// Modification time of every file, in seconds since 1970: archives of different days are equal. Not 0, which some programs
+/// treat as unset.
 const TIME: u64 = 1_000_000_000;
 
 /// A file of the archive.
@@ -27,7 +27,7 @@ impl Entry {
     }
 }
 
-/// The archive of these files, in the order of their names, in a folder `name`.
+/// Packs these files, sorted by name, into a folder `name`.
 pub fn pack(name: &str, mut entries: Vec<Entry>) -> io::Result<Vec<u8>> {
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::best()));

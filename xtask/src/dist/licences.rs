@@ -1,4 +1,4 @@
-//! The licences of all that is in the command.
+//! The licences of all code in the command.
 
 use anyhow::{Context as _, ensure};
 use bitstate_harness::workspace::Workspace;
@@ -10,11 +10,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-/// How the names of files with a licence or a notice begin, in small letters.
+/// Lower-case prefixes of the names of files with a licence or a notice.
 const NAMES: [&str; 4] = ["licen", "copying", "notice", "unlicense"];
 
-/// For every crate of others in the command: its name, its licence, and the texts that it comes with. A text that many
-/// come with stands once.
+/// Lists every external crate in the command with its licence, and its licence texts. A text shared by several crates is
+/// listed once.
 pub fn texts(workspace: &Workspace) -> anyhow::Result<String> {
     let mut tree = cargo(workspace, "tree")?;
     tree.args(["--locked", "--package", "bitstate-cli", "--edges", "normal", "--prefix", "none", "--format", "{p}"]);
@@ -25,7 +25,7 @@ pub fn texts(workspace: &Workspace) -> anyhow::Result<String> {
     metadata.args(["--locked", "--format-version", "1"]);
     let metadata: Value = serde_json::from_str(&logged(workspace, "metadata", &mut metadata)?.stdout)?;
 
-    let mut list = String::from("bitstate contains these crates of others:\n\n");
+    let mut list = String::from("bitstate contains these crates by others:\n\n");
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let packages = metadata["packages"].as_array().context("`cargo metadata` names no packages")?;
     let text_of = |package: &Value, key: &str| package[key].as_str().unwrap_or_default().to_string();
@@ -38,7 +38,7 @@ pub fn texts(workspace: &Workspace) -> anyhow::Result<String> {
         }
         writeln!(list, "  {name}: {}", text_of(package, "license"))?;
         let manifest = text_of(package, "manifest_path");
-        let folder = Path::new(&manifest).parent().context("a manifest lies in a folder")?;
+        let folder = Path::new(&manifest).parent().context("a manifest has a parent folder")?;
         for text in found(folder)? {
             texts.entry(text).or_default().push(name.clone());
         }
@@ -49,7 +49,7 @@ pub fn texts(workspace: &Workspace) -> anyhow::Result<String> {
     Ok(list)
 }
 
-/// `NAME VERSION` of a line of `cargo tree`; `None` for what is of this workspace.
+/// `NAME VERSION` of a line of `cargo tree`; `None` for crates of this workspace.
 fn named(line: &str) -> Option<String> {
     let mut words = line.split(' ');
     let (name, version) = (words.next()?, words.next()?.strip_prefix('v')?);
@@ -57,7 +57,7 @@ fn named(line: &str) -> Option<String> {
     (!own).then(|| format!("{name} {version}"))
 }
 
-/// The texts of the licences in a crate's folder, in the order of the files' names.
+/// The licence texts in a crate's folder, sorted by file name.
 fn found(folder: &Path) -> anyhow::Result<Vec<String>> {
     let mut files = Vec::new();
     for file in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {

@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: the archive that people download.
+//! `cargo xtask dist`: the release archive.
 
 mod archive;
 mod licences;
@@ -13,7 +13,7 @@ use bitstate_harness::workspace::{Workspace, make_folder, write_atomic};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files of the repository, and what they are called in the archive. The model is the smallest that tells stories.
+/// Files of the repository and their names in the archive. The model is the smallest story model.
 const FILES: [(&str, &str); 7] = [
     ("README.md", "README.md"),
     ("CHANGELOG.md", "CHANGELOG.md"),
@@ -23,16 +23,16 @@ const FILES: [(&str, &str); 7] = [
     ("golden/models/stories-byte/model.bits", "stories-byte/model.bits"),
     ("golden/models/stories-byte/model.bits.json", "stories-byte/model.bits.json"),
 ];
-/// Most bytes of the command.
+/// Largest size of the command in bytes.
 const LARGEST: u64 = 5_000_000;
 
-/// Builds the command and all that lies beside it, and packs it: the same bytes for the same commit and compiler, wherever
-/// the checkout lies.
+/// Builds the command and the other files, and packs them. The same commit and compiler give the same bytes in every
+/// checkout.
 pub fn run() -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     let program = program(&workspace)?;
     let size = fs::metadata(&program)?.len();
-    ensure!(size < LARGEST, "{} has {size} bytes, and is to have fewer than {LARGEST}", program.display());
+    ensure!(size < LARGEST, "{} has {size} bytes, but must have fewer than {LARGEST}", program.display());
     let host = host(&workspace)?;
     let name = format!("bitstate-{}-{host}", env!("CARGO_PKG_VERSION"));
     let folder = workspace.target.join("dist-archive");
@@ -48,7 +48,7 @@ pub fn run() -> anyhow::Result<Exit> {
     for part in ["man", "completions"] {
         for file in fs::read_dir(pages.join(part))? {
             let file = file?;
-            let name = file.file_name().into_string().map_err(|name| anyhow::anyhow!("{name:?} is no name"))?;
+            let name = file.file_name().into_string().map_err(|name| anyhow::anyhow!("{name:?} is not UTF-8"))?;
             entries.push(Entry::file(&format!("{part}/{name}"), fs::read(file.path())?));
         }
     }
@@ -61,7 +61,7 @@ pub fn run() -> anyhow::Result<Exit> {
     Ok(Exit::Pass)
 }
 
-/// The command by the profile `dist`. Paths of this machine do not stand in it.
+/// Builds the command with the profile `dist`, without paths of this machine in it.
 fn program(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home =
@@ -74,7 +74,7 @@ fn program(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     Ok(built(workspace, "build dist", &mut command, Wanted { name: "bitstate", ending: "" })?)
 }
 
-/// What the compiler calls this machine.
+/// The compiler's triple of this machine.
 fn host(workspace: &Workspace) -> anyhow::Result<String> {
     let mut rustc = environment::command("rustc");
     let said = logged(workspace, "host", rustc.arg("-vV"))?.stdout;
@@ -92,7 +92,7 @@ fn make_pages(workspace: &Workspace, folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Unpacks the archive and lets it tell a story.
+/// Unpacks the archive and generates a story with it.
 fn try_out(workspace: &Workspace, archive: &Path, folder: &Path) -> anyhow::Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
@@ -102,7 +102,7 @@ fn try_out(workspace: &Workspace, archive: &Path, folder: &Path) -> anyhow::Resu
     let mut command = environment::command(root.join("bitstate"));
     command.current_dir(&root).args(["generate", "--model", "stories-byte/model.bits", "--prompt", "Once"]);
     let told = logged(workspace, "try the archive", command.args(["--seed", "8", "--max-tokens", "40"]))?.stdout;
-    ensure!(told.len() > 20, "the archive's command tells {told:?}");
+    ensure!(told.len() > 20, "the archive's command only printed {told:?}");
     Ok(fs::remove_dir_all(folder)?)
 }
 

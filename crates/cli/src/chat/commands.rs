@@ -1,4 +1,4 @@
-//! The commands of a talk.
+//! The commands of a chat.
 
 use super::talk::{Talk, Why};
 use crate::{numbers, output};
@@ -9,22 +9,22 @@ use std::io::Write;
 use std::path::PathBuf;
 
 const HELP: &str = "\
-/set NAME VALUE   how to answer: temperature, top_k, top_p, min_p, typical_p, penalty, repeat_penalty,
+/set NAME VALUE   change a setting: temperature, top_k, top_p, min_p, typical_p, penalty, repeat_penalty,
                   presence_penalty, frequency_penalty, repeat_last_n, seed, max_tokens, stop
-/show             the settings, and where the talk is
-/show text        the last of the text
+/show             the settings and the position in the chat
+/show text        the end of the text
 /more             continue without a message
-/undo             take the last message and its answer back
+/undo             remove the last message and its answer
 /regen            answer the last message again, with the next seed
-/fork             begin a second branch here; /fork N goes to branch N
+/fork             start a second branch here; /fork N switches to branch N
 /save FILE        save the session
 /load FILE        continue a saved session
-/why [N]          what else could have come at the last N tokens
+/why [N]          alternatives to the last N tokens
 /clear            start over
-/bye              leave, as Ctrl-D does
-\"\"\"               begins and ends a message of several lines";
+/bye              leave, like Ctrl-D
+\"\"\"               starts and ends a message of several lines";
 
-/// Tokens that `/why` shows, and alternatives of each.
+/// Tokens that `/why` shows by default, and alternatives for each.
 const WHY: usize = 3;
 const ALTERNATIVES: usize = 5;
 
@@ -34,7 +34,7 @@ pub struct Settings {
     pub max_tokens: u64,
 }
 
-/// A line that begins with a slash.
+/// A line that starts with a slash.
 pub enum Command {
     Help,
     Set(String, String),
@@ -64,13 +64,13 @@ impl Command {
         let number =
             || -> Result<usize> { rest.parse().map_err(|_| anyhow!("/{name} takes a whole number, not {rest:?}")) };
         let alone = |command| {
-            ensure!(rest.is_empty(), "/{name} takes nothing behind it, and here is {rest:?}");
+            ensure!(rest.is_empty(), "/{name} takes no argument, but got {rest:?}");
             Ok(command)
         };
         Ok(Some(match name {
             "?" | "help" => Command::Help,
             "set" => {
-                // As ollama has it, too: /set parameter seed 42.
+                // The form that ollama uses also works: /set parameter seed 42.
                 let rest = rest.strip_prefix("parameter ").unwrap_or(rest).trim();
                 let (name, value) = rest.split_once(char::is_whitespace).context("/set takes a name and a value")?;
                 Command::Set(name.to_string(), value.trim().to_string())
@@ -89,12 +89,15 @@ impl Command {
             "clear" => alone(Command::Clear)?,
             "bye" | "exit" => alone(Command::Leave)?,
             name => {
-                bail!("there is no command /{name}; /? lists them, and a message of a slash stands in {:?}", "\"\"\"")
+                bail!(
+                    "unknown command /{name}; /? lists the commands, and {} starts a message that begins with a slash",
+                    super::QUOTES
+                )
             }
         }))
     }
 
-    /// Runs one that answers nothing.
+    /// Runs a command that produces no answer.
     pub fn run(self, talk: &mut Talk, settings: &mut Settings) -> Result<()> {
         match self {
             Command::Help => output::say(format_args!("{HELP}")),
@@ -153,7 +156,7 @@ fn set(talk: &mut Talk, settings: &mut Settings, name: &str, value: &str) -> Res
             settings.stop = settings.stop.clone().text(value);
             return Ok(());
         }
-        _ => bail!("there is no setting {name:?}; /? lists them"),
+        _ => bail!("unknown setting {name:?}; /? lists the settings"),
     };
     talk.set_sampling(sampling)
 }

@@ -1,15 +1,15 @@
-//! Where the lines of a talk come from: a terminal, or a script.
+//! Reads the lines of a chat: from a terminal or a script.
 
 use anyhow::{Context, Result};
 use rustyline::error::ReadlineError;
 use rustyline::{Config, Editor};
 use std::io::{self, BufRead, IsTerminal};
 
-/// A way to read lines.
+/// Where lines are read from.
 pub enum Input {
     /// With a prompt and a history of lines.
     Terminal(Box<Editor<(), rustyline::history::MemHistory>>),
-    /// Standard input as it is; the number of the line read last.
+    /// Plain standard input; the number of the last line read.
     Script(u64),
 }
 
@@ -18,12 +18,12 @@ pub enum Read {
     Line(String),
     /// Ctrl-C instead of a line.
     Interrupt,
-    /// Ctrl-D, or the end of the script.
+    /// Ctrl-D or the end of the script.
     End,
 }
 
 impl Input {
-    /// A terminal where both ends are one; a script otherwise.
+    /// A terminal if both standard input and output are terminals; otherwise a script.
     pub fn open() -> Result<Self> {
         if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
             return Ok(Input::Script(0));
@@ -37,7 +37,7 @@ impl Input {
         matches!(self, Input::Terminal(_))
     }
 
-    /// The next line, without its end.
+    /// The next line, without its line ending.
     pub fn line(&mut self, prompt: &str) -> Result<Read> {
         match self {
             Input::Terminal(editor) => match editor.readline(prompt) {
@@ -59,7 +59,7 @@ impl Input {
         }
     }
 
-    /// Says where an error is.
+    /// The place of an error, as a prefix of its message.
     pub fn place(&self) -> String {
         match self {
             Input::Terminal(_) => String::new(),

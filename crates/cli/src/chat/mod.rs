@@ -1,4 +1,4 @@
-//! `bitstate chat`: a talk with a model.
+//! `bitstate chat`: a chat with a model.
 
 mod commands;
 mod input;
@@ -20,24 +20,24 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use talk::Talk;
 
-/// What begins and ends a message of several lines.
+/// Delimiter of a message of several lines.
 const QUOTES: &str = "\"\"\"";
 
 /// Chat with a model: your message is appended to the text, and the model continues it.
 ///
 /// On a terminal, `/?` lists the commands, Ctrl-C stops an answer and keeps its text, and Ctrl-D leaves. Without a terminal
-/// it reads the same lines from standard input, and writes the answers, a line end behind each, and nothing else on
-/// standard output; the first error ends it.
+/// it reads the same lines from standard input, and writes only the answers to standard output, each followed by a newline;
+/// it exits on the first error.
 #[derive(clap::Args)]
 pub struct Flags {
     #[command(flatten)]
     model: ModelFlags,
     #[command(flatten)]
     text: TextFlags,
-    /// Go on with the session of this file.
+    /// Resume the session in this file.
     #[arg(long, value_name = "FILE")]
     session: Option<PathBuf>,
-    /// How many tokens an answer has at most.
+    /// Maximum number of tokens in an answer.
     #[arg(long, value_name = "N", default_value = "256", value_parser = numbers::positive, allow_negative_numbers = true)]
     max_tokens: u32,
     #[command(flatten)]
@@ -85,13 +85,14 @@ pub fn run(flags: &Flags) -> Result<ExitCode> {
     }
 }
 
-/// The message that begins with `line`: of one line, or of all up to the next quotes, and then no command.
+/// The message that starts with `line`: one line, or, if it starts with quotes, all lines up to the closing quotes. A quoted
+/// message is never a command.
 fn message(input: &mut Input, line: String) -> Result<Message> {
     let Some(first) = line.strip_prefix(QUOTES) else { return Ok(Message { text: line, quoted: false }) };
     let mut text = first.to_string();
     loop {
         if let Some(whole) = text.strip_suffix(QUOTES) {
-            // Line ends beside the quotes are theirs.
+            // Newlines next to the quotes are not part of the message.
             let text = whole.strip_prefix('\n').unwrap_or(whole);
             return Ok(Message { text: text.strip_suffix('\n').unwrap_or(text).to_string(), quoted: true });
         }
@@ -101,7 +102,7 @@ fn message(input: &mut Input, line: String) -> Result<Message> {
                 text.push_str(&line);
             }
             Read::Interrupt => return Ok(Message { text: String::new(), quoted: true }),
-            Read::End => return Err(anyhow!("a message that begins with {QUOTES} ends with {QUOTES}")),
+            Read::End => return Err(anyhow!("a message that starts with {QUOTES} must end with {QUOTES}")),
         }
     }
 }
@@ -112,7 +113,7 @@ struct Message {
     quoted: bool,
 }
 
-/// What comes after a line.
+/// What to do after a line.
 enum Next {
     Go,
     Leave,
@@ -125,7 +126,7 @@ struct Chat {
 }
 
 impl Chat {
-    /// Does what a line says.
+    /// Executes a line.
     fn take(&mut self, message: &Message) -> Result<Next> {
         if message.text.trim().is_empty() {
             return Ok(Next::Go);
@@ -151,7 +152,7 @@ impl Chat {
             Ok(out.flush()?)
         };
         let ended = interrupt::keep(|| run(&mut self.talk, stop, &mut show))?;
-        writeln!(out).context("cannot end the answer")?;
+        writeln!(out).context("cannot write the end of the answer")?;
         Ok(if ended == End::Interrupted { Next::Interrupted } else { Next::Go })
     }
 }

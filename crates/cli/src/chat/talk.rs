@@ -1,4 +1,4 @@
-//! A talk: a session, what was said in turns, and its branches.
+//! A chat: a session, its turns, and its branches.
 
 use crate::generate::answer::{Answer, answer};
 use crate::recipe::End;
@@ -7,17 +7,17 @@ use bitstate::{Alternative, Ended, Model, Sampling, Session, Stop};
 use std::collections::VecDeque;
 use std::path::Path;
 
-/// Turns that can be undone, each of two sessions.
+/// Number of turns that can be undone; each keeps two sessions.
 const TURNS: usize = 32;
 
 /// A message and its answer.
 #[derive(Clone)]
 struct Turn {
-    /// The session before the message, and behind it.
+    /// The sessions before and after the message.
     before: Session,
     asked: Session,
     answer: Vec<u32>,
-    /// How often it was regenerated.
+    /// How often the answer was regenerated.
     again: u64,
 }
 
@@ -28,13 +28,13 @@ struct Branch {
     turns: VecDeque<Turn>,
 }
 
-/// A talk with a model.
+/// A chat with a model.
 pub struct Talk {
     branches: Vec<Branch>,
     at: usize,
 }
 
-/// A token that came, and what else could have come.
+/// A generated token and its alternatives.
 pub struct Why {
     pub token: u32,
     pub alternatives: Vec<Alternative>,
@@ -61,12 +61,12 @@ impl Talk {
         self.branches[self.at].turns.len()
     }
 
-    /// The branch, from 1 on, and how many there are.
+    /// The number of the current branch, from 1, and how many there are.
     pub fn place(&self) -> (usize, usize) {
         (self.at + 1, self.branches.len())
     }
 
-    /// Appends a message, or nothing to continue, and answers.
+    /// Appends a message, which may be empty to continue, and answers.
     pub fn say(&mut self, message: &str, stop: Stop, show: impl FnMut(&str) -> Result<()>) -> Result<End> {
         let branch = self.branch();
         let before = branch.session.clone();
@@ -82,7 +82,7 @@ impl Talk {
         branch.answer(stop, show)
     }
 
-    /// Takes the last message and its answer back.
+    /// Removes the last message and its answer.
     pub fn undo(&mut self) -> Result<()> {
         let turn = self.branch().turns.pop_back().context("there is nothing to undo")?;
         self.branch().session = turn.before;
@@ -102,14 +102,14 @@ impl Talk {
         branch.answer(stop, show)
     }
 
-    /// Begins a second branch here, and goes there.
+    /// Starts a branch here and switches to it.
     pub fn fork(&mut self) {
         let branch = self.branches[self.at].clone();
         self.branches.push(branch);
         self.at = self.branches.len() - 1;
     }
 
-    /// Goes to the branch `number`, from 1 on.
+    /// Switches to the branch `number`, from 1.
     pub fn go_to(&mut self, number: usize) -> Result<()> {
         let most = self.branches.len();
         ensure!((1..=most).contains(&number), "there is no branch {number}: give one from 1 to {most}");
@@ -117,7 +117,7 @@ impl Talk {
         Ok(())
     }
 
-    /// Continues another session.
+    /// Replaces the session.
     pub fn load(&mut self, session: Session) {
         *self.branch() = Branch { session, turns: VecDeque::new() };
     }
@@ -130,7 +130,7 @@ impl Talk {
         Ok(self.branch().session.set_sampling(sampling)?)
     }
 
-    /// The last `n` tokens of the last answer, each with the `alternatives` likeliest in its place.
+    /// The last `n` tokens of the last answer, each with its `alternatives` likeliest alternatives.
     pub fn why(&self, n: usize, alternatives: usize) -> Result<Vec<Why>> {
         let turn = self.branches[self.at].turns.back().filter(|turn| !turn.answer.is_empty());
         let turn = turn.context("there is no answer to explain")?;
@@ -159,14 +159,14 @@ impl Branch {
             turn.answer = tokens;
         }
         let Answer { ended, held, .. } = answered?;
-        // A text that was stopped has no half a character.
+        // A stopped text does not end in the middle of a character.
         let rest = if ended == End::Interrupted { String::new() } else { self.session.finish_text() };
         show(&(held + &rest))?;
         Ok(ended)
     }
 }
 
-/// A message is appended to the text, with a space between two words; after the end of a text a new one begins.
+/// Appends a message to the text, with a space between two words. After an end of text, the message starts a new one.
 fn take_in(session: &mut Session, message: &str) -> Result<()> {
     if let Some(&Ended::Token(end)) = session.ended() {
         session.feed(&[end])?;

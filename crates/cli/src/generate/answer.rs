@@ -1,19 +1,19 @@
-//! One answer as it comes.
+//! Generates one answer.
 
 use crate::interrupt;
 use crate::recipe::{End, Taken};
 use anyhow::Result;
 use bitstate::{Ended, Session, Stop, Token};
 
-/// What came.
+/// The result of an answer.
 pub struct Answer {
     pub taken: Taken,
     pub ended: End,
-    /// Text that was held back, as the beginning of a text to stop at that never came.
+    /// Text that was held back because it could have been the start of a stop text.
     pub held: String,
 }
 
-/// Chooses tokens until `stop` or Ctrl-C, and gives each to `each` with the text that can be shown then.
+/// Generates tokens until `stop` or Ctrl-C, and passes each to `each` with the text that can be shown.
 pub fn answer(session: &mut Session, stop: Stop, mut each: impl FnMut(&Token, &str) -> Result<()>) -> Result<Answer> {
     let mut taken = Taken::default();
     let mut tokens = session.tokens(stop);

@@ -1,10 +1,10 @@
-//! The JSON of `generate --json`: a line for every token, and a summary as the last.
+//! The JSON of `generate --json`: one line per token, then a summary.
 
 use crate::recipe::{End, Recipe};
 use bitstate::{Alternative, Model, Token};
 use serde::Serialize;
 
-/// A line. The texts of all lines, one after the other, are the text of the answer.
+/// A line. The texts of all lines, concatenated, are the text of the answer.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Line<'a> {
@@ -14,21 +14,21 @@ pub enum Line<'a> {
 
 #[derive(Serialize)]
 pub struct TokenLine<'a> {
-    /// Which of several answers, from 1 on.
+    /// Number of the answer, from 1, if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<usize>,
     token: u32,
-    /// The text that can be shown now, perhaps none; None where the model's tokens have no text.
+    /// The text that can be shown now, possibly empty; `None` if the model's tokens have no text.
     text: Option<&'a str>,
-    /// The natural logarithm of its probability.
+    /// Natural logarithm of its probability.
     #[serde(skip_serializing_if = "Option::is_none")]
     logprob: Option<f32>,
-    /// The likeliest tokens in its place.
+    /// The likeliest tokens at its position.
     #[serde(skip_serializing_if = "Option::is_none")]
     top: Option<Vec<Likely>>,
 }
 
-/// A token that could have come.
+/// An alternative token.
 #[derive(Serialize)]
 pub struct Likely {
     token: u32,
@@ -40,7 +40,7 @@ pub struct Likely {
 pub struct Summary<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<usize>,
-    /// What is left of the text.
+    /// The rest of the text.
     pub text: Option<&'a str>,
     pub count: u64,
     pub ended: End,
@@ -48,7 +48,7 @@ pub struct Summary<'a> {
     pub tokens_per_second: f64,
     pub seed: Option<u64>,
     pub variant: &'static str,
-    /// Threads that a token was divided among: 1 where the model is too small for more to gain.
+    /// Threads that shared the work of a token: 1 if the model is too small to gain from more.
     pub threads: usize,
     pub recipe: &'a Recipe,
 }

@@ -1,4 +1,4 @@
-//! `bitstate generate`: a prompt continued.
+//! `bitstate generate`: continues a prompt.
 
 pub mod answer;
 mod lines;
@@ -10,7 +10,7 @@ use crate::load::ModelFlags;
 use crate::prompt::Prompt;
 use crate::recipe::{self, End, Recipe, SessionFile};
 use crate::sampling::{SamplingFlags, StopFlags};
-use crate::text::{TextFlags, explained, mended, note};
+use crate::text::{TextFlags, explained, note, with_fix};
 use crate::threads::Threads;
 use crate::{numbers, output};
 use answer::{Answer, answer};
@@ -26,53 +26,52 @@ use std::time::Instant;
 
 /// Continue a prompt.
 ///
-/// Text goes in and out by the model's tokenizer and ends with the text; without one, token ids work with any model.
-/// An empty prompt begins a text. The same seed gives the same tokens on every machine, and the same for a prompt as for
-/// its tokens.
+/// Text is encoded and decoded with the model's tokenizer, and generation stops at the end of the text; token ids work with any
+/// model, without a tokenizer. An empty prompt starts a new text. The same seed gives the same tokens on every machine, and
+/// a prompt gives the same tokens as its token ids.
 ///
-/// The text alone is on standard output. The last line on standard error is the recipe of the text: `bitstate replay
-/// 'LINE'` makes it again, on any machine, and says whether it is the same. Ctrl-C stops and keeps what is there.
+/// Standard output has only the text. The last line on standard error is the recipe of the text: `bitstate replay 'LINE'`
+/// reproduces it on any machine and reports whether it is the same. Ctrl-C stops and keeps the text so far.
 ///
-/// A model may have a description, FILE.json beside FILE, as `convert` and `describe` write it: it names the tokenizer,
-/// what ends a text, and the defaults of sampling. Without one, `--tokens` uses no tokenizer.json that lies beside the
-/// model, the defaults of sampling depend on the number of the model's tokens alone, and 256 tokens are taken for bytes.
+/// A model may have a description, FILE.json next to FILE, written by `convert` and `describe`: it names the tokenizer, the
+/// tokens that end a text, and the sampling defaults. Without one, `--tokens` ignores a tokenizer.json next to the model,
+/// the sampling defaults depend only on the size of the vocabulary, and 256 tokens are assumed to be bytes.
 #[derive(clap::Args)]
 pub struct Flags {
     #[command(flatten)]
     model: ModelFlags,
     #[command(flatten)]
     prompt: Prompt,
-    /// Go on with the session of this file, as if it had never been saved; with its sampling, unless flags say otherwise.
-    /// A prompt may follow.
+    /// Resume the session in this file, as if it had never been saved. Its sampling is kept unless flags change it. A prompt may
+    /// follow.
     #[arg(long, value_name = "FILE")]
     session: Option<PathBuf>,
-    /// Save the session at the end, to resume it later, here or elsewhere.
+    /// Save the session at the end, to resume it later on any machine.
     #[arg(long, value_name = "FILE", conflicts_with = "answers")]
     save_session: Option<PathBuf>,
     #[command(flatten)]
     text: TextFlags,
-    /// Take special tokens that the prompt spells out, such as `<|endoftext|>`, for these tokens; they are text
-    /// otherwise.
+    /// Parse special tokens in the prompt, such as `<|endoftext|>`, as these tokens; by default they are plain text.
     #[arg(long, conflicts_with = "tokens")]
     parse_special: bool,
-    /// How many tokens to generate at most.
+    /// Maximum number of tokens to generate.
     #[arg(long, value_name = "N", default_value = "64", value_parser = numbers::count, allow_negative_numbers = true)]
     max_tokens: u32,
     #[command(flatten)]
     stop: StopFlags,
-    /// So many answers, each with a seed of its own: the first with the seed, the second with the next number, and so on.
-    /// A line `<|endoftext|>` is between two.
+    /// Number of answers, each with its own seed: the first with the seed, the second with the next number, and so on. A line
+    /// `<|endoftext|>` separates them.
     #[arg(long, value_name = "N", default_value = "1", value_parser = numbers::positive, allow_negative_numbers = true)]
     answers: u32,
     #[command(flatten)]
     sampling: SamplingFlags,
-    /// Threads that share the head of a large model: a number, or `auto` for every core; the tokens are the same.
+    /// Threads that share the head of a large model: a number, or `auto` for every core. The tokens do not depend on it.
     #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true)]
     threads: Threads,
-    /// Print JSON as it comes: a line for every token, and a summary as the last.
+    /// Print JSON: one line per token as it is generated, then a summary.
     #[arg(long)]
     json: bool,
-    /// With the JSON: the logarithm of each token's probability, and the N likeliest tokens in its place.
+    /// Add to the JSON the log probability of each token and the N likeliest tokens at its position.
     #[arg(long, value_name = "N", requires = "json", value_parser = numbers::count, allow_negative_numbers = true)]
     logprobs: Option<u32>,
 }
@@ -87,7 +86,7 @@ pub fn run(flags: &Flags) -> Result<ExitCode> {
     }
     let model = flags.open()?;
     if !flags.stop.ignore_end && model.tokenizer().is_some() && model.ends().is_empty() {
-        note("no token is known to end a text, so that all of --max-tokens is generated; --end names one");
+        note("no end-of-text token is known, so --max-tokens tokens are generated; use --end to name one");
     }
     interrupt::listen()?;
     let (mut session, file) = flags.begin(&model)?;
@@ -97,7 +96,7 @@ pub fn run(flags: &Flags) -> Result<ExitCode> {
 
     let sessions = if flags.answers == 1 { vec![session] } else { session.answers(flags.answers as usize) };
     for (number, mut session) in (1..).zip(sessions) {
-        // As `Session::answers` seeds them.
+        // The same seeds as in `Session::answers`.
         let seed = session.sampling().seed.wrapping_add(number - 1);
         let resumed = file.is_some() && !flags.sampling.any() && flags.answers == 1;
         let sampling = (!resumed).then(|| (&session.sampling().clone().seed(seed)).into());
@@ -124,16 +123,16 @@ pub fn run(flags: &Flags) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether a file can be written at `path`: better known before the text than after it.
+/// Checks that a file can be written at `path`, before the text is generated and not after.
 pub fn has_folder(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let there = folder.is_none_or(Path::is_dir);
-    ensure!(there, "cannot write {}: there is no folder of that name; make it first", path.display());
+    ensure!(there, "cannot write {}: its folder does not exist; create it first", path.display());
     ensure!(!path.is_dir(), "cannot write {}: it is a folder; name a file", path.display());
     Ok(())
 }
 
-/// The session of a file, with what names it.
+/// The session in a file, and its name and digest for the recipe.
 pub fn resume(model: &Model, path: &Path) -> Result<(Session, SessionFile)> {
     let session = model.resume_file(path)?;
     let sha256 = sha256(&std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?);
@@ -149,11 +148,11 @@ impl Flags {
             false => Need::IfKnown,
         };
         let model = self.model.open_for(&self.text, need, self.threads.count()?);
-        // Ids need none of what may be wrong with a tokenizer, where no description speaks for it.
+        // Token ids do not need the tokenizer, so its errors do not matter unless a description names it.
         let described = Description::path(&self.model.model).exists();
         model.map_err(|error| match error {
             Error::Text(error) if need == Need::Text && !described => {
-                anyhow!("{:#}; or give token ids as --tokens", mended(*error))
+                anyhow!("{:#}; or give token ids as --tokens", with_fix(*error))
             }
             error => explained(error),
         })
@@ -186,14 +185,14 @@ impl Shown<'_> {
         let start = Instant::now();
         let answered =
             interrupt::keep(|| answer(session, stop, |token, shown| self.token(&mut out, &model, token, shown)));
-        // If the reader closed the pipe, what it has read is the text.
+        // If the reader closed the pipe, the text ends with what it has read.
         let gone = answered.as_ref().is_err_and(output::reader_went_away);
         if let Some(path) = flags.save_session.as_ref().filter(|_| gone || answered.is_ok()) {
             session.save(path)?;
         }
         let Answer { taken, ended, held } = answered?;
         let tokens_per_second = per_second(taken.count as usize, start.elapsed().as_secs_f64());
-        // An incomplete character belongs to a session that is resumed, not to a text that was stopped.
+        // An incomplete character is kept in a session that can be resumed, but not in a stopped text.
         let is_whole = flags.save_session.is_none() && ended != End::Interrupted;
         let rest = held + if is_whole { session.finish_text() } else { String::new() }.as_str();
         let recipe = recipe(taken.stream(ended));
@@ -224,7 +223,7 @@ impl Shown<'_> {
             let threads = flags.threads.used(threads);
             let n = taken.count;
             output::say(format_args!(
-                "{n} tokens, {tokens_per_second:.0} a second, --variant {variant}{threads}{seed}"
+                "{n} tokens, {tokens_per_second:.0} per second, --variant {variant}{threads}{seed}"
             ));
         }
         out.flush()?;
@@ -244,7 +243,7 @@ impl Shown<'_> {
         Ok(out.flush()?)
     }
 
-    /// Which answer, where there are several.
+    /// Number of the answer, if there are several.
     fn answer(&self) -> Option<usize> {
         (self.flags.answers > 1).then_some(self.number)
     }

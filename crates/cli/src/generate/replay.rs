@@ -1,4 +1,4 @@
-//! `bitstate replay`: a text made again from its recipe.
+//! `bitstate replay`: reproduces a text from its recipe.
 
 use super::answer::answer;
 use super::resume;
@@ -16,20 +16,20 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Longest line that is read, in bytes: one with many token ids as its prompt.
+/// Longest line to read, in bytes: enough for a prompt of many token ids.
 const LIMIT: u64 = 64 << 20;
 
-/// Make a text again from its recipe, and say whether it is the same.
+/// Reproduce a text from its recipe, and report whether it is the same.
 ///
-/// A recipe is the last line that `generate` writes on standard error: the model and its SHA-256, the prompt, the seed and
-/// the sampling, and what came of it. The answer is `same`, or `differs at token 37`, counted from 1 behind the prompt, with
-/// the exit code 1. Beyond 4,096 tokens a recipe has the digest of all alone.
+/// A recipe is the last line that `generate` writes to standard error: the model and its SHA-256, the prompt, the seed, the
+/// sampling parameters, and the generated tokens. The answer is `same`, or `differs at token 37`, counted from 1 after the
+/// prompt, with exit code 1. Beyond 4,096 tokens a recipe contains only a digest of all tokens.
 #[derive(clap::Args)]
 pub struct Flags {
-    /// The line; `-` reads it from standard input.
+    /// The recipe; `-` reads it from standard input.
     #[arg(value_name = "LINE", allow_hyphen_values = true)]
     line: String,
-    /// The model, where it lies elsewhere than the recipe says.
+    /// The model, if it is not where the recipe says.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     #[arg(long, value_name = "NAME", value_parser = Variant::by_name, help = load::variant_help())]
@@ -37,7 +37,7 @@ pub struct Flags {
     /// The session to resume, if it is not where the recipe says.
     #[arg(long, value_name = "FILE")]
     session: Option<PathBuf>,
-    /// The prompt, where it is too long for a recipe and lies elsewhere than the recipe says, or came from standard input.
+    /// The prompt, if it is too long for a recipe and is not where the recipe says, or came from standard input.
     #[arg(long, value_name = "FILE")]
     prompt_file: Option<PathBuf>,
 }
@@ -52,31 +52,31 @@ pub fn run(flags: &Flags) -> Result<ExitCode> {
     let mut out = output::stdout();
     match difference {
         None => writeln!(out, "same")?,
-        Some(Difference { at: None, .. }) => writeln!(out, "differs behind token {}", named.len())?,
+        Some(Difference { at: None, .. }) => writeln!(out, "differs after token {}", named.len())?,
         Some(Difference { at: Some(at), was, is }) => {
             writeln!(out, "differs at token {}", at + 1)?;
-            let tell = |token: Option<u32>| token.map_or("the end".into(), |token| told(&model, token));
-            output::say(format_args!("it was {}, and is {}", tell(was), tell(is)));
+            let show = |token: Option<u32>| token.map_or("the end".into(), |token| shown(&model, token));
+            output::say(format_args!("expected {}, got {}", show(was), show(is)));
         }
     }
     Ok(if difference.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Where two texts part.
+/// The first difference between two texts.
 #[derive(Clone, Copy)]
 struct Difference {
-    /// The token, from 0 on; none where it is behind those that the recipe names.
+    /// Index of the token, from 0; `None` if it is after those that the recipe names.
     at: Option<u64>,
-    /// None where the text ended.
+    /// `None` if the text ended.
     was: Option<u32>,
     is: Option<u32>,
 }
 
-/// Makes the text again, as far as it is the same.
+/// Reproduces the text up to the first difference.
 fn difference(recipe: &Recipe, named: &[u32], session: &mut Session) -> Result<Option<Difference>> {
     let stream = &recipe.stream;
     let (stop, stop_token, ignore_end) = (recipe.stop.clone(), recipe.stop_token.clone(), recipe.ignore_end);
-    // One more than came, where the text ended by itself: it must not come now.
+    // One more token if the text ended by itself: there must not be one now, either.
     let ends = matches!(stream.ended, End::Token | End::Stop);
     let stop =
         StopFlags { stop, stop_token, ignore_end }.stop(session.model())?.max_tokens(stream.count + u64::from(ends));
@@ -97,7 +97,7 @@ fn difference(recipe: &Recipe, named: &[u32], session: &mut Session) -> Result<O
     Ok(found.or_else(|| other.then_some(Difference { at: None, was: None, is: None })))
 }
 
-fn told(model: &Model, token: u32) -> String {
+fn shown(model: &Model, token: u32) -> String {
     let text = model.tokenizer().map(|tokenizer| tokenizer.decode(&[token]));
     text.map_or(token.to_string(), |text| format!("{token} {text:?}"))
 }
@@ -112,7 +112,7 @@ impl Flags {
         Ok(String::from_utf8(bytes).context(what)?.trim().to_string())
     }
 
-    /// The model of the recipe, and no other.
+    /// Opens the model of the recipe; any other is an error.
     fn open(&self, recipe: &Recipe) -> Result<Model> {
         let path = self.model.clone().unwrap_or_else(|| recipe.model.clone());
         let need = match (&recipe.prompt, &recipe.tokenizer) {
@@ -124,7 +124,7 @@ impl Flags {
         let model = files.open_for(&TextFlags::of(&recipe.text), need, 1).map_err(explained)?;
         ensure!(
             model.sha256() == recipe.sha256,
-            "{} is another model than that of the recipe: its SHA-256 is {} and not {}; give the right one as --model",
+            "{} is not the model of the recipe: its SHA-256 is {}, not {}; give the right one with --model",
             path.display(),
             model.sha256(),
             recipe.sha256
@@ -132,13 +132,13 @@ impl Flags {
         let tokenizer = model.tokenizer().map(|tokenizer| tokenizer.digest());
         ensure!(
             recipe.tokenizer.is_none() || tokenizer == recipe.tokenizer.as_deref(),
-            "the tokenizer of {} is another one than that of the recipe: put the right one beside the model",
+            "the tokenizer of {} is not the tokenizer of the recipe: put the right one next to the model",
             path.display()
         );
         Ok(model)
     }
 
-    /// The session behind the prompt.
+    /// The session after the prompt.
     fn begin(&self, recipe: &Recipe, model: &Model) -> Result<Session> {
         let sampling = recipe.sampling.as_ref().map(|sampling| sampling.sampling());
         let mut session = match &recipe.session {
@@ -148,8 +148,8 @@ impl Flags {
                 let (mut session, found) = resume(model, path)?;
                 ensure!(
                     found.sha256 == file.sha256,
-                    "{} has changed since the recipe was written: its SHA-256 is {} and not {}; give the session as it \
-                     was as --session",
+                    "{} has changed since the recipe was written: its SHA-256 is {}, not {}; give the original \
+                     session with --session",
                     path.display(),
                     found.sha256,
                     file.sha256
@@ -170,7 +170,7 @@ impl Flags {
             }
             Some(Prompt::Stdin { bytes, digest }) => match &self.prompt_file {
                 Some(path) => self.feed_file(&mut session, path, (*bytes, digest), special)?,
-                None => bail!("the prompt of {bytes} bytes came from standard input: give it as --prompt-file"),
+                None => bail!("the prompt of {bytes} bytes came from standard input: give it with --prompt-file"),
             },
         }
         Ok(session)
@@ -181,8 +181,8 @@ impl Flags {
         let fed = feed(session, File::open(path).with_context(what)?, special).with_context(what)?;
         ensure!(
             fed.bytes == bytes && fed.digest.to_string() == digest,
-            "{} is not the prompt of the recipe: it has {} bytes and the XXH64 {}, and not {bytes} and {digest}; give the \
-             right one as --prompt-file",
+            "{} is not the prompt of the recipe: it has {} bytes and the XXH64 {}, not {bytes} and {digest}; give the \
+             right one with --prompt-file",
             path.display(),
             fed.bytes,
             fed.digest

@@ -1,4 +1,4 @@
-//! `bitstate inspect`: what a model file holds.
+//! `bitstate inspect`: the contents of a model file.
 
 mod boards;
 mod picture;
@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Check a model file and print what it holds, and whether it fits: here, in WebAssembly, on an ESP32-S3.
+/// Check a model file and print its contents, and whether it fits on this machine, in WebAssembly and on an ESP32-S3.
 #[derive(clap::Args)]
 pub struct Flags {
     /// The BITS file.
@@ -23,8 +23,8 @@ pub struct Flags {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// Write a picture of the ternary weights, a PNG: a row of matrices for every layer (r, k, v, g, o of the time mix and
-    /// k, r, v of the channel mix), a pixel for every weight: white for 0, red for 1, blue for -1.
+    /// Write a picture of the ternary weights as a PNG: one row of matrices per layer (r, k, v, g, o of the time mix and k, r,
+    /// v of the channel mix), one pixel per weight: white for 0, red for 1, blue for -1.
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
 }
@@ -46,13 +46,13 @@ struct Summary {
     embedding: &'static str,
     parameters: usize,
     ternary_weights: usize,
-    /// Share of the ternary weights that are 0.
+    /// Fraction of the ternary weights that are 0.
     zero_share: f64,
-    /// Bytes that a session remembers.
+    /// Size of a session's state in bytes.
     state_bytes: usize,
-    /// What each target's memory has for it.
+    /// The memory of each target.
     fits: Vec<Fit>,
-    /// What lies beside the file.
+    /// The description next to the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Description>,
 }
@@ -71,7 +71,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     let ternary_weights: usize = matrices.iter().map(|matrix| matrix.rows * matrix.cols).sum();
     let zeros: usize =
         matrices.iter().map(|m| (0..m.rows * m.cols).filter(|at| m.get(at / m.cols, at % m.cols) == 0).count()).sum();
-    // A layer's vectors: the norms and scales of 8 matrices, ln1, ln2, 6 token shifts, the group norm, decay and u.
+    // Vectors of a layer: the norms and scales of 8 matrices, ln1, ln2, 6 token shifts, the group norm, decay and u.
     let vectors = c.n_layer * (2 * (7 * c.n_embd + c.ff_dim()) + 8 + (4 + 6 + 2 + 2) * c.n_embd) + 2 * c.n_embd;
 
     let summary = Summary {
@@ -118,7 +118,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     Ok(())
 }
 
-/// A field a line; those of the description without its name.
+/// One line per field; the fields of the description without its name.
 fn print(out: &mut impl Write, fields: serde_json::Map<String, serde_json::Value>) -> Result<()> {
     for (name, value) in fields {
         match value {

@@ -5,12 +5,12 @@ use bitstate::bits::Matrix;
 
 /// Pixels between two matrices.
 const GAP: usize = 8;
-/// Colours of 0, +1 and -1, as the file numbers them, and of what is between: red, green, blue.
+/// Colours of 0, +1 and -1, in the file's order, and of the gaps: red, green, blue.
 const PALETTE: [u8; 12] = [250, 250, 250, 200, 70, 30, 30, 80, 160, 128, 128, 128];
 const BETWEEN: u8 = 3;
 const PER_BYTE: usize = 4;
 
-/// A PNG: a row of matrices for every layer, a pixel for every weight.
+/// A PNG: one row of matrices per layer, one pixel per weight.
 pub fn png(layers: &[Vec<Matrix<'_>>]) -> Result<Vec<u8>> {
     let wide = |row: &Vec<Matrix<'_>>| row.iter().map(|matrix| matrix.cols + GAP).sum::<usize>() + GAP;
     let high = |row: &Vec<Matrix<'_>>| row.iter().map(|matrix| matrix.rows).max().unwrap_or(0) + GAP;

@@ -1,18 +1,18 @@
-//! A text that is read piece by piece: its memory does not grow with it.
+//! Reads a text in pieces, with constant memory.
 
 use anyhow::{Result, bail};
 use std::io::{ErrorKind, Read};
 
-/// Bytes that are read at a time.
+/// Bytes to read at a time.
 const CHUNK: usize = 64 << 10;
 
-/// The text of a file, as [`read_stories`](bitstate::tokenizer::read_stories) takes it: UTF-8, without a byte order mark,
-/// CR LF as LF; and without the line end that editors and `echo` put at its end.
+/// The text of a file, as [`read_stories`](bitstate::tokenizer::read_stories) reads it: UTF-8, without a byte order mark,
+/// CR LF as LF; and without the newline that editors and `echo` add at its end.
 pub struct Chunks<R> {
     reader: R,
-    /// What was read and not given out: an unfinished character, or what may be a line end.
+    /// Bytes read but not returned yet: an incomplete character, or a possible line ending.
     held: Vec<u8>,
-    /// Bytes before those held.
+    /// Number of bytes before those held.
     offset: u64,
     ended: bool,
 }
@@ -25,7 +25,7 @@ impl<R: Read> Chunks<R> {
     /// The next piece; `None` at the end.
     ///
     /// # Errors
-    /// Where it cannot be read, or is not UTF-8.
+    /// If it cannot be read, or is not UTF-8.
     pub fn next(&mut self) -> Result<Option<String>> {
         if self.ended {
             return Ok(None);
@@ -49,7 +49,7 @@ impl<R: Read> Chunks<R> {
         Ok(Some(piece))
     }
 
-    /// Reads at least a byte more than the longest that is held, unless the end comes before.
+    /// Reads at least one byte more than can be held back, unless the input ends first.
     fn read(&mut self) -> Result<()> {
         let start = self.held.len();
         self.held.resize(start + CHUNK, 0);
@@ -75,7 +75,7 @@ impl<R: Read> Chunks<R> {
 mod tests {
     use super::*;
 
-    /// Gives so many bytes a call.
+    /// Returns this many bytes per call.
     struct Slow<'a>(&'a [u8], usize);
 
     impl Read for Slow<'_> {

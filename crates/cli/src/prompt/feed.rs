@@ -1,25 +1,25 @@
-//! A text fed to a session piece by piece, as the same tokens as all of it at once.
+//! Feeds a text to a session in pieces, with the same tokens as if fed at once.
 
 use anyhow::{Context, Result, bail};
 use bitstate::tokenizer::{TokenizeError, Tokenizer};
 use bitstate::{Digest, Digester, Session};
 
-/// Bytes that are divided from the rest at a time.
+/// Bytes to split off at a time.
 const PIECE: usize = 256 << 10;
-/// A text without a place to divide it is held up to here.
+/// Largest text to hold in search of a place to split it, in bytes.
 const MOST: usize = 64 << 20;
-/// Bytes on both sides of a place that show whether tokens go over it.
+/// Bytes on both sides of a place that are tokenized to see whether a token crosses it.
 const WINDOW: usize = 256;
-/// Places that are tried.
+/// Number of places to try.
 const PLACES: usize = 64;
-/// A text up to here is kept as it is, in bytes.
+/// Largest text to keep as it is, in bytes.
 const KEPT: usize = 64 << 10;
 
-/// What was fed.
+/// The text that was fed.
 pub struct Fed {
     pub bytes: u64,
     pub digest: Digest,
-    /// The text itself, where it is short.
+    /// The text itself, if it is short.
     pub text: Option<String>,
 }
 
@@ -27,11 +27,11 @@ pub struct Fed {
 pub struct Feeder<'s> {
     session: &'s mut Session,
     tokenizer: Tokenizer,
-    /// Whether every place divides it.
+    /// Whether it can be split anywhere.
     anywhere: bool,
     piece: usize,
     held: String,
-    /// Bytes before those held.
+    /// Number of bytes before those held.
     offset: u64,
     digester: Digester,
     text: Option<String>,
@@ -62,7 +62,11 @@ impl<'s> Feeder<'s> {
                 self.piece = PIECE;
             }
             None if self.held.len() > MOST => {
-                bail!("the text from byte {} on has {} MiB without a place to divide it", self.offset, MOST >> 20)
+                bail!(
+                    "cannot split the text: no token boundary found from byte {} on within {} MiB",
+                    self.offset,
+                    MOST >> 20
+                )
             }
             None => self.piece *= 2,
         }
@@ -74,7 +78,7 @@ impl<'s> Feeder<'s> {
         if !rest.is_empty() {
             self.feed(&rest)?;
         } else if self.offset == 0 {
-            let begin = self.tokenizer.end().context("an empty prompt begins a text")?;
+            let begin = self.tokenizer.end().context("an empty prompt needs an end-of-text token")?;
             self.session.feed(&[begin])?;
         }
         Ok(Fed { bytes: self.offset, digest: self.digester.finish(), text: self.text })
@@ -91,8 +95,8 @@ impl<'s> Feeder<'s> {
     }
 }
 
-/// The last place of `text` that no token goes over: before a white space behind a word, where the two sides have the same
-/// tokens together as alone. `None` where none was found.
+/// The last place in `text` that no token crosses: before a white space after a word, where both sides have the same tokens
+/// together as alone. `None` if none was found.
 fn place(tokenizer: &Tokenizer, text: &str) -> Result<Option<usize>> {
     let mut next = 'a';
     let mut tried = 0;

@@ -1,4 +1,4 @@
-//! What is to be continued: a text or token ids, as an argument, from standard input or from a file.
+//! The prompt: text or token ids, as an argument, from standard input or from a file.
 
 mod chunks;
 mod feed;
@@ -14,20 +14,20 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Most that is read of token ids, in bytes.
+/// Most bytes of token ids to read.
 const LIMIT: u64 = 64 << 20;
-/// What stands for standard input.
+/// The name of standard input.
 const DASH: &str = "-";
 
 /// The flags that give the prompt.
 #[derive(clap::Args)]
 #[group(multiple = false)]
 pub struct Prompt {
-    /// Text to continue; it may begin with a hyphen. `-` reads it from standard input, as --prompt-file does from a file.
+    /// Text to continue; it may start with a hyphen. `-` reads it from standard input, like --prompt-file from a file.
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
-    /// A file with the text to continue, UTF-8, of any length: it takes no more memory. A byte order mark and the line end
-    /// at its end are removed, CR LF becomes LF.
+    /// UTF-8 file with the text to continue, of any length: memory does not grow with it. A byte order mark and the newline at
+    /// its end are removed, CR LF becomes LF.
     #[arg(long, value_name = "FILE")]
     prompt_file: Option<PathBuf>,
     #[arg(long, value_name = "IDS", value_parser = ids, allow_negative_numbers = true, help = Ids::HELP)]
@@ -35,17 +35,17 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    /// Whether there is one.
+    /// Whether there is a prompt.
     pub fn is_given(&self) -> bool {
         self.prompt.is_some() || self.prompt_file.is_some() || self.tokens.is_some()
     }
 
-    /// Whether it is text, and not token ids.
+    /// Whether it is text rather than token ids.
     pub fn is_text(&self) -> bool {
         self.prompt.is_some() || self.prompt_file.is_some()
     }
 
-    /// Feeds it to a session, and says what it was; `None` where there is none.
+    /// Feeds it to a session and returns its description for the recipe; `None` if there is no prompt.
     pub fn feed(&self, session: &mut Session, parse_special: bool) -> Result<Option<recipe::Prompt>> {
         if let Some(ids) = &self.tokens {
             let tokens = ids.read()?;
@@ -69,7 +69,7 @@ impl Prompt {
     }
 }
 
-/// Feeds a text as it is.
+/// Feeds a text unchanged.
 pub fn feed_text(session: &mut Session, text: &str, parse_special: bool) -> Result<String> {
     let mut feeder = Feeder::new(session, parse_special)?;
     feeder.push(text)?;
@@ -77,7 +77,7 @@ pub fn feed_text(session: &mut Session, text: &str, parse_special: bool) -> Resu
     Ok(text.to_string())
 }
 
-/// Feeds the text of a file.
+/// Feeds the text in a file.
 pub fn feed(session: &mut Session, reader: impl Read, parse_special: bool) -> Result<Fed> {
     let mut feeder = Feeder::new(session, parse_special)?;
     let mut chunks = Chunks::new(reader);
@@ -87,7 +87,7 @@ pub fn feed(session: &mut Session, reader: impl Read, parse_special: bool) -> Re
     feeder.finish()
 }
 
-/// Token ids of an argument or of standard input.
+/// Token ids from an argument or standard input.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ids {
     Given(Vec<u32>),
@@ -100,7 +100,7 @@ pub fn ids(text: &str) -> Result<Ids, String> {
 }
 
 fn parse<'a>(ids: impl Iterator<Item = &'a str>) -> Result<Vec<u32>, String> {
-    let number = |id: &str| id.parse().map_err(|_| format!("`{id}` is no token id: give whole numbers from 0 on"));
+    let number = |id: &str| id.parse().map_err(|_| format!("`{id}` is not a token id: give whole numbers from 0 up"));
     ids.map(number).collect()
 }
 
@@ -124,8 +124,8 @@ impl Ids {
     }
 }
 
-/// Arguments in which a prompt that begins with a hyphen is joined to its flag, as clap wants it: `--prompt=-Hi`. What is a
-/// flag of the command itself stays one: there the prompt is missing.
+/// Joins a prompt that starts with a hyphen to its flag, as clap requires: `--prompt=-Hi`. A flag of the command stays a
+/// flag; the prompt is then missing.
 pub fn joined<C: CommandFactory>(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = arguments.collect();
     let command = C::command();
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(ids("3,1,4"), Ok(Ids::Given(vec![3, 1, 4])));
         assert_eq!(ids("-"), Ok(Ids::Stdin));
         for wrong in ["", "1,,2", "1,", "-1", "1.5", "4294967296", "1, 2", "a"] {
-            assert!(ids(wrong).unwrap_err().contains("is no token id"), "{wrong}");
+            assert!(ids(wrong).unwrap_err().contains("is not a token id"), "{wrong}");
         }
     }
 }

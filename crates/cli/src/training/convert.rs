@@ -1,9 +1,9 @@
-//! `bitstate convert`: a checkpoint as a model file, its description and its tokenizer.
+//! `bitstate convert`: converts a checkpoint to a model file, with its description and tokenizer.
 
 use super::{tokenizer_of, write_out_in_folder};
 use crate::describe::describe;
 use crate::output::{has_place, summarise};
-use crate::text::mended;
+use crate::text::with_fix;
 use anyhow::{Context, Result, ensure};
 use bitstate::bits::Config;
 use bitstate::text::{Subject, fits};
@@ -17,39 +17,39 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Write a checkpoint as a BITS file, with its description and its tokenizer beside it.
+/// Convert a checkpoint to a BITS file, with its description and tokenizer next to it.
 ///
-/// The checkpoint is of `bitstate train`, or a safetensors file with the tensors of a PyTorch model under their names
-/// there, `blocks.0.tm.r_proj.weight` and so on: F32, or I8 with a `.scale` beside each `.weight`.
+/// The checkpoint is from `bitstate train`, or a safetensors file with the tensors of a PyTorch model under their original
+/// names, `blocks.0.tm.r_proj.weight` and so on: F32, or I8 with a `.scale` for each `.weight`.
 ///
-/// The description of OUT is OUT.json: it names model and tokenizer by their SHA-256, so that no other tokenizer is used
-/// with the model.
+/// The description of OUT is OUT.json: it identifies model and tokenizer by SHA-256, so that no other tokenizer is used with
+/// the model.
 #[derive(clap::Args)]
 pub struct Flags {
     /// The checkpoint.
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// The BITS file to write; `-` is standard output, beside which there is no description.
+    /// The BITS file to write; `-` is standard output, without a description.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// `byte`, or the tokenizer.json that the model was trained with. If not given: the one beside the checkpoint of
-    /// `bitstate train`; bytes for other models of 256 tokens, and no description for the rest.
+    /// `byte`, or the tokenizer.json that the model was trained with. Default: the one next to a checkpoint of `bitstate
+    /// train`; bytes for other models of 256 tokens; for the rest, no description is written.
     #[arg(long, value_name = "KIND")]
     tokenizer: Option<String>,
-    /// A token that ends a text, by its name or id; give it again for several. If not given: the one that the
-    /// model was trained with, or what the tokenizer and the files beside it say.
+    /// A token that ends a text, by its name or id; may be repeated. Default: the one that the model was trained with, or
+    /// those named by the tokenizer and the files next to it.
     #[arg(long, value_name = "TOKEN")]
     end: Vec<String>,
-    /// What the model is called; the name of OUT without its extension if not given.
+    /// Name of the model; by default, the file name of OUT without its extension.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 }
 
-/// A model to be written.
+/// A model to write.
 struct Model {
     config: Config,
     bytes: Vec<u8>,
-    /// Where the training run was, if it was one of ours.
+    /// The position of the training run, if the checkpoint is from `bitstate train`.
     position: Option<Position>,
     what: String,
 }
@@ -57,7 +57,7 @@ struct Model {
 pub fn run(flags: &Flags) -> Result<()> {
     let Flags { checkpoint: from, out, .. } = flags;
     if let (Ok(a), Ok(b)) = (fs::canonicalize(from), fs::canonicalize(out)) {
-        ensure!(a != b, "--out is the checkpoint, {}: the model would take its place", from.display());
+        ensure!(a != b, "--out is the checkpoint, {}: the model would overwrite it", from.display());
     }
     let model = read(from)?;
     let tokenizer = flags.tokenizer(&model)?;
@@ -71,14 +71,14 @@ pub fn run(flags: &Flags) -> Result<()> {
         if let Some(file) = file {
             copy_tokenizer(&file, out)?;
         }
-        // In this order a process that is killed between the two leaves a description that is refused.
+        // In this order, a process that is killed between the two leaves a description that is rejected.
         write_model()?;
         let json = description.to_json()?;
         write_out_in_folder(&Description::path(out), json.as_bytes())?;
     } else {
         write_model()?;
         remove_if_there(&Description::path(out))?;
-        said += "; without a description, for which --tokenizer is wanted";
+        said += "; without a description, which needs --tokenizer";
     }
     summarise(out, &said)
 }
@@ -87,12 +87,7 @@ fn read(from: &Path) -> Result<Model> {
     if !Checkpoint::is_one(from)? {
         let (config, bytes) = import(from)?;
         let (v, l, d) = (config.vocab_size, config.n_layer, config.n_embd);
-        return Ok(Model {
-            config,
-            bytes,
-            position: None,
-            what: format!("from tensors of PyTorch: V {v}, L {l}, D {d}"),
-        });
+        return Ok(Model { config, bytes, position: None, what: format!("from PyTorch tensors: V {v}, L {l}, D {d}") });
     }
     let Checkpoint { position, params, .. } = Checkpoint::load(from)?;
     ensure!(
@@ -106,7 +101,7 @@ fn read(from: &Path) -> Result<Model> {
 }
 
 impl Flags {
-    /// The tokenizer with the ends of a text, and its file; `None` if it is not known.
+    /// The tokenizer with its end tokens, and its file; `None` if not known.
     fn tokenizer(&self, model: &Model) -> Result<Option<(Tokenizer, Option<PathBuf>)>> {
         let given = self.tokenizer.as_deref();
         let file = match (&model.position, given) {
@@ -118,7 +113,7 @@ impl Flags {
         let mut tokenizer = file.as_deref().map_or_else(|| Ok(Tokenizer::byte()), Tokenizer::open)?;
         let name = file.as_ref().map_or_else(|| "the tokenizer of bytes".into(), |file| file.display().to_string());
         let subject = Subject { path: &self.checkpoint, vocab_size: model.config.vocab_size, description: None };
-        let more = fits(&tokenizer, &name, subject, false).map_err(mended)?;
+        let more = fits(&tokenizer, &name, subject, false).map_err(with_fix)?;
         more.iter().for_each(|text| crate::text::note(text));
         let trained = model.position.as_ref().and_then(|position| position.end);
         if !self.end.is_empty() {
@@ -133,7 +128,7 @@ impl Flags {
     }
 }
 
-/// Puts the tokenizer beside the model, where it is found.
+/// Copies the tokenizer next to the model, where it is looked up.
 fn copy_tokenizer(file: &Path, out: &Path) -> Result<()> {
     let to = out.with_file_name(TOKENIZER);
     let json =
@@ -141,7 +136,7 @@ fn copy_tokenizer(file: &Path, out: &Path) -> Result<()> {
     match bitstate_files::read(&to, TOKENIZER_LIMIT) {
         Ok(there) => ensure!(
             there == json,
-            "{} is another tokenizer than {}: choose another folder for --out, or move it away",
+            "{} differs from {}: choose another folder for --out, or move it away",
             to.display(),
             file.display()
         ),

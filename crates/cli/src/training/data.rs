@@ -1,4 +1,4 @@
-//! `bitstate data`: texts made ready for training.
+//! `bitstate data`: prepares texts for training.
 
 use super::write_out_in_folder;
 use crate::{numbers, output};
@@ -8,7 +8,7 @@ use bitstate_train::data::{Prepare, Side, TokenizerKind, prepare, smoke_corpus};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Make texts ready for training.
+/// Prepare texts for training.
 #[derive(clap::Args)]
 pub struct Flags {
     #[command(subcommand)]
@@ -21,34 +21,34 @@ enum Command {
     Smoke(SmokeFlags),
 }
 
-/// Turn texts into token files, part of the stories held out.
+/// Convert texts to token files, with some of the stories held out.
 ///
-/// Texts are UTF-8 with `<|endoftext|>` between two stories; or .jsonl and .ndjson files, an object with a `text` or a
-/// `story` a line; or .json files, lists of such objects. A byte order mark is removed, CR LF becomes LF. Other special
-/// tokens that a text spells out are text.
+/// Texts are UTF-8 with `<|endoftext|>` between stories; or .jsonl and .ndjson files with one object per line that has a
+/// `text` or a `story`; or .json files with lists of such objects. A byte order mark is removed, CR LF becomes LF. Other
+/// special tokens that occur in a text are plain text.
 #[derive(clap::Args)]
 struct PrepareFlags {
     /// Texts to train on.
     #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "download")]
     input: Vec<PathBuf>,
-    /// Load a corpus into the folder first and use it as the input and what is held out.
+    /// Download a corpus into the folder first and use it as the input and the held-out text.
     #[arg(long, value_name = "CORPUS", conflicts_with_all = ["input", "valid"])]
     download: Option<Corpus>,
-    /// Load from a copy of the corpus in another place.
+    /// Download from a mirror of the corpus.
     #[arg(long, value_name = "URL", requires = "download", conflicts_with = "input")]
     mirror: Option<String>,
-    /// Texts to hold out; without any, stories of the input are held out.
+    /// Held-out texts; without any, stories of the input are held out.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     valid: Vec<PathBuf>,
     /// `byte`, `bpe:N` for N tokens trained on the texts, or a tokenizer.json.
     #[arg(long, value_name = "KIND", default_value = "byte")]
     tokenizer: TokenizerKind,
-    /// The token of a tokenizer.json that ends a text, by its name or id. If not given: what tokenizer_config.json,
-    /// special_tokens_map.json and generation_config.json beside it say, else a token with a usual name, such as
+    /// The token of a tokenizer.json that ends a text, by its name or id. Default: the one in tokenizer_config.json,
+    /// special_tokens_map.json and generation_config.json next to it, else a token with a usual name, such as
     /// `<|endoftext|>` or `</s>`.
     #[arg(long, value_name = "TOKEN")]
     end: Option<String>,
-    /// Share of the stories to hold out.
+    /// Fraction of the stories to hold out.
     #[arg(long, value_name = "SHARE", default_value_t = 0.05, allow_negative_numbers = true)]
     held_out: f64,
     /// The folder to write.
@@ -56,7 +56,7 @@ struct PrepareFlags {
     out: PathBuf,
 }
 
-/// What can be loaded.
+/// A corpus that can be downloaded.
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Corpus {
     /// Short stories for small children, 1.9 GB; its licence: see the card of `roneneldan/TinyStories`.
@@ -64,10 +64,10 @@ enum Corpus {
     TinyStories,
 }
 
-/// Write small made-up stories, to try training with.
+/// Generate small stories to try training with.
 #[derive(clap::Args)]
 struct SmokeFlags {
-    /// How many.
+    /// Number of stories.
     #[arg(long, value_name = "N", default_value = "1000", value_parser = numbers::positive, allow_negative_numbers = true)]
     stories: u32,
     /// The same seed gives the same stories.
@@ -95,7 +95,7 @@ pub fn run(flags: &Flags) -> Result<()> {
                 writeln!(said, "{name}: {stories} stories, {bytes} bytes, {tokens} tokens")?;
             }
             if made.in_both > 0 {
-                writeln!(said, "{} of the stories held out are in the text to train on, too", made.in_both)?;
+                writeln!(said, "{} of the held-out stories also occur in the training text", made.in_both)?;
             }
             writeln!(said, "{} tokens in the vocabulary; written to {}", made.vocab_size, out.display())?;
             Ok(())
@@ -107,7 +107,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     }
 }
 
-/// Loads the two texts of TinyStories: to train on, and to hold out.
+/// Downloads the two texts of TinyStories: for training, and held-out.
 #[cfg(feature = "download")]
 fn tiny_stories(mirror: Option<&str>, folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     use bitstate_train::data::download::{TINY_STORIES, TINY_STORIES_FILES, download};
@@ -126,12 +126,14 @@ fn tiny_stories(mirror: Option<&str>, folder: &Path) -> Result<(Vec<PathBuf>, Ve
         Ok(vec![path])
     };
     let [train, valid] = TINY_STORIES_FILES;
-    // The small one first: where something is wrong, it shows sooner.
+    // The small one first: problems show sooner.
     let valid = load(valid)?;
     Ok((load(train)?, valid))
 }
 
 #[cfg(not(feature = "download"))]
 fn tiny_stories(_: Option<&str>, _: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    anyhow::bail!("this bitstate was built without an HTTP client: for --download build it with --features download")
+    anyhow::bail!(
+        "this bitstate was built without an HTTP client: --download requires a build with --features download"
+    )
 }

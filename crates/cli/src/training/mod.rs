@@ -14,36 +14,36 @@ use bitstate_train::{TOKENIZER_LIMIT, write_atomically};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Writes the file that `--out` names, as [`write_out`], and its folder if there is none.
+/// Writes the file that `--out` names, like [`write_out`], and creates its folder if needed.
 fn write_out_in_folder(out: &Path, bytes: &[u8]) -> Result<()> {
     if has_place(out) { Ok(write_atomically(out, |file| file.write_all(bytes))?) } else { write_out(out, bytes) }
 }
 
-/// The tokenizer.json that the run at `position` was trained with, by `--tokenizer` or beside the checkpoint; `None`
+/// The tokenizer.json that the run at `position` was trained with, from `--tokenizer` or next to the checkpoint; `None`
 /// if it was trained on bytes.
 ///
 /// # Errors
-/// If it is not there, or is another one.
+/// If it is missing, or is another one.
 pub fn tokenizer_of(checkpoint: &Path, position: &Position, given: Option<&str>) -> Result<Option<PathBuf>> {
     let run = checkpoint.display();
     if position.tokenizer == BYTES {
-        ensure!(given.is_none_or(|kind| kind == BYTES), "{run} was trained on bytes: leave --tokenizer out");
+        ensure!(given.is_none_or(|kind| kind == BYTES), "{run} was trained on bytes: omit --tokenizer");
         return Ok(None);
     }
-    ensure!(given != Some(BYTES), "{run} was trained with a tokenizer.json, not on bytes: give it as --tokenizer");
+    ensure!(given != Some(BYTES), "{run} was trained with a tokenizer.json, not on bytes: give it with --tokenizer");
     let path = given.map_or_else(|| checkpoint.with_file_name(TOKENIZER), PathBuf::from);
     ensure!(
         given.is_some() || path.exists(),
-        "{run} was trained with a tokenizer.json, which is not beside it: give it as --tokenizer; `data prepare` left it \
-         beside the token files"
+        "{run} was trained with a tokenizer.json, which is not beside it: give it with --tokenizer; `data prepare` wrote it \
+         next to the token files"
     );
     let found =
         bitstate_files::read(&path, TOKENIZER_LIMIT).with_context(|| format!("cannot read {}", path.display()))?;
     let (found, wanted) = (tokenizer_name(Some(&found)), &position.tokenizer);
     ensure!(
         found == *wanted,
-        "{} is not the tokenizer that {run} was trained with: its XXH64 is {found} and not {wanted}; give the one that \
-         `data prepare` left beside the token files as --tokenizer",
+        "{} is not the tokenizer that {run} was trained with: its XXH64 is {found}, not {wanted}; give the one that \
+         `data prepare` wrote next to the token files with --tokenizer",
         path.display()
     );
     Ok(Some(path))

@@ -1,4 +1,4 @@
-//! `bitstate train`: a training run, with a bar.
+//! `bitstate train`: a training run, with a progress bar.
 
 use crate::output;
 use anyhow::{Context, Result, bail, ensure};
@@ -13,16 +13,16 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Train a model as a train.toml says.
+/// Train a model with the configuration in a train.toml.
 ///
 /// Ctrl-C, or SIGTERM, writes a checkpoint and stops; `--resume` continues from the newest one as if the run had never
 /// stopped.
 #[derive(clap::Args)]
 pub struct Flags {
-    /// The configuration.
+    /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Go on from the run's last checkpoint.
+    /// Continue from the run's last checkpoint.
     #[arg(long)]
     resume: bool,
 }
@@ -34,7 +34,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     let config = TrainConfig::load(&flags.config)?;
     let steps = config.steps;
     let mut trainer = if flags.resume { Trainer::resume(config)? } else { Trainer::new(config)? };
-    ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;
+    ctrlc::set_handler(stop).context("cannot install a handler for Ctrl-C")?;
     let mut lines = Lines(Ok(()));
     let shapes = trainer.shapes();
     lines.say(format_args!(
@@ -48,7 +48,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         shapes.vocab_size
     ));
     if trainer.position().step == steps {
-        lines.say(format_args!("the run has done its {steps} steps; a larger `steps` continues it"));
+        lines.say(format_args!("the run has completed its {steps} steps; increase `steps` to continue it"));
     }
 
     let bar = ProgressBar::new(steps);
@@ -57,11 +57,11 @@ pub fn run(flags: &Flags) -> Result<()> {
     trainer.run(&STOP, &mut |event| match event {
         Event::Step { step, cross_entropy, tokens_per_second, .. } => {
             bar.set_position(*step);
-            bar.set_message(format!("{cross_entropy:.4} nats a token, {tokens_per_second:.0} tokens/s"));
+            bar.set_message(format!("{cross_entropy:.4} nats per token, {tokens_per_second:.0} tokens/s"));
         }
         Event::Validated { step, bits_per_byte, best, .. } => {
             let best = if *best { ", the best so far" } else { "" };
-            let line = format_args!("step {step}: {bits_per_byte:.4} bits a byte on held-out text{best}");
+            let line = format_args!("step {step}: {bits_per_byte:.4} bits per byte on held-out text{best}");
             bar.suspend(|| lines.say(line));
         }
         Event::Sampled { step, text, .. } => bar.suspend(|| lines.say(format_args!("step {step} writes: {text}"))),
@@ -70,14 +70,14 @@ pub fn run(flags: &Flags) -> Result<()> {
     let done = trainer.position().step;
     if done < steps {
         bar.abandon();
-        ensure!(done > 0, "stopped in the first step, of which nothing is left");
+        ensure!(done > 0, "stopped in the first step; nothing was saved");
         bail!("stopped after {done} of {steps} steps, which are saved; `--resume` continues");
     }
     bar.finish();
     lines.0
 }
 
-/// Lines on standard output. One that cannot be written does not end the run, which is worth more: the error is kept, and
+/// Lines on standard output. A failed write does not end the run, which is worth more: the error is kept, and
 /// nothing more is written.
 struct Lines(Result<()>);
 
@@ -89,14 +89,14 @@ impl Lines {
     }
 }
 
-/// On Ctrl-C: the first lets the run save what it has.
+/// Handles Ctrl-C: the first one lets the run save a checkpoint.
 fn stop() {
     static FIRST: OnceLock<Instant> = OnceLock::new();
     let first = FIRST.get_or_init(Instant::now);
     if !STOP.swap(true, Ordering::SeqCst) {
-        output::say(format_args!("stopping; once more to stop at once and without a checkpoint"));
+        output::say(format_args!("stopping; press Ctrl-C again to stop at once, without a checkpoint"));
     } else if first.elapsed() > Duration::from_secs(1) {
-        // Not at once: `timeout` and others send a signal to the process and to its group.
+        // Not immediately: `timeout` and others send a signal both to the process and to its group.
         exit(130);
     }
 }

@@ -1,4 +1,4 @@
-//! Running the `bitstate` that was built, in a folder of its own with models to run.
+//! Runs the built `bitstate` in its own folder, which contains models.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 #[path = "../../../kernels/tests/support/variants.rs"]
@@ -20,7 +20,7 @@ pub const BYTE: &str = "byte.bits";
 /// The trained models, by their folders in `golden/models`.
 pub const TRAINED: [&str; 2] = ["stories-byte", "stories-bpe4k"];
 
-/// A folder with [`SMALL`] and [`BYTE`], and bad files beside them.
+/// A folder with [`SMALL`], [`BYTE`] and invalid files.
 pub struct Folder(TempDir);
 
 /// What a run printed.
@@ -30,7 +30,7 @@ pub struct Ran {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
-    /// The last line of `err`, taken from it, where it is a recipe.
+    /// The last line of `err` if it is a recipe; it is then removed from `err`.
     pub recipe: Option<String>,
 }
 
@@ -57,7 +57,7 @@ impl Folder {
         self.0.path()
     }
 
-    /// `bitstate` with `arguments`, divided at the spaces; `+` stands for a space within one.
+    /// `bitstate` with `arguments`, split at spaces; `+` is a space within an argument.
     pub fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bitstate"));
         command.current_dir(self.path()).args(arguments.split(' ').map(|argument| argument.replace('+', " ")));
@@ -68,21 +68,21 @@ impl Folder {
         Ran::new(self.command(arguments).output().unwrap())
     }
 
-    /// What a run that must succeed prints.
+    /// The output of a run that must succeed.
     pub fn stdout(&self, arguments: &str) -> String {
         let ran = self.run(arguments);
         assert!(ran.success, "{arguments}: {ran:?}");
         ran.out
     }
 
-    /// The one line of JSON that a run prints, and nothing else.
+    /// The output of a run, which must be one line of JSON.
     pub fn json<T: for<'a> Deserialize<'a>>(&self, arguments: &str) -> T {
         let ran = self.run(arguments);
         assert!(ran.success && ran.err.is_empty(), "{arguments}: {ran:?}");
         serde_json::from_value(ran.json()).unwrap_or_else(|error| panic!("{arguments}: {error}: {}", ran.out))
     }
 
-    /// The names in the folder, in order.
+    /// The sorted file names in the folder.
     pub fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path()).unwrap();
         let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
@@ -104,8 +104,8 @@ impl Ran {
 }
 
 impl Ran {
-    /// The one line of JSON that was printed; of `generate`, which prints a line for every token, the summary with the
-    /// `tokens` and the `text` of all lines, and without what a test would have to work out first.
+    /// The one line of JSON that was printed. For `generate`, which prints a line per token: the summary with the `tokens` and
+    /// the `text` of all lines, so that tests need not collect them.
     pub fn json(&self) -> Value {
         assert!(self.out.ends_with('\n'), "{self:?}");
         let mut lines: Vec<Value> = self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -133,7 +133,7 @@ pub fn variants() -> Vec<&'static str> {
 }
 
 impl Folder {
-    /// `tiny.bits`, a model of bytes that reads a long text quickly.
+    /// Writes `tiny.bits`, a byte-level model that reads a long text quickly.
     pub fn tiny(&self) {
         let tiny =
             Config { n_layer: 1, n_embd: 8, n_head: 1, head_size: 8, ..Preset::by_name("byte").unwrap().config() };
@@ -147,7 +147,7 @@ impl Folder {
         let mut child = command.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let input = input.to_vec();
-        // What is refused is not read to its end.
+        // Rejected input is not read to its end.
         let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
         let ran = Ran::new(child.wait_with_output().unwrap());
         writer.join().unwrap();

@@ -116,6 +116,6 @@ fn journal(rows: &[Value]) -> anyhow::Result<String> {
         json!({"line": "done", "task": "samples", "rows": [], "checks": {}, "decided": 5, "spent": [4, 1], "schema": 2}),
     ];
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    // A half line, as after a crash.
+    // A truncated line, as after a crash.
     Ok(text + "{\"line\":\"done\",\"ta")
 }

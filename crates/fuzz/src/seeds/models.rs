@@ -8,7 +8,7 @@ use std::path::Path;
 /// Name; shape, version and seed; then changes, each with a position and a value.
 type Recipe = (&'static str, [u8; 7], &'static [(u16, u16, f32)]);
 
-/// Small files of each version: those in `golden/` have some 100 kB, of which a mutation rarely hits the header.
+/// Small files of each version: in those of `golden/`, about 100 kB each, a mutation rarely hits the header.
 ///
 /// # Errors
 /// None: nothing is read.
@@ -37,7 +37,7 @@ pub fn bits(_: &Path) -> anyhow::Result<Inputs> {
     Ok(inputs)
 }
 
-/// Initial states, states some tokens into a text, and values that no text gives.
+/// Initial states, states some tokens into a text, and values that no text produces.
 ///
 /// # Errors
 /// None: nothing is read.
@@ -59,7 +59,7 @@ pub fn state(_: &Path) -> anyhow::Result<Inputs> {
     Ok(inputs)
 }
 
-/// Sessions at their beginning and in the middle of a character, with all that a sampler remembers, and one of another model.
+/// Sessions at the start and in the middle of a character, with a sampler that uses all of its state, and one of another model.
 ///
 /// # Errors
 /// None: nothing is read.

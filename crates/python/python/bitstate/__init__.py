@@ -21,29 +21,29 @@ __all__ = ["BitstateError", "Model", "Session", "generate", "__version__"]
 
 
 def _tokens(tokens) -> list[int]:
-    """Ids of tokens: whole numbers in one dimension."""
+    """Token ids as a one-dimensional array of whole numbers."""
     array = np.asarray(tokens)
     if array.ndim != 1:
-        raise ValueError(f"tokens have {array.ndim} dimensions: give them in one")
+        raise ValueError(f"tokens have {array.ndim} dimensions: give a one-dimensional array")
     if array.size and not np.issubdtype(array.dtype, np.integer):
         raise TypeError(f"tokens have the dtype {array.dtype}: give whole numbers, such as numpy.uint32")
     return array.tolist()
 
 
 class Model:
-    """A model file made ready for this machine. Sessions on any threads may run it."""
+    """A model, prepared for this machine. Sessions on any thread can use it."""
 
     def __init__(self, path):
         self._model = _Model(str(path))
 
     @property
     def vocab_size(self) -> int:
-        """Number of tokens, and of logits."""
+        """Size of the vocabulary, which is also the number of logits."""
         return self._model.vocab_size
 
     @property
     def variant(self) -> str:
-        """The kernel variant that runs; it changes the speed alone."""
+        """The kernel variant in use; it only changes the speed."""
         return self._model.variant
 
     @property
@@ -60,7 +60,7 @@ class Model:
         return self._model.decode(_tokens(tokens))
 
     def session(self, **sampling) -> Session:
-        """A session that has seen nothing yet.
+        """A new, empty session.
 
         How tokens are chosen: seed, temperature, top_k, top_p, min_p, typical_p, penalty, repetition, presence,
         frequency, window, bias (a dict of tokens); the model's own way where they are not given.
@@ -68,11 +68,11 @@ class Model:
         return Session(self._model.session(**sampling), self.vocab_size)
 
     def resume(self, saved: bytes) -> Session:
-        """Goes on with what `Session.save` gave, here or on any other machine: the same bits as without the break."""
+        """Resumes what `Session.save` returned, on any machine, with the same bits as without the interruption."""
         return Session(self._model.resume(saved), self.vocab_size)
 
     def generate(self, prompt: str, *, max_tokens: int = 64, stop: Sequence[str] = (), **sampling) -> str:
-        """The text that comes after `prompt`."""
+        """The text generated after `prompt`."""
         with self.session(**sampling) as session:
             session.feed(prompt)
             return "".join(session.text(max_tokens=max_tokens, stop=stop))
@@ -82,25 +82,25 @@ class Model:
 
 
 class Session:
-    """A text in the making. It takes the same memory however long the text is."""
+    """A text being generated. Its memory does not grow with the text."""
 
     def __init__(self, session: _Session, vocab_size: int):
         self._session = session
         self._vocab_size = vocab_size
 
     def feed(self, prompt) -> None:
-        """Takes in text, or the ids of tokens."""
+        """Feeds text or token ids."""
         if isinstance(prompt, str):
             self._session.feed_text(prompt)
         else:
             self._session.feed(_tokens(prompt))
 
     def next_token(self) -> int:
-        """Chooses the next token, also where the model would end the text."""
+        """Generates the next token, even if the model would end the text."""
         return self._session.next_token()
 
     def text(self, *, max_tokens: int = 64, stop: Sequence[str] = ()) -> Iterator[str]:
-        """Text as it is chosen, in whole characters, until the model ends it, `max_tokens`, or before a text of `stop`."""
+        """Yields text as it is generated, in whole characters, until the model ends it, `max_tokens`, or a text in `stop`."""
         if isinstance(stop, str):
             stop = [stop]
         self._session.begin(max_tokens, list(stop))
@@ -122,7 +122,7 @@ class Session:
 
     @property
     def position(self) -> int:
-        """Number of tokens of the text, prompts included."""
+        """Number of tokens of the text, including prompts."""
         return self._session.position
 
     def save(self) -> bytes:
@@ -130,11 +130,11 @@ class Session:
         return self._session.save()
 
     def fork(self) -> Session:
-        """A copy of the session that continues from here independently."""
+        """An independent copy of the session."""
         return Session(self._session.fork(), self._vocab_size)
 
     def close(self) -> None:
-        """Frees its memory; it cannot be used any more."""
+        """Frees its memory; the session can no longer be used."""
         self._session.close()
 
     def __enter__(self) -> Session:

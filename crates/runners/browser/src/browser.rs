@@ -1,4 +1,4 @@
-//! The browsers: how each is started without a window, with nothing kept and nothing fetched.
+//! Starts browsers: headless, with a temporary profile and without background downloads.
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -12,13 +12,13 @@ use std::thread::JoinHandle;
 /// A family of browsers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
-    /// Chromium, and what is made of it.
+    /// Chromium and browsers based on it.
     Chromium,
     /// Firefox.
     Firefox,
 }
 
-/// No timers made coarse, no start pages, no updates.
+/// Precise timers, no start pages, no updates.
 const FIREFOX: &str = r#"
 user_pref("privacy.reduceTimerPrecision", false);
 user_pref("browser.shell.checkDefaultBrowser", false);
@@ -35,7 +35,7 @@ user_pref("browser.safebrowsing.malware.enabled", false);
 user_pref("browser.safebrowsing.phishing.enabled", false);
 "#;
 
-/// A browser that was started; it ends with the value.
+/// A running browser; dropping it ends it.
 pub struct Browser {
     child: Child,
     errors: Option<JoinHandle<String>>,
@@ -57,7 +57,7 @@ pub fn start(kind: Kind, program: &Path, profile: &Path, address: &str) -> anyho
                 "--disable-background-networking",
                 "--disable-component-update",
                 "--disable-sync",
-                // A page without a window is not one in the background.
+                // Do not treat a headless page as a background page.
                 "--disable-renderer-backgrounding",
                 "--disable-background-timer-throttling",
             ]);
@@ -67,7 +67,7 @@ pub fn start(kind: Kind, program: &Path, profile: &Path, address: &str) -> anyho
             command.args(["--headless", "--no-remote", "--profile"]).arg(profile);
         }
     }
-    // In a group of its own, which ends as a whole: a browser is many processes. Its home is the profile too.
+    // In its own process group, because a browser has many processes. Its home is also the profile.
     command.arg(address).env("HOME", profile).process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
@@ -75,7 +75,7 @@ pub fn start(kind: Kind, program: &Path, profile: &Path, address: &str) -> anyho
     Ok(Browser { child, errors })
 }
 
-/// The last of what a browser writes to standard error, of which there may be much.
+/// The end of a browser's standard error, which may be long.
 fn tail(errors: ChildStderr) -> String {
     const KEPT: usize = 2000;
     let mut kept = Vec::new();
@@ -90,15 +90,15 @@ fn tail(errors: ChildStderr) -> String {
 }
 
 impl Browser {
-    /// Whether it has ended by itself.
+    /// Whether it has exited.
     pub fn has_ended(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
-    /// Ends it with all its processes, and gives the last of what it wrote.
+    /// Ends all its processes, and returns the end of its output.
     pub fn end(&mut self) -> String {
         if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // It may have ended since.
+            // It may have exited since.
             let _ = kill_process_group(group, Signal::KILL);
         }
         let _ = self.child.wait();

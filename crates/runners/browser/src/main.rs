@@ -1,10 +1,10 @@
 //! The suite's guest in a browser: a request on standard input, the guest's answer on standard output.
 //!
-//! A browser without a window, with a fresh profile, opens a page of this program. The page runs the guest in a worker and
-//! sends back what it said. No driver is needed, so that any browser with a command line will do.
+//! A headless browser with a fresh profile opens a page of this program. The page runs the guest in a worker and sends back its
+//! output. No driver is needed, so any browser with a command line works.
 //!
 //! Exit status 0: every job succeeded; 1: a job failed, as the answer says; 2: nothing could be run, the guest trapped, or
-//! no answer came in time, and standard error says which.
+//! there was no answer in time; standard error says which.
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where it cannot be written")]
 
 mod browser;
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Largest request, guest and model that are read, in bytes.
+/// Largest request, guest and model in bytes.
 const REQUEST_LIMIT: u64 = 64 << 20;
 const GUEST_LIMIT: u64 = 256 << 20;
 const MODEL_LIMIT: u64 = 1 << 30;
@@ -30,7 +30,7 @@ const MODEL_LIMIT: u64 = 1 << 30;
 #[derive(Parser)]
 #[command(version)]
 struct Flags {
-    /// How the browser's command line and profile look.
+    /// Format of the browser's command line and profile.
     #[arg(long, value_enum)]
     browser: Kind,
     /// The browser's program.
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     match run(&Flags::parse()) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            // A standard error that cannot be written changes nothing.
+            // If standard error cannot be written, the exit code still reports the failure.
             let _ = writeln!(io::stderr(), "error: {error:#}");
             ExitCode::from(2)
         }
@@ -68,14 +68,14 @@ fn run(flags: &Flags) -> anyhow::Result<u8> {
     bitstate_determinism::check(&guest).with_context(|| format!("cannot load the guest {}", flags.guest.display()))?;
 
     let site = serve::Site::new(&[("guest.wasm", guest), ("model.bits", model), ("request.txt", request)])?;
-    let profile = tempfile::tempdir().context("cannot make a profile for the browser")?;
+    let profile = tempfile::tempdir().context("cannot create a profile for the browser")?;
     let mut browser = browser::start(flags.browser, &flags.program, profile.path(), &site.address)?;
     let said = site.wait(Duration::from_secs(flags.timeout), || browser.has_ended());
     let (has_ended, wrote) = (browser.has_ended(), browser.end());
     match said {
         Some(Said { status: status @ (0..=2), text, reasons }) => {
             let mut err = io::stderr();
-            // A standard error that cannot be written changes nothing.
+            // Failures of standard error are ignored.
             reasons.lines().for_each(|reason| drop(writeln!(err, "guest: {reason}")));
             io::stdout().write_all(text.as_bytes()).context("cannot write the answer")?;
             Ok(status)

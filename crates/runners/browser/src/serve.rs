@@ -1,4 +1,4 @@
-//! The page and its files on this machine's own network, and the one answer that comes back.
+//! Serves the page and its files on the loopback interface, and receives the one answer.
 
 use anyhow::{Context, anyhow};
 use std::collections::BTreeMap;
@@ -13,26 +13,26 @@ const PAGE: &str = include_str!("page.html");
 const WORKER: &str = include_str!("worker.js");
 /// Longest answer, in bytes.
 const ANSWER_LIMIT: u64 = 64 << 20;
-/// How often the browser is looked after while it works.
+/// How often to check that the browser is still running.
 const TURN: Duration = Duration::from_millis(50);
 
-/// What the page says in the end.
+/// The final message of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
-    /// The guest's status, or 3 where there is none.
+    /// The guest's status, or 3 if there is none.
     pub status: u8,
     /// The lines of its answer.
     pub text: String,
-    /// Why there is none, or what it said beside it.
+    /// Why there is no answer, or the guest's other messages.
     pub reasons: String,
 }
 
-/// A server of the page, until it is dropped.
+/// Serves the page until it is dropped.
 pub struct Site {
     server: Arc<Server>,
     thread: Option<JoinHandle<()>>,
     said: Receiver<Said>,
-    /// The address of the page.
+    /// URL of the page.
     pub address: String,
 }
 
@@ -44,7 +44,7 @@ impl Site {
         let mut served: BTreeMap<&str, Vec<u8>> = files.iter().cloned().collect();
         served.insert("", PAGE.into());
         served.insert("worker.js", WORKER.into());
-        // Whoever else asks this machine does not know the name of the page.
+        // Other programs on this machine do not know the secret path.
         let name = format!("{:016x}", seed()?);
         let address = format!("http://{}/{name}/", server.server_addr());
         let (sender, said) = mpsc::channel();
@@ -53,14 +53,14 @@ impl Site {
             for request in own.incoming_requests() {
                 let path = request.url().strip_prefix('/').and_then(|path| path.strip_prefix(name.as_str()));
                 let path = path.and_then(|path| path.strip_prefix('/')).map(str::to_string);
-                // A browser that has gone needs no answer.
+                // A browser that has disconnected needs no response.
                 let _ = answer(request, path.as_deref(), &served, &sender);
             }
         });
         Ok(Site { server, thread: Some(thread), said, address })
     }
 
-    /// What the page says within `limit`; `None` if it says nothing, or `is_over`.
+    /// Waits up to `limit` for the page's message; `None` if there is none, or if `is_over`.
     pub fn wait(&self, limit: Duration, mut is_over: impl FnMut() -> bool) -> Option<Said> {
         let since = Instant::now();
         loop {
@@ -68,7 +68,7 @@ impl Site {
                 Ok(said) => return Some(said),
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) if since.elapsed() > limit => return None,
-                // It may have said it just before its end.
+                // The message may have been sent just before the exit.
                 Err(RecvTimeoutError::Timeout) if is_over() => return self.said.try_recv().ok(),
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -80,13 +80,13 @@ impl Drop for Site {
     fn drop(&mut self) {
         self.server.unblock();
         if let Some(thread) = self.thread.take() {
-            // It has nothing to say.
+            // The thread returns nothing.
             let _ = thread.join();
         }
     }
 }
 
-/// A number that others cannot guess.
+/// An unguessable number.
 fn seed() -> anyhow::Result<u64> {
     let mut bytes = [0; 8];
     let mut source = std::fs::File::open("/dev/urandom").context("cannot read /dev/urandom")?;
@@ -105,7 +105,7 @@ fn answer(
         let mut body = String::new();
         request.as_reader().take(ANSWER_LIMIT).read_to_string(&mut body)?;
         let (text, reasons) = body.split_once('\0').unwrap_or(("", &body));
-        // Nobody waits any more where a second answer comes.
+        // A second answer has no receiver.
         let _ = sender.send(Said { status, text: text.into(), reasons: reasons.into() });
         return request.respond(Response::empty(204));
     }
@@ -119,7 +119,7 @@ fn answer(
         _ => "application/octet-stream",
     };
     let mut response = Response::from_data(bytes.clone());
-    // A page that shares nothing with others gets a finer clock.
+    // A cross-origin isolated page gets a finer clock.
     for (key, value) in [
         ("Content-Type", kind),
         ("Cross-Origin-Opener-Policy", "same-origin"),

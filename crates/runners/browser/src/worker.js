@@ -1,9 +1,9 @@
-// Runs the guest: what runners/wasmtime does, by the browser's engine.
+// Runs the guest in the browser's engine, as runners/wasmtime does in wasmtime.
 
 const [guest, model, request] = await Promise.all(
   ["guest.wasm", "model.bits", "request.txt"].map(async (name) => {
     const answer = await fetch(name);
-    if (!answer.ok) throw new Error(`${name} cannot be fetched: ${answer.status}`);
+    if (!answer.ok) throw new Error(`cannot fetch ${name}: ${answer.status}`);
     return new Uint8Array(await answer.arrayBuffer());
   }),
 );
@@ -17,8 +17,8 @@ const imports = {
     // Nanoseconds.
     tick_kind: () => 0,
     text(kind, address, length) {
-      if (address + length > memory.buffer.byteLength) throw new Error("the guest's text lies outside its memory");
-      // A copy: a view of memory that has grown is empty.
+      if (address + length > memory.buffer.byteLength) throw new Error("the guest's text is outside its memory");
+      // A copy: growing the memory detaches views.
       const text = new TextDecoder().decode(new Uint8Array(memory.buffer, address, length).slice());
       (kind === 0 ? lines : reasons).push(text);
     },
@@ -36,7 +36,7 @@ try {
     return [address, bytes.length];
   };
   status = run(...handOver(request), ...handOver(model)) >>> 0;
-  if (status > 2) [status, reasons.length] = [3, reasons.push(`the guest answered with status ${status}`)];
+  if (status > 2) [status, reasons.length] = [3, reasons.push(`the guest returned the unknown status ${status}`)];
 } catch (error) {
   status = 3;
   reasons.push(`the guest failed: ${error.message ?? error}`);

@@ -1,5 +1,5 @@
-//! The host without a browser: scripts in its place say what a page would say, or nothing. That browsers run the guest is what
-//! `cargo xtask verify --target 'chromium|firefox'` shows.
+//! The host without a browser: scripts replace it and send what a page would send, or nothing. `cargo xtask verify --target
+//! 'chromium|firefox'` shows that browsers run the guest.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
@@ -8,12 +8,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What came of a run: the exit status, standard output and standard error.
+/// The result of a run: exit status, standard output and standard error.
 type Ran = (i32, String, String);
 
 const EMPTY: &str = "(module)";
 
-/// Says `body` with a status, as the page does; the address is the last argument of a browser.
+/// A script that sends `body` with a status, as the page does; the URL is the last argument of a browser.
 fn saying(status: &str, body: &str) -> String {
     format!(
         "address=\"${{@: -1}}\"; rest=\"${{address#http://}}\"; host=\"${{rest%%/*}}\"\n\
@@ -41,7 +41,7 @@ fn run(folder: &Path, arguments: &str) -> Ran {
     command.current_dir(folder).args(["--browser", "chromium"]).args(arguments.split_whitespace());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // One that refuses its files reads no request.
+    // A host that rejects its files does not read the request.
     let _ = child.stdin.take().unwrap().write_all(b"request\n");
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -49,7 +49,7 @@ fn run(folder: &Path, arguments: &str) -> Ran {
 }
 
 #[test]
-fn what_the_page_says_is_the_answer() {
+fn the_pages_message_is_the_answer() {
     for status in [0, 1, 2] {
         let ran = host(&saying(&status.to_string(), "a line\\n\\0why"), EMPTY, "");
         assert_eq!(ran, (status, "a line\n".into(), "guest: why\n".into()));
@@ -59,7 +59,7 @@ fn what_the_page_says_is_the_answer() {
 }
 
 #[test]
-fn a_browser_that_says_nothing_is_a_sentence() {
+fn a_silent_browser_is_an_error() {
     let refused = |ran: Ran, part: &str| {
         assert!(ran.0 == 2 && ran.1.is_empty() && ran.2.starts_with("error: ") && ran.2.contains(part), "{ran:?}");
     };

@@ -8,11 +8,11 @@ use utoipa::ToSchema;
 /// Token counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
-    /// Of the prompt.
+    /// Tokens in the prompt.
     pub prompt_tokens: u64,
-    /// Of all answers.
+    /// Tokens in all answers.
     pub completion_tokens: u64,
-    /// Of both.
+    /// Total.
     pub total_tokens: u64,
 }
 
@@ -26,11 +26,11 @@ impl Usage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Proof {
     /// XXH64 over the residual stream and the id of every chosen token, as 16 hexadecimal digits. The same recipe and prompt
-    /// give the same digest on every machine, alone or in a batch. A checksum, not a defence against forgery.
+    /// give the same digest on every machine, alone or in a batch. A checksum: it does not protect against forgery.
     pub digest: String,
     /// SHA-256 of the model file.
     pub model_sha256: String,
-    /// Tokens of the answer.
+    /// Number of tokens in the answer.
     pub tokens: u64,
     /// All settings. Together with the prompt it is a request that reproduces the answer.
     pub recipe: Recipe,
@@ -45,23 +45,23 @@ pub struct Recipe {
     pub max_tokens: u32,
     /// Seed of this answer.
     pub seed: u64,
-    /// 0 always takes the likeliest.
+    /// 0 always chooses the likeliest token.
     pub temperature: f32,
     /// 1 keeps all.
     pub top_p: f32,
     /// 0 keeps all.
     pub top_k: u32,
-    /// 0 leaves out none.
+    /// 0 removes none.
     pub min_p: f32,
     /// 1 keeps all.
     pub typical_p: f32,
-    /// 1 is none.
+    /// 1 disables it.
     pub penalty: f32,
-    /// 1 is none.
+    /// 1 disables it.
     pub repetition_penalty: f32,
-    /// 0 is none.
+    /// 0 disables it.
     pub presence_penalty: f32,
-    /// 0 is none.
+    /// 0 disables it.
     pub frequency_penalty: f32,
     /// Size of the window in tokens.
     pub penalty_window: u32,
@@ -102,7 +102,7 @@ pub struct Completion {
 /// An answer.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct CompletionChoice {
-    /// Which of several.
+    /// Index of the answer.
     pub index: u32,
     /// Its text, without the prompt.
     pub text: String,
@@ -148,7 +148,7 @@ pub struct Chat {
 /// An answer.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ChatChoice {
-    /// Which of several.
+    /// Index of the answer.
     pub index: u32,
     /// The message.
     pub message: Said,
@@ -190,7 +190,7 @@ pub struct ChatChunk {
 /// A part of an answer.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ChatPart {
-    /// Which of several.
+    /// Index of the answer.
     pub index: u32,
     /// What this chunk adds.
     pub delta: Delta,
@@ -237,7 +237,7 @@ pub struct ChatLogprob {
 /// Log probability of an alternative.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TopLogprob {
-    /// Its text.
+    /// Text of the token.
     pub token: String,
     /// Log probability.
     pub logprob: f32,

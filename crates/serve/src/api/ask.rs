@@ -1,4 +1,4 @@
-//! From a request to what is generated: every value checked, every default told.
+//! Converts a request to a generation task: checks every value and fills in every default.
 
 use super::answer::Recipe;
 use super::fields::{Prompt, Stops};
@@ -11,27 +11,27 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
-/// Largest text to stop at, in bytes: what is held back for it is compared with every token.
+/// Largest stop text in bytes: the text held back for it is compared after every token.
 const LARGEST_STOP: usize = 256;
 
-/// Text up to here is tokenized at once; longer text beside what else the server does.
+/// Up to this many bytes, text is tokenized inline; longer text on a blocking thread.
 const SHORT: usize = 4096;
 
-/// Bytes of a token of an answer on its way, and of an alternative to it, as text at most.
+/// Most bytes of a token in a pending answer, and of an alternative to it, as text.
 const TOKEN_BYTES: u64 = 192;
 const ALTERNATIVE_BYTES: u64 = 96;
 
-/// A request that can be served.
+/// A valid request.
 pub(crate) struct Asked {
     pub task: Task,
-    /// Of the first answer.
+    /// Sampling of the first answer.
     pub recipe: Recipe,
     pub stream: bool,
-    /// Whether a stream ends with the numbers of tokens.
+    /// Whether a stream ends with the token counts.
     pub usage: bool,
 }
 
-/// Checks a request; `alternatives` says whether logarithms of probabilities are wanted, and of how many tokens.
+/// Checks a request. `alternatives` is the field and the number of alternatives if log probabilities are requested.
 pub(crate) async fn ask(
     app: &Arc<App>,
     prompt: Prompt,
@@ -50,7 +50,7 @@ pub(crate) async fn ask(
     }
     let stream = shared.stream.unwrap_or(false);
     if shared.stream_options.is_some() && !stream {
-        return Err(ApiError::field("stream_options", "stream_options: they are for a stream; set stream to true"));
+        return Err(ApiError::field("stream_options", "stream_options requires a stream: set stream to true"));
     }
     let sampling = sampling(app, &shared)?;
     let mut stop = Stop::new().max_tokens(max_tokens.into());
@@ -70,11 +70,11 @@ pub(crate) async fn ask(
     Ok(Asked { task: Task { prompt, sampling, stop, n, memory }, recipe, stream, usage })
 }
 
-/// Whether the model is the one that is served.
+/// Checks that the model is the one that is served.
 pub(crate) fn check_model(app: &App, model: Option<&str>) -> Result<(), ApiError> {
     match model {
         Some(model) if model != app.name => {
-            let message = format!("there is no model {model:?}; this server has {:?}", app.name);
+            let message = format!("unknown model {model:?}; this server has {:?}", app.name);
             let error = ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message);
             Err(ApiError { param: Some("model".into()), ..error })
         }
@@ -86,10 +86,10 @@ fn within(field: &str, value: u32, least: u32, most: u32) -> Result<u32, ApiErro
     if (least..=most).contains(&value) {
         return Ok(value);
     }
-    Err(ApiError::field(field, format!("{field} is {value}: this server takes {least} to {most}")))
+    Err(ApiError::field(field, format!("{field} is {value}: this server accepts {least} to {most}")))
 }
 
-/// Kibibytes that the answers come to at most.
+/// Largest size of the answers in KiB.
 fn memory(app: &App, n: u32, max_tokens: u32, alternatives: u32) -> Result<u32, ApiError> {
     let token = TOKEN_BYTES + ALTERNATIVE_BYTES * u64::from(alternatives);
     let needed = (u64::from(n) * u64::from(max_tokens)).saturating_mul(token);
@@ -98,8 +98,8 @@ fn memory(app: &App, n: u32, max_tokens: u32, alternatives: u32) -> Result<u32, 
         Ok(memory) if needed <= all => Ok(memory),
         _ => {
             let message = format!(
-                "max_tokens {max_tokens} for {n} answers with {alternatives} probabilities a token may come to {needed} \
-                 bytes: this server holds {all}; ask for less"
+                "max_tokens {max_tokens} for {n} answers with {alternatives} probabilities per token may take {needed} \
+                 bytes: this server holds {all}; request less"
             );
             Err(ApiError::field("max_tokens", message))
         }
@@ -109,34 +109,31 @@ fn memory(app: &App, n: u32, max_tokens: u32, alternatives: u32) -> Result<u32, 
 fn stops<'r>(shared: &Shared<'r>, most: usize) -> Result<&'r [String], ApiError> {
     let texts = shared.stop.map(Stops::texts).unwrap_or_default();
     if texts.len() > most {
-        return Err(ApiError::field("stop", format!("stop has {} texts: this server takes {most}", texts.len())));
+        return Err(ApiError::field("stop", format!("stop has {} texts: this server accepts {most}", texts.len())));
     }
     for (i, text) in texts.iter().enumerate() {
         let field = if matches!(shared.stop, Some(Stops::One(_))) { "stop".into() } else { format!("stop[{i}]") };
         if text.is_empty() {
-            return Err(ApiError::field(
-                &field,
-                format!("{field} is empty, which no text ever comes to: leave it out"),
-            ));
+            return Err(ApiError::field(&field, format!("{field} is empty: omit it")));
         }
         if text.len() > LARGEST_STOP {
-            let message = format!("{field} has {} bytes: this server takes {LARGEST_STOP}", text.len());
+            let message = format!("{field} has {} bytes: this server accepts {LARGEST_STOP}", text.len());
             return Err(ApiError::field(field, message));
         }
     }
     Ok(texts)
 }
 
-/// How tokens are chosen: what the request says, else what the model's description does.
+/// The sampling parameters: from the request, else from the model's description.
 fn sampling(app: &App, shared: &Shared<'_>) -> Result<Sampling, ApiError> {
-    // 53 bits, which every reader of JSON keeps.
+    // 53 bits, which every JSON parser keeps.
     let seed = shared.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish() >> 11);
     let defaults = app.engine.model.sampling(seed);
     let temperature = shared.temperature.unwrap_or(defaults.temperature);
     let mut penalty = shared.penalty.unwrap_or(defaults.penalty);
     if temperature == 0.0 {
         if shared.penalty.is_some_and(|penalty| penalty != 1.0) {
-            let message = "penalty is not supported at temperature 0: leave it out, or use repetition_penalty";
+            let message = "penalty is not supported at temperature 0: omit it, or use repetition_penalty";
             return Err(ApiError::field("penalty", message));
         }
         penalty = 1.0;
@@ -156,7 +153,7 @@ fn sampling(app: &App, shared: &Shared<'_>) -> Result<Sampling, ApiError> {
     };
     for (token, &bias) in shared.logit_bias.into_iter().flatten() {
         let field = format!("logit_bias.{token}");
-        // Only as it is written in JSON, so that no token comes twice.
+        // Only the canonical form of a number, so that no token occurs twice.
         let id = token.parse::<u32>().ok().filter(|id| id.to_string() == *token);
         let id = id.ok_or_else(|| ApiError::field(&field, format!("{field}: {token:?} is not the id of a token")))?;
         sampling = sampling.bias(id, bias);
@@ -166,7 +163,7 @@ fn sampling(app: &App, shared: &Shared<'_>) -> Result<Sampling, ApiError> {
     Ok(sampling)
 }
 
-/// The field that a sampling parameter came from.
+/// The request field of a sampling parameter.
 fn field_of(error: &SamplingError) -> String {
     match error {
         SamplingError::Temperature(_) => "temperature".into(),
@@ -203,13 +200,13 @@ fn recipe(app: &App, sampling: &Sampling, max_tokens: u32, shared: &Shared<'_>) 
     }
 }
 
-/// The tokens of a prompt, no more than the limit.
+/// The tokens of a prompt, up to the limit.
 async fn tokens(app: &Arc<App>, prompt: Prompt) -> Result<Vec<u32>, ApiError> {
     let tokens = match prompt {
         Prompt::Text(text) if text.len() > SHORT => {
             let app = Arc::clone(app);
             let encoded = tokio::task::spawn_blocking(move || encode(&app, &text)).await;
-            encoded.map_err(|_| ApiError::field("prompt", "the tokenizer does not take this text"))??
+            encoded.map_err(|_| ApiError::field("prompt", "the tokenizer cannot encode this text"))??
         }
         Prompt::Text(text) => encode(app, &text)?,
         Prompt::Tokens(tokens) => {
@@ -230,7 +227,8 @@ async fn tokens(app: &Arc<App>, prompt: Prompt) -> Result<Vec<u32>, ApiError> {
     };
     let (found, most) = (tokens.len(), app.limits.prompt_tokens);
     if found > most {
-        let message = format!("the prompt has {found} tokens: this server takes {most}, and cuts none silently");
+        let message =
+            format!("the prompt has {found} tokens: this server accepts {most}, and never truncates silently");
         let error = ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "prompt_too_long", message);
         return Err(ApiError { param: Some("prompt".into()), ..error });
     }
@@ -238,7 +236,7 @@ async fn tokens(app: &Arc<App>, prompt: Prompt) -> Result<Vec<u32>, ApiError> {
 }
 
 fn encode(app: &App, text: &str) -> Result<Vec<u32>, ApiError> {
-    // A server without a tokenizer does not start.
+    // A server without a tokenizer does not start, so there is one.
     let Some(tokenizer) = app.engine.model.tokenizer() else { return Ok(Vec::new()) };
     let encoded = if text.is_empty() { tokenizer.end().map(|end| vec![end]) } else { tokenizer.encode(text) };
     encoded.map_err(|error| ApiError::field("prompt", format!("prompt: {error}")))

@@ -1,4 +1,4 @@
-//! `/v1/chat/completions`: a talk continued.
+//! `/v1/chat/completions`: continues a chat.
 
 use super::answer::{Chat, ChatChoice, ChatChunk, ChatPart, Delta, Said, Usage};
 use super::ask::ask;
@@ -14,7 +14,7 @@ use axum::response::Response;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Tokens of an answer where the request does not say.
+/// Default number of tokens in an answer.
 const DEFAULT_TOKENS: u32 = 256;
 
 /// Creates a chat completion.
@@ -38,7 +38,7 @@ pub(crate) async fn chat(State(app): State<Arc<App>>, request: Request) -> Resul
     let mut shared = request.shared();
     match (shared.max_tokens, request.max_completion_tokens) {
         (Some(_), Some(_)) => {
-            let message = "max_completion_tokens is max_tokens by another name: give one of them";
+            let message = "max_completion_tokens is another name for max_tokens: give one of them";
             return Err(ApiError::field("max_completion_tokens", message));
         }
         (None, most) => shared.max_tokens = most,
@@ -79,7 +79,7 @@ impl Shape for Chats {
             let message = Said { role: Role::Assistant, content: part.text };
             Some(ChatChoice { index: part.answer, message, logprobs, finish_reason, bitstate: part.end?.1 })
         };
-        // All of them have ended.
+        // All answers have ended.
         let choices = parts.into_iter().filter_map(choice).collect();
         Chat { id: head.id.clone(), object, created: app.created, model: app.name.clone(), choices, usage }
     }

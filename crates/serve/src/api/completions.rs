@@ -1,4 +1,4 @@
-//! `/v1/completions`: a text continued.
+//! `/v1/completions`: continues a text.
 
 use super::answer::{Completion, CompletionChoice, Usage};
 use super::ask::ask;
@@ -13,7 +13,7 @@ use axum::response::Response;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Tokens of an answer where the request does not say.
+/// Default number of tokens in an answer.
 const DEFAULT_TOKENS: u32 = 16;
 
 /// Creates a completion.

@@ -15,7 +15,7 @@ pub enum Prompt {
     Tokens(Vec<u32>),
 }
 
-/// By hand, so that an error has the path of the element.
+/// Written by hand, so that errors contain the path of the element.
 impl<'de> Deserialize<'de> for Prompt {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;
@@ -23,7 +23,7 @@ impl<'de> Deserialize<'de> for Prompt {
             type Value = Prompt;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text or an array of token ids; this server takes one prompt a request")
+                f.write_str("a text or an array of token ids; this server accepts one prompt per request")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Prompt, E> {
@@ -62,7 +62,7 @@ impl Stops {
     }
 }
 
-/// By hand, so that an error has the path of the element.
+/// Written by hand, so that errors contain the path of the element.
 impl<'de> Deserialize<'de> for Stops {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;

@@ -1,4 +1,4 @@
-//! The routes, and what goes in and out of them.
+//! The routes, and their request and response types.
 
 mod answer;
 mod ask;
@@ -35,16 +35,16 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(system::metrics))
         .route("/openapi.json", get(openapi::document))
         .merge(pages::router())
-        .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "path", "there is no such page: /docs lists them"))
+        .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "path", "unknown path: /docs lists the paths"))
         .method_not_allowed_fallback(async || {
-            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this page takes another method: /docs lists them")
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method", "the method is not supported here: see /docs")
         })
         .with_state(Arc::clone(&app))
         .layer(from_fn_with_state(Arc::clone(&app), guard::check));
     if app.origins.is_empty() {
         return routes;
     }
-    // Around the checks, so that a page that may call can also read why it is refused.
+    // Outside the checks, so that a page of an allowed origin can read why it is rejected.
     let headers: [HeaderName; 2] = [header::AUTHORIZATION, header::CONTENT_TYPE];
     let cors = CorsLayer::new().allow_origin(app.origins.clone());
     routes.layer(cors.allow_methods([Method::GET, Method::POST]).allow_headers(headers))

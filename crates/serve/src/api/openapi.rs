@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "bitstate serve", description = "Ternary RWKV models over HTTP: the same request gives the same bits on \
-        every machine, alone or among others."),
+        every machine, alone or in a batch."),
     paths(
         super::completions::completions,
         super::chat::chat,
@@ -21,11 +21,11 @@ use utoipa::OpenApi;
         super::system::metrics,
     ),
     components(schemas(ChatChunk)),
-    tags((name = "OpenAI", description = "As OpenAI's clients call it"), (name = "Server", description = "For whoever runs it")),
+    tags((name = "OpenAI", description = "Compatible with OpenAI's clients"), (name = "Server", description = "For operators")),
 )]
 struct Description;
 
-/// The description, with the limits of this server in it.
+/// The description, including the limits of this server.
 pub(crate) async fn document(State(app): State<Arc<App>>) -> Json<Value> {
     let mut document = serde_json::to_value(Description::openapi()).unwrap_or_default();
     let limits = &app.limits;

@@ -1,20 +1,20 @@
-//! Probabilities as OpenAI's clients read them.
+//! Probabilities in the format of OpenAI's clients.
 
 use super::answer::{ChatLogprob, ChatLogprobs, CompletionLogprobs, TopLogprob};
 use bitstate::tokenizer::Tokenizer;
 use bitstate::{Alternative, Model};
 
-/// A token with its probability and that of others in its place.
+/// A token with its probability and those of its alternatives.
 pub(crate) struct Prob {
     pub id: u32,
     pub logprob: f32,
     pub alternatives: Vec<Alternative>,
-    /// Bytes of the answer's text before it.
+    /// Offset in the answer's text, in bytes.
     pub offset: u64,
 }
 
-/// The text and the bytes of a token by itself. One that is only a part of a character is named by its bytes, or by its id
-/// where these are not known, so that no two tokens have the same name by being no text.
+/// The text and the bytes of a single token. A token that is part of a character is named by its bytes, or by its id if the
+/// bytes are not known, so that no two tokens share a name because they have no text.
 fn shown(model: &Model, id: u32) -> (String, Option<Vec<u8>>) {
     let Some(tokenizer) = model.tokenizer() else { return (format!("token:{id}"), None) };
     match u8::try_from(id) {

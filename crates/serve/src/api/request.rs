@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// A request with the fields that completions and chats have in common.
+/// Defines a request with the fields that completions and chats have in common.
 macro_rules! request {
     ($(#[$doc:meta])* $name:ident { $($own:tt)* }) => {
         $(#[$doc])*
@@ -29,24 +29,24 @@ macro_rules! request {
             pub stop: Option<Stops>,
             /// Seed of the sampler. Default: random, and reported in the recipe.
             pub seed: Option<u64>,
-            /// Sampling temperature; 0 always takes the most likely token. Default: the model's.
+            /// Sampling temperature; 0 always chooses the most likely token. Default: the model's.
             #[schema(minimum = 0)]
             pub temperature: Option<f32>,
-            /// Nucleus sampling: keep the most likely tokens up to this share of the probability. Default: the model's.
+            /// Nucleus sampling: keep the most likely tokens up to this probability mass. Default: the model's.
             #[schema(exclusive_minimum = 0, maximum = 1)]
             pub top_p: Option<f32>,
             /// Keep this many of the most likely tokens; 0 keeps all. Default: the model's.
             pub top_k: Option<u32>,
-            /// Drop tokens less likely than this share of the most likely one. Default: 0, none.
+            /// Drop tokens less likely than this fraction of the most likely one. Default: 0, none.
             #[schema(minimum = 0, maximum = 1)]
             pub min_p: Option<f32>,
-            /// Locally typical sampling: keep this share of the probability. Default: 1, all.
+            /// Locally typical sampling: keep this probability mass. Default: 1, all.
             #[schema(exclusive_minimum = 0, maximum = 1)]
             pub typical_p: Option<f32>,
-            /// Penalty on tokens seen anywhere in the text; 1 is none. Default: the model's.
+            /// Penalty on tokens seen anywhere in the text; 1 disables it. Default: the model's.
             #[schema(minimum = 1)]
             pub penalty: Option<f32>,
-            /// Penalty on tokens in the window; 1 is none. Default: 1.
+            /// Penalty on tokens in the window; 1 disables it. Default: 1.
             #[schema(exclusive_minimum = 0)]
             pub repetition_penalty: Option<f32>,
             /// Subtracted once from the logit of a token in the window. Default: 0.
@@ -63,7 +63,7 @@ macro_rules! request {
         }
 
         impl $name {
-            /// What is common to both.
+            /// The common fields.
             pub(crate) fn shared(&self) -> Shared<'_> {
                 Shared {
                     model: self.model.as_deref(),
@@ -91,7 +91,7 @@ macro_rules! request {
     };
 }
 
-/// What completions and chats have in common.
+/// The fields that completions and chats have in common.
 pub(crate) struct Shared<'r> {
     pub model: Option<&'r str>,
     pub max_tokens: Option<u32>,

@@ -1,4 +1,4 @@
-//! Answers from what the engine says: whole, or piece by piece as server-sent events.
+//! Builds answers from the engine's events: complete, or in pieces as server-sent events.
 
 use super::answer::{Proof, Recipe, Usage};
 use super::ask::Asked;
@@ -16,16 +16,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
-/// Events that are sent together where the client is slower than the engine.
+/// Most events to send together if the client is slower than the engine.
 const TOGETHER: usize = 64;
 
-/// Bytes of an answer that are sent together.
+/// Bytes of an answer to send at a time.
 const PIECE: usize = 64 << 10;
 
-/// How long a stream is silent at most.
+/// Longest silence of a stream.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// A part of an answer, or the whole of it.
+/// A part of an answer, or a whole one.
 #[derive(Default)]
 pub(crate) struct Part {
     pub answer: u32,
@@ -34,19 +34,19 @@ pub(crate) struct Part {
     pub end: Option<(Finish, Proof)>,
 }
 
-/// What an endpoint makes of answers.
+/// How an endpoint formats answers.
 pub(crate) trait Shape: Send + 'static {
     type Whole: Serialize;
     type Chunk: Serialize;
 
     fn whole(&self, head: &Head, parts: Vec<Part>, usage: Usage) -> Self::Whole;
-    /// Chunks before anything of any answer is there.
+    /// Chunks to send before the first token.
     fn opening(&self, head: &Head) -> Vec<Self::Chunk>;
     fn chunk(&self, head: &Head, part: Part) -> Self::Chunk;
     fn usage(&self, head: &Head, usage: Usage) -> Self::Chunk;
 }
 
-/// What every answer to a request shares.
+/// What all answers to a request share.
 pub(crate) struct Head {
     pub app: Arc<App>,
     pub id: String,
@@ -55,7 +55,7 @@ pub(crate) struct Head {
     recipe: Recipe,
     prompt_tokens: u64,
     start: Instant,
-    /// Bytes of text and tokens so far, by answer.
+    /// Bytes of text and number of tokens so far, by answer.
     so_far: Vec<(u64, u64)>,
     open: u32,
     has_begun: bool,
@@ -96,7 +96,7 @@ impl Head {
     }
 }
 
-/// Generates, and answers as the request wants it.
+/// Generates, and responds with a stream or a complete answer.
 pub(crate) async fn answer(
     app: Arc<App>,
     asked: Asked,
@@ -135,7 +135,7 @@ async fn whole(mut head: Head, mut coming: Coming, shape: &impl Shape) -> Result
     }
     let usage = head.usage();
     let body = serde_json::to_vec(&shape.whole(&head, parts, usage)).unwrap_or_default();
-    // In pieces, the last of which gives the memory back: hyper takes the next one when the client has taken the last.
+    // In pieces, the last of which frees the memory: hyper takes a piece when the client has taken the previous one.
     let mut left = Bytes::from(body);
     let length = left.len();
     let memory = coming.memory;
@@ -151,7 +151,7 @@ async fn whole(mut head: Head, mut coming: Coming, shape: &impl Shape) -> Result
     Ok((headers, Body::from_stream(iter(pieces))).into_response())
 }
 
-/// A stream on its way.
+/// A stream in progress.
 struct Streaming<S> {
     head: Head,
     coming: Coming,
@@ -161,7 +161,7 @@ struct Streaming<S> {
 }
 
 impl<S: Shape> Streaming<S> {
-    /// The next bytes, and whether more come.
+    /// The next bytes, and whether more follow.
     async fn next(&mut self) -> (String, bool) {
         let mut out = String::new();
         if !self.has_opened {
@@ -174,7 +174,7 @@ impl<S: Shape> Streaming<S> {
         let mut events = Vec::with_capacity(TOGETHER);
         while out.is_empty() {
             match timeout(SILENCE, self.coming.events.recv_many(&mut events, TOGETHER)).await {
-                // A comment, for what ends connections that are silent.
+                // A comment, for proxies that close silent connections.
                 Err(_) => return (": still at work\n\n".into(), true),
                 Ok(0) => events.push(Event::Failed(Failure::Panic)),
                 Ok(_) => {}
@@ -184,7 +184,7 @@ impl<S: Shape> Streaming<S> {
                     Ok(part) if part.text.is_empty() && part.probs.is_empty() && part.end.is_none() => {}
                     Ok(part) => push(&mut out, &self.shape.chunk(&self.head, part)),
                     Err(failure) => {
-                        // An error is the last that comes.
+                        // An error ends the stream.
                         push(&mut out, &ApiError::from(failure).body());
                         return (out, false);
                     }
@@ -203,12 +203,12 @@ impl<S: Shape> Streaming<S> {
 }
 
 fn push(out: &mut String, data: &impl Serialize) {
-    // Of these types every value is JSON.
+    // Every value of these types can be JSON.
     let json = serde_json::to_string(data).unwrap_or_default();
     out.extend(["data: ", &json, "\n\n"]);
 }
 
-/// Where the client goes away, the stream is dropped, and with it the engine's channel.
+/// If the client disconnects, the stream is dropped, and with it the engine's channel.
 fn streamed<S: Shape>(head: Head, coming: Coming, shape: S, usage: bool) -> Response {
     let streaming = Streaming { head, coming, shape, usage, has_opened: false };
     let chunks = unfold(Some(streaming), async |streaming| {
@@ -223,7 +223,7 @@ fn streamed<S: Shape>(head: Head, coming: Coming, shape: S, usage: bool) -> Resp
     (headers, Body::from_stream(chunks)).into_response()
 }
 
-/// The finish of a part, in OpenAI's words.
+/// The finish reason in OpenAI's terms.
 pub(crate) fn finish(part: &Part) -> Option<String> {
     let (finish, _) = part.end.as_ref()?;
     Some(if *finish == Finish::Stop { "stop" } else { "length" }.into())

@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// The models that are served.
+/// The served models.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Models {
     /// `list`.
     pub object: String,
-    /// One.
+    /// The model.
     pub data: Vec<Served>,
 }
 
@@ -27,13 +27,13 @@ pub struct Served {
     pub id: String,
     /// `model`.
     pub object: String,
-    /// When the server began, in seconds since 1970.
+    /// Start time of the server, in seconds since 1970.
     pub created: u64,
     /// `bitstate`.
     pub owned_by: String,
     /// SHA-256 of its file.
     pub sha256: String,
-    /// Number of its tokens.
+    /// Size of its vocabulary.
     pub vocab_size: usize,
 }
 
@@ -73,7 +73,7 @@ pub(crate) async fn models(State(app): State<Arc<App>>) -> Json<Models> {
 #[utoipa::path(get, path = "/v1/models/{model}", tag = "OpenAI", params(("model" = String, Path, description = "Its name")),
     responses(
         (status = 200, description = "The model", body = Served),
-        (status = 400, description = "A name that is no text", body = ErrorBody),
+        (status = 400, description = "The name is not UTF-8", body = ErrorBody),
         (status = 401, description = "The key is missing or wrong", body = ErrorBody),
         (status = 403, description = "The host or origin is not allowed", body = ErrorBody),
         (status = 404, description = "The model does not exist", body = ErrorBody),
@@ -83,7 +83,7 @@ pub(crate) async fn model(
     State(app): State<Arc<App>>,
     name: Result<Path<String>, axum::extract::rejection::PathRejection>,
 ) -> Result<Json<Served>, ApiError> {
-    let Ok(Path(name)) = name else { return Err(ApiError::field("model", "the name of a model is UTF-8 text")) };
+    let Ok(Path(name)) = name else { return Err(ApiError::field("model", "the name of a model must be UTF-8")) };
     check_model(&app, Some(&name))?;
     Ok(Json(served(&app)))
 }

@@ -1,16 +1,16 @@
-//! Prompts that were read, for others that begin alike.
+//! A cache of processed prompts, for prompts with the same prefix.
 
 use bitstate::{Digest, Prefix};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Prefixes by the digest of their tokens, the least recently used given up first. What a prefix leaves in a model's memory
-/// is the same bits whoever read it, so that an answer does not show whether it was found here.
+/// Prefixes by the digest of their tokens; the least recently used is evicted first. A model's state after a prefix has the
+/// same bits whether it was cached or not, so answers do not depend on the cache.
 pub(crate) struct Cache {
     most: usize,
     bytes: usize,
     entries: HashMap<Digest, Entry>,
-    /// Number of entries by their length, so that only these are looked for.
+    /// Number of entries by length, so that only these lengths are looked up.
     lengths: HashMap<usize, usize>,
     clock: u64,
 }
@@ -21,7 +21,7 @@ struct Entry {
 }
 
 impl Cache {
-    /// Of so many bytes at most; 0 keeps none.
+    /// A cache of at most this many bytes; 0 disables it.
     pub fn new(most: usize) -> Self {
         Cache { most, bytes: 0, entries: HashMap::new(), lengths: HashMap::new(), clock: 0 }
     }
@@ -30,12 +30,12 @@ impl Cache {
         self.most > 0
     }
 
-    /// Bytes of all prefixes.
+    /// Size of all prefixes in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The longest that `prompt` begins with.
+    /// The longest cached prefix of `prompt`.
     pub fn find(&mut self, prompt: &[u32]) -> Option<Arc<Prefix>> {
         let mut lengths: Vec<usize> = self.lengths.keys().copied().filter(|length| *length <= prompt.len()).collect();
         lengths.sort_unstable_by(|a, b| b.cmp(a));
@@ -43,7 +43,7 @@ impl Cache {
         for length in lengths {
             let tokens = &prompt[..length];
             let Some(entry) = self.entries.get_mut(&Prefix::key(tokens)) else { continue };
-            // The digest is no defence against a forger.
+            // The digest does not protect against forgery, so the tokens are compared.
             if entry.prefix.tokens() == tokens {
                 entry.used = self.clock;
                 return Some(Arc::clone(&entry.prefix));
@@ -52,7 +52,7 @@ impl Cache {
         None
     }
 
-    /// Keeps a prefix, and gives others up for it.
+    /// Adds a prefix, and evicts others if needed.
     pub fn keep(&mut self, prefix: Prefix) {
         let (key, bytes) = (Prefix::key(prefix.tokens()), prefix.bytes());
         if bytes > self.most {
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(cache.find(&[1, 2, 3, 4]).unwrap().tokens(), [1, 2, 3]);
         assert_eq!(cache.find(&[1, 2, 9]).unwrap().tokens(), [1, 2]);
         cache.keep(c.clone());
-        // `b` was used longest ago.
+        // `b` is the least recently used.
         assert_eq!(cache.find(&[1, 2, 3]).unwrap().tokens(), [1, 2]);
         assert_eq!(cache.bytes(), a.bytes() + c.bytes());
         assert!(!Cache::new(0).is_on());

@@ -1,64 +1,64 @@
-//! What is asked of the engine, and what it answers.
+//! Jobs for the engine, and its events.
 
 use bitstate::{Alternative, Digest, Sampling, Stop};
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// A request that has its slots.
+/// A request with its slots.
 pub(crate) struct Job {
     pub prompt: Vec<u32>,
     pub sampling: Sampling,
     pub stop: Stop,
     /// Number of answers.
     pub n: usize,
-    /// As many as answers; each is free again where it is dropped.
+    /// One per answer; dropping one frees it.
     pub slots: OwnedSemaphorePermit,
-    /// When the client has waited long enough.
+    /// Deadline of the answer.
     pub deadline: Instant,
-    /// Closed where the client has gone. What it holds is bounded by the tokens that were asked for.
+    /// Closed when the client disconnects. Its size is bounded by the requested number of tokens.
     pub events: UnboundedSender<Event>,
 }
 
-/// What the engine says of a job.
+/// An event of a job.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A token of an answer.
     Token {
         answer: usize,
         id: u32,
-        /// Text that can be shown, perhaps none.
+        /// Text that can be shown, possibly empty.
         text: String,
-        /// Where it was asked for: the token's, and the likeliest ones'.
+        /// If requested: the probability of the token, and those of the likeliest tokens.
         logprob: Option<f32>,
         alternatives: Vec<Alternative>,
     },
     /// An answer is complete.
     End {
         answer: usize,
-        /// What was held back.
+        /// Text that was held back.
         text: String,
         finish: Finish,
         tokens: u64,
         digest: Digest,
     },
-    /// Nothing more comes.
+    /// The last event.
     Failed(Failure),
 }
 
-/// Why an answer ended, in OpenAI's words.
+/// Why an answer ended, in OpenAI's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Finish {
     Stop,
     Length,
 }
 
-/// Why a job was given up.
+/// Why a job was aborted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Failure {
-    #[error("the answer took longer than the {0} seconds that this server gives one: ask for fewer tokens")]
+    #[error("the answer took longer than this server's limit of {0} seconds: request fewer tokens")]
     Overdue(u64),
-    #[error("the server was told to stop, and this answer was cut; send the request again when it is back")]
+    #[error("the server is stopping, and this answer was cut off; send the request again after the restart")]
     Stopping,
     #[error("{0}")]
     Model(String),

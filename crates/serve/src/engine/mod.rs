@@ -1,5 +1,5 @@
-//! Texts in the making: threads that each take a batch of them further, a token a step. A request joins and leaves between
-//! two steps; its prompt is read in slices, so that the others continue.
+//! Generation threads. Each advances a batch of texts by one token per step. Requests join and leave between steps; prompts
+//! are processed in slices, so that the other texts continue.
 
 mod cache;
 mod job;
@@ -15,7 +15,7 @@ use bitstate::Model;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-/// What all threads that generate share.
+/// State shared by the generation threads.
 pub(crate) struct Engine {
     pub model: Model,
     pub queue: Queue,
@@ -24,10 +24,10 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Starts so many threads.
+    /// Starts this many threads.
     ///
     /// # Errors
-    /// Where the system gives none; those that were started end.
+    /// If the system cannot start one; those already started end.
     pub fn start(self: &Arc<Self>, threads: usize) -> std::io::Result<Vec<JoinHandle<()>>> {
         let start = |i| {
             let engine = Arc::clone(self);

@@ -1,21 +1,21 @@
-//! Jobs on their way to the threads that generate.
+//! The queue of jobs for the generation threads.
 
 use super::Job;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Jobs that have their slots, and so are no more than there are slots.
+/// Jobs that have their slots, so there are never more than slots.
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
     ready: Condvar,
-    /// Whether what is in the making is to be cut.
+    /// Whether running answers must be cut off.
     cut: AtomicBool,
 }
 
 struct Inner {
     jobs: VecDeque<Job>,
-    /// Jobs that each thread works on.
+    /// Number of jobs of each thread.
     active: Vec<usize>,
     closed: bool,
 }
@@ -31,8 +31,8 @@ impl Queue {
         self.ready.notify_all();
     }
 
-    /// The jobs that `thread`, which works on so many, is to begin: those that would not be better off with one that works
-    /// on fewer. One that has none waits. `None` where no more come.
+    /// The jobs that `thread`, which has `active` jobs, should start: those that would not be better off on a thread with fewer
+    /// jobs. A thread without jobs waits. `None` if no more jobs will come.
     pub fn take(&self, thread: usize, active: usize) -> Option<Vec<Job>> {
         let mut inner = self.lock();
         loop {
@@ -53,13 +53,13 @@ impl Queue {
         }
     }
 
-    /// No more jobs come: threads end with those that they have.
+    /// Closes the queue: threads end after their current jobs.
     pub fn close(&self) {
         self.lock().closed = true;
         self.ready.notify_all();
     }
 
-    /// What is in the making is to be cut.
+    /// Cuts off running answers.
     pub fn cut(&self) {
         self.cut.store(true, Ordering::Release);
     }
@@ -69,7 +69,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing in here panics half-way.
+        // No code panics while it holds the lock, so the data is consistent.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! A thread that generates.
+//! A generation thread.
 
 use super::{Engine, Event, Failure, Finish, Job};
 use bitstate::{Batch, Continuation, Ended, Error, Piece, Session};
@@ -7,16 +7,16 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-/// Tokens of a prompt that are read before the clock is looked at.
+/// Prompt tokens to process between two checks of the clock.
 const SLICE: usize = 16;
 
-/// How long prompts are read between two steps of the others.
+/// Time to process prompts between two decoding steps.
 const READING: Duration = Duration::from_millis(4);
 
-/// Answers that are taken a token further together. More gain nothing: kernels work on so many rows at once.
+/// Answers that are decoded together. More would not be faster: the kernels process this many rows at once.
 const GROUP: usize = 16;
 
-/// Works on jobs until no more come.
+/// Processes jobs until the queue is closed.
 pub(super) fn run(engine: &Engine, thread: usize) {
     // A panic loses the jobs that were in the batch: their channels close, and their clients get an error.
     while catch_unwind(AssertUnwindSafe(|| work(engine, thread))).is_err() {
@@ -24,18 +24,18 @@ pub(super) fn run(engine: &Engine, thread: usize) {
     }
 }
 
-/// A job on the way.
+/// A running job.
 struct Running {
     job: Job,
     phase: Phase,
 }
 
 enum Phase {
-    /// Its prompt is being read.
+    /// Its prompt is being processed.
     Reading { session: Box<Session>, read: usize },
-    /// Its answers that are not complete.
+    /// Its incomplete answers.
     Writing(Vec<(usize, Continuation)>),
-    /// Nothing more is to be done.
+    /// It is done.
     Over,
 }
 
@@ -53,7 +53,7 @@ fn work(engine: &Engine, thread: usize) {
     }
 }
 
-/// Whether a job is still wanted.
+/// Whether a job should continue.
 fn stays(engine: &Engine, one: &mut Running, now: Instant) -> bool {
     if one.job.events.is_closed() {
         engine.metrics.left.fetch_add(1, Relaxed);
@@ -94,7 +94,7 @@ fn begin(engine: &Engine, mut job: Job) -> Option<Running> {
     Some(Running { job, phase: Phase::Reading { session, read } })
 }
 
-/// Reads prompts for a while, a slice of each in turn, from the job at `turn` on. Returns whose turn is next.
+/// Processes prompts for a limited time, one slice of each in turn, starting at the job `turn`. Returns the next turn.
 fn read(engine: &Engine, running: &mut [Running], turn: usize) -> usize {
     let start = Instant::now();
     let mut next = turn;
@@ -116,7 +116,7 @@ fn read(engine: &Engine, running: &mut [Running], turn: usize) -> usize {
     }
 }
 
-/// Whether there was a slice to read.
+/// Whether there was a slice to process.
 fn read_slice(engine: &Engine, one: &mut Running) -> bool {
     let Phase::Reading { session, read } = &mut one.phase else { return false };
     let slice = &one.job.prompt[*read..one.job.prompt.len().min(*read + SLICE)];
@@ -138,7 +138,7 @@ fn read_slice(engine: &Engine, one: &mut Running) -> bool {
     true
 }
 
-/// Keeps a prompt that was read, where any are kept.
+/// Caches a processed prompt, if the cache is enabled.
 fn keep(engine: &Engine, session: &mut Session) {
     let mut cache = engine.cache.lock().unwrap_or_else(PoisonError::into_inner);
     if cache.is_on()
@@ -149,8 +149,8 @@ fn keep(engine: &Engine, session: &mut Session) {
     }
 }
 
-/// One token in every answer, in groups that share a pass: one whose client has gone meanwhile costs no more than the rest
-/// of its group.
+/// Generates one token in every answer, in groups that share a pass. An answer whose client disconnects meanwhile costs no
+/// more than the rest of its group.
 fn write(engine: &Engine, mut running: &mut [Running], batch: &mut Batch) {
     while !running.is_empty() {
         let mut answers = 0;
@@ -185,7 +185,7 @@ fn write_group(engine: &Engine, group: &mut [Running], batch: &mut Batch) {
     for Running { job, phase } in group {
         let Phase::Writing(answers) = phase else { continue };
         answers.retain_mut(|(answer, continuation)| match steps.next() {
-            Some(step) => tell(engine, job, *answer, continuation, step),
+            Some(step) => report(engine, job, *answer, continuation, step),
             None => true,
         });
         if answers.is_empty() {
@@ -194,8 +194,8 @@ fn write_group(engine: &Engine, group: &mut [Running], batch: &mut Batch) {
     }
 }
 
-/// Tells the client of a step. Returns whether the answer continues; slots are free before the client hears of the end.
-fn tell(
+/// Sends the result of a step to the client. Returns whether the answer continues; slots are freed before the end is sent.
+fn report(
     engine: &Engine,
     job: &mut Job,
     answer: usize,
@@ -211,7 +211,7 @@ fn tell(
     };
     if let Some(Piece { token, text }) = piece {
         let (id, logprob, alternatives) = (token.id, token.logprob, token.alternatives);
-        // A client that has gone is seen before the next step.
+        // A disconnected client is detected before the next step.
         let _ = job.events.send(Event::Token { answer, id, text, logprob, alternatives });
     }
     if !continuation.is_over() {
@@ -229,7 +229,7 @@ fn tell(
 }
 
 impl Job {
-    /// Gives the slots back, and says why.
+    /// Frees the slots, and sends the reason.
     fn fail(&mut self, failure: Failure) {
         drop(self.slots.split(self.slots.num_permits()));
         let _ = self.events.send(Event::Failed(failure));

@@ -10,15 +10,15 @@ use serde::de::DeserializeOwned;
 /// Reads the body as JSON.
 ///
 /// # Errors
-/// Where it is not said to be JSON (415), is too large (413), too slow (408), no JSON or not of this shape (400).
+/// If it is not declared as JSON (415), too large (413), too slow (408), not JSON, or not of this shape (400).
 pub(crate) async fn read<T: DeserializeOwned>(request: Request, limits: &Limits) -> Result<T, ApiError> {
-    // Pages of other origins can send any other type without asking first.
+    // Pages of other origins can send any other type without a preflight request.
     if !is_json(request.headers()) {
         let message = "send the body as JSON, with the header content-type: application/json";
         return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message));
     }
     let too_large = || {
-        let message = format!("the body is larger than the {} bytes that this server takes", limits.body);
+        let message = format!("the body is larger than the {} bytes that this server accepts", limits.body);
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
     };
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
@@ -29,7 +29,7 @@ pub(crate) async fn read<T: DeserializeOwned>(request: Request, limits: &Limits)
         let message = format!("the body took longer than {} seconds", limits.body_time.as_secs());
         return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message));
     };
-    // What else can go wrong is a client that breaks off, and hears no answer.
+    // Otherwise the client has disconnected and receives no response.
     parse(&body.map_err(|_| too_large())?)
 }
 
@@ -38,7 +38,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// JSON of this shape, or the path of what is wrong.
+/// Parses JSON of this shape; errors contain the path.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let json = &mut serde_json::Deserializer::from_slice(body);
     let parsed = serde_path_to_error::deserialize(&mut *json).map_err(|error| {
@@ -48,7 +48,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
             let message = format!("the body is not JSON: {inner}");
             return ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", message);
         }
-        // A field that is not known stands behind the path of where it is.
+        // The path of an unknown field is the path of its object plus its name.
         let text = inner.to_string();
         let field = text.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
         if let Some(field) = field {

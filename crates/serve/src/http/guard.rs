@@ -1,4 +1,4 @@
-//! Who may call. Loopback is no boundary: any web page can call `127.0.0.1`, by a name of its own that resolves to it.
+//! Who may call. Loopback is not a security boundary: any web page can call `127.0.0.1` under its own name that resolves to it.
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// Lets a request through if it is for this server, not from a foreign page, and has the key where one is needed.
+/// Accepts a request if it is for this server, not from a foreign page, and has the key if one is required.
 pub(crate) async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let response = match allowed(&app, &request) {
         Ok(()) => next.run(request).await,
@@ -26,7 +26,7 @@ fn allowed(app: &App, request: &Request) -> Result<(), ApiError> {
     for host in [Some(host), request.uri().authority().map(Authority::as_str)].into_iter().flatten() {
         if !app.hosts.allow(host) {
             let message = format!(
-                "this server does not answer for the host {host:?}: use the address it listens at, or start it with \
+                "this server does not accept the host {host:?}: use the address it listens on, or start it with \
                  --allow-host {host}"
             );
             return Err(ApiError::new(StatusCode::FORBIDDEN, "host", message));
@@ -65,7 +65,7 @@ fn host(headers: &HeaderMap) -> Result<&str, ApiError> {
     }
 }
 
-/// What no page may do with an answer.
+/// Headers that restrict what pages can do with a response.
 fn harden(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -76,7 +76,7 @@ fn harden(mut response: Response) -> Response {
     response
 }
 
-/// The hosts that requests may be for.
+/// The allowed hosts of requests.
 pub(crate) struct Hosts {
     names: Vec<String>,
     listening: IpAddr,
@@ -88,8 +88,8 @@ impl Hosts {
         Hosts { names, listening: listening.ip() }
     }
 
-    /// A name must be known. An address is no name that somebody else could make resolve to this server: any is good where
-    /// all are listened at, else the own one.
+    /// A name must be listed, or be `localhost`. An address cannot be made to resolve to this server: loopback and the address
+    /// that the server listens on are allowed, and any address if it listens on all of them.
     fn allow(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
         let Ok(authority) = host.parse::<Authority>() else { return false };

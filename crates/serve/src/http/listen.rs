@@ -1,4 +1,4 @@
-//! Connections from the first to the last.
+//! Accepts connections, and drains them at the end.
 
 use super::patient::Patient;
 use crate::app::App;
@@ -16,17 +16,17 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// How long a connection may take to send what is left once the answers have been cut.
+/// Time for a connection to send its remaining data after the answers have been cut off.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Serves until `stop`, then until all answers are complete or their time is over.
+/// Serves until `stop`, then until all answers are complete or their time limit is reached.
 pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, router: Router, stop: impl Future<Output = ()>) {
     let (told, stopping) = watch::channel(false);
     let slots = Arc::new(Semaphore::new(app.limits.connections));
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
-        // Accepted only where there is room: the others wait in the system's line.
+        // Accept only below the limit: further connections wait in the system's backlog.
         let accepted = async {
             let slot = Arc::clone(&slots).acquire_owned().await;
             (listener.accept().await, slot)
@@ -42,26 +42,26 @@ pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, router: Router, 
                         drop(slot);
                     });
                 }
-                // Of one connection that broke off, or of files that have run out: others may still come.
+                // A connection was aborted, or file descriptors ran out: later ones may succeed.
                 Err(_) => sleep(Duration::from_millis(20)).await,
             },
         }
     }
     drop(listener);
     app.stop();
-    // Nobody has to listen any more.
+    // Close the listener.
     let _ = told.send(true);
     let all = async { while connections.join_next().await.is_some() {} };
     let mut all = pin!(all);
     if timeout(app.limits.stop_time, &mut all).await.is_err() {
         app.engine.queue.cut();
-        // Its error reaches every client that reads; one that does not is left.
+        // Clients that read receive the error; the others are dropped.
         let _ = timeout(LAST_WORDS, all).await;
     }
 }
 
 async fn connection(stream: TcpStream, app: Arc<App>, router: Router, mut stopping: watch::Receiver<bool>) {
-    // Tokens are small, and each is waited for.
+    // Tokens are small, and clients wait for each one.
     let _ = stream.set_nodelay(true);
     app.engine.metrics.connections.fetch_add(1, Relaxed);
     let io = TokioIo::new(Patient::new(stream, app.limits.write_time));
@@ -71,7 +71,7 @@ async fn connection(stream: TcpStream, app: Arc<App>, router: Router, mut stoppi
     let mut told = false;
     loop {
         tokio::select! {
-            // What a client does wrong ends its connection, and is nothing to tell.
+            // A client's protocol error ends its connection, and need not be reported.
             _ = served.as_mut() => break,
             _ = stopping.wait_for(|stopping| *stopping), if !told => {
                 told = true;

@@ -1,4 +1,4 @@
-//! A connection whose client must take what it is sent.
+//! A connection that requires its client to keep reading.
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
@@ -8,11 +8,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A connection that fails where a write has waited for `most`.
+/// A connection that fails if a write has been pending for `most`.
 pub(super) struct Patient {
     stream: TcpStream,
     most: Duration,
-    /// When the write that waits is given up.
+    /// Deadline of the pending write.
     until: Option<Pin<Box<Sleep>>>,
 }
 
@@ -21,7 +21,7 @@ impl Patient {
         Patient { stream, most, until: None }
     }
 
-    /// What a write came to, or that it has waited too long.
+    /// The result of a write, or a timeout if it has been pending too long.
     fn wait<T>(&mut self, cx: &mut Context<'_>, written: Poll<Result<T>>) -> Poll<Result<T>> {
         if written.is_ready() {
             self.until = None;
@@ -30,7 +30,7 @@ impl Patient {
         let until = self.until.get_or_insert_with(|| Box::pin(sleep(self.most)));
         ready!(until.as_mut().poll(cx));
         until.as_mut().reset(Instant::now() + self.most);
-        Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client took nothing of what it was sent")))
+        Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client did not read the data")))
     }
 }
 

@@ -1,15 +1,15 @@
-//! Who listens at a port that is in use.
+//! Finds the program that listens on a port.
 
 use std::fs;
 use std::net::SocketAddr;
 
-/// The program that listens at `addr`, as ` by NAME (process ID)`; empty where the system does not tell.
+/// The program that listens on `addr`, as ` by NAME (process ID)`; empty if unknown.
 pub(crate) fn user(addr: SocketAddr) -> String {
     let Some(inode) = listening(addr) else { return String::new() };
     let wanted = format!("socket:[{inode}]");
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     for process in processes {
-        // Not `self`.
+        // Skip names such as `self`.
         if process.file_name().to_string_lossy().parse::<u32>().is_err() {
             continue;
         }
@@ -24,7 +24,7 @@ pub(crate) fn user(addr: SocketAddr) -> String {
     String::new()
 }
 
-/// The inode of the socket that listens at the port, by Linux' tables.
+/// The inode of the socket that listens on the port, from Linux's tables.
 fn listening(addr: SocketAddr) -> Option<String> {
     const LISTEN: &str = "0A";
     let port = format!(":{:04X}", addr.port());

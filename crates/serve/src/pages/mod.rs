@@ -1,4 +1,4 @@
-//! Pages for people, without anything from elsewhere.
+//! HTML pages, without external resources.
 
 use crate::app::App;
 use axum::Router;

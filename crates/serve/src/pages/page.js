@@ -1,7 +1,7 @@
 const byId = (id) => document.getElementById(id);
 let going = null;
 
-async function tell(prompt, maxTokens, seed, key, signal, show) {
+async function generate(prompt, maxTokens, seed, key, signal, show) {
   const headers = { "content-type": "application/json" };
   if (key) headers.authorization = `Bearer ${key}`;
   const body = { prompt, max_tokens: maxTokens, stream: true };
@@ -36,7 +36,7 @@ byId("form").addEventListener("submit", async (event) => {
   byId("status").textContent = "Writing";
   const show = (text) => byId("story").append(text);
   try {
-    const proof = await tell(byId("prompt").value, Number(byId("tokens").value), byId("seed").value, byId("key").value,
+    const proof = await generate(byId("prompt").value, Number(byId("tokens").value), byId("seed").value, byId("key").value,
       own.signal, show);
     byId("status").textContent = `Finished: ${proof.tokens} tokens, seed ${proof.recipe.seed}, checksum ${proof.digest}`;
   } catch (error) {

@@ -11,7 +11,7 @@ assert len(models) == 1, models
 model = models[0].id
 assert client.models.retrieve(model).id == model
 
-# A completion, whole and as a stream: the same text and the same digest.
+# A completion, complete and as a stream: the same text and the same digest.
 settings = dict(model=model, prompt="Once upon a time", max_tokens=40, seed=7, temperature=0.7, logprobs=2)
 whole = client.completions.create(**settings)
 choice = whole.choices[0]
@@ -26,11 +26,11 @@ for chunk in client.completions.create(**settings, stream=True, stream_options={
         digest = getattr(part, "bitstate", {}).get("digest", digest)
 assert (text, digest, usage) == (choice.text, choice.bitstate["digest"], whole.usage)
 
-# Tokens as a prompt, and a parameter of this server's own.
+# Tokens as a prompt, and a parameter specific to this server.
 tokens = client.completions.create(model=model, prompt=[79, 110, 99, 101], max_tokens=5, extra_body={"top_k": 1})
 assert tokens.choices[0].bitstate["recipe"]["top_k"] == 1
 
-# A talk, whole and as a stream.
+# A chat, complete and as a stream.
 talk = dict(model=model, messages=[{"role": "user", "content": "Once upon a time"}], max_completion_tokens=30, seed=7, n=2,
             logprobs=True, top_logprobs=3)
 whole = client.chat.completions.create(**talk)
@@ -42,7 +42,7 @@ for chunk in client.chat.completions.create(**talk, stream=True):
         texts[part.index] += part.delta.content or ""
 assert texts == [choice.message.content for choice in whole.choices]
 
-# A stop, and what is refused, with the field.
+# A stop text, and rejected requests with their fields.
 stopped = client.completions.create(model=model, prompt="Once upon a time", max_tokens=200, stop=["."], seed=1)
 assert stopped.choices[0].finish_reason == "stop" and "." not in stopped.choices[0].text
 for wrong, error, param in [
@@ -55,15 +55,15 @@ for wrong, error, param in [
     except error as refused:
         assert refused.param == param, refused
     else:
-        raise AssertionError(f"{wrong} was taken")
+        raise AssertionError(f"{wrong} was accepted")
 try:
     client.with_options(api_key="wrong").models.list()
 except openai.AuthenticationError:
     pass
 else:
-    raise AssertionError("a wrong key was taken")
+    raise AssertionError("a wrong key was accepted")
 
-# A stream that is left in the middle.
+# A stream that is abandoned in the middle.
 with client.completions.create(model=model, prompt="a", max_tokens=4000, stream=True, extra_body={"ignore_end": True}) as stream:
     next(iter(stream))
 print("all calls are as expected")

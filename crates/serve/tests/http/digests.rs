@@ -1,10 +1,10 @@
-//! Each answer is the answer alone, whoever else is served, and its recipe gives it again.
+//! Each answer is the same alone and in a batch, and its recipe reproduces it.
 use crate::support::{Running, by_library, limits, model};
 use bitstate::{Sampling, Stop};
 use bitstate_serve::Config;
 use serde_json::{Value, json};
 
-/// A request of its own kind for every number.
+/// A different request for every number.
 fn body(i: u64) -> Value {
     let prompts = ["Once upon a time", "", "The cat", "Tom and Mia went to the park. Grüße"];
     let mut body = json!({"prompt": prompts[i as usize % 4], "max_tokens": 20 + i * 7 % 60, "seed": i});
@@ -18,8 +18,8 @@ fn body(i: u64) -> Value {
     body
 }
 
-/// What came of a request, by choice: text, digest.
-fn came(server: &Running, i: u64, streamed: bool) -> Vec<(String, String)> {
+/// The text and digest of each choice of a request.
+fn choices_of(server: &Running, i: u64, streamed: bool) -> Vec<(String, String)> {
     let body = body(i);
     let mut came = vec![(String::new(), String::new()); body["n"].as_u64().unwrap_or(1) as usize];
     let chunks = if streamed { server.streamed("/v1/completions", &body) } else { vec![server.complete(&body)] };
@@ -27,7 +27,7 @@ fn came(server: &Running, i: u64, streamed: bool) -> Vec<(String, String)> {
         let (text, digest) = &mut came[choice["index"].as_u64().unwrap() as usize];
         *text += choice["text"].as_str().unwrap();
         if let Some(found) = choice["bitstate"]["digest"].as_str() {
-            assert!(digest.is_empty(), "one end a choice");
+            assert!(digest.is_empty(), "one end per choice");
             *digest = found.to_string();
         }
     }
@@ -36,14 +36,14 @@ fn came(server: &Running, i: u64, streamed: bool) -> Vec<(String, String)> {
 }
 
 #[test]
-fn an_answer_among_many_is_the_answer_alone() {
+fn an_answer_is_the_same_alone_and_in_a_batch() {
     let server = Running::start(Config { limits: limits(), threads: 2, ..Config::default() });
-    let alone: Vec<_> = (0..24).map(|i| came(&server, i, false)).collect();
+    let alone: Vec<_> = (0..24).map(|i| choices_of(&server, i, false)).collect();
     for round in 0..3 {
         std::thread::scope(|scope| {
             for (i, alone) in (0..).zip(&alone) {
                 let server = &server;
-                scope.spawn(move || assert_eq!(came(server, i, (i + round) % 2 == 0), *alone, "request {i}"));
+                scope.spawn(move || assert_eq!(choices_of(server, i, (i + round) % 2 == 0), *alone, "request {i}"));
             }
         });
     }
@@ -53,7 +53,7 @@ fn an_answer_among_many_is_the_answer_alone() {
 }
 
 #[test]
-fn an_answer_is_what_the_library_gives() {
+fn an_answer_equals_the_librarys() {
     for name in ["stories-byte", "stories-bpe4k"] {
         let model = model(name);
         let server = Running::with(model.clone(), Config::default());
@@ -72,7 +72,7 @@ fn an_answer_is_what_the_library_gives() {
         let mut tokens = body.clone();
         tokens["prompt"] = json!(model.tokenizer().unwrap().encode("Once upon a time").unwrap());
         assert_eq!(server.complete(&tokens)["choices"][0]["bitstate"]["digest"], json!(digest));
-        // The same as a talk, whose contents are the prompt.
+        // The same as a chat whose contents are the prompt.
         let mut talk = body;
         talk.as_object_mut().unwrap().remove("prompt");
         talk["messages"] = json!([{"role": "user", "content": "Once upon a time"}]);
@@ -85,7 +85,7 @@ fn an_answer_is_what_the_library_gives() {
 #[test]
 fn the_recipe_and_the_prompt_give_the_answer_again() {
     let server = Running::start(Config::default());
-    // The seed is drawn, and so only the recipe has it.
+    // The seed is random, so only the recipe contains it.
     let body = json!({"prompt": "The dog", "max_tokens": 40, "n": 2, "logit_bias": {"101": -1.5}, "stop": ["!"]});
     let first = server.complete(&body);
     for choice in first["choices"].as_array().unwrap() {
@@ -112,7 +112,7 @@ fn a_prompt_from_the_cache_gives_the_same_answer() {
             assert_eq!(warm["usage"], cold["usage"]);
         }
     }
-    // The second and the third begin with the first, and the second round has all.
+    // The second and third start with the first, and the second round finds all.
     let lengths: Vec<f64> = prompts.iter().map(|prompt| prompt.len() as f64).collect();
     let found = 2.0 * lengths[0] + lengths.iter().sum::<f64>();
     assert_eq!(server.metric("bitstate_cached_prompt_tokens_total"), found);

@@ -1,10 +1,10 @@
-//! Clients that go away: their slots are free, and nobody else notices.
+//! Clients that disconnect: their slots are freed, and other clients are not affected.
 use crate::support::{Random, Running, completion, limits};
 use bitstate_serve::{Config, Limits};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 
-/// An answer that nobody waits for to the end.
+/// An answer that takes longer than the test.
 fn endless(stream: bool, prompt: usize) -> Value {
     json!({"prompt": vec![97; prompt], "max_tokens": 5_000_000, "ignore_end": true, "stream": stream, "seed": 1})
 }
@@ -27,7 +27,7 @@ fn a_client_that_leaves_at_any_byte_frees_its_slot_and_changes_no_other() {
             let server = &server;
             scope.spawn(move || {
                 let mut random = Random(client + 1);
-                // Streaming and not; in the request, in a long prompt, while decoding.
+                // With and without streaming; during the request, a long prompt, and decoding.
                 let prompt = if client % 4 < 2 { 8 } else { 200_000 };
                 let bytes = completion(&endless(client % 2 == 0, prompt)).into_bytes();
                 let mut stream = server.connect();
@@ -46,15 +46,15 @@ fn a_client_that_leaves_at_any_byte_frees_its_slot_and_changes_no_other() {
         }
     });
     server.wait_for_taken(0);
-    // Each that was begun was given up, not completed.
+    // Every started request was aborted, not completed.
     let left = server.metric("bitstate_clients_left_total");
-    assert!(left >= 16.0, "{left} were given up while they were made");
+    assert!(left >= 16.0, "only {left} requests were aborted");
     assert_eq!(server.complete(&steady)["choices"][0], alone);
     assert_eq!(server.metric("bitstate_requests_complete_total"), 14.0);
 }
 
 #[test]
-fn a_client_that_leaves_the_line_is_not_waited_for() {
+fn a_client_that_leaves_the_queue_does_not_block_it() {
     let limits = Limits { slots: 2, ..limits() };
     let server = Running::start(Config { limits, ..Config::default() });
     let [first, second] = [(); 2].map(|()| {
@@ -63,7 +63,7 @@ fn a_client_that_leaves_the_line_is_not_waited_for() {
         stream
     });
     server.wait_for_taken(2);
-    // One that waits leaves; the next gets the slot that is free then.
+    // A waiting client leaves; the next one gets the slot that becomes free.
     let mut waits = server.connect();
     waits.write_all(completion(&endless(false, 3)).as_bytes()).unwrap();
     server.wait_for("bitstate_requests_queued", 1.0);
@@ -81,7 +81,7 @@ fn health_and_others_answer_while_a_long_prompt_is_read() {
     let limits = Limits { prompt_tokens: 1 << 22, body: 32 << 20, ..limits() };
     let server = Running::start(Config { limits, threads: 1, ..Config::default() });
     let mut stream = server.connect();
-    // Some twenty seconds of work for this model, in one prompt.
+    // One prompt that takes this model some twenty seconds.
     stream.write_all(completion(&endless(false, 2_000_000)).as_bytes()).unwrap();
     server.wait_for_taken(1);
     let read = server.metric("bitstate_prompt_tokens_total");
@@ -91,7 +91,7 @@ fn health_and_others_answer_while_a_long_prompt_is_read() {
         assert_eq!(short["usage"]["completion_tokens"], json!(20));
     }
     assert_eq!(server.taken(), 1, "the long prompt is still being read");
-    assert!(server.metric("bitstate_prompt_tokens_total") > read, "and goes on");
+    assert!(server.metric("bitstate_prompt_tokens_total") > read, "and continues");
     drop(stream);
     server.wait_for_taken(0);
     assert_eq!(server.metric("bitstate_clients_left_total"), 1.0);

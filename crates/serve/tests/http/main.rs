@@ -1,4 +1,4 @@
-//! Servers in this process, asked over HTTP. One program, because linking a server takes longer than most of its tests.
+//! Servers in this process, called over HTTP. One test program, because linking a server takes longer than most of its tests.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod digests;

@@ -1,13 +1,13 @@
-//! Thousands of broken requests: each is refused, and the server lives.
+//! Thousands of malformed requests: each is rejected, and the server keeps working.
 use crate::support::{Random, Running, completion};
 use bitstate_serve::{Config, Limits};
 use serde_json::json;
 use std::time::Duration;
 
-/// Requests in all.
+/// Total number of requests.
 const CASES: u64 = 10_000;
 
-/// A request that is nearly right.
+/// An almost valid request.
 fn broken(random: &mut Random) -> Vec<u8> {
     let body = json!({"prompt": "a", "max_tokens": 2, "stop": ["x"], "logit_bias": {"1": 2}, "seed": 3, "n": 1});
     let mut bytes = completion(&body).into_bytes();
@@ -51,8 +51,8 @@ fn broken(random: &mut Random) -> Vec<u8> {
 }
 
 #[test]
-fn no_broken_request_is_a_fault_of_the_server_or_hangs_it() {
-    // Those that promise more than they send are given up soon.
+fn no_malformed_request_breaks_or_hangs_the_server() {
+    // Requests that announce more than they send time out soon.
     let short = Duration::from_millis(200);
     let limits = Limits { head_time: short, body_time: short, ..Limits::default() };
     let server = Running::start(Config { limits, ..Config::default() });
@@ -67,7 +67,7 @@ fn no_broken_request_is_a_fault_of_the_server_or_hangs_it() {
                         let bytes = broken(&mut Random(thread * 1_000_003 + case * 7 + 1));
                         let answer = server.raw(&bytes);
                         let text = String::from_utf8_lossy(&answer);
-                        // One that is not understood may be answered with nothing.
+                        // A request that cannot be parsed may get no response.
                         for line in text.lines().filter(|line| line.starts_with("HTTP/1.1 ")) {
                             let status: u16 = line[9..12].parse().unwrap();
                             assert!(status < 500, "{:?}: {text}", String::from_utf8_lossy(&bytes));
@@ -82,7 +82,7 @@ fn no_broken_request_is_a_fault_of_the_server_or_hangs_it() {
             *statuses.entry(status).or_insert(0) += 1;
         }
     });
-    // The requests are of many kinds: some are understood, some not.
+    // The requests are varied: some are valid, some not.
     for status in [200, 400, 403, 415] {
         assert!(statuses.contains_key(&status), "{statuses:?}");
     }

@@ -1,4 +1,4 @@
-//! What is wrong is named, with the fix.
+//! Errors name the problem and the fix.
 use crate::support::{Running, completion, model, request};
 use bitstate::Model;
 use bitstate::bits::{Preset, Version, synthetic};
@@ -10,7 +10,7 @@ use std::net::TcpListener;
 const KEY: &str = "a-key-of-some-length";
 
 #[test]
-fn a_field_that_is_wrong_or_not_honoured_is_named() {
+fn an_invalid_or_unsupported_field_is_named() {
     let server = Running::start(Config::default());
     let completions = [
         (json!({"prompt": "a", "suffix": "b"}), 400, "suffix", "not supported"),
@@ -27,8 +27,8 @@ fn a_field_that_is_wrong_or_not_honoured_is_named() {
         (json!({"prompt": "a\u{0}b"}), 400, "prompt", "U+0000"),
         (json!({"prompt": "a", "stop": [".", 1]}), 400, "stop[1]", "invalid type: integer"),
         (json!({"prompt": "a", "stop": ""}), 400, "stop", "empty"),
-        (json!({"prompt": "a", "stop": ["x".repeat(257)]}), 400, "stop[0]", "takes 256"),
-        (json!({"prompt": "a", "stop": vec!["x"; 17]}), 400, "stop", "takes 16"),
+        (json!({"prompt": "a", "stop": ["x".repeat(257)]}), 400, "stop[0]", "accepts 256"),
+        (json!({"prompt": "a", "stop": vec!["x"; 17]}), 400, "stop", "accepts 16"),
         (json!({"prompt": "a", "logit_bias": {"x": 1}}), 400, "logit_bias.x", "not the id of a token"),
         (json!({"prompt": "a", "logit_bias": {"999": 1}}), 400, "logit_bias.999", "tokens 0 to 255"),
         (json!({"prompt": "a", "logit_bias": {"9": "x"}}), 400, "logit_bias.9", "invalid type"),
@@ -41,14 +41,14 @@ fn a_field_that_is_wrong_or_not_honoured_is_named() {
         (json!({"prompt": "a", "repetition_penalty": 0}), 400, "repetition_penalty", "above 0"),
         (json!({"prompt": "a", "penalty_window": 65537}), 400, "penalty_window", "at most 65536"),
         (json!({"prompt": "a", "presence_penalty": 1e300}), 400, "presence_penalty", "finite"),
-        (json!({"prompt": "a", "max_tokens": 0}), 400, "max_tokens", "takes 1 to 4096"),
-        (json!({"prompt": "a", "max_tokens": 5000}), 400, "max_tokens", "takes 1 to 4096"),
-        (json!({"prompt": "a", "n": 17}), 400, "n", "takes 1 to 16"),
-        (json!({"prompt": "a", "logprobs": 21}), 400, "logprobs", "takes 0 to 20"),
+        (json!({"prompt": "a", "max_tokens": 0}), 400, "max_tokens", "accepts 1 to 4096"),
+        (json!({"prompt": "a", "max_tokens": 5000}), 400, "max_tokens", "accepts 1 to 4096"),
+        (json!({"prompt": "a", "n": 17}), 400, "n", "accepts 1 to 16"),
+        (json!({"prompt": "a", "logprobs": 21}), 400, "logprobs", "accepts 0 to 20"),
         (json!({"prompt": "a", "seed": -1}), 400, "seed", "invalid value"),
         (json!({"prompt": "a", "stream_options": {"include_usage": true}}), 400, "stream_options", "set stream"),
         (json!({"prompt": "a", "model": "gpt-5"}), 404, "model", "this server has \"stories-byte\""),
-        (json!({"prompt": "x".repeat(16_385)}), 413, "prompt", "16385 tokens: this server takes 16384"),
+        (json!({"prompt": "x".repeat(16_385)}), 413, "prompt", "16385 tokens: this server accepts 16384"),
     ];
     let said = |text: &str| json!([{"role": "user", "content": text}]);
     let chats = [
@@ -80,15 +80,15 @@ fn a_field_that_is_wrong_or_not_honoured_is_named() {
         assert!(error["message"].as_str().unwrap().contains(message), "{body}: {error}");
         assert!(error["code"].is_string() && error["type"].is_string());
     }
-    // What is null is not given, as OpenAI's clients have it.
+    // A null field counts as not given, as with OpenAI's clients.
     let body = json!({"prompt": "a", "suffix": null, "stop": null, "temperature": null});
-    assert_eq!(server.post("/v1/completions", &body).status, 400, "even so `suffix` is no field");
+    assert_eq!(server.post("/v1/completions", &body).status, 400, "`suffix` is still not a supported field");
     server.complete(&json!({"prompt": "a", "stop": null, "temperature": null, "logit_bias": null}));
     assert_eq!(server.metric("bitstate_engine_panics_total"), 0.0);
 }
 
 #[test]
-fn a_body_that_is_no_json_or_too_large_is_refused() {
+fn a_body_that_is_not_json_or_too_large_is_rejected() {
     let limits = Limits { body: 1000, ..Limits::default() };
     let server = Running::start(Config { limits, ..Config::default() });
     let json = [("content-type", "application/json")];
@@ -110,7 +110,7 @@ fn a_body_that_is_no_json_or_too_large_is_refused() {
         assert_eq!(reply.status, status, "{body}: {}", reply.text());
         assert!(reply.message().contains(message), "{body}: {}", reply.message());
     }
-    // A body without a length that turns out too large.
+    // A body without a length that is too large.
     let head = "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
                 connection: close\r\ntransfer-encoding: chunked\r\n\r\n";
     let reply =
@@ -154,12 +154,12 @@ fn a_page_of_another_name_or_origin_may_not_call() {
     {
         let reply = server.send("GET", "/health", &[("origin", origin)], "");
         assert_eq!(reply.status, status, "{origin}");
-        // Nothing is allowed to other origins.
+        // Other origins get no permission.
         assert_eq!(reply.header("access-control-allow-origin"), None);
     }
     let origins = vec!["https://page.example".into()];
     let open = Running::start(Config { origins, key: Some(Key::new(KEY).unwrap()), ..Config::default() });
-    // What a browser asks first has no key, and what it is refused it may read.
+    // A preflight request has no key, and the page can read why a request was rejected.
     let asks = [("origin", "https://page.example"), ("access-control-request-method", "POST")];
     let reply = open.send("OPTIONS", "/v1/completions", &asks, "");
     assert_eq!((reply.status, reply.header("access-control-allow-methods")), (200, Some("GET,POST")));
@@ -174,7 +174,7 @@ fn a_page_of_another_name_or_origin_may_not_call() {
 }
 
 #[test]
-fn without_the_key_nothing_is_made_or_told() {
+fn without_the_key_nothing_is_generated_or_disclosed() {
     let server = Running::start(Config { key: Some(Key::new(KEY).unwrap()), ..Config::default() });
     let body = json!({"prompt": "a", "max_tokens": 1}).to_string();
     let with = |authorization: &str, path: &str| {
@@ -195,7 +195,7 @@ fn without_the_key_nothing_is_made_or_told() {
 }
 
 #[test]
-fn a_key_that_others_can_read_is_no_key() {
+fn a_key_file_that_others_can_read_is_rejected() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key");
@@ -213,7 +213,7 @@ fn a_key_that_others_can_read_is_no_key() {
 }
 
 #[test]
-fn a_port_in_use_is_told_with_its_program() {
+fn a_port_in_use_is_reported_with_its_program() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap();
     let error = Server::bind(model("stories-byte"), Config::default(), addr).err().unwrap().to_string();
@@ -224,7 +224,7 @@ fn a_port_in_use_is_told_with_its_program() {
 }
 
 #[test]
-fn a_model_without_text_or_a_server_without_slots_does_not_start() {
+fn a_server_without_a_tokenizer_or_slots_does_not_start() {
     let addr = "127.0.0.1:0".parse().unwrap();
     let small = synthetic(&Preset::by_name("small").unwrap().config(), 1, Version::V1_2);
     let error = Server::bind(Model::from_bytes(&small).unwrap(), Config::default(), addr).err().unwrap();
@@ -243,7 +243,7 @@ fn a_model_without_text_or_a_server_without_slots_does_not_start() {
 }
 
 #[test]
-fn a_full_line_is_told_to_come_back() {
+fn a_full_queue_answers_429_with_retry_after() {
     let limits = Limits { slots: 1, queue: 1, ..crate::support::limits() };
     let server = Running::start(Config { limits, ..Config::default() });
     let endless = json!({"prompt": "a", "max_tokens": 5_000_000, "ignore_end": true});
@@ -270,7 +270,7 @@ fn answers_that_nobody_takes_do_not_fill_the_memory() {
     let reply = server.post("/v1/completions", &json!({"prompt": "a", "max_tokens": 87_000, "n": 2}));
     assert_eq!((reply.status, reply.json()["error"]["param"].as_str()), (400, Some("max_tokens")));
     assert!(reply.message().contains("holds 16777216"), "{}", reply.message());
-    // One that fills it and is not taken, being more than lies between server and client: its slot is free, its memory is not, until it is taken or given up.
+    // An answer that fills the memory and is not read: its slot is freed, its memory only when it is read or aborted.
     let mut stream = server.connect();
     let large = json!({"prompt": "a", "max_tokens": 87_000, "ignore_end": true, "stream": true, "seed": 1});
     stream.write_all(completion(&large).as_bytes()).unwrap();
@@ -294,7 +294,7 @@ fn an_answer_that_takes_too_long_is_cut_and_says_so() {
     let endless = |stream| json!({"prompt": "a", "max_tokens": 5_000_000, "ignore_end": true, "stream": stream});
     let reply = server.post("/v1/completions", &endless(false));
     assert_eq!((reply.status, reply.message().contains("fewer tokens")), (504, true));
-    // In a stream the error is an event, the last one, and the answer ends there.
+    // In a stream, the error is the last event.
     let (chunks, done) = crate::support::events(&server.post("/v1/completions", &endless(true)).text());
     let (last, others) = chunks.split_last().unwrap();
     assert!(last["error"]["message"].as_str().unwrap().contains("fewer tokens") && !done, "{last}");
@@ -303,7 +303,7 @@ fn an_answer_that_takes_too_long_is_cut_and_says_so() {
 }
 
 #[test]
-fn a_connection_lives_on_after_a_refusal() {
+fn a_connection_stays_open_after_an_error() {
     let server = Running::start(Config::default());
     let mut stream = server.connect();
     let keep = request("POST", "/v1/completions", &[("content-type", "application/json")], "{}")

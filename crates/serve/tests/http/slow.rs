@@ -1,4 +1,4 @@
-//! Slow clients: they take no slot from others, and are given up.
+//! Slow clients: they do not block a slot, and are disconnected.
 use crate::support::{Running, completion};
 use bitstate_serve::{Config, Limits};
 use serde_json::json;
@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 #[test]
-fn one_that_sends_a_byte_at_a_time_has_no_slot_and_is_given_up() {
+fn a_client_that_sends_a_byte_at_a_time_gets_no_slot_and_is_disconnected() {
     let limits =
         Limits { slots: 2, head_time: Duration::from_secs(1), body_time: Duration::from_secs(1), ..Limits::default() };
     let server = Running::start(Config { limits, ..Config::default() });
@@ -17,7 +17,7 @@ fn one_that_sends_a_byte_at_a_time_has_no_slot_and_is_given_up() {
             let (server, bytes) = (&server, &bytes);
             scope.spawn(move || {
                 let mut stream = server.connect();
-                // Half of them are slow with the head, half with the body.
+                // Half of the clients send the head slowly, half the body.
                 let at_once = if client % 2 == 0 { 10 } else { body_at + 3 };
                 stream.write_all(&bytes.as_bytes()[..at_once]).unwrap();
                 for byte in &bytes.as_bytes()[at_once..] {
@@ -26,7 +26,7 @@ fn one_that_sends_a_byte_at_a_time_has_no_slot_and_is_given_up() {
                         return;
                     }
                 }
-                panic!("the server waited for all of it");
+                panic!("the server waited for the whole request");
             });
         }
         for _ in 0..20 {
@@ -38,10 +38,10 @@ fn one_that_sends_a_byte_at_a_time_has_no_slot_and_is_given_up() {
 }
 
 #[test]
-fn one_that_reads_nothing_has_a_slot_no_longer_than_its_answer_takes() {
+fn a_client_that_reads_nothing_holds_a_slot_only_while_its_answer_is_generated() {
     let limits = Limits { slots: 2, max_tokens: 100_000, write_time: Duration::from_secs(1), ..Limits::default() };
     let server = Running::start(Config { limits, ..Config::default() });
-    // More than fits what lies between: an event a token, some two hundred bytes each.
+    // More than fits in the buffers between: one event per token, about 200 bytes each.
     let body = json!({"prompt": "a", "max_tokens": 100_000, "ignore_end": true, "stream": true});
     let sleepers: Vec<_> = (0..8)
         .map(|_| {
@@ -56,8 +56,8 @@ fn one_that_reads_nothing_has_a_slot_no_longer_than_its_answer_takes() {
     server.complete(&json!({"prompt": "a", "max_tokens": 5}));
     let [complete, left] =
         ["requests_complete", "clients_left"].map(|name| server.metric(&format!("bitstate_{name}_total")));
-    assert_eq!(complete + left, 9.0, "each answer was completed, or its client given up");
-    // Whoever takes nothing is given up: only the connection that asks is left.
+    assert_eq!(complete + left, 9.0, "each answer was completed, or its client was disconnected");
+    // Clients that do not read are disconnected: only the connection that asks is left.
     server.wait_for("bitstate_connections", 1.0);
     drop(sleepers);
 }

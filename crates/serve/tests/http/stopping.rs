@@ -1,4 +1,4 @@
-//! A server that is asked to stop completes what it can, cuts the rest and says so.
+//! A stopping server completes the answers that it can, cuts off the rest, and reports it.
 use crate::support::{Reply, Running, completion, events, limits, read_all};
 use bitstate_serve::{Config, Limits, Served};
 use serde_json::json;
@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 #[test]
-fn what_can_be_completed_is_and_what_waits_is_told() {
+fn running_answers_complete_and_waiting_requests_are_rejected() {
     let limits = Limits { slots: 1, ..limits() };
     let mut server = Running::start(Config { limits, ..Config::default() });
     let start = |tokens: u32| {
@@ -20,17 +20,17 @@ fn what_can_be_completed_is_and_what_waits_is_told() {
     server.wait_for_taken(1);
     let mut waits = start(5);
     server.wait_for("bitstate_requests_queued", 1.0);
-    server.tell_to_stop();
+    server.begin_stop();
     let reply = Reply::new(&read_all(&mut waits));
     assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")), "{}", reply.text());
     let reply = Reply::new(&read_all(&mut makes));
     assert_eq!(reply.json()["usage"]["completion_tokens"], json!(50_000));
-    assert!(TcpStream::connect(server.addr).is_err(), "nobody listens any more");
+    assert!(TcpStream::connect(server.addr).is_err(), "the port is closed");
     assert_eq!(server.stop(), Served { answered: 1, cut: 0, left: 0 });
 }
 
 #[test]
-fn what_takes_too_long_is_cut_and_its_clients_are_told() {
+fn long_answers_are_cut_off_with_an_error() {
     let limits = Limits { stop_time: Duration::from_millis(200), ..limits() };
     let mut server = Running::start(Config { limits, threads: 2, ..Config::default() });
     let clients: Vec<TcpStream> = (0..16)
@@ -42,7 +42,7 @@ fn what_takes_too_long_is_cut_and_its_clients_are_told() {
         })
         .collect();
     server.wait_for_taken(16);
-    server.tell_to_stop();
+    server.begin_stop();
     for (i, mut client) in clients.into_iter().enumerate() {
         let reply = Reply::new(&read_all(&mut client));
         let error = if i % 2 == 0 {

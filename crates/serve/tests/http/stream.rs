@@ -1,4 +1,4 @@
-//! Streams, probabilities, stops, and what a server says of itself.
+//! Streams, probabilities, stop texts, and how a server describes itself.
 use crate::support::{Running, model};
 use bitstate_serve::Config;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ fn a_stream_is_the_answer_in_pieces() {
 }
 
 #[test]
-fn a_talk_streams_roles_first() {
+fn a_chat_streams_roles_first() {
     let server = Running::start(Config::default());
     let body = json!({"messages": [{"role": "system", "content": "A story."}, {"role": "user", "content": "Once"}],
         "max_completion_tokens": 30, "seed": 1, "n": 2});
@@ -48,7 +48,7 @@ fn a_talk_streams_roles_first() {
 }
 
 #[test]
-fn a_text_to_stop_at_is_never_sent() {
+fn a_stop_text_is_never_sent() {
     let server = Running::start(Config::default());
     for seed in 0..20 {
         let body = json!({"prompt": "Once upon a time", "max_tokens": 200, "seed": seed, "stop": ["the", "an"]});
@@ -65,7 +65,7 @@ fn a_text_to_stop_at_is_never_sent() {
 }
 
 #[test]
-fn probabilities_are_those_of_the_library() {
+fn probabilities_match_the_library() {
     for name in ["stories-byte", "stories-bpe4k"] {
         let model = model(name);
         let server = Running::with(model.clone(), Config::default());
@@ -96,7 +96,7 @@ fn probabilities_are_those_of_the_library() {
             let bytes: Vec<u8> = serde_json::from_value(content[i]["bytes"].clone()).unwrap();
             assert_eq!(String::from_utf8(bytes).unwrap(), whole["tokens"][i].as_str().unwrap());
         }
-        // The same in pieces.
+        // The same as a stream.
         let chunks = server.streamed("/v1/completions", &body);
         let pieces: Vec<Value> = chunks
             .iter()
@@ -126,7 +126,7 @@ fn a_server_describes_itself() {
         assert_eq!(reply.status, 200, "{path}");
         let policy = reply.header("content-security-policy").unwrap();
         assert!(policy.contains("default-src 'self'") && !policy.contains("unsafe"), "{policy}");
-        // Nothing comes from elsewhere.
+        // There are no external resources.
         assert!(!reply.text().contains("://"), "{path}");
     }
     server.complete(&json!({"prompt": "a", "model": "mine", "max_tokens": 4, "ignore_end": true}));
@@ -142,7 +142,7 @@ fn a_server_describes_itself() {
     ] {
         assert_eq!(server.metric(name), value, "{name}");
     }
-    // Every value has its kind before it.
+    // Every value has a TYPE line before it.
     let text = metrics.text();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let name = line.split(['{', ' ']).next().unwrap();

@@ -1,4 +1,4 @@
-//! A server in this process, and a client that speaks HTTP by hand, so that it can also misbehave.
+//! A server in this process, and a client that writes HTTP by hand, so that it can also misbehave.
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// A watchdog: what takes longer hangs.
+/// Watchdog: anything longer counts as hanging.
 pub const HANGS: Duration = Duration::from_secs(120);
 
 pub fn model(name: &str) -> Model {
@@ -19,12 +19,12 @@ pub fn model(name: &str) -> Model {
     Model::builder().for_many_sessions().open(path).unwrap()
 }
 
-/// Limits that leave room for long answers.
+/// Limits that allow long answers.
 pub fn limits() -> Limits {
     Limits { max_tokens: 100_000_000, memory: 1 << 40, ..Limits::default() }
 }
 
-/// A server that runs.
+/// A running server.
 pub struct Running {
     pub addr: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -49,14 +49,14 @@ impl Running {
         Running { addr, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// Tells it to stop.
-    pub fn tell_to_stop(&mut self) {
+    /// Starts the shutdown.
+    pub fn begin_stop(&mut self) {
         drop(self.stop.take());
     }
 
-    /// Stops it, and says how it ended.
+    /// Stops the server and returns how it ended.
     pub fn stop(mut self) -> Served {
-        self.tell_to_stop();
+        self.begin_stop();
         self.thread.take().unwrap().join().unwrap()
     }
 
@@ -67,10 +67,10 @@ impl Running {
         stream
     }
 
-    /// Sends bytes, and reads all that comes until the server closes.
+    /// Sends bytes, and reads until the server closes the connection.
     pub fn raw(&self, bytes: &[u8]) -> Vec<u8> {
         let mut stream = self.connect();
-        // A server that refuses need not read to the end.
+        // A server that rejects the request need not read all of it.
         let _ = stream.write_all(bytes);
         read_all(&mut stream)
     }
@@ -94,7 +94,7 @@ impl Running {
         reply.json()
     }
 
-    /// The completion as a stream: its chunks.
+    /// The chunks of a streamed request.
     pub fn streamed(&self, path: &str, body: &Value) -> Vec<Value> {
         let mut body = body.clone();
         body["stream"] = json!(true);
@@ -102,16 +102,16 @@ impl Running {
         assert_eq!(reply.status, 200, "{body}: {}", reply.text());
         assert_eq!(reply.header("content-type"), Some("text/event-stream"));
         let (chunks, done) = events(&reply.text());
-        assert!(done, "the stream has its end");
+        assert!(done, "the stream is complete");
         chunks
     }
 
-    /// Slots that are taken.
+    /// Number of slots in use.
     pub fn taken(&self) -> u64 {
         self.get("/health").json()["slots_taken"].as_u64().unwrap()
     }
 
-    /// Waits until so many slots are taken.
+    /// Waits until this many slots are in use.
     pub fn wait_for_taken(&self, wanted: u64) {
         let start = Instant::now();
         while self.taken() != wanted {
@@ -120,7 +120,7 @@ impl Running {
         }
     }
 
-    /// Waits until a value of `/metrics` is this.
+    /// Waits until a metric has this value.
     pub fn wait_for(&self, name: &str, wanted: f64) {
         let start = Instant::now();
         while self.metric(name) != wanted {
@@ -129,7 +129,7 @@ impl Running {
         }
     }
 
-    /// A value of `/metrics`.
+    /// The value of a metric.
     pub fn metric(&self, name: &str) -> f64 {
         let text = self.get("/metrics").text();
         let line = text.lines().find(|line| line.split(' ').next() == Some(name));
@@ -139,7 +139,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.tell_to_stop();
+        self.begin_stop();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -159,7 +159,7 @@ pub fn read_all(stream: &mut TcpStream) -> Vec<u8> {
     }
 }
 
-/// A request that asks the server to close behind it.
+/// A request after which the server closes the connection.
 pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
     let mut out = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
@@ -175,11 +175,11 @@ pub fn completion(body: &Value) -> String {
     request("POST", "/v1/completions", &[("content-type", "application/json")], &body.to_string())
 }
 
-/// The chunks of a stream, and whether it came to its end.
+/// The chunks of a stream, and whether it is complete.
 pub fn events(text: &str) -> (Vec<Value>, bool) {
     let mut chunks = Vec::new();
     for event in text.split_terminator("\n\n").filter(|event| !event.starts_with(':')) {
-        match event.strip_prefix("data: ").unwrap_or_else(|| panic!("{event:?} is no event")) {
+        match event.strip_prefix("data: ").unwrap_or_else(|| panic!("{event:?} is not an event")) {
             "[DONE]" => return (chunks, true),
             data => chunks.push(serde_json::from_str(data).unwrap()),
         }
@@ -187,7 +187,7 @@ pub fn events(text: &str) -> (Vec<Value>, bool) {
     (chunks, false)
 }
 
-/// What a server answered.
+/// A response.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
@@ -239,10 +239,10 @@ fn dechunk(mut bytes: &[u8]) -> Vec<u8> {
         out.extend(&bytes[at + 2..][..size]);
         bytes = &bytes[at + 2 + size + 2..];
     }
-    panic!("the answer breaks off");
+    panic!("the response ends early");
 }
 
-/// The digest and the text of a completion by the library alone.
+/// The digest and text of a completion by the library.
 pub fn by_library(model: &Model, prompt: &str, sampling: Sampling, stop: Stop) -> (String, String) {
     let mut session = model.session(sampling).unwrap();
     session.feed_text(prompt).unwrap();
@@ -255,7 +255,7 @@ pub fn by_library(model: &Model, prompt: &str, sampling: Sampling, stop: Stop) -
     (one.digest().to_string(), text)
 }
 
-/// Numbers that look random, the same in every run.
+/// Pseudorandom numbers, the same in every run.
 pub struct Random(pub u64);
 
 impl Random {

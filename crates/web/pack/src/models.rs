@@ -5,17 +5,17 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Their folders in `golden/models`, the first to be loaded first, and what the page calls them.
+/// Folders in `golden/models` and the titles on the page; the page loads the first one at start.
 const MODELS: [(&str, &str); 2] =
     [("stories-byte", "stories-byte, 340 kB"), ("stories-bpe4k", "stories-bpe4k, 1.9 MB")];
 
-/// Adds models, tokenizers and their list. What is known of a model is what lies beside it.
+/// Adds models, tokenizers and their list. A model's description is the JSON file next to it.
 pub fn add(root: &Path, files: &mut Files) -> anyhow::Result<()> {
     let mut list = Vec::new();
     for (name, title) in MODELS {
         let folder = root.join("golden/models").join(name);
         let description: Value = serde_json::from_slice(&read(&folder.join("model.bits.json"))?)
-            .with_context(|| format!("{} is no description of a model", folder.join("model.bits.json").display()))?;
+            .with_context(|| format!("{} is not a model description", folder.join("model.bits.json").display()))?;
         let mut entry = json!({ "title": title, "sha256": description["model"] });
         let sampling = &description["sampling"];
         entry["sampling"] = json!({

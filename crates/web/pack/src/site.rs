@@ -1,4 +1,4 @@
-//! The folder: its files, the list that the service worker keeps, and its place.
+//! The folder: its files, the list for the service worker, and its replacement on disk.
 
 use crate::models::read;
 use crate::{Flags, glue, models};
@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use wasmparser::WasmFeatures;
 
-/// The files of the page by their paths in it.
+/// The files of the page by relative path.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
-/// Where the sources of page and package are.
+/// Source folders of the page and the package.
 const PAGE: &str = "crates/web/page";
 const PACKAGE: &str = "crates/web/js";
-/// What a first visit needs of the models; the others are kept once they were used.
+/// The models that a first visit needs; the others are cached once they have been used.
 const FIRST_MODEL: &str = "models/stories-byte/";
 
 pub fn make(flags: &Flags) -> anyhow::Result<()> {
@@ -35,7 +35,7 @@ pub fn make(flags: &Flags) -> anyhow::Result<()> {
     for (name, bytes) in &files {
         write(&new.join(name), bytes)?;
     }
-    // Whoever looks sees the page before or this one.
+    // A reader sees either the previous page or the new one.
     if flags.out.exists() {
         rename(&flags.out, &old)?;
     }
@@ -43,9 +43,9 @@ pub fn make(flags: &Flags) -> anyhow::Result<()> {
     remove(&old)
 }
 
-/// Refuses a folder with anything but an earlier page.
+/// Rejects a folder that contains anything but an earlier page.
 fn check(out: &Path) -> anyhow::Result<()> {
-    ensure!(out.file_name().is_some(), "{} is no name of a folder", out.display());
+    ensure!(out.file_name().is_some(), "{} is not the name of a folder", out.display());
     let Ok(mut entries) = std::fs::read_dir(out) else {
         ensure!(!out.exists(), "{} is not a folder: name another", out.display());
         return Ok(());
@@ -53,7 +53,7 @@ fn check(out: &Path) -> anyhow::Result<()> {
     let is_page = std::fs::read_to_string(out.join("sw.js")).is_ok_and(|text| text.contains("bitstate-${VERSION}"));
     ensure!(
         is_page || entries.next().is_none(),
-        "{} has files that are no page of BitState: name a new folder, or empty this one",
+        "{} has files that are not a BitState page: name a new folder, or empty this one",
         out.display()
     );
     Ok(())
@@ -66,7 +66,7 @@ fn files(flags: &Flags, scratch: &Path) -> anyhow::Result<Files> {
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
         files.insert(format!("bitstate/{licence}"), read(&flags.root.join(licence))?);
     }
-    // What a browser without SIMD has: the version 2 of WebAssembly but for SIMD, as every browser since 2021.
+    // Features of a browser without SIMD: WebAssembly 2.0 except SIMD, as in every browser since 2021.
     let plain = WasmFeatures::WASM2.difference(WasmFeatures::SIMD);
     let simd128 = plain | WasmFeatures::SIMD;
     let builds = [
@@ -87,13 +87,13 @@ fn files(flags: &Flags, scratch: &Path) -> anyhow::Result<Files> {
     let (version, list) = listed(&files);
     replace(&mut files, "sw.js", "@VERSION@", &version)?;
     replace(&mut files, "sw.js", "\"@FILES@\"", &serde_json::to_string_pretty(&list)?)?;
-    // So that GitHub Pages serves the folder as it is.
+    // So that GitHub Pages serves the folder unchanged.
     files.insert(".nojekyll".into(), Vec::new());
     Ok(files)
 }
 
-/// A version by the contents of all files, and what the service worker keeps: each with its hash, and whether a first visit
-/// needs it.
+/// The version, a hash over all files, and the list for the service worker: each file with its hash, and whether a first
+/// visit needs it.
 fn listed(files: &Files) -> (String, Value) {
     let mut version = Sha256::new();
     let mut list = Map::new();
@@ -126,7 +126,7 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// Adds the files of a folder, which has no folders in it.
+/// Adds the files of a folder without subfolders.
 fn add_folder(folder: &Path, prefix: &str, files: &mut Files) -> anyhow::Result<()> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     for entry in entries {
@@ -137,12 +137,12 @@ fn add_folder(folder: &Path, prefix: &str, files: &mut Files) -> anyhow::Result<
     Ok(())
 }
 
-/// Replaces a mark in a file, which must be there once.
+/// Replaces a placeholder, which must occur exactly once in a file.
 fn replace(files: &mut Files, name: &str, mark: &str, by: &str) -> anyhow::Result<()> {
     let bytes = files.get_mut(name).with_context(|| format!("there is no {name}"))?;
     let text = std::str::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))?;
     if text.matches(mark).count() != 1 {
-        bail!("{name} must have {mark} once");
+        bail!("{name} must contain {mark} exactly once");
     }
     *bytes = text.replacen(mark, by, 1).into_bytes();
     Ok(())
@@ -150,7 +150,7 @@ fn replace(files: &mut Files, name: &str, mark: &str, by: &str) -> anyhow::Resul
 
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let folder = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -181,13 +181,13 @@ mod tests {
     #[test]
     fn a_folder_with_other_files_is_not_replaced() {
         let folder = tempfile::tempdir().expect("a folder");
-        assert!(check(folder.path()).is_ok(), "an empty one is");
+        assert!(check(folder.path()).is_ok(), "an empty folder is accepted");
         std::fs::write(folder.path().join("mine.txt"), "mine").expect("a file");
         let error = check(folder.path()).expect_err("mine").to_string();
-        assert!(error.contains("no page of BitState"), "{error}");
+        assert!(error.contains("not a BitState page"), "{error}");
         assert!(check(&folder.path().join("mine.txt")).is_err());
         std::fs::write(folder.path().join("sw.js"), "`bitstate-${VERSION}`").expect("a file");
-        assert!(check(folder.path()).is_ok(), "an earlier page is");
+        assert!(check(folder.path()).is_ok(), "an earlier page is accepted");
     }
 
     #[test]

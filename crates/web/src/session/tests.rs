@@ -1,4 +1,4 @@
-//! What the page relies on, natively: golden streams, checks, alternatives, forks.
+//! Native tests of what the page relies on: golden streams, checks, alternatives, forks.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::{Batch, Session};
@@ -30,7 +30,7 @@ fn all(session: &mut Session, n: u32) -> Batch {
 }
 
 #[test]
-fn a_story_is_the_golden_stream_and_its_checks_are_of_the_golden_digests() {
+fn a_story_matches_the_golden_stream_and_its_digests() {
     for name in ["stories-byte", "stories-bpe4k"] {
         let stream: Value = serde_json::from_slice(&golden(&format!("streams/{name}__once-seeded.json"))).unwrap();
         let numbers = |key: &str| -> Vec<u32> {
@@ -54,21 +54,21 @@ fn a_story_is_the_golden_stream_and_its_checks_are_of_the_golden_digests() {
 }
 
 #[test]
-fn slices_of_any_length_are_the_same_story() {
+fn slices_of_any_length_give_the_same_story() {
     let model = model("stories-byte");
     let whole = all(&mut session(&model, 3), 100);
     let mut slices = session(&model, 3);
     let mut tokens = Vec::new();
     while tokens.len() < 100 {
         let slice = slices.generate(100 - tokens.len() as u32, || true).unwrap();
-        assert_eq!(slice.tokens.len(), 1, "one token at least, and no more once the time is up");
+        assert_eq!(slice.tokens.len(), 1, "at least one token, and no more once the time is up");
         tokens.extend(slice.tokens);
     }
     assert_eq!(tokens, whole.tokens);
 }
 
 #[test]
-fn a_word_is_replaced_and_the_story_goes_on_from_there() {
+fn a_story_continues_from_a_replaced_word() {
     for name in ["stories-byte", "stories-bpe4k"] {
         let model = model(name);
         let mut one = session(&model, 42);
@@ -84,17 +84,17 @@ fn a_word_is_replaced_and_the_story_goes_on_from_there() {
         let given = one.give(&words[3].tokens).unwrap();
         assert_eq!(given.text, words[3].text);
         let again = all(&mut one, 20);
-        // The recipe of the link: the same tokens given at the same place.
+        // As a link does: the same tokens given at the same position.
         let mut replayed = session(&model, 42);
         assert_eq!(replayed.give(&words[3].tokens).unwrap(), given);
         assert_eq!(all(&mut replayed, 20), again);
         assert_ne!(again.tokens, first.tokens[..20]);
-        assert_eq!(before.position(), begin + 40, "a fork is not disturbed");
+        assert_eq!(before.position(), begin + 40, "a fork does not change");
     }
 }
 
 #[test]
-fn a_session_file_goes_on_in_the_library_and_back() {
+fn a_session_file_resumes_in_the_library_and_back() {
     let model = model("stories-bpe4k");
     let mut one = session(&model, 5);
     all(&mut one, 30);
@@ -124,12 +124,12 @@ fn the_picture_has_every_head_and_its_middle_is_zero() {
 }
 
 #[test]
-fn what_does_not_fit_is_a_sentence() {
+fn mismatched_files_give_errors() {
     let refused = |bits: &[u8], json: Option<&[u8]>| open(AlignedBytes::copy_of(bits), json).unwrap_err();
     let (byte, bpe) = (golden("models/stories-byte/model.bits"), golden("models/stories-bpe4k/model.bits"));
     let json = golden("models/stories-bpe4k/tokenizer.json");
     assert!(refused(b"no model", None).contains("not a model file"));
-    assert!(refused(&bpe, None).contains("give the tokenizer.json"));
+    assert!(refused(&bpe, None).contains("provide the tokenizer.json"));
     assert!(refused(&byte, Some(&json)).contains("not trained with this tokenizer"));
     assert!(refused(&bpe, Some(b"{}")).contains("not a tokenizer.json"));
     assert!(refused(&bpe[..bpe.len() - 1], Some(&json)).contains("not a model file"));

@@ -1,4 +1,4 @@
-//! A client of chromedriver: JSON over HTTP, as the WebDriver standard has it, as much of it as the tests need.
+//! A client of chromedriver: the part of the WebDriver protocol (JSON over HTTP) that the tests need.
 
 use anyhow::{Context, bail, ensure};
 use base64::Engine;
@@ -8,12 +8,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a page may take for anything. Not a speed: only what would never end runs into it.
+/// Timeout for any step of a page. Not a performance limit: only steps that would never end reach it.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-/// The name of an element's id in the standard.
+/// Key of an element's id in the WebDriver standard.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// chromedriver, ended with the test.
+/// chromedriver, terminated at the end of the test.
 pub struct Driver {
     child: Child,
     address: String,
@@ -33,7 +33,7 @@ impl Driver {
                 break port.trim_end_matches('.').parse::<u16>().context("its port")?;
             }
         };
-        // So that it never waits for a reader.
+        // Drain its output, so that it never blocks on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE * 2));
         Ok(Driver { child, address: format!("http://127.0.0.1:{port}"), agent: config.build().into() })
@@ -54,7 +54,7 @@ impl Driver {
         Ok(value["value"].take())
     }
 
-    /// A browser with a profile of its own, whose downloads go to `downloads`.
+    /// A browser with its own profile, which saves downloads to `downloads`.
     pub fn browser(&self, profile: &Path, downloads: &Path) -> anyhow::Result<Browser<'_>> {
         let args = [
             "--headless=new",
@@ -93,7 +93,7 @@ impl Drop for Driver {
     }
 }
 
-/// A browser, closed with the test.
+/// A browser, closed at the end of the test.
 pub struct Browser<'d> {
     driver: &'d Driver,
     path: String,
@@ -118,7 +118,7 @@ impl Browser<'_> {
         self.post("/refresh", &json!({})).map(drop)
     }
 
-    /// The value of an expression in the page, awaited where it is a promise.
+    /// The value of an expression in the page, awaited if it is a promise.
     pub fn eval(&self, expression: &str) -> anyhow::Result<Value> {
         let script = format!(
             "const done = arguments[arguments.length - 1];\
@@ -132,7 +132,7 @@ impl Browser<'_> {
 
     pub fn text(&self, expression: &str) -> anyhow::Result<String> {
         let value = self.eval(expression)?;
-        Ok(value.as_str().with_context(|| format!("{expression} is {value}, and no text"))?.to_string())
+        Ok(value.as_str().with_context(|| format!("{expression} is {value}, not a string"))?.to_string())
     }
 
     pub fn is(&self, expression: &str) -> anyhow::Result<bool> {
@@ -145,7 +145,7 @@ impl Browser<'_> {
         while !self.is(expression)? {
             if since.elapsed() > PATIENCE {
                 let seen = self.text("document.body.innerText.slice(0, 1500)").unwrap_or_default();
-                bail!("waited in vain for {expression}; the page says: {seen}");
+                bail!("timed out waiting for {expression}; the page shows: {seen}");
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -157,7 +157,7 @@ impl Browser<'_> {
         Ok(found[ELEMENT].as_str().with_context(|| format!("no {selector}"))?.to_string())
     }
 
-    /// A click as a visitor makes it: on what can be seen and reached.
+    /// A visitor's click: the element must be visible and not covered.
     pub fn click(&self, selector: &str) -> anyhow::Result<()> {
         let id = self.element(selector)?;
         self.post(&format!("/element/{id}/click"), &json!({})).map(drop)
@@ -169,7 +169,7 @@ impl Browser<'_> {
         self.post(&format!("/element/{id}/value"), &json!({ "text": text })).map(drop)
     }
 
-    /// A press of the mouse at a point of the window.
+    /// A mouse click at a point of the window.
     pub fn click_at(&self, x: f64, y: f64) -> anyhow::Result<()> {
         let actions = json!({ "actions": [{ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": [
             { "type": "pointerMove", "duration": 0, "x": x as i64, "y": y as i64 },
@@ -179,12 +179,12 @@ impl Browser<'_> {
         self.post("/actions", &actions).map(drop)
     }
 
-    /// A command of the browser's own protocol.
+    /// A DevTools command.
     pub fn devtools(&self, command: &str, parameters: Value) -> anyhow::Result<Value> {
         self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 
-    /// Runs a script in every page from now on, before the page's own.
+    /// Runs a script in every page that is opened from now on, before the page's own scripts.
     pub fn before_pages(&self, script: &str) -> anyhow::Result<String> {
         let added = self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }))?;
         Ok(added["identifier"].as_str().context("an identifier")?.to_string())
@@ -194,7 +194,7 @@ impl Browser<'_> {
         self.devtools("Page.removeScriptToEvaluateOnNewDocument", json!({ "identifier": identifier })).map(drop)
     }
 
-    /// A picture of the whole page, as PNG or, by the ending of the name, as JPEG.
+    /// A screenshot of the whole page, as PNG or JPEG depending on the extension.
     pub fn screenshot(&self, path: &Path) -> anyhow::Result<()> {
         let is_jpeg = path.extension().is_some_and(|ending| ending == "jpg");
         let mut how = json!({ "captureBeyondViewport": true });
@@ -203,12 +203,12 @@ impl Browser<'_> {
             how["quality"] = json!(82);
         }
         let shot = self.devtools("Page.captureScreenshot", how)?;
-        let bytes = base64::prelude::BASE64_STANDARD.decode(shot["data"].as_str().context("a picture")?)?;
+        let bytes = base64::prelude::BASE64_STANDARD.decode(shot["data"].as_str().context("a screenshot")?)?;
         std::fs::create_dir_all(path.parent().context("a folder")?)?;
         Ok(std::fs::write(path, bytes)?)
     }
 
-    /// The addresses of all requests since the last call, and what the console was told.
+    /// The URLs of all requests since the last call.
     pub fn requests(&self) -> anyhow::Result<Vec<String>> {
         let log = self.post("/se/log", &json!({ "type": "performance" }))?;
         let entries = log.as_array().context("a log")?.iter();
@@ -217,7 +217,7 @@ impl Browser<'_> {
         Ok(sent.filter_map(|sent| Some(sent["message"]["params"]["request"]["url"].as_str()?.to_string())).collect())
     }
 
-    /// What the console was told since the last call.
+    /// The console messages since the last call.
     pub fn console(&self) -> anyhow::Result<Vec<String>> {
         let log = self.post("/se/log", &json!({ "type": "browser" }))?;
         Ok(log.as_array().context("a log")?.iter().map(|entry| entry["message"].to_string()).collect())

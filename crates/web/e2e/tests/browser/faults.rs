@@ -1,4 +1,4 @@
-//! What goes wrong for a visitor: a sentence on the page, and it goes on working.
+//! What can go wrong for a visitor: the page shows a message and keeps working.
 
 use crate::Verdict::{self, Passed};
 use crate::page::Page;
@@ -12,11 +12,11 @@ pub const TESTS: &[Test] = &[
     ("a broken file is refused", broken),
     ("a huge file is refused unread", huge),
     ("a model with its tokenizer is opened", opened),
-    ("settings out of range are a sentence", settings),
+    ("settings out of range give a message", settings),
     ("a worker that died is replaced", worker),
-    ("a browser without storage is enough", storage),
+    ("works without browser storage", storage),
     ("a reload works offline", offline),
-    ("a new version takes the place of the old one", version),
+    ("a new version replaces the old one", version),
 ];
 
 fn broken(page: &Page<'_>) -> anyhow::Result<Verdict> {
@@ -33,34 +33,34 @@ fn broken(page: &Page<'_>) -> anyhow::Result<Verdict> {
     let mut damaged = whole.clone();
     damaged[8] = 255;
     let cases: [(Vec<PathBuf>, &str); 7] = [
-        (vec![file("notes.txt", b"These are notes.")?], "is not a model: a BITS file begins with"),
-        (vec![file("empty.bits", b"")?], "is not a model"),
+        (vec![file("notes.txt", b"These are notes.")?], "is not a model file: a BITS file begins with"),
+        (vec![file("empty.bits", b"")?], "is not a model file"),
         (vec![file("cut.bits", &whole[..whole.len() / 2])?], "is not a model file this program reads"),
         (vec![file("damaged.bits", &damaged)?], "is not a model file this program reads"),
-        (vec![bpe], "give the tokenizer.json that it was trained with as well"),
+        (vec![bpe], "also provide the tokenizer.json that it was trained with"),
         (vec![byte.clone(), json.clone()], "it was not trained with this tokenizer"),
-        (vec![json], "A tokenizer is opened together with its model"),
+        (vec![json], "A tokenizer must be opened together with its model"),
     ];
     for (files, sentence) in cases {
         page.give(&files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
         page.says(sentence)?;
-        page.goes_on()?;
+        page.still_works()?;
     }
     let session = file("broken.session", b"{\"bitstate_session\":1,\"model\":\"x\"}\n 12345678")?;
     page.give(&[&session])?;
     page.says("the session file is damaged")?;
-    page.goes_on()?;
+    page.still_works()?;
     Ok(Passed)
 }
 
 fn huge(page: &Page<'_>) -> anyhow::Result<Verdict> {
     page.open("")?;
     let path = page.scratch.join("huge.bits");
-    // A file with a hole: it takes no room on the disk.
+    // A sparse file: it takes no disk space.
     File::create(&path)?.set_len(6 << 30)?;
     page.give(&[&path])?;
-    page.says("huge.bits has 6,144 MB, and a page holds models up to 1,024 MB")?;
-    page.goes_on()?;
+    page.says("huge.bits has 6,144 MB; the page supports models of up to 1,024 MB")?;
+    page.still_works()?;
     Ok(Passed)
 }
 
@@ -71,31 +71,31 @@ fn opened(page: &Page<'_>) -> anyhow::Result<Verdict> {
     page.browser.wait("document.getElementById('status').textContent.startsWith('Ready: model.bits')")?;
     let golden = crate::page::Golden::new("stories-bpe4k")?;
     page.golden_settings(golden.tokens.len())?;
-    page.tell()?;
+    page.generate()?;
     ensure!(page.checksum()? == golden.checksum());
     page.model(0)?;
-    page.goes_on()?;
+    page.still_works()?;
     Ok(Passed)
 }
 
 fn settings(page: &Page<'_>) -> anyhow::Result<Verdict> {
     page.open("")?;
     for (id, value, sentence) in [
-        ("temperature", "-1", "The temperature is a number from 0 to 10."),
-        ("topP", "", "Top-p is a number from 0.01 to 1."),
-        ("seed", "18446744073709551616", "The seed is a whole number from 0 to 18446744073709551615."),
-        ("most", "0", "The number of tokens is a number from 1 to 100000."),
+        ("temperature", "-1", "The temperature must be a number from 0 to 10."),
+        ("topP", "", "Top-p must be a number from 0.01 to 1."),
+        ("seed", "18446744073709551616", "The seed must be a whole number from 0 to 18446744073709551615."),
+        ("most", "0", "The number of tokens must be a number from 1 to 100000."),
     ] {
         page.golden_settings(20)?;
         page.set(id, value)?;
         page.browser.click("#go")?;
         page.says(sentence)?;
     }
-    page.goes_on()?;
-    // Greedy, and no beginning at all: the model's own.
+    page.still_works()?;
+    // Greedy with an empty prompt: the model starts by itself.
     page.set("temperature", "0")?;
     page.set("prompt", "")?;
-    page.tell()?;
+    page.generate()?;
     ensure!(!page.story()?.is_empty() && page.notice()?.is_empty(), "{}", page.notice()?);
     Ok(Passed)
 }
@@ -108,18 +108,18 @@ fn worker(page: &Page<'_>) -> anyhow::Result<Verdict> {
     page.endless()?;
     page.press("#go")?;
     page.browser.wait("document.getElementById('story').textContent.length > 100")?;
-    // It no longer answers: only stop, the last resort, finds that out.
+    // The worker no longer answers; stop, the last resort, detects it.
     page.browser.eval("workers.at(-1).terminate()")?;
     page.browser.click("#stop")?;
-    page.says("the engine did not answer within 1 s, and was started again")?;
+    page.says("the engine did not answer within 1 s and was restarted")?;
     page.browser.wait("workers.length === 2 && !document.getElementById('go').disabled")?;
     page.model(0)?;
-    page.goes_on()?;
-    // It fails by itself.
+    page.still_works()?;
+    // The worker fails by itself.
     page.browser
         .eval("workers.at(-1).dispatchEvent(new ErrorEvent('error', { message: 'planted', cancelable: true }))")?;
     page.browser.wait("workers.length === 3 && !document.getElementById('go').disabled")?;
-    page.goes_on()?;
+    page.still_works()?;
     Ok(Passed)
 }
 
@@ -130,18 +130,18 @@ fn storage(page: &Page<'_>) -> anyhow::Result<Verdict> {
          Object.defineProperty(window, name, { get() { throw new DOMException('refused', 'SecurityError'); } });",
     )?;
     page.open("")?;
-    page.browser.wait("document.getElementById('offline').textContent.includes('No copy could be kept')")?;
-    page.goes_on()?;
+    page.browser.wait("document.getElementById('offline').textContent.includes('No copy could be saved')")?;
+    page.still_works()?;
     Ok(Passed)
 }
 
-/// Waits for the copy that the page keeps.
+/// Waits until the page is cached for offline use.
 fn kept(page: &Page<'_>) -> anyhow::Result<()> {
-    page.browser.wait("document.getElementById('offline').textContent.startsWith('Kept on this device')")
+    page.browser.wait("document.getElementById('offline').textContent.startsWith('Saved on this device')")
 }
 
 fn offline(page: &Page<'_>) -> anyhow::Result<Verdict> {
-    // A server of its own, which goes away.
+    // A separate server, which is shut down.
     let site = Site::new(&page.folder)?;
     page.browser.open(&site.origin)?;
     page.ready()?;
@@ -149,11 +149,11 @@ fn offline(page: &Page<'_>) -> anyhow::Result<Verdict> {
     drop(site);
     page.browser.reload()?;
     page.ready()?;
-    page.goes_on()?;
-    // What was not kept is a sentence.
+    page.still_works()?;
+    // A file that was not cached gives a message.
     page.set("model", "1")?;
     page.says("cannot be fetched")?;
-    page.goes_on()?;
+    page.still_works()?;
     Ok(Passed)
 }
 
@@ -166,7 +166,7 @@ fn version(page: &Page<'_>) -> anyhow::Result<Verdict> {
     kept(page)?;
     let names = "caches.keys().then((names) => names.join())";
     let old = page.browser.text(names)?;
-    // Another version: its worker's text differs, as that of every build does.
+    // Another version: the text of its service worker differs, as with every build.
     let script = std::fs::read_to_string(folder.join("sw.js"))?;
     let version = old.trim_start_matches("bitstate-");
     ensure!(script.contains(version), "{old} is not the version of the page");
@@ -178,7 +178,7 @@ fn version(page: &Page<'_>) -> anyhow::Result<Verdict> {
     page.browser.click("#offline button")?;
     page.browser.wait("!window.before && document.documentElement.dataset.ready")?;
     page.browser.wait(&format!("await {names}.then((names) => names === 'bitstate-0000000000000001')"))?;
-    page.goes_on()?;
+    page.still_works()?;
     Ok(Passed)
 }
 

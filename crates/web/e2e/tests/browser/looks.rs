@@ -1,4 +1,4 @@
-//! How the page looks and reads: sizes of windows, day and night, and what helps people who do not see it.
+//! How the page looks and reads: window sizes, light and dark themes, and accessibility.
 
 use crate::Verdict::{self, Passed, Skipped};
 use crate::page::Page;
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 pub const TESTS: &[Test] = &[
     ("it fits a phone", phone),
-    ("pictures by day and by night", pictures),
-    ("it is read out sentence by sentence", read_out),
+    ("screenshots in light and dark", pictures),
+    ("screen readers hear only status messages", read_out),
     ("axe finds no violation of A or AA", axe),
 ];
 
@@ -28,7 +28,7 @@ fn phone(page: &Page<'_>) -> anyhow::Result<Verdict> {
     for width in [320, 390] {
         window(page, width, 844, true)?;
         page.open("")?;
-        page.goes_on()?;
+        page.still_works()?;
         let across = page.browser.eval("document.documentElement.scrollWidth")?;
         ensure!(across.as_u64() <= Some(width.into()), "the page is {across} wide in a window of {width}");
         let small = "[...document.querySelectorAll('button, select')].filter((e) => e.getClientRects().length && e.getBoundingClientRect().height < 32).map((e) => e.id).join()";
@@ -46,7 +46,7 @@ fn pictures(page: &Page<'_>) -> anyhow::Result<Verdict> {
         page.model(1)?;
         page.set("seed", "6")?;
         page.set("most", "160")?;
-        page.tell()?;
+        page.generate()?;
         page.browser.wait("document.getElementById('picture').width > 100")?;
         page.browser.screenshot(&target().join(format!("{name}.png")))?;
         for _ in 0..14 {
@@ -55,7 +55,7 @@ fn pictures(page: &Page<'_>) -> anyhow::Result<Verdict> {
         page.browser.keys("#story", "\u{e007}")?;
         page.browser.wait("document.querySelectorAll('#choices button').length > 2")?;
         page.browser.screenshot(&target().join(format!("{name}-words.png")))?;
-        // The one in the README, to be copied there when the page changes.
+        // The screenshot in the README, to be copied there when the page changes.
         page.browser.screenshot(&target().join(format!("{name}-words.jpg")))?;
     }
     Ok(Passed)
@@ -68,7 +68,7 @@ fn read_out(page: &Page<'_>) -> anyhow::Result<Verdict> {
          return [story.role, story.ariaLive, story.ariaLabel, status.role].join(); })()",
     )?;
     ensure!(attributes == "log,off,The story,status", "{attributes}");
-    // The status line changes at the beginning and at the end, and not with every token.
+    // The status line changes at the start and at the end, not with every token.
     page.browser.eval(
         "(() => { window.said = []; new MutationObserver(() => said.push(document.getElementById('status').textContent))\
          .observe(document.getElementById('status'), { childList: true, characterData: true, subtree: true }); })()",
@@ -90,16 +90,16 @@ fn axe(page: &Page<'_>) -> anyhow::Result<Verdict> {
     for name in ["light", "dark"] {
         theme(page, name)?;
         page.open("")?;
-        page.goes_on()?;
+        page.still_works()?;
         page.browser.click("#share")?;
-        // As a part of the page: the policy lets no foreign script run, and this one comes past it.
+        // Evaluated through DevTools, because the page's policy blocks scripts from elsewhere.
         page.browser.devtools("Runtime.evaluate", json!({ "expression": script }))?;
         let run = "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })\
                    .then(({ violations, passes }) => ({ passes: passes.length,\
                    violations: violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join()) }))";
         let found = page.browser.eval(run)?;
         ensure!(found["violations"] == json!([]), "{name}: {}", found["violations"]);
-        ensure!(found["passes"].as_u64() > Some(10), "axe looked at nothing: {found}");
+        ensure!(found["passes"].as_u64() > Some(10), "axe checked nothing: {found}");
     }
     Ok(Passed)
 }

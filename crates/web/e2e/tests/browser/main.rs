@@ -1,7 +1,7 @@
-//! The page in Chromium: what a visitor does, and what goes wrong for one.
+//! The page in Chromium: what a visitor does, and what can go wrong.
 //!
-//! A test program of its own kind, because one browser serves all tests and some are skipped with a reason: those prints are
-//! what `cargo xtask test` counts. `BITSTATE_WEB` names a built page; without it `cargo xtask web` makes one.
+//! It has its own harness, because one browser serves all tests and some are skipped with a reason; `cargo xtask test` parses
+//! the output. `BITSTATE_WEB` names a built page; without it, `cargo xtask web` builds one.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and prints its verdict")]
 
 mod driver;
@@ -17,9 +17,9 @@ use page::Page;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// What became of a test.
+/// Outcome of a test.
 pub enum Verdict {
-    /// Everything that it looks at holds.
+    /// All checks hold.
     Passed,
     /// It could not run here, for this reason.
     Skipped(String),
@@ -76,7 +76,7 @@ fn all(tests: &[&Test], one: &mut impl FnMut(&str, anyhow::Result<Verdict>)) -> 
     let scratch = tempfile::tempdir()?;
     let driver = driver::Driver::start()?;
     for (name, test) in tests {
-        // A profile of its own: nothing kept by one test helps another.
+        // A new profile per test, so that nothing cached by one test helps another.
         let page = Page::new(&driver, &folder, &scratch.path().join(name.replace(' ', "-")))?;
         one(name, test(&page));
     }
@@ -85,12 +85,12 @@ fn all(tests: &[&Test], one: &mut impl FnMut(&str, anyhow::Result<Verdict>)) -> 
 
 /// The root of the workspace.
 pub fn root() -> PathBuf {
-    // Browsers take no path with dots.
+    // Browsers reject paths that contain `..`.
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(3).unwrap_or(here).to_path_buf()
 }
 
-/// Where pictures and fetched packages go.
+/// Folder for screenshots and downloaded packages.
 pub fn target() -> PathBuf {
     root().join("target/bitstate/web-tests")
 }

@@ -1,4 +1,4 @@
-//! What goes over the network: no other host, few bytes; and the npm package, as others use it.
+//! Network use: no other host, few bytes; and the npm package in other projects.
 
 use crate::Verdict::{self, Passed, Skipped};
 use crate::page::Page;
@@ -14,15 +14,15 @@ pub const TESTS: &[Test] = &[
     ("no request goes to another host", hosts),
     ("the first load is small", sizes),
     ("the npm package packs", packs),
-    ("the npm package works in a bundle of Vite", vite),
-    ("the types of the npm package are what TypeScript takes", types),
+    ("the npm package works in a Vite bundle", vite),
+    ("TypeScript accepts the types of the npm package", types),
 ];
 
 fn hosts(page: &Page<'_>) -> anyhow::Result<Verdict> {
     page.open("")?;
     page.model(1)?;
     page.golden_settings(30)?;
-    page.tell()?;
+    page.generate()?;
     page.browser.click("#race")?;
     page.browser.wait("/checksum/.test(document.getElementById('race-text').textContent)")?;
     let requests = page.browser.requests()?;
@@ -32,7 +32,7 @@ fn hosts(page: &Page<'_>) -> anyhow::Result<Verdict> {
     let own = |url: &String| url.starts_with(&page.site.origin) || inner.iter().any(|kind| url.starts_with(kind));
     let foreign: Vec<&String> = requests.iter().filter(|url| !own(url)).collect();
     ensure!(foreign.is_empty(), "{foreign:?}");
-    // A policy that lets nothing else through, and nothing be evaluated.
+    // The policy allows no other host and no `eval`.
     let refused = page.browser.eval("fetch('https://example.org/').then(() => 'went out', () => 'refused')")?;
     ensure!(refused == "refused");
     let policy = page.browser.text("document.querySelector('meta[http-equiv]').content")?;
@@ -40,9 +40,9 @@ fn hosts(page: &Page<'_>) -> anyhow::Result<Verdict> {
     Ok(Passed)
 }
 
-/// Bytes of a module, uncompressed: kernels of up to four variants are 100 kB of it, sorting, floats as text and JSON as much.
+/// Largest uncompressed module in bytes. Kernels of up to four variants take 100 kB; sorting, float formatting and JSON as much.
 const LARGEST_MODULE: u64 = 500_000;
-/// Bytes of all that a first visit loads, compressed.
+/// Largest first visit in bytes: all that it loads, compressed.
 const LARGEST_LOAD: usize = 600_000;
 
 fn compressed(bytes: &[u8]) -> anyhow::Result<usize> {
@@ -54,12 +54,12 @@ fn compressed(bytes: &[u8]) -> anyhow::Result<usize> {
 fn sizes(page: &Page<'_>) -> anyhow::Result<Verdict> {
     page.open("")?;
     page.golden_settings(10)?;
-    page.tell()?;
+    page.generate()?;
     let loaded = page.browser.eval(
         "['', ...performance.getEntriesByType('resource').map((entry) => new URL(entry.name).pathname.slice(1))]",
     )?;
     let mut names: Vec<String> = serde_json::from_value(loaded)?;
-    // What the worker asks for itself.
+    // Files that the worker loads itself.
     names.extend(
         ["bitstate/bitstate.js", "bitstate/builds/relaxed_simd.wasm", "models/stories-byte/model.bits"]
             .map(String::from),
@@ -81,10 +81,10 @@ fn sizes(page: &Page<'_>) -> anyhow::Result<Verdict> {
     Ok(Passed)
 }
 
-/// Runs npm in a folder; what it says where it fails.
+/// Runs npm in a folder; returns its output, or what it reports if it fails.
 fn npm(folder: &Path, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new("npm").args(arguments).current_dir(folder).output();
-    let output = output.map_err(|error| format!("npm cannot be run: {error}"))?;
+    let output = output.map_err(|error| format!("cannot run npm: {error}"))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -92,7 +92,7 @@ fn npm(folder: &Path, arguments: &[&str]) -> Result<String, String> {
     Err(format!("`npm {}` failed: {}", arguments.join(" "), said.lines().take(3).collect::<Vec<_>>().join(" ")))
 }
 
-/// The folder of a package, fetched once; a reason where that is not possible.
+/// The folder of a package, downloaded once, or the reason why that is not possible.
 pub fn package(name: &str) -> Result<PathBuf, String> {
     let folder = target().join("npm").join(name.replace(['@', '/'], "-"));
     let own = name.rsplit_once('@').map_or(name, |(own, _)| own);
@@ -128,7 +128,7 @@ await session.feed("Once upon a time");
 document.body.dataset.checksum = (await session.generate(128)).checksum;
 "#;
 
-/// Installs our package, packed as for the registry, beside the one in `folder`.
+/// Installs our package, packed as for the registry, in the npm project `folder`.
 fn install_ours(page: &Page<'_>, folder: &Path) -> anyhow::Result<()> {
     let packed = npm(&page.folder.join("bitstate"), &["pack", "--pack-destination", &folder.display().to_string()]);
     let archive = packed.map_err(anyhow::Error::msg)?;
@@ -159,7 +159,7 @@ fn types(page: &Page<'_>) -> anyhow::Result<Verdict> {
     ] {
         ensure!(MAIN.contains(right), "{right} is not in the example");
         let said = check(name, &format!("{}\nexport {{}};", MAIN.replace(right, wrong)));
-        ensure!(said.is_err(), "{wrong} is taken");
+        ensure!(said.is_err(), "{wrong} is accepted");
     }
     Ok(Passed)
 }

@@ -1,4 +1,4 @@
-//! The page in a browser, and what tests do on it again and again.
+//! The page in a browser, and the steps that tests share.
 
 use crate::driver::{Browser, Driver};
 use crate::server::Site;
@@ -7,13 +7,13 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// A browser with the page served to it; it is opened by [`Page::open`].
+/// A browser and a server for the page; [`Page::open`] opens it.
 pub struct Page<'d> {
     pub browser: Browser<'d>,
     pub site: Site,
     /// The folder that is served.
     pub folder: PathBuf,
-    /// A folder for files of this test.
+    /// A folder for this test's files.
     pub scratch: PathBuf,
 }
 
@@ -25,7 +25,7 @@ impl<'d> Page<'d> {
         Ok(Page { browser, site: Site::new(folder)?, folder: folder.into(), scratch: scratch.into() })
     }
 
-    /// Opens the page, with a part of its address behind the origin, and waits until a story can be told.
+    /// Opens the page at `path` and waits until it can generate a story.
     pub fn open(&self, path: &str) -> anyhow::Result<()> {
         self.browser.open("about:blank")?;
         self.browser.open(&format!("{}/{path}", self.site.origin))?;
@@ -36,7 +36,7 @@ impl<'d> Page<'d> {
         self.browser.wait("document.documentElement.dataset.ready")
     }
 
-    /// Sets a field as a visitor who is done with it.
+    /// Sets a field as a visitor does, with its `input` and `change` events.
     pub fn set(&self, id: &str, value: &str) -> anyhow::Result<()> {
         let set = format!(
             "(() => {{ const field = document.getElementById({id:?}); field.value = {value:?};\
@@ -55,25 +55,25 @@ impl<'d> Page<'d> {
         self.set("most", &most.to_string())
     }
 
-    /// Another model of the list, once it is loaded.
+    /// Switches to another model of the list and waits until it is loaded.
     pub fn model(&self, index: usize) -> anyhow::Result<()> {
         self.set("model", &index.to_string())?;
         self.browser.wait("document.getElementById('status').textContent.startsWith('Ready')")
     }
 
-    /// Presses the button, and waits for the end of the story.
-    pub fn tell(&self) -> anyhow::Result<()> {
+    /// Presses the button and waits for the end of the story.
+    pub fn generate(&self) -> anyhow::Result<()> {
         self.press("#go")?;
         self.finished()
     }
 
-    /// Presses what begins or changes a story, whose end [`Page::finished`] waits for: not for that of the one before.
+    /// Presses a button that starts or changes a story. Clears the status first, so that [`Page::finished`] waits for this story.
     pub fn press(&self, selector: &str) -> anyhow::Result<()> {
         self.browser.eval("document.getElementById('status').textContent = ''")?;
         self.browser.click(selector)
     }
 
-    /// Settings by which a text does not end by itself: of 4,096 tokens, each about as likely, one ends it.
+    /// Settings with which a text practically never ends: one of 4,096 almost equally likely tokens ends it.
     pub fn endless(&self) -> anyhow::Result<()> {
         self.model(1)?;
         self.golden_settings(100_000)?;
@@ -83,7 +83,7 @@ impl<'d> Page<'d> {
         Ok(())
     }
 
-    /// Waits for a story that is being told.
+    /// Waits for the story that is being generated.
     pub fn finished(&self) -> anyhow::Result<()> {
         self.browser.wait("!document.getElementById('go').hidden && !document.getElementById('go').disabled && /^(Finished|Stopped)/.test(document.getElementById('status').textContent)")
     }
@@ -92,22 +92,22 @@ impl<'d> Page<'d> {
         self.browser.text("document.getElementById('status').textContent")
     }
 
-    /// The text of the story, its beginning included.
+    /// The text of the story, including the prompt.
     pub fn story(&self) -> anyhow::Result<String> {
         self.browser.text("document.getElementById('story').textContent")
     }
 
-    /// The sentence of what went wrong, or of a link; empty if there is none.
+    /// The error message, or the verdict on a link; empty if there is none.
     pub fn notice(&self) -> anyhow::Result<String> {
         self.browser
             .text("document.getElementById('notice').hidden ? '' : document.getElementById('notice').textContent")
     }
 
-    /// Waits for such a sentence, which must have this in it.
+    /// Waits for a notice, which must contain `what`.
     pub fn says(&self, what: &str) -> anyhow::Result<()> {
         self.browser.wait("!document.getElementById('notice').hidden")?;
         let notice = self.notice()?;
-        ensure!(notice.contains(what), "the page says {notice:?}, and not {what:?}");
+        ensure!(notice.contains(what), "the page shows {notice:?}, not {what:?}");
         Ok(())
     }
 
@@ -118,13 +118,16 @@ impl<'d> Page<'d> {
         Ok(checksum.trim_end_matches('.').to_string())
     }
 
-    /// Whether a story can still be told after what went wrong.
-    pub fn goes_on(&self) -> anyhow::Result<()> {
+    /// Checks that the page can still generate a story after a failure.
+    pub fn still_works(&self) -> anyhow::Result<()> {
         self.golden_settings(40)?;
         self.set("prompt", "Once upon a time")?;
-        self.tell()?;
+        self.generate()?;
         let (story, golden) = (self.story()?, Golden::new("stories-byte")?);
-        ensure!(golden.text().starts_with(&story) && story.len() > 40, "the page no longer tells the story: {story:?}");
+        ensure!(
+            golden.text().starts_with(&story) && story.len() > 40,
+            "the page no longer generates the story: {story:?}"
+        );
         Ok(())
     }
 
@@ -134,7 +137,7 @@ impl<'d> Page<'d> {
         self.browser.keys("#file", &paths.join("\n"))
     }
 
-    /// The file of this name that the page saves, once it is whole.
+    /// Waits for a file that the page saves and returns its bytes.
     pub fn download(&self, name: &str) -> anyhow::Result<Vec<u8>> {
         let (path, since) = (self.scratch.join("downloads").join(name), Instant::now());
         while !path.exists() {
@@ -170,7 +173,7 @@ impl Golden {
         })
     }
 
-    /// The text of prompt and tokens.
+    /// The text of the prompt and the tokens.
     pub fn text(&self) -> String {
         let tokenizer = self.model.tokenizer().expect("both have one");
         tokenizer.decode(&[self.prompt.clone(), self.tokens.clone()].concat())

@@ -1,5 +1,5 @@
-//! Serves the page on this machine, as any file server does. Each answer ends its connection, so that a server that was dropped is
-//! one that refuses, and not one that keeps a browser waiting.
+//! Serves the page on this machine, like any file server. Each response closes its connection, so that a browser gets
+//! "connection refused" from a stopped server instead of waiting for it.
 
 use anyhow::Context;
 use std::io::{BufRead, BufReader, Write};
@@ -9,17 +9,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// A server of one folder, until it is dropped.
+/// Serves one folder until it is dropped.
 pub struct Site {
     address: SocketAddr,
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    /// The address of the page.
+    /// Origin of the page.
     pub origin: String,
 }
 
 impl Site {
-    /// Serves `folder` at a free port of this machine.
+    /// Serves `folder` on a free local port.
     pub fn new(folder: &Path) -> anyhow::Result<Site> {
         let listener = TcpListener::bind("127.0.0.1:0").context("cannot serve")?;
         let address = listener.local_addr()?;
@@ -31,7 +31,7 @@ impl Site {
                     break;
                 }
                 let folder = folder.clone();
-                // A browser that has gone needs no answer.
+                // A browser that has disconnected needs no response.
                 std::thread::spawn(move || answer(&stream, &folder).ok());
             }
         });
@@ -53,7 +53,7 @@ impl Drop for Site {
 fn answer(mut stream: &TcpStream, folder: &Path) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
-    // The rest of the head says nothing that matters here.
+    // The request headers are not needed.
     while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
     let path = request.split(' ').nth(1).unwrap_or("/").split(['?', '#']).next().unwrap_or("/").trim_start_matches('/');
     let (status, bytes) = file(folder, path).map_or(("404 Not Found", Vec::new()), |bytes| ("200 OK", bytes));

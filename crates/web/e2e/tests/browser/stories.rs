@@ -1,4 +1,4 @@
-//! What a visitor does: tell, stop, choose another word, go back, save, share, compare.
+//! What a visitor does: generate, stop, choose another word, go back, save, share, compare.
 
 use crate::Verdict::{self, Passed};
 use crate::page::{Golden, Page};
@@ -8,14 +8,14 @@ use serde_json::Value;
 use std::time::Instant;
 
 pub const TESTS: &[Test] = &[
-    ("the page loads and says which build runs", loads),
+    ("the page loads and shows which build runs", loads),
     ("a fixed seed is the golden stream", golden),
-    ("every build tells the golden stream", builds),
-    ("stop is heard in the middle", stop),
-    ("another word is chosen and taken back", words),
+    ("every build gives the golden stream", builds),
+    ("stop works in the middle of a story", stop),
+    ("another word is chosen and undone", words),
     ("the time line goes back", time_line),
-    ("a session goes on in the library and back", sessions),
-    ("a link tells the same story", links),
+    ("a session resumes in the library and back", sessions),
+    ("a link reproduces the story", links),
     ("two lanes agree", lanes),
     ("the keyboard is enough", keyboard),
     ("two tabs at once", tabs),
@@ -29,7 +29,7 @@ fn loads(page: &Page<'_>) -> anyhow::Result<Verdict> {
     ensure!(build.contains("relaxed SIMD") && build.contains("best of 3 builds"), "{build}");
     ensure!(page.status()?.starts_with("Ready: stories-byte"), "{}", page.status()?);
     page.golden_settings(1)?;
-    page.tell()?;
+    page.generate()?;
     println!(
         "    first token after {} ms of navigation",
         page.browser.eval("performance.now()")?.as_f64().unwrap_or(0.0) as u64
@@ -46,29 +46,28 @@ fn golden(page: &Page<'_>) -> anyhow::Result<Verdict> {
         let golden = Golden::new(name)?;
         page.model(index)?;
         page.golden_settings(golden.tokens.len())?;
-        page.tell()?;
+        page.generate()?;
         ensure!(page.story()? == golden.text(), "{name}: {:?} is not {:?}", page.story()?, golden.text());
         ensure!(page.checksum()? == golden.checksum(), "{name}: the logits differ: {}", page.checksum()?);
     }
     let drawn = page.browser.is("document.getElementById('picture').width > 100")?;
-    ensure!(drawn, "there is no picture of the state");
+    ensure!(drawn, "the state is not drawn");
     Ok(Passed)
 }
 
 fn builds(page: &Page<'_>) -> anyhow::Result<Verdict> {
     let golden = Golden::new("stories-byte")?;
-    // What older browsers say to a module with such an instruction: the module that asks for relaxed SIMD has 36
-    // bytes, the one for SIMD 29.
+    // How an older browser answers the probes: the module that asks for relaxed SIMD has 36 bytes, the one for SIMD 29.
     for (largest, build) in [(0, "plain"), (33, "simd128")] {
         let script = format!("WebAssembly.validate = (bytes) => bytes.length < {largest};");
         let added = page.browser.before_pages(&script)?;
         page.open("")?;
         page.golden_settings(golden.tokens.len())?;
-        page.tell()?;
+        page.generate()?;
         page.browser.no_longer_before_pages(&added)?;
         let loaded = "performance.getEntriesByType('resource').map((entry) => entry.name).join()";
         let said = page.browser.text("document.getElementById('build').textContent")?;
-        ensure!(said.contains(if build == "plain" { "plain WebAssembly" } else { "by SIMD" }), "{said}");
+        ensure!(said.contains(if build == "plain" { "plain WebAssembly" } else { "with SIMD" }), "{said}");
         ensure!(page.checksum()? == golden.checksum(), "{build} differs: {}", page.browser.text(loaded)?);
     }
     Ok(Passed)
@@ -84,14 +83,14 @@ fn stop(page: &Page<'_>) -> anyhow::Result<Verdict> {
         page.finished()?;
         ensure!(page.status()?.starts_with("Stopped"), "{}", page.status()?);
         let (before, story) = (page.story()?, page.story()?);
-        ensure!(before == story && story.len() < 400_000, "it goes on");
+        ensure!(before == story && story.len() < 400_000, "generation did not stop");
     }
     page.model(0)?;
-    page.goes_on()?;
+    page.still_works()?;
     Ok(Passed)
 }
 
-/// The middle of the word that begins at this character of the story.
+/// Window coordinates of the character at offset `at` of the story.
 fn middle_of(page: &Page<'_>, at: usize) -> anyhow::Result<(f64, f64)> {
     let place = format!(
         "(() => {{ let at = {at}; const walker = document.createTreeWalker(document.getElementById('story'), NodeFilter.SHOW_TEXT);\
@@ -109,15 +108,15 @@ fn words(page: &Page<'_>) -> anyhow::Result<Verdict> {
         page.open("")?;
         page.model(index)?;
         page.golden_settings(40)?;
-        page.tell()?;
+        page.generate()?;
         let told = page.story()?;
-        // The second word behind the beginning.
+        // The second word after the prompt.
         let at = "Once upon a time, t".len();
         let (x, y) = middle_of(page, at)?;
         page.browser.click_at(x, y)?;
         page.browser.wait("document.querySelectorAll('#choices button').length >= 3")?;
         let current = page.browser.text("document.querySelector('#choices [aria-current] span')?.textContent ?? ''")?;
-        ensure!(current == "there", "the word that came is among them: {current:?}");
+        ensure!(current == "there", "the generated word is in the list: {current:?}");
         let other = "#choices button:not([aria-current])";
         let word =
             page.browser.text(&format!("document.querySelector({other:?}).querySelector('span').textContent"))?;
@@ -125,13 +124,13 @@ fn words(page: &Page<'_>) -> anyhow::Result<Verdict> {
         page.finished()?;
         let changed = page.story()?;
         ensure!(changed.starts_with(&format!("Once upon a time, {word}")) && changed != told, "{word:?}: {changed:?}");
-        ensure!(page.browser.is("!document.getElementById('forks').hidden")?, "the way that was left is kept");
-        // The link tells this one again, with the word that was given.
+        ensure!(page.browser.is("!document.getElementById('forks').hidden")?, "the previous version is kept");
+        // The link reproduces this version, with the chosen word.
         share(page)?;
         let link = page.browser.text("document.getElementById('address').value.split('#')[1]")?;
         page.browser.click("#undo")?;
         page.browser.wait("document.getElementById('status').textContent.startsWith('Back')")?;
-        ensure!(page.story()? == told, "undo gives back what was there");
+        ensure!(page.story()? == told, "undo restores the previous text");
         page.open(&format!("#{link}"))?;
         page.says("The same story: the checksums of all")?;
         ensure!(page.story()? == changed);
@@ -147,17 +146,17 @@ fn share(page: &Page<'_>) -> anyhow::Result<()> {
 fn time_line(page: &Page<'_>) -> anyhow::Result<Verdict> {
     page.open("")?;
     page.golden_settings(300)?;
-    page.tell()?;
+    page.generate()?;
     let told = page.story()?;
-    // Back to the 200th byte; the same tokens come again, because the generator goes back too.
+    // Back to the 200th byte; the same tokens follow, because the generator goes back too.
     page.set("time", "200")?;
     let place = page.browser.text("document.getElementById('where').textContent")?;
     ensure!(place.starts_with("token 200 of 316"), "{place}");
     page.set("most", "116")?;
-    ensure!(page.browser.text("document.getElementById('more').textContent")? == "Go on from here");
+    ensure!(page.browser.text("document.getElementById('more').textContent")? == "Continue from here");
     page.press("#more")?;
     page.finished()?;
-    ensure!(page.story()? == told, "from the checkpoint comes what came before");
+    ensure!(page.story()? == told, "the checkpoint gives the same text");
     page.browser.click("#branches button")?;
     page.browser.wait("!document.getElementById('more').disabled")?;
     ensure!(page.story()? == told);
@@ -168,15 +167,15 @@ fn sessions(page: &Page<'_>) -> anyhow::Result<Verdict> {
     page.open("")?;
     page.model(1)?;
     page.golden_settings(30)?;
-    page.tell()?;
+    page.generate()?;
     let told = page.story()?;
     page.browser.click("#save")?;
     let file = page.download("story.session")?;
     let model = bitstate::Model::open(root().join("golden/models/stories-bpe4k/model.bits"))?;
     let mut native = model.resume(&file)?;
-    ensure!(native.last_text().as_deref() == Some(&told), "the library goes on with another text");
+    ensure!(native.last_text().as_deref() == Some(&told), "the library continues with another text");
     let next: Vec<u32> = (0..20).map(|_| native.next_token()).collect::<Result<_, _>>()?;
-    // On the page, after a reload, from the library's own file of the same place.
+    // In the page, after a reload, from a file that the library saved at the same position.
     let saved = page.scratch.join("native.session");
     model.resume(&file)?.save(&saved)?;
     page.open("")?;
@@ -184,7 +183,7 @@ fn sessions(page: &Page<'_>) -> anyhow::Result<Verdict> {
     page.says("the session is of another model")?;
     page.model(1)?;
     page.give(&[&saved])?;
-    page.browser.wait("document.getElementById('status').textContent.startsWith('Goes on')")?;
+    page.browser.wait("document.getElementById('status').textContent.startsWith('Resumed')")?;
     ensure!(page.story()? == told);
     page.set("most", "20")?;
     page.press("#more")?;
@@ -199,7 +198,7 @@ fn links(page: &Page<'_>) -> anyhow::Result<Verdict> {
     page.model(1)?;
     page.golden_settings(64)?;
     page.set("prompt", "One day, Zoë & Tom said: \"50 % more?\" #1")?;
-    page.tell()?;
+    page.generate()?;
     let told = page.story()?;
     share(page)?;
     let link = page.browser.text("document.getElementById('address').value.split('#')[1]")?;
@@ -219,7 +218,7 @@ fn links(page: &Page<'_>) -> anyhow::Result<Verdict> {
     page.says("The link is for another model")?;
     page.open(&format!("#{}", link.replace("s=42", "s=-1")))?;
     page.says("The link is damaged: its seed cannot be read.")?;
-    page.goes_on()?;
+    page.still_works()?;
     Ok(Passed)
 }
 
@@ -270,7 +269,7 @@ fn tabs(page: &Page<'_>) -> anyhow::Result<Verdict> {
     page.browser.to_tab(&second)?;
     page.open("")?;
     page.golden_settings(golden.tokens.len())?;
-    page.tell()?;
+    page.generate()?;
     ensure!(page.checksum()? == golden.checksum());
     page.browser.close_tab()?;
     page.browser.to_tab(&first)?;
@@ -278,6 +277,6 @@ fn tabs(page: &Page<'_>) -> anyhow::Result<Verdict> {
     page.finished()?;
     ensure!(page.story()?.starts_with(&golden.text()));
     let value: Value = page.browser.eval("document.getElementById('notice').hidden")?;
-    ensure!(value == Value::Bool(true), "the first tab complains: {}", page.notice()?);
+    ensure!(value == Value::Bool(true), "the first tab shows an error: {}", page.notice()?);
     Ok(Passed)
 }
