@@ -3,7 +3,7 @@
 //! The stanza names one of QEMU's boards with the core, and a linker script with the memory of a real part at that
 //! board's addresses.
 
-use crate::targets::kind::{Clock, EmulatedCpu, Kind, Launch, Variant};
+use crate::targets::kind::{Clock, Kind, Launch, Variant};
 use crate::targets::kinds::counting::Counter;
 use crate::targets::kinds::firmware::{Emulated, Firmware, Tools, check_script};
 use crate::workspace::Workspace;
@@ -35,9 +35,9 @@ pub struct Board {
     pub machine: String,
     /// Name of the core, for readers.
     pub core: String,
-    /// The features of that core that variants ask for.
+    /// Features of the firmware's package, for variants that need a build for this core.
     #[serde(default)]
-    pub has: Vec<String>,
+    pub features: String,
     /// Clock of the modelled chip, in Hz.
     pub hz: NonZeroU64,
 }
@@ -54,7 +54,7 @@ impl Board {
             Compiler::Debian => debian_cargo(workspace, "build")?,
         };
         command.args(["--package", PACKAGE, "--lib", "--profile", "firmware", "--target", triple, "--target-dir"]);
-        command.arg(workspace.own_build(name));
+        command.arg(workspace.own_build(name)).args(["--features", &self.features]);
         if compiler == Compiler::Debian {
             command.args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"]);
         }
@@ -100,10 +100,6 @@ impl Kind for Board {
         let firmware =
             Firmware { tools: self.tools(), script: workspace.root.join(&self.script), objects: vec![library] };
         Ok(Box::new(Emulated { firmware, counter, scratch: workspace.temporary() }))
-    }
-
-    fn cpu(&self) -> Option<EmulatedCpu<'_>> {
-        Some(EmulatedCpu { name: &self.core, features: &self.has })
     }
 
     fn check(&self, workspace: &Workspace) -> Result<(), String> {
