@@ -40,7 +40,8 @@ impl<M: Machine> Host for Board<M> {
     }
 }
 
-/// Runs the request on the model, both linked in, and returns the exit status.
+/// Runs the request on the model, both linked in, and returns the exit status. A stack without an unused word may have
+/// overflowed, so nothing that was computed counts then.
 pub fn run<M: Machine>(machine: M) -> Status {
     let Ok(request) = core::str::from_utf8(memory::request()) else {
         let _ = writeln!(Notes::<M>::new(), "the request is not UTF-8");
@@ -54,7 +55,13 @@ pub fn run<M: Machine>(machine: M) -> Status {
             Status::Failed
         }
     };
-    let _ = writeln!(Notes::<M>::new(), "stack_high_water={}", memory::stack_high_water());
+    let used = memory::stack_high_water();
+    let _ = writeln!(Notes::<M>::new(), "stack_high_water={used}");
+    // Some machines ignore accesses to addresses without memory, so an overflow may have raised no exception.
+    if used == memory::stack_bytes() {
+        let _ = writeln!(Notes::<M>::new(), "the stack of {used} bytes was too small");
+        return Status::Trapped;
+    }
     status
 }
 

@@ -50,6 +50,11 @@ pub fn static_bytes() -> usize {
     (&raw const _heap_start).addr() - (&raw const _stack_top).addr()
 }
 
+/// Size of the stack in bytes.
+pub fn stack_bytes() -> usize {
+    (&raw const _stack_top).addr() - (&raw const _stack_bottom).addr()
+}
+
 /// Peak stack use in bytes so far.
 pub fn stack_high_water() -> usize {
     // SAFETY: the words between the two symbols are the stack's; those below the deepest call were written by start-up.
