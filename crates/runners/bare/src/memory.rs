@@ -39,10 +39,7 @@ pub fn request() -> &'static [u8] {
 /// The memory for the heap, the near one first: the first byte and the length of each; the far one may be empty.
 pub fn heap_regions() -> [(*mut u8, usize); 2] {
     let region = |start: *const u8, end: *const u8| (start.cast_mut(), end.addr() - start.addr());
-    [
-        region(&raw const _heap_start, &raw const _heap_end),
-        region(&raw const _far_heap_start, &raw const _far_heap_end),
-    ]
+    [region(&raw const _heap_start, &raw const _heap_end), region(&raw const _far_heap_start, &raw const _far_heap_end)]
 }
 
 /// Bytes between stack and heap: variables, and code and constants where they are in the same memory.

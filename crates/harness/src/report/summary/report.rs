@@ -235,7 +235,11 @@ impl Report {
     /// The emulated targets of this run, for titles.
     pub fn emulated(&self) -> &'static str {
         let others = |target: &Target| target.clock == Clock::Instructions && target.name != "xtensa";
-        if targets().iter().any(|target| others(target) && self.has(target.name)) { "emulated targets" } else { "Xtensa" }
+        if targets().iter().any(|target| others(target) && self.has(target.name)) {
+            "emulated targets"
+        } else {
+            "Xtensa"
+        }
     }
 
     /// What the tokens per second of emulated targets are.

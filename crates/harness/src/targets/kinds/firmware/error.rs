@@ -68,7 +68,10 @@ impl From<crate::workspace::error::Error> for Error {
 
 impl Error {
     /// For `map_err`: an action on a file or program.
-    pub(in crate::targets::kinds) fn io<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
+    pub(in crate::targets::kinds) fn io<'a>(
+        what: &'static str,
+        path: &'a Path,
+    ) -> impl FnOnce(io::Error) -> Error + 'a {
         move |source| Error::Io { what, path: path.into(), source }
     }
 }
