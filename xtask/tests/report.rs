@@ -32,11 +32,15 @@ fn workspace() -> tempfile::TempDir {
     std::fs::create_dir(folder.path().join("golden")).unwrap();
     std::fs::create_dir(folder.path().join("xtask")).unwrap();
     std::fs::create_dir(folder.path().join("ci")).unwrap();
-    std::fs::create_dir_all(folder.path().join("crates/runners/xtensa")).unwrap();
-    std::fs::write(folder.path().join("crates/runners/xtensa/link.ld"), "").unwrap();
     for name in ["targets.toml", "workloads.toml"] {
         let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ci").join(name);
         std::fs::copy(real, folder.path().join("ci").join(name)).unwrap();
+    }
+    let targets = std::fs::read_to_string(folder.path().join("ci/targets.toml")).unwrap();
+    for script in targets.lines().filter_map(|line| line.strip_prefix("script = \"")?.strip_suffix('"')) {
+        let script = folder.path().join(script);
+        std::fs::create_dir_all(script.parent().unwrap()).unwrap();
+        std::fs::write(script, "").unwrap();
     }
     std::fs::write(folder.path().join("xtask/Cargo.toml"), "").unwrap();
     std::fs::write(folder.path().join("README.md"), "<!-- results:begin -->\n<!-- results:end -->\n").unwrap();

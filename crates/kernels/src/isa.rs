@@ -170,6 +170,11 @@ impl From<RelaxedSimd> for Simd128 {
     }
 }
 
+/// Proof that the core has MVE for integers: only a build for such a core has the feature.
+#[cfg(all(target_arch = "arm", feature = "mve"))]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mve(());
+
 /// The instruction set that a set of kernels runs on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Isa {
@@ -193,6 +198,8 @@ pub(crate) enum Isa {
     NeonI8mm(NeonI8mm),
     #[cfg(target_arch = "riscv64")]
     Rvv(Rvv),
+    #[cfg(all(target_arch = "arm", feature = "mve"))]
+    Mve(Mve),
     #[cfg(all(target_arch = "wasm32", feature = "simd128"))]
     Simd128(Simd128),
     #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
@@ -256,8 +263,12 @@ impl Isa {
     }
 
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "wasm32")))]
-    fn detect_simd(_: Variant) -> Result<Self, &'static str> {
-        Err("a build for a target without SIMD kernels")
+    fn detect_simd(variant: Variant) -> Result<Self, &'static str> {
+        match variant {
+            #[cfg(all(target_arch = "arm", feature = "mve"))]
+            Variant::Mve => Ok(Isa::Mve(Mve(()))),
+            _ => Err("a build for a target without SIMD kernels"),
+        }
     }
 }
 
@@ -280,6 +291,9 @@ macro_rules! dispatch {
     (@ $isa:expr, $token:ident, $family:ident, $name:ident, [$($args:tt)?], $plain:expr) => {
         match $isa {
             $crate::isa::Isa::Generic | $crate::isa::Isa::Lut => $plain,
+            // Its integers are for the ternary matrices alone.
+            #[cfg(all(target_arch = "arm", feature = "mve"))]
+            $crate::isa::Isa::Mve(_) => $plain,
             #[cfg(target_arch = "x86_64")]
             $crate::isa::Isa::Ssse3($token) => $family::ssse3::$name $($args)?,
             #[cfg(target_arch = "x86_64")]

@@ -29,7 +29,7 @@ impl Kernels {
     /// the machines it is meant for have little memory.
     #[inline]
     pub fn batch_rows(&self) -> usize {
-        if matches!(self.isa, Isa::Generic | Isa::Lut) { 1 } else { 16 }
+        if matches!(self.variant, Variant::Generic | Variant::Lut | Variant::Mve) { 1 } else { 16 }
     }
 }
 

@@ -65,6 +65,10 @@ impl Kernels {
                 let rows = Tail::of(rows, 2, Tail::OneByOne);
                 return Path { kernel: "tables", rows, cols: Tail::of(cols, 4, Tail::Padded) };
             }
+            Variant::Mve => {
+                let rows = Tail::of(rows, 2, Tail::OneByOne);
+                return Path { kernel: "vmladava", rows, cols: Tail::of(cols, 4, Tail::Padded) };
+            }
             Variant::Simd128 => "widening dot",
             Variant::RelaxedSimd => "relaxed dot",
             Variant::Neon => "smlal",
@@ -80,7 +84,7 @@ impl Kernels {
     /// How an INT8 head of this shape is processed.
     pub fn head_int8_path(&self, rows: usize, cols: usize) -> Path {
         let (kernel, cols) = match self.variant() {
-            Variant::Generic | Variant::Lut => return PLAIN,
+            Variant::Generic | Variant::Lut | Variant::Mve => return PLAIN,
             Variant::Rvv => return Path { kernel: "vwmacc", ..PLAIN },
             Variant::AvxVnni => ("dpbusd", Tail::of(cols, 32, Tail::Padded)),
             Variant::Avx512Vnni => ("dpbusd", Tail::of(cols, 64, Tail::Padded)),
@@ -96,7 +100,7 @@ impl Kernels {
     /// How an f32 head of this width is processed, and every norm, quantisation and gate.
     pub fn lanes_path(&self, cols: usize) -> Path {
         match self.variant() {
-            Variant::Generic | Variant::Lut => PLAIN,
+            Variant::Generic | Variant::Lut | Variant::Mve => PLAIN,
             // The vector length is set to the number of remaining values.
             Variant::Rvv => Path { kernel: "vectors", ..PLAIN },
             _ => Path { kernel: "16 lanes", rows: Tail::None, cols: Tail::of(cols, 16, Tail::Padded) },
@@ -106,7 +110,7 @@ impl Kernels {
     /// How the WKV recurrence is processed for heads of this size.
     pub fn wkv_path(&self, head_size: usize) -> Path {
         match self.variant() {
-            Variant::Generic | Variant::Lut => PLAIN,
+            Variant::Generic | Variant::Lut | Variant::Mve => PLAIN,
             Variant::Rvv => Path { kernel: "vectors", ..PLAIN },
             _ => Path { kernel: "16 lanes", rows: Tail::None, cols: Tail::of(head_size, 16, Tail::PlainRust) },
         }

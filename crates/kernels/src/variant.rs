@@ -7,6 +7,8 @@ pub enum Variant {
     Generic,
     /// Plain Rust with look-up tables in place of multiplication, for CPUs without SIMD; runs everywhere.
     Lut,
+    /// Integer vectors (MVE) of Armv8.1-M for the ternary matrices, plain Rust otherwise.
+    Mve,
     /// 128-bit SIMD of WebAssembly.
     Simd128,
     /// 128-bit SIMD of WebAssembly with the relaxed dot product.
@@ -31,9 +33,10 @@ pub enum Variant {
 
 impl Variant {
     /// Every variant; of those that one machine can run, the fastest is last.
-    pub const ALL: [Variant; 12] = [
+    pub const ALL: [Variant; 13] = [
         Variant::Generic,
         Variant::Lut,
+        Variant::Mve,
         Variant::Simd128,
         Variant::RelaxedSimd,
         Variant::Neon,
@@ -51,6 +54,7 @@ impl Variant {
         match self {
             Variant::Generic => "generic",
             Variant::Lut => "lut",
+            Variant::Mve => "mve",
             Variant::Simd128 => "simd128",
             Variant::RelaxedSimd => "relaxed_simd",
             Variant::Neon => "neon",
@@ -68,6 +72,7 @@ impl Variant {
     pub(crate) const fn needs(self) -> &'static str {
         match self {
             Variant::Generic | Variant::Lut => "nothing",
+            Variant::Mve => "a Cortex-M build with the feature mve",
             Variant::Simd128 => "a WebAssembly build with the feature simd128",
             Variant::RelaxedSimd => "a WebAssembly build with the feature relaxed_simd",
             Variant::Neon => "an AArch64 CPU with asimd",
@@ -93,7 +98,7 @@ impl Variant {
 /// No variant has the given name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no kernel variant has this name; there are generic, lut, simd128, relaxed_simd, neon, neon_dotprod, neon_i8mm, rvv, \
-     ssse3, avx2, avx_vnni and avx512_vnni"
+    "no kernel variant has this name; there are generic, lut, mve, simd128, relaxed_simd, neon, neon_dotprod, neon_i8mm, \
+     rvv, ssse3, avx2, avx_vnni and avx512_vnni"
 )]
 pub struct UnknownVariant;

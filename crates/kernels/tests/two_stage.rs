@@ -82,7 +82,7 @@ impl Case {
                 let (mut top, mut room) = (vec![TopLogit::default(); k], vec![f32::NAN; v]);
                 let path = head.top(&self.q, self.scale, &mut top, &mut room);
                 assert_eq!(bits(&top), bits(&ranked[..k]), "{name} {variant:?} {k} of {v}, {path:?}");
-                if matches!(variant, Variant::Generic | Variant::Lut | Variant::Simd128 | Variant::Rvv) {
+                if matches!(variant, Variant::Generic | Variant::Lut | Variant::Mve | Variant::Simd128 | Variant::Rvv) {
                     assert_eq!(path, HeadPath::Full(WhyFull::Variant), "{name} {variant:?}");
                 } else if k <= Int8Head::MOST_WINNERS {
                     paths.push(path);

@@ -41,7 +41,7 @@ exception:
 .Lvectors:      .long _vectors
 .Lbottom:       .long _stack_bottom
 .Lstack_top:    .long _stack_top
-.Lpaint:        .long 0xb175a7e5        // `STACK_PAINT` in machine.rs
+.Lpaint:        .long 0xb175a7e5        // `PAINT` of bitstate-runner-bare
 
         .section .text.start, "ax"
         .balign 4

@@ -51,6 +51,8 @@ mod generic;
 mod lut;
 #[cfg(target_arch = "x86_64")]
 mod maddubs;
+#[cfg(all(target_arch = "arm", feature = "mve"))]
+mod mve;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(target_arch = "aarch64")]
@@ -94,6 +96,8 @@ impl<'a> TernaryMatrix<'a> {
     pub fn new(kernels: Kernels, matrix: Matrix<'a>) -> Self {
         let layout = match kernels.isa {
             Isa::Generic | Isa::Lut => Layout::Rows(byte_rows(matrix)),
+            #[cfg(all(target_arch = "arm", feature = "mve"))]
+            Isa::Mve(_) => Layout::Rows(byte_rows(matrix)),
             #[cfg(target_arch = "aarch64")]
             Isa::NeonDotprod(_) => Layout::Blocks(Blocks::new(matrix.rows, matrix.cols, &byte_rows(matrix)).signed()),
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", feature = "simd128"))]
@@ -162,6 +166,14 @@ impl<'a> TernaryMatrix<'a> {
                     let (row_bytes, scale) = (self.cols.div_ceil(4), scale * x.scale(t));
                     let sums = &mut scratch.sums[..self.rows];
                     lut::matvec(weights, row_bytes, x.padded(t), scale, &mut scratch.tables, sums, y);
+                }
+            }
+            #[cfg(all(target_arch = "arm", feature = "mve"))]
+            (Layout::Rows(weights), Isa::Mve(isa)) => {
+                for (t, y) in y.chunks_exact_mut(self.rows).enumerate() {
+                    let (row_bytes, scale) = (self.cols.div_ceil(4), scale * x.scale(t));
+                    let sums = &mut scratch.sums[..self.rows];
+                    mve::matvec(isa, weights, row_bytes, x.padded(t), scale, &mut scratch.planes, sums, y);
                 }
             }
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", feature = "simd128"))]
@@ -311,14 +323,28 @@ impl QuantisedRows {
 pub struct MatmulScratch {
     /// Look-up tables, only for `lut`.
     tables: Vec<lut::Block>,
-    /// A sum for every output, only for `lut`.
+    /// A sum for every output, only for `lut` and `mve`.
     sums: Vec<i32>,
+    /// Rearranged activations.
+    #[cfg(all(target_arch = "arm", feature = "mve"))]
+    planes: [mve::Planes; mve::PLANES],
 }
 
 impl MatmulScratch {
     /// Buffers for matrices of up to `max_rows` rows.
     pub fn new(kernels: Kernels, max_rows: usize) -> Self {
-        let for_lut = |n: usize| if matches!(kernels.isa, Isa::Lut) { n } else { 0 };
-        MatmulScratch { tables: vec![[[0; 2]; 256]; for_lut(lut::BLOCKS)], sums: vec![0; for_lut(max_rows)] }
+        let tables = if matches!(kernels.isa, Isa::Lut) { lut::BLOCKS } else { 0 };
+        let sums = match kernels.isa {
+            Isa::Lut => max_rows,
+            #[cfg(all(target_arch = "arm", feature = "mve"))]
+            Isa::Mve(_) => max_rows,
+            _ => 0,
+        };
+        MatmulScratch {
+            tables: vec![[[0; 2]; 256]; tables],
+            sums: vec![0; sums],
+            #[cfg(all(target_arch = "arm", feature = "mve"))]
+            planes: [[[0; 16]; 4]; mve::PLANES],
+        }
     }
 }

@@ -64,7 +64,7 @@ fn of_one(report: &Report) -> Vec<Chart> {
         },
         Chart {
             name: "parts-instructions",
-            title: "Instructions of a token by part, Xtensa".into(),
+            title: format!("Instructions of a token by part, {}", report.emulated()),
             subtitle: "Each bar is one decode token, labelled with its instructions".into(),
             axis: "% of the token's instructions".into(),
             logarithmic: false,
@@ -75,7 +75,7 @@ fn of_one(report: &Report) -> Vec<Chart> {
         },
         Chart {
             name: "xtensa",
-            title: "Decode speed, Xtensa, modelled".into(),
+            title: format!("Decode speed, {}, modelled", report.emulated()),
             subtitle: format!(
                 "Not measured: {}; higher is better",
                 report.assumption().trim_start_matches("modelled: ")
@@ -112,7 +112,7 @@ fn of_one(report: &Report) -> Vec<Chart> {
         },
         Chart {
             name: "phases-instructions",
-            title: "Instructions by phase, Xtensa".into(),
+            title: format!("Instructions by phase, {}", report.emulated()),
             subtitle: "Counted by the emulator, identical in two runs; lower is better; logarithmic".into(),
             axis: "instructions".into(),
             logarithmic: true,

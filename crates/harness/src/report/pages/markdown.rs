@@ -26,7 +26,12 @@ pub fn not_shown(report: &Report) -> Vec<String> {
     vec![
         machines.to_string(),
         intervals.to_string(),
-        format!("Xtensa was emulated: tokens/s are {}. Real flash and PSRAM are slower.", report.assumption()),
+        match report.emulated() {
+            "Xtensa" => {
+                format!("Xtensa was emulated: tokens/s are {}. Real flash and PSRAM are slower.", report.assumption())
+            }
+            _ => format!("{} Real flash and PSRAM are slower.", report.modelled()),
+        },
         "Synthetic models have the shapes of trained ones, but random weights: speed and memory are representative, \
          text is not."
             .to_string(),

@@ -5,8 +5,8 @@ use super::peers::{self, Peer};
 use crate::records::provenance::Provenance;
 use crate::records::{Part, Row, Tally};
 use crate::report::history::points::History;
-use crate::targets::assumption;
 use crate::targets::skip::Cause;
+use crate::targets::{Clock, Target, assumption, targets};
 use crate::verdicts::comparison::{self, Comparison};
 use crate::verdicts::stats::Summary;
 use serde::{Deserialize, Serialize};
@@ -230,6 +230,24 @@ impl Report {
     /// The clock model that converts counted instructions to time, as text.
     pub fn assumption(&self) -> String {
         assumption(&|name| self.has(name))
+    }
+
+    /// The emulated targets of this run, for titles.
+    pub fn emulated(&self) -> &'static str {
+        let others = |target: &Target| target.clock == Clock::Instructions && target.name != "xtensa";
+        if targets().iter().any(|target| others(target) && self.has(target.name)) {
+            "emulated targets"
+        } else {
+            "Xtensa"
+        }
+    }
+
+    /// What the tokens per second of emulated targets are.
+    pub fn modelled(&self) -> String {
+        match self.emulated() {
+            "Xtensa" => format!("Xtensa tokens/s are {}.", self.assumption()),
+            others => format!("Tokens/s of {others} are {}.", self.assumption()),
+        }
     }
 
     /// Why a cell has no number for a workload, if known.

@@ -172,7 +172,11 @@ fn instructions(report: &Report) -> Table {
         "decode instructions/token",
         "decode tokens/s, modelled",
     ];
-    Table::new("Xtensa instructions", &note, &columns, rows)
+    let title = match report.emulated() {
+        "Xtensa" => "Xtensa instructions",
+        _ => "Instructions of emulated targets",
+    };
+    Table::new(title, &note, &columns, rows)
 }
 
 fn memory(report: &Report) -> Table {

@@ -96,7 +96,7 @@ fn table_of_one(report: &Report) -> Table {
         );
     }
     if rows.iter().any(|row| row[3].contains("modelled")) {
-        notes.push(format!("Xtensa tokens/s are {}.", report.assumption()));
+        notes.push(report.modelled());
     }
     let columns = [
         "workload",

@@ -4,6 +4,9 @@
 //! [`Kind`] and [`Launch`](super::Launch).
 
 pub mod browser;
+pub mod cortex_qemu;
+mod counting;
+pub mod firmware;
 pub mod modules;
 pub mod native;
 mod process;
@@ -81,4 +84,5 @@ kinds! {
     wasmtime: wasmtime::Wasmtime,
     browser: browser::Browser,
     qemu_xtensa: xtensa_qemu::Board,
+    qemu_cortex_m: cortex_qemu::Board,
 }

@@ -2,31 +2,24 @@
 
 use super::QemuUser;
 use crate::targets::kind::{Answered, Artifact, Launch};
+use crate::targets::kinds::counting::Counter;
 use crate::targets::kinds::native::PACKAGE;
 use crate::targets::kinds::process::{converse, file_sizes};
 use crate::targets::request::{ModelFile, RunError, RunRequest};
-use crate::targets::skip::{Cause, Skip};
-use crate::workspace::cargo::{Wanted, built, cargo};
 use crate::workspace::environment::command;
 use crate::workspace::error::Error;
 use crate::workspace::process::{Limits, run, tail};
-use crate::workspace::tools::said;
 use crate::workspace::{Workspace, make_folder};
-use bitstate_protocol::Job;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
-
-/// The package of the plugin.
-const PLUGIN: &str = "bitstate-qemu-plugin";
 
 /// A runner and what runs it.
 #[derive(Debug)]
 pub(super) struct Emulated {
     kind: &'static QemuUser,
     runner: PathBuf,
-    /// What counts; none where this emulator takes no plugins.
-    plugin: Option<PathBuf>,
+    counter: Counter,
     scratch: PathBuf,
 }
 
@@ -37,13 +30,8 @@ impl Emulated {
     /// If the plugin cannot be built, or other variants run than the target says: then one is skipped that should not
     /// be, or the engine picks another than the fastest.
     pub fn new(kind: &'static QemuUser, workspace: &Workspace, runner: PathBuf) -> Result<Self, Error> {
-        let help = said(command(&kind.emulator).arg("-help")).unwrap_or_default();
-        let plugin = help.contains("-plugin").then(|| {
-            let mut command = cargo(workspace, "build")?;
-            command.args(["--release", "--package", PLUGIN]);
-            built(workspace, "build the plugin for QEMU", &mut command, Wanted { name: PLUGIN, ending: "so" })
-        });
-        let emulated = Emulated { kind, runner, plugin: plugin.transpose()?, scratch: workspace.temporary() };
+        let counter = Counter::build(workspace, &kind.emulator)?;
+        let emulated = Emulated { kind, runner, counter, scratch: workspace.temporary() };
         emulated.check_variants()?;
         Ok(emulated)
     }
@@ -80,16 +68,9 @@ impl Launch for Emulated {
         make_folder(&self.scratch)?;
         let count =
             tempfile::NamedTempFile::new_in(&self.scratch).map_err(Error::io("make a file in", &self.scratch))?;
-        let counted = ask.jobs.iter().any(is_counted);
-        if counted {
-            let Some(plugin) = &self.plugin else {
-                let reason = format!("{} takes no plugins, so nothing counts its instructions", self.kind.emulator);
-                return Err(RunError::Skipped(Skip { cause: Cause::Unsupported, reason }));
-            };
-            command.arg("-plugin").arg(format!("{},count={}", plugin.display(), count.path().display()));
-        }
-        command.arg(&self.runner).arg("--model").arg(&ask.model.path);
-        if counted {
+        let options = self.counter.options(ask, count.path())?;
+        command.args(&options).arg(&self.runner).arg("--model").arg(&ask.model.path);
+        if !options.is_empty() {
             command.arg("--instructions").arg(count.path());
         }
         converse(&mut command, request, ask.timeout)
@@ -100,16 +81,12 @@ impl Launch for Emulated {
     }
 }
 
-/// Whether the clock's numbers are what a job is for.
-fn is_counted(job: &Job) -> bool {
-    matches!(job, Job::Bench(_) | Job::Profile(_) | Job::Parts(_) | Job::Roof(_) | Job::Throughput(_))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::targets::Cell;
     use crate::targets::build::obstacle;
+    use crate::targets::skip::Cause;
 
     /// An emulator that says, as every CPU and for every program, that these run.
     fn with(emulator: &str, runs: &[&str], found: &str) -> Emulated {
@@ -126,7 +103,8 @@ mod tests {
         };
         // A shell takes `-cpu -c` for `-c -p -u`, and what follows for its text.
         let script = format!("printf '{found}' #");
-        Emulated { kind: Box::leak(Box::new(kind)), runner: script.into(), plugin: None, scratch: std::env::temp_dir() }
+        let counter = Counter { emulator: emulator.into(), plugin: None };
+        Emulated { kind: Box::leak(Box::new(kind)), runner: script.into(), counter, scratch: std::env::temp_dir() }
     }
 
     #[test]

@@ -1,5 +1,12 @@
-//! The keys of an emulated board in `ci/targets.toml`.
+//! The keys of an emulated board in `ci/targets.toml`, and the board as a kind of target.
 
+use super::build::{RUST_FLAGS, build};
+use super::toolchain::Toolchain;
+use crate::targets::kind::{Clock, Kind, Launch, Variant};
+use crate::targets::kinds::firmware::{Emulated, check_script};
+use crate::workspace::Workspace;
+use crate::workspace::error::Error;
+use crate::workspace::progress::Progress;
 use serde::Deserialize;
 use std::num::NonZeroU64;
 
@@ -19,4 +26,53 @@ pub struct Board {
     pub memory: String,
     /// Clock of the modelled chip, in Hz.
     pub hz: NonZeroU64,
+}
+
+impl Board {
+    /// QEMU's options. Instructions are counted, not timed: the same image executes the same number each time.
+    /// `sleep=off` excludes the real time before the first instruction from the counter, where it would shift every
+    /// reading by a tick.
+    pub(super) fn options(&self) -> Vec<String> {
+        let options = ["-M", &self.machine, "-cpu", &self.cpu, "-m", &self.memory];
+        let counted = ["-icount", "shift=0,sleep=off", "-semihosting"];
+        options.into_iter().chain(counted).map(String::from).collect()
+    }
+}
+
+impl Kind for Board {
+    fn clock(&self) -> Clock {
+        Clock::Instructions
+    }
+
+    fn answers_as(&self) -> &'static str {
+        "xtensa"
+    }
+
+    fn in_words(&self) -> String {
+        format!("machine {}, core {}, {} MHz", self.machine, self.cpu, self.hz.get() as f64 / 1e6)
+    }
+
+    fn rustflags(&self) -> &str {
+        RUST_FLAGS
+    }
+
+    fn build(&'static self, workspace: &Workspace, name: &str, _: &[&Variant]) -> Result<Box<dyn Launch>, Error> {
+        let _spinner = Progress::spinner(&format!("build {name}"));
+        let refused = |error: &dyn std::fmt::Display| Error::Refused(error.to_string());
+        let tools = Toolchain::find().map_err(|error| refused(&error))?;
+        let firmware = build(&tools, self, workspace, &workspace.own_build(name)).map_err(|error| refused(&error))?;
+        Ok(Box::new(Emulated { firmware, counter: None, scratch: workspace.temporary() }))
+    }
+
+    fn check(&self, workspace: &Workspace) -> Result<(), String> {
+        check_script(workspace, &self.script)
+    }
+
+    fn hz(&self) -> Option<f64> {
+        Some(self.hz.get() as f64)
+    }
+
+    fn exact_memory(&self) -> Option<&'static str> {
+        Some("heap_peak")
+    }
 }

@@ -1,9 +1,9 @@
 //! Builds the firmware's objects from the crates.
 
 use super::board::Board;
-use super::error::{Error, run_tool};
 use super::literals::move_literals;
 use super::toolchain::Toolchain;
+use crate::targets::kinds::firmware::{Error, Firmware, Tools, assemble, run_tool};
 use crate::workspace::Workspace;
 use crate::workspace::cargo::cargo_by;
 use crate::workspace::environment::command;
@@ -38,16 +38,6 @@ case " $* " in
 esac
 "#;
 
-/// The firmware's objects, to be linked with a model and a request.
-#[derive(Debug, Clone)]
-pub struct Firmware {
-    pub(super) tools: Toolchain,
-    pub(super) board: &'static Board,
-    pub(super) script: PathBuf,
-    pub(super) objects: Vec<PathBuf>,
-    pub(super) dir: PathBuf,
-}
-
 /// Builds the firmware of a workspace for a board into `out_dir`; objects that are up to date are kept.
 ///
 /// # Errors
@@ -69,7 +59,7 @@ pub fn build(
     let firmware = builder.assemble(&builder.asm("firmware"), "firmware", &board.features)?;
     let builtins = builder.assemble(&builder.asm("builtins"), "builtins", &board.features)?;
     let objects = vec![start, firmware, builtins];
-    Ok(Firmware { tools: tools.clone(), board, script: root.join(&board.script), objects, dir })
+    Ok(Firmware { tools: builder.tools(), script: root.join(&board.script), objects })
 }
 
 struct Builder<'a> {
@@ -80,6 +70,18 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
+    fn tools(&self) -> Tools {
+        Tools {
+            assembler: self.tools.llvm_mc.clone(),
+            triple: "xtensa-none-elf",
+            linker: self.tools.ld.clone(),
+            // Relaxation would move the literals back.
+            linker_flags: &["--no-relax", "--no-warn-rwx-segments"],
+            size: self.tools.size.clone(),
+            emulator: (self.tools.qemu.clone(), self.board.options()),
+        }
+    }
+
     fn target_dir(&self) -> PathBuf {
         self.dir.join("cargo")
     }
@@ -157,19 +159,9 @@ impl Builder<'_> {
         let text = fs::read_to_string(source).map_err(Error::io("read", source))?;
         let fixed = self.dir.join(format!("{name}.fixed.s"));
         fs::write(&fixed, move_literals(&text)).map_err(Error::io("write", &fixed))?;
-        assemble(self.tools, &fixed, &object, features)?;
+        assemble(&self.tools(), &fixed, &object, features)?;
         Ok(object)
     }
-}
-
-/// Assembles a file as it is. A failure leaves no object behind.
-pub(super) fn assemble(tools: &Toolchain, source: &Path, object: &Path, features: &str) -> Result<(), Error> {
-    let part = object.with_extension("o.part");
-    let mut command = command(&tools.llvm_mc);
-    command.args(["-triple=xtensa-none-elf", "-filetype=obj"]).arg(format!("-mattr={features}"));
-    command.arg(source).arg("-o").arg(&part);
-    run_tool(&mut command, &object.with_extension("log"))?;
-    fs::rename(&part, object).map_err(Error::io("rename", &part))
 }
 
 fn adapt_spec(printed: &str, features: &str) -> Result<String, Error> {

@@ -1,6 +1,5 @@
-//! The errors of this kind, and running a tool with its output logged.
+//! The errors of firmware, and running a tool with its output logged.
 
-use super::toolchain::MissingTools;
 use crate::workspace::process::{Limits, ProcessError, run};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,9 +14,6 @@ const LIMITS: Limits = Limits { time: Duration::from_secs(3600), output: 256 << 
 /// Why there is no firmware, image or run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Tools are not installed.
-    #[error(transparent)]
-    MissingTools(#[from] MissingTools),
     /// A tool failed.
     #[error("{tool} failed ({status}); its whole output is in {}\n{tail}", log.display())]
     Tool {
@@ -72,13 +68,16 @@ impl From<crate::workspace::error::Error> for Error {
 
 impl Error {
     /// For `map_err`: an action on a file or program.
-    pub(super) fn io<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
+    pub(in crate::targets::kinds) fn io<'a>(
+        what: &'static str,
+        path: &'a Path,
+    ) -> impl FnOnce(io::Error) -> Error + 'a {
         move |source| Error::Io { what, path: path.into(), source }
     }
 }
 
 /// Runs a tool, saves its standard error in `log`, and returns its standard output.
-pub(super) fn run_tool(command: &mut Command, log: &Path) -> Result<String, Error> {
+pub(in crate::targets::kinds) fn run_tool(command: &mut Command, log: &Path) -> Result<String, Error> {
     let program = PathBuf::from(command.get_program());
     let output = run(command, b"", LIMITS)?;
     let said = output.stderr;

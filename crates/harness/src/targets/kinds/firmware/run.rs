@@ -2,9 +2,9 @@
 
 use super::error::Error;
 use super::link::Image;
-use super::toolchain::Toolchain;
 use crate::workspace::environment::command;
 use crate::workspace::process::{self, Limits};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub enum Exit {
     Panicked,
     /// The core raised an exception: its cause and address are on standard error.
     Trapped,
+    /// The heap was too small: by how much is on standard error.
+    OutOfMemory,
     /// A status that the firmware never returns: the emulator itself failed.
     Other(Option<i32>),
 }
@@ -42,20 +44,24 @@ impl RunOutput {
     pub fn stack_high_water(&self) -> Option<u64> {
         self.stderr.lines().find_map(|line| line.strip_prefix("stack_high_water=")?.parse().ok())
     }
+
+    /// The request that did not fit the heap, the bytes in use then, and the size of the heap.
+    pub fn out_of_memory(&self) -> Option<[u64; 3]> {
+        let line = self.stderr.lines().find(|line| line.starts_with("out_of_memory "))?;
+        let field = |name| line.split(' ').find_map(|word| word.strip_prefix(name)?.parse().ok());
+        Some([field("bytes=")?, field("used=")?, field("heap=")?])
+    }
 }
 
-/// Runs an image until it exits.
-///
-/// Instructions are counted, not timed: the same image executes the same number each time. `sleep=off` excludes the
-/// real time before the first instruction from the counter, where it would shift every reading by a tick.
+/// Runs an image until it exits, with more options for the emulator and in a folder that the firmware may read.
 ///
 /// # Errors
 /// [`Error::Run`] if the emulator could not be started or was stopped by a limit, a signal or an interrupt.
-pub fn run(tools: &Toolchain, image: &Image, timeout: Duration) -> Result<RunOutput, Error> {
-    let mut command = command(&tools.qemu);
-    command.args(["-M", &image.board.machine, "-cpu", &image.board.cpu, "-m", &image.board.memory]);
-    command.args(["-icount", "shift=0,sleep=off"]);
-    command.args(["-semihosting", "-nographic", "-monitor", "none", "-serial", "none", "-no-reboot", "-kernel"]);
+pub fn run(image: &Image, options: &[String], folder: &Path, timeout: Duration) -> Result<RunOutput, Error> {
+    let (emulator, board) = &image.emulator;
+    let mut command = command(emulator);
+    command.current_dir(folder).args(board).args(options);
+    command.args(["-nographic", "-monitor", "none", "-serial", "none", "-no-reboot", "-kernel"]);
     supervise(command.arg(&image.path), Limits { time: timeout, output: OUTPUT_LIMIT })
 }
 
@@ -67,6 +73,7 @@ fn supervise(command: &mut Command, limits: Limits) -> Result<RunOutput, Error> 
         Some(1) => Exit::Failed,
         Some(101) => Exit::Panicked,
         Some(102) => Exit::Trapped,
+        Some(103) => Exit::OutOfMemory,
         code => Exit::Other(code),
     };
     Ok(RunOutput { stdout: String::from_utf8_lossy(&output.stdout).into_owned(), stderr: output.stderr, exit })
@@ -88,6 +95,13 @@ mod tests {
         let output = shell("echo out; echo stack_high_water=1234 >&2; exit 1", 10_000, 100).expect("a run");
         assert_eq!((output.stdout.as_str(), output.exit), ("out\n", Exit::Failed));
         assert_eq!(output.stack_high_water(), Some(1234));
+    }
+
+    #[test]
+    fn a_heap_that_was_too_small_is_told_from_a_panic() {
+        let script = "echo warning >&2; echo out_of_memory bytes=4096 used=60000 heap=62000 >&2; exit 103";
+        let output = shell(script, 10_000, 100).expect("a run");
+        assert_eq!((output.exit, output.out_of_memory()), (Exit::OutOfMemory, Some([4096, 60_000, 62_000])));
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! Links the firmware's objects, a model and a request into an image.
 
-use super::board::Board;
-use super::build::{Firmware, assemble};
 use super::error::{Error, run_tool};
-use super::toolchain::Toolchain;
+use super::{Firmware, Tools};
 use crate::workspace::environment::command;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Names of the region with the stack and the heap, in the scripts of the boards.
+const NEAR: [&str; 2] = ["sram", "ram"];
+
 /// Usage of a memory region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegionUse {
-    /// Name in the linker script: `sram`, `psram`.
+    /// Name in the linker script.
     pub name: String,
     /// Bytes used, including the stack, excluding the heap.
     pub used: u64,
@@ -32,7 +33,7 @@ pub struct Sections {
     pub bss: u64,
     /// Space for the stack.
     pub stack: u64,
-    /// Space for the heap: the rest of the SRAM.
+    /// Space for the heap: the rest of the memory that the stack is in.
     pub heap: u64,
     /// The model.
     pub model: u64,
@@ -46,7 +47,7 @@ pub struct Sections {
 #[derive(Debug, Clone)]
 pub struct Image {
     pub(super) path: PathBuf,
-    pub(super) board: &'static Board,
+    pub(super) emulator: (PathBuf, Vec<String>),
     sections: Sections,
 }
 
@@ -79,16 +80,32 @@ impl Firmware {
         let blobs_object = out.with_extension("blobs.o");
         assemble(&self.tools, &blobs, &blobs_object, "")?;
 
-        let mut command = command(&self.tools.ld);
-        // Relaxation would move the literals back.
-        command.args(["--no-relax", "--gc-sections", "--print-memory-usage", "--no-warn-rwx-segments"]);
+        let mut command = command(&self.tools.linker);
+        command.args(["--gc-sections", "--print-memory-usage"]).args(self.tools.linker_flags);
+        // Where scripts that it includes are.
+        command.arg("-L").arg(self.script.parent().unwrap_or(Path::new(".")));
         command.arg("-T").arg(&self.script).arg("-Map").arg(out.with_extension("map"));
         command.arg("-o").arg(out).args(&self.objects).arg(&blobs_object);
         let log = out.with_extension("link.log");
-        let usage = run_tool(command.current_dir(&self.dir), &log).map_err(does_not_fit)?;
+        let usage = run_tool(&mut command, &log).map_err(does_not_fit)?;
         let sections = sections(&self.tools, out, &usage, &log)?;
-        Ok(Image { path: out.into(), board: self.board, sections })
+        Ok(Image { path: out.into(), emulator: self.tools.emulator.clone(), sections })
     }
+}
+
+/// Assembles a file as it is, for a core with some features. A failure leaves no object behind.
+pub(in crate::targets::kinds) fn assemble(
+    tools: &Tools,
+    source: &Path,
+    object: &Path,
+    features: &str,
+) -> Result<(), Error> {
+    let part = object.with_extension("o.part");
+    let mut command = command(&tools.assembler);
+    command.arg(format!("-triple={}", tools.triple)).arg("-filetype=obj").arg(format!("-mattr={features}"));
+    command.arg(source).arg("-o").arg(&part);
+    run_tool(&mut command, &object.with_extension("log"))?;
+    fs::rename(&part, object).map_err(Error::io("rename", &part))
 }
 
 /// The length in a linker script's line `name (rwx) : ORIGIN = address, LENGTH = 8M`.
@@ -112,26 +129,27 @@ fn blob(name: &str, file: &Path) -> Result<String, Error> {
     Ok(format!(".section .blob.{name},\"a\"\n.incbin \"{quoted}\"\n"))
 }
 
-/// Recognises the linker's error for a full region.
+/// Recognises the linker's error for a full region. LLVM's repeats it for every section that is beyond the end, so the
+/// largest number is that of the region.
 fn does_not_fit(error: Error) -> Error {
     let Error::Tool { tail, .. } = &error else { return error };
-    let found = tail.lines().find_map(|line| {
-        let (_, rest) = line.split_once("region `")?;
-        let (region, rest) = rest.split_once("' overflowed by ")?;
-        let by = rest.split(' ').next()?.parse().ok()?;
-        Some((region.to_string(), by))
-    });
-    match found {
-        Some((region, by)) => Error::DoesNotFit { region, by },
+    let overflow = |line: &str| {
+        let (_, rest) = line.rsplit_once("region ")?;
+        let (region, rest) = rest.split_once("overflowed by ")?;
+        let by: u64 = rest.split(' ').next()?.parse().ok()?;
+        Some((by, region.trim_matches(['`', '\'', ':', ' ']).to_string()))
+    };
+    match tail.lines().filter_map(overflow).max() {
+        Some((by, region)) => Error::DoesNotFit { region, by },
         None => error,
     }
 }
 
-fn sections(tools: &Toolchain, image: &Path, usage: &str, log: &Path) -> Result<Sections, Error> {
+fn sections(tools: &Tools, image: &Path, usage: &str, log: &Path) -> Result<Sections, Error> {
     let table = run_tool(command(&tools.size).arg("-A").arg("-d").arg(image), &log.with_extension("size.log"))?;
     let regions = parse_usage(usage)?;
-    let sram = regions.iter().find(|region| region.name == "sram");
-    let left = sram.map_or(0, |sram| sram.length - sram.used.min(sram.length));
+    let near = |region: &RegionUse| NEAR.contains(&region.name.as_str());
+    let left = regions.iter().find(|region| near(region)).map_or(0, |ram| ram.length - ram.used.min(ram.length));
     let size = |name: &str| {
         let line = table
             .lines()
@@ -142,7 +160,7 @@ fn sections(tools: &Toolchain, image: &Path, usage: &str, log: &Path) -> Result<
     };
     let floor = size(".heap_floor");
     let regions = regions.into_iter().map(|mut region| {
-        if region.name == "sram" {
+        if near(&region) {
             region.used -= floor.min(region.used);
         }
         region
@@ -201,6 +219,11 @@ mod tests {
             "ld: out.elf section `.model' will not fit in region `psram'\nld: region `psram' overflowed by 1048576 bytes",
         ));
         assert!(matches!(error, Error::DoesNotFit { region, by: 1_048_576 } if region == "psram"));
+        let error = does_not_fit(refused(
+            "ld.lld: error: section '.model' will not fit in region 'flash': overflowed by 9 bytes\n\
+             ld.lld: error: section '.request' will not fit in region 'flash': overflowed by 250 bytes",
+        ));
+        assert!(matches!(error, Error::DoesNotFit { region, by: 250 } if region == "flash"));
         assert!(matches!(does_not_fit(refused("undefined reference to `x'")), Error::Tool { .. }));
     }
 
@@ -210,6 +233,8 @@ mod tests {
         assert_eq!(region_length(script, "psram"), Some(8 << 20));
         assert_eq!(region_length(script, "sram"), Some(512 << 10));
         assert_eq!(region_length(script, "flash"), None);
+        let script = include_str!("../../../../../runners/cortex-m/boards/stm32l4r5.ld");
+        assert_eq!(region_length(script, "flash"), Some(2047 << 10));
     }
 
     #[test]

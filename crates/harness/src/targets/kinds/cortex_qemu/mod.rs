@@ -1,0 +1,116 @@
+//! Firmware for a Cortex-M core, run under QEMU; it contains all variants.
+//!
+//! The stanza names one of QEMU's boards with the core, and a linker script with the memory of a real part at that
+//! board's addresses.
+
+use crate::targets::kind::{Clock, Kind, Launch, Variant};
+use crate::targets::kinds::counting::Counter;
+use crate::targets::kinds::firmware::{Emulated, Firmware, Tools, check_script};
+use crate::workspace::Workspace;
+use crate::workspace::cargo::{Wanted, built, cargo, debian_cargo, encoded};
+use crate::workspace::error::Error;
+use crate::workspace::tools::{Compiler, compiler};
+use serde::Deserialize;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+/// The package of the firmware.
+const PACKAGE: &str = "bitstate-runner-cortex-m";
+
+/// The emulator.
+const EMULATOR: &str = "qemu-system-arm";
+
+/// `[target.qemu_cortex_m]`: an emulated board.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Board {
+    /// Triple that the firmware is built for.
+    pub triple: String,
+    /// Flags for the compiler, separated by spaces.
+    #[serde(default)]
+    pub rustflags: String,
+    /// Linker script, as a path from the workspace's root.
+    pub script: String,
+    /// QEMU machine, which has the core.
+    pub machine: String,
+    /// Name of the core, for readers.
+    pub core: String,
+    /// Features of the firmware's package, for variants that need a build for this core.
+    #[serde(default)]
+    pub features: String,
+    /// Clock of the modelled chip, in Hz.
+    pub hz: NonZeroU64,
+}
+
+impl Board {
+    /// Builds the firmware as a library: what it needs of itself and of the language, in one file.
+    fn library(&self, workspace: &Workspace, name: &str) -> Result<PathBuf, Error> {
+        let triple = &self.triple;
+        let Some((compiler, _)) = compiler(triple) else {
+            return Err(Error::Refused(format!("no compiler for {triple} is installed: run `cargo xtask setup`")));
+        };
+        let mut command = match compiler {
+            Compiler::Rustup => cargo(workspace, "build")?,
+            Compiler::Debian => debian_cargo(workspace, "build")?,
+        };
+        command.args(["--package", PACKAGE, "--lib", "--profile", "firmware", "--target", triple, "--target-dir"]);
+        command.arg(workspace.own_build(name)).args(["--features", &self.features]);
+        if compiler == Compiler::Debian {
+            command.args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"]);
+        }
+        // Takes precedence over the flags in the checkout's configuration, which are for the host.
+        command.env("CARGO_ENCODED_RUSTFLAGS", encoded(&self.rustflags));
+        let wanted = Wanted { name: PACKAGE, ending: "a" };
+        built(workspace, &format!("build {name}"), &mut command, wanted)
+    }
+
+    fn tools(&self) -> Tools {
+        let board = ["-M", &self.machine, "-nic", "none", "-semihosting-config", "enable=on,target=native"];
+        Tools {
+            assembler: "llvm-mc-22".into(),
+            triple: "thumbv7em-none-eabi",
+            linker: "ld.lld-22".into(),
+            linker_flags: &[],
+            size: "llvm-size-22".into(),
+            emulator: (EMULATOR.into(), board.into_iter().map(String::from).collect()),
+        }
+    }
+}
+
+impl Kind for Board {
+    fn clock(&self) -> Clock {
+        Clock::Instructions
+    }
+
+    fn answers_as(&self) -> &'static str {
+        "cortex-m"
+    }
+
+    fn in_words(&self) -> String {
+        format!("machine {}, core {}, {} MHz", self.machine, self.core, self.hz.get() as f64 / 1e6)
+    }
+
+    fn rustflags(&self) -> &str {
+        &self.rustflags
+    }
+
+    fn build(&'static self, workspace: &Workspace, name: &str, _: &[&Variant]) -> Result<Box<dyn Launch>, Error> {
+        let library = self.library(workspace, name)?;
+        let counter = Some(Counter::build(workspace, EMULATOR)?);
+        let firmware =
+            Firmware { tools: self.tools(), script: workspace.root.join(&self.script), objects: vec![library] };
+        Ok(Box::new(Emulated { firmware, counter, scratch: workspace.temporary() }))
+    }
+
+    fn check(&self, workspace: &Workspace) -> Result<(), String> {
+        check_script(workspace, &self.script)
+    }
+
+    fn hz(&self) -> Option<f64> {
+        Some(self.hz.get() as f64)
+    }
+
+    fn exact_memory(&self) -> Option<&'static str> {
+        Some("heap_peak")
+    }
+}
