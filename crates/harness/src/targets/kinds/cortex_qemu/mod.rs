@@ -99,7 +99,7 @@ impl Kind for Board {
         let counter = Some(Counter::build(workspace, EMULATOR)?);
         let firmware =
             Firmware { tools: self.tools(), script: workspace.root.join(&self.script), objects: vec![library] };
-        Ok(Box::new(Emulated { firmware, counter, scratch: workspace.temporary() }))
+        Ok(Box::new(Emulated { firmware, counter, waits: None, scratch: workspace.temporary() }))
     }
 
     fn check(&self, workspace: &Workspace) -> Result<(), String> {

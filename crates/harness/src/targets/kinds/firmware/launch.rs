@@ -2,6 +2,7 @@
 
 use super::error::Error as FirmwareError;
 use super::run::{Exit, RunOutput, run};
+use super::waits::Waits;
 use super::{Firmware, Image};
 use crate::targets::kind::{Answered, Artifact, Launch};
 use crate::targets::kinds::counting::Counter;
@@ -15,6 +16,8 @@ use std::path::{Path, PathBuf};
 
 /// The file in which the emulator counts instructions, in the folder of the run.
 const COUNT: &str = "instructions";
+/// The file with the traffic of slow memory, there too.
+const TRAFFIC: &str = "traffic";
 
 /// Everything needed to run firmware.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub(in crate::targets::kinds) struct Emulated {
     pub firmware: Firmware,
     /// What counts its instructions; none where the core counts them itself.
     pub counter: Option<Counter>,
+    /// What watches the traffic of slow memory, where there is such memory.
+    pub waits: Option<Waits>,
     /// Folder in which images are linked.
     pub scratch: PathBuf,
 }
@@ -77,6 +82,10 @@ impl Launch for Emulated {
         if let Some(counter) = &self.counter {
             options.extend(counter.options(ask, &folder.path().join(COUNT))?);
         }
+        let traffic = folder.path().join(TRAFFIC);
+        if let Some(waits) = &self.waits {
+            options.extend(waits.options(&self.firmware, &image, ask, &traffic).map_err(of_this_kind)?);
+        }
         let output = match run(&image, &options, folder.path(), ask.timeout) {
             // Reported like any other process error, so that interrupts and limits read the same on every target.
             Err(FirmwareError::Run(error)) => return Err(error.into()),
@@ -105,6 +114,7 @@ impl Launch for Emulated {
             metrics.push(extra("static", sections.data + sections.bss));
             metrics.extend(output.stack_high_water().map(|bytes| extra("stack_high_water", bytes)));
         }
+        metrics.extend(self.waits.iter().flat_map(|waits| waits.metrics(ask, &traffic)));
         Ok(Answered { text: output.stdout, all_succeeded, metrics })
     }
 

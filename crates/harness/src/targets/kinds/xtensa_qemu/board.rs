@@ -3,7 +3,8 @@
 use super::build::{RUST_FLAGS, build};
 use super::toolchain::Toolchain;
 use crate::targets::kind::{Clock, Kind, Launch, Variant};
-use crate::targets::kinds::firmware::{Emulated, check_script};
+use crate::targets::kinds::counting::Counter;
+use crate::targets::kinds::firmware::{Cache, Emulated, Waits, check_script};
 use crate::workspace::Workspace;
 use crate::workspace::error::Error;
 use crate::workspace::progress::Progress;
@@ -26,6 +27,8 @@ pub struct Board {
     pub memory: String,
     /// Clock of the modelled chip, in Hz.
     pub hz: NonZeroU64,
+    /// The data cache of the modelled chip.
+    pub cache: Cache,
 }
 
 impl Board {
@@ -61,7 +64,9 @@ impl Kind for Board {
         let refused = |error: &dyn std::fmt::Display| Error::Refused(error.to_string());
         let tools = Toolchain::find().map_err(|error| refused(&error))?;
         let firmware = build(&tools, self, workspace, &workspace.own_build(name)).map_err(|error| refused(&error))?;
-        Ok(Box::new(Emulated { firmware, counter: None, scratch: workspace.temporary() }))
+        let counter = Counter::build(workspace, &tools.qemu.display().to_string())?;
+        let waits = Some(Waits { counter, cache: &self.cache });
+        Ok(Box::new(Emulated { firmware, counter: None, waits, scratch: workspace.temporary() }))
     }
 
     fn check(&self, workspace: &Workspace) -> Result<(), String> {
@@ -70,6 +75,10 @@ impl Kind for Board {
 
     fn hz(&self) -> Option<f64> {
         Some(self.hz.get() as f64)
+    }
+
+    fn cache(&self) -> Option<&Cache> {
+        Some(&self.cache)
     }
 
     fn exact_memory(&self) -> Option<&'static str> {
