@@ -27,8 +27,8 @@ pub struct Board {
     pub memory: String,
     /// Clock of the modelled chip, in Hz.
     pub hz: NonZeroU64,
-    /// The data cache of the modelled chip.
-    pub cache: Cache,
+    /// The data cache of the modelled chip, if its waits are modelled.
+    pub cache: Option<Cache>,
 }
 
 impl Board {
@@ -64,8 +64,12 @@ impl Kind for Board {
         let refused = |error: &dyn std::fmt::Display| Error::Refused(error.to_string());
         let tools = Toolchain::find().map_err(|error| refused(&error))?;
         let firmware = build(&tools, self, workspace, &workspace.own_build(name)).map_err(|error| refused(&error))?;
-        let counter = Counter::build(workspace, &tools.qemu.display().to_string())?;
-        let waits = Some(Waits { counter, cache: &self.cache });
+        let waits = match &self.cache {
+            Some(cache) => {
+                Some(Waits { counter: Counter::build(workspace, &tools.qemu.display().to_string())?, cache })
+            }
+            None => None,
+        };
         Ok(Box::new(Emulated { firmware, counter: None, waits, scratch: workspace.temporary() }))
     }
 
@@ -78,7 +82,7 @@ impl Kind for Board {
     }
 
     fn cache(&self) -> Option<&Cache> {
-        Some(&self.cache)
+        self.cache.as_ref()
     }
 
     fn exact_memory(&self) -> Option<&'static str> {
