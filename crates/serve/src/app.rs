@@ -1,7 +1,7 @@
 //! State shared by all requests of a server.
 
 use crate::config::{Config, Limits};
-use crate::engine::{Cache, Engine, Event, Job, Queue};
+use crate::engine::{Cache, Engine, Event, Job, Outbox, Queue};
 use crate::error::{ApiError, ServeError};
 use crate::http::guard::Hosts;
 use crate::key::Key;
@@ -124,7 +124,15 @@ impl App {
         let Task { prompt, sampling, stop, n, memory } = task;
         let (slots, memory) = self.room(n, memory, deadline).await?;
         let (sender, events) = unbounded_channel();
-        self.engine.queue.push(Job { prompt, sampling, stop, n: n as usize, slots, deadline, events: sender });
+        self.engine.queue.push(Job {
+            prompt,
+            sampling,
+            stop,
+            n: n as usize,
+            slots,
+            deadline,
+            events: Outbox::new(sender),
+        });
         Ok(Coming { events, memory })
     }
 

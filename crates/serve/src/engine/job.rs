@@ -1,9 +1,9 @@
 //! Jobs for the engine, and its events.
 
+use super::Outbox;
 use bitstate::{Alternative, Digest, Sampling, Stop};
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::mpsc::UnboundedSender;
 
 /// A request with its slots.
 pub(crate) struct Job {
@@ -17,7 +17,7 @@ pub(crate) struct Job {
     /// Deadline of the answer.
     pub deadline: Instant,
     /// Closed when the client disconnects. Its size is bounded by the requested number of tokens.
-    pub events: UnboundedSender<Event>,
+    pub events: Outbox,
 }
 
 /// An event of a job.

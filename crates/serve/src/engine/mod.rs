@@ -3,11 +3,13 @@
 
 mod cache;
 mod job;
+mod outbox;
 mod queue;
 mod worker;
 
 pub(crate) use cache::Cache;
 pub(crate) use job::{Event, Failure, Finish, Job};
+pub(crate) use outbox::Outbox;
 pub(crate) use queue::Queue;
 
 use crate::metrics::Metrics;

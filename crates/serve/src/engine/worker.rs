@@ -211,8 +211,7 @@ fn report(
     };
     if let Some(Piece { token, text }) = piece {
         let (id, logprob, alternatives) = (token.id, token.logprob, token.alternatives);
-        // A disconnected client is detected before the next step.
-        let _ = job.events.send(Event::Token { answer, id, text, logprob, alternatives });
+        job.events.push(Event::Token { answer, id, text, logprob, alternatives });
     }
     if !continuation.is_over() {
         return true;
@@ -224,7 +223,7 @@ fn report(
     if job.slots.num_permits() == 0 {
         engine.metrics.complete.fetch_add(1, Relaxed);
     }
-    let _ = job.events.send(Event::End { answer, text, finish, tokens, digest });
+    job.events.send(Event::End { answer, text, finish, tokens, digest });
     false
 }
 
@@ -232,6 +231,6 @@ impl Job {
     /// Frees the slots, and sends the reason.
     fn fail(&mut self, failure: Failure) {
         drop(self.slots.split(self.slots.num_permits()));
-        let _ = self.events.send(Event::Failed(failure));
+        self.events.send(Event::Failed(failure));
     }
 }
