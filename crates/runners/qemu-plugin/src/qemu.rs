@@ -168,7 +168,7 @@ extern "C" fn leave(_: c_uint, _: *mut c_void) {
 }
 
 extern "C" fn access(_: c_uint, info: u32, address: u64, _: *mut c_void) {
-    if let Some(watch) = WATCH.get().filter(|watch| watch.memory.contains(&address)) {
+    if let Some(watch) = WATCH.get() {
         // SAFETY: QEMU's own function, on what it just passed.
         watch.access(address, unsafe { qemu_plugin_mem_is_store(info) });
     }

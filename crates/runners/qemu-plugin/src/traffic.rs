@@ -10,7 +10,7 @@ use std::sync::Mutex;
 pub struct Watch {
     functions: Vec<Range<u64>>,
     /// The addresses behind the cache.
-    pub memory: Range<u64>,
+    memory: Range<u64>,
     file: PathBuf,
     seen: Mutex<Seen>,
 }
@@ -82,9 +82,12 @@ impl Watch {
         });
     }
 
-    /// A load or store in the memory behind the cache, inside a function or not: the cache knows of all.
+    /// A load or store, inside a function or not: the cache serves all that are in the memory behind it.
     pub fn access(&self, address: u64, is_store: bool) {
-        self.update(|seen| seen.cache.access(address, is_store));
+        // Most are elsewhere, and need no lock.
+        if self.memory.contains(&address) {
+            self.update(|seen| seen.cache.access(address, is_store));
+        }
     }
 
     /// Writes the sums.
@@ -137,6 +140,7 @@ mod tests {
         assert_eq!(watch.place_of(79), Place { is_entry: false, is_inside: true });
         assert_eq!(watch.place_of(80), Place { is_entry: false, is_inside: false });
         watch.access(0x100, false);
+        watch.access(0x200, false);
         watch.enter(1000);
         watch.access(0x104, false);
         watch.access(0x120, true);

@@ -237,6 +237,7 @@ mod tests {
             cpu: "core".into(),
             memory: "1M".into(),
             hz: std::num::NonZeroU64::MIN,
+            cache: None,
         };
         let board = Box::leak(Box::new(board));
         Builder { tools, board, root: folder, dir: folder }
