@@ -10,7 +10,7 @@ fn run(variant: &str) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bitstate-runner-native"));
     command.args(["--model", model]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let request = format!("bitstate-request version=2 variant={variant}\nkernels\n");
+    let request = format!("bitstate-request version=3 variant={variant}\nkernels\n");
     child.stdin.take().unwrap().write_all(request.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -39,7 +39,7 @@ fn a_variant_runs_or_its_missing_feature_is_named() {
         let (status, out, err) = run(variant);
         if there {
             assert_eq!(status, Some(0), "{err}");
-            assert!(out.starts_with(&format!("bitstate version=2 target=native variant={variant} ")), "{out}");
+            assert!(out.starts_with(&format!("bitstate version=3 target=native variant={variant} ")), "{out}");
         } else {
             assert_eq!((status, out.as_str()), (Some(2), ""), "{err}");
             assert!(err.contains(&format!("`{variant}` cannot run here")) && err.contains(feature), "{err}");
