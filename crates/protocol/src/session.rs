@@ -1,7 +1,7 @@
 //! Sessions that are handed from one runner to the next.
 
-use crate::line::{Fields, LineError, push_bytes, push_field};
 use crate::line::Commas;
+use crate::line::{Fields, LineError, push_bytes, push_field};
 use crate::request::{Workload, push_workload, take_workload};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

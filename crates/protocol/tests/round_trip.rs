@@ -1,8 +1,8 @@
 //! Requests and answers survive a round trip; anything else is refused with the line named.
 
 use bitstate_protocol::{
-    Answer, AnswerWriter, Begin, Bias, Budget, Chain, Digest, Event, Header, Job, Layout, LineError, Metric, Phase, Request,
-    Resume, Roof, Sampling, SessionAnswer, Shape, Steps, StreamAnswer, Throughput, Workload,
+    Answer, AnswerWriter, Begin, Bias, Budget, Chain, Digest, Event, Header, Job, Layout, LineError, Metric, Phase,
+    Request, Resume, Roof, Sampling, SessionAnswer, Shape, Steps, StreamAnswer, Throughput, Workload,
 };
 
 fn request() -> Request {

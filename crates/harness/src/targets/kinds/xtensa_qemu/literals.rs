@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn a_literal_goes_before_the_section_of_its_function() {
-        let before = "\t.literal_position\n\t.literal .L0, 1\n\t.literal .L1, g+4\n\t.section\t.text.f,\"ax\",@progbits\nf:\n";
+        let before =
+            "\t.literal_position\n\t.literal .L0, 1\n\t.literal .L1, g+4\n\t.section\t.text.f,\"ax\",@progbits\nf:\n";
         let after = "\t.section\t.literal.f,\"a\",@progbits\n\t.p2align\t2\n.L0:\n\t.long\t1\n.L1:\n\t.long\tg+4\n\t.section\t.text.f,\"ax\",@progbits\nf:\n";
         assert_eq!(move_literals(before), after);
     }
@@ -96,7 +97,9 @@ mod tests {
 
     #[test]
     fn two_functions_keep_their_own() {
-        let own = |name: &str, label: &str| format!("\t.section\t.literal{name},\"a\",@progbits\n\t.p2align\t2\n{label}:\n\t.long\t1\n");
+        let own = |name: &str, label: &str| {
+            format!("\t.section\t.literal{name},\"a\",@progbits\n\t.p2align\t2\n{label}:\n\t.long\t1\n")
+        };
         let before = ".literal .L0, 1\n.section .text.f\nf:\n.literal .L1, 1\n.text\ng:\n";
         let after = own(".f", ".L0") + ".section .text.f\nf:\n" + &own("", ".L1") + ".text\ng:\n";
         assert_eq!(move_literals(before), after);
