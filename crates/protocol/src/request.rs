@@ -3,6 +3,7 @@
 use crate::chain::Chain;
 use crate::line::{Bits, Commas, Fields, LineError, push_field};
 use crate::measured::{Roof, Throughput};
+use crate::session::{Begin, Resume};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -39,6 +40,10 @@ pub enum Job {
     Roof(Roof),
     /// Measure kernels by shape; answers with a digest of each result as well.
     Throughput(Throughput),
+    /// Generate as [`Stream`](Job::Stream) does, with a session of the library, and answer with its files as well.
+    Begin(Begin),
+    /// Resume a session of the library; answers like [`Begin`](Job::Begin).
+    Resume(Resume),
 }
 
 impl Job {
@@ -49,6 +54,8 @@ impl Job {
                 vec![workload.case.clone()]
             }
             Job::Steps(steps) => vec![steps.case.clone()],
+            Job::Begin(begin) => vec![begin.workload.case.clone()],
+            Job::Resume(resume) => vec![resume.case.clone()],
             Job::Kernels => vec!["kernels".into()],
             Job::Layout => vec!["layout".into()],
             Job::Roof(roof) => roof.bytes.iter().map(|&bytes| Roof::case(bytes)).collect(),
@@ -135,6 +142,8 @@ impl Request {
                     out.push_str("throughput");
                     throughput.push(&mut out);
                 }
+                Job::Begin(begin) => begin.push(&mut out),
+                Job::Resume(resume) => resume.push(&mut out),
             }
             out.push('\n');
         }
@@ -162,7 +171,7 @@ impl Request {
     }
 }
 
-fn push_workload(out: &mut String, keyword: &str, workload: &Workload) {
+pub(crate) fn push_workload(out: &mut String, keyword: &str, workload: &Workload) {
     out.push_str(keyword);
     push_field(out, "case", &workload.case);
     push_field(out, "prompt", Commas(&workload.prompt));
@@ -185,29 +194,29 @@ fn push_workload(out: &mut String, keyword: &str, workload: &Workload) {
 }
 
 fn parse_job(mut fields: Fields<'_>) -> Result<Job, LineError> {
-    let alone = match fields.keyword {
-        "kernels" => Some(Job::Kernels),
-        "layout" => Some(Job::Layout),
-        "roof" => Some(Job::Roof(Roof::take(&mut fields)?)),
-        "throughput" => Some(Job::Throughput(Throughput::take(&mut fields)?)),
-        "steps" => Some(Job::Steps(Steps {
+    let job = match fields.keyword {
+        "kernels" => Job::Kernels,
+        "layout" => Job::Layout,
+        "roof" => Job::Roof(Roof::take(&mut fields)?),
+        "throughput" => Job::Throughput(Throughput::take(&mut fields)?),
+        "steps" => Job::Steps(Steps {
             case: fields.text("case")?,
             prompt: fields.list("prompt")?,
             tokens: fields.list("tokens")?,
-        })),
-        _ => None,
-    };
-    if let Some(job) = alone {
-        fields.finish()?;
-        return Ok(job);
-    }
-    let wrap = match fields.keyword {
-        "stream" => Job::Stream,
-        "bench" => Job::Bench,
-        "profile" => Job::Profile,
-        "parts" => Job::Parts,
+        }),
+        "begin" => Job::Begin(Begin::take(&mut fields)?),
+        "resume" => Job::Resume(Resume::take(&mut fields)?),
+        "stream" => Job::Stream(take_workload(&mut fields)?),
+        "bench" => Job::Bench(take_workload(&mut fields)?),
+        "profile" => Job::Profile(take_workload(&mut fields)?),
+        "parts" => Job::Parts(take_workload(&mut fields)?),
         _ => return Err(fields.unknown()),
     };
+    fields.finish()?;
+    Ok(job)
+}
+
+pub(crate) fn take_workload(fields: &mut Fields<'_>) -> Result<Workload, LineError> {
     let case = fields.text("case")?;
     let prompt = fields.list("prompt")?;
     let max_tokens = fields.value("max_tokens")?;
@@ -221,9 +230,8 @@ fn parse_job(mut fields: Fields<'_>) -> Result<Job, LineError> {
             top_p: fields.float("top_p")?,
             penalty: fields.float("penalty")?,
         },
-        "chain" => Sampling::Chain(Chain::take(&mut fields)?),
-        _ => return Err(LineError::BadValue { line: fields.line, field: "sampler".into(), value: sampler }),
+        "chain" => Sampling::Chain(Chain::take(fields)?),
+        _ => return Err(fields.bad("sampler", &sampler)),
     };
-    fields.finish()?;
-    Ok(wrap(Workload { case, prompt, max_tokens, sampling }))
+    Ok(Workload { case, prompt, max_tokens, sampling })
 }

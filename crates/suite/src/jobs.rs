@@ -5,6 +5,7 @@ use crate::host::Host;
 use crate::measured::Measuring;
 use crate::profile::{Profile, Shared};
 use crate::regions;
+use crate::sessions::Library;
 use crate::steps::Digests;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -64,6 +65,7 @@ pub fn run_with<H: Host>(
     let request = Request::parse(request)?;
     let variant = Variant::by_name(&request.variant)
         .map_err(|error| RunError::Variant { name: request.variant.clone(), error })?;
+    let mut library = Library::new(model, variant);
     let start = host.ticks();
     let model = regions::load_parse(model)?;
     let mut engine = regions::load_prepare(&model, variant)?;
@@ -103,6 +105,8 @@ pub fn run_with<H: Host>(
                 Measuring { kernels: engine.kernels(), host: &host, emit: &mut emit }.throughput(throughput);
                 Ok(())
             }
+            Job::Begin(begin) => library.begin(begin, &mut emit),
+            Job::Resume(resume) => library.resume(resume, &mut emit),
         };
         if let Err((case, message)) = done {
             emit(Event::Error { case, message });
@@ -113,13 +117,13 @@ pub fn run_with<H: Host>(
 }
 
 /// The failed case, and the reason.
-type Failure = (String, String);
+pub(crate) type Failure = (String, String);
 
 fn session<'e, 'm>(engine: &'e Engine<'m>, workload: &Workload) -> Result<Session<'e, 'm>, Failure> {
     Session::new(engine, sampling(&workload.sampling)).map_err(|error| (workload.case.clone(), error.to_string()))
 }
 
-fn sampling(asked: &protocol::Sampling) -> Sampling {
+pub(crate) fn sampling(asked: &protocol::Sampling) -> Sampling {
     match asked {
         protocol::Sampling::Greedy => Sampling::greedy(),
         &protocol::Sampling::Seeded { seed, temperature, top_k, top_p, penalty } => {

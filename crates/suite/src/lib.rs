@@ -33,7 +33,7 @@
 //! }
 //!
 //! let model = synthetic(&Preset::by_name("small")?.config(), 1, Version::V1_2);
-//! let request = "bitstate-request version=2 variant=generic\nstream case=a prompt=3,1 max_tokens=4 sampler=greedy\n";
+//! let request = "bitstate-request version=3 variant=generic\nstream case=a prompt=3,1 max_tokens=4 sampler=greedy\n";
 //! let mut host = Minimal::default();
 //! let succeeded = run(request, &model, &mut host)?;
 //! assert!(succeeded && host.answer.contains("stream case=a tokens="));
@@ -49,6 +49,7 @@ mod jobs;
 mod measured;
 mod profile;
 mod regions;
+mod sessions;
 mod steps;
 
 #[cfg(target_has_atomic = "ptr")]

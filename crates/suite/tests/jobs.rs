@@ -1,62 +1,16 @@
 //! Requests to the suite, on a host whose clock counts its own readings.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod support;
+
 use bitstate_kernels::{Kernels, Variant};
-use bitstate_model::{Preset, Version, Weights, synthetic};
+use bitstate_model::{Preset, Version, Weights};
 use bitstate_protocol::{
-    Answer, Budget, Digest, Event, Job, Metric, Phase, Request, Roof, Sampling, Shape, Steps, Throughput, Workload,
+    Budget, Digest, Event, Job, Metric, Phase, Request, Roof, Sampling, Shape, Steps, Throughput, Workload,
 };
-use bitstate_suite::{HeapUse, Host, RunError, run};
+use bitstate_suite::{RunError, run};
 use std::collections::BTreeMap;
-
-/// Each reading of the clock takes 3 ticks, and nothing else takes any.
-#[derive(Default)]
-struct Counting {
-    ticks: u64,
-    text: String,
-}
-
-impl Host for Counting {
-    fn target(&self) -> &str {
-        "test"
-    }
-
-    fn tick_metric(&self) -> (&'static str, &'static str) {
-        ("time", "ns")
-    }
-
-    fn ticks(&mut self) -> u64 {
-        self.ticks += 3;
-        self.ticks
-    }
-
-    fn heap(&mut self) -> HeapUse {
-        HeapUse::default()
-    }
-
-    fn line(&mut self, line: &str) {
-        self.text += line;
-    }
-}
-
-fn small() -> Vec<u8> {
-    synthetic(&Preset::by_name("small").unwrap().config(), 1, Version::V1_2)
-}
-
-fn variants() -> impl Iterator<Item = Variant> {
-    Variant::ALL.into_iter().filter(|&variant| Kernels::new(variant).is_ok())
-}
-
-fn ask(variant: Variant, jobs: Vec<Job>) -> (Vec<Event>, bool) {
-    ask_of(&small(), variant, jobs)
-}
-
-fn ask_of(model: &[u8], variant: Variant, jobs: Vec<Job>) -> (Vec<Event>, bool) {
-    let mut host = Counting::default();
-    let request = Request { variant: variant.name().into(), jobs };
-    let good = run(&request.to_text(), model, &mut host).unwrap();
-    (Answer::parse(&host.text).unwrap().events, good)
-}
+use support::{Counting, ask, ask_of, small, variants};
 
 fn workload() -> Workload {
     Workload { case: "a".into(), prompt: vec![3, 1, 4], max_tokens: 5, sampling: Sampling::Greedy }
