@@ -65,6 +65,7 @@ pub fn run() -> anyhow::Result<Exit> {
     for (what, which) in [
         ("tests", [most, without(&["bitstate-runner-wasmtime", PAGE])].concat().as_slice()),
         ("tests of the WASM host", &["--package", "bitstate-runner-wasmtime"]),
+        ("tests of the suite without the library", &["--package", "bitstate-suite"]),
     ] {
         let arguments = [&["--release", "--no-fail-fast"], which].concat();
         score.tests(&workspace, what, &arguments)?;

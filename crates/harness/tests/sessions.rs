@@ -7,7 +7,9 @@ use bitstate_harness::definitions::golden::{RESUMED_TOKENS, SAVED_TOKENS};
 use bitstate_harness::records::Row;
 use bitstate_harness::runs::plan::Plan;
 use bitstate_harness::runs::verify::{sessions, verify};
-use bitstate_protocol::{Digest, Event, SessionAnswer, StreamAnswer};
+use bitstate_harness::targets::Cell;
+use bitstate_harness::targets::build::Built;
+use bitstate_protocol::{Digest, Event, Header, SessionAnswer, StreamAnswer};
 use support::Fake;
 
 const TOKENS: u32 = SAVED_TOKENS + RESUMED_TOKENS;
@@ -93,6 +95,22 @@ fn equal_files_and_streams_pass_and_the_cells_are_named() {
     let expected =
         "sessions saved after 0, 1, 2, 16, 64 tokens: the files of native/generic, made and resumed by native/generic";
     assert_eq!(sentence, expected);
+}
+
+#[test]
+fn a_target_without_the_library_is_left_out() {
+    let mut fake = fake();
+    fake.cell = Cell::named("cortex-m4", "generic").unwrap();
+    let header = Header { target: "cortex-m".into(), ..fake.header() };
+    let answer = Fake::verify_answer(&header, &[stream("small/greedy", 0, TOKENS)]);
+    let mut built = Built::default();
+    built.runners.insert("cortex-m4", fake.runner(&answer, "cat $ANSWER"));
+    fake.with_plan(&built, |plan| {
+        let rows = verify(plan).unwrap();
+        let has = |name: &str| rows.iter().any(|row| matches!(row, Row::Verified { workload, .. } if workload == name));
+        assert!(has("small/greedy") && Fake::outcome(&rows).0 == "verified small/greedy", "{rows:?}");
+        assert_eq!(sessions::in_words(plan, &rows), None);
+    });
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::host::Host;
 use crate::measured::Measuring;
 use crate::profile::{Profile, Shared};
 use crate::regions;
+#[cfg(feature = "sessions")]
 use crate::sessions::Library;
 use crate::steps::Digests;
 use alloc::string::{String, ToString};
@@ -18,6 +19,8 @@ use bitstate_protocol::{
     AnswerWriter, Bias, Digest, Event, Header, Job, Layout, LineError, Metric, Phase, Request, Steps, StreamAnswer,
     Workload,
 };
+#[cfg(not(feature = "sessions"))]
+use bitstate_protocol::{Begin, Resume};
 use core::cell::RefCell;
 
 /// A request that could not be started: no answer was written.
@@ -65,6 +68,7 @@ pub fn run_with<H: Host>(
     let request = Request::parse(request)?;
     let variant = Variant::by_name(&request.variant)
         .map_err(|error| RunError::Variant { name: request.variant.clone(), error })?;
+    #[cfg(feature = "sessions")]
     let mut library = Library::new(model, variant);
     let start = host.ticks();
     let model = regions::load_parse(model)?;
@@ -105,8 +109,14 @@ pub fn run_with<H: Host>(
                 Measuring { kernels: engine.kernels(), host: &host, emit: &mut emit }.throughput(throughput);
                 Ok(())
             }
+            #[cfg(feature = "sessions")]
             Job::Begin(begin) => library.begin(begin, &mut emit),
+            #[cfg(feature = "sessions")]
             Job::Resume(resume) => library.resume(resume, &mut emit),
+            #[cfg(not(feature = "sessions"))]
+            Job::Begin(Begin { workload: Workload { case, .. }, .. }) | Job::Resume(Resume { case, .. }) => {
+                Err((case.clone(), "this runner was built without the feature `sessions`".into()))
+            }
         };
         if let Err((case, message)) = done {
             emit(Event::Error { case, message });

@@ -1,6 +1,7 @@
 //! The work of every target: reads a request and writes the lines of an answer.
 //!
 //! The suite judges nothing. It reports what this target computed; the harness compares that with the golden values.
+//! Sessions of the library `bitstate` need the feature `sessions`.
 //!
 //! ```
 //! use bitstate_model::{Preset, Version, synthetic};
@@ -33,7 +34,7 @@
 //! }
 //!
 //! let model = synthetic(&Preset::by_name("small")?.config(), 1, Version::V1_2);
-//! let request = "bitstate-request version=3 variant=generic\nstream case=a prompt=3,1 max_tokens=4 sampler=greedy\n";
+//! let request = "bitstate-request version=2 variant=generic\nstream case=a prompt=3,1 max_tokens=4 sampler=greedy\n";
 //! let mut host = Minimal::default();
 //! let succeeded = run(request, &model, &mut host)?;
 //! assert!(succeeded && host.answer.contains("stream case=a tokens="));
@@ -49,6 +50,7 @@ mod jobs;
 mod measured;
 mod profile;
 mod regions;
+#[cfg(feature = "sessions")]
 mod sessions;
 mod steps;
 

@@ -5,6 +5,8 @@ mod support;
 
 use bitstate_kernels::{Kernels, Variant};
 use bitstate_model::{Preset, Version, Weights};
+#[cfg(not(feature = "sessions"))]
+use bitstate_protocol::{Begin, Resume};
 use bitstate_protocol::{
     Budget, Digest, Event, Job, Metric, Phase, Request, Roof, Sampling, Shape, Steps, Throughput, Workload,
 };
@@ -217,4 +219,16 @@ fn logits_that_are_no_numbers_are_an_error_and_no_stream() {
             }
         }
     }
+}
+
+#[cfg(not(feature = "sessions"))]
+#[test]
+fn a_runner_without_the_library_refuses_sessions_and_does_the_other_jobs() {
+    let begin = Begin { workload: workload(), save: vec![0] };
+    let resume = Resume { case: "b".into(), max_tokens: 1, save: vec![], file: vec![1] };
+    let (events, good) = ask(Variant::Generic, vec![Job::Begin(begin), Job::Resume(resume), Job::Stream(workload())]);
+    let [Event::Error { case: a, message }, Event::Error { case: b, .. }, Event::Stream(_)] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert!(!good && a == "a" && b == "b" && message.contains("without the feature `sessions`"), "{message}");
 }

@@ -153,7 +153,7 @@ fn tasks<'a>(plan: &'a Plan<'a>) -> Vec<Task<'a>> {
                 });
             }
             let cases: Vec<&Case> = cases.into_iter().filter(|case| case.sessions).collect();
-            if !cases.is_empty() {
+            if !cases.is_empty() && cell.target.kind.has_sessions() {
                 tasks.push(Task { cell, runner, model, cases, check: Check::Sessions });
             }
         }

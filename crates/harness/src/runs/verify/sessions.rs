@@ -44,11 +44,13 @@ pub struct Handover<'a> {
 
 impl<'a> Handover<'a> {
     /// For the cases of the plan whose sessions are handed over. The first cell is native/generic if it was built, else
-    /// the first of the plan; `None` if there is neither.
+    /// the first of the plan that has the library; `None` if there is neither.
     pub fn new(plan: &Plan<'a>) -> Option<Self> {
         let built = |cell: Cell| Some((cell, plan.built.runners.get(cell.target.name)?));
         let native = Cell::named("native", "generic").and_then(built);
-        let (first, runner) = native.or_else(|| plan.built.runnable(plan.cells).into_iter().find_map(built))?;
+        let able = |cell: &Cell| cell.target.kind.has_sessions();
+        let any = || plan.built.runnable(plan.cells).into_iter().filter(able).find_map(built);
+        let (first, runner) = native.or_else(any)?;
         let made = plan.cases.iter().filter(|case| case.sessions).map(|case| (case.name(), OnceLock::new())).collect();
         let ks = if plan.quick { vec![0, 1, 2, 16, SAVED_TOKENS] } else { (0..=SAVED_TOKENS).collect() };
         Some(Handover { first, runner, made, ks })

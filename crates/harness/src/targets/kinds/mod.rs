@@ -16,8 +16,10 @@ pub mod wasmtime;
 pub mod xtensa_qemu;
 
 use super::kind::Kind;
+use crate::workspace::error::Error;
 use serde::Deserialize;
 use std::num::NonZeroU32;
+use std::sync::LazyLock;
 use toml::Spanned;
 
 /// A `[[target.variant]]`.
@@ -31,6 +33,14 @@ pub(super) struct VariantEntry {
     pub rustflags: String,
     #[serde(default)]
     pub features: String,
+}
+
+/// What is built for the first request that needs it, or why the build failed.
+type Lazy<T> = LazyLock<Result<T, String>, Box<dyn FnOnce() -> Result<T, String> + Send>>;
+
+/// The result of a lazy build; the first caller waits for it.
+fn forced<T>(lazy: &Lazy<T>) -> Result<&T, Error> {
+    LazyLock::force(lazy).as_ref().map_err(|text| Error::Refused(text.clone()))
 }
 
 /// What a target is that does not say.

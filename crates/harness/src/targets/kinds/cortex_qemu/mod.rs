@@ -99,7 +99,12 @@ impl Kind for Board {
         let counter = Some(Counter::build(workspace, EMULATOR)?);
         let firmware =
             Firmware { tools: self.tools(), script: workspace.root.join(&self.script), objects: vec![library] };
-        Ok(Box::new(Emulated { firmware, counter, scratch: workspace.temporary() }))
+        Ok(Box::new(Emulated { firmware, with_sessions: None, counter, scratch: workspace.temporary() }))
+    }
+
+    /// No firmware with the library is built.
+    fn has_sessions(&self) -> bool {
+        false
     }
 
     fn check(&self, workspace: &Workspace) -> Result<(), String> {
