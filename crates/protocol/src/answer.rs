@@ -2,6 +2,7 @@
 
 use crate::digest::{Digest, Digester};
 use crate::line::{Commas, Fields, LineError, push_field};
+#[cfg(feature = "sessions")]
 use crate::session::SessionAnswer;
 use alloc::format;
 use alloc::string::String;
@@ -143,6 +144,7 @@ pub enum Event {
         digest: Digest,
     },
     /// A saved session.
+    #[cfg(feature = "sessions")]
     Session(SessionAnswer),
     /// A failed job; the rest of the answer is still valid.
     Error {
@@ -257,6 +259,7 @@ fn parse_event(mut fields: Fields<'_>) -> Result<Event, LineError> {
             step: fields.text("step")?,
             digest: fields.value("digest")?,
         },
+        #[cfg(feature = "sessions")]
         "session" => Event::Session(SessionAnswer::take(&mut fields)?),
         "error" => Event::Error { case: fields.text("case")?, message: fields.text("message")? },
         _ => return Err(fields.unknown()),
@@ -326,6 +329,7 @@ impl<W: FnMut(&str)> AnswerWriter<W> {
                 push_field(&mut line, "step", step);
                 push_field(&mut line, "digest", digest);
             }
+            #[cfg(feature = "sessions")]
             Event::Session(session) => session.push(&mut line),
             Event::Error { case, message } => {
                 line.push_str("error");

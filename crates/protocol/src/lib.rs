@@ -25,6 +25,8 @@
 //! one has the number of lines before it and the digest of their bytes (including newlines), so that a truncated,
 //! spliced or garbled answer is never accepted.
 //!
+//! `begin`, `resume` and `session` need the feature `sessions`.
+//!
 //! ```
 //! use bitstate_protocol::{Job, Request};
 //!
@@ -45,6 +47,7 @@ mod digest;
 mod line;
 mod measured;
 mod request;
+#[cfg(feature = "sessions")]
 mod session;
 
 pub use answer::{Answer, AnswerWriter, Event, Header, Layout, Metric, Phase, StreamAnswer};
@@ -53,6 +56,7 @@ pub use digest::{Digest, Digester};
 pub use line::LineError;
 pub use measured::{Budget, Roof, Shape, Throughput};
 pub use request::{Job, Request, Sampling, Steps, Workload};
+#[cfg(feature = "sessions")]
 pub use session::{Begin, Resume, SessionAnswer};
 
 /// Version of the line format, in the first line of both directions.

@@ -35,7 +35,13 @@ pub enum LineError {
         field: String,
     },
     /// An unknown keyword, or one not allowed here.
-    #[error("line {line}: `{keyword}` is not a message expected here")]
+    #[cfg_attr(feature = "sessions", error("line {line}: `{keyword}` is not a message expected here"))]
+    #[cfg_attr(
+        not(feature = "sessions"),
+        error(
+            "line {line}: `{keyword}` is not a message expected here; sessions need a build with the feature `sessions`"
+        )
+    )]
     Keyword {
         /// Line number, from 1.
         line: usize,
@@ -92,6 +98,7 @@ pub(crate) fn push_field(out: &mut String, key: &str, value: impl fmt::Display) 
 }
 
 /// Writes `key=` and the bytes in hexadecimal digits, which need no encoding.
+#[cfg(feature = "sessions")]
 pub(crate) fn push_bytes(out: &mut String, key: &str, bytes: &[u8]) {
     const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     out.push(' ');
@@ -181,6 +188,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Bytes as two hexadecimal digits each. An error shows the digits of the first that is none.
+    #[cfg(feature = "sessions")]
     pub fn bytes(&mut self, field: &'static str) -> Result<Vec<u8>, LineError> {
         let value = self.take(field)?;
         let digit = |digit: u8| char::from(digit).to_digit(16);

@@ -3,6 +3,7 @@
 use crate::chain::Chain;
 use crate::line::{Bits, Commas, Fields, LineError, push_field};
 use crate::measured::{Roof, Throughput};
+#[cfg(feature = "sessions")]
 use crate::session::{Begin, Resume};
 use alloc::string::String;
 use alloc::vec;
@@ -41,8 +42,10 @@ pub enum Job {
     /// Measure kernels by shape; answers with a digest of each result as well.
     Throughput(Throughput),
     /// Generate as [`Stream`](Job::Stream) does, with a session of the library, and answer with its files as well.
+    #[cfg(feature = "sessions")]
     Begin(Begin),
     /// Resume a session of the library; answers like [`Begin`](Job::Begin).
+    #[cfg(feature = "sessions")]
     Resume(Resume),
 }
 
@@ -54,7 +57,9 @@ impl Job {
                 vec![workload.case.clone()]
             }
             Job::Steps(steps) => vec![steps.case.clone()],
+            #[cfg(feature = "sessions")]
             Job::Begin(begin) => vec![begin.workload.case.clone()],
+            #[cfg(feature = "sessions")]
             Job::Resume(resume) => vec![resume.case.clone()],
             Job::Kernels => vec!["kernels".into()],
             Job::Layout => vec!["layout".into()],
@@ -142,7 +147,9 @@ impl Request {
                     out.push_str("throughput");
                     throughput.push(&mut out);
                 }
+                #[cfg(feature = "sessions")]
                 Job::Begin(begin) => begin.push(&mut out),
+                #[cfg(feature = "sessions")]
                 Job::Resume(resume) => resume.push(&mut out),
             }
             out.push('\n');
@@ -204,7 +211,9 @@ fn parse_job(mut fields: Fields<'_>) -> Result<Job, LineError> {
             prompt: fields.list("prompt")?,
             tokens: fields.list("tokens")?,
         }),
+        #[cfg(feature = "sessions")]
         "begin" => Job::Begin(Begin::take(&mut fields)?),
+        #[cfg(feature = "sessions")]
         "resume" => Job::Resume(Resume::take(&mut fields)?),
         "stream" => Job::Stream(take_workload(&mut fields)?),
         "bench" => Job::Bench(take_workload(&mut fields)?),

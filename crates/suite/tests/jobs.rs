@@ -6,7 +6,7 @@ mod support;
 use bitstate_kernels::{Kernels, Variant};
 use bitstate_model::{Preset, Version, Weights};
 #[cfg(not(feature = "sessions"))]
-use bitstate_protocol::{Begin, Resume};
+use bitstate_protocol::Answer;
 use bitstate_protocol::{
     Budget, Digest, Event, Job, Metric, Phase, Request, Roof, Sampling, Shape, Steps, Throughput, Workload,
 };
@@ -221,14 +221,22 @@ fn logits_that_are_no_numbers_are_an_error_and_no_stream() {
     }
 }
 
+/// Whether they are parsed at all depends on the protocol's feature, which another crate of the build may turn on.
 #[cfg(not(feature = "sessions"))]
 #[test]
-fn a_runner_without_the_library_refuses_sessions_and_does_the_other_jobs() {
-    let begin = Begin { workload: workload(), save: vec![0] };
-    let resume = Resume { case: "b".into(), max_tokens: 1, save: vec![], file: vec![1] };
-    let (events, good) = ask(Variant::Generic, vec![Job::Begin(begin), Job::Resume(resume), Job::Stream(workload())]);
-    let [Event::Error { case: a, message }, Event::Error { case: b, .. }, Event::Stream(_)] = &events[..] else {
-        panic!("{events:?}")
-    };
-    assert!(!good && a == "a" && b == "b" && message.contains("without the feature `sessions`"), "{message}");
+fn a_runner_without_the_library_refuses_sessions_and_names_the_feature() {
+    for line in
+        ["begin case=a prompt=1 max_tokens=1 sampler=greedy save=0", "resume case=a max_tokens=1 save=0 file=7b"]
+    {
+        let request = format!("bitstate-request version=2 variant=generic\n{line}\n");
+        let mut host = Counting::default();
+        let refused = match run(&request, &small(), &mut host) {
+            Err(error) => error.to_string(),
+            Ok(good) => match &Answer::parse(&host.text).unwrap().events[..] {
+                [Event::Error { message, .. }] if !good => message.clone(),
+                events => panic!("{events:?}"),
+            },
+        };
+        assert!(refused.contains("the feature `sessions`"), "{refused}");
+    }
 }
