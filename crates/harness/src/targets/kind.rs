@@ -1,5 +1,6 @@
 //! The interface of a kind of target: its properties, its build, and how the built runner is run.
 
+use super::kinds::firmware::Cache;
 use super::request::{ModelFile, RunError, RunRequest};
 use crate::workspace::Workspace;
 use crate::workspace::error::Error;
@@ -112,6 +113,11 @@ pub trait Kind: Debug + Send + Sync {
 
     /// Clock of the emulated chip, in Hz.
     fn hz(&self) -> Option<f64> {
+        None
+    }
+
+    /// The cache in front of the emulated chip's slow memory, if it is modelled.
+    fn cache(&self) -> Option<&Cache> {
         None
     }
 

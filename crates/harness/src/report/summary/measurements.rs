@@ -47,9 +47,11 @@ pub(super) fn summarise(rows: &[Row]) -> Vec<Measurement> {
     let mut measurements = Vec::new();
     for key in order {
         let mut values: BTreeMap<(usize, &str, &str), (&str, Vec<f64>)> = BTreeMap::new();
-        let hz = Target::named(&key.0).and_then(Target::hz);
+        let target = Target::named(&key.0);
+        let hz = target.and_then(Target::hz);
+        let line_cycles = target.and_then(|target| target.kind.cache()).map(|cache| cache.line_cycles.get() as f64);
         for (_, counts) in samples.iter().filter(|((of, _), _)| *of == key) {
-            for (phase, metric, unit, value) in derive(counts, hz) {
+            for (phase, metric, unit, value) in derive(counts, hz, line_cycles) {
                 let place = records_phase(phase);
                 values.entry((place, phase, metric)).or_insert((unit, Vec::new())).1.push(value);
             }
@@ -79,7 +81,11 @@ fn records_phase(phase: &str) -> usize {
 }
 
 /// The quantities derived from one sample, as phase, metric, unit and value.
-fn derive(counts: &Counts, hz: Option<f64>) -> Vec<(&'static str, &'static str, &'static str, f64)> {
+fn derive(
+    counts: &Counts,
+    hz: Option<f64>,
+    line_cycles: Option<f64>,
+) -> Vec<(&'static str, &'static str, &'static str, f64)> {
     let get = |phase: &str, metric: &str| counts.get(&(phase.to_string(), metric.to_string())).copied();
     let mut out = Vec::new();
     for phase in ["load", "prefill", "decode"] {
@@ -97,6 +103,12 @@ fn derive(counts: &Counts, hz: Option<f64>) -> Vec<(&'static str, &'static str, 
             out.push((phase, "instructions per token", "instructions", count / tokens));
             if let Some(hz) = hz {
                 out.push((phase, "modelled throughput", "tokens/s", hz / (count / tokens)));
+                let lines = get(phase, "cache_misses").zip(get(phase, "cache_write_backs"));
+                if let Some(((misses, write_backs), cycles)) = lines.zip(line_cycles) {
+                    let waits = (misses + write_backs) * cycles;
+                    out.push((phase, "lines per token", "lines", (misses + write_backs) / tokens));
+                    out.push((phase, "modelled throughput with waits", "tokens/s", hz / ((count + waits) / tokens)));
+                }
             }
         }
         if let Some(count) = get(phase, "fuel") {

@@ -244,10 +244,30 @@ impl Report {
 
     /// What the tokens per second of emulated targets are.
     pub fn modelled(&self) -> String {
-        match self.emulated() {
+        let plain = match self.emulated() {
             "Xtensa" => format!("Xtensa tokens/s are {}.", self.assumption()),
             others => format!("Tokens/s of {others} are {}.", self.assumption()),
-        }
+        };
+        self.waits().map_or(plain.clone(), |waits| format!("{plain} {waits}"))
+    }
+
+    /// How waits for memory are modelled, if they are in this run.
+    pub fn waits(&self) -> Option<String> {
+        let has = |target: &Target| {
+            self.measurements.iter().any(|m| m.target == target.name && m.metric == "modelled throughput with waits")
+        };
+        let (target, cache) =
+            targets().iter().filter(|target| has(target)).find_map(|target| Some((target, target.kind.cache()?)))?;
+        Some(format!(
+            "For {} the lower number includes waits: {} cycles for every line of {} bytes between memory and a modelled data \
+             cache of {} kB with {} ways, an assumption about its PSRAM and not a measurement; reading code from flash is \
+             not included.",
+            target.name,
+            cache.line_cycles,
+            cache.line_bytes,
+            cache.bytes.get() >> 10,
+            cache.ways
+        ))
     }
 
     /// Why a cell has no number for a workload, if known.

@@ -2,6 +2,7 @@
 
 use super::cells::{cells, middle};
 use super::numbers::{bytes, number};
+use super::overview::WITH_WAITS;
 use super::table::Table;
 use super::{composite, join, kernels, peers, roof};
 use crate::report::history::tables as history;
@@ -143,25 +144,35 @@ fn speed(report: &Report) -> Table {
 
 fn instructions(report: &Report) -> Table {
     let mut rows = Vec::new();
+    let waits = report.waits();
+    // Without a model of a cache, the last two columns are left out.
+    let shown = if waits.is_some() { 6 } else { 4 };
     for (workload, cell) in cells(report, emulated) {
         let names = (cell.target.name, cell.variant.name);
         let get = |phase, metric| report.find(names, &workload, phase, metric);
         let mut row = vec![format!("`{workload}`"), names.0.into(), names.1.into()];
         match get("decode", "instructions per token") {
-            Some(decode) => row.extend([
-                middle(get("load", "instructions"), number),
-                middle(get("prefill", "instructions per token"), number),
-                number(decode.median),
-                middle(get("decode", "modelled throughput"), number),
-            ]),
-            None => row.extend(gap_cells(report, names, &workload, 4)),
+            Some(decode) => row.extend(
+                [
+                    middle(get("load", "instructions"), number),
+                    middle(get("prefill", "instructions per token"), number),
+                    number(decode.median),
+                    middle(get("decode", "modelled throughput"), number),
+                    middle(get("decode", "lines per token"), number),
+                    middle(get("decode", WITH_WAITS), number),
+                ]
+                .into_iter()
+                .take(shown),
+            ),
+            None => row.extend(gap_cells(report, names, &workload, shown)),
         }
         rows.push(row);
     }
     let note = format!(
         "Instructions are counted by the emulator, identical in two runs. Tokens/s are {}; they are not measurements \
-         and never share an axis with measured times.",
-        report.assumption()
+         and never share an axis with measured times.{}",
+        report.assumption(),
+        waits.map(|waits| format!(" {waits}")).unwrap_or_default()
     );
     let columns = [
         "workload",
@@ -171,12 +182,14 @@ fn instructions(report: &Report) -> Table {
         "prefill instructions/token",
         "decode instructions/token",
         "decode tokens/s, modelled",
+        "cache lines/token",
+        "decode tokens/s, with waits",
     ];
     let title = match report.emulated() {
         "Xtensa" => "Xtensa instructions",
         _ => "Instructions of emulated targets",
     };
-    Table::new(title, &note, &columns, rows)
+    Table::new(title, &note, &columns[..3 + shown], rows)
 }
 
 fn memory(report: &Report) -> Table {

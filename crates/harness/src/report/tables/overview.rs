@@ -7,6 +7,9 @@ use super::table::Table;
 use crate::report::summary::report::Report;
 use crate::targets::{Cell, Clock, targets};
 
+/// Tokens per second with waits for memory.
+pub(in crate::report) const WITH_WAITS: &str = "modelled throughput with waits";
+
 /// The row of one cell on one workload.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct Line {
@@ -26,8 +29,9 @@ pub(in crate::report) fn lines(report: &Report) -> Vec<Line> {
         let timed = get("decode", "throughput").map(|speed| format!("{} tokens/s", number(speed.median)));
         let counted = || {
             let count = get("decode", "instructions per token")?;
-            let modelled = middle(get("decode", "modelled throughput"), number);
-            Some(format!("{} instructions/token, modelled {modelled} tokens/s", number(count.median)))
+            // The lower one, if waits for memory are known.
+            let modelled = get("decode", WITH_WAITS).or_else(|| get("decode", "modelled throughput"));
+            Some(format!("{} instructions/token, modelled {} tokens/s", number(count.median), middle(modelled, number)))
         };
         let columns = [
             ("decode", timed.or_else(counted)),

@@ -17,6 +17,9 @@ use bitstate_protocol::{Job, Metric, Phase, Workload};
 /// Metrics that the runner never counts for a workload: the harness adds them, or only probes have them.
 const PROBED: [&str; 9] = ["bytes", "weights", "ternary", "head", "wkv", "norms", "steps", "sampling", "clock"];
 
+/// Largest difference between the instructions that were watched and counted, as a divisor of the latter: 0.1 %.
+const WATCHED_DIFFERENCE: u64 = 1000;
+
 /// An answer whose numbers count, or the row that says why there is none.
 pub(crate) type Sampled = Result<Reply, Box<Row>>;
 
@@ -253,6 +256,23 @@ impl<'a> Subject<'a> {
             if !reply.metrics.iter().any(is_it) {
                 return Err(self.void(format!("the answer has no {name} of {phase}"), Exit::Harness));
             }
+        }
+        self.check_watched(asked, reply)
+    }
+
+    /// Checks that what was watched from outside is what the target counted itself.
+    fn check_watched(&self, asked: &str, reply: &Reply) -> Result<(), Box<Row>> {
+        let decode = |name: &str| {
+            let is_it = |m: &&Metric| m.case == asked && m.phase == Phase::Decode && m.name == name;
+            reply.metrics.iter().find(is_it).map(|m| m.value)
+        };
+        let Some((watched, counted)) = decode("watched_instructions").zip(decode("instructions")) else {
+            return Ok(());
+        };
+        // The target's own count includes calls of the clock.
+        if watched.abs_diff(counted) > counted / WATCHED_DIFFERENCE {
+            let error = format!("the emulator's plugin saw {watched} instructions, and the target counted {counted}");
+            return Err(self.void(error, Exit::Harness));
         }
         Ok(())
     }

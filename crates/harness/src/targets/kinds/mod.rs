@@ -7,6 +7,7 @@ pub mod browser;
 pub mod cortex_qemu;
 mod counting;
 pub mod firmware;
+mod lazy;
 pub mod modules;
 pub mod native;
 mod process;
@@ -16,10 +17,8 @@ pub mod wasmtime;
 pub mod xtensa_qemu;
 
 use super::kind::Kind;
-use crate::workspace::error::Error;
 use serde::Deserialize;
 use std::num::NonZeroU32;
-use std::sync::LazyLock;
 use toml::Spanned;
 
 /// A `[[target.variant]]`.
@@ -33,14 +32,6 @@ pub(super) struct VariantEntry {
     pub rustflags: String,
     #[serde(default)]
     pub features: String,
-}
-
-/// What is built for the first request that needs it, or why the build failed.
-type Lazy<T> = LazyLock<Result<T, String>, Box<dyn FnOnce() -> Result<T, String> + Send>>;
-
-/// The result of a lazy build; the first caller waits for it.
-fn forced<T>(lazy: &Lazy<T>) -> Result<&T, Error> {
-    LazyLock::force(lazy).as_ref().map_err(|text| Error::Refused(text.clone()))
 }
 
 /// What a target is that does not say.

@@ -2,8 +2,8 @@
 
 use super::super::kind::{Artifact, Variant};
 use super::super::request::{RunError, RunRequest};
+use super::lazy::Lazy;
 use super::process::file_sizes;
-use super::{Lazy, forced};
 use crate::workspace::Workspace;
 use crate::workspace::cargo::{Wanted, built, cargo, debian_cargo, encoded};
 use crate::workspace::error::Error;
@@ -101,7 +101,7 @@ impl Guests {
                 let features = format!("{} sessions", variant.features);
                 guest(&workspace, triple, rustflags, variant, &features).map_err(|error| error.to_string())
             };
-            (variant.name, Lazy::new(Box::new(build)))
+            (variant.name, Lazy::new(build))
         };
         let measured = variants.iter().map(measured).collect::<Result<_, Error>>()?;
         Ok(Guests { measured, with_sessions: variants.iter().map(with_sessions).collect() })
@@ -114,7 +114,7 @@ impl Guests {
     pub(super) fn of(&self, variant: &str, ask: &RunRequest) -> Result<&Path, RunError> {
         let guest = match ask.has_sessions() {
             false => self.measured.get(variant),
-            true => self.with_sessions.get(variant).map(forced).transpose()?,
+            true => self.with_sessions.get(variant).map(Lazy::get).transpose()?,
         };
         let missing = || Error::Refused(format!("no WASM guest was built for variant `{variant}`"));
         Ok(guest.ok_or_else(missing)?)
@@ -174,8 +174,8 @@ mod tests {
         assert_eq!(guests.of("generic", &ask(vec![Job::Kernels])).ok(), Some(Path::new("measured")));
         let missing = guests.of("generic", &sessions).expect_err("no module with the library").to_string();
         assert_eq!(missing, "no WASM guest was built for variant `generic`");
-        let built: Lazy<PathBuf> = Lazy::new(Box::new(|| Ok("with the library".into())));
-        let failed: Lazy<PathBuf> = Lazy::new(Box::new(|| Err("no compiler".into())));
+        let built = Lazy::new(|| Ok("with the library".into()));
+        let failed = Lazy::new(|| Err("no compiler".into()));
         guests.with_sessions = [("generic", built), ("simd128", failed)].into();
         for _ in 0..2 {
             assert_eq!(guests.of("generic", &sessions).ok(), Some(Path::new("with the library")));

@@ -99,7 +99,8 @@ impl Kind for Board {
         let counter = Some(Counter::build(workspace, EMULATOR)?);
         let firmware =
             Firmware { tools: self.tools(), script: workspace.root.join(&self.script), objects: vec![library] };
-        Ok(Box::new(Emulated { firmware, with_sessions: None, counter, scratch: workspace.temporary() }))
+        let scratch = workspace.temporary();
+        Ok(Box::new(Emulated { firmware, with_sessions: None, counter, waits: None, scratch }))
     }
 
     /// No firmware with the library is built.

@@ -2,10 +2,11 @@
 
 use super::error::Error as FirmwareError;
 use super::run::{Exit, RunOutput, run};
+use super::waits::Waits;
 use super::{Firmware, Image};
 use crate::targets::kind::{Answered, Artifact, Launch};
 use crate::targets::kinds::counting::Counter;
-use crate::targets::kinds::{Lazy, forced};
+use crate::targets::kinds::lazy::Lazy;
 use crate::targets::request::{ModelFile, RunError, RunRequest};
 use crate::targets::skip::{Cause, Skip};
 use crate::workspace::error::Error;
@@ -16,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 /// The file in which the emulator counts instructions, in the folder of the run.
 const COUNT: &str = "instructions";
+/// The file with the traffic of slow memory, there too.
+const TRAFFIC: &str = "traffic";
 
 /// Everything needed to run firmware.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub(in crate::targets::kinds) struct Emulated {
     pub with_sessions: Option<Lazy<Firmware>>,
     /// What counts its instructions; none where the core counts them itself.
     pub counter: Option<Counter>,
+    /// What watches the traffic of slow memory, where there is such memory.
+    pub waits: Option<Waits>,
     /// Folder in which images are linked.
     pub scratch: PathBuf,
 }
@@ -47,7 +52,7 @@ impl Emulated {
     /// The objects for a request.
     fn firmware_for(&self, ask: &RunRequest) -> Result<&Firmware, Error> {
         match &self.with_sessions {
-            Some(lazy) if ask.has_sessions() => forced(lazy),
+            Some(lazy) if ask.has_sessions() => lazy.get(),
             _ => Ok(&self.firmware),
         }
     }
@@ -82,6 +87,10 @@ impl Launch for Emulated {
         if let Some(counter) = &self.counter {
             options.extend(counter.options(ask, &folder.path().join(COUNT))?);
         }
+        let traffic = folder.path().join(TRAFFIC);
+        if let Some(waits) = &self.waits {
+            options.extend(waits.options(firmware, &image, ask, &traffic).map_err(of_this_kind)?);
+        }
         let output = match run(&image, &options, folder.path(), ask.timeout) {
             // Reported like any other process error, so that interrupts and limits read the same on every target.
             Err(FirmwareError::Run(error)) => return Err(error.into()),
@@ -110,6 +119,7 @@ impl Launch for Emulated {
             metrics.push(extra("static", sections.data + sections.bss));
             metrics.extend(output.stack_high_water().map(|bytes| extra("stack_high_water", bytes)));
         }
+        metrics.extend(self.waits.iter().flat_map(|waits| waits.metrics(ask, &traffic)));
         Ok(Answered { text: output.stdout, all_succeeded, metrics })
     }
 

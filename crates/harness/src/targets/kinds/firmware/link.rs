@@ -4,6 +4,7 @@ use super::error::{Error, run_tool};
 use super::{Firmware, Tools};
 use crate::workspace::environment::command;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Names of the region with the stack and the heap, in the scripts of the boards.
@@ -69,6 +70,13 @@ impl Firmware {
         region_length(&fs::read_to_string(&self.script).ok()?, name)
     }
 
+    /// The addresses of a memory region in the linker script.
+    pub fn addresses(&self, name: &str) -> Option<Range<u64>> {
+        let script = fs::read_to_string(&self.script).ok()?;
+        let start = region_origin(&script, name)?;
+        Some(start..start.checked_add(region_length(&script, name)?)?)
+    }
+
     /// Links the firmware with a model and a request into `out`; files beside it share its name.
     ///
     /// # Errors
@@ -108,9 +116,20 @@ pub(in crate::targets::kinds) fn assemble(
     fs::rename(&part, object).map_err(Error::io("rename", &part))
 }
 
-/// The length in a linker script's line `name (rwx) : ORIGIN = address, LENGTH = 8M`.
+/// The line of a region in a linker script: `name (rwx) : ORIGIN = 0x1000, LENGTH = 8M`.
+fn region_line<'a>(script: &'a str, name: &str) -> Option<&'a str> {
+    script.lines().find(|line| line.split_whitespace().next() == Some(name) && line.contains("LENGTH"))
+}
+
+/// The origin in the line of a region.
+fn region_origin(script: &str, name: &str) -> Option<u64> {
+    let origin = region_line(script, name)?.split_once("ORIGIN")?.1.split(',').next()?.trim_start_matches([' ', '=']);
+    u64::from_str_radix(origin.trim().strip_prefix("0x")?, 16).ok()
+}
+
+/// The length in the line of a region.
 fn region_length(script: &str, name: &str) -> Option<u64> {
-    let line = script.lines().find(|line| line.split_whitespace().next() == Some(name) && line.contains("LENGTH"))?;
+    let line = region_line(script, name)?;
     let length = line.split_once("LENGTH")?.1.trim_start_matches([' ', '=']).trim_end();
     let digits = length.trim_end_matches(['K', 'M']);
     let unit = match &length[digits.len()..] {

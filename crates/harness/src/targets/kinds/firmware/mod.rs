@@ -7,6 +7,7 @@ mod error;
 mod launch;
 mod link;
 mod run;
+mod waits;
 
 pub use error::Error;
 pub(super) use error::run_tool;
@@ -14,6 +15,8 @@ pub(super) use launch::{Emulated, check_script};
 pub(super) use link::assemble;
 pub use link::{Image, RegionUse, Sections};
 pub use run::{Exit, OUTPUT_LIMIT, RunOutput, run};
+pub use waits::Cache;
+pub(super) use waits::Waits;
 
 use std::path::PathBuf;
 

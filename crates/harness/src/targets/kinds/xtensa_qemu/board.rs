@@ -3,8 +3,9 @@
 use super::build::{RUST_FLAGS, build};
 use super::toolchain::Toolchain;
 use crate::targets::kind::{Clock, Kind, Launch, Variant};
-use crate::targets::kinds::Lazy;
-use crate::targets::kinds::firmware::{Emulated, Firmware, check_script};
+use crate::targets::kinds::counting::Counter;
+use crate::targets::kinds::firmware::{Cache, Emulated, Firmware, Waits, check_script};
+use crate::targets::kinds::lazy::Lazy;
 use crate::workspace::Workspace;
 use crate::workspace::error::Error;
 use crate::workspace::progress::Progress;
@@ -27,6 +28,8 @@ pub struct Board {
     pub memory: String,
     /// Clock of the modelled chip, in Hz.
     pub hz: NonZeroU64,
+    /// The data cache of the modelled chip.
+    pub cache: Cache,
 }
 
 impl Board {
@@ -38,9 +41,7 @@ impl Board {
         let counted = ["-icount", "shift=0,sleep=off", "-semihosting"];
         options.into_iter().chain(counted).map(String::from).collect()
     }
-}
 
-impl Board {
     /// Builds the firmware in a folder of this name, with the library or without. The error is for readers.
     fn firmware(
         &'static self,
@@ -74,10 +75,12 @@ impl Kind for Board {
     fn build(&'static self, workspace: &Workspace, name: &str, _: &[&Variant]) -> Result<Box<dyn Launch>, Error> {
         let tools = Toolchain::find().map_err(|error| Error::Refused(error.to_string()))?;
         let firmware = self.firmware(&tools, workspace, name, false).map_err(Error::Refused)?;
+        let counter = Counter::build(workspace, &tools.qemu.display().to_string())?;
+        let waits = Some(Waits { counter, cache: &self.cache });
         let (of, name) = (workspace.clone(), format!("{name}-sessions"));
-        let with_sessions = Lazy::new(Box::new(move || self.firmware(&tools, &of, &name, true)));
+        let with_sessions = Some(Lazy::new(move || self.firmware(&tools, &of, &name, true)));
         let scratch = workspace.temporary();
-        Ok(Box::new(Emulated { firmware, with_sessions: Some(with_sessions), counter: None, scratch }))
+        Ok(Box::new(Emulated { firmware, with_sessions, counter: None, waits, scratch }))
     }
 
     fn check(&self, workspace: &Workspace) -> Result<(), String> {
@@ -86,6 +89,10 @@ impl Kind for Board {
 
     fn hz(&self) -> Option<f64> {
         Some(self.hz.get() as f64)
+    }
+
+    fn cache(&self) -> Option<&Cache> {
+        Some(&self.cache)
     }
 
     fn exact_memory(&self) -> Option<&'static str> {

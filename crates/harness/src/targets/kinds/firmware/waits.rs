@@ -1,0 +1,158 @@
+//! Waits for slow memory: what a modelled cache in front of a memory region does while tokens are generated.
+
+use super::error::Error;
+use super::{Firmware, Image};
+use crate::targets::kinds::counting::Counter;
+use crate::targets::request::RunRequest;
+use bitstate_protocol::{Job, Metric, Phase};
+use object::read::elf::ElfFile32;
+use object::{Object, ObjectSymbol};
+use serde::Deserialize;
+use std::num::NonZeroU64;
+use std::path::Path;
+
+/// The functions whose traffic is summed: both halves of a generated token, by the ends of their mangled paths.
+const FUNCTIONS: [&str; 2] = ["7regions13decode_choose", "7regions14decode_advance"];
+/// The metrics of the traffic, in the order of the plugin's numbers.
+const METRICS: [(&str, &str); 4] = [
+    ("watched_instructions", "instructions"),
+    ("cache_accesses", "count"),
+    ("cache_misses", "lines"),
+    ("cache_write_backs", "lines"),
+];
+
+/// `[target.….cache]`: the cache in front of a board's slow memory, and the time of a line.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// The memory region in the linker script.
+    pub region: String,
+    /// Bytes of the cache.
+    pub bytes: NonZeroU64,
+    /// Lines of a set.
+    pub ways: NonZeroU64,
+    /// Bytes of a line.
+    pub line_bytes: NonZeroU64,
+    /// Cycles of the core that reading or writing a line takes, without another instruction meanwhile.
+    pub line_cycles: NonZeroU64,
+}
+
+/// What watches the traffic, if the emulator takes plugins.
+#[derive(Debug)]
+pub(in crate::targets::kinds) struct Waits {
+    /// The plugin.
+    pub counter: Counter,
+    /// The cache.
+    pub cache: &'static Cache,
+}
+
+impl Waits {
+    /// The emulator's options that watch a measured run of `image` and write to `file`; none for other runs, or without
+    /// a plugin.
+    ///
+    /// # Errors
+    /// If the linker script or the image lacks what is watched.
+    pub fn options(
+        &self,
+        firmware: &Firmware,
+        image: &Image,
+        ask: &RunRequest,
+        file: &Path,
+    ) -> Result<Vec<String>, Error> {
+        let Some(plugin) = self.counter.plugin.as_ref().filter(|_| measured(ask).is_some()) else {
+            return Ok(Vec::new());
+        };
+        let Cache { region, bytes, ways, line_bytes, .. } = self.cache;
+        let memory = firmware.addresses(region).ok_or_else(|| Error::Unreadable {
+            tool: "the linker script",
+            what: format!("it has no region `{region}` with an origin and a length"),
+        })?;
+        let mut option = format!(
+            "{},traffic={},memory={}:{},cache={bytes}:{ways}:{line_bytes}",
+            plugin.display(),
+            file.display(),
+            memory.start,
+            memory.end
+        );
+        for (start, end) in functions(image.path())? {
+            option += &format!(",function={start}:{end}");
+        }
+        Ok(vec!["-plugin".into(), option])
+    }
+
+    /// The traffic of a run that was watched.
+    pub fn metrics(&self, ask: &RunRequest, file: &Path) -> Vec<Metric> {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let numbers: Vec<u64> = text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+        let Some(case) = measured(ask).filter(|_| numbers.len() == METRICS.len()) else { return Vec::new() };
+        let metric = |((name, unit), value): ((&str, &str), u64)| Metric {
+            case: case.to_string(),
+            phase: Phase::Decode,
+            name: name.to_string(),
+            unit: unit.to_string(),
+            value,
+        };
+        METRICS.into_iter().zip(numbers).map(metric).collect()
+    }
+}
+
+/// The case that a request measures, if it measures one.
+fn measured<'a>(ask: &'a RunRequest) -> Option<&'a str> {
+    match &ask.jobs[..] {
+        [Job::Bench(workload)] => Some(&workload.case),
+        _ => None,
+    }
+}
+
+/// First and last address of each of [`FUNCTIONS`] in an image.
+fn functions(image: &Path) -> Result<Vec<(u64, u64)>, Error> {
+    let unreadable = |what: String| Error::Unreadable { tool: "the image", what };
+    let bytes = std::fs::read(image).map_err(Error::io("read", image))?;
+    let file: ElfFile32 = ElfFile32::parse(&*bytes).map_err(|error| unreadable(error.to_string()))?;
+    let find = |path: &&str| {
+        let of_this = |symbol: &object::read::elf::ElfSymbol32<'_, '_>| {
+            symbol.size() > 0 && symbol.name().is_ok_and(|name| name.contains(*path))
+        };
+        let symbol = file.symbols().find(of_this).ok_or_else(|| unreadable(format!("it has no function {path}")))?;
+        Ok((symbol.address(), symbol.address() + symbol.size()))
+    };
+    FUNCTIONS.iter().map(find).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::targets::ModelFile;
+    use bitstate_protocol::{Digest, Sampling, Workload};
+    use std::time::Duration;
+
+    #[test]
+    fn numbers_of_a_measured_run_become_metrics_of_its_case() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("traffic");
+        let cache = Cache {
+            region: "psram".into(),
+            bytes: NonZeroU64::new(1024).unwrap(),
+            ways: NonZeroU64::MIN,
+            line_bytes: NonZeroU64::MIN,
+            line_cycles: NonZeroU64::MIN,
+        };
+        let counter = Counter { emulator: "qemu-x".into(), plugin: None };
+        let waits = Waits { counter, cache: Box::leak(Box::new(cache)) };
+        let model = ModelFile { name: "m".into(), path: "m.bits".into(), digest: Digest::of(b""), bytes: 0 };
+        let workload = Workload { case: "m/a".into(), prompt: vec![1], max_tokens: 1, sampling: Sampling::Greedy };
+        let ask = |jobs| RunRequest { model: &model, jobs, fuel: false, timeout: Duration::ZERO };
+        let bench = ask(vec![Job::Bench(workload.clone())]);
+        assert!(waits.metrics(&bench, &file).is_empty(), "nothing was written");
+        std::fs::write(&file, "10 4 3 1\n").unwrap();
+        let metrics = waits.metrics(&bench, &file);
+        let values: Vec<_> = metrics.iter().map(|metric| (metric.name.as_str(), metric.value)).collect();
+        let expected =
+            [("watched_instructions", 10), ("cache_accesses", 4), ("cache_misses", 3), ("cache_write_backs", 1)];
+        assert_eq!(values, expected);
+        assert!(metrics.iter().all(|metric| metric.case == "m/a"));
+        assert!(waits.metrics(&ask(vec![Job::Stream(workload)]), &file).is_empty());
+        std::fs::write(&file, "10 4\n").unwrap();
+        assert!(waits.metrics(&bench, &file).is_empty(), "half a line");
+    }
+}
