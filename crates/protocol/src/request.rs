@@ -201,30 +201,39 @@ pub(crate) fn push_workload(out: &mut String, keyword: &str, workload: &Workload
 }
 
 fn parse_job(mut fields: Fields<'_>) -> Result<Job, LineError> {
-    let job = match fields.keyword {
-        "kernels" => Job::Kernels,
-        "layout" => Job::Layout,
-        "roof" => Job::Roof(Roof::take(&mut fields)?),
-        "throughput" => Job::Throughput(Throughput::take(&mut fields)?),
-        "steps" => Job::Steps(Steps {
+    let alone = match fields.keyword {
+        "kernels" => Some(Job::Kernels),
+        "layout" => Some(Job::Layout),
+        "roof" => Some(Job::Roof(Roof::take(&mut fields)?)),
+        "throughput" => Some(Job::Throughput(Throughput::take(&mut fields)?)),
+        "steps" => Some(Job::Steps(Steps {
             case: fields.text("case")?,
             prompt: fields.list("prompt")?,
             tokens: fields.list("tokens")?,
-        }),
+        })),
         #[cfg(feature = "sessions")]
-        "begin" => Job::Begin(Begin::take(&mut fields)?),
+        "begin" => Some(Job::Begin(Begin::take(&mut fields)?)),
         #[cfg(feature = "sessions")]
-        "resume" => Job::Resume(Resume::take(&mut fields)?),
-        "stream" => Job::Stream(take_workload(&mut fields)?),
-        "bench" => Job::Bench(take_workload(&mut fields)?),
-        "profile" => Job::Profile(take_workload(&mut fields)?),
-        "parts" => Job::Parts(take_workload(&mut fields)?),
+        "resume" => Some(Job::Resume(Resume::take(&mut fields)?)),
+        _ => None,
+    };
+    if let Some(job) = alone {
+        fields.finish()?;
+        return Ok(job);
+    }
+    let wrap = match fields.keyword {
+        "stream" => Job::Stream,
+        "bench" => Job::Bench,
+        "profile" => Job::Profile,
+        "parts" => Job::Parts,
         _ => return Err(fields.unknown()),
     };
+    let workload = take_workload(&mut fields)?;
     fields.finish()?;
-    Ok(job)
+    Ok(wrap(workload))
 }
 
+/// The fields of a workload.
 pub(crate) fn take_workload(fields: &mut Fields<'_>) -> Result<Workload, LineError> {
     let case = fields.text("case")?;
     let prompt = fields.list("prompt")?;
@@ -240,7 +249,7 @@ pub(crate) fn take_workload(fields: &mut Fields<'_>) -> Result<Workload, LineErr
             penalty: fields.float("penalty")?,
         },
         "chain" => Sampling::Chain(Chain::take(fields)?),
-        _ => return Err(fields.bad("sampler", &sampler)),
+        _ => return Err(LineError::BadValue { line: fields.line, field: "sampler".into(), value: sampler }),
     };
     Ok(Workload { case, prompt, max_tokens, sampling })
 }
