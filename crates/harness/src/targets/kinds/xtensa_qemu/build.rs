@@ -225,7 +225,9 @@ fn make_executable(path: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::targets::kinds::firmware::Cache;
     use crate::workspace::write_atomic;
+    use std::num::NonZeroU64;
     use std::time::{Duration, SystemTime};
 
     #[test]
@@ -244,13 +246,16 @@ mod tests {
 
     /// A builder in a folder, whose assembler only copies; it must not run anything else.
     fn builder<'a>(folder: &'a Path, tools: &'a Toolchain) -> Builder<'a> {
+        let one = NonZeroU64::MIN;
+        let cache = Cache { region: "psram".into(), bytes: one, ways: one, line_bytes: one, line_cycles: one };
         let board = Board {
             features: "+fp".into(),
             script: "link.ld".into(),
             machine: "sim".into(),
             cpu: "core".into(),
             memory: "1M".into(),
-            hz: std::num::NonZeroU64::MIN,
+            hz: one,
+            cache,
         };
         let board = Box::leak(Box::new(board));
         Builder { tools, board, root: folder, dir: folder, sessions: false }
