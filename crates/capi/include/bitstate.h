@@ -112,7 +112,9 @@ int32_t bitstate_model_open(const char *path, size_t length, BitstateModel *mode
 //
 // # Safety
 // `bytes` has `length` bytes, `model` is room for one.
-int32_t bitstate_model_from_bytes(const uint8_t *bytes, size_t length, BitstateModel *model);
+int32_t bitstate_model_from_bytes(const uint8_t *bytes,
+                                  size_t length,
+                                  BitstateModel *model);
 
 // Frees a model. Its sessions stay usable; its memory is freed with the last of them.
 int32_t bitstate_model_free(BitstateModel model);
@@ -191,7 +193,10 @@ int32_t bitstate_session_next(BitstateSession session,
 //
 // # Safety
 // `text` has `room` bytes, `length` is room for one.
-int32_t bitstate_session_text(BitstateSession session, char *text, size_t room, size_t *length);
+int32_t bitstate_session_text(BitstateSession session,
+                              char *text,
+                              size_t room,
+                              size_t *length);
 
 // Writes the logits of the next token; `count` must be the vocabulary size.
 //

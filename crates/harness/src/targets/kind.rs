@@ -1,6 +1,6 @@
 //! The interface of a kind of target: its properties, its build, and how the built runner is run.
 
-use super::kinds::firmware::Cache;
+use super::cache::Cache;
 use super::request::{ModelFile, RunError, RunRequest};
 use crate::workspace::Workspace;
 use crate::workspace::error::Error;

@@ -7,6 +7,7 @@
 //! It uses workspace.
 
 pub mod build;
+mod cache;
 mod defined;
 mod file;
 mod kind;
@@ -16,6 +17,7 @@ pub mod runner;
 pub mod skip;
 mod target;
 
+pub use cache::Cache;
 pub use defined::{assumption, check, load, targets, tools};
 pub use kind::{Answered, Artifact, Clock, EmulatedCpu, Kind, Launch, Variant};
 pub use kinds::native::callgrind;

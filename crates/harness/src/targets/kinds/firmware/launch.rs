@@ -1,9 +1,10 @@
 //! Firmware as a kind of target's runner: linked and run for every request.
 
 use super::error::Error as FirmwareError;
+use super::link::Image;
+use super::objects::Firmware;
 use super::run::{Exit, RunOutput, run};
 use super::waits::Waits;
-use super::{Firmware, Image};
 use crate::targets::kind::{Answered, Artifact, Launch};
 use crate::targets::kinds::counting::Counter;
 use crate::targets::request::{ModelFile, RunError, RunRequest};

@@ -1,7 +1,7 @@
 //! Links the firmware's objects, a model and a request into an image.
 
 use super::error::{Error, run_tool};
-use super::{Firmware, Tools};
+use super::objects::{Firmware, Tools};
 use crate::workspace::environment::command;
 use std::fs;
 use std::ops::Range;

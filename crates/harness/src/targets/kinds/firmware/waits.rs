@@ -1,14 +1,14 @@
 //! Waits for slow memory: what a modelled cache in front of a memory region does while tokens are generated.
 
 use super::error::Error;
-use super::{Firmware, Image};
+use super::link::Image;
+use super::objects::Firmware;
+use crate::targets::cache::Cache;
 use crate::targets::kinds::counting::Counter;
 use crate::targets::request::RunRequest;
 use bitstate_protocol::{Job, Metric, Phase};
 use object::read::elf::ElfFile32;
 use object::{Object, ObjectSymbol};
-use serde::Deserialize;
-use std::num::NonZeroU64;
 use std::path::Path;
 
 /// The functions whose traffic is summed: both halves of a generated token, by the ends of their mangled paths.
@@ -20,22 +20,6 @@ const METRICS: [(&str, &str); 4] = [
     ("cache_misses", "lines"),
     ("cache_write_backs", "lines"),
 ];
-
-/// `[target.….cache]`: the cache in front of a board's slow memory, and the time of a line.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cache {
-    /// The memory region in the linker script.
-    pub region: String,
-    /// Bytes of the cache.
-    pub bytes: NonZeroU64,
-    /// Lines of a set.
-    pub ways: NonZeroU64,
-    /// Bytes of a line.
-    pub line_bytes: NonZeroU64,
-    /// Cycles of the core that reading or writing a line takes, without another instruction meanwhile.
-    pub line_cycles: NonZeroU64,
-}
 
 /// What watches the traffic, if the emulator takes plugins.
 #[derive(Debug)]
@@ -124,6 +108,7 @@ mod tests {
     use super::*;
     use crate::targets::ModelFile;
     use bitstate_protocol::{Digest, Sampling, Workload};
+    use std::num::NonZeroU64;
     use std::time::Duration;
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod board;
 mod build;
+mod kind;
 mod literals;
 mod toolchain;
 
