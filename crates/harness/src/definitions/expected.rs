@@ -21,6 +21,7 @@ struct Rule {
     target: String,
     variant: Option<String>,
     model: Option<String>,
+    case: Option<String>,
     cause: Cause,
     /// The rule applies only if `cargo xtask setup` cannot install here: no root, or not Debian.
     #[serde(default)]
@@ -58,13 +59,16 @@ impl Expected {
         Ok(expected)
     }
 
-    /// The exit code of a skip: 0 if a rule allows it, else 3. `model` is `None` if the whole cell is skipped.
-    pub fn exit(&self, cell: Cell, model: Option<&str>, cause: Cause, can_install: bool) -> Exit {
+    /// The exit code of a skip: 0 if a rule allows it, else 3. `about` is the model and the case, or `None` if the whole
+    /// cell is skipped.
+    pub fn exit(&self, cell: Cell, about: Option<(&str, &str)>, cause: Cause, can_install: bool) -> Exit {
+        let (model, case) = about.unzip();
         let allowed = self.skip.iter().any(|rule| {
             rule.cause == cause
                 && rule.target == cell.target.name
                 && rule.variant.as_deref().is_none_or(|variant| variant == cell.variant.name)
                 && rule.model.as_deref().is_none_or(|name| Some(name) == model)
+                && rule.case.as_deref().is_none_or(|name| Some(name) == case)
                 && !(rule.only_where_setup_cannot_install && can_install)
         });
         if allowed { Exit::Pass } else { Exit::NotMeasurable }
@@ -88,6 +92,12 @@ mod tests {
         cause = "tools"
         only_where_setup_cannot_install = true
         why = "no root"
+        [[skip]]
+        target = "wasm"
+        model = "m"
+        case = "m/b"
+        cause = "memory"
+        why = "only this case is too large"
     "#;
 
     #[test]
@@ -95,11 +105,14 @@ mod tests {
         let expected = Expected::parse(RULES).unwrap();
         let lut = Cell::named("xtensa", "lut").unwrap();
         let simd = Cell::named("wasm", "simd128").unwrap();
-        assert_eq!(expected.exit(lut, Some("default"), Cause::Memory, true), Exit::Pass);
-        assert_eq!(expected.exit(lut, Some("byte"), Cause::Memory, true), Exit::NotMeasurable);
+        assert_eq!(expected.exit(lut, Some(("default", "default/a")), Cause::Memory, true), Exit::Pass);
+        assert_eq!(expected.exit(lut, Some(("byte", "byte/a")), Cause::Memory, true), Exit::NotMeasurable);
         assert_eq!(expected.exit(lut, None, Cause::Tools, false), Exit::NotMeasurable);
         assert_eq!(expected.exit(simd, None, Cause::Tools, false), Exit::Pass);
         assert_eq!(expected.exit(simd, None, Cause::Tools, true), Exit::NotMeasurable);
+        assert_eq!(expected.exit(simd, Some(("m", "m/b")), Cause::Memory, true), Exit::Pass);
+        assert_eq!(expected.exit(simd, Some(("m", "m/a")), Cause::Memory, true), Exit::NotMeasurable);
+        assert_eq!(expected.exit(simd, None, Cause::Memory, true), Exit::NotMeasurable);
     }
 
     #[test]

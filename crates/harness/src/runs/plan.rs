@@ -61,7 +61,7 @@ impl<'a> Plan<'a> {
     pub fn failure(&self, cell: Cell, case: &str, model: &str, during: &str, error: &RunError) -> Row {
         match error {
             RunError::Skipped(skip) => {
-                let exit = self.expected.exit(cell, Some(model), skip.cause, self.can_install);
+                let exit = self.expected.exit(cell, Some((model, case)), skip.cause, self.can_install);
                 Row::skipped(cell, Some(case), skip, exit == Exit::Pass)
             }
             error => Row::failed(cell, Some(case), during, error.to_string(), error.exit()),

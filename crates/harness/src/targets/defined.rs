@@ -80,8 +80,8 @@ impl Cell {
 }
 
 /// The clock model that converts counted instructions to time, as text; it accompanies every number derived from it.
-/// For the emulated targets that `concerned` selects, or for all if it selects none.
-pub fn assumption(concerned: &dyn Fn(&str) -> bool) -> String {
+/// For the emulated targets that `concerned` selects, or for all if it selects none. Without waits for memory.
+pub fn clock_model(concerned: &dyn Fn(&str) -> bool) -> String {
     let mut clocks: Vec<(&str, f64)> =
         targets().iter().filter_map(|target| Some((target.name, target.hz()? / 1e6))).collect();
     if clocks.iter().any(|(name, _)| concerned(name)) {
@@ -92,7 +92,7 @@ pub fn assumption(concerned: &dyn Fn(&str) -> bool) -> String {
         true => clocks.iter().take(1).map(|(_, mhz)| format!("{mhz} MHz")).collect(),
         false => clocks.iter().map(|(name, mhz)| format!("{name} {mhz} MHz")).collect(),
     };
-    format!("modelled: {} at 1 instruction per cycle, no wait for memory or cache", words.join(", "))
+    format!("modelled: {} at 1 instruction per cycle", words.join(", "))
 }
 
 #[cfg(test)]

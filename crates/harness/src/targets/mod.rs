@@ -18,7 +18,7 @@ pub mod skip;
 mod target;
 
 pub use cache::Cache;
-pub use defined::{assumption, check, load, targets, tools};
+pub use defined::{check, clock_model, load, targets, tools};
 pub use kind::{Answered, Artifact, Clock, EmulatedCpu, Kind, Launch, Variant};
 pub use kinds::native::callgrind;
 pub use request::{ModelFile, RunError, RunRequest, model_file};

@@ -82,7 +82,7 @@ pub fn exit(status: usize) -> ! {
 /// The arguments are those of the operation, and what they point to is valid for it.
 unsafe fn call(operation: usize, arguments: &[usize]) -> usize {
     let result;
-    // SAFETY: the caller guarantees the arguments. Without `nomem`, memory is up to date before and read anew after.
+    // SAFETY: the caller guarantees the arguments. Without `nomem`, memory is written before the call and re-read after it.
     unsafe { asm!("bkpt 0xab", inout("r0") operation => result, in("r1") arguments.as_ptr(), options(nostack)) };
     result
 }

@@ -26,8 +26,8 @@ pub fn not_shown(report: &Report) -> Vec<String> {
     vec![
         machines.to_string(),
         intervals.to_string(),
-        match report.emulated() {
-            "Xtensa" => {
+        match (report.emulated(), report.waits()) {
+            ("Xtensa", None) => {
                 format!("Xtensa was emulated: tokens/s are {}. Real flash and PSRAM are slower.", report.assumption())
             }
             _ => format!("{} Real flash and PSRAM are slower.", report.modelled()),

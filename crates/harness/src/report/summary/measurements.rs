@@ -27,6 +27,9 @@ pub struct Measurement {
     pub summary: Summary,
 }
 
+/// The quantity: tokens per second with waits for memory.
+pub const WITH_WAITS: &str = "modelled throughput with waits";
+
 type Key = (String, String, String);
 type Counts = BTreeMap<(String, String), f64>;
 
@@ -107,7 +110,7 @@ fn derive(
                 if let Some(((misses, write_backs), cycles)) = lines.zip(line_cycles) {
                     let waits = (misses + write_backs) * cycles;
                     out.push((phase, "lines per token", "lines", (misses + write_backs) / tokens));
-                    out.push((phase, "modelled throughput with waits", "tokens/s", hz / ((count + waits) / tokens)));
+                    out.push((phase, WITH_WAITS, "tokens/s", hz / ((count + waits) / tokens)));
                 }
             }
         }

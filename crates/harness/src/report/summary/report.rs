@@ -1,12 +1,13 @@
 //! All contents of a report in one structure; pages, tables and charts are made from it alone.
 
+use super::measurements::WITH_WAITS;
 use super::measurements::{Measurement, summarise};
 use super::peers::{self, Peer};
 use crate::records::provenance::Provenance;
 use crate::records::{Part, Row, Tally};
 use crate::report::history::points::History;
 use crate::targets::skip::Cause;
-use crate::targets::{Clock, Target, assumption, targets};
+use crate::targets::{Clock, Target, clock_model, targets};
 use crate::verdicts::comparison::{self, Comparison};
 use crate::verdicts::stats::Summary;
 use serde::{Deserialize, Serialize};
@@ -227,9 +228,9 @@ impl Report {
             || self.failures.iter().any(|failure| failure.target == target)
     }
 
-    /// The clock model that converts counted instructions to time, as text.
+    /// The clock model that converts counted instructions to time, without waits for memory, as text.
     pub fn assumption(&self) -> String {
-        assumption(&|name| self.has(name))
+        format!("{}, no wait for memory or cache", clock_model(&|name| self.has(name)))
     }
 
     /// The emulated targets of this run, for titles.
@@ -242,29 +243,30 @@ impl Report {
         }
     }
 
-    /// What the tokens per second of emulated targets are.
+    /// What the tokens per second of emulated targets are, where those with waits are shown if there are any.
     pub fn modelled(&self) -> String {
-        let plain = match self.emulated() {
-            "Xtensa" => format!("Xtensa tokens/s are {}.", self.assumption()),
-            others => format!("Tokens/s of {others} are {}.", self.assumption()),
+        let of = match self.emulated() {
+            "Xtensa" => "Xtensa tokens/s".to_string(),
+            others => format!("Tokens/s of {others}"),
         };
-        self.waits().map_or(plain.clone(), |waits| format!("{plain} {waits}"))
+        match self.waits() {
+            Some(waits) => format!("{of} are {}; {waits}.", clock_model(&|name| self.has(name))),
+            None => format!("{of} are {}.", self.assumption()),
+        }
     }
 
-    /// How waits for memory are modelled, if they are in this run.
+    /// What tokens per second with waits include, if this run has any, as a clause.
     pub fn waits(&self) -> Option<String> {
-        let has = |target: &Target| {
-            self.measurements.iter().any(|m| m.target == target.name && m.metric == "modelled throughput with waits")
-        };
+        let has = |target: &Target| self.measurements.iter().any(|m| m.target == target.name && m.metric == WITH_WAITS);
         let (target, cache) =
             targets().iter().filter(|target| has(target)).find_map(|target| Some((target, target.kind.cache()?)))?;
         Some(format!(
-            "For {} the lower number includes waits: {} cycles for every line of {} bytes between memory and a modelled data \
-             cache of {} kB with {} ways, an assumption about its PSRAM and not a measurement; reading code from flash is \
-             not included.",
+            "those of {} include waits of {} cycles for every line of {} bytes between its {} and a modelled data cache of \
+             {} kB with {} ways, which is an assumption and not a measurement, and none for code in flash",
             target.name,
             cache.line_cycles,
             cache.line_bytes,
+            cache.region,
             cache.bytes.get() >> 10,
             cache.ways
         ))

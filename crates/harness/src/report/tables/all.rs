@@ -2,11 +2,10 @@
 
 use super::cells::{cells, middle};
 use super::numbers::{bytes, number};
-use super::overview::WITH_WAITS;
 use super::table::Table;
 use super::{composite, join, kernels, peers, roof};
 use crate::report::history::tables as history;
-use crate::report::summary::measurements::Measurement;
+use crate::report::summary::measurements::{Measurement, WITH_WAITS};
 use crate::report::summary::report::{Artifact, Report};
 use crate::targets::{Cell, Clock, targets};
 use crate::verdicts::comparison::{self, Comparison};
@@ -172,7 +171,7 @@ fn instructions(report: &Report) -> Table {
         "Instructions are counted by the emulator, identical in two runs. Tokens/s are {}; they are not measurements \
          and never share an axis with measured times.{}",
         report.assumption(),
-        waits.map(|waits| format!(" {waits}")).unwrap_or_default()
+        waits.map(|waits| format!(" In the last column, {waits}.")).unwrap_or_default()
     );
     let columns = [
         "workload",

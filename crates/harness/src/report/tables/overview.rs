@@ -4,11 +4,9 @@ use super::cells::{cells, middle};
 use super::join;
 use super::numbers::{bytes, number, percent};
 use super::table::Table;
+use crate::report::summary::measurements::WITH_WAITS;
 use crate::report::summary::report::Report;
 use crate::targets::{Cell, Clock, targets};
-
-/// Tokens per second with waits for memory.
-pub(in crate::report) const WITH_WAITS: &str = "modelled throughput with waits";
 
 /// The row of one cell on one workload.
 #[derive(Debug, Clone)]

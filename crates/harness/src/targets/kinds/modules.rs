@@ -4,7 +4,7 @@ use super::super::kind::{Artifact, Variant};
 use super::super::request::RunError;
 use super::process::file_sizes;
 use crate::workspace::Workspace;
-use crate::workspace::cargo::{Wanted, built, cargo, debian_cargo, encoded};
+use crate::workspace::cargo::{Wanted, built, encoded, foreign_cargo};
 use crate::workspace::error::Error;
 use crate::workspace::tools::{Compiler, compiler, debian_compiler};
 use bitstate_protocol::{Digest, Job};
@@ -37,16 +37,10 @@ pub struct Module<'a> {
 pub fn module(workspace: &Workspace, module: &Module<'_>) -> Result<PathBuf, Error> {
     let &Module { package, profile, triple, rustflags, features, page, folder } = module;
     // Debian's builds the standard library too, so a page is smaller by it.
-    let found = if page { debian_compiler(triple).or_else(|| compiler(triple)) } else { compiler(triple) };
-    let Some((compiler, _)) = found else {
-        return Err(Error::Refused(format!("no compiler for {triple} is installed: run `cargo xtask setup`")));
-    };
+    let found = if page { debian_compiler(triple) } else { None }.or_else(|| compiler(triple));
+    let (mut command, compiler) = foreign_cargo(workspace, "build", triple, found)?;
     let mut rustflags = rustflags.to_string();
-    let mut command = match compiler {
-        Compiler::Rustup => cargo(workspace, "build")?,
-        Compiler::Debian => debian_cargo(workspace, "build")?,
-    };
-    command.args(["--package", package, "--lib", "--profile", profile, "--target", triple, "--features", features]);
+    command.args(["--package", package, "--lib", "--profile", profile, "--features", features]);
     command.arg("--target-dir").arg(workspace.own_build(folder));
     if compiler == Compiler::Debian {
         if page {

@@ -10,7 +10,7 @@ use crate::workspace::places::files::{make_folder, read_text, write_atomic};
 use crate::workspace::places::folders::Workspace;
 use crate::workspace::programs::environment;
 use crate::workspace::programs::log::{Log, logged};
-use crate::workspace::programs::tools::{DEBIAN_CARGO, DEBIAN_RUSTC};
+use crate::workspace::programs::tools::{Compiler, DEBIAN_CARGO, DEBIAN_RUSTC};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -69,10 +69,31 @@ pub fn cargo_by(program: &Path, workspace: &Workspace, verb: &str) -> Result<Com
 ///
 /// # Errors
 /// As [`cargo`].
-pub fn debian_cargo(workspace: &Workspace, verb: &str) -> Result<Command, Error> {
+fn debian_cargo(workspace: &Workspace, verb: &str) -> Result<Command, Error> {
     let mut command = cargo_by(DEBIAN_CARGO.as_ref(), workspace, verb)?;
     command.env_remove("RUSTUP_TOOLCHAIN").env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
     Ok(command)
+}
+
+/// A cargo command that builds for `triple` with the compiler that was found for it, and that compiler.
+///
+/// # Errors
+/// If none was found, and as [`cargo`].
+pub fn foreign_cargo(
+    workspace: &Workspace,
+    verb: &str,
+    triple: &str,
+    found: Option<Compiler>,
+) -> Result<(Command, Compiler), Error> {
+    let Some(compiler) = found else {
+        return Err(Error::Refused(format!("no compiler for {triple} is installed: run `cargo xtask setup`")));
+    };
+    let mut command = match compiler {
+        Compiler::Rustup => cargo(workspace, verb)?,
+        Compiler::Debian => debian_cargo(workspace, verb)?,
+    };
+    command.args(["--target", triple]);
+    Ok((command, compiler))
 }
 
 /// Space-separated flags, encoded as cargo takes them from the environment.

@@ -82,7 +82,7 @@ impl Tool {
         match self.probe {
             Probe::Program { name, mark } => program(name, mark),
             Probe::Library { triple, or_debian: false } => library(triple),
-            Probe::Library { triple, or_debian: true } => compiler(triple).map(|(_, found)| found),
+            Probe::Library { triple, or_debian: true } => found_compiler(triple).map(|(_, found)| found),
             Probe::PythonModule { name } => python_module(name),
             Probe::DebianRust => debian_rust(),
             Probe::RustSource => rust_source(),
@@ -99,18 +99,27 @@ impl Tool {
 }
 
 /// The compiler for a foreign triple: rustup's if it has the standard library, else Debian's.
-pub fn compiler(triple: &str) -> Option<(Compiler, Found)> {
-    library(triple).map(|found| (Compiler::Rustup, found)).or_else(|| debian_compiler(triple))
+pub fn compiler(triple: &str) -> Option<Compiler> {
+    found_compiler(triple).map(|(compiler, _)| compiler)
+}
+
+fn found_compiler(triple: &str) -> Option<(Compiler, Found)> {
+    let rustup = library(triple).map(|found| (Compiler::Rustup, found));
+    rustup.or_else(|| debian_for(triple).map(|found| (Compiler::Debian, found)))
 }
 
 /// Debian's compiler, if it can build for a foreign triple.
-pub fn debian_compiler(triple: &str) -> Option<(Compiler, Found)> {
+pub fn debian_compiler(triple: &str) -> Option<Compiler> {
+    debian_for(triple).map(|_| Compiler::Debian)
+}
+
+fn debian_for(triple: &str) -> Option<Found> {
     let rust = debian_rust()?;
     rust_source()?;
     if triple.starts_with("wasm") {
         program("wasm-ld-22", "LLD")?;
     }
-    Some((Compiler::Debian, rust))
+    Some(rust)
 }
 
 /// The toolchain that runs this harness, if it has the standard library of a triple.

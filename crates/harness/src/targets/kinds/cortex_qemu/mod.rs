@@ -7,7 +7,7 @@ use crate::targets::kind::{Clock, Kind, Launch, Variant};
 use crate::targets::kinds::counting::Counter;
 use crate::targets::kinds::firmware::{Emulated, Firmware, Tools, check_script};
 use crate::workspace::Workspace;
-use crate::workspace::cargo::{Wanted, built, cargo, debian_cargo, encoded};
+use crate::workspace::cargo::{Wanted, built, encoded, foreign_cargo};
 use crate::workspace::error::Error;
 use crate::workspace::tools::{Compiler, compiler};
 use serde::Deserialize;
@@ -43,17 +43,11 @@ pub struct Board {
 }
 
 impl Board {
-    /// Builds the firmware as a library: what it needs of itself and of the language, in one file.
-    fn library(&self, workspace: &Workspace, name: &str) -> Result<PathBuf, Error> {
+    /// Builds the firmware as a static library: what it needs of itself and of the language, in one file.
+    fn build_objects(&self, workspace: &Workspace, name: &str) -> Result<PathBuf, Error> {
         let triple = &self.triple;
-        let Some((compiler, _)) = compiler(triple) else {
-            return Err(Error::Refused(format!("no compiler for {triple} is installed: run `cargo xtask setup`")));
-        };
-        let mut command = match compiler {
-            Compiler::Rustup => cargo(workspace, "build")?,
-            Compiler::Debian => debian_cargo(workspace, "build")?,
-        };
-        command.args(["--package", PACKAGE, "--lib", "--profile", "firmware", "--target", triple, "--target-dir"]);
+        let (mut command, compiler) = foreign_cargo(workspace, "build", triple, compiler(triple))?;
+        command.args(["--package", PACKAGE, "--lib", "--profile", "firmware", "--target-dir"]);
         command.arg(workspace.own_build(name)).args(["--features", &self.features]);
         if compiler == Compiler::Debian {
             command.args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"]);
@@ -95,10 +89,9 @@ impl Kind for Board {
     }
 
     fn build(&'static self, workspace: &Workspace, name: &str, _: &[&Variant]) -> Result<Box<dyn Launch>, Error> {
-        let library = self.library(workspace, name)?;
+        let objects = vec![self.build_objects(workspace, name)?];
         let counter = Some(Counter::build(workspace, EMULATOR)?);
-        let firmware =
-            Firmware { tools: self.tools(), script: workspace.root.join(&self.script), objects: vec![library] };
+        let firmware = Firmware { tools: self.tools(), script: workspace.root.join(&self.script), objects };
         Ok(Box::new(Emulated { firmware, counter, waits: None, scratch: workspace.temporary() }))
     }
 

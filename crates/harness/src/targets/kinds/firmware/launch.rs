@@ -115,7 +115,9 @@ impl Launch for Emulated {
             metrics.push(extra("static", sections.data + sections.bss));
             metrics.extend(output.stack_high_water().map(|bytes| extra("stack_high_water", bytes)));
         }
-        metrics.extend(self.waits.iter().flat_map(|waits| waits.metrics(ask, &traffic)));
+        if let Some(waits) = &self.waits {
+            metrics.extend(waits.metrics(ask, &traffic).map_err(of_this_kind)?);
+        }
         Ok(Answered { text: output.stdout, all_succeeded, metrics })
     }
 

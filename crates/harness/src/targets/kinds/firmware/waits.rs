@@ -64,11 +64,20 @@ impl Waits {
         Ok(vec!["-plugin".into(), option])
     }
 
-    /// The traffic of a run that was watched.
-    pub fn metrics(&self, ask: &RunRequest, file: &Path) -> Vec<Metric> {
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        let numbers: Vec<u64> = text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
-        let Some(case) = measured(ask).filter(|_| numbers.len() == METRICS.len()) else { return Vec::new() };
+    /// The traffic of a run, if it was watched.
+    ///
+    /// # Errors
+    /// If the plugin was asked and did not write its numbers.
+    pub fn metrics(&self, ask: &RunRequest, file: &Path) -> Result<Vec<Metric>, Error> {
+        let Some(case) = measured(ask).filter(|_| self.counter.plugin.is_some()) else { return Ok(Vec::new()) };
+        let text = std::fs::read_to_string(file).map_err(Error::io("read", file))?;
+        let numbers: Option<Vec<u64>> = text.split_whitespace().map(|number| number.parse().ok()).collect();
+        let Some(numbers) = numbers.filter(|numbers| numbers.len() == METRICS.len()) else {
+            return Err(Error::Unreadable {
+                tool: "the plugin for QEMU",
+                what: format!("{text:?} is not its four numbers"),
+            });
+        };
         let metric = |((name, unit), value): ((&str, &str), u64)| Metric {
             case: case.to_string(),
             phase: Phase::Decode,
@@ -76,7 +85,7 @@ impl Waits {
             unit: unit.to_string(),
             value,
         };
-        METRICS.into_iter().zip(numbers).map(metric).collect()
+        Ok(METRICS.into_iter().zip(numbers).map(metric).collect())
     }
 }
 
@@ -122,22 +131,30 @@ mod tests {
             line_bytes: NonZeroU64::MIN,
             line_cycles: NonZeroU64::MIN,
         };
-        let counter = Counter { emulator: "qemu-x".into(), plugin: None };
-        let waits = Waits { counter, cache: Box::leak(Box::new(cache)) };
+        let cache: &Cache = Box::leak(Box::new(cache));
+        let waits = |plugin: Option<&str>| {
+            let counter = Counter { emulator: "qemu-x".into(), plugin: plugin.map(Into::into) };
+            Waits { counter, cache }
+        };
+        let (waits, none) = (waits(Some("p.so")), waits(None));
         let model = ModelFile { name: "m".into(), path: "m.bits".into(), digest: Digest::of(b""), bytes: 0 };
         let workload = Workload { case: "m/a".into(), prompt: vec![1], max_tokens: 1, sampling: Sampling::Greedy };
         let ask = |jobs| RunRequest { model: &model, jobs, fuel: false, timeout: Duration::ZERO };
         let bench = ask(vec![Job::Bench(workload.clone())]);
-        assert!(waits.metrics(&bench, &file).is_empty(), "nothing was written");
+        assert!(waits.metrics(&bench, &file).is_err(), "nothing was written");
+        assert!(none.metrics(&bench, &file).unwrap().is_empty(), "nothing was asked");
         std::fs::write(&file, "10 4 3 1\n").unwrap();
-        let metrics = waits.metrics(&bench, &file);
+        let metrics = waits.metrics(&bench, &file).unwrap();
         let values: Vec<_> = metrics.iter().map(|metric| (metric.name.as_str(), metric.value)).collect();
         let expected =
             [("watched_instructions", 10), ("cache_accesses", 4), ("cache_misses", 3), ("cache_write_backs", 1)];
         assert_eq!(values, expected);
         assert!(metrics.iter().all(|metric| metric.case == "m/a"));
-        assert!(waits.metrics(&ask(vec![Job::Stream(workload)]), &file).is_empty());
-        std::fs::write(&file, "10 4\n").unwrap();
-        assert!(waits.metrics(&bench, &file).is_empty(), "half a line");
+        assert!(waits.metrics(&ask(vec![Job::Stream(workload)]), &file).unwrap().is_empty());
+        for text in ["10 4\n", "10 4 3 x\n", ""] {
+            std::fs::write(&file, text).unwrap();
+            let error = waits.metrics(&bench, &file).unwrap_err().to_string();
+            assert!(error.contains("not its four numbers"), "{error}");
+        }
     }
 }

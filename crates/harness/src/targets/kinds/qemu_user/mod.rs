@@ -8,7 +8,7 @@ mod emulated;
 use super::native::{PACKAGE, Program};
 use crate::targets::kind::{Clock, EmulatedCpu, Kind, Launch, Variant};
 use crate::workspace::Workspace;
-use crate::workspace::cargo::{Wanted, built, cargo, debian_cargo, encoded, host_program};
+use crate::workspace::cargo::{Wanted, built, encoded, foreign_cargo, host_program};
 use crate::workspace::error::Error;
 use crate::workspace::tools::{Compiler, compiler};
 use emulated::Emulated;
@@ -67,14 +67,8 @@ impl QemuUser {
     /// A cargo command that builds for the triple; Debian's compiler builds those `crates` of the library with it.
     fn cargo(&self, workspace: &Workspace, verb: &str, crates: &str) -> Result<Command, Error> {
         let triple = &self.triple;
-        let Some((compiler, _)) = compiler(triple) else {
-            return Err(Error::Refused(format!("no compiler for {triple} is installed: run `cargo xtask setup`")));
-        };
-        let mut command = match compiler {
-            Compiler::Rustup => cargo(workspace, verb)?,
-            Compiler::Debian => debian_cargo(workspace, verb)?,
-        };
-        command.args(["--target", triple, "--target-dir"]).arg(workspace.own_build(triple));
+        let (mut command, compiler) = foreign_cargo(workspace, verb, triple, compiler(triple))?;
+        command.arg("--target-dir").arg(workspace.own_build(triple));
         if compiler == Compiler::Debian {
             command.arg(format!("-Zbuild-std={crates}"));
         }
