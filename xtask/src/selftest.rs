@@ -23,8 +23,8 @@ use std::io::{Read, Write};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Planted: instructions +1 % and +2 %, in total and in each step, which must be named; time +10 %; a flipped token; each
-step of a forward pass wrong, which must be named with its token and layer; a deleted row; a stale baseline; a kernel
-that silently falls back; a truncated answer and golden file; and no fault at all, which must exit with 0.
+step of a forward pass wrong, which must be named with its token and layer; a bit of a session lost; a deleted row; a stale
+baseline; a kernel that silently falls back; a truncated answer and golden file; and no fault at all, which must exit with 0.
 
 Exit codes:
   0  every fault gave its exit code

@@ -19,6 +19,7 @@ use bitstate_harness::workspace::{Workspace, read_text};
 use bitstate_harness::{Error, Exit};
 use clap::Args;
 use std::process::Command;
+use std::time::Instant;
 
 /// Flags of `test`.
 #[derive(Debug, Args)]
@@ -43,13 +44,16 @@ struct Score {
     failed: usize,
     skipped: usize,
     exit: Exit,
+    /// When the current check began.
+    since: Instant,
 }
 
 pub fn run() -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
-    let mut score = Score { passed: 0, failed: 0, skipped: 0, exit: Exit::Pass };
+    let mut score = Score::new();
     let context = Context::new(&Flags::default())?;
     context.set_up_with(&house::check_tools())?;
+    println!("ok  set-up ({})", score.time());
 
     score.check("spelling", house::spelling(&workspace));
     score.check("no build outputs are tracked", house::no_outputs(&workspace));
@@ -65,6 +69,7 @@ pub fn run() -> anyhow::Result<Exit> {
     for (what, which) in [
         ("tests", [most, without(&["bitstate-runner-wasmtime", PAGE])].concat().as_slice()),
         ("tests of the WASM host", &["--package", "bitstate-runner-wasmtime"]),
+        ("tests of the suite without the library", &["--package", "bitstate-suite"]),
     ] {
         let arguments = [&["--release", "--no-fail-fast"], which].concat();
         score.tests(&workspace, what, &arguments)?;
@@ -74,13 +79,15 @@ pub fn run() -> anyhow::Result<Exit> {
     score.page_tests(&context)?;
 
     let ready = context.prepare()?;
+    println!("ok  every target is built ({})", score.time());
     let rows = verify::verify(&ready.plan()?)?;
     print_gaps(&rows);
     let tally = Tally::of(&rows);
     println!(
-        "{}  {} answers against the golden streams",
+        "{}  {} answers against the golden streams ({})",
         if tally.failed == 0 { "ok" } else { "FAILED" },
-        tally.passed + tally.failed
+        tally.passed + tally.failed,
+        score.time()
     );
     score.passed += tally.passed;
     score.failed += tally.failed;
@@ -115,7 +122,7 @@ fn without<'a>(packages: &[&'a str]) -> Vec<&'a str> {
 
 /// `cargo xtask test --emulated`.
 pub fn emulated() -> anyhow::Result<Exit> {
-    let mut score = Score { passed: 0, failed: 0, skipped: 0, exit: Exit::Pass };
+    let mut score = Score::new();
     let context = Context::new(&Flags::default())?;
     context.set_up()?;
     score.foreign_tests(&context, KERNELS)?;
@@ -126,7 +133,7 @@ pub fn emulated() -> anyhow::Result<Exit> {
 /// `cargo xtask test --trainer`. The trainer's dependencies take as long to build as everything else together.
 pub fn trainer() -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
-    let mut score = Score { passed: 0, failed: 0, skipped: 0, exit: Exit::Pass };
+    let mut score = Score::new();
     let which = ["--package", "bitstate-train", "--package", "bitstate-cli", "--features", "bitstate-cli/download"];
     let lints = [which.as_slice(), &["--all-targets", "--", "--deny", "warnings"]].concat();
     score.step(&workspace, "lints of the trainer", "clippy", &lints)?;
@@ -143,6 +150,19 @@ pub fn trainer() -> anyhow::Result<Exit> {
 }
 
 impl Score {
+    fn new() -> Self {
+        Score { passed: 0, failed: 0, skipped: 0, exit: Exit::Pass, since: Instant::now() }
+    }
+
+    /// How long the check took that ends now, for its line.
+    fn time(&mut self) -> String {
+        let seconds = std::mem::replace(&mut self.since, Instant::now()).elapsed().as_secs();
+        match seconds {
+            0..60 => format!("{seconds} s"),
+            _ => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        }
+    }
+
     fn add(&mut self, exit: Exit) {
         match exit {
             Exit::Pass => self.passed += 1,
@@ -158,9 +178,10 @@ impl Score {
         let unclear = outcomes.iter().filter(|outcome| outcome.not_measurable()).count();
         let wrong = outcomes.len() - right - unclear;
         println!(
-            "{}  {right} of {} planted faults end with their code",
+            "{}  {right} of {} planted faults end with their code ({})",
             if wrong == 0 { "ok" } else { "FAILED" },
-            outcomes.len()
+            outcomes.len(),
+            self.time()
         );
         self.passed += right;
         self.skipped += unclear;
@@ -172,7 +193,7 @@ impl Score {
     fn check(&mut self, what: &str, result: anyhow::Result<()>) {
         match result {
             Ok(()) => {
-                println!("ok  {what}");
+                println!("ok  {what} ({})", self.time());
                 self.add(Exit::Pass);
             }
             Err(error) => {
@@ -186,7 +207,7 @@ impl Score {
     fn step(&mut self, workspace: &Workspace, what: &str, verb: &str, flags: &[&str]) -> Result<(), Error> {
         match logged(workspace, what, cargo(workspace, verb)?.args(flags)) {
             Ok(_) => {
-                println!("ok  {what}");
+                println!("ok  {what} ({})", self.time());
                 self.add(Exit::Pass);
             }
             Err(error @ (Error::Build { .. } | Error::Process { .. })) => {
@@ -266,7 +287,7 @@ impl Score {
                 self.exit = self.exit.worst(Exit::Harness);
                 println!("FAILED  {what}: no tests ran");
             }
-            None => println!("ok  {what}: {} passed, {} ignored", counts.passed, counts.ignored),
+            None => println!("ok  {what}: {} passed, {} ignored ({})", counts.passed, counts.ignored, self.time()),
             Some(log) => {
                 // A test program that does not build, or crashes, names no test but is still a failure.
                 self.failed += counts.failed.len().max(1);

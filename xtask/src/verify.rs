@@ -4,7 +4,7 @@ use crate::context::{Context, print_results};
 use crate::flags::Flags;
 use bitstate_harness::definitions::golden::Golden;
 use bitstate_harness::records::Tally;
-use bitstate_harness::runs::verify::{self, Compared};
+use bitstate_harness::runs::verify::{self, Compared, sessions};
 use bitstate_harness::targets::Cell;
 use bitstate_harness::workspace::error::nearest;
 use bitstate_harness::{Error, Exit};
@@ -16,6 +16,8 @@ use serde_json::json;
 #[command(after_help = "\
 A wrong answer is reported with its first divergent token, and with the layer and the step (time mix r, k, v, g, WKV, group
 norm, output; channel mix k, r, v; final norm; head) whose output first differs from native/generic.
+Sessions of the cases that golden/cases.toml marks are saved after each of 0 to 64 tokens (after five of them with
+--quick) and handed over: every target and variant must make the same files and continue each of them.
 With --diff every step of two targets is compared, regardless of the golden answer: the prompt at once, then the golden
 tokens one at a time. Exit code 0: every step agrees; 4: the first that differs is named.
 
@@ -48,12 +50,16 @@ pub fn run(verify: &VerifyFlags) -> anyhow::Result<Exit> {
         return Ok(Exit::Pass);
     }
     let ready = context.prepare()?;
-    let rows = verify::verify(&ready.plan()?)?;
+    let plan = ready.plan()?;
+    let rows = verify::verify(&plan)?;
     if flags.json {
         let tally = Tally::of(&rows);
         let counts = json!({"passed": tally.passed, "failed": tally.failed, "skipped": tally.skipped});
         println!("{:#}", json!({"rows": rows, "tally": counts, "exit": tally.exit.code()}));
         return Ok(tally.exit);
+    }
+    if let Some(sentence) = sessions::in_words(&plan, &rows) {
+        println!("{sentence}");
     }
     Ok(print_results(&rows))
 }

@@ -1,7 +1,7 @@
 //! The past that a session keeps: the last tokens, and places to return to.
 
+use crate::shared::Arc;
 use alloc::collections::VecDeque;
-use alloc::sync::Arc;
 use bitstate_engine::Checkpoint;
 use bitstate_generate::SamplerMemory;
 use bitstate_tokenizer::DecoderMemory;

@@ -50,6 +50,7 @@ mod file;
 mod model;
 mod prefix;
 mod session;
+mod shared;
 mod stop;
 #[cfg(feature = "std")]
 pub mod text;

@@ -3,8 +3,8 @@
 use crate::builder::ModelBuilder;
 use crate::error::Error;
 use crate::session::Session;
+use crate::shared::Arc;
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bitstate_engine::Engine;
 use bitstate_generate::Sampling;
@@ -14,7 +14,7 @@ use bitstate_tokenizer::Tokenizer;
 use self_cell::self_cell;
 
 /// A model, its tokenizer and its end tokens. It is immutable in use; clones share it, and any number of sessions on
-/// any threads may run it.
+/// any threads may run it, except on a chip without atomic operations, where all stay on one thread.
 #[derive(Clone)]
 pub struct Model(Arc<Inner>);
 

@@ -55,6 +55,20 @@ impl<'m> Engine<'m> {
         }
     }
 
+    /// Copies ternary matrices that are borrowed from the file to the heap, as many as fit into `budget` bytes, for a
+    /// chip whose heap is in faster memory than the file. The logits keep their bits. Returns the number of bytes.
+    pub fn copy_weights(&mut self, budget: usize) -> usize {
+        let mut copied = 0;
+        for matrix in self.layers.iter_mut().flat_map(Layer::matrices_mut) {
+            let bytes = matrix.borrowed_bytes();
+            if bytes <= budget - copied {
+                matrix.own();
+                copied += bytes;
+            }
+        }
+        copied
+    }
+
     /// Shapes of the model.
     pub fn config(&self) -> &Config {
         &self.config

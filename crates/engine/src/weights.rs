@@ -123,6 +123,15 @@ impl<'m> Layer<'m> {
     }
 }
 
+impl<'m> Layer<'m> {
+    /// The ternary matrices, in the order in which a token passes through them.
+    pub fn matrices_mut(&mut self) -> [&mut TernaryMatrix<'m>; 8] {
+        let (tm, cm) = (&mut self.time_mix, &mut self.channel_mix);
+        [&mut tm.r, &mut tm.k, &mut tm.v, &mut tm.g, &mut tm.o, &mut cm.k, &mut cm.r, &mut cm.v]
+            .map(|linear| &mut linear.weight)
+    }
+}
+
 impl<'m> Embedding<'m> {
     pub fn new(kernels: Kernels, embedding: model::Embedding<'m>) -> Self {
         match embedding {

@@ -14,7 +14,8 @@ use bitstate_harness::runs::plan::Plan;
 use bitstate_harness::runs::verify::verify;
 use bitstate_harness::targets::Cell;
 use bitstate_harness::targets::build::Built;
-use bitstate_harness::targets::kinds::wasmtime::Guests;
+use bitstate_harness::targets::kinds::modules::Guests;
+use bitstate_harness::targets::kinds::wasmtime::Hosted;
 use bitstate_harness::targets::runner::Runner;
 use bitstate_harness::workspace::Workspace;
 use bitstate_harness::workspace::environment::command;
@@ -79,7 +80,8 @@ fn target(name: &str, tick: &str, folder: &Path) -> (Fake, Built) {
     let mut runner = fake.runner(&Fake::answer(&header, &events), &script);
     if let (Some(program), "wasm") = (runner.program(), name) {
         let guests = [(fake.cell.variant.name, program.to_path_buf())].into();
-        runner = Runner::new(Guests { host: program.to_path_buf(), guests, memory_limit: 1 });
+        let guests = Guests::without_sessions(guests);
+        runner = Runner::new(Hosted { host: program.to_path_buf(), guests, memory_limit: 1 });
     }
     let mut built = Built::default();
     built.runners.insert(fake.cell.target.name, runner);

@@ -2,6 +2,8 @@
 
 use crate::digest::{Digest, Digester};
 use crate::line::{Commas, Fields, LineError, push_field};
+#[cfg(feature = "sessions")]
+use crate::session::SessionAnswer;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -141,6 +143,9 @@ pub enum Event {
         /// Digest of its output.
         digest: Digest,
     },
+    /// A saved session.
+    #[cfg(feature = "sessions")]
+    Session(SessionAnswer),
     /// A failed job; the rest of the answer is still valid.
     Error {
         /// Name of the case.
@@ -254,6 +259,8 @@ fn parse_event(mut fields: Fields<'_>) -> Result<Event, LineError> {
             step: fields.text("step")?,
             digest: fields.value("digest")?,
         },
+        #[cfg(feature = "sessions")]
+        "session" => Event::Session(SessionAnswer::take(&mut fields)?),
         "error" => Event::Error { case: fields.text("case")?, message: fields.text("message")? },
         _ => return Err(fields.unknown()),
     };
@@ -322,6 +329,8 @@ impl<W: FnMut(&str)> AnswerWriter<W> {
                 push_field(&mut line, "step", step);
                 push_field(&mut line, "digest", digest);
             }
+            #[cfg(feature = "sessions")]
+            Event::Session(session) => session.push(&mut line),
             Event::Error { case, message } => {
                 line.push_str("error");
                 push_field(&mut line, "case", case);

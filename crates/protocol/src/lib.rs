@@ -16,12 +16,16 @@
 //! layout                                               layout matrix=head rows=101 cols=96 kernel=madd …
 //! roof bytes=16384 ticks=20000000 slices=5             metric case=roof/16384 phase=kernel name=bytes …
 //! throughput ternary=256x256 tokens=1 heads= …         metric case=ternary/256x256/1 phase=kernel name=weights …
+//! begin case=c prompt=1,2 max_tokens=3 … save=0,3       session case=c tokens=3 file=7b22…
+//! resume case=d max_tokens=2 save=2 file=7b22…          session case=d tokens=2 file=7b22…
 //!                                                      end lines=5 digest=…
 //! ```
 //!
 //! The first line of an answer has the target, the variant that actually ran and the digest of the model file; the last
 //! one has the number of lines before it and the digest of their bytes (including newlines), so that a truncated,
 //! spliced or garbled answer is never accepted.
+//!
+//! `begin`, `resume` and `session` need the feature `sessions`.
 //!
 //! ```
 //! use bitstate_protocol::{Job, Request};
@@ -43,6 +47,8 @@ mod digest;
 mod line;
 mod measured;
 mod request;
+#[cfg(feature = "sessions")]
+mod session;
 
 pub use answer::{Answer, AnswerWriter, Event, Header, Layout, Metric, Phase, StreamAnswer};
 pub use chain::{Bias, Chain};
@@ -50,6 +56,8 @@ pub use digest::{Digest, Digester};
 pub use line::LineError;
 pub use measured::{Budget, Roof, Shape, Throughput};
 pub use request::{Job, Request, Sampling, Steps, Workload};
+#[cfg(feature = "sessions")]
+pub use session::{Begin, Resume, SessionAnswer};
 
 /// Version of the line format, in the first line of both directions.
 pub const VERSION: u32 = 2;

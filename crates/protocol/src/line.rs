@@ -35,7 +35,13 @@ pub enum LineError {
         field: String,
     },
     /// An unknown keyword, or one not allowed here.
-    #[error("line {line}: `{keyword}` is not a message expected here")]
+    #[cfg_attr(feature = "sessions", error("line {line}: `{keyword}` is not a message expected here"))]
+    #[cfg_attr(
+        not(feature = "sessions"),
+        error(
+            "line {line}: `{keyword}` is not a message expected here; sessions need a build with the feature `sessions`"
+        )
+    )]
     Keyword {
         /// Line number, from 1.
         line: usize,
@@ -91,6 +97,20 @@ pub(crate) fn push_field(out: &mut String, key: &str, value: impl fmt::Display) 
     let _ = write!(Encoder(out), "{value}");
 }
 
+/// Writes `key=` and the bytes in hexadecimal digits, which need no encoding.
+#[cfg(feature = "sessions")]
+pub(crate) fn push_bytes(out: &mut String, key: &str, bytes: &[u8]) {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    out.push(' ');
+    out.push_str(key);
+    out.push('=');
+    out.reserve(2 * bytes.len());
+    for byte in bytes {
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 15)]);
+    }
+}
+
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -137,7 +157,7 @@ impl<'a> Fields<'a> {
         Ok(self.fields.swap_remove(at).1)
     }
 
-    fn bad(&self, field: &str, value: &str) -> LineError {
+    pub fn bad(&self, field: &str, value: &str) -> LineError {
         LineError::BadValue { line: self.line, field: field.to_string(), value: value.to_string() }
     }
 
@@ -165,6 +185,22 @@ impl<'a> Fields<'a> {
     pub fn float(&mut self, field: &'static str) -> Result<f32, LineError> {
         let value = self.take(field)?;
         Bits::parse(value).ok_or_else(|| self.bad(field, value))
+    }
+
+    /// Bytes as two hexadecimal digits each. An error shows the digits of the first that is none.
+    #[cfg(feature = "sessions")]
+    pub fn bytes(&mut self, field: &'static str) -> Result<Vec<u8>, LineError> {
+        let value = self.take(field)?;
+        let digit = |digit: u8| char::from(digit).to_digit(16);
+        let pair = |pair: &[u8]| match *pair {
+            [high, low] => Some((digit(high)? * 16 + digit(low)?) as u8),
+            _ => None,
+        };
+        let mut bytes = Vec::with_capacity(value.len() / 2);
+        for digits in value.as_bytes().chunks(2) {
+            bytes.push(pair(digits).ok_or_else(|| self.bad(field, &String::from_utf8_lossy(digits)))?);
+        }
+        Ok(bytes)
     }
 
     pub fn finish(self) -> Result<(), LineError> {

@@ -3,6 +3,8 @@
 use crate::chain::Chain;
 use crate::line::{Bits, Commas, Fields, LineError, push_field};
 use crate::measured::{Roof, Throughput};
+#[cfg(feature = "sessions")]
+use crate::session::{Begin, Resume};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -39,6 +41,12 @@ pub enum Job {
     Roof(Roof),
     /// Measure kernels by shape; answers with a digest of each result as well.
     Throughput(Throughput),
+    /// Generate as [`Stream`](Job::Stream) does, with a session of the library, and answer with its files as well.
+    #[cfg(feature = "sessions")]
+    Begin(Begin),
+    /// Resume a session of the library; answers like [`Begin`](Job::Begin).
+    #[cfg(feature = "sessions")]
+    Resume(Resume),
 }
 
 impl Job {
@@ -49,6 +57,10 @@ impl Job {
                 vec![workload.case.clone()]
             }
             Job::Steps(steps) => vec![steps.case.clone()],
+            #[cfg(feature = "sessions")]
+            Job::Begin(begin) => vec![begin.workload.case.clone()],
+            #[cfg(feature = "sessions")]
+            Job::Resume(resume) => vec![resume.case.clone()],
             Job::Kernels => vec!["kernels".into()],
             Job::Layout => vec!["layout".into()],
             Job::Roof(roof) => roof.bytes.iter().map(|&bytes| Roof::case(bytes)).collect(),
@@ -135,6 +147,10 @@ impl Request {
                     out.push_str("throughput");
                     throughput.push(&mut out);
                 }
+                #[cfg(feature = "sessions")]
+                Job::Begin(begin) => begin.push(&mut out),
+                #[cfg(feature = "sessions")]
+                Job::Resume(resume) => resume.push(&mut out),
             }
             out.push('\n');
         }
@@ -162,7 +178,7 @@ impl Request {
     }
 }
 
-fn push_workload(out: &mut String, keyword: &str, workload: &Workload) {
+pub(crate) fn push_workload(out: &mut String, keyword: &str, workload: &Workload) {
     out.push_str(keyword);
     push_field(out, "case", &workload.case);
     push_field(out, "prompt", Commas(&workload.prompt));
@@ -195,6 +211,10 @@ fn parse_job(mut fields: Fields<'_>) -> Result<Job, LineError> {
             prompt: fields.list("prompt")?,
             tokens: fields.list("tokens")?,
         })),
+        #[cfg(feature = "sessions")]
+        "begin" => Some(Job::Begin(Begin::take(&mut fields)?)),
+        #[cfg(feature = "sessions")]
+        "resume" => Some(Job::Resume(Resume::take(&mut fields)?)),
         _ => None,
     };
     if let Some(job) = alone {
@@ -208,6 +228,13 @@ fn parse_job(mut fields: Fields<'_>) -> Result<Job, LineError> {
         "parts" => Job::Parts,
         _ => return Err(fields.unknown()),
     };
+    let workload = take_workload(&mut fields)?;
+    fields.finish()?;
+    Ok(wrap(workload))
+}
+
+/// The fields of a workload.
+pub(crate) fn take_workload(fields: &mut Fields<'_>) -> Result<Workload, LineError> {
     let case = fields.text("case")?;
     let prompt = fields.list("prompt")?;
     let max_tokens = fields.value("max_tokens")?;
@@ -221,9 +248,8 @@ fn parse_job(mut fields: Fields<'_>) -> Result<Job, LineError> {
             top_p: fields.float("top_p")?,
             penalty: fields.float("penalty")?,
         },
-        "chain" => Sampling::Chain(Chain::take(&mut fields)?),
+        "chain" => Sampling::Chain(Chain::take(fields)?),
         _ => return Err(LineError::BadValue { line: fields.line, field: "sampler".into(), value: sampler }),
     };
-    fields.finish()?;
-    Ok(wrap(Workload { case, prompt, max_tokens, sampling }))
+    Ok(Workload { case, prompt, max_tokens, sampling })
 }

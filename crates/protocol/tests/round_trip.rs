@@ -1,8 +1,8 @@
 //! Requests and answers survive a round trip; anything else is refused with the line named.
 
 use bitstate_protocol::{
-    Answer, AnswerWriter, Bias, Budget, Chain, Digest, Event, Header, Job, Layout, LineError, Metric, Phase, Request,
-    Roof, Sampling, Shape, Steps, StreamAnswer, Throughput, Workload,
+    Answer, AnswerWriter, Begin, Bias, Budget, Chain, Digest, Event, Header, Job, Layout, LineError, Metric, Phase,
+    Request, Resume, Roof, Sampling, SessionAnswer, Shape, Steps, StreamAnswer, Throughput, Workload,
 };
 
 fn request() -> Request {
@@ -25,6 +25,9 @@ fn request() -> Request {
             Job::Layout,
             Job::Roof(Roof { bytes: vec![16_384, u32::MAX], budget: Budget { ticks: 5, slices: 3 } }),
             Job::Throughput(throughput()),
+            Job::Begin(Begin { workload: workload(Sampling::Greedy), save: vec![0, 3] }),
+            Job::Resume(Resume { case: "c".into(), max_tokens: 4, save: vec![], file: (0..=255).collect() }),
+            Job::Resume(Resume { case: "d".into(), max_tokens: 0, save: vec![0], file: vec![] }),
         ],
     }
 }
@@ -59,6 +62,7 @@ fn answer() -> (Answer, String) {
             }),
             Event::Check { case: "exp".into(), digest: Digest(9) },
             Event::Step { case: case.clone(), position: 1, layer: 2, step: "tm.r".into(), digest: Digest(5) },
+            Event::Session(SessionAnswer { case: case.clone(), tokens: 7, file: vec![0, 10, 0xff] }),
             Event::Error { case, message: "out of memory: give it more".into() },
         ],
     };
@@ -159,6 +163,31 @@ fn nothing_of_no_size_can_be_asked_for() {
             matches!(&error, LineError::BadValue { line: 2, field: found, .. } if found == field),
             "{line}: {error}"
         );
+    }
+}
+
+#[test]
+fn malformed_sessions_are_refused() {
+    for (line, field, value) in [
+        ("resume case=c max_tokens=1 save=1 file=7b2", "file", "2"),
+        ("resume case=c max_tokens=1 save=1 file=7b2g", "file", "2g"),
+        ("resume case=c max_tokens=1 save=1 file=7b%20", "file", "%2"),
+        ("resume case=c max_tokens=1 save=1 file=+17b", "file", "+1"),
+        ("resume case=c max_tokens=1 save=1 file=\u{fc}", "file", "\u{fc}"),
+        ("resume case=c max_tokens=1 save=0,2 file=", "save", "2"),
+        ("begin case=c prompt=1 max_tokens=3 sampler=greedy save=4", "save", "4"),
+        ("begin case=c prompt=1 max_tokens=3 sampler=none save=", "sampler", "none"),
+    ] {
+        let refused = Request::parse(&format!("bitstate-request version=2 variant=a\n{line}\n"));
+        assert_eq!(refused, Err(LineError::BadValue { line: 2, field: field.into(), value: value.into() }), "{line}");
+    }
+    for (line, field) in [
+        ("resume case=c max_tokens=1 save=1", "file"),
+        ("resume case=c max_tokens=1 file=", "save"),
+        ("begin case=c prompt=1 max_tokens=3 sampler=greedy", "save"),
+    ] {
+        let refused = Request::parse(&format!("bitstate-request version=2 variant=a\n{line}\n"));
+        assert_eq!(refused, Err(LineError::Missing { line: 2, field }), "{line}");
     }
 }
 

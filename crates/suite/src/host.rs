@@ -62,6 +62,10 @@ pub trait Host {
     fn peak_memory(&mut self) -> Option<u64> {
         None
     }
+    /// Bytes of the heap into which weights are to be copied because the model is in slower memory.
+    fn free_for_weights(&mut self) -> usize {
+        0
+    }
     /// Writes one line of the answer, including the newline.
     fn line(&mut self, line: &str);
 }

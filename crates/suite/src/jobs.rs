@@ -5,6 +5,8 @@ use crate::host::Host;
 use crate::measured::Measuring;
 use crate::profile::{Profile, Shared};
 use crate::regions;
+#[cfg(feature = "sessions")]
+use crate::sessions::Library;
 use crate::steps::Digests;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -64,10 +66,13 @@ pub fn run_with<H: Host>(
     let request = Request::parse(request)?;
     let variant = Variant::by_name(&request.variant)
         .map_err(|error| RunError::Variant { name: request.variant.clone(), error })?;
+    #[cfg(feature = "sessions")]
+    let mut library = Library::new(model, variant);
     let start = host.ticks();
     let model = regions::load_parse(model)?;
     let mut engine = regions::load_prepare(&model, variant)?;
     engine.set_workers(workers);
+    copy_weights(&mut engine, host);
     let load = host.ticks().saturating_sub(start);
 
     let target = host.target().to_string();
@@ -103,6 +108,13 @@ pub fn run_with<H: Host>(
                 Measuring { kernels: engine.kernels(), host: &host, emit: &mut emit }.throughput(throughput);
                 Ok(())
             }
+            #[cfg(feature = "sessions")]
+            Job::Begin(begin) => library.begin(begin, &mut emit),
+            #[cfg(feature = "sessions")]
+            Job::Resume(resume) => library.resume(resume, &mut emit),
+            #[cfg(not(feature = "sessions"))]
+            #[allow(unreachable_patterns, reason = "another crate of the build may turn the protocol's feature on")]
+            sessions => Err((sessions.cases().concat(), "this runner was built without the feature `sessions`".into())),
         };
         if let Err((case, message)) = done {
             emit(Event::Error { case, message });
@@ -112,14 +124,25 @@ pub fn run_with<H: Host>(
     Ok(all_good)
 }
 
+/// Copies weights into the heap that a session leaves free. If there is no session, the first job says why.
+fn copy_weights<H: Host>(engine: &mut Engine<'_>, host: &mut H) {
+    if host.free_for_weights() > 0
+        && let Ok(session) = Session::new(engine, Sampling::greedy())
+    {
+        let left = host.free_for_weights();
+        drop(session);
+        engine.copy_weights(left);
+    }
+}
+
 /// The failed case, and the reason.
-type Failure = (String, String);
+pub(crate) type Failure = (String, String);
 
 fn session<'e, 'm>(engine: &'e Engine<'m>, workload: &Workload) -> Result<Session<'e, 'm>, Failure> {
     Session::new(engine, sampling(&workload.sampling)).map_err(|error| (workload.case.clone(), error.to_string()))
 }
 
-fn sampling(asked: &protocol::Sampling) -> Sampling {
+pub(crate) fn sampling(asked: &protocol::Sampling) -> Sampling {
     match asked {
         protocol::Sampling::Greedy => Sampling::greedy(),
         &protocol::Sampling::Seeded { seed, temperature, top_k, top_p, penalty } => {

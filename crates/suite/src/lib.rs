@@ -1,6 +1,7 @@
 //! The work of every target: reads a request and writes the lines of an answer.
 //!
 //! The suite judges nothing. It reports what this target computed; the harness compares that with the golden values.
+//! Sessions of the library `bitstate` need the feature `sessions`.
 //!
 //! ```
 //! use bitstate_model::{Preset, Version, synthetic};
@@ -49,6 +50,8 @@ mod jobs;
 mod measured;
 mod profile;
 mod regions;
+#[cfg(feature = "sessions")]
+mod sessions;
 mod steps;
 
 #[cfg(target_has_atomic = "ptr")]

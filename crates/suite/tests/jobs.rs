@@ -1,62 +1,18 @@
 //! Requests to the suite, on a host whose clock counts its own readings.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod support;
+
 use bitstate_kernels::{Kernels, Variant};
-use bitstate_model::{Preset, Version, Weights, synthetic};
+use bitstate_model::{Preset, Version, Weights};
+#[cfg(not(feature = "sessions"))]
+use bitstate_protocol::Answer;
 use bitstate_protocol::{
-    Answer, Budget, Digest, Event, Job, Metric, Phase, Request, Roof, Sampling, Shape, Steps, Throughput, Workload,
+    Budget, Digest, Event, Job, Metric, Phase, Request, Roof, Sampling, Shape, Steps, Throughput, Workload,
 };
-use bitstate_suite::{HeapUse, Host, RunError, run};
+use bitstate_suite::{RunError, run};
 use std::collections::BTreeMap;
-
-/// Each reading of the clock takes 3 ticks, and nothing else takes any.
-#[derive(Default)]
-struct Counting {
-    ticks: u64,
-    text: String,
-}
-
-impl Host for Counting {
-    fn target(&self) -> &str {
-        "test"
-    }
-
-    fn tick_metric(&self) -> (&'static str, &'static str) {
-        ("time", "ns")
-    }
-
-    fn ticks(&mut self) -> u64 {
-        self.ticks += 3;
-        self.ticks
-    }
-
-    fn heap(&mut self) -> HeapUse {
-        HeapUse::default()
-    }
-
-    fn line(&mut self, line: &str) {
-        self.text += line;
-    }
-}
-
-fn small() -> Vec<u8> {
-    synthetic(&Preset::by_name("small").unwrap().config(), 1, Version::V1_2)
-}
-
-fn variants() -> impl Iterator<Item = Variant> {
-    Variant::ALL.into_iter().filter(|&variant| Kernels::new(variant).is_ok())
-}
-
-fn ask(variant: Variant, jobs: Vec<Job>) -> (Vec<Event>, bool) {
-    ask_of(&small(), variant, jobs)
-}
-
-fn ask_of(model: &[u8], variant: Variant, jobs: Vec<Job>) -> (Vec<Event>, bool) {
-    let mut host = Counting::default();
-    let request = Request { variant: variant.name().into(), jobs };
-    let good = run(&request.to_text(), model, &mut host).unwrap();
-    (Answer::parse(&host.text).unwrap().events, good)
-}
+use support::{Counting, ask, ask_of, small, variants};
 
 fn workload() -> Workload {
     Workload { case: "a".into(), prompt: vec![3, 1, 4], max_tokens: 5, sampling: Sampling::Greedy }
@@ -262,5 +218,25 @@ fn logits_that_are_no_numbers_are_an_error_and_no_stream() {
                 assert!(!good && errors == 5, "{variant:?}: {events:?}");
             }
         }
+    }
+}
+
+/// Whether they are parsed at all depends on the protocol's feature, which another crate of the build may turn on.
+#[cfg(not(feature = "sessions"))]
+#[test]
+fn a_runner_without_the_library_refuses_sessions_and_names_the_feature() {
+    for line in
+        ["begin case=a prompt=1 max_tokens=1 sampler=greedy save=0", "resume case=a max_tokens=1 save=0 file=7b"]
+    {
+        let request = format!("bitstate-request version=2 variant=generic\n{line}\n");
+        let mut host = Counting::default();
+        let refused = match run(&request, &small(), &mut host) {
+            Err(error) => error.to_string(),
+            Ok(good) => match &Answer::parse(&host.text).unwrap().events[..] {
+                [Event::Error { message, .. }] if !good => message.clone(),
+                events => panic!("{events:?}"),
+            },
+        };
+        assert!(refused.contains("the feature `sessions`"), "{refused}");
     }
 }

@@ -4,15 +4,15 @@ use super::text;
 use crate::Inputs;
 use bitstate_harness::definitions::golden::{parse_cases, parse_stream};
 use bitstate_protocol::{
-    AnswerWriter, Budget, Digest, Event, Header, Job, Layout, Metric, Phase, Request, Roof, Shape, Steps, StreamAnswer,
-    Throughput, Workload,
+    AnswerWriter, Begin, Budget, Digest, Event, Header, Job, Layout, Metric, Phase, Request, Resume, Roof,
+    SessionAnswer, Shape, Steps, StreamAnswer, Throughput, Workload,
 };
 use std::path::Path;
 
 /// The workloads of `golden/cases.toml`, with truncated prompts.
 fn workloads(root: &Path) -> anyhow::Result<Vec<(String, Workload)>> {
     let (_, questions) = parse_cases(&text(root, "golden/cases.toml")?).map_err(anyhow::Error::msg)?;
-    Ok(questions.into_iter().map(|(model, workload, _)| (model, workload)).collect())
+    Ok(questions.into_iter().map(|question| (question.model, question.workload)).collect())
 }
 
 fn cut(workload: &Workload) -> Workload {
@@ -31,6 +31,10 @@ pub fn request(root: &Path) -> anyhow::Result<Inputs> {
     let mut jobs: Vec<(String, Job)> = vec![
         ("kernels".into(), Job::Kernels),
         ("layout".into(), Job::Layout),
+        (
+            "resume".into(),
+            Job::Resume(Resume { case: "a".into(), max_tokens: 3, save: vec![0, 3], file: vec![0x7b, 0] }),
+        ),
         ("steps".into(), Job::Steps(Steps { case: "a %b".into(), prompt: vec![1, 2], tokens: vec![3] })),
         ("roof".into(), Job::Roof(Roof { bytes: vec![16_384, 8_850_000], budget })),
         (
@@ -43,6 +47,8 @@ pub fn request(root: &Path) -> anyhow::Result<Inputs> {
             }),
         ),
     ];
+    let begun = workloads.first().map(|workload| Begin { workload: workload.clone(), save: vec![0, 1] });
+    jobs.extend(begun.map(|begin| ("begin".into(), Job::Begin(begin))));
     for (i, workload) in workloads.iter().enumerate() {
         let job = [Job::Stream, Job::Bench, Job::Profile, Job::Parts][i % 4](workload.clone());
         jobs.push((format!("case-{i}"), job));
@@ -63,6 +69,7 @@ pub fn answer(root: &Path) -> anyhow::Result<Inputs> {
     let mut events: Vec<(String, Event)> = vec![
         ("check".into(), Event::Check { case: case.clone(), digest }),
         ("step".into(), Event::Step { case: case.clone(), position: 1, layer: 0, step: "tm.r".into(), digest }),
+        ("session".into(), Event::Session(SessionAnswer { case: case.clone(), tokens: 3, file: vec![0x7b, 0] })),
         ("error".into(), Event::Error { case: case.clone(), message: "it does not\nfit".into() }),
         (
             "layout".into(),

@@ -69,3 +69,5 @@ pub fn is_tick(metric: &str) -> bool {
 
 /// The name of the kernel checks, in place of a case's name.
 pub const KERNELS: &str = "kernels";
+/// The name of the check of sessions, in place of a case's name.
+pub const SESSIONS: &str = "sessions";

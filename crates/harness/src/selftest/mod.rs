@@ -8,7 +8,7 @@
 pub mod plant;
 
 use crate::definitions::golden::{Case, Golden, stream_path};
-use crate::definitions::metrics::PARTS;
+use crate::definitions::metrics::{PARTS, SESSIONS};
 use crate::definitions::thresholds::Thresholds;
 use crate::records::counter::Counter;
 use crate::records::provenance::Provenance;
@@ -19,6 +19,8 @@ use crate::runs::plan::Plan;
 use crate::runs::verify::diagnose::{self, Difference};
 use crate::runs::verify::verify;
 use crate::targets::Cell;
+use crate::targets::build::Built;
+use crate::targets::runner::Runner;
 use crate::verdicts::comparison::{self, Comparison};
 use crate::verdicts::gate::{self, Scope};
 use crate::verdicts::stats::paired::Ratio;
@@ -82,6 +84,7 @@ pub struct Bench<'a> {
 pub fn run(bench: &Bench) -> Result<Vec<Outcome>, Error> {
     let mut outcomes = on_counters(bench)?;
     outcomes.extend(on_answers(bench)?);
+    outcomes.push(on_sessions(bench)?);
     outcomes.extend(on_steps(bench)?);
     outcomes.push(on_golden(bench)?);
     outcomes.push(on_time(bench, "no change against itself: ab", None, Exit::Pass, 1)?);
@@ -147,12 +150,25 @@ fn first_failure(rows: &[Row]) -> Option<&str> {
     })
 }
 
+/// The error of the failed row of a case or a check.
+fn failure_of<'a>(rows: &'a [Row], name: &str) -> Option<&'a str> {
+    rows.iter().find_map(|row| match row {
+        Row::Failed { error, workload: Some(workload), .. } if workload == name => Some(error.as_str()),
+        _ => None,
+    })
+}
+
 fn one_cell(bench: &Bench) -> Result<(Cell, PathBuf), Error> {
     let cell = bench.plan.built.runnable(bench.plan.cells).first().copied();
     match cell.and_then(|cell| Some((cell, bench.plan.built.runners.get(cell.target.name)?.program()?))) {
         Some((cell, program)) => Ok((cell, program.to_path_buf())),
         None => Err(Error::Refused("the self-test needs the native runner, which was not built".into())),
     }
+}
+
+/// What was built, if this was all.
+fn built_of(cell: Cell, runner: Runner) -> Built {
+    Built { runners: [(cell.target.name, runner)].into(), ..Built::default() }
 }
 
 /// The gate on counters of this build, unchanged and with faults.
@@ -252,8 +268,7 @@ fn on_answers(bench: &Bench) -> Result<Vec<Outcome>, Error> {
         ("an answer cut short", Plant::Cut, Exit::Harness),
     ] {
         let (_folder, runner) = planted(bench, plant, &program)?;
-        let mut built = crate::targets::build::Built::default();
-        built.runners.insert(cell.target.name, runner);
+        let built = built_of(cell, runner);
         let plan = bench.plan_with(&built);
         let counts = count::count(&plan, &bench.workspace.temporary(), bench.provenance)?;
         for (what, rows) in [("verify", verify(&plan)?), ("gate", counts.rows)] {
@@ -266,6 +281,18 @@ fn on_answers(bench: &Bench) -> Result<Vec<Outcome>, Error> {
         }
     }
     Ok(outcomes)
+}
+
+/// Verifying with a runner that loses one bit of a session: the check of sessions must find it, and only that one.
+fn on_sessions(bench: &Bench) -> Result<Outcome, Error> {
+    let (cell, program) = one_cell(bench)?;
+    let (_folder, runner) = planted(bench, Plant::LostBit, &program)?;
+    let built = built_of(cell, runner);
+    let rows = verify(&bench.plan_with(&built))?;
+    let said = failure_of(&rows, SESSIONS).unwrap_or_default().to_string();
+    let found = Tally::of(&rows).exit;
+    let found = if said.contains("resumed after 0 tokens") { found } else { Exit::Harness };
+    Ok(Outcome { name: "one bit of a session is lost: verify".into(), expected: Exit::WrongAnswer, found, said })
 }
 
 /// Verifying with a runner in which one step computes something else: that step must be named. The same runner's plain
@@ -286,10 +313,9 @@ fn on_steps(bench: &Bench) -> Result<Vec<Outcome>, Error> {
             _ => 1,
         };
         let (_folder, runner) = planted(bench, Plant::WrongStep(Spot { position, layer, step }), &program)?;
-        let mut built = crate::targets::build::Built::default();
-        built.runners.insert(cell.target.name, runner);
+        let built = built_of(cell, runner);
         let rows = verify(&bench.plan_with(&built))?;
-        let said = first_failure(&rows).unwrap_or_default().to_string();
+        let said = failure_of(&rows, case.name()).unwrap_or_default().to_string();
         let place = Difference { position, prompt, layer, step: step.into() }.to_string();
         let found = Tally::of(&rows).exit;
         outcomes.push(Outcome {
@@ -353,12 +379,7 @@ fn compare(bench: &Bench, plant: Option<Plant>, seed: u64) -> Result<(Exit, Opti
     let (cell, program) = one_cell(bench)?;
     let (_plain_folder, plain) = planted(bench, Plant::Slower(1.0), &program)?;
     let (_folder, slower) = planted(bench, plant.unwrap_or(Plant::Slower(1.0)), &program)?;
-    let built = |runner| {
-        let mut built = crate::targets::build::Built::default();
-        built.runners.insert(cell.target.name, runner);
-        built
-    };
-    let (built_plain, built_slower) = (built(plain), built(slower));
+    let (built_plain, built_slower) = (built_of(cell, plain), built_of(cell, slower));
     let plans = [bench.plan_with(&built_plain), bench.plan_with(&built_slower)];
     let sides = [Side { label: "as it is", plan: &plans[0], cell }, Side { label: "planted", plan: &plans[1], cell }];
     let settings = Settings { pairs: bench.pairs, seed, limits: bench.thresholds.time };
@@ -371,7 +392,7 @@ fn compare(bench: &Bench, plant: Option<Plant>, seed: u64) -> Result<(Exit, Opti
 
 impl<'a> Bench<'a> {
     /// The same plan with other runners.
-    fn plan_with(&self, built: &'a crate::targets::build::Built) -> Plan<'a> {
+    fn plan_with(&self, built: &'a Built) -> Plan<'a> {
         let plan = self.plan;
         let cases: Vec<&'a Case> = plan.cases.clone();
         Plan { cases, built, ..*plan }

@@ -6,7 +6,7 @@ use crate::targets::runner::Runner;
 use crate::workspace::environment::command;
 use crate::workspace::error::Error;
 use crate::workspace::process::{Limits, run as run_process};
-use bitstate_protocol::{Answer, AnswerWriter, Event, Job, Request};
+use bitstate_protocol::{Answer, AnswerWriter, Digest, Event, Job, Request, Resume};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub enum Plant {
     FallBack,
     /// The answer lacks its closing line.
     Cut,
+    /// One bit of every session is lost when it is resumed.
+    LostBit,
     /// From one step on, every variant but the plain one computes something else.
     WrongStep(Spot),
 }
@@ -63,6 +65,7 @@ impl Plant {
             Plant::FlippedToken => "flipped-token".into(),
             Plant::FallBack => "fall-back".into(),
             Plant::Cut => "cut".into(),
+            Plant::LostBit => "lost-bit".into(),
             Plant::WrongStep(Spot { position, layer, step }) => format!("wrong-step={position}:{layer}:{step}"),
         }
     }
@@ -73,6 +76,7 @@ impl Plant {
             "flipped-token" => Some(Plant::FlippedToken),
             "fall-back" => Some(Plant::FallBack),
             "cut" => Some(Plant::Cut),
+            "lost-bit" => Some(Plant::LostBit),
             other => match other.split_once('=')? {
                 ("slower", times) => times.parse().ok().map(Plant::Slower),
                 ("wrong-step", spot) => Spot::parse(spot).map(Plant::WrongStep),
@@ -105,6 +109,11 @@ pub fn run(plant: Plant, program: &str, arguments: &[String], request: &str) -> 
     if plant == Plant::FallBack {
         request = Request { variant: "generic".into(), ..asked.clone() }.to_text();
     }
+    if plant == Plant::LostBit {
+        let mut lossy = asked.clone();
+        lossy.jobs.iter_mut().for_each(lose_bit);
+        request = lossy.to_text();
+    }
     let limits = Limits { time: Duration::from_secs(600), output: 256 << 20 };
     let output = run_process(command(program).args(arguments), request.as_bytes(), limits);
     let output = output.map_err(|error| error.to_string())?;
@@ -121,6 +130,17 @@ pub fn run(plant: Plant, program: &str, arguments: &[String], request: &str) -> 
         out.truncate(out.trim_end().rfind('\n').unwrap_or(0));
     }
     Ok((out, output.status.code().unwrap_or(2)))
+}
+
+/// Flips the lowest bit in the middle of a session to resume, which is in the model's state, and makes its checksum right
+/// again: the last eight bytes, as `crates/bitstate/src/file` defines them.
+fn lose_bit(job: &mut Job) {
+    let Job::Resume(Resume { file, .. }) = job else { return };
+    let middle = file.len() / 2;
+    if let Some((body, checksum)) = file.split_last_chunk_mut::<8>() {
+        body[middle] ^= 1;
+        *checksum = Digest::of(body).0.to_le_bytes();
+    }
 }
 
 fn alter(plant: Plant, asked: &Request, event: &mut Event) {
@@ -161,7 +181,7 @@ mod tests {
     #[test]
     fn plants_survive_a_round_trip() {
         let spot = |step| Plant::WrongStep(Spot { position: 300, layer: 2, step });
-        let plants = [Plant::Slower(1.05), Plant::FlippedToken, Plant::FallBack, Plant::Cut];
+        let plants = [Plant::Slower(1.05), Plant::FlippedToken, Plant::FallBack, Plant::Cut, Plant::LostBit];
         for plant in plants.into_iter().chain(STEPS.map(spot)) {
             assert_eq!(Plant::parse(&plant.to_text()), Some(plant));
         }

@@ -98,6 +98,11 @@ pub trait Kind: Debug + Send + Sync {
         false
     }
 
+    /// Whether its runner can begin and resume sessions of the library.
+    fn has_sessions(&self) -> bool {
+        true
+    }
+
     /// Checks the files that its keys name.
     ///
     /// # Errors

@@ -34,6 +34,13 @@ pub struct RunRequest<'a> {
     pub timeout: Duration,
 }
 
+impl RunRequest<'_> {
+    /// Whether it begins or resumes sessions, for which some runners are built with the library.
+    pub fn has_sessions(&self) -> bool {
+        self.jobs.iter().any(|job| matches!(job, Job::Begin(_) | Job::Resume(_)))
+    }
+}
+
 /// Why a run gave no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {

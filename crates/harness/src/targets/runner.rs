@@ -5,7 +5,7 @@ use super::request::{ModelFile, RunError, RunRequest};
 use super::target::Cell;
 use crate::workspace::error::Error;
 use crate::workspace::process::{ProcessError, interrupted};
-use bitstate_protocol::{Answer, Digest, Event, Job, Layout, Metric, Request, StreamAnswer};
+use bitstate_protocol::{Answer, Digest, Event, Job, Layout, Metric, Request, SessionAnswer, StreamAnswer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub struct Reply {
     pub layouts: BTreeSet<Layout>,
     /// Digests of single steps: case, position, layer, step.
     pub steps: Vec<StepDigest>,
+    /// Session files, by case and number of tokens generated before.
+    pub sessions: BTreeMap<(String, u32), Vec<u8>>,
     /// The runner's messages for failed jobs, by case.
     pub failures: BTreeMap<String, String>,
 }
@@ -114,6 +116,10 @@ fn check(text: &str, cell: Cell, ask: &RunRequest, all_succeeded: bool) -> Resul
                 reply.metrics.push(metric);
                 (case, false)
             }
+            Event::Session(SessionAnswer { case, tokens, file }) => {
+                let repeated = reply.sessions.insert((case.clone(), tokens), file).is_some();
+                (case, repeated)
+            }
             Event::Step { case, position, layer, step, digest } => {
                 reply.steps.push((case.clone(), position, layer, step, digest));
                 (case, false)
@@ -127,6 +133,9 @@ fn check(text: &str, cell: Cell, ask: &RunRequest, all_succeeded: bool) -> Resul
         }
     }
     for job in &ask.jobs {
+        let saved = |case: &String, save: &[u32]| {
+            save.iter().all(|&tokens| reply.sessions.contains_key(&(case.clone(), tokens)))
+        };
         let answered = |case: &String| match job {
             Job::Stream(_) | Job::Bench(_) | Job::Profile(_) | Job::Parts(_) => reply.streams.contains_key(case),
             Job::Steps(_) => reply.steps.iter().any(|(of, ..)| of == case),
@@ -134,6 +143,8 @@ fn check(text: &str, cell: Cell, ask: &RunRequest, all_succeeded: bool) -> Resul
             Job::Layout => !reply.layouts.is_empty(),
             Job::Roof(_) => reply.metrics.iter().any(|metric| metric.case == *case),
             Job::Throughput(_) => reply.checks.contains_key(case),
+            Job::Begin(begin) => reply.streams.contains_key(case) && saved(case, &begin.save),
+            Job::Resume(resume) => reply.streams.contains_key(case) && saved(case, &resume.save),
         };
         if let Some(case) = job.cases().iter().find(|case| !answered(case) && !reply.failures.contains_key(*case)) {
             return Err(RunError::WrongJobs(format!("there is no answer to `{case}`")));

@@ -122,6 +122,21 @@ impl<'a> TernaryMatrix<'a> {
         matches!(self.layout, Layout::Blocks(_)).then(|| self.rows * self.cols.div_ceil(4))
     }
 
+    /// Bytes of the weights that are borrowed from the file.
+    pub fn borrowed_bytes(&self) -> usize {
+        match &self.layout {
+            Layout::Rows(Cow::Borrowed(bytes)) => bytes.len(),
+            _ => 0,
+        }
+    }
+
+    /// Copies the weights if they are borrowed, for a heap in faster memory than the file.
+    pub fn own(&mut self) {
+        if let Layout::Rows(bytes) = &mut self.layout {
+            bytes.to_mut();
+        }
+    }
+
     /// `y.len()` outputs starting at `first`, of [`matmul`](Self::matmul) for one row of `x`; `first` is a multiple of
     /// [`SPLIT`](Self::SPLIT).
     ///

@@ -50,6 +50,12 @@ impl CountedHeap {
         unsafe { (*self.inner.get()).used }
     }
 
+    /// Free bytes of the near region, as they are after the first request.
+    pub fn near_free(&self) -> usize {
+        // SAFETY: as in `used`.
+        unsafe { (*self.inner.get()).heaps.as_ref().map_or(0, |[near, _]| near.free()) }
+    }
+
     /// The latest request that did not fit.
     pub fn refused(&self) -> Option<Refused> {
         // SAFETY: as in `used`.
@@ -117,6 +123,7 @@ mod tests {
             let large = heap.alloc(layout(2048));
             assert!(!small.is_null() && !large.is_null());
             assert_eq!(heap.used(), HeapUse { allocations: 2, bytes: 2560, peak_bytes: 2560 });
+            assert_eq!(heap.near_free(), 512);
             heap.dealloc(large, layout(2048));
             heap.dealloc(small, layout(512));
             assert_eq!(heap.used(), HeapUse { allocations: 2, bytes: 0, peak_bytes: 2560 });

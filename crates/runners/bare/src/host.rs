@@ -35,6 +35,10 @@ impl<M: Machine> Host for Board<M> {
         Some(near as u64 + HEAP.used().peak_bytes)
     }
 
+    fn free_for_weights(&mut self) -> usize {
+        M::NEAR_RESERVE.map_or(0, |reserve| HEAP.near_free().saturating_sub(reserve))
+    }
+
     fn line(&mut self, line: &str) {
         write_all::<M>(Console::Answer, line.as_bytes());
     }

@@ -33,6 +33,9 @@ pub trait Machine {
     /// Name of the target in answers.
     const TARGET: &'static str;
 
+    /// Bytes of the near heap to leave free when weights are copied there; none if the model is in memory as fast.
+    const NEAR_RESERVE: Option<usize>;
+
     /// Instructions so far.
     fn instructions(&mut self) -> u64;
 
@@ -92,6 +95,7 @@ mod tests {
 
     impl Machine for Slow {
         const TARGET: &'static str = "slow";
+        const NEAR_RESERVE: Option<usize> = None;
 
         fn instructions(&mut self) -> u64 {
             0

@@ -22,6 +22,7 @@ impl Core {
 
 impl Machine for Core {
     const TARGET: &'static str = "cortex-m";
+    const NEAR_RESERVE: Option<usize> = None;
 
     fn instructions(&mut self) -> u64 {
         let mut count = [0; 8];

@@ -66,16 +66,33 @@ struct CaseEntry {
     /// Marked a timed case before `ci/workloads.toml` existed; kept because `ab` builds such commits too.
     #[serde(default)]
     bench: bool,
+    #[serde(default)]
+    sessions: bool,
 }
 
-/// Per case: its model's name, the request, and whether it was marked as timed.
-pub type Questions = Vec<(String, Workload, bool)>;
+/// A case without its answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    /// Name of its model.
+    pub model: String,
+    /// The request that a runner answers.
+    pub workload: Workload,
+    /// Whether it was marked as timed.
+    pub bench: bool,
+    /// Whether its sessions are handed from target to target.
+    pub sessions: bool,
+}
+
+/// Sessions are saved after each number of generated tokens from 0 to this.
+pub const SAVED_TOKENS: u32 = 64;
+/// Tokens that a resumed session generates.
+pub const RESUMED_TOKENS: u32 = 4;
 
 /// Reads the text of `golden/cases.toml`.
 ///
 /// # Errors
 /// The message, without the file's name.
-pub fn parse_cases(text: &str) -> Result<(Vec<Model>, Questions), String> {
+pub fn parse_cases(text: &str) -> Result<(Vec<Model>, Vec<Question>), String> {
     let file: CasesFile = strict::parse(text)?;
     let mut models: Vec<Model> = Vec::new();
     for entry in file.model {
@@ -87,10 +104,10 @@ pub fn parse_cases(text: &str) -> Result<(Vec<Model>, Questions), String> {
             .ok_or_else(|| format!("model `{name}` needs either `path`, or `preset`, `seed` and `format` together"))?;
         models.push(Model { name, source });
     }
-    let mut questions: Questions = Vec::new();
+    let mut questions: Vec<Question> = Vec::new();
     for entry in file.case {
         let name = entry.name.clone();
-        if questions.iter().any(|(_, workload, _)| workload.case == name) {
+        if questions.iter().any(|question| question.workload.case == name) {
             return Err(format!("case `{name}` is there twice"));
         }
         if !models.iter().any(|model| model.name == entry.model) {
@@ -105,8 +122,13 @@ pub fn parse_cases(text: &str) -> Result<(Vec<Model>, Questions), String> {
         if entry.prompt.is_empty() || entry.max_tokens == 0 {
             return Err(format!("case `{name}`: the prompt and max_tokens must not be empty"));
         }
-        let workload = Workload { case: name, prompt: entry.prompt, max_tokens: entry.max_tokens, sampling };
-        questions.push((entry.model, workload, entry.bench));
+        let CaseEntry { model, prompt, max_tokens, bench, sessions, .. } = entry;
+        let needed = SAVED_TOKENS + RESUMED_TOKENS;
+        if sessions && max_tokens < needed {
+            return Err(format!("case `{name}`: `sessions` needs max_tokens of {needed} or more"));
+        }
+        let workload = Workload { case: name, prompt, max_tokens, sampling };
+        questions.push(Question { model, workload, bench, sessions });
     }
     Ok((models, questions))
 }

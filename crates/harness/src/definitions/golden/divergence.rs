@@ -3,6 +3,7 @@
 use super::stream::Stream;
 use bitstate_protocol::{Digest, StreamAnswer};
 use std::fmt;
+use std::ops::Range;
 
 /// The first step at which an answer diverges from the golden stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,20 +23,26 @@ enum What {
 impl Divergence {
     /// Compares the first `limit` steps, or all of them.
     pub fn find(golden: &Stream, found: &StreamAnswer, limit: Option<usize>) -> Option<Self> {
-        let limit = limit.unwrap_or(usize::MAX);
-        let (golden_len, found_len) = (golden.tokens.len().min(limit), found.tokens.len().min(limit));
-        for step in 0..golden_len.min(found_len) {
-            let (want, got) = (golden.digests[step], found.digests[step]);
+        Self::in_part(golden, 0..limit.unwrap_or(usize::MAX), found)
+    }
+
+    /// Compares an answer that is only a part of the stream. Steps count from the beginning of the stream.
+    pub fn in_part(golden: &Stream, part: Range<usize>, found: &StreamAnswer) -> Option<Self> {
+        let (start, end) = (part.start, part.end.min(golden.tokens.len()));
+        let (golden_len, found_len) = (end.saturating_sub(start), found.tokens.len().min(part.len()));
+        for i in 0..golden_len.min(found_len) {
+            let step = start + i;
+            let (want, got) = (golden.digests[step], found.digests[i]);
             if want != got {
                 return Some(Divergence { step, what: What::Logits { golden: want, found: got } });
             }
-            let (want, got) = (golden.tokens[step], found.tokens[step]);
+            let (want, got) = (golden.tokens[step], found.tokens[i]);
             if want != got {
                 return Some(Divergence { step, what: What::Token { golden: want, found: got } });
             }
         }
         let what = What::Length { golden: golden_len, found: found_len };
-        (golden_len != found_len).then_some(Divergence { step: golden_len.min(found_len), what })
+        (golden_len != found_len).then_some(Divergence { step: start + golden_len.min(found_len), what })
     }
 }
 

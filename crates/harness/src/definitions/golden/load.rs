@@ -1,6 +1,6 @@
 //! The cases of a checkout, each with its golden stream.
 
-use super::cases::{Model, Questions, parse_cases};
+use super::cases::{Model, Question, parse_cases};
 use super::stream::{Stream, parse_kernels, parse_stream, stream_path};
 use crate::definitions::workloads;
 use crate::workspace::error::Error;
@@ -19,6 +19,8 @@ pub struct Case {
     pub workload: Workload,
     /// Whether it is a workload of `ci/workloads.toml`: timed and counted as well.
     pub bench: bool,
+    /// Whether its sessions are handed from target to target.
+    pub sessions: bool,
     /// The expected answer.
     pub golden: Stream,
 }
@@ -55,7 +57,7 @@ impl Golden {
         let timed = timed(workspace, &questions)?;
         let mut all = String::new();
         let mut cases = Vec::new();
-        for (model, workload, _) in questions {
+        for Question { model, workload, sessions, .. } in questions {
             let bench = timed.contains(&workload.case);
             let path = stream_path(&workspace.streams(), &workload.case);
             if !path.is_file() {
@@ -69,7 +71,7 @@ impl Golden {
             let golden = parse_stream(&text, &model, &workload)
                 .map_err(|message| Error::Malformed { path: path.clone(), message })?;
             all.push_str(&text);
-            cases.push(Case { model, workload, bench, golden });
+            cases.push(Case { model, workload, bench, sessions, golden });
         }
         let known: Vec<PathBuf> = cases.iter().map(|case| stream_path(&workspace.streams(), case.name())).collect();
         let folder = workspace.streams();
@@ -89,8 +91,8 @@ impl Golden {
 }
 
 /// Names of the timed cases.
-pub(super) fn timed(workspace: &Workspace, questions: &Questions) -> Result<Vec<String>, Error> {
-    let mut marked = questions.iter().filter(|(_, _, bench)| *bench).map(|(_, workload, _)| workload.case.clone());
+pub(super) fn timed(workspace: &Workspace, questions: &[Question]) -> Result<Vec<String>, Error> {
+    let mut marked = questions.iter().filter(|question| question.bench).map(|question| question.workload.case.clone());
     if !workspace.root.join(workloads::FILE).is_file() {
         return Ok(marked.collect());
     }
@@ -98,5 +100,5 @@ pub(super) fn timed(workspace: &Workspace, questions: &Questions) -> Result<Vec<
         let message = format!("case `{case}`: `bench` has no effect here; add a stanza to {}", workloads::FILE);
         return Err(Error::Malformed { path: workspace.root.join("golden/cases.toml"), message });
     }
-    workloads::check(workspace, questions.iter().map(|(_, workload, _)| workload))
+    workloads::check(workspace, questions.iter().map(|question| &question.workload))
 }

@@ -8,7 +8,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use cases::{Model, Questions, Source, parse_cases};
+pub use cases::{Model, Question, RESUMED_TOKENS, SAVED_TOKENS, Source, parse_cases};
 pub use divergence::Divergence;
 pub use load::{Case, Golden};
 pub use stream::{Stream, parse_kernels, parse_stream, stream_path};

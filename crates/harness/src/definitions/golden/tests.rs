@@ -1,7 +1,7 @@
 //! Valid files, and the errors for invalid ones.
 
 use super::load::timed;
-use super::{Divergence, Stream, parse_cases, parse_kernels, parse_stream};
+use super::{Divergence, Question, Stream, parse_cases, parse_kernels, parse_stream};
 use crate::workspace::{Workspace, write_atomic};
 use bitstate_protocol::{Chain, Digest, Sampling, StreamAnswer};
 
@@ -44,11 +44,16 @@ fn cases_are_strict_and_errors_name_the_field() {
         let sampler = format!("sampler = \"chain\"\nchain = {{ {chain} }}");
         parse_cases(&CASES.replace("sampler = \"greedy\"", &sampler))
     };
-    let Sampling::Chain(chain) = chained("seed = 1, min_p = 0.5").unwrap().1.remove(0).1.sampling else { panic!() };
+    let Sampling::Chain(chain) = chained("seed = 1, min_p = 0.5").unwrap().1.remove(0).workload.sampling else {
+        panic!()
+    };
     assert_eq!(chain, Chain { min_p: 0.5, ..Chain::plain(1) });
     assert!(chained("seed = 1, mirostat = 2").unwrap_err().contains("mirostat"));
     assert!(chained("min_p = 0.5").unwrap_err().contains("seed"));
     assert!(refuse("prompt = [1, 2]", "prompt = []").contains("must not be empty"));
+    assert!(refuse("bench = true", "sessions = true").contains("`sessions` needs max_tokens of 68 or more"));
+    let long = CASES.replace("max_tokens = 2", "max_tokens = 68").replace("bench = true", "sessions = true");
+    assert!(parse_cases(&long).unwrap().1[0].sessions);
     assert!(refuse("name = \"default\"", "name = \"small\"").contains("twice"));
 }
 
@@ -67,7 +72,7 @@ fn timed_cases_are_defined_in_one_place_and_an_older_commit_may_use_the_other() 
 #[test]
 fn streams_are_strict_and_say_when_they_are_stale() {
     let (_, questions) = parse_cases(CASES).unwrap();
-    let (model, workload, _) = &questions[0];
+    let Question { model, workload, .. } = &questions[0];
     let parse = |text: &str| parse_stream(text, model, workload);
     assert_eq!(parse(STREAM).unwrap().stale, None);
     assert!(parse(&STREAM.replace("\"greedy\"}", "\"greedy\",\"seed\":1}")).unwrap_err().contains("seed"));
@@ -101,4 +106,10 @@ fn the_first_divergent_step_is_named() {
     assert!(find(&[1, 2, 9], &[1, 2, 9]).unwrap().contains("step 2: logits digest"));
     assert!(find(&[1, 2], &[1, 2]).unwrap().contains("step 2: the answer has 2 tokens"));
     assert_eq!(Divergence::find(&golden, &answer(&[1, 2], &[1, 2]), Some(2)), None);
+    let part = |tokens: &[u32], digests: &[u64]| {
+        Divergence::in_part(&golden, 1..3, &answer(tokens, digests)).map(|divergence| divergence.to_string())
+    };
+    assert_eq!(part(&[2, 3], &[2, 3]), None);
+    assert!(part(&[2, 1], &[2, 3]).unwrap().contains("step 2: token 1, golden 3"));
+    assert!(part(&[2], &[2]).unwrap().contains("step 2: the answer has 1 tokens, the golden stream 2"));
 }

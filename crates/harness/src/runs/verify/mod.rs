@@ -1,10 +1,11 @@
 //! Correctness on every target: each chosen case on each chosen cell, bit for bit against the golden streams.
 
 pub mod diagnose;
+pub mod sessions;
 
 use super::plan::{Plan, QUICK_STEPS, shortened, stale, time_limit};
 use crate::definitions::golden::{Case, Divergence};
-use crate::definitions::metrics::KERNELS;
+use crate::definitions::metrics::{KERNELS, SESSIONS};
 use crate::records::Row;
 use crate::records::journal::Done;
 use crate::targets::runner::{Reply, Runner};
@@ -15,18 +16,27 @@ use crate::workspace::process;
 use crate::workspace::progress::Progress;
 use bitstate_protocol::{Digest, Job, Layout};
 use diagnose::Difference;
+use sessions::{Handover, On};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One run: some cases of one model, or the kernel checks, on one cell.
+/// Some cases of one model, the sessions of some cases of one model, or the kernel checks, on one cell.
 struct Task<'a> {
     cell: Cell,
     runner: &'a Runner,
     model: &'a ModelFile,
     cases: Vec<&'a Case>,
-    kernels: bool,
-    /// Whether to ask which kernels are chosen for the model's shapes: once per cell and model.
-    layout: bool,
+    check: Check,
+}
+
+#[derive(PartialEq)]
+enum Check {
+    Streams {
+        /// Whether to ask which kernels are chosen for the model's shapes: once per cell and model.
+        layout: bool,
+    },
+    Sessions,
+    Kernels,
 }
 
 /// The comparison of two cells on one case.
@@ -67,12 +77,13 @@ pub fn diff<'a>(plan: &Plan<'a>, cells: [Cell; 2]) -> Result<Vec<Compared<'a>>, 
     Ok(compared)
 }
 
-/// Verifies the plan and returns a row for each cell and case, and one for each cell's kernel checks.
+/// Verifies the plan and returns a row for each cell and case, and one for each cell's sessions and kernel checks.
 ///
 /// # Errors
 /// If interrupted, or if the journal cannot be written. A failure of a run is a row.
 pub fn verify(plan: &Plan) -> Result<Vec<Row>, Error> {
     let tasks = tasks(plan);
+    let handover = Handover::new(plan);
     let progress = Progress::bar("verify", tasks.len() as u64);
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Ok(plan.obstacles()));
@@ -81,7 +92,7 @@ pub fn verify(plan: &Plan) -> Result<Vec<Row>, Error> {
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(task) = tasks.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let rows = task.once(plan);
+                    let rows = task.once(plan, handover.as_ref());
                     progress.step(&task.cell.to_string());
                     // A poisoned lock means that another worker panicked, which the scope reports.
                     if let Ok(mut done) = done.lock() {
@@ -133,11 +144,21 @@ fn tasks<'a>(plan: &'a Plan<'a>) -> Vec<Task<'a>> {
                 Clock::Instructions => 1,
             };
             for (i, cases) in cases.chunks(at_once).enumerate() {
-                tasks.push(Task { cell, runner, model, cases: cases.to_vec(), kernels: false, layout: i == 0 });
+                tasks.push(Task {
+                    cell,
+                    runner,
+                    model,
+                    cases: cases.to_vec(),
+                    check: Check::Streams { layout: i == 0 },
+                });
+            }
+            let cases: Vec<&Case> = cases.into_iter().filter(|case| case.sessions).collect();
+            if !cases.is_empty() && cell.target.kind.has_sessions() {
+                tasks.push(Task { cell, runner, model, cases, check: Check::Sessions });
             }
         }
         if let Some(model) = plan.models.iter().min_by_key(|model| model.bytes) {
-            tasks.push(Task { cell, runner, model, cases: Vec::new(), kernels: true, layout: false });
+            tasks.push(Task { cell, runner, model, cases: Vec::new(), check: Check::Kernels });
         }
     }
     let work = |task: &Task| -> usize {
@@ -149,15 +170,19 @@ fn tasks<'a>(plan: &'a Plan<'a>) -> Vec<Task<'a>> {
 
 impl Task<'_> {
     /// Its rows: from the journal, or from a run that is then recorded there.
-    fn once(&self, plan: &Plan) -> Result<Vec<Row>, Error> {
-        let Some(journal) = plan.journal else { return Ok(self.run(plan)) };
+    fn once(&self, plan: &Plan, handover: Option<&Handover>) -> Result<Vec<Row>, Error> {
+        let Some(journal) = plan.journal else { return Ok(self.run(plan, handover)) };
         let of: Vec<&str> = self.cases.iter().map(|case| case.name()).collect();
-        let of = if self.kernels { KERNELS.to_string() } else { of.join(", ") };
+        let of = match self.check {
+            Check::Streams { .. } => of.join(", "),
+            Check::Sessions => format!("{SESSIONS} of {}", of.join(", ")),
+            Check::Kernels => KERNELS.to_string(),
+        };
         let task = format!("{} verify {} {of}", self.cell, self.model.name);
         if let Some(done) = journal.done(&task) {
             return Ok(done.rows.clone());
         }
-        let rows = self.run(plan);
+        let rows = self.run(plan, handover);
         if process::interrupted() {
             return Err(Error::Interrupted);
         }
@@ -165,21 +190,29 @@ impl Task<'_> {
         Ok(rows)
     }
 
-    fn run(&self, plan: &Plan) -> Vec<Row> {
-        let mut jobs: Vec<Job> = if self.kernels {
-            vec![Job::Kernels]
-        } else {
-            self.cases.iter().map(|case| Job::Stream(shortened(&case.workload, plan.quick))).collect()
-        };
-        jobs.extend(self.layout.then_some(Job::Layout));
-        let ask = RunRequest { model: self.model, jobs, fuel: false, timeout: time_limit(self.cell) };
-        let reply = self.runner.run(self.cell, &ask);
-        if self.kernels {
-            return vec![match &reply {
+    fn run(&self, plan: &Plan, handover: Option<&Handover>) -> Vec<Row> {
+        let Task { cell, runner, model, ref cases, .. } = *self;
+        match self.check {
+            Check::Streams { layout } => self.streams(plan, layout),
+            // There is one, because there is a cell with a runner: this one.
+            Check::Sessions => {
+                handover.map(|handover| handover.row(plan, On { cell, runner, model }, cases)).into_iter().collect()
+            }
+            Check::Kernels => vec![match &self.ask(vec![Job::Kernels]) {
                 Ok(reply) => self.judge_kernels(plan, reply),
-                Err(error) => plan.failure(self.cell, KERNELS, &self.model.name, "verify", error),
-            }];
+                Err(error) => plan.failure(cell, KERNELS, &model.name, "verify", error),
+            }],
         }
+    }
+
+    fn ask(&self, jobs: Vec<Job>) -> Result<Reply, RunError> {
+        let ask = RunRequest { model: self.model, jobs, fuel: false, timeout: time_limit(self.cell) };
+        self.runner.run(self.cell, &ask)
+    }
+
+    fn streams(&self, plan: &Plan, layout: bool) -> Vec<Row> {
+        let jobs = self.cases.iter().map(|case| Job::Stream(shortened(&case.workload, plan.quick)));
+        let reply = self.ask(jobs.chain(layout.then_some(Job::Layout)).collect());
         let row = |case: &&Case| match &reply {
             Ok(reply) => self.judge(plan, case, reply),
             Err(error) => plan.failure(self.cell, case.name(), &case.model, "verify", error),

@@ -7,6 +7,7 @@ pub mod browser;
 pub mod cortex_qemu;
 mod counting;
 pub mod firmware;
+mod lazy;
 pub mod modules;
 pub mod native;
 mod process;

@@ -1,7 +1,8 @@
 //! WebAssembly modules: the guests of the kinds that host them, and the library of the page.
 
 use super::super::kind::{Artifact, Variant};
-use super::super::request::RunError;
+use super::super::request::{RunError, RunRequest};
+use super::lazy::Lazy;
 use super::process::file_sizes;
 use crate::workspace::Workspace;
 use crate::workspace::cargo::{Wanted, built, encoded, foreign_cargo};
@@ -60,53 +61,121 @@ pub fn module(workspace: &Workspace, module: &Module<'_>) -> Result<PathBuf, Err
     built(workspace, &format!("build {folder}"), &mut command, Wanted { name: &name, ending: "wasm" })
 }
 
-/// The guest of a variant.
-///
-/// # Errors
-/// If none was built.
-pub(super) fn guest_of<'a>(guests: &'a BTreeMap<&'static str, PathBuf>, variant: &str) -> Result<&'a Path, RunError> {
-    let guest = guests.get(variant).map(PathBuf::as_path);
-    guest.ok_or_else(|| RunError::Harness(Error::Refused(format!("no WASM guest was built for variant `{variant}`"))))
+/// The suite's modules, by variant.
+#[derive(Debug)]
+pub struct Guests {
+    /// Those that are measured.
+    pub measured: BTreeMap<&'static str, PathBuf>,
+    /// Those with the library, for requests with sessions.
+    with_sessions: BTreeMap<&'static str, Lazy<PathBuf>>,
 }
 
-/// The sizes of the guests.
-///
-/// # Errors
-/// If one cannot be read.
-pub(super) fn guest_sizes(guests: &BTreeMap<&'static str, PathBuf>) -> Result<Vec<Artifact>, Error> {
-    let artifact = |(&variant, guest): (&&'static str, &PathBuf)| {
-        Ok(Artifact { variant: Some(variant), name: "guest.wasm", sizes: file_sizes(guest)? })
-    };
-    guests.iter().map(artifact).collect()
+impl Guests {
+    /// Modules that were built before, none of them with the library.
+    pub fn without_sessions(measured: BTreeMap<&'static str, PathBuf>) -> Self {
+        Guests { measured, with_sessions: BTreeMap::new() }
+    }
+
+    /// Builds the measured module of each variant. Kinds with the same flags share the builds.
+    ///
+    /// # Errors
+    /// As [`module`].
+    pub(super) fn build(
+        workspace: &Workspace,
+        triple: &'static str,
+        rustflags: &'static str,
+        variants: &[&'static Variant],
+    ) -> Result<Self, Error> {
+        let measured = |&variant: &&'static Variant| {
+            Ok((variant.name, guest(workspace, triple, rustflags, variant, variant.features)?))
+        };
+        let with_sessions = |&variant: &&'static Variant| {
+            let workspace = workspace.clone();
+            let build = move || {
+                let features = format!("{} sessions", variant.features);
+                guest(&workspace, triple, rustflags, variant, &features).map_err(|error| error.to_string())
+            };
+            (variant.name, Lazy::new(build))
+        };
+        let measured = variants.iter().map(measured).collect::<Result<_, Error>>()?;
+        Ok(Guests { measured, with_sessions: variants.iter().map(with_sessions).collect() })
+    }
+
+    /// The module of a variant for a request.
+    ///
+    /// # Errors
+    /// If none was built.
+    pub(super) fn of(&self, variant: &str, ask: &RunRequest) -> Result<&Path, RunError> {
+        let guest = match ask.has_sessions() {
+            false => self.measured.get(variant),
+            true => self.with_sessions.get(variant).map(Lazy::get).transpose()?,
+        };
+        let missing = || Error::Refused(format!("no WASM guest was built for variant `{variant}`"));
+        Ok(guest.ok_or_else(missing)?)
+    }
+
+    /// Their sizes.
+    ///
+    /// # Errors
+    /// If one cannot be read.
+    pub(super) fn sizes(&self) -> Result<Vec<Artifact>, Error> {
+        let artifact = |(&variant, guest): (&&'static str, &PathBuf)| {
+            Ok(Artifact { variant: Some(variant), name: "guest.wasm", sizes: file_sizes(guest)? })
+        };
+        self.measured.iter().map(artifact).collect()
+    }
 }
 
-/// Builds the suite's guest for each variant. Kinds with the same flags share the builds.
-pub(super) fn guests(
+/// Builds the suite's module for a variant.
+fn guest(
     workspace: &Workspace,
     triple: &str,
     rustflags: &str,
-    variants: &[&'static Variant],
-) -> Result<BTreeMap<&'static str, PathBuf>, Error> {
-    let guest = |variant: &&'static Variant| {
-        let rustflags = format!("{rustflags} {}", variant.rustflags);
-        // What differs in its flags has its own folder, and what does not is built once.
-        let flags = Digest::of(format!("{triple} {rustflags} {}", variant.features).as_bytes());
-        let folder = format!("guest-{}-{flags}", variant.name);
-        let guest = Module {
-            package: "bitstate-runner-wasm",
-            profile: "guest",
-            triple,
-            rustflags: &rustflags,
-            features: variant.features,
-            page: false,
-            folder: &folder,
-        };
-        Ok((variant.name, module(workspace, &guest)?))
-    };
-    variants.iter().map(guest).collect()
+    variant: &Variant,
+    features: &str,
+) -> Result<PathBuf, Error> {
+    let rustflags = format!("{rustflags} {}", variant.rustflags);
+    // What differs in its flags has its own folder, and what does not is built once.
+    let flags = Digest::of(format!("{triple} {rustflags} {features}").as_bytes());
+    let folder = format!("guest-{}-{flags}", variant.name);
+    let (package, profile) = ("bitstate-runner-wasm", "guest");
+    module(
+        workspace,
+        &Module { package, profile, triple, rustflags: &rustflags, features, page: false, folder: &folder },
+    )
 }
 
 /// Whether a job measures time.
 pub(super) fn is_timed(job: &Job) -> bool {
     matches!(job, Job::Bench(_) | Job::Profile(_) | Job::Parts(_) | Job::Roof(_) | Job::Throughput(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Guests, Lazy};
+    use crate::targets::request::{ModelFile, RunRequest};
+    use bitstate_protocol::{Digest, Job, Resume};
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    #[test]
+    fn only_sessions_run_the_module_with_the_library_which_is_built_once() {
+        let model = ModelFile { name: "small".into(), path: "small.bits".into(), digest: Digest(0), bytes: 0 };
+        let ask = |jobs| RunRequest { model: &model, jobs, fuel: false, timeout: Duration::ZERO };
+        let resume = Resume { case: "a".into(), max_tokens: 1, save: vec![], file: vec![] };
+        let sessions = ask(vec![Job::Kernels, Job::Resume(resume)]);
+        let mut guests = Guests::without_sessions([("generic", PathBuf::from("measured"))].into());
+        assert_eq!(guests.of("generic", &ask(vec![Job::Kernels])).ok(), Some(Path::new("measured")));
+        let missing = guests.of("generic", &sessions).expect_err("no module with the library").to_string();
+        assert_eq!(missing, "no WASM guest was built for variant `generic`");
+        let built = Lazy::new(|| Ok("with the library".into()));
+        let failed = Lazy::new(|| Err("no compiler".into()));
+        guests.with_sessions = [("generic", built), ("simd128", failed)].into();
+        for _ in 0..2 {
+            assert_eq!(guests.of("generic", &sessions).ok(), Some(Path::new("with the library")));
+            let failure = guests.of("simd128", &sessions).expect_err("a failed build").to_string();
+            assert!(failure.contains("no compiler"), "{failure}");
+        }
+        assert_eq!(guests.of("generic", &ask(vec![Job::Kernels])).ok(), Some(Path::new("measured")));
+    }
 }

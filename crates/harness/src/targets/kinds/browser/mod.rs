@@ -1,6 +1,6 @@
 //! WebAssembly guests, one per variant, in a browser: the guests of `wasm`, by another engine.
 
-use super::modules::{guest_of, guest_sizes, guests};
+use super::modules::Guests;
 use super::process::converse;
 use crate::targets::kind::{Answered, Artifact, Clock, Kind, Launch, Variant};
 use crate::targets::request::{ModelFile, RunError, RunRequest};
@@ -10,7 +10,6 @@ use crate::workspace::environment::command;
 use crate::workspace::error::Error;
 use crate::workspace::tools::program;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -74,9 +73,9 @@ impl Kind for Browser {
     ) -> Result<Box<dyn Launch>, Error> {
         let missing = || Error::Refused(format!("{} is not installed: run `cargo xtask setup`", self.program));
         let browser = program(&self.program, "").ok_or_else(missing)?.path;
-        let guests = guests(workspace, &self.triple, &self.rustflags, variants)?;
+        let guests = Guests::build(workspace, &self.triple, &self.rustflags, variants)?;
         let host = host_program(workspace, "bitstate-runner-browser")?;
-        Ok(Box::new(Guests { host, family: self.family, browser, guests }))
+        Ok(Box::new(Hosted { host, family: self.family, browser, guests }))
     }
 
     fn builds_each_variant(&self) -> bool {
@@ -94,18 +93,17 @@ impl Kind for Browser {
 }
 
 /// The guests, their host, and the browser that it starts.
-#[derive(Debug, Clone)]
-struct Guests {
+#[derive(Debug)]
+struct Hosted {
     host: PathBuf,
     family: Family,
     browser: PathBuf,
-    /// The guest, by variant.
-    guests: BTreeMap<&'static str, PathBuf>,
+    guests: Guests,
 }
 
-impl Launch for Guests {
+impl Launch for Hosted {
     fn launch(&self, variant: &str, request: &str, ask: &RunRequest) -> Result<Answered, RunError> {
-        let guest = guest_of(&self.guests, variant)?;
+        let guest = self.guests.of(variant, ask)?;
         let mut command = command(&self.host);
         command.args(["--browser", self.family.name()]).arg("--program").arg(&self.browser);
         command.arg("--guest").arg(guest).arg("--model").arg(&ask.model.path);
@@ -115,6 +113,6 @@ impl Launch for Guests {
     }
 
     fn artifacts(&self, _: &[&ModelFile]) -> Result<Vec<Artifact>, Error> {
-        guest_sizes(&self.guests)
+        self.guests.sizes()
     }
 }

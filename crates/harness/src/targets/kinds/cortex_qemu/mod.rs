@@ -92,7 +92,13 @@ impl Kind for Board {
         let objects = vec![self.build_objects(workspace, name)?];
         let counter = Some(Counter::build(workspace, EMULATOR)?);
         let firmware = Firmware { tools: self.tools(), script: workspace.root.join(&self.script), objects };
-        Ok(Box::new(Emulated { firmware, counter, waits: None, scratch: workspace.temporary() }))
+        let scratch = workspace.temporary();
+        Ok(Box::new(Emulated { firmware, with_sessions: None, counter, waits: None, scratch }))
+    }
+
+    /// No firmware with the library is built.
+    fn has_sessions(&self) -> bool {
+        false
     }
 
     fn check(&self, workspace: &Workspace) -> Result<(), String> {

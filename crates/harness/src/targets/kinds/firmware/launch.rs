@@ -7,6 +7,7 @@ use super::run::{Exit, RunOutput, run};
 use super::waits::Waits;
 use crate::targets::kind::{Answered, Artifact, Launch};
 use crate::targets::kinds::counting::Counter;
+use crate::targets::kinds::lazy::Lazy;
 use crate::targets::request::{ModelFile, RunError, RunRequest};
 use crate::targets::skip::{Cause, Skip};
 use crate::workspace::error::Error;
@@ -25,6 +26,8 @@ const TRAFFIC: &str = "traffic";
 pub(in crate::targets::kinds) struct Emulated {
     /// Its objects.
     pub firmware: Firmware,
+    /// Its objects with the library, for requests with sessions; none where the board has no such build.
+    pub with_sessions: Option<Lazy<Firmware>>,
     /// What counts its instructions; none where the core counts them itself.
     pub counter: Option<Counter>,
     /// What watches the traffic of slow memory, where there is such memory.
@@ -47,16 +50,18 @@ impl Emulated {
         tempfile::tempdir_in(&self.scratch).map_err(Error::io("make a folder in", &self.scratch))
     }
 
-    fn link(&self, model: &ModelFile, request: &str, folder: &Path) -> Result<Image, FirmwareError> {
-        let path = folder.join("request.txt");
-        write_atomic(&path, request.as_bytes())?;
-        self.firmware.link(&model.path, &path, &folder.join("image.elf"))
+    /// The objects for a request.
+    fn firmware_for(&self, ask: &RunRequest) -> Result<&Firmware, Error> {
+        match &self.with_sessions {
+            Some(lazy) if ask.has_sessions() => lazy.get(),
+            _ => Ok(&self.firmware),
+        }
     }
 
     /// Sizes of the firmware's sections with this model and an empty request; `None` if it does not link.
     fn sections(&self, model: &ModelFile) -> Option<Vec<(&'static str, u64)>> {
         let folder = self.folder().ok()?;
-        let image = self.link(model, "", folder.path()).ok()?;
+        let image = link(&self.firmware, model, "", folder.path()).ok()?;
         let sections = image.sections();
         Some(vec![
             ("text", sections.text),
@@ -71,10 +76,10 @@ impl Emulated {
 
 impl Launch for Emulated {
     fn launch(&self, _: &str, request: &str, ask: &RunRequest) -> Result<Answered, RunError> {
-        let folder = self.folder()?;
-        let image = match self.link(ask.model, request, folder.path()) {
+        let (folder, firmware) = (self.folder()?, self.firmware_for(ask)?);
+        let image = match link(firmware, ask.model, request, folder.path()) {
             Err(FirmwareError::DoesNotFit { region, by }) => {
-                let length = self.firmware.region(&region);
+                let length = firmware.region(&region);
                 return Err(too_large(does_not_fit(ask.model.bytes, &region, length, by)));
             }
             linked => linked.map_err(of_this_kind)?,
@@ -85,7 +90,7 @@ impl Launch for Emulated {
         }
         let traffic = folder.path().join(TRAFFIC);
         if let Some(waits) = &self.waits {
-            options.extend(waits.options(&self.firmware, &image, ask, &traffic).map_err(of_this_kind)?);
+            options.extend(waits.options(firmware, &image, ask, &traffic).map_err(of_this_kind)?);
         }
         let output = match run(&image, &options, folder.path(), ask.timeout) {
             // Reported like any other process error, so that interrupts and limits read the same on every target.
@@ -125,6 +130,12 @@ impl Launch for Emulated {
         let sizes = models.iter().find_map(|model| self.sections(model)).unwrap_or_default();
         Ok(vec![Artifact { variant: None, name: "firmware", sizes }])
     }
+}
+
+fn link(firmware: &Firmware, model: &ModelFile, request: &str, folder: &Path) -> Result<Image, FirmwareError> {
+    let path = folder.join("request.txt");
+    write_atomic(&path, request.as_bytes())?;
+    firmware.link(&model.path, &path, &folder.join("image.elf"))
 }
 
 fn of_this_kind(error: FirmwareError) -> RunError {

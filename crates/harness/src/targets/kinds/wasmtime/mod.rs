@@ -1,6 +1,6 @@
 //! WebAssembly guests, one per variant, in a host process with wasmtime.
 
-use super::modules::{guest_of, guest_sizes, guests, is_timed};
+use super::modules::{Guests, is_timed};
 use super::process::converse;
 use crate::targets::kind::{Answered, Artifact, Clock, Kind, Launch, Variant};
 use crate::targets::request::{ModelFile, RunError, RunRequest};
@@ -9,7 +9,6 @@ use crate::workspace::cargo::host_program;
 use crate::workspace::environment::command;
 use crate::workspace::error::Error;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -52,9 +51,9 @@ impl Kind for Wasmtime {
         _: &str,
         variants: &[&'static Variant],
     ) -> Result<Box<dyn Launch>, Error> {
-        let guests = guests(workspace, &self.triple, &self.rustflags, variants)?;
+        let guests = Guests::build(workspace, &self.triple, &self.rustflags, variants)?;
         let host = host_program(workspace, "bitstate-runner-wasmtime")?;
-        Ok(Box::new(Guests { host, guests, memory_limit: self.memory_limit }))
+        Ok(Box::new(Hosted { host, guests, memory_limit: self.memory_limit }))
     }
 
     fn builds_each_variant(&self) -> bool {
@@ -72,19 +71,19 @@ impl Kind for Wasmtime {
 }
 
 /// The guests and their host.
-#[derive(Debug, Clone)]
-pub struct Guests {
+#[derive(Debug)]
+pub struct Hosted {
     /// The host program.
     pub host: PathBuf,
-    /// The guest, by variant.
-    pub guests: BTreeMap<&'static str, PathBuf>,
+    /// The guests.
+    pub guests: Guests,
     /// Limit of a guest's linear memory, in bytes.
     pub memory_limit: u64,
 }
 
-impl Launch for Guests {
+impl Launch for Hosted {
     fn launch(&self, variant: &str, request: &str, ask: &RunRequest) -> Result<Answered, RunError> {
-        let guest = guest_of(&self.guests, variant)?;
+        let guest = self.guests.of(variant, ask)?;
         let mut command = command(&self.host);
         command.arg("--guest").arg(guest).arg("--model").arg(&ask.model.path);
         command.args(["--memory-limit", &self.memory_limit.to_string()]);
@@ -101,7 +100,7 @@ impl Launch for Guests {
     }
 
     fn artifacts(&self, _: &[&ModelFile]) -> Result<Vec<Artifact>, Error> {
-        guest_sizes(&self.guests)
+        self.guests.sizes()
     }
 
     fn counts_fuel(&self) -> bool {

@@ -28,6 +28,9 @@ const DATA_LAYOUT: &str = "e-m:e-p:32:32-i8:8:32-i16:16:32-i64:64-n32";
 /// below it.
 pub const RUST_FLAGS: &str = "-Cllvm-args=-inline-max-stacksize=64 -disable-lsr";
 
+/// With the library: SHA-256 as a loop, because unrolled it takes 11 KB more.
+const SMALL_SHA: &str = "--cfg=sha2_backend_soft=\"compact\"";
+
 /// Wraps the compiler to emit assembly of `compiler_builtins` too: that crate takes no part in link-time optimisation,
 /// and the back end can compile it as one unit without float instructions.
 const WRAPPER: &str = r#"#!/bin/sh
@@ -38,7 +41,8 @@ case " $* " in
 esac
 "#;
 
-/// Builds the firmware of a workspace for a board into `out_dir`; objects that are up to date are kept.
+/// Builds the firmware of a workspace for a board into `out_dir`; objects that are up to date are kept. With `sessions`
+/// it has the library, and is small instead of comparable with other builds.
 ///
 /// # Errors
 /// The end of the failing tool's output and the path of its log.
@@ -47,12 +51,13 @@ pub fn build(
     board: &'static Board,
     workspace: &Workspace,
     out_dir: &Path,
+    sessions: bool,
 ) -> Result<Firmware, Error> {
     fs::create_dir_all(out_dir).map_err(Error::io("create", out_dir))?;
     let root = workspace.root.canonicalize().map_err(Error::io("find", &workspace.root))?;
     let dir = out_dir.canonicalize().map_err(Error::io("find", out_dir))?;
     let source = root.join("crates/runners/xtensa");
-    let builder = Builder { tools, board, root: &root, dir: &dir };
+    let builder = Builder { tools, board, root: &root, dir: &dir, sessions };
     builder.forget_other_builds()?;
     builder.compile(workspace)?;
     let start = builder.assemble(&source.join("start.S"), "start", &format!("{},{START_FEATURES}", board.features))?;
@@ -67,6 +72,7 @@ struct Builder<'a> {
     board: &'static Board,
     root: &'a Path,
     dir: &'a Path,
+    sessions: bool,
 }
 
 impl Builder<'_> {
@@ -118,7 +124,14 @@ impl Builder<'_> {
         write_if_changed(&wrapper, WRAPPER)?;
         make_executable(&wrapper)?;
 
+        let (mut rustflags, mut std_features) = (RUST_FLAGS.to_string(), "compiler-builtins-mem".to_string());
         let mut command = cargo_by(&self.tools.cargo, workspace, "rustc")?;
+        if self.sessions {
+            command.args(["--features", "sessions"]);
+            rustflags = [RUST_FLAGS, SMALL_SHA].join("\u{1f}");
+            // Short sorts, because the fast ones take 30 KB.
+            std_features += ",optimize_for_size";
+        }
         command
             .env_remove("RUSTUP_TOOLCHAIN")
             .env("PATH", path_of_debian_tools())
@@ -127,13 +140,14 @@ impl Builder<'_> {
             .env("RUSTC_WRAPPER", &wrapper)
             .env("BITSTATE_BUILTINS_ASM", self.asm("builtins"))
             // Takes precedence over the flags in the checkout's configuration, which are for the host.
-            .env("CARGO_ENCODED_RUSTFLAGS", RUST_FLAGS)
+            .env("CARGO_ENCODED_RUSTFLAGS", rustflags)
             .env("CARGO_TARGET_DIR", &target_dir)
             .args(["--package", "bitstate-runner-xtensa", "--lib", "--profile", "firmware"])
             .arg("--target")
             .arg(&spec)
             .args(["-Zjson-target-spec", "-Zbuild-std=core,alloc"])
-            .args(["-Zbuild-std-features=compiler-builtins-mem", "--color", "never", "--"]);
+            .arg(format!("-Zbuild-std-features={std_features}"))
+            .args(["--color", "never", "--"]);
         let mut emit = OsString::from("--emit=asm=");
         emit.push(self.asm("firmware"));
         run_tool(command.arg(emit), &self.dir.join("cargo.log"))?;
@@ -212,6 +226,7 @@ fn make_executable(path: &Path) -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::workspace::write_atomic;
+    use std::num::NonZeroU64;
     use std::time::{Duration, SystemTime};
 
     #[test]
@@ -236,11 +251,11 @@ mod tests {
             machine: "sim".into(),
             cpu: "core".into(),
             memory: "1M".into(),
-            hz: std::num::NonZeroU64::MIN,
+            hz: NonZeroU64::MIN,
             cache: None,
         };
         let board = Box::leak(Box::new(board));
-        Builder { tools, board, root: folder, dir: folder }
+        Builder { tools, board, root: folder, dir: folder, sessions: false }
     }
 
     fn tools(folder: &Path) -> Toolchain {

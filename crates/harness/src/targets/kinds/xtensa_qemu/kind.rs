@@ -6,10 +6,25 @@ use super::toolchain::Toolchain;
 use crate::targets::cache::Cache;
 use crate::targets::kind::{Clock, Kind, Launch, Variant};
 use crate::targets::kinds::counting::Counter;
-use crate::targets::kinds::firmware::{Emulated, Waits, check_script};
+use crate::targets::kinds::firmware::{Emulated, Firmware, Waits, check_script};
+use crate::targets::kinds::lazy::Lazy;
 use crate::workspace::Workspace;
 use crate::workspace::error::Error;
 use crate::workspace::progress::Progress;
+
+impl Board {
+    /// Builds the firmware in a folder of this name, with the library or without. The error is for readers.
+    fn firmware(
+        &'static self,
+        tools: &Toolchain,
+        workspace: &Workspace,
+        name: &str,
+        sessions: bool,
+    ) -> Result<Firmware, String> {
+        let _spinner = Progress::spinner(&format!("build {name}"));
+        build(tools, self, workspace, &workspace.own_build(name), sessions).map_err(|error| error.to_string())
+    }
+}
 
 impl Kind for Board {
     fn clock(&self) -> Clock {
@@ -29,17 +44,18 @@ impl Kind for Board {
     }
 
     fn build(&'static self, workspace: &Workspace, name: &str, _: &[&Variant]) -> Result<Box<dyn Launch>, Error> {
-        let _spinner = Progress::spinner(&format!("build {name}"));
-        let refused = |error: &dyn std::fmt::Display| Error::Refused(error.to_string());
-        let tools = Toolchain::find().map_err(|error| refused(&error))?;
-        let firmware = build(&tools, self, workspace, &workspace.own_build(name)).map_err(|error| refused(&error))?;
+        let tools = Toolchain::find().map_err(|error| Error::Refused(error.to_string()))?;
+        let firmware = self.firmware(&tools, workspace, name, false).map_err(Error::Refused)?;
         let waits = match &self.cache {
             Some(cache) => {
                 Some(Waits { counter: Counter::build(workspace, &tools.qemu.display().to_string())?, cache })
             }
             None => None,
         };
-        Ok(Box::new(Emulated { firmware, counter: None, waits, scratch: workspace.temporary() }))
+        let (of, name) = (workspace.clone(), format!("{name}-sessions"));
+        let with_sessions = Some(Lazy::new(move || self.firmware(&tools, &of, &name, true)));
+        let scratch = workspace.temporary();
+        Ok(Box::new(Emulated { firmware, with_sessions, counter: None, waits, scratch }))
     }
 
     fn check(&self, workspace: &Workspace) -> Result<(), String> {
