@@ -43,6 +43,8 @@ exception:
 .Lstack_top:    .long _stack_top
 .Lpaint:        .long 0xb175a7e5        // `PAINT` of bitstate-runner-bare
 
+.Lmain:         .long bitstate_main
+
         .section .text.start, "ax"
         .balign 4
         .global _start
@@ -61,7 +63,8 @@ _start:
 1:      s32i    a3, a2, 0               // paint the stack: words still painted at the end were never used
         addi    a2, a2, 4
         bltu    a2, a1, 1b
-        call0   bitstate_main           // -> a2: exit status
+        l32r    a0, .Lmain              // in flash, out of reach of a call
+        callx0  a0                      // -> a2: exit status
         mov     a3, a2
         movi    a2, 1                   // SYS_exit
         call0   bitstate_simcall

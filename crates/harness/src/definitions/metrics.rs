@@ -14,7 +14,7 @@ pub enum Direction {
 }
 
 /// The metrics that rows may have, each with its direction.
-pub const METRICS: [(&str, Direction); 23] = [
+pub const METRICS: [(&str, Direction); 24] = [
     ("time", Direction::Lower),
     ("instructions", Direction::Lower),
     ("fuel", Direction::Lower),
@@ -35,11 +35,12 @@ pub const METRICS: [(&str, Direction); 23] = [
     ("steps", Direction::Lower),
     ("sampling", Direction::Lower),
     ("clock", Direction::Neutral),
-    // What a modelled cache in front of slow memory does while tokens are generated.
+    // What modelled caches in front of slow memory do while tokens are generated.
     ("watched_instructions", Direction::Neutral),
     ("cache_accesses", Direction::Neutral),
     ("cache_misses", Direction::Lower),
     ("cache_write_backs", Direction::Lower),
+    ("code_misses", Direction::Lower),
 ];
 
 /// The metrics compared with a baseline: the same build gives the same value each time. Time has an interval instead,

@@ -1,9 +1,9 @@
-//! The data cache of a modelled chip.
+//! The caches of a modelled chip.
 
 use serde::Deserialize;
 use std::num::NonZeroU64;
 
-/// `[target.….cache]`: the cache in front of a board's slow memory, and the time of a line.
+/// `[target.….cache]` and `code_cache`: the cache in front of a board's slow memory, and the time of a line.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cache {

@@ -121,6 +121,11 @@ pub trait Kind: Debug + Send + Sync {
         None
     }
 
+    /// The cache in front of its memory for code, if it is modelled.
+    fn code_cache(&self) -> Option<&Cache> {
+        None
+    }
+
     /// The main counter of peak memory, if it is the same in every run of a build.
     fn exact_memory(&self) -> Option<&'static str> {
         None

@@ -13,12 +13,13 @@
 //! ```
 //!
 //! With `traffic=FILE` it works for whole machines too, without the help of the program: every load and store between
-//! two addresses goes through the model of a cache, and what happens in some functions is summed, from their first
-//! instruction to their return. At the end the file has four numbers: instructions, accesses, misses and write-backs.
+//! two addresses goes through the model of a cache, with `code=…,code_cache=…` every instruction between two others
+//! through a second one, and what happens in some functions is summed, from their first instruction to their return. At
+//! the end the file has five numbers: instructions, accesses, misses and write-backs, and misses of the second cache.
 //!
 //! ```text
 //! qemu-system-xtensa -plugin libbitstate_qemu_plugin.so,traffic=FILE,memory=0x1000000:0x1800000,\
-//!     cache=32768:8:32,function=0xfe002000:0xfe002040,function=… …
+//!     cache=32768:8:32,code=0x1800000:0x1a00000,code_cache=16384:8:32,function=0xfe002000:0xfe002040,function=… …
 //! ```
 //!
 //! It declares the functions that it calls of the plugin interface (version 1: QEMU 4.2 to 8.2). With several threads

@@ -129,6 +129,10 @@ extern "C" fn translated(_: Id, block: *mut Block) {
             }
             qemu_plugin_register_vcpu_insn_exec_inline(instruction, ADD, counter as *mut c_void, 1);
             if let Some(place) = function {
+                if place.is_cached {
+                    let address = core::ptr::without_provenance_mut(qemu_plugin_insn_vaddr(instruction) as usize);
+                    qemu_plugin_register_vcpu_insn_exec_cb(instruction, fetch, NO_REGISTERS, address);
+                }
                 qemu_plugin_register_vcpu_mem_cb(instruction, access, NO_REGISTERS, BOTH, core::ptr::null_mut());
                 if place.is_inside && is_return(instruction) {
                     qemu_plugin_register_vcpu_insn_exec_cb(instruction, leave, NO_REGISTERS, core::ptr::null_mut());
@@ -158,6 +162,13 @@ unsafe fn is_return(instruction: *const Instruction) -> bool {
 extern "C" fn enter(_: c_uint, _: *mut c_void) {
     if let Some(watch) = WATCH.get() {
         watch.enter(instructions());
+    }
+}
+
+/// The data is the address of the instruction.
+extern "C" fn fetch(_: c_uint, address: *mut c_void) {
+    if let Some(watch) = WATCH.get() {
+        watch.fetch(address.addr() as u64);
     }
 }
 

@@ -9,8 +9,10 @@ use std::sync::Mutex;
 #[derive(Debug)]
 pub struct Watch {
     functions: Vec<Range<u64>>,
-    /// The addresses behind the cache.
+    /// The addresses behind the data cache.
     memory: Range<u64>,
+    /// Those behind the instruction cache; none if there is no such cache.
+    code: Range<u64>,
     file: PathBuf,
     seen: Mutex<Seen>,
 }
@@ -19,11 +21,20 @@ pub struct Watch {
 #[derive(Debug)]
 struct Seen {
     cache: Cache,
-    /// Instructions and traffic when the current function was entered.
-    entered: Option<(u64, Traffic)>,
+    code_cache: Option<Cache>,
+    /// Instructions, traffic and lines of code when the current function was entered.
+    entered: Option<(u64, Traffic, u64)>,
     /// Sums over all calls that returned.
     instructions: u64,
     traffic: Traffic,
+    code_misses: u64,
+}
+
+impl Seen {
+    /// Lines that the instruction cache read so far.
+    fn code_lines(&self) -> u64 {
+        self.code_cache.as_ref().map_or(0, |cache| cache.traffic.misses)
+    }
 }
 
 /// Where an instruction is.
@@ -33,6 +44,8 @@ pub struct Place {
     pub is_entry: bool,
     /// It is in a watched function.
     pub is_inside: bool,
+    /// It comes through the instruction cache.
+    pub is_cached: bool,
 }
 
 impl Watch {
@@ -44,18 +57,27 @@ impl Watch {
         let value = |key: &str| arguments.iter().find_map(|argument| argument.strip_prefix(key)?.strip_prefix('='));
         let Some(file) = value("traffic") else { return Ok(None) };
         let memory = range(value("memory").ok_or(())?)?;
-        let &[bytes, ways, line] = &numbers(value("cache").ok_or(())?)?[..] else { return Err(()) };
-        let cache = Cache::new(bytes, ways, line).ok_or(())?;
+        let cache = cache(value("cache").ok_or(())?)?;
+        let (code, code_cache) = match (value("code"), value("code_cache")) {
+            (Some(code), Some(of)) => (range(code)?, Some(self::cache(of)?)),
+            (None, None) => (0..0, None),
+            _ => return Err(()),
+        };
         let functions = arguments.iter().filter_map(|argument| argument.strip_prefix("function="));
         let functions = functions.map(range).collect::<Result<Vec<_>, ()>>()?;
-        let seen = Seen { cache, entered: None, instructions: 0, traffic: Traffic::default() };
-        Ok(Some(Watch { functions, memory, file: file.into(), seen: Mutex::new(seen) }))
+        let (instructions, traffic, code_misses) = Default::default();
+        let seen = Seen { cache, code_cache, entered: None, instructions, traffic, code_misses };
+        Ok(Some(Watch { functions, memory, code, file: file.into(), seen: Mutex::new(seen) }))
     }
 
     /// Where the instruction at an address is.
     pub fn place_of(&self, address: u64) -> Place {
         let function = self.functions.iter().find(|function| function.contains(&address));
-        Place { is_entry: function.is_some_and(|function| function.start == address), is_inside: function.is_some() }
+        Place {
+            is_entry: function.is_some_and(|function| function.start == address),
+            is_inside: function.is_some(),
+            is_cached: self.code.contains(&address),
+        }
     }
 
     fn update(&self, change: impl FnOnce(&mut Seen)) {
@@ -67,18 +89,28 @@ impl Watch {
 
     /// A watched function begins.
     pub fn enter(&self, instructions: u64) {
-        self.update(|seen| seen.entered = Some((instructions, seen.cache.traffic)));
+        self.update(|seen| seen.entered = Some((instructions, seen.cache.traffic, seen.code_lines())));
     }
 
     /// A watched function returns.
     pub fn leave(&self, instructions: u64) {
         self.update(|seen| {
-            let Some((before, traffic)) = seen.entered.take() else { return };
+            let Some((before, traffic, code_lines)) = seen.entered.take() else { return };
             let new = seen.cache.traffic.since(traffic);
             seen.instructions += instructions - before;
             seen.traffic.accesses += new.accesses;
             seen.traffic.misses += new.misses;
             seen.traffic.write_backs += new.write_backs;
+            seen.code_misses += seen.code_lines() - code_lines;
+        });
+    }
+
+    /// An instruction that comes through the instruction cache is executed.
+    pub fn fetch(&self, address: u64) {
+        self.update(|seen| {
+            if let Some(cache) = &mut seen.code_cache {
+                cache.access(address, false);
+            }
         });
     }
 
@@ -98,7 +130,7 @@ impl Watch {
         let mut line = String::new();
         self.update(|seen| {
             let Traffic { accesses, misses, write_backs } = seen.traffic;
-            line = format!("{} {accesses} {misses} {write_backs}\n", seen.instructions);
+            line = format!("{} {accesses} {misses} {write_backs} {}\n", seen.instructions, seen.code_misses);
         });
         std::fs::write(&self.file, line)
     }
@@ -111,6 +143,12 @@ fn numbers(text: &str) -> Result<Vec<u64>, ()> {
         None => text.parse(),
     };
     text.split(':').map(|text| number(text).map_err(|_| ())).collect()
+}
+
+/// `BYTES:WAYS:LINE_BYTES`.
+fn cache(text: &str) -> Result<Cache, ()> {
+    let &[bytes, ways, line] = &numbers(text)?[..] else { return Err(()) };
+    Cache::new(bytes, ways, line).ok_or(())
 }
 
 /// `START:END`.
@@ -133,26 +171,31 @@ mod tests {
     fn only_what_happens_in_the_functions_is_summed_and_the_cache_knows_of_all() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("traffic");
-        let text =
-            format!("traffic={},memory=0x100:0x200,cache=64:2:32,function=16:32,function=0x40:80", file.display());
+        let text = format!(
+            "traffic={},memory=0x100:0x200,cache=64:2:32,code=28:0x40,code_cache=64:2:32,function=16:32,function=0x40:80",
+            file.display()
+        );
         let watch = parse(&text).unwrap().unwrap();
-        assert_eq!(watch.place_of(16), Place { is_entry: true, is_inside: true });
-        assert_eq!(watch.place_of(79), Place { is_entry: false, is_inside: true });
-        assert_eq!(watch.place_of(80), Place { is_entry: false, is_inside: false });
+        assert_eq!(watch.place_of(16), Place { is_entry: true, is_inside: true, is_cached: false });
+        assert_eq!(watch.place_of(28), Place { is_entry: false, is_inside: true, is_cached: true });
+        assert_eq!(watch.place_of(79), Place { is_entry: false, is_inside: true, is_cached: false });
+        assert_eq!(watch.place_of(80), Place { is_entry: false, is_inside: false, is_cached: false });
         watch.access(0x100, false);
         watch.access(0x200, false);
         watch.enter(1000);
         watch.access(0x104, false);
         watch.access(0x120, true);
         watch.access(0x140, false);
+        [28, 29, 32, 36, 28].into_iter().for_each(|address| watch.fetch(address));
         watch.leave(1100);
         // A return outside of a function's calls, and an access after it.
         watch.leave(1200);
         watch.access(0x160, false);
+        watch.fetch(0x60);
         watch.enter(2000);
         watch.leave(2003);
         watch.write().unwrap();
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "103 3 2 0\n");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "103 3 2 0 2\n");
     }
 
     #[test]
@@ -164,6 +207,8 @@ mod tests {
             "traffic=t,memory=2:1,cache=64:2:32",
             "traffic=t,memory=1:2,cache=64:2",
             "traffic=t,memory=1:2,cache=63:2:32",
+            "traffic=t,memory=1:2,cache=64:2:32,code=1:2",
+            "traffic=t,memory=1:2,cache=64:2:32,code=1:2,code_cache=1",
             "traffic=t,memory=1:2,cache=64:2:32,function=x",
         ] {
             assert!(parse(text).is_err(), "{text}");

@@ -31,8 +31,8 @@ impl Core {
 
 impl Machine for Core {
     const TARGET: &'static str = "xtensa";
-    /// What the real part's caches take of its SRAM at most.
-    const NEAR_RESERVE: Option<usize> = Some(96 << 10);
+    /// What the real part's caches take of its SRAM: 32 KB for data and 16 KB for code.
+    const NEAR_RESERVE: Option<usize> = Some(48 << 10);
 
     /// In steps of [`INSTRUCTIONS_PER_TICK`].
     fn instructions(&mut self) -> u64 {

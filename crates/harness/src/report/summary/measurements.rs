@@ -2,7 +2,7 @@
 
 use crate::definitions::metrics::PARTS;
 use crate::records::Row;
-use crate::targets::Target;
+use crate::targets::{Cache, Target};
 use crate::verdicts::stats::Summary;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,6 +29,23 @@ pub struct Measurement {
 
 /// The quantity: tokens per second with waits for memory.
 pub const WITH_WAITS: &str = "modelled throughput with waits";
+/// The quantity: lines of code that a token reads from memory behind a cache.
+pub const CODE_LINES: &str = "lines of code per token";
+
+/// The cycles of a line of each cache.
+#[derive(Clone, Copy)]
+struct LineCycles {
+    data: f64,
+    code: Option<f64>,
+}
+
+impl LineCycles {
+    fn of(target: &Target) -> Option<Self> {
+        let cycles = |cache: &Cache| cache.line_cycles.get() as f64;
+        let kind = &target.kind;
+        Some(LineCycles { data: cycles(kind.cache()?), code: kind.code_cache().map(cycles) })
+    }
+}
 
 type Key = (String, String, String);
 type Counts = BTreeMap<(String, String), f64>;
@@ -52,7 +69,7 @@ pub(super) fn summarise(rows: &[Row]) -> Vec<Measurement> {
         let mut values: BTreeMap<(usize, &str, &str), (&str, Vec<f64>)> = BTreeMap::new();
         let target = Target::named(&key.0);
         let hz = target.and_then(Target::hz);
-        let line_cycles = target.and_then(|target| target.kind.cache()).map(|cache| cache.line_cycles.get() as f64);
+        let line_cycles = target.and_then(LineCycles::of);
         for (_, counts) in samples.iter().filter(|((of, _), _)| *of == key) {
             for (phase, metric, unit, value) in derive(counts, hz, line_cycles) {
                 let place = records_phase(phase);
@@ -87,7 +104,7 @@ fn records_phase(phase: &str) -> usize {
 fn derive(
     counts: &Counts,
     hz: Option<f64>,
-    line_cycles: Option<f64>,
+    line_cycles: Option<LineCycles>,
 ) -> Vec<(&'static str, &'static str, &'static str, f64)> {
     let get = |phase: &str, metric: &str| counts.get(&(phase.to_string(), metric.to_string())).copied();
     let mut out = Vec::new();
@@ -108,8 +125,13 @@ fn derive(
                 out.push((phase, "modelled throughput", "tokens/s", hz / (count / tokens)));
                 let lines = get(phase, "cache_misses").zip(get(phase, "cache_write_backs"));
                 if let Some(((misses, write_backs), cycles)) = lines.zip(line_cycles) {
-                    let waits = (misses + write_backs) * cycles;
+                    let mut waits = (misses + write_backs) * cycles.data;
                     out.push((phase, "lines per token", "lines", (misses + write_backs) / tokens));
+                    // Runs before code had a memory of its own have no such count.
+                    if let Some((lines, cycles)) = get(phase, "code_misses").zip(cycles.code) {
+                        waits += lines * cycles;
+                        out.push((phase, CODE_LINES, "lines", lines / tokens));
+                    }
                     out.push((phase, WITH_WAITS, "tokens/s", hz / ((count + waits) / tokens)));
                 }
             }

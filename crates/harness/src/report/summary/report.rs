@@ -1,13 +1,12 @@
 //! All contents of a report in one structure; pages, tables and charts are made from it alone.
 
-use super::measurements::WITH_WAITS;
-use super::measurements::{Measurement, summarise};
+use super::measurements::{CODE_LINES, Measurement, WITH_WAITS, summarise};
 use super::peers::{self, Peer};
 use crate::records::provenance::Provenance;
 use crate::records::{Part, Row, Tally};
 use crate::report::history::points::History;
 use crate::targets::skip::Cause;
-use crate::targets::{Clock, Target, clock_model, targets};
+use crate::targets::{Cache, Clock, Target, clock_model, targets};
 use crate::verdicts::comparison::{self, Comparison};
 use crate::verdicts::stats::Summary;
 use serde::{Deserialize, Serialize};
@@ -260,16 +259,24 @@ impl Report {
         let has = |target: &Target| self.measurements.iter().any(|m| m.target == target.name && m.metric == WITH_WAITS);
         let (target, cache) =
             targets().iter().filter(|target| has(target)).find_map(|target| Some((target, target.kind.cache()?)))?;
-        Some(format!(
-            "those of {} include waits of {} cycles for every line of {} bytes between its {} and a modelled data cache of \
-             {} kB with {} ways, which is an assumption and not a measurement, and none for code in flash",
-            target.name,
-            cache.line_cycles,
-            cache.line_bytes,
-            cache.region,
-            cache.bytes.get() >> 10,
-            cache.ways
-        ))
+        let in_words = |what: &str, cache: &Cache| {
+            format!(
+                "of {} cycles for every line of {} bytes between its {} and a modelled {what} cache of {} kB with {} ways",
+                cache.line_cycles,
+                cache.line_bytes,
+                cache.region,
+                cache.bytes.get() >> 10,
+                cache.ways
+            )
+        };
+        let data = in_words("data", cache);
+        let counts_code = self.measurements.iter().any(|m| m.target == target.name && m.metric == CODE_LINES);
+        let (code, none) = match target.kind.code_cache().filter(|_| counts_code) {
+            Some(cache) => (format!(", and {}", in_words("instruction", cache)), ""),
+            None => (String::new(), ", and none for code in flash"),
+        };
+        let name = target.name;
+        Some(format!("those of {name} include waits {data}{code}, which is an assumption and not a measurement{none}"))
     }
 
     /// Why a cell has no number for a workload, if known.

@@ -185,7 +185,7 @@ fn sections(tools: &Tools, image: &Path, usage: &str, log: &Path) -> Result<Sect
         region
     });
     Ok(Sections {
-        text: size(".text"),
+        text: size(".text") + size(".flash"),
         rodata: size(".rodata"),
         data: size(".data"),
         bss: size(".bss"),

@@ -13,12 +13,13 @@ use std::path::Path;
 
 /// The functions whose traffic is summed: both halves of a generated token, by the ends of their mangled paths.
 const FUNCTIONS: [&str; 2] = ["7regions13decode_choose", "7regions14decode_advance"];
-/// The metrics of the traffic, in the order of the plugin's numbers.
-const METRICS: [(&str, &str); 4] = [
+/// The metrics of the traffic, in the order of the plugin's numbers; the last one only with a cache for code.
+const METRICS: [(&str, &str); 5] = [
     ("watched_instructions", "instructions"),
     ("cache_accesses", "count"),
     ("cache_misses", "lines"),
     ("cache_write_backs", "lines"),
+    ("code_misses", "lines"),
 ];
 
 /// What watches the traffic, if the emulator takes plugins.
@@ -26,8 +27,10 @@ const METRICS: [(&str, &str); 4] = [
 pub(in crate::targets::kinds) struct Waits {
     /// The plugin.
     pub counter: Counter,
-    /// The cache.
+    /// The data cache.
     pub cache: &'static Cache,
+    /// The instruction cache, if there is memory for code behind one.
+    pub code_cache: Option<&'static Cache>,
 }
 
 impl Waits {
@@ -46,18 +49,17 @@ impl Waits {
         let Some(plugin) = self.counter.plugin.as_ref().filter(|_| measured(ask).is_some()) else {
             return Ok(Vec::new());
         };
-        let Cache { region, bytes, ways, line_bytes, .. } = self.cache;
-        let memory = firmware.addresses(region).ok_or_else(|| Error::Unreadable {
-            tool: "the linker script",
-            what: format!("it has no region `{region}` with an origin and a length"),
-        })?;
-        let mut option = format!(
-            "{},traffic={},memory={}:{},cache={bytes}:{ways}:{line_bytes}",
-            plugin.display(),
-            file.display(),
-            memory.start,
-            memory.end
-        );
+        let mut option = format!("{},traffic={}", plugin.display(), file.display());
+        let code = self.code_cache.map(|cache| ("code", "code_cache", cache));
+        for (memory, shape, cache) in [("memory", "cache", self.cache)].into_iter().chain(code) {
+            let Cache { region, bytes, ways, line_bytes, .. } = cache;
+            let addresses = firmware.addresses(region).ok_or_else(|| Error::Unreadable {
+                tool: "the linker script",
+                what: format!("it has no region `{region}` with an origin and a length"),
+            })?;
+            option += &format!(",{memory}={}:{}", addresses.start, addresses.end);
+            option += &format!(",{shape}={bytes}:{ways}:{line_bytes}");
+        }
         for (start, end) in functions(image.path())? {
             option += &format!(",function={start}:{end}");
         }
@@ -75,7 +77,7 @@ impl Waits {
         let Some(numbers) = numbers.filter(|numbers| numbers.len() == METRICS.len()) else {
             return Err(Error::Unreadable {
                 tool: "the plugin for QEMU",
-                what: format!("{text:?} is not its four numbers"),
+                what: format!("{text:?} is not its five numbers"),
             });
         };
         let metric = |((name, unit), value): ((&str, &str), u64)| Metric {
@@ -85,7 +87,8 @@ impl Waits {
             unit: unit.to_string(),
             value,
         };
-        Ok(METRICS.into_iter().zip(numbers).map(metric).collect())
+        let known = METRICS.len() - usize::from(self.code_cache.is_none());
+        Ok(METRICS.into_iter().zip(numbers).take(known).map(metric).collect())
     }
 }
 
@@ -134,7 +137,7 @@ mod tests {
         let cache: &Cache = Box::leak(Box::new(cache));
         let waits = |plugin: Option<&str>| {
             let counter = Counter { emulator: "qemu-x".into(), plugin: plugin.map(Into::into) };
-            Waits { counter, cache }
+            Waits { counter, cache, code_cache: None }
         };
         let (waits, none) = (waits(Some("p.so")), waits(None));
         let model = ModelFile { name: "m".into(), path: "m.bits".into(), digest: Digest::of(b""), bytes: 0 };
@@ -143,7 +146,7 @@ mod tests {
         let bench = ask(vec![Job::Bench(workload.clone())]);
         assert!(waits.metrics(&bench, &file).is_err(), "nothing was written");
         assert!(none.metrics(&bench, &file).unwrap().is_empty(), "nothing was asked");
-        std::fs::write(&file, "10 4 3 1\n").unwrap();
+        std::fs::write(&file, "10 4 3 1 2\n").unwrap();
         let metrics = waits.metrics(&bench, &file).unwrap();
         let values: Vec<_> = metrics.iter().map(|metric| (metric.name.as_str(), metric.value)).collect();
         let expected =
@@ -151,10 +154,10 @@ mod tests {
         assert_eq!(values, expected);
         assert!(metrics.iter().all(|metric| metric.case == "m/a"));
         assert!(waits.metrics(&ask(vec![Job::Stream(workload)]), &file).unwrap().is_empty());
-        for text in ["10 4\n", "10 4 3 x\n", ""] {
+        for text in ["10 4 3 1\n", "10 4 3 1 x\n", ""] {
             std::fs::write(&file, text).unwrap();
             let error = waits.metrics(&bench, &file).unwrap_err().to_string();
-            assert!(error.contains("not its four numbers"), "{error}");
+            assert!(error.contains("not its five numbers"), "{error}");
         }
     }
 }

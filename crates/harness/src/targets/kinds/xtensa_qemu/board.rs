@@ -22,6 +22,8 @@ pub struct Board {
     pub hz: NonZeroU64,
     /// The data cache of the modelled chip, if its waits are modelled.
     pub cache: Option<Cache>,
+    /// Its instruction cache, if waits for code are modelled too.
+    pub code_cache: Option<Cache>,
 }
 
 impl Board {

@@ -253,6 +253,7 @@ mod tests {
             memory: "1M".into(),
             hz: NonZeroU64::MIN,
             cache: None,
+            code_cache: None,
         };
         let board = Box::leak(Box::new(board));
         Builder { tools, board, root: folder, dir: folder, sessions: false }

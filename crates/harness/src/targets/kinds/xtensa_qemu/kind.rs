@@ -48,7 +48,8 @@ impl Kind for Board {
         let firmware = self.firmware(&tools, workspace, name, false).map_err(Error::Refused)?;
         let waits = match &self.cache {
             Some(cache) => {
-                Some(Waits { counter: Counter::build(workspace, &tools.qemu.display().to_string())?, cache })
+                let counter = Counter::build(workspace, &tools.qemu.display().to_string())?;
+                Some(Waits { counter, cache, code_cache: self.code_cache.as_ref() })
             }
             None => None,
         };
@@ -68,6 +69,10 @@ impl Kind for Board {
 
     fn cache(&self) -> Option<&Cache> {
         self.cache.as_ref()
+    }
+
+    fn code_cache(&self) -> Option<&Cache> {
+        self.code_cache.as_ref()
     }
 
     fn exact_memory(&self) -> Option<&'static str> {
