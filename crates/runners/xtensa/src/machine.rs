@@ -33,7 +33,7 @@ impl Machine for Core {
     const TARGET: &'static str = "xtensa";
 
     /// In steps of [`INSTRUCTIONS_PER_TICK`].
-    fn instructions(&mut self) -> u64 {
+    fn ticks(&mut self) -> u64 {
         let now = bitstate_ccount();
         self.ticks += u64::from(now.wrapping_sub(self.last));
         self.last = now;

@@ -1,7 +1,7 @@
 //! The board as a kind of target.
 
 use super::board::Board;
-use super::build::{RUST_FLAGS, build};
+use super::build::{RUST_FLAGS, Recipe, build};
 use super::toolchain::Toolchain;
 use crate::targets::cache::Cache;
 use crate::targets::kind::{Clock, Kind, Launch, Variant};
@@ -32,7 +32,15 @@ impl Kind for Board {
         let _spinner = Progress::spinner(&format!("build {name}"));
         let refused = |error: &dyn std::fmt::Display| Error::Refused(error.to_string());
         let tools = Toolchain::find().map_err(|error| refused(&error))?;
-        let firmware = build(&tools, self, workspace, &workspace.own_build(name)).map_err(|error| refused(&error))?;
+        let recipe = Recipe {
+            package: "bitstate-runner-xtensa",
+            assembly: &[("start", "crates/runners/xtensa/start.S")],
+            features: &self.features,
+            script: &self.script,
+            options: self.options(),
+        };
+        let firmware =
+            build(&tools, &recipe, workspace, &workspace.own_build(name)).map_err(|error| refused(&error))?;
         let waits = match &self.cache {
             Some(cache) => {
                 Some(Waits { counter: Counter::build(workspace, &tools.qemu.display().to_string())?, cache })

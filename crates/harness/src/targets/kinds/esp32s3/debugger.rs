@@ -1,0 +1,91 @@
+//! The client's side of GDB's remote protocol, as far as it takes to watch addresses and to change memory: over the pipes
+//! of an emulator that was started with `-gdb stdio`.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+
+/// Largest packet accepted.
+const LARGEST: usize = 1 << 16;
+
+/// A stop of the program at a watched address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// It wrote there.
+    Wrote(u32),
+    /// It read from there.
+    Read(u32),
+}
+
+/// A connection to a stopped emulator.
+pub(super) struct Debugger<R: Read, W> {
+    from: BufReader<R>,
+    to: W,
+}
+
+impl<R: Read, W: Write> Debugger<R, W> {
+    pub fn new(from: R, to: W) -> Self {
+        Debugger { from: BufReader::new(from), to }
+    }
+
+    /// Stops the program after each write to, or each read of, the word at an address.
+    pub fn watch(&mut self, stop: Stop) -> io::Result<()> {
+        let packet = match stop {
+            Stop::Wrote(address) => format!("Z2,{address:x},4"),
+            Stop::Read(address) => format!("Z3,{address:x},4"),
+        };
+        self.ask_ok(&packet)
+    }
+
+    pub fn word(&mut self, address: u32) -> io::Result<u32> {
+        let answer = self.ask(&format!("m{address:x},4"))?;
+        let bytes = u32::from_str_radix(&answer, 16).ok().filter(|_| answer.len() == 8);
+        bytes.map(u32::swap_bytes).ok_or_else(|| unexpected(&answer))
+    }
+
+    pub fn set_word(&mut self, address: u32, word: u32) -> io::Result<()> {
+        self.ask_ok(&format!("M{address:x},4:{:08x}", word.swap_bytes()))
+    }
+
+    /// Lets the program run until it stops at a watched address.
+    pub fn run(&mut self) -> io::Result<Stop> {
+        let answer = self.ask("c")?;
+        let address = |key: &str| {
+            let hex = answer.split(';').find_map(|field| field.strip_prefix(key))?;
+            u32::from_str_radix(hex, 16).ok()
+        };
+        let stop = address("watch:").map(Stop::Wrote).or_else(|| address("rwatch:").map(Stop::Read));
+        stop.ok_or_else(|| unexpected(&answer))
+    }
+
+    fn ask_ok(&mut self, packet: &str) -> io::Result<()> {
+        match self.ask(packet)? {
+            answer if answer == "OK" => Ok(()),
+            answer => Err(unexpected(&answer)),
+        }
+    }
+
+    /// Sends a packet and receives the answer.
+    fn ask(&mut self, packet: &str) -> io::Result<String> {
+        write!(self.to, "${packet}#{:02x}", sum(packet.as_bytes()))?;
+        self.to.flush()?;
+        // Acknowledgements, `+`, come before the answer.
+        let mut skipped = Vec::new();
+        (&mut self.from).take(LARGEST as u64).read_until(b'$', &mut skipped)?;
+        let mut answer = Vec::new();
+        (&mut self.from).take(LARGEST as u64).read_until(b'#', &mut answer)?;
+        let mut check = [0; 2];
+        self.from.read_exact(&mut check)?;
+        if answer.pop() != Some(b'#') || format!("{:02x}", sum(&answer)).as_bytes() != check {
+            return Err(unexpected(&String::from_utf8_lossy(&answer)));
+        }
+        self.to.write_all(b"+")?;
+        String::from_utf8(answer).map_err(|_| unexpected("bytes that are not text"))
+    }
+}
+
+fn sum(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0, |sum, byte| sum.wrapping_add(*byte))
+}
+
+fn unexpected(answer: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("the emulator's debugger answered `{answer}`"))
+}

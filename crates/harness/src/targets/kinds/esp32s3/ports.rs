@@ -1,0 +1,180 @@
+//! The peripherals of the chip that the firmware uses, played through the emulator's debugger: QEMU has plain memory at
+//! their addresses, each access to a register stops the program, and what the register would do is done here.
+//!
+//! Registers by the ESP32-S3 Technical Reference Manual. What the chip would not allow is an error: reading an empty FIFO,
+//! writing without room, changing a watchdog that is write-protected.
+
+use super::debugger::{Debugger, Stop};
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+
+/// UART_FIFO_REG and UART_STATUS_REG of UART0.
+const UART_FIFO: u32 = 0x6000_0000;
+const UART_STATUS: u32 = 0x6000_001c;
+/// The largest UART_RXFIFO_CNT.
+const UART_DEPTH: usize = 128;
+/// USB_SERIAL_JTAG_EP1_REG and USB_SERIAL_JTAG_EP1_CONF_REG, with its bits.
+const USB_FIFO: u32 = 0x6003_8000;
+const USB_CONF: u32 = 0x6003_8004;
+const USB_WR_DONE: u32 = 1;
+const USB_IN_FREE: u32 = 2;
+const USB_OUT_AVAILABLE: u32 = 4;
+/// Bytes of a packet.
+const USB_PACKET: usize = 64;
+
+/// A watchdog's configuration and write-protection registers, the key, its state after reset, and the bit to have in the
+/// end: for RWDT, SWD, MWDT0 and MWDT1.
+const WATCHDOGS: [Watchdog; 4] = [
+    Watchdog { config: 0x6000_8098, protection: 0x6000_80b0, key: 0x50d8_3aa1, at_first: 1 << 31 | 1 << 12, in_the_end: 0 },
+    Watchdog { config: 0x6000_80b4, protection: 0x6000_80b8, key: 0x8f1d_312a, at_first: 0, in_the_end: 1 << 31 },
+    Watchdog { config: 0x6001_f048, protection: 0x6001_f064, key: 0x50d8_3aa1, at_first: 1 << 31 | 1 << 14, in_the_end: 0 },
+    Watchdog { config: 0x6002_0048, protection: 0x6002_0064, key: 0x50d8_3aa1, at_first: 1 << 31, in_the_end: 0 },
+];
+
+struct Watchdog {
+    config: u32,
+    protection: u32,
+    key: u32,
+    at_first: u32,
+    in_the_end: u32,
+}
+
+/// SYSTEM_CPU_PER_CONF_REG: after reset, and for 240 MHz from the PLL of 480 MHz (bits 2 to 0).
+const CPU_PER_CONF: (u32, u32, u32) = (0x600c_0010, 0xc, 6);
+/// SYSTEM_SYSCLK_CONF_REG: after reset, and for the PLL (bits 11 to 0).
+const SYSCLK_CONF: (u32, u32, u32) = (0x600c_0060, 1, 1 << 10);
+
+/// A serial port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// UART0. No host is attached to USB.
+    Uart,
+    /// USB-Serial-JTAG.
+    Usb,
+}
+
+/// Both ports, with a terminal at one.
+pub(super) struct Ports<R: Read, W> {
+    chip: Debugger<R, W>,
+    terminal: Port,
+    /// What was typed and not yet read.
+    typed: VecDeque<u8>,
+    /// What the terminal shows.
+    shown: Vec<u8>,
+    /// Bytes for the next packet.
+    packet: Vec<u8>,
+}
+
+impl<R: Read, W: Write> Ports<R, W> {
+    /// The chip after reset.
+    pub fn new(mut chip: Debugger<R, W>, terminal: Port) -> io::Result<Self> {
+        for Watchdog { config, at_first, .. } in WATCHDOGS {
+            chip.set_word(config, at_first)?;
+            chip.watch(Stop::Wrote(config))?;
+        }
+        for (register, at_first, _) in [CPU_PER_CONF, SYSCLK_CONF] {
+            chip.set_word(register, at_first)?;
+        }
+        for register in [UART_FIFO, USB_FIFO] {
+            chip.watch(Stop::Wrote(register))?;
+            chip.watch(Stop::Read(register))?;
+        }
+        chip.watch(Stop::Wrote(USB_CONF))?;
+        let mut ports = Ports { chip, terminal, typed: VecDeque::new(), shown: Vec::new(), packet: Vec::new() };
+        ports.present()?;
+        Ok(ports)
+    }
+
+    /// What the terminal shows so far.
+    pub fn shown(&self) -> &[u8] {
+        &self.shown
+    }
+
+    /// Types a text.
+    pub fn enter(&mut self, text: &str) -> io::Result<()> {
+        self.typed.extend(text.bytes());
+        self.present()
+    }
+
+    /// Lets the program run up to its next access to a register.
+    pub fn step(&mut self) -> io::Result<()> {
+        match self.chip.run()? {
+            Stop::Wrote(UART_FIFO) => {
+                let byte = self.chip.word(UART_FIFO)? as u8;
+                if self.terminal == Port::Uart {
+                    self.shown.push(byte);
+                }
+            }
+            Stop::Wrote(USB_FIFO) => {
+                self.packet.push(self.chip.word(USB_FIFO)? as u8);
+                if self.terminal != Port::Usb || self.packet.len() > USB_PACKET {
+                    return Err(fault("wrote to USB_SERIAL_JTAG_EP1_REG without room"));
+                }
+            }
+            Stop::Wrote(USB_CONF) => {
+                if self.chip.word(USB_CONF)? & USB_WR_DONE != 0 {
+                    self.shown.append(&mut self.packet);
+                }
+            }
+            Stop::Read(UART_FIFO) if self.terminal == Port::Uart => self.take()?,
+            Stop::Read(USB_FIFO) if self.terminal == Port::Usb => self.take()?,
+            Stop::Read(register) => return Err(fault(&format!("read the empty FIFO at {register:#x}"))),
+            Stop::Wrote(register) => self.check_protection(register)?,
+        }
+        self.present()
+    }
+
+    fn take(&mut self) -> io::Result<()> {
+        match self.typed.pop_front() {
+            Some(_) => Ok(()),
+            None => Err(fault("read an empty FIFO")),
+        }
+    }
+
+    /// Sets the registers to what the program reads next.
+    fn present(&mut self) -> io::Result<()> {
+        let (next, waiting) = (self.typed.front().copied().unwrap_or(0), self.typed.len().min(UART_DEPTH));
+        match self.terminal {
+            Port::Uart => {
+                self.chip.set_word(UART_FIFO, next.into())?;
+                self.chip.set_word(UART_STATUS, waiting as u32)?;
+                self.chip.set_word(USB_CONF, 0)
+            }
+            Port::Usb => {
+                self.chip.set_word(USB_FIFO, next.into())?;
+                let free = if self.packet.len() < USB_PACKET { USB_IN_FREE } else { 0 };
+                let available = if waiting > 0 { USB_OUT_AVAILABLE } else { 0 };
+                self.chip.set_word(USB_CONF, free | available)
+            }
+        }
+    }
+
+    fn check_protection(&mut self, register: u32) -> io::Result<()> {
+        let watchdog = WATCHDOGS.iter().find(|watchdog| watchdog.config == register);
+        let Watchdog { protection, key, .. } = watchdog.ok_or_else(|| fault("stopped where nothing is watched"))?;
+        match self.chip.word(*protection)? == *key {
+            true => Ok(()),
+            false => Err(fault(&format!("wrote to {register:#x}, which is write-protected"))),
+        }
+    }
+
+    /// Checks that start-up set what it has to: watchdogs off and protected again, the clock at 240 MHz.
+    pub fn check_start(&mut self) -> io::Result<()> {
+        for Watchdog { config, protection, in_the_end, .. } in WATCHDOGS {
+            if self.chip.word(config)? & 1 << 31 != in_the_end || self.chip.word(protection)? != 0 {
+                return Err(fault(&format!("the watchdog at {config:#x} is on, or its configuration is not protected")));
+            }
+        }
+        for ((register, _, wanted), bits) in [(CPU_PER_CONF, 0x7), (SYSCLK_CONF, 0xfff)] {
+            let found = self.chip.word(register)? & bits;
+            if found != wanted {
+                return Err(fault(&format!("clock register {register:#x} is {found:#x}, not {wanted:#x}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn fault(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("the firmware {what}"))
+}
