@@ -8,32 +8,25 @@
 // The bootloader has mapped code and data of the flash, switched the caches and the 480 MHz PLL on, and starts this with
 // the RTC watchdog running, at 80 MHz, in the windowed calling convention.
 
-        .equ    WDT_WKEY,       0x50d83aa1      // of RTC_CNTL_WDTWPROTECT_REG and TIMG_WDTWPROTECT_REG
-        .equ    SWD_WKEY,       0x8f1d312a      // of RTC_CNTL_SWD_WPROTECT_REG
-
-        .equ    RTC_CNTL,       0x60008000
-        .equ    RTC_CNTL_WDTCONFIG0,    0x98    // RTC_CNTL_WDT_EN in bit 31, RTC_CNTL_WDT_FLASHBOOT_MOD_EN in bit 12
-        .equ    RTC_CNTL_WDTWPROTECT,   0xb0
-        .equ    RTC_CNTL_SWD_CONF,      0xb4    // RTC_CNTL_SWD_AUTO_FEED_EN in bit 31
-        .equ    RTC_CNTL_SWD_WPROTECT,  0xb8
-
-        .equ    TIMG0,          0x6001f000
-        .equ    TIMG1,          0x60020000
-        .equ    TIMG_WDTCONFIG0,        0x48    // TIMG_WDT_EN in bit 31, TIMG_WDT_FLASHBOOT_MOD_EN in bit 14
-        .equ    TIMG_WDTWPROTECT,       0x64
-
-        .equ    SYSTEM,         0x600c0000
-        .equ    SYSTEM_CPU_PER_CONF,    0x10    // SYSTEM_CPUPERIOD_SEL in bits 1-0, SYSTEM_PLL_FREQ_SEL in bit 2
-        .equ    SYSTEM_SYSCLK_CONF,     0x60    // SYSTEM_PRE_DIV_CNT in bits 9-0, SYSTEM_SOC_CLK_SEL in bits 11-10
+//   RTC_CNTL    0x60008000   0x98 RTC_CNTL_WDTCONFIG0_REG: bit 31 RTC_CNTL_WDT_EN, bit 12 RTC_CNTL_WDT_FLASHBOOT_MOD_EN
+//                            0xb0 RTC_CNTL_WDTWPROTECT_REG: the key 0x50d83aa1 allows changes
+//                            0xb4 RTC_CNTL_SWD_CONF_REG: bit 31 RTC_CNTL_SWD_AUTO_FEED_EN
+//                            0xb8 RTC_CNTL_SWD_WPROTECT_REG: the key 0x8f1d312a allows changes
+//   TIMG0       0x6001f000   0x48 TIMG_WDTCONFIG0_REG: bit 31 TIMG_WDT_EN, bit 14 TIMG_WDT_FLASHBOOT_MOD_EN
+//   TIMG1       0x60020000   0x64 TIMG_WDTWPROTECT_REG: the key 0x50d83aa1 allows changes
+//   SYSTEM      0x600c0000   0x10 SYSTEM_CPU_PER_CONF_REG: bits 1-0 SYSTEM_CPUPERIOD_SEL, bit 2 SYSTEM_PLL_FREQ_SEL
+//                            0x60 SYSTEM_SYSCLK_CONF_REG: bits 9-0 SYSTEM_PRE_DIV_CNT, bits 11-10 SYSTEM_SOC_CLK_SEL
+//
+// Offsets are written as numbers, because the assembler takes no names there.
 
         .section .literal.board, "a"
         .balign 4
-.Lwdt_key:      .long WDT_WKEY
-.Lswd_key:      .long SWD_WKEY
-.Lrtc_cntl:     .long RTC_CNTL
-.Ltimg0:        .long TIMG0
-.Ltimg1:        .long TIMG1
-.Lsystem:       .long SYSTEM
+.Lwdt_key:      .long 0x50d83aa1
+.Lswd_key:      .long 0x8f1d312a
+.Lrtc_cntl:     .long 0x60008000
+.Ltimg0:        .long 0x6001f000
+.Ltimg1:        .long 0x60020000
+.Lsystem:       .long 0x600c0000
 .Lbit31:        .long 0x80000000
 .Lsysclk_mask:  .long 0xfffff000                // all but SYSTEM_SOC_CLK_SEL and SYSTEM_PRE_DIV_CNT
 .Lsoc_clk_pll:  .long 1 << 10                   // SYSTEM_SOC_CLK_SEL = 1: PLL_CLK; SYSTEM_PRE_DIV_CNT = 0
@@ -55,52 +48,52 @@ _board:
         // RTC watchdog (RWDT): off. The bootloader leaves it running, to reset a chip whose program does not start.
         l32r    a1, .Lrtc_cntl
         l32r    a2, .Lwdt_key
-        s32i    a2, a1, RTC_CNTL_WDTWPROTECT
-        s32i    a0, a1, RTC_CNTL_WDTCONFIG0
-        s32i    a0, a1, RTC_CNTL_WDTWPROTECT
+        s32i    a2, a1, 0xb0            // RTC_CNTL_WDTWPROTECT_REG
+        s32i    a0, a1, 0x98            // RTC_CNTL_WDTCONFIG0_REG
+        s32i    a0, a1, 0xb0            // RTC_CNTL_WDTWPROTECT_REG
 
         // Super watchdog (SWD): fed by itself.
         l32r    a3, .Lswd_key
-        s32i    a3, a1, RTC_CNTL_SWD_WPROTECT
-        l32i    a3, a1, RTC_CNTL_SWD_CONF
+        s32i    a3, a1, 0xb8            // RTC_CNTL_SWD_WPROTECT_REG
+        l32i    a3, a1, 0xb4            // RTC_CNTL_SWD_CONF_REG
         l32r    a4, .Lbit31
         or      a3, a3, a4
-        s32i    a3, a1, RTC_CNTL_SWD_CONF
-        s32i    a0, a1, RTC_CNTL_SWD_WPROTECT
+        s32i    a3, a1, 0xb4            // RTC_CNTL_SWD_CONF_REG
+        s32i    a0, a1, 0xb8            // RTC_CNTL_SWD_WPROTECT_REG
 
         // Main system watchdogs of both timer groups (MWDT0, MWDT1): off.
         l32r    a1, .Ltimg0
-        s32i    a2, a1, TIMG_WDTWPROTECT
-        s32i    a0, a1, TIMG_WDTCONFIG0
-        s32i    a0, a1, TIMG_WDTWPROTECT
+        s32i    a2, a1, 0x64            // TIMG_WDTWPROTECT_REG
+        s32i    a0, a1, 0x48            // TIMG_WDTCONFIG0_REG
+        s32i    a0, a1, 0x64            // TIMG_WDTWPROTECT_REG
         l32r    a1, .Ltimg1
-        s32i    a2, a1, TIMG_WDTWPROTECT
-        s32i    a0, a1, TIMG_WDTCONFIG0
-        s32i    a0, a1, TIMG_WDTWPROTECT
+        s32i    a2, a1, 0x64            // TIMG_WDTWPROTECT_REG
+        s32i    a0, a1, 0x48            // TIMG_WDTCONFIG0_REG
+        s32i    a0, a1, 0x64            // TIMG_WDTWPROTECT_REG
 
         // CPU clock: PLL_CLK of 480 MHz (SYSTEM_PLL_FREQ_SEL = 1) divided to 160 MHz and then 240 MHz
         // (SYSTEM_CPUPERIOD_SEL = 1, 2), with a pause between for the supply voltage. APB stays at 80 MHz, so the baud
         // rate of UART0 does not change.
         l32r    a1, .Lsystem
-        l32i    a3, a1, SYSTEM_SYSCLK_CONF
+        l32i    a3, a1, 0x60            // SYSTEM_SYSCLK_CONF_REG
         l32r    a4, .Lsysclk_mask
         and     a3, a3, a4
         l32r    a4, .Lsoc_clk_pll
         or      a3, a3, a4
-        s32i    a3, a1, SYSTEM_SYSCLK_CONF
-        l32i    a3, a1, SYSTEM_CPU_PER_CONF
+        s32i    a3, a1, 0x60            // SYSTEM_SYSCLK_CONF_REG
+        l32i    a3, a1, 0x10            // SYSTEM_CPU_PER_CONF_REG
         movi    a4, ~7
         and     a3, a3, a4
         movi    a4, 4 | 1
         or      a4, a3, a4
-        s32i    a4, a1, SYSTEM_CPU_PER_CONF
+        s32i    a4, a1, 0x10            // SYSTEM_CPU_PER_CONF_REG
         memw
         movi    a5, 2000
 1:      addi    a5, a5, -1              // at least 25 microseconds
         bnez    a5, 1b
         movi    a4, 4 | 2
         or      a4, a3, a4
-        s32i    a4, a1, SYSTEM_CPU_PER_CONF
+        s32i    a4, a1, 0x10            // SYSTEM_CPU_PER_CONF_REG
         memw
 
         // Variables that begin as zero: RAM holds anything after reset.
