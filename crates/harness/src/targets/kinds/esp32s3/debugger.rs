@@ -89,3 +89,35 @@ fn sum(bytes: &[u8]) -> u8 {
 fn unexpected(answer: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the emulator's debugger answered `{answer}`"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::Chip;
+    use super::{Debugger, Stop};
+
+    #[test]
+    fn memory_is_read_and_changed_and_the_program_stops_where_it_is_watched() {
+        let chip = Chip::default();
+        chip.0.borrow_mut().program.extend([(Stop::Wrote(0x10), 7), (Stop::Wrote(0x20), 8), (Stop::Read(0x30), 0)]);
+        let mut debugger = chip.debugger();
+        debugger.set_word(0x30, 0x1234_5678).unwrap();
+        assert_eq!(debugger.word(0x30).unwrap(), 0x1234_5678);
+        debugger.watch(Stop::Wrote(0x20)).unwrap();
+        debugger.watch(Stop::Read(0x30)).unwrap();
+        assert_eq!(debugger.run().unwrap(), Stop::Wrote(0x20));
+        assert_eq!((debugger.word(0x10).unwrap(), debugger.word(0x20).unwrap()), (7, 8));
+        assert_eq!(debugger.run().unwrap(), Stop::Read(0x30));
+        assert_eq!(chip.0.borrow().read, [0x1234_5678]);
+        assert_eq!(debugger.run().unwrap_err().to_string(), "the emulator's debugger answered `W00`");
+    }
+
+    #[test]
+    fn garbage_and_silence_are_errors() {
+        for said in [&b""[..], b"+", b"+$OK", b"+$OK#", b"+$OK#00", b"+$E01#a6", b"+$\xff#ff"] {
+            let mut debugger = Debugger::new(said, Vec::new());
+            assert!(debugger.set_word(0, 0).is_err(), "{said:?}");
+        }
+        assert!(Debugger::new(&b"+$OK#9a"[..], Vec::new()).set_word(0, 0).is_ok());
+        assert!(Debugger::new(&b"+$T05thread:01;#07"[..], Vec::new()).run().is_err());
+    }
+}

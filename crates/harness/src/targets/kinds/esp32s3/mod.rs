@@ -6,6 +6,8 @@
 mod board;
 mod debugger;
 mod emulate;
+#[cfg(test)]
+mod fake;
 mod flash;
 mod launch;
 mod ports;

@@ -178,3 +178,82 @@ impl<R: Read, W: Write> Ports<R, W> {
 fn fault(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the firmware {what}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::Chip;
+    use super::*;
+
+    /// The ports of a chip whose program does some accesses, after `steps` of those that stop it.
+    fn after(program: &[(Stop, u32)], steps: usize, terminal: Port, typed: &str) -> (Chip, io::Result<Vec<u8>>) {
+        let chip = Chip::default();
+        chip.0.borrow_mut().program.extend(program.iter().copied());
+        let run = || {
+            let mut ports = Ports::new(chip.debugger(), terminal)?;
+            ports.enter(typed)?;
+            (0..steps).try_for_each(|_| ports.step())?;
+            Ok(ports.shown().to_vec())
+        };
+        let shown = run();
+        (chip, shown)
+    }
+
+    #[test]
+    fn what_is_typed_is_read_and_what_is_written_is_shown() {
+        let program = [
+            (Stop::Read(UART_STATUS), 0),
+            (Stop::Read(UART_FIFO), 0),
+            (Stop::Wrote(UART_FIFO), u32::from(b'!')),
+            (Stop::Read(UART_FIFO), 0),
+            (Stop::Read(UART_STATUS), 0),
+            (Stop::Wrote(UART_FIFO), u32::from(b'?')),
+        ];
+        let (chip, shown) = after(&program, 4, Port::Uart, "ab");
+        assert_eq!(shown.unwrap(), b"!?");
+        assert_eq!(chip.0.borrow().read, [2, b'a'.into(), b'b'.into(), 0]);
+    }
+
+    #[test]
+    fn usb_shows_a_packet_when_it_is_sent() {
+        let byte = |byte: u8| (Stop::Wrote(USB_FIFO), u32::from(byte));
+        let send = (Stop::Wrote(USB_CONF), USB_WR_DONE);
+        let program = [byte(b'O'), byte(b'n'), send, byte(b'c'), (Stop::Read(USB_CONF), 0), (Stop::Read(USB_FIFO), 0)];
+        let (chip, shown) = after(&program, 5, Port::Usb, "x");
+        assert_eq!(shown.unwrap(), b"On");
+        assert_eq!(chip.0.borrow().read, [USB_IN_FREE | USB_OUT_AVAILABLE, b'x'.into()]);
+        let full = [byte(b'x'); USB_PACKET + 1];
+        assert!(after(&full, USB_PACKET, Port::Usb, "").1.is_ok());
+        assert!(after(&full, USB_PACKET + 1, Port::Usb, "").1.is_err());
+    }
+
+    #[test]
+    fn what_the_chip_does_not_allow_is_an_error() {
+        let of = |access, terminal| after(&[access], 1, terminal, "").1.unwrap_err().to_string();
+        assert_eq!(of((Stop::Read(UART_FIFO), 0), Port::Uart), "the firmware read an empty FIFO");
+        assert!(of((Stop::Read(USB_FIFO), 0), Port::Uart).contains("empty FIFO at 0x60038000"));
+        assert!(of((Stop::Wrote(USB_FIFO), 0), Port::Uart).contains("without room"));
+        let [rwdt, ..] = WATCHDOGS;
+        assert!(of((Stop::Wrote(rwdt.config), 0), Port::Uart).contains("write-protected"));
+        let unlocked = [(Stop::Wrote(rwdt.protection), rwdt.key), (Stop::Wrote(rwdt.config), 0)];
+        assert!(after(&unlocked, 1, Port::Uart, "").1.is_ok());
+    }
+
+    #[test]
+    fn start_up_has_to_leave_watchdogs_and_clock_as_they_should_be() {
+        let mut right: Vec<(u32, u32)> = WATCHDOGS.iter().map(|watchdog| (watchdog.config, watchdog.in_the_end)).collect();
+        right.extend(WATCHDOGS.iter().map(|watchdog| (watchdog.protection, 0)));
+        right.extend([(CPU_PER_CONF.0, 0xe), (SYSCLK_CONF.0, 0x400)]);
+        let check = |words: &[(u32, u32)]| {
+            let chip = Chip::default();
+            let mut ports = Ports::new(chip.debugger(), Port::Uart).unwrap();
+            chip.0.borrow_mut().memory.extend(words.iter().copied());
+            ports.check_start().map_err(|error| error.to_string())
+        };
+        assert_eq!(check(&right), Ok(()));
+        for i in 0..right.len() {
+            let mut wrong = right.clone();
+            wrong[i].1 ^= if i < 4 { 1 << 31 } else { 1 };
+            assert!(check(&wrong).is_err(), "{:#x}", wrong[i].0);
+        }
+    }
+}
