@@ -35,7 +35,9 @@ impl Default for Settings {
 impl Settings {
     /// The defaults of the `bitstate` command, for a model without a description.
     fn sampling(&self, vocab_size: usize) -> Sampling {
-        let penalty = if vocab_size == BYTES { 1.0 } else { 1.1 };
+        // By its bits: the back end cannot select one of two constants (`crates/runners/xtensa/README.md`).
+        let bits = if vocab_size == BYTES { 1.0_f32.to_bits() } else { 1.1_f32.to_bits() };
+        let penalty = f32::from_bits(core::hint::black_box(bits));
         self.seed.map_or_else(Sampling::greedy, |seed| {
             Sampling::seeded(seed).temperature(0.8).top_k(50).top_p(0.9).penalty(penalty)
         })

@@ -4,7 +4,7 @@
 //! to both and read from either, so that it does not matter which connector a board has. Registers by the ESP32-S3
 //! Technical Reference Manual, chapters "UART Controller (UART)" and "USB Serial/JTAG Controller (USB_SERIAL_JTAG)".
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::cell::Cell;
 
 /// UART_FIFO_REG: a write sends the byte, a read takes one that was received.
 const UART_FIFO: *mut u32 = 0x6000_0000 as *mut u32;
@@ -27,8 +27,14 @@ const USB_OUT_AVAILABLE: u32 = 1 << 2;
 /// How often to look whether a port has room: some tens of milliseconds, longer than a host takes to fetch a packet.
 const PATIENCE: u32 = 200_000;
 
+/// A variable of a program with one thread; the back end has no atomic ones.
+struct Variable<T>(Cell<T>);
+
+// SAFETY: firmware has one core and one thread, and nothing runs in interrupts.
+unsafe impl<T> Sync for Variable<T> {}
+
 /// Nobody fetches what is written to USB, so nothing waits for it.
-static USB_IS_DEAF: AtomicBool = AtomicBool::new(false);
+static USB_IS_DEAF: Variable<bool> = Variable(Cell::new(false));
 
 /// Writes to both ports, `\n` as `\r\n`. What a port does not take in time is lost there.
 pub fn write(bytes: &[u8]) {
@@ -49,14 +55,14 @@ fn write_byte(byte: u8) {
             UART_FIFO.write_volatile(u32::from(byte));
         }
     }
-    let patience = if USB_IS_DEAF.load(Ordering::Relaxed) { 1 } else { PATIENCE };
+    let patience = if USB_IS_DEAF.0.get() { 1 } else { PATIENCE };
     // SAFETY: registers of the USB-Serial-JTAG controller, which is clocked after reset.
     unsafe {
         let free = waits_for(patience, || USB_CONF.read_volatile() & USB_IN_FREE != 0);
         if free {
             USB_FIFO.write_volatile(u32::from(byte));
         }
-        USB_IS_DEAF.store(!free, Ordering::Relaxed);
+        USB_IS_DEAF.0.set(!free);
     }
 }
 

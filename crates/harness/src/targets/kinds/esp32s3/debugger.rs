@@ -19,11 +19,13 @@ pub(super) enum Stop {
 pub(super) struct Debugger<R: Read, W> {
     from: BufReader<R>,
     to: W,
+    /// There is an answer to acknowledge.
+    answered: bool,
 }
 
 impl<R: Read, W: Write> Debugger<R, W> {
     pub fn new(from: R, to: W) -> Self {
-        Debugger { from: BufReader::new(from), to }
+        Debugger { from: BufReader::new(from), to, answered: false }
     }
 
     /// Stops the program after each write to, or each read of, the word at an address.
@@ -65,7 +67,11 @@ impl<R: Read, W: Write> Debugger<R, W> {
 
     /// Sends a packet and receives the answer.
     fn ask(&mut self, packet: &str) -> io::Result<String> {
-        write!(self.to, "${packet}#{:02x}", sum(packet.as_bytes()))?;
+        // At once, because the other side is a pipe; with the acknowledgement of the answer before.
+        let acknowledged = std::mem::replace(&mut self.answered, true);
+        let acknowledgement = if acknowledged { "+" } else { "" };
+        let packet = format!("{acknowledgement}${packet}#{:02x}", sum(packet.as_bytes()));
+        self.to.write_all(packet.as_bytes())?;
         self.to.flush()?;
         // Acknowledgements, `+`, come before the answer.
         let mut skipped = Vec::new();
@@ -77,7 +83,6 @@ impl<R: Read, W: Write> Debugger<R, W> {
         if answer.pop() != Some(b'#') || format!("{:02x}", sum(&answer)).as_bytes() != check {
             return Err(unexpected(&String::from_utf8_lossy(&answer)));
         }
-        self.to.write_all(b"+")?;
         String::from_utf8(answer).map_err(|_| unexpected("bytes that are not text"))
     }
 }

@@ -41,6 +41,8 @@ pub fn emulate(
     let mut command = command(emulator.as_ref());
     command.current_dir(folder).args(options);
     command.args(["-display", "none", "-monitor", "none", "-serial", "none", "-no-reboot", "-S", "-gdb", "stdio"]);
+    // Stops at watched addresses retranslate code again and again: by default, into a gigabyte.
+    command.args(["-accel", "tcg,tb-size=64"]);
     for loader in loaders(app, folder)? {
         command.arg("-device").arg(loader);
     }

@@ -63,6 +63,8 @@ pub(super) struct Ports<R: Read, W> {
     shown: Vec<u8>,
     /// Bytes for the next packet.
     packet: Vec<u8>,
+    /// What the status register of the terminal's port has.
+    status: u32,
 }
 
 impl<R: Read, W: Write> Ports<R, W> {
@@ -80,8 +82,10 @@ impl<R: Read, W: Write> Ports<R, W> {
             chip.watch(Stop::Read(register))?;
         }
         chip.watch(Stop::Wrote(USB_CONF))?;
-        let mut ports = Ports { chip, terminal, typed: VecDeque::new(), shown: Vec::new(), packet: Vec::new() };
-        ports.present()?;
+        chip.set_word(UART_STATUS, 0)?;
+        let (typed, shown, packet) = (VecDeque::new(), Vec::new(), Vec::new());
+        let mut ports = Ports { chip, terminal, typed, shown, packet, status: 0 };
+        ports.present_usb()?;
         Ok(ports)
     }
 
@@ -115,6 +119,7 @@ impl<R: Read, W: Write> Ports<R, W> {
                 if self.chip.word(USB_CONF)? & USB_WR_DONE != 0 {
                     self.shown.append(&mut self.packet);
                 }
+                return self.present_usb();
             }
             Stop::Read(UART_FIFO) if self.terminal == Port::Uart => self.take()?,
             Stop::Read(USB_FIFO) if self.terminal == Port::Usb => self.take()?,
@@ -131,22 +136,40 @@ impl<R: Read, W: Write> Ports<R, W> {
         }
     }
 
-    /// Sets the registers to what the program reads next.
+    /// Sets the registers of the terminal's port to what the program reads next, where that changed: each change is a
+    /// packet to the emulator and back.
     fn present(&mut self) -> io::Result<()> {
-        let (next, waiting) = (self.typed.front().copied().unwrap_or(0), self.typed.len().min(UART_DEPTH));
+        if let Some(next) = self.typed.front().copied() {
+            let fifo = if self.terminal == Port::Uart { UART_FIFO } else { USB_FIFO };
+            self.chip.set_word(fifo, next.into())?;
+        }
         match self.terminal {
             Port::Uart => {
-                self.chip.set_word(UART_FIFO, next.into())?;
-                self.chip.set_word(UART_STATUS, waiting as u32)?;
-                self.chip.set_word(USB_CONF, 0)
+                let waiting = self.typed.len().min(UART_DEPTH) as u32;
+                if std::mem::replace(&mut self.status, waiting) != waiting {
+                    self.chip.set_word(UART_STATUS, waiting)?;
+                }
+                Ok(())
             }
-            Port::Usb => {
-                self.chip.set_word(USB_FIFO, next.into())?;
-                let free = if self.packet.len() < USB_PACKET { USB_IN_FREE } else { 0 };
-                let available = if waiting > 0 { USB_OUT_AVAILABLE } else { 0 };
-                self.chip.set_word(USB_CONF, free | available)
-            }
+            Port::Usb if self.usb_conf() != self.status => self.present_usb(),
+            Port::Usb => Ok(()),
         }
+    }
+
+    /// Sets USB_SERIAL_JTAG_EP1_CONF_REG, which the program also writes.
+    fn present_usb(&mut self) -> io::Result<()> {
+        let conf = self.usb_conf();
+        if self.terminal == Port::Usb {
+            self.status = conf;
+        }
+        self.chip.set_word(USB_CONF, conf)
+    }
+
+    /// Without a host there is never room.
+    fn usb_conf(&self) -> u32 {
+        let free = if self.packet.len() < USB_PACKET { USB_IN_FREE } else { 0 };
+        let available = if self.typed.is_empty() { 0 } else { USB_OUT_AVAILABLE };
+        if self.terminal == Port::Usb { free | available } else { 0 }
     }
 
     fn check_protection(&mut self, register: u32) -> io::Result<()> {
