@@ -3,6 +3,7 @@
 use crate::context::print_setup;
 use anyhow::{Context as _, anyhow, bail};
 use bitstate_harness::runs::board_image::{self, BoardError, Compared, Made};
+use bitstate_harness::targets::kinds::esp32s3::read_flash;
 use bitstate_harness::targets::skip::Cause;
 use bitstate_harness::targets::{Cell, RunError, model_file};
 use bitstate_harness::workspace::{Workspace, setup, write_atomic};
@@ -117,6 +118,8 @@ fn check(workspace: &Workspace, path: &Path, json: bool) -> anyhow::Result<Exit>
     if bytes.len() as u64 > LARGEST {
         bail!("{}: more than the {LARGEST} bytes of the largest flash", path.display());
     }
+    // Before anything is built.
+    read_flash(&bytes).with_context(|| format!("cannot use {}", path.display()))?;
     set_up(workspace)?;
     let compared = match sorted(path, board_image::check(workspace, &bytes))? {
         Ok(compared) => compared,

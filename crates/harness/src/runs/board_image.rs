@@ -4,7 +4,7 @@ use crate::definitions::golden::{Case, Divergence, Golden};
 use crate::records::provenance::cpu_features;
 use crate::runs::plan::time_limit;
 use crate::targets::build::{Built, build};
-use crate::targets::kinds::esp32s3::read_flash;
+use crate::targets::kind::Flash;
 use crate::targets::runner::Runner;
 use crate::targets::{Cell, ModelFile, RunError, RunRequest};
 use crate::workspace::Workspace;
@@ -80,7 +80,7 @@ pub fn make(workspace: &Workspace, model: &ModelFile, vocab_size: usize) -> Resu
     let request = Request { variant: cells[0].variant.name.to_string(), jobs: ask.jobs.clone() };
 
     let images = board.board_image(cells[0])?;
-    let (bytes, flash_mb) = images.flash_image(model, &request.to_text())?;
+    let Flash { bytes, flash_mb, app_bytes } = images.flash_image(model, &request.to_text())?;
     let spinner = Progress::spinner("run the image");
     let found = board.run_image(cells[0], &ask, &bytes)?;
     let wanted = native.run(cells[1], &ask)?;
@@ -103,7 +103,6 @@ pub fn make(workspace: &Workspace, model: &ModelFile, vocab_size: usize) -> Resu
         None => None,
     };
     drop(spinner);
-    let app_bytes = read_flash(&bytes).map_err(|error| RunError::Kind(Box::new(error)))?.length;
     Ok(Made { bytes, flash_mb, app_bytes, compared, text })
 }
 
@@ -112,7 +111,6 @@ pub fn make(workspace: &Workspace, model: &ModelFile, vocab_size: usize) -> Resu
 /// # Errors
 /// As [`make`].
 pub fn check(workspace: &Workspace, flash: &[u8]) -> Result<Compared, BoardError> {
-    read_flash(flash).map_err(|error| RunError::Kind(Box::new(error)))?;
     let board = cell(BOARD)?;
     let built = build(workspace, &[board], &cpu_features())?;
     let images = runner(&built, board)?.board_image(board)?;

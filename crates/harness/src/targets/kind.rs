@@ -163,13 +163,24 @@ pub trait Launch: Debug + Send + Sync {
     }
 }
 
+/// The flash of a board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flash {
+    /// Its bytes, from the first on.
+    pub bytes: Vec<u8>,
+    /// The size that it needs, in MB.
+    pub flash_mb: u32,
+    /// Bytes of the application in it.
+    pub app_bytes: usize,
+}
+
 /// Makes images of a real board's flash, and runs the bytes of such an image without the board.
 pub trait BoardImage {
-    /// The flash from its first byte, with a model and the request of its built-in test, and the flash's size in MB.
+    /// The image with a model and the request of its built-in test.
     ///
     /// # Errors
     /// If they do not fit: in which memory, and by how many bytes.
-    fn flash_image(&self, model: &ModelFile, request: &str) -> Result<(Vec<u8>, u32), RunError>;
+    fn flash_image(&self, model: &ModelFile, request: &str) -> Result<Flash, RunError>;
 
     /// The answer of the built-in test of an image with a model of so many bytes.
     ///

@@ -1,18 +1,29 @@
 //! The client's side of GDB's remote protocol, as far as it takes to watch addresses and to change memory: over the pipes
 //! of an emulator that was started with `-gdb stdio`.
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 /// Largest packet accepted.
 const LARGEST: usize = 1 << 16;
 
-/// A stop of the program at a watched address.
+/// An access of the program to a watched address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
     /// It wrote there.
     Wrote(u32),
     /// It read from there.
     Read(u32),
+}
+
+impl fmt::Display for Stop {
+    /// As packets have it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stop::Wrote(address) => write!(f, "2,{address:x},4"),
+            Stop::Read(address) => write!(f, "3,{address:x},4"),
+        }
+    }
 }
 
 /// A connection to a stopped emulator.
@@ -28,13 +39,9 @@ impl<R: Read, W: Write> Debugger<R, W> {
         Debugger { from: BufReader::new(from), to, answered: false }
     }
 
-    /// Stops the program after each write to, or each read of, the word at an address.
+    /// Stops the program at each write to, or each read of, the word at an address.
     pub fn watch(&mut self, stop: Stop) -> io::Result<()> {
-        let packet = match stop {
-            Stop::Wrote(address) => format!("Z2,{address:x},4"),
-            Stop::Read(address) => format!("Z3,{address:x},4"),
-        };
-        self.ask_ok(&packet)
+        self.ask_ok(&format!("Z{stop}"))
     }
 
     pub fn word(&mut self, address: u32) -> io::Result<u32> {
@@ -47,7 +54,8 @@ impl<R: Read, W: Write> Debugger<R, W> {
         self.ask_ok(&format!("M{address:x},4:{:08x}", word.swap_bytes()))
     }
 
-    /// Lets the program run until it stops at a watched address.
+    /// Lets the program run up to an access to a watched address, which is done when this returns. The emulator stops
+    /// before it, as this core does, so it takes a step in which the address is not watched.
     pub fn run(&mut self) -> io::Result<Stop> {
         let answer = self.ask("c")?;
         let address = |key: &str| {
@@ -55,7 +63,12 @@ impl<R: Read, W: Write> Debugger<R, W> {
             u32::from_str_radix(hex, 16).ok()
         };
         let stop = address("watch:").map(Stop::Wrote).or_else(|| address("rwatch:").map(Stop::Read));
-        stop.ok_or_else(|| unexpected(&answer))
+        let stop = stop.ok_or_else(|| unexpected(&answer))?;
+        self.ask_ok(&format!("z{stop}"))?;
+        match self.ask("s")? {
+            answer if answer.starts_with("T05") => self.watch(stop).map(|()| stop),
+            answer => Err(unexpected(&answer)),
+        }
     }
 
     fn ask_ok(&mut self, packet: &str) -> io::Result<()> {

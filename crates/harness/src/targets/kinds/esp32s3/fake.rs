@@ -41,26 +41,37 @@ impl State {
                 self.memory.insert(address, word.swap_bytes());
                 "OK".into()
             }
-            "Z" => {
-                let (kind, address) = (next(), number(next()));
-                self.watched.push(if kind == "2" { Stop::Wrote(address) } else { Stop::Read(address) });
+            "Z" | "z" => {
+                let (write, address) = (next() == "2", number(next()));
+                let watched = if write { Stop::Wrote(address) } else { Stop::Read(address) };
+                self.watched.retain(|other| *other != watched);
+                self.watched.extend((kind == "Z").then_some(watched));
                 "OK".into()
+            }
+            "s" => {
+                self.step();
+                "T05thread:p01.01;".into()
             }
             _ => self.run(),
         }
     }
 
+    /// The next access.
+    fn step(&mut self) {
+        match self.program.pop_front() {
+            Some((Stop::Wrote(address), value)) => drop(self.memory.insert(address, value)),
+            Some((Stop::Read(address), _)) => self.read.push(self.memory.get(&address).copied().unwrap_or(0)),
+            None => {}
+        }
+    }
+
+    /// Up to a watched access.
     fn run(&mut self) -> String {
-        while let Some((access, value)) = self.program.pop_front() {
+        while let Some((access, _)) = self.program.front() {
             match access {
-                Stop::Wrote(address) => drop(self.memory.insert(address, value)),
-                Stop::Read(address) => self.read.push(self.memory.get(&address).copied().unwrap_or(0)),
-            }
-            if self.watched.contains(&access) {
-                return match access {
-                    Stop::Wrote(address) => format!("T05thread:p01.01;watch:{address:x};"),
-                    Stop::Read(address) => format!("T05thread:p01.01;rwatch:{address:x};"),
-                };
+                access if !self.watched.contains(access) => self.step(),
+                Stop::Wrote(address) => return format!("T05thread:p01.01;watch:{address:x};"),
+                Stop::Read(address) => return format!("T05thread:p01.01;rwatch:{address:x};"),
             }
         }
         "W00".into()

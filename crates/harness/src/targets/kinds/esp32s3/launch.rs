@@ -3,7 +3,7 @@
 use super::emulate::{Port, emulate};
 use super::flash::{FlashImage, build_image};
 use super::reader::read_flash;
-use crate::targets::kind::{Answered, Artifact, BoardImage, Launch};
+use crate::targets::kind::{Answered, Artifact, BoardImage, Flash, Launch};
 use crate::targets::kinds::firmware::{Error as FirmwareError, Exit, Firmware, RunOutput, does_not_fit, out_of_memory};
 use crate::targets::request::{ModelFile, RunError, RunRequest};
 use crate::targets::skip::{Cause, Skip};
@@ -40,7 +40,7 @@ impl Maker {
 }
 
 impl BoardImage for Maker {
-    fn flash_image(&self, model: &ModelFile, request: &str) -> Result<(Vec<u8>, u32), RunError> {
+    fn flash_image(&self, model: &ModelFile, request: &str) -> Result<Flash, RunError> {
         let folder = self.folder()?;
         let path = folder.path().join("request.txt");
         write_atomic(&path, request.as_bytes())?;
@@ -52,8 +52,10 @@ impl BoardImage for Maker {
             linked => linked.map_err(of_this_kind)?,
         };
         let elf = std::fs::read(image.path()).map_err(Error::io("read", image.path()))?;
-        let FlashImage { bytes, flash_mb } = build_image(&elf).map_err(too_large)?;
-        Ok((bytes, flash_mb))
+        let image = build_image(&elf).map_err(too_large)?;
+        let app_bytes = image.app().map_err(|error| RunError::Kind(Box::new(error)))?.length;
+        let FlashImage { bytes, flash_mb } = image;
+        Ok(Flash { bytes, flash_mb, app_bytes })
     }
 
     fn answer(&self, flash: &[u8], model: u64, time: Duration) -> Result<Answered, RunError> {
@@ -86,8 +88,8 @@ impl BoardImage for Maker {
 
 impl Launch for Maker {
     fn launch(&self, _: &str, request: &str, ask: &RunRequest) -> Result<Answered, RunError> {
-        let (flash, _) = self.flash_image(ask.model, request)?;
-        self.answer(&flash, ask.model.bytes, ask.timeout)
+        let flash = self.flash_image(ask.model, request)?;
+        self.answer(&flash.bytes, ask.model.bytes, ask.timeout)
     }
 
     fn artifacts(&self, _: &[&ModelFile]) -> Result<Vec<Artifact>, Error> {
