@@ -125,7 +125,12 @@ impl Command {
             Command::Report(flags) => !flags.check,
             Command::Ci(flags) => !flags.dry_run && !matches!(flags.part, Some(CiPart::Matrix)),
             Command::Eval(_) | Command::Selftest(_) | Command::Golden(_) => true,
-            Command::Test(_) | Command::TrainSmoke | Command::Fuzz(_) | Command::Web(_) | Command::Dist | Command::Image(_) => true,
+            Command::Test(_)
+            | Command::TrainSmoke
+            | Command::Fuzz(_)
+            | Command::Web(_)
+            | Command::Dist
+            | Command::Image(_) => true,
             Command::Doctor(_) | Command::List(_) | Command::Compare(_) => false,
             Command::Baseline { command: BaselineCommand::Show(_) } => false,
             Command::Plant(_) | Command::Guard { .. } => false,

@@ -103,7 +103,10 @@ fn make_checked(workspace: &Workspace, path: &Path) -> anyhow::Result<Result<Mad
     let bytes = AlignedBytes::read_model(path).with_context(named)?;
     if bytes.len() as u64 > LARGEST {
         let (has, by) = (bytes.len(), bytes.len() as u64 - LARGEST);
-        bail!("{}: the model's {has} bytes are {by} more than the {LARGEST} bytes of the largest flash", path.display());
+        bail!(
+            "{}: the model's {has} bytes are {by} more than the {LARGEST} bytes of the largest flash",
+            path.display()
+        );
     }
     let vocab_size = Model::parse(&bytes).with_context(named)?.config.vocab_size;
     let file = model_file(&path.display().to_string(), path)?;

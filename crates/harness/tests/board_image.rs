@@ -40,7 +40,9 @@ fn the_smallest_flash_that_holds_an_image_is_taken() {
         assert_eq!(image(constants).flash_mb, flash_mb);
     }
     let error = build_image(&elf(ENTRY, &sections(16 << 20))).unwrap_err();
-    let by = error.strip_prefix("the image is ").and_then(|rest| rest.strip_suffix(" bytes larger than the 16384000 bytes of 16 MB of flash"));
+    let by = error
+        .strip_prefix("the image is ")
+        .and_then(|rest| rest.strip_suffix(" bytes larger than the 16384000 bytes of 16 MB of flash"));
     assert!(by.is_some_and(|by| by.parse::<u32>().is_ok_and(|by| by > 393_216)), "{error}");
     assert!(build_image(b"no program").is_err());
 }

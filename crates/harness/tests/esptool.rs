@@ -59,7 +59,14 @@ fn read() -> Result<Completion, Failed> {
     let said = info(&image.bytes[APP..])?;
     let words: Vec<&str> = said.split_whitespace().collect();
     let said = words.join(" ");
-    for expected in ["Chip ID: 9 (ESP32-S3)", "Entry point: 0x42000100", "(valid)", "Flash size: 4MB", "Flash freq: 80m", "Flash mode: DIO"] {
+    for expected in [
+        "Chip ID: 9 (ESP32-S3)",
+        "Entry point: 0x42000100",
+        "(valid)",
+        "Flash size: 4MB",
+        "Flash freq: 80m",
+        "Flash mode: DIO",
+    ] {
         assert!(said.contains(expected), "no `{expected}` in {said}");
     }
     assert!(said.matches("(valid)").count() == 2 && !said.contains("invalid"), "checksum and hash: {said}");

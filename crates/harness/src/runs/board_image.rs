@@ -4,9 +4,8 @@ use crate::definitions::golden::{Case, Divergence, Golden};
 use crate::records::provenance::cpu_features;
 use crate::runs::plan::time_limit;
 use crate::targets::build::{Built, build};
-use crate::targets::kind::Flash;
 use crate::targets::runner::Runner;
-use crate::targets::{Cell, ModelFile, RunError, RunRequest};
+use crate::targets::{Cell, Flash, ModelFile, RunError, RunRequest};
 use crate::workspace::Workspace;
 use crate::workspace::error::Error;
 use crate::workspace::progress::Progress;
@@ -176,7 +175,9 @@ fn check_text(shown: &[u8], stream: &StreamAnswer) -> Result<String, BoardError>
         Some(text) if text == wanted => Ok(String::from_utf8_lossy(text).into_owned()),
         _ => {
             let shown = String::from_utf8_lossy(shown).into_owned();
-            Err(BoardError::Wrong(format!("on USB, it continues {TEXT:?} by other tokens; the terminal shows\n{shown}")))
+            Err(BoardError::Wrong(format!(
+                "on USB, it continues {TEXT:?} by other tokens; the terminal shows\n{shown}"
+            )))
         }
     }
 }

@@ -43,7 +43,8 @@ pub fn elf(entry: u32, sections: &[Section]) -> Vec<u8> {
     bytes.extend(table);
     bytes[..7].copy_from_slice(&[0x7f, b'E', b'L', b'F', 1, 1, 1]);
     // Executable, Xtensa, version, entry, table of sections, sizes of this header and of a section's, sections, strings.
-    let header = [(16, 2), (18, 94), (20, 1), (24, entry), (32, offset), (40, 52), (46, 40), (48, count), (50, count - 1)];
+    let header =
+        [(16, 2), (18, 94), (20, 1), (24, entry), (32, offset), (40, 52), (46, 40), (48, count), (50, count - 1)];
     for (at, value) in header {
         let width = if [20, 24, 32].contains(&at) { 4 } else { 2 };
         bytes[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);

@@ -196,7 +196,10 @@ mod tests {
         }
         assert_eq!(Command::parse(b":\xff"), Command::Unknown);
         for command in HELP.lines().filter_map(|line| line.strip_prefix(':')?.split(' ').next()) {
-            assert_ne!(Command::parse(std::format!(":{command} 1").as_bytes()), Command::parse(std::format!(":{command}").as_bytes()));
+            assert_ne!(
+                Command::parse(std::format!(":{command} 1").as_bytes()),
+                Command::parse(std::format!(":{command}").as_bytes())
+            );
         }
     }
 }

@@ -42,7 +42,8 @@ pub fn build_image(elf: &[u8]) -> Result<FlashImage, String> {
             Ok(format) => return Ok(FlashImage { bytes: merge(format), flash_mb }),
             Err(espflash::Error::ElfTooBig(image, partition)) => {
                 let by = image.saturating_sub(partition);
-                refused = format!("the image is {by} bytes larger than the {partition} bytes of {flash_mb} MB of flash");
+                refused =
+                    format!("the image is {by} bytes larger than the {partition} bytes of {flash_mb} MB of flash");
             }
             Err(error) => return Err(format!("espflash cannot make an image: {error}")),
         }

@@ -25,9 +25,21 @@ const USB_PACKET: usize = 64;
 /// A watchdog's configuration and write-protection registers, the key, its state after reset, and the bit to have in the
 /// end: for RWDT, SWD, MWDT0 and MWDT1.
 const WATCHDOGS: [Watchdog; 4] = [
-    Watchdog { config: 0x6000_8098, protection: 0x6000_80b0, key: 0x50d8_3aa1, at_first: 1 << 31 | 1 << 12, in_the_end: 0 },
+    Watchdog {
+        config: 0x6000_8098,
+        protection: 0x6000_80b0,
+        key: 0x50d8_3aa1,
+        at_first: 1 << 31 | 1 << 12,
+        in_the_end: 0,
+    },
     Watchdog { config: 0x6000_80b4, protection: 0x6000_80b8, key: 0x8f1d_312a, at_first: 0, in_the_end: 1 << 31 },
-    Watchdog { config: 0x6001_f048, protection: 0x6001_f064, key: 0x50d8_3aa1, at_first: 1 << 31 | 1 << 14, in_the_end: 0 },
+    Watchdog {
+        config: 0x6001_f048,
+        protection: 0x6001_f064,
+        key: 0x50d8_3aa1,
+        at_first: 1 << 31 | 1 << 14,
+        in_the_end: 0,
+    },
     Watchdog { config: 0x6002_0048, protection: 0x6002_0064, key: 0x50d8_3aa1, at_first: 1 << 31, in_the_end: 0 },
 ];
 
@@ -185,7 +197,9 @@ impl<R: Read, W: Write> Ports<R, W> {
     pub fn check_start(&mut self) -> io::Result<()> {
         for Watchdog { config, protection, in_the_end, .. } in WATCHDOGS {
             if self.chip.word(config)? & 1 << 31 != in_the_end || self.chip.word(protection)? != 0 {
-                return Err(fault(&format!("the watchdog at {config:#x} is on, or its configuration is not protected")));
+                return Err(fault(&format!(
+                    "the watchdog at {config:#x} is on, or its configuration is not protected"
+                )));
             }
         }
         for ((register, _, wanted), bits) in [(CPU_PER_CONF, 0x7), (SYSCLK_CONF, 0xfff)] {
@@ -263,7 +277,8 @@ mod tests {
 
     #[test]
     fn start_up_has_to_leave_watchdogs_and_clock_as_they_should_be() {
-        let mut right: Vec<(u32, u32)> = WATCHDOGS.iter().map(|watchdog| (watchdog.config, watchdog.in_the_end)).collect();
+        let mut right: Vec<(u32, u32)> =
+            WATCHDOGS.iter().map(|watchdog| (watchdog.config, watchdog.in_the_end)).collect();
         right.extend(WATCHDOGS.iter().map(|watchdog| (watchdog.protection, 0)));
         right.extend([(CPU_PER_CONF.0, 0xe), (SYSCLK_CONF.0, 0x400)]);
         let check = |words: &[(u32, u32)]| {

@@ -140,7 +140,8 @@ pub fn read_flash(flash: &[u8]) -> Result<App<'_>, ImageError> {
     // Type 0 is an application.
     let found = entries.filter(|entry| entry[2] == 0).map(|entry| (word(entry, 4), word(entry, 8))).next();
     let (offset, partition) = found.ok_or(ImageError::NoApplication)?;
-    let bytes = flash.get(offset..).ok_or(ImageError::Short { what: "the partition", needs: offset, has: flash.len() })?;
+    let bytes =
+        flash.get(offset..).ok_or(ImageError::Short { what: "the partition", needs: offset, has: flash.len() })?;
     check_start(flash, offset)?;
     let app = read_app(bytes)?;
     match app.length.checked_sub(partition) {
@@ -228,16 +229,22 @@ fn check_segments(segments: &[Segment], entry: u32) -> Result<(), ImageError> {
             segment if within(&DATA, segment) => &mut data,
             segment if within(&CODE, segment) => &mut code,
             segment if FREE.iter().any(|range| within(range, segment)) => continue,
-            _ => return wrong(format!("{} bytes at {address:#x} are outside of what is loaded or mapped", bytes.len())),
+            _ => {
+                return wrong(format!("{} bytes at {address:#x} are outside of what is loaded or mapped", bytes.len()));
+            }
         };
         if *offset as u64 % u64::from(PAGE) != u64::from(address % PAGE) {
-            return wrong(format!("the segment at {address:#x} is at {offset:#x} of the image: not the same place of a page"));
+            return wrong(format!(
+                "the segment at {address:#x} is at {offset:#x} of the image: not the same place of a page"
+            ));
         }
         kind.push(segment);
     }
     let ([data], [code]) = (&data[..], &code[..]) else {
         let (data, code) = (data.len(), code.len());
-        return wrong(format!("{data} segments of mapped data and {code} of code, but the bootloader maps one of each"));
+        return wrong(format!(
+            "{data} segments of mapped data and {code} of code, but the bootloader maps one of each"
+        ));
     };
     let pages = |segment: &Segment, base: &Range<u32>| -> BTreeSet<u32> {
         let addresses = segment.addresses();
