@@ -67,7 +67,7 @@ impl BoardImage for Maker {
         }
         let shown = output.stderr;
         // From the answer's first line to the last one of the firmware itself.
-        let answer = shown.find("bitstate-answer").and_then(|start| shown.get(start..));
+        let answer = shown.find("\nbitstate version=").and_then(|start| shown.get(start + 1..));
         let status = shown.lines().rev().find_map(|line| line.strip_prefix("status="));
         let (Some(answer), Some(status)) = (answer, status) else {
             let status = String::from("no answer");
