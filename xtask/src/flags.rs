@@ -8,6 +8,7 @@ use crate::eval::EvalFlags;
 use crate::fuzz::FuzzFlags;
 use crate::gate::{self, BaselineCommand};
 use crate::golden::GoldenFlags;
+use crate::image::ImageFlags;
 use crate::report::ReportFlags;
 use crate::selftest::{PlantFlags, SelftestFlags};
 use crate::test::TestFlags;
@@ -108,6 +109,8 @@ pub enum Command {
     Web(WebFlags),
     /// Build the release archive: the command, man pages, completions, licences and a model
     Dist,
+    /// Build an image for an ESP32-S3 board, with a model, and run its own bytes under QEMU
+    Image(ImageFlags),
 }
 
 impl Command {
@@ -122,7 +125,12 @@ impl Command {
             Command::Report(flags) => !flags.check,
             Command::Ci(flags) => !flags.dry_run && !matches!(flags.part, Some(CiPart::Matrix)),
             Command::Eval(_) | Command::Selftest(_) | Command::Golden(_) => true,
-            Command::Test(_) | Command::TrainSmoke | Command::Fuzz(_) | Command::Web(_) | Command::Dist => true,
+            Command::Test(_)
+            | Command::TrainSmoke
+            | Command::Fuzz(_)
+            | Command::Web(_)
+            | Command::Dist
+            | Command::Image(_) => true,
             Command::Doctor(_) | Command::List(_) | Command::Compare(_) => false,
             Command::Baseline { command: BaselineCommand::Show(_) } => false,
             Command::Plant(_) | Command::Guard { .. } => false,

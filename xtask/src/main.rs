@@ -20,6 +20,7 @@ mod fuzz;
 mod gate;
 mod golden;
 mod house;
+mod image;
 mod list;
 mod report;
 mod resume;
@@ -124,6 +125,7 @@ fn verb(command: &Command) -> anyhow::Result<Exit> {
         Command::Fuzz(flags) => fuzz::run(flags),
         Command::Web(flags) => web::run(flags),
         Command::Dist => dist::run(),
+        Command::Image(flags) => image::run(flags),
     }
 }
 

@@ -77,6 +77,7 @@ pub fn run() -> anyhow::Result<Exit> {
 
     score.foreign_tests(&context, KERNELS)?;
     score.page_tests(&context)?;
+    score.board_image(&context);
 
     let ready = context.prepare()?;
     println!("ok  every target is built ({})", score.time());
@@ -240,6 +241,22 @@ impl Score {
             }
         }
         Ok(())
+    }
+
+    /// Makes the image for a board and runs it.
+    fn board_image(&mut self, context: &Context) {
+        let what = "image for a board";
+        let Some(cell) = context.cells.iter().find(|cell| cell.target.name == "esp32s3") else { return };
+        if let Some(skip) = obstacle(*cell, &cpu_features()) {
+            println!("skipped  {what}: {}", skip.reason);
+            self.skipped += 1;
+            self.exit = self.exit.worst(context.expected.exit(*cell, None, skip.cause, can_install()));
+            return;
+        }
+        match crate::image::try_out(&context.workspace) {
+            Ok(said) => self.check(&format!("{what}: {said}"), Ok(())),
+            Err(error) => self.check(what, Err(error)),
+        }
     }
 
     /// Builds the page and runs its tests in a browser.

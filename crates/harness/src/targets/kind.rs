@@ -8,6 +8,7 @@ use bitstate_protocol::Metric;
 use std::fmt::Debug;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// The unit of a target's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,10 +162,47 @@ pub trait Launch: Debug + Send + Sync {
         None
     }
 
+    /// Images for a real board, if it makes them.
+    fn board_image(&self) -> Option<&dyn BoardImage> {
+        None
+    }
+
     /// Whether it can count fuel instead of measuring time.
     fn counts_fuel(&self) -> bool {
         false
     }
+}
+
+/// The flash of a board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flash {
+    /// Its bytes, from the first on.
+    pub bytes: Vec<u8>,
+    /// The size that it needs, in MB.
+    pub flash_mb: u32,
+    /// Bytes of the application in it.
+    pub app_bytes: usize,
+}
+
+/// Makes images of a real board's flash, and runs the bytes of such an image without the board.
+pub trait BoardImage {
+    /// The image with a model and the request of its built-in test.
+    ///
+    /// # Errors
+    /// If they do not fit: in which memory, and by how many bytes.
+    fn flash_image(&self, model: &ModelFile, request: &str) -> Result<Flash, RunError>;
+
+    /// The answer of the built-in test of an image with a model of so many bytes.
+    ///
+    /// # Errors
+    /// If the bytes are no image for this board, or it does not run.
+    fn answer(&self, flash: &[u8], model: u64, time: Duration) -> Result<Answered, RunError>;
+
+    /// What a terminal shows in which these lines are typed.
+    ///
+    /// # Errors
+    /// As [`answer`](BoardImage::answer).
+    fn terminal(&self, flash: &[u8], lines: &[&str], time: Duration) -> Result<Vec<u8>, RunError>;
 }
 
 /// The output of a run.

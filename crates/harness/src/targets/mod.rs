@@ -19,7 +19,7 @@ mod target;
 
 pub use cache::Cache;
 pub use defined::{check, clock_model, load, targets, tools};
-pub use kind::{Answered, Artifact, Clock, EmulatedCpu, Kind, Launch, Variant};
+pub use kind::{Answered, Artifact, BoardImage, Clock, EmulatedCpu, Flash, Kind, Launch, Variant};
 pub use kinds::native::callgrind;
 pub use request::{ModelFile, RunError, RunRequest, model_file};
 pub use target::{Cell, Target};

@@ -1,6 +1,6 @@
 //! Runs a request on a target, and checks the answer before anyone uses a number in it.
 
-use super::kind::{Artifact, Launch};
+use super::kind::{Artifact, BoardImage, Launch};
 use super::request::{ModelFile, RunError, RunRequest};
 use super::target::Cell;
 use crate::workspace::error::Error;
@@ -55,6 +55,23 @@ impl Runner {
         let mut reply = check(&answered.text, cell, ask, answered.all_succeeded)?;
         reply.metrics.extend(answered.metrics);
         Ok(reply)
+    }
+
+    /// Runs the built-in test of an image, which was made for this request, and checks the answer.
+    ///
+    /// # Errors
+    /// As [`run`](Runner::run), and if the target makes no images.
+    pub fn run_image(&self, cell: Cell, ask: &RunRequest, flash: &[u8]) -> Result<Reply, RunError> {
+        let answered = self.board_image(cell)?.answer(flash, ask.model.bytes, ask.timeout)?;
+        check(&answered.text, cell, ask, answered.all_succeeded)
+    }
+
+    /// See [`Launch::board_image`].
+    ///
+    /// # Errors
+    /// If the target of this cell makes no images.
+    pub fn board_image(&self, cell: Cell) -> Result<&dyn BoardImage, Error> {
+        self.0.board_image().ok_or_else(|| Error::Refused(format!("{cell} makes no images for a board")))
     }
 
     /// See [`Launch::artifacts`].

@@ -19,11 +19,11 @@ impl<M: Machine> Host for Board<M> {
     }
 
     fn tick_metric(&self) -> (&'static str, &'static str) {
-        ("instructions", "instructions")
+        (M::TICKS, M::TICKS)
     }
 
     fn ticks(&mut self) -> u64 {
-        self.0.instructions()
+        self.0.ticks()
     }
 
     fn heap(&mut self) -> HeapUse {

@@ -28,16 +28,18 @@ pub enum Console {
     Notes = 2,
 }
 
-/// A core with semihosting: the debugger or the emulator does its input and output.
+/// A core that answers: by semihosting, where debugger or emulator do its input and output, or by a port of its own.
 pub trait Machine {
     /// Name of the target in answers.
     const TARGET: &'static str;
 
     /// Bytes of the near heap to leave free when weights are copied there; none if the model is in memory as fast.
     const NEAR_RESERVE: Option<usize>;
+    /// What [`ticks`](Machine::ticks) counts, as metric and unit.
+    const TICKS: &'static str = "instructions";
 
-    /// Instructions so far.
-    fn instructions(&mut self) -> u64;
+    /// Instructions so far, or what [`TICKS`](Machine::TICKS) says.
+    fn ticks(&mut self) -> u64;
 
     /// Writes some of the bytes and returns how many; 0 if nothing can be written.
     fn write(console: Console, bytes: &[u8]) -> usize;
@@ -97,7 +99,7 @@ mod tests {
         const TARGET: &'static str = "slow";
         const NEAR_RESERVE: Option<usize> = None;
 
-        fn instructions(&mut self) -> u64 {
+        fn ticks(&mut self) -> u64 {
             0
         }
 

@@ -24,7 +24,7 @@ impl Machine for Core {
     const TARGET: &'static str = "cortex-m";
     const NEAR_RESERVE: Option<usize> = None;
 
-    fn instructions(&mut self) -> u64 {
+    fn ticks(&mut self) -> u64 {
         let mut count = [0; 8];
         match &self.count {
             Some(file) if file.read_from_start(&mut count) => u64::from_le_bytes(count),

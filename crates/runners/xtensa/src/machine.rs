@@ -35,7 +35,7 @@ impl Machine for Core {
     const NEAR_RESERVE: Option<usize> = Some(48 << 10);
 
     /// In steps of [`INSTRUCTIONS_PER_TICK`].
-    fn instructions(&mut self) -> u64 {
+    fn ticks(&mut self) -> u64 {
         let now = bitstate_ccount();
         self.ticks += u64::from(now.wrapping_sub(self.last));
         self.last = now;

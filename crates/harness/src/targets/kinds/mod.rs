@@ -6,6 +6,7 @@
 pub mod browser;
 pub mod cortex_qemu;
 mod counting;
+pub mod esp32s3;
 pub mod firmware;
 mod lazy;
 pub mod modules;
@@ -86,4 +87,5 @@ kinds! {
     browser: browser::Browser,
     qemu_xtensa: xtensa_qemu::Board,
     qemu_cortex_m: cortex_qemu::Board,
+    esp32s3: esp32s3::Board,
 }

@@ -147,7 +147,7 @@ fn too_large(reason: String) -> RunError {
 }
 
 /// The message for a model that is too large; it names the PSRAM if that is too small.
-fn does_not_fit(model: u64, region: &str, length: Option<u64>, by: u64) -> String {
+pub(in crate::targets::kinds) fn does_not_fit(model: u64, region: &str, length: Option<u64>, by: u64) -> String {
     let model = model as f64 / 1e6;
     match length {
         Some(length) if region.eq_ignore_ascii_case("psram") => {
@@ -159,7 +159,7 @@ fn does_not_fit(model: u64, region: &str, length: Option<u64>, by: u64) -> Strin
 }
 
 /// The message for a model that fits, and whose state, activations or tables do not.
-fn out_of_memory(model: u64, output: &RunOutput) -> String {
+pub(in crate::targets::kinds) fn out_of_memory(model: u64, output: &RunOutput) -> String {
     let model = model as f64 / 1e6;
     match output.out_of_memory() {
         Some([bytes, used, heap]) => {

@@ -12,7 +12,7 @@ mod waits;
 
 pub use error::Error;
 pub(super) use error::run_tool;
-pub(super) use launch::{Emulated, check_script};
+pub(super) use launch::{Emulated, check_script, does_not_fit, out_of_memory};
 pub(super) use link::assemble;
 pub use link::{Image, RegionUse, Sections};
 pub use objects::{Firmware, Tools};

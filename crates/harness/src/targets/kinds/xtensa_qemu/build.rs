@@ -1,6 +1,5 @@
 //! Builds the firmware's objects from the crates.
 
-use super::board::Board;
 use super::literals::move_literals;
 use super::toolchain::Toolchain;
 use crate::targets::kinds::firmware::{Error, Firmware, Tools, assemble, run_tool};
@@ -12,8 +11,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Features that `start.S` needs in addition to the board's, for its special registers.
-const START_FEATURES: &str = "+exception,+rvector,+coprocessor,+timers1";
+/// Features that start-up code needs in addition to the board's, for its special registers.
+const START_FEATURES: &str = "+exception,+rvector,+coprocessor,+timers1,+interrupt";
 
 /// The compiler's built-in layout does not match the back end's.
 const DATA_LAYOUT: &str = "e-m:e-p:32:32-i8:8:32-i16:16:32-i64:64-n32";
@@ -41,38 +40,54 @@ case " $* " in
 esac
 "#;
 
-/// Builds the firmware of a workspace for a board into `out_dir`; objects that are up to date are kept. With `sessions`
-/// it has the library, and is small instead of comparable with other builds.
+/// Firmware to build.
+#[derive(Debug)]
+pub(in crate::targets::kinds) struct Recipe<'a> {
+    /// Its package.
+    pub package: &'static str,
+    /// Its assembly, as paths from the workspace's root; the names of the objects.
+    pub assembly: &'a [(&'static str, &'static str)],
+    /// Features of the core, as the compiler and the assembler spell them.
+    pub features: &'a str,
+    /// Linker script, as a path from the workspace's root.
+    pub script: &'a str,
+    /// Options of the emulator.
+    pub options: Vec<String>,
+    /// Whether it has the library, and is small instead of comparable with other builds.
+    pub sessions: bool,
+}
+
+/// Builds firmware of a workspace into `out_dir`; objects that are up to date are kept.
 ///
 /// # Errors
 /// The end of the failing tool's output and the path of its log.
-pub fn build(
+pub(in crate::targets::kinds) fn build(
     tools: &Toolchain,
-    board: &'static Board,
+    recipe: &Recipe,
     workspace: &Workspace,
     out_dir: &Path,
-    sessions: bool,
 ) -> Result<Firmware, Error> {
     fs::create_dir_all(out_dir).map_err(Error::io("create", out_dir))?;
     let root = workspace.root.canonicalize().map_err(Error::io("find", &workspace.root))?;
     let dir = out_dir.canonicalize().map_err(Error::io("find", out_dir))?;
-    let source = root.join("crates/runners/xtensa");
-    let builder = Builder { tools, board, root: &root, dir: &dir, sessions };
+    let builder = Builder { tools, recipe, root: &root, dir: &dir };
     builder.forget_other_builds()?;
     builder.compile(workspace)?;
-    let start = builder.assemble(&source.join("start.S"), "start", &format!("{},{START_FEATURES}", board.features))?;
-    let firmware = builder.assemble(&builder.asm("firmware"), "firmware", &board.features)?;
-    let builtins = builder.assemble(&builder.asm("builtins"), "builtins", &board.features)?;
-    let objects = vec![start, firmware, builtins];
-    Ok(Firmware { tools: builder.tools(), script: root.join(&board.script), objects })
+    let start_features = format!("{},{START_FEATURES}", recipe.features);
+    let mut objects = Vec::new();
+    for (name, source) in recipe.assembly {
+        objects.push(builder.assemble(&root.join(source), name, &start_features)?);
+    }
+    objects.push(builder.assemble(&builder.asm("firmware"), "firmware", recipe.features)?);
+    objects.push(builder.assemble(&builder.asm("builtins"), "builtins", recipe.features)?);
+    Ok(Firmware { tools: builder.tools(), script: root.join(recipe.script), objects })
 }
 
 struct Builder<'a> {
     tools: &'a Toolchain,
-    board: &'static Board,
+    recipe: &'a Recipe<'a>,
     root: &'a Path,
     dir: &'a Path,
-    sessions: bool,
 }
 
 impl Builder<'_> {
@@ -84,7 +99,7 @@ impl Builder<'_> {
             // Relaxation would move the literals back.
             linker_flags: &["--no-relax", "--no-warn-rwx-segments"],
             size: self.tools.size.clone(),
-            emulator: (self.tools.qemu.clone(), self.board.options()),
+            emulator: (self.tools.qemu.clone(), self.recipe.options.clone()),
         }
     }
 
@@ -126,7 +141,7 @@ impl Builder<'_> {
 
         let (mut rustflags, mut std_features) = (RUST_FLAGS.to_string(), "compiler-builtins-mem".to_string());
         let mut command = cargo_by(&self.tools.cargo, workspace, "rustc")?;
-        if self.sessions {
+        if self.recipe.sessions {
             command.args(["--features", "sessions"]);
             rustflags = [RUST_FLAGS, SMALL_SHA].join("\u{1f}");
             // Short sorts, because the fast ones take 30 KB.
@@ -142,7 +157,7 @@ impl Builder<'_> {
             // Takes precedence over the flags in the checkout's configuration, which are for the host.
             .env("CARGO_ENCODED_RUSTFLAGS", rustflags)
             .env("CARGO_TARGET_DIR", &target_dir)
-            .args(["--package", "bitstate-runner-xtensa", "--lib", "--profile", "firmware"])
+            .args(["--package", self.recipe.package, "--lib", "--crate-type", "staticlib", "--profile", "firmware"])
             .arg("--target")
             .arg(&spec)
             .args(["-Zjson-target-spec", "-Zbuild-std=core,alloc"])
@@ -159,7 +174,7 @@ impl Builder<'_> {
         let mut command = command(&self.tools.rustc);
         command.env("RUSTC_BOOTSTRAP", "1").args(["-Zunstable-options", "--print", "target-spec-json"]);
         command.args(["--target", "xtensa-esp32-none-elf"]);
-        adapt_spec(&run_tool(&mut command, &self.dir.join("target-spec.log"))?, &self.board.features)
+        adapt_spec(&run_tool(&mut command, &self.dir.join("target-spec.log"))?, self.recipe.features)
     }
 
     /// Moves a file's literals and assembles it, if its object is older than the file or than the features it was
@@ -226,7 +241,6 @@ fn make_executable(path: &Path) -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::workspace::write_atomic;
-    use std::num::NonZeroU64;
     use std::time::{Duration, SystemTime};
 
     #[test]
@@ -245,18 +259,15 @@ mod tests {
 
     /// A builder in a folder, whose assembler only copies; it must not run anything else.
     fn builder<'a>(folder: &'a Path, tools: &'a Toolchain) -> Builder<'a> {
-        let board = Board {
-            features: "+fp".into(),
-            script: "link.ld".into(),
-            machine: "sim".into(),
-            cpu: "core".into(),
-            memory: "1M".into(),
-            hz: NonZeroU64::MIN,
-            cache: None,
-            code_cache: None,
+        const RECIPE: &Recipe = &Recipe {
+            package: "p",
+            assembly: &[],
+            features: "+fp",
+            script: "link.ld",
+            options: Vec::new(),
+            sessions: false,
         };
-        let board = Box::leak(Box::new(board));
-        Builder { tools, board, root: folder, dir: folder, sessions: false }
+        Builder { tools, recipe: RECIPE, root: folder, dir: folder }
     }
 
     fn tools(folder: &Path) -> Toolchain {

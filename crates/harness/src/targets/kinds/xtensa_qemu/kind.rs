@@ -1,7 +1,7 @@
 //! The board as a kind of target.
 
 use super::board::Board;
-use super::build::{RUST_FLAGS, build};
+use super::build::{RUST_FLAGS, Recipe, build};
 use super::toolchain::Toolchain;
 use crate::targets::cache::Cache;
 use crate::targets::kind::{Clock, Kind, Launch, Variant};
@@ -22,7 +22,15 @@ impl Board {
         sessions: bool,
     ) -> Result<Firmware, String> {
         let _spinner = Progress::spinner(&format!("build {name}"));
-        build(tools, self, workspace, &workspace.own_build(name), sessions).map_err(|error| error.to_string())
+        let recipe = Recipe {
+            package: "bitstate-runner-xtensa",
+            assembly: &[("start", "crates/runners/xtensa/start.S")],
+            features: &self.features,
+            script: &self.script,
+            options: self.options(),
+            sessions,
+        };
+        build(tools, &recipe, workspace, &workspace.own_build(name)).map_err(|error| error.to_string())
     }
 }
 

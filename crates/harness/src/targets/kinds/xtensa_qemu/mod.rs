@@ -10,5 +10,6 @@ mod literals;
 mod toolchain;
 
 pub use board::Board;
-pub use build::{RUST_FLAGS, build};
+pub use build::RUST_FLAGS;
+pub(in crate::targets::kinds) use build::{Recipe, build};
 pub use toolchain::{MissingTool, MissingTools, Toolchain};

@@ -9,7 +9,7 @@ pub use error::ProcessError;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -25,6 +25,8 @@ const SHORT_GRACE: Duration = Duration::from_millis(300);
 const BUSY: Duration = Duration::from_secs(3);
 /// How long a command of this program may take to end on request.
 const CLEAN_END: Duration = Duration::from_secs(2);
+/// Limit of the standard error of a program that is talked to, in bytes.
+const MOST_SAID: usize = 1 << 20;
 /// Interval at which a wait checks for an interrupt.
 const TURN: Duration = Duration::from_millis(50);
 
@@ -109,6 +111,41 @@ pub fn run(command: &mut Command, input: &[u8], limits: Limits) -> Result<Output
             Some(signal) => Err(ProcessError::Signal { signal, stderr: tail(&stderr, 5) }),
             None => Ok(Output { status, stdout, stderr }),
         }
+    })
+}
+
+/// Runs a program while `talk` writes to it and reads from it, and ends it then. Returns what `talk` does, and the
+/// program's standard error.
+///
+/// # Errors
+/// If it cannot be started, if the time is over, or if interrupted.
+pub fn converse<T: Send>(
+    command: &mut Command,
+    time: Duration,
+    talk: impl FnOnce(ChildStdin, ChildStdout) -> T + Send,
+) -> Result<(T, String), ProcessError> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = start(command)?;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        let said = scope.spawn(|| collect(stderr, MOST_SAID, &AtomicBool::new(false)));
+        let (sender, talked) = mpsc::channel();
+        scope.spawn(move || stdin.zip(stdout).map(|(stdin, stdout)| sender.send(talk(stdin, stdout))));
+        let ended = loop {
+            match talked.recv_timeout(TURN) {
+                Ok(talked) => break Ok(talked),
+                Err(_) if interrupted() => break Err(ProcessError::Interrupted),
+                Err(_) if started.elapsed() > time => break Err(ProcessError::TimedOut(time.as_secs())),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                // `talk` panicked, which the scope reports.
+                Err(mpsc::RecvTimeoutError::Disconnected) => break Err(ProcessError::Interrupted),
+            }
+        };
+        // Closes its pipes, which ends the threads.
+        end_group(&mut child);
+        let said = said.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok((ended?, String::from_utf8_lossy(&said).into_owned()))
     })
 }
 
