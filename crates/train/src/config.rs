@@ -28,6 +28,8 @@ pub struct TrainConfig {
     /// The data of a step.
     #[serde(default)]
     pub batch: BatchConfig,
+    /// The texts are prompts with answers: a sequence is one text, and only its answer counts in the loss.
+    pub answers: Option<AnswersConfig>,
     /// Changes of the sequence length; `batch` applies until the first one.
     #[serde(default)]
     pub curriculum: Vec<Stage>,
@@ -81,6 +83,14 @@ impl Default for BatchConfig {
     fn default() -> Self {
         BatchConfig { sequences: 16, seq_len: 256, accumulate: 1 }
     }
+}
+
+/// Where an answer begins.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswersConfig {
+    /// The text between prompt and answer: its first occurrence in a text.
+    pub after: String,
 }
 
 /// AdamW and its learning rate.
@@ -219,6 +229,14 @@ impl TrainConfig {
             return Err("watch.validate_windows must be above 0; `validate = 0` looks at no held-out text".into());
         }
         curriculum::check(&self.curriculum)?;
+        if let Some(AnswersConfig { after }) = &self.answers {
+            if after.is_empty() {
+                return Err("answers.after must not be empty: it is the text between prompt and answer".into());
+            }
+            if !self.curriculum.is_empty() {
+                return Err("with `answers` a sequence is one whole text: leave `curriculum` out".into());
+            }
+        }
         for from in std::iter::once(1).chain(self.curriculum.iter().map(|stage| stage.from_step)) {
             let BatchConfig { sequences, seq_len, .. } = self.batch_at(from);
             if sequences.checked_mul(seq_len).is_none_or(|tokens| tokens > MOST_TOKENS) {
