@@ -62,6 +62,10 @@ pub struct ModelConfig {
     pub n_head: Option<usize>,
     /// F / D.
     pub ff_mult: Option<usize>,
+    /// Initial `log_decay` of the first and the last channel of a head, from which the others are interpolated; the last
+    /// layer's are larger by 1. A state shrinks by `exp(-exp(log_decay))` a token: to 0.9 in 100 tokens at -7, in one
+    /// at -2.2. By default -4 and -2, and the last layer's are larger by 3. It is of no effect on a run with `start`.
+    pub log_decay: Option<[f64; 2]>,
     /// Dropout: the fraction of each mix's output to the residual stream that is zeroed at random.
     #[serde(default)]
     pub dropout: f64,
@@ -256,6 +260,8 @@ impl TrainConfig {
             ("optimizer.betas[1]", betas[1], 0.0, 0.99999),
             ("optimizer.clip", clip, 1e-6, 1e6),
             ("model.dropout", self.model.dropout, 0.0, 0.9),
+            ("model.log_decay[0]", self.model.log_decay.map_or(0.0, |[first, _]| first), -12.0, 2.0),
+            ("model.log_decay[1]", self.model.log_decay.map_or(0.0, |[_, last]| last), -12.0, 2.0),
             ("distill.alpha", self.distill.as_ref().map_or(0.0, |d| d.alpha), 0.0, 1.0),
             ("distill.temperature", self.distill.as_ref().map_or(1.0, |d| d.temperature), 0.01, 100.0),
         ];

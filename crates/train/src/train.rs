@@ -57,7 +57,11 @@ impl Trainer {
         let position = beginning(&config, &data)?;
         let params = match &config.start {
             Some(start) => start_from(start, &position)?,
-            None => Params::new(&position.config(), config.seed),
+            None => {
+                let mut params = Params::new(&position.config(), config.seed);
+                config.model.log_decay.iter().for_each(|ends| params.set_log_decay(&position.config(), *ends));
+                params
+            }
         };
         let adam = AdamW::new(&params);
         Trainer::at(config, data, Checkpoint { position, params, adam }, 0)

@@ -2,7 +2,7 @@
 
 use super::write_out_in_folder;
 use crate::{numbers, output};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use bitstate::tokenizer::END_OF_TEXT;
 use bitstate_train::data::plant::{Example, SEPARATOR, Split, examples};
 use std::io::Write;
@@ -30,6 +30,10 @@ pub struct Flags {
     /// Number of held-out records.
     #[arg(long, value_name = "N", default_value = "10000", value_parser = numbers::positive, allow_negative_numbers = true)]
     held_out: u32,
+    /// Keep only the simplest records, about one of nine: one reading as key=value, its state or a text. A model that has learned
+    /// to copy from these learns the rest sooner.
+    #[arg(long)]
+    simple: bool,
     /// The folder to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -42,9 +46,12 @@ enum What {
     Devices,
 }
 
-pub fn run(Flags { what: What::Devices, seed, records, held_out, out }: &Flags) -> Result<()> {
-    let train: Vec<Example> = examples(*seed, Split::Train).take(*records as usize).collect();
-    let valid: Vec<Example> = examples(*seed, Split::HeldOut).take(*held_out as usize).collect();
+pub fn run(Flags { what: What::Devices, seed, records, held_out, simple, out }: &Flags) -> Result<()> {
+    let of = |split, count: u32| -> Vec<Example> {
+        examples(*seed, split).take(count as usize).filter(|example| !simple || example.is_simple()).collect()
+    };
+    let (train, valid) = (of(Split::Train, *records), of(Split::HeldOut, *held_out));
+    ensure!(!train.is_empty() && !valid.is_empty(), "too few records for --simple: give more with --records and --held-out");
     for (name, examples) in [("train.txt", &train), ("valid.txt", &valid)] {
         let text = |Example { prompt, answer, .. }: &Example| format!("{prompt}{SEPARATOR}{answer}\n");
         let texts: Vec<String> = examples.iter().map(text).collect();

@@ -48,6 +48,16 @@ pub struct Example {
     pub class: String,
 }
 
+impl Example {
+    /// Whether it is of the simplest: one reading as key=value, its state or a text.
+    pub fn is_simple(&self) -> bool {
+        let (lines, task) = self.prompt.split_once(" ! ").unwrap_or((&self.prompt, ""));
+        let readings = lines.matches('=').count();
+        self.answer != REFUSAL && readings == 1 && !lines.contains([';', '?']) && !lines.contains("=-")
+            && !lines.contains("door") && !task.contains(' ')
+    }
+}
+
 /// Examples without end; the same for the same seed and split.
 pub fn examples(seed: u64, split: Split) -> impl Iterator<Item = Example> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
