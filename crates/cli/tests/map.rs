@@ -38,7 +38,8 @@ fn an_answer_is_that_of_the_record_alone() {
     for (line, prompt) in answers.iter().zip(["12:05 P12>", "abc>"]) {
         // The same tokens after the end of a text, from `generate`.
         let ids: Vec<String> = std::iter::once(0).chain(prompt.bytes()).map(|byte| byte.to_string()).collect();
-        let arguments = format!("generate --model {BYTE} --greedy --max-tokens 9 --stop {} --tokens {}", "\n", ids.join(","));
+        let arguments =
+            format!("generate --model {BYTE} --greedy --max-tokens 9 --stop {} --tokens {}", "\n", ids.join(","));
         let alone = folder.stdout(&arguments);
         assert_eq!(line.answer.as_deref(), alone.strip_suffix('\n'), "{prompt}");
     }

@@ -79,7 +79,11 @@ pub fn run(flags: &Flags, path: &Path) -> Result<()> {
     let judged: Vec<Judged<'_>> = records
         .iter()
         .zip(answers)
-        .map(|(record, answer)| Judged { record, outcome: phrases.outcome(&record.answer, &answer.text), answer: answer.text })
+        .map(|(record, answer)| Judged {
+            record,
+            outcome: phrases.outcome(&record.answer, &answer.text),
+            answer: answer.text,
+        })
         .collect();
     let report = Report {
         records: records.len(),
@@ -143,9 +147,8 @@ fn exact(flags: &Flags, judged: &[Judged<'_>]) -> Result<Vec<Exact>> {
     let tasks: Vec<&str> = frequent.keys().copied().collect();
     let of = |task: &str| {
         let is_of = move |record: &Record| record.task == task;
-        let shares = |right: &dyn Fn(usize) -> bool| {
-            Share::of((0..judged.len()).filter(|&i| is_of(judged[i].record)), right)
-        };
+        let shares =
+            |right: &dyn Fn(usize) -> bool| Share::of((0..judged.len()).filter(|&i| is_of(judged[i].record)), right);
         Exact {
             task: task.into(),
             model: shares(&|i| judged[i].outcome == Outcome::Exact),

@@ -51,7 +51,10 @@ pub fn run(Flags { what: What::Devices, seed, records, held_out, simple, out }: 
         examples(*seed, split).take(count as usize).filter(|example| !simple || example.is_simple()).collect()
     };
     let (train, valid) = (of(Split::Train, *records), of(Split::HeldOut, *held_out));
-    ensure!(!train.is_empty() && !valid.is_empty(), "too few records for --simple: give more with --records and --held-out");
+    ensure!(
+        !train.is_empty() && !valid.is_empty(),
+        "too few records for --simple: give more with --records and --held-out"
+    );
     for (name, examples) in [("train.txt", &train), ("valid.txt", &valid)] {
         let text = |Example { prompt, answer, .. }: &Example| format!("{prompt}{SEPARATOR}{answer}\n");
         let texts: Vec<String> = examples.iter().map(text).collect();

@@ -89,7 +89,8 @@ impl Source {
             Source::Answers(answers) => answers.first(file, count),
             Source::Windows(_) => {
                 let count = ((file.len() - 1) / seq_len).min(count);
-                let tokens = |behind: usize| (behind..behind + count * seq_len).map(|i| file.get(i)).collect::<Vec<_>>();
+                let tokens =
+                    |behind: usize| (behind..behind + count * seq_len).map(|i| file.get(i)).collect::<Vec<_>>();
                 split(seq_len, &tokens(0), &tokens(1))
             }
         }

@@ -5,8 +5,8 @@ use super::notation::{NOTATIONS, Notation, read, write};
 use super::record::{Line, Number, Reading, Record, Tag, Task, Time, What};
 use super::rules::answer;
 use super::table::{
-    ALARMS, DOOR, HELD_OUT_NUMBERS, KINDS, Kind, LETTERS, MISSING, NUMBERS, OUTSIDE, OUTSIDE_HELD_OUT, QUESTIONS, Question,
-    REFUSAL, REPEATED, SHARES, STYLES, Share,
+    ALARMS, DOOR, HELD_OUT_NUMBERS, KINDS, Kind, LETTERS, MISSING, NUMBERS, OUTSIDE, OUTSIDE_HELD_OUT, QUESTIONS,
+    Question, REFUSAL, REPEATED, SHARES, STYLES, Share,
 };
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
@@ -187,18 +187,21 @@ impl Draw<'_> {
     fn tag(&mut self) -> Tag {
         let letter = *LETTERS.choose(self.rng).expect("there are some");
         let is_held_out = |number: u16| HELD_OUT_NUMBERS.iter().any(|range| range.contains(&number));
-        let numbers: Vec<u16> = NUMBERS.filter(|&number| is_held_out(number) == (self.split == Split::HeldOut)).collect();
+        let numbers: Vec<u16> =
+            NUMBERS.filter(|&number| is_held_out(number) == (self.split == Split::HeldOut)).collect();
         Tag { letter, number: *numbers.choose(self.rng).expect("both splits have numbers") }
     }
 
     /// A reading of `kind` and its limit, both from the ranges of the split.
     fn reading(&mut self, kind: usize, may_miss: bool) -> Reading {
         let Kind { ref range, ref limits, held_out, decimals: [of_value, of_limit], alarm_above, .. } = KINDS[kind];
-        let of_split = |number: &u16| held_out.iter().any(|range| range.contains(number)) == (self.split == Split::HeldOut);
+        let of_split =
+            |number: &u16| held_out.iter().any(|range| range.contains(number)) == (self.split == Split::HeldOut);
         let limits: Vec<u16> = limits.clone().filter(of_split).collect();
         let (alarms, normal): (Vec<u16>, Vec<u16>);
         let limit = *limits.choose(self.rng).expect("both splits have limits");
-        (alarms, normal) = range.clone().filter(of_split).partition(|&n| if alarm_above { n >= limit } else { n <= limit });
+        (alarms, normal) =
+            range.clone().filter(of_split).partition(|&n| if alarm_above { n >= limit } else { n <= limit });
         // Never empty: the limit itself is an alarm.
         let side = if self.percent(ALARMS) || normal.is_empty() { alarms } else { normal };
         let value = *side.choose(self.rng).expect("the limit is within the range");
@@ -206,7 +209,8 @@ impl Draw<'_> {
         let tenth = if of_value > of_limit { self.rng.random_range(0..10) } else { 0 };
         Reading {
             kind,
-            value: (!(may_miss && self.percent(MISSING))).then(|| Number { tenths: tenths(value, tenth), decimals: of_value }),
+            value: (!(may_miss && self.percent(MISSING)))
+                .then(|| Number { tenths: tenths(value, tenth), decimals: of_value }),
             limit: Number { tenths: tenths(limit, 0), decimals: of_limit },
         }
     }

@@ -53,8 +53,12 @@ impl Example {
     pub fn is_simple(&self) -> bool {
         let (lines, task) = self.prompt.split_once(" ! ").unwrap_or((&self.prompt, ""));
         let readings = lines.matches('=').count();
-        self.answer != REFUSAL && readings == 1 && !lines.contains([';', '?']) && !lines.contains("=-")
-            && !lines.contains("door") && !task.contains(' ')
+        self.answer != REFUSAL
+            && readings == 1
+            && !lines.contains([';', '?'])
+            && !lines.contains("=-")
+            && !lines.contains("door")
+            && !task.contains(' ')
     }
 }
 

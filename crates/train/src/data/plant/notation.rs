@@ -163,7 +163,8 @@ fn read_number(text: &str, decimals: usize) -> Option<Number> {
 
 fn read_time(text: &str) -> Option<Time> {
     let (hours, minutes) = text.split_once(':')?;
-    let (hours, minutes) = ((hours.len() == 2).then(|| digits(hours))??, (minutes.len() == 2).then(|| digits(minutes))??);
+    let (hours, minutes) =
+        ((hours.len() == 2).then(|| digits(hours))??, (minutes.len() == 2).then(|| digits(minutes))??);
     (hours < 24 && minutes < 60).then_some(Time(hours * 60 + minutes))
 }
 
