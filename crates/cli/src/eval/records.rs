@@ -6,7 +6,7 @@ use crate::map::workers::{Answer, Asked, Template, Workers};
 use crate::{interrupt, output};
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
@@ -115,7 +115,7 @@ fn read(path: &Path) -> Result<Vec<Record>> {
 
 /// The answers, in the order of the records.
 fn answer_all(template: &Template, records: &[Record], threads: usize) -> Result<Vec<Answer>> {
-    let (asked, answered, workers) = Workers::start(template, threads)?.into_parts();
+    let Workers { asked, answered, threads: workers } = Workers::start(template, threads)?;
     let prompts: Vec<String> = records.iter().map(|record| record.prompt.clone()).collect();
     let feeder = std::thread::spawn(move || {
         for (record, number) in prompts.into_iter().zip(0..) {
@@ -152,7 +152,7 @@ fn exact(flags: &Flags, judged: &[Judged<'_>]) -> Result<Vec<Exact>> {
         Exact {
             task: task.into(),
             model: shares(&|i| judged[i].outcome == Outcome::Exact),
-            rules: has_rules().then(|| shares(&|i| ruled(&records[i].prompt) == records[i].answer)),
+            rules: RULES.map(|rules| shares(&|i| rules(&records[i].prompt) == records[i].answer)),
             most_frequent: shares(&|i| frequent[task] == records[i].answer),
             f32: twin.as_ref().map(|twin| shares(&|i| twin[i])),
         }
@@ -160,20 +160,11 @@ fn exact(flags: &Flags, judged: &[Judged<'_>]) -> Result<Vec<Exact>> {
     Ok(tasks.into_iter().map(of).collect())
 }
 
-fn has_rules() -> bool {
-    cfg!(feature = "train")
-}
-
-/// The answer of the rules of `data make devices`.
+/// The answers of the rules of `data make devices`.
 #[cfg(feature = "train")]
-fn ruled(prompt: &str) -> String {
-    bitstate_train::data::plant::answer(prompt)
-}
-
+const RULES: Option<fn(&str) -> String> = Some(bitstate_train::data::plant::answer);
 #[cfg(not(feature = "train"))]
-fn ruled(_: &str) -> String {
-    String::new()
-}
+const RULES: Option<fn(&str) -> String> = None;
 
 fn classes(judged: &[Judged<'_>]) -> Vec<Class> {
     let mut classes: BTreeMap<(&str, &str), [usize; Outcome::ALL.len()]> = BTreeMap::new();
@@ -192,9 +183,8 @@ fn classes(judged: &[Judged<'_>]) -> Vec<Class> {
 
 fn measures(phrases: &Phrases, judged: &[Judged<'_>]) -> Vec<Measure> {
     // Tasks in which alarms are stated at all.
-    let tasks: Vec<&str> =
+    let tasks: BTreeSet<&str> =
         judged.iter().filter(|j| phrases.has_alarm(&j.record.answer)).map(|j| j.record.task.as_str()).collect();
-    let tasks: std::collections::BTreeSet<&str> = tasks.into_iter().collect();
     let watched = || judged.iter().filter(|j| tasks.contains(j.record.task.as_str()));
     let has_alarm = |j: &&Judged<'_>| phrases.has_alarm(&j.record.answer);
     let refusals = |wanted: bool| judged.iter().filter(move |j| (j.record.answer == phrases.refusal) == wanted);

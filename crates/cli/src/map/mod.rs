@@ -120,7 +120,7 @@ pub fn run(flags: &Flags) -> Result<ExitCode> {
     let source = Source::open(&flags.records, flags.follow, flags.max_bytes as usize)?;
     interrupt::listen()?;
     let start = Instant::now();
-    let (asked, answered, workers) = Workers::start(&template, threads)?.into_parts();
+    let Workers { asked, answered, threads: workers } = Workers::start(&template, threads)?;
     // A permit for each record underway: what waits for its turn to be printed is bounded, too.
     let (permits, released) = sync_channel(Workers::room(threads));
     // Not joined: it may wait for input when everything else is over.

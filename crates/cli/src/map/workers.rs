@@ -86,7 +86,7 @@ pub struct Workers {
     pub asked: SyncSender<Asked>,
     /// In the order in which they are done.
     pub answered: Receiver<Answered>,
-    threads: Vec<JoinHandle<()>>,
+    pub threads: Vec<JoinHandle<()>>,
 }
 
 impl Workers {
@@ -112,11 +112,6 @@ impl Workers {
     pub fn join(threads: Vec<JoinHandle<()>>) {
         // A panic has been printed, and its records are missing from the count.
         threads.into_iter().for_each(|thread| drop(thread.join()));
-    }
-
-    /// The two ends and the threads.
-    pub fn into_parts(self) -> (SyncSender<Asked>, Receiver<Answered>, Vec<JoinHandle<()>>) {
-        (self.asked, self.answered, self.threads)
     }
 }
 
