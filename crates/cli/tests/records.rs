@@ -19,7 +19,7 @@ fn write(folder: &Folder, records: &[Value]) {
 }
 
 fn eval(folder: &Folder, flags: &str) -> Ran {
-    folder.run(&format!("eval --model tiny.bits --records records.jsonl --max-tokens 8 {flags}"))
+    folder.run(format!("eval --model tiny.bits --records records.jsonl --max-tokens 8 {flags}").trim_end())
 }
 
 /// What the model answers.
@@ -103,7 +103,8 @@ fn a_file_that_is_no_records_is_named_with_its_line() {
     for (arguments, part) in [
         ("eval --model tiny.bits", "--records"),
         ("eval --model tiny.bits --text a --records b", "cannot be used with"),
-        ("eval --model tiny.bits --text a --alarm b", "--records"),
+        ("eval --model tiny.bits --text a --alarm b", "cannot be used with"),
+        ("eval --model tiny.bits --text a --max-tokens 3", "flags of --records"),
         ("eval --model tiny.bits --records nowhere.jsonl", "cannot read nowhere.jsonl"),
         ("eval --model tiny.bits --records records.jsonl --restart", "cannot be used with"),
     ] {

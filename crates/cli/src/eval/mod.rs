@@ -75,21 +75,21 @@ struct RecordFlags {
     #[command(flatten)]
     template: TemplateFlags,
     /// A phrase that states an alarm; may be repeated. Default: those of `data make devices`.
-    #[arg(long, value_name = "TEXT", requires = "records", default_values = ["too hot", "too rough", "too low"])]
+    #[arg(long, value_name = "TEXT", conflicts_with = "text", default_values = ["too hot", "too rough", "too low"])]
     alarm: Vec<String>,
     /// The answer to what lies outside the tasks.
-    #[arg(long, value_name = "TEXT", requires = "records", default_value = "I cannot tell from these readings.")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "text", default_value = "I cannot tell from these readings.")]
     refusal: String,
     /// Threads that answer records: a number, or `auto` for every core.
-    #[arg(long, value_name = "N", requires = "records", default_value = "1", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", conflicts_with = "text", default_value = "1", allow_negative_numbers = true)]
     threads: Threads,
     /// Compare with this training checkpoint of the model in f32, by the trainer's own forward pass.
     #[cfg(feature = "train")]
-    #[arg(long, value_name = "FILE", requires = "records")]
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
     f32: Option<PathBuf>,
     /// Draw what the answers of each class were, as an SVG.
     #[cfg(feature = "train")]
-    #[arg(long, value_name = "FILE", requires = "records")]
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
     picture: Option<PathBuf>,
 }
 
@@ -130,6 +130,10 @@ pub fn run(flags: &Flags) -> Result<()> {
         return records::run(flags, path);
     }
     let text = flags.text.as_deref().context("give --text or --records")?;
+    ensure!(
+        !flags.of_records.template.any(),
+        "--prefix, --suffix and --max-tokens are flags of --records, not of --text"
+    );
     let mut stories = read_stories(text)?;
     stories.truncate(flags.stories.unwrap_or(u32::MAX) as usize);
     ensure!(!stories.is_empty(), "there is no story in {}", text.display());

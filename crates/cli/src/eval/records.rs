@@ -255,7 +255,7 @@ impl super::RecordFlags {
         let bar = output::progress(records.len() as u64, "records in f32");
         let exact = |record: &Record| {
             bar.advance();
-            let before = format!("{}{}{}", self.template.prefix, record.prompt, self.template.suffix);
+            let before = format!("{}{}{}", self.template.prefix(), record.prompt, self.template.suffix());
             let (before, answer) = (tokenizer.encode(&before)?, tokenizer.encode(&record.answer)?);
             let prompt: Vec<u32> = [end].into_iter().chain(before).collect();
             Ok(answers_exactly(&net, &prompt, &answer, end))

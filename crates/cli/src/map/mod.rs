@@ -64,15 +64,15 @@ pub struct Flags {
 /// What a record is put into.
 #[derive(clap::Args)]
 pub struct TemplateFlags {
-    /// Text before every record.
-    #[arg(long, value_name = "TEXT", default_value = "", allow_hyphen_values = true)]
-    pub prefix: String,
+    /// Text before every record; by default none.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    prefix: Option<String>,
     /// Text between a record and its answer; by default a newline.
-    #[arg(long, value_name = "TEXT", default_value = "\n", hide_default_value = true, allow_hyphen_values = true)]
-    pub suffix: String,
-    /// Maximum number of tokens in an answer, which ends with the text or the line.
-    #[arg(long, value_name = "N", default_value = "128", value_parser = numbers::positive, allow_negative_numbers = true)]
-    max_tokens: u32,
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    suffix: Option<String>,
+    /// Maximum number of tokens in an answer, which ends with the text or the line; by default 128.
+    #[arg(long, value_name = "N", value_parser = numbers::positive, allow_negative_numbers = true)]
+    max_tokens: Option<u32>,
 }
 
 impl TemplateFlags {
@@ -82,7 +82,22 @@ impl TemplateFlags {
         let builder = variant.into_iter().fold(builder, |builder, variant| builder.variant(variant));
         let model = builder.open(path).map_err(explained)?;
         model.notes().iter().for_each(|text| note(text));
-        Template::new(&model, &self.prefix, &self.suffix, self.max_tokens)
+        Template::new(&model, self.prefix(), self.suffix(), self.max_tokens.unwrap_or(128))
+    }
+
+    /// Text before every record.
+    pub fn prefix(&self) -> &str {
+        self.prefix.as_deref().unwrap_or_default()
+    }
+
+    /// Text after every record.
+    pub fn suffix(&self) -> &str {
+        self.suffix.as_deref().unwrap_or("\n")
+    }
+
+    /// Whether any flag was given.
+    pub fn any(&self) -> bool {
+        self.prefix.is_some() || self.suffix.is_some() || self.max_tokens.is_some()
     }
 }
 
