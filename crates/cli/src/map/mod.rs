@@ -127,7 +127,7 @@ struct Summary {
 
 pub fn run(flags: &Flags) -> Result<ExitCode> {
     ensure!(
-        !flags.follow || flags.records != PathBuf::from("-"),
+        !flags.follow || flags.records.as_os_str() != "-",
         "--follow waits for a file to grow, and standard input is read to its end anyway: give --records FILE"
     );
     let threads = flags.threads.count()?;
