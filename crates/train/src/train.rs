@@ -202,23 +202,25 @@ impl Trainer {
         let step = self.at.position.step + 1;
         let batch = self.config.batch_at(step);
         self.change_length(batch.seq_len)?;
-        let passes: Vec<Vec<Shard>> =
-            (0..batch.accumulate).map(|_| self.source.next(&self.data.train, batch)).collect();
-        let all: usize = passes.iter().flatten().map(Shard::counted).sum();
-        let mut total = Losses::default();
-        for (shards, pass) in passes.iter().zip(0..) {
+        let passes = batch.accumulate as u64;
+        let (mut total, mut tokens) = (Losses::default(), 0);
+        for pass in 0..passes {
             if stop.load(Ordering::SeqCst) {
                 let (seq_len, position) = before;
                 self.read_from(seq_len, position)?;
                 return Ok(None);
             }
+            let shards = self.source.next(&self.data.train, batch);
+            tokens += shards.iter().map(|shard| shard.inputs.len() as u64).sum::<u64>();
+            // Every pass has the same weight, and every token that counts within it.
+            let all = shards.iter().map(Shard::counted).sum::<usize>().max(1) as f64 * passes as f64;
             let dropout = self.dropout(step, pass);
             let shards: Vec<_> = shards.iter().zip(0..).collect();
             self.workers.each(
                 &shards,
                 |&(shard, number)| {
                     let dropout = dropout.map(|d| Dropout { seed: mixed(d.seed, number), ..d });
-                    (self.losses(shard, dropout), shard.counted() as f64 / all.max(1) as f64)
+                    (self.losses(shard, dropout), shard.counted() as f64 / all)
                 },
                 |(done, share)| total.add(done, share),
             );
@@ -232,7 +234,7 @@ impl Trainer {
         self.at.adam.step(&mut self.at.params, &grads, &self.config.optimizer, step, lr);
         let position = &mut self.at.position;
         position.step = step;
-        position.tokens += passes.iter().flatten().map(|shard| shard.inputs.len() as u64).sum::<u64>();
+        position.tokens += tokens;
         position.windows = self.source.position();
         Ok(Some(Done { loss, cross_entropy, grad_norm, lr }))
     }
