@@ -15,6 +15,7 @@ mod inspect;
 mod interrupt;
 mod load;
 mod logits;
+mod map;
 mod numbers;
 mod output;
 mod prompt;
@@ -61,7 +62,8 @@ enum Command {
     Bench(bench::Flags),
     Synth(synth::Flags),
     Describe(describe::Flags),
-    Eval(eval::Flags),
+    Eval(Box<eval::Flags>),
+    Map(map::Flags),
     #[cfg(feature = "serve")]
     Serve(Box<serve::Flags>),
     #[cfg(not(feature = "serve"))]
@@ -133,6 +135,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Synth(flags) => synth::run(&flags),
         Command::Describe(flags) => describe::run(&flags),
         Command::Eval(flags) => eval::run(&flags),
+        Command::Map(flags) => return map::run(&flags),
         #[cfg(feature = "serve")]
         Command::Serve(flags) => serve::run(*flags),
         #[cfg(not(feature = "serve"))]

@@ -64,6 +64,40 @@ pub fn say(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// A progress bar on standard error, in a build that has one.
+#[cfg(feature = "train")]
+pub struct Progress(indicatif::ProgressBar);
+#[cfg(not(feature = "train"))]
+pub struct Progress;
+
+/// A bar for `of` items.
+#[cfg(feature = "train")]
+pub fn progress(of: u64, what: &'static str) -> Progress {
+    let style = indicatif::ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {eta} left");
+    let bar = indicatif::ProgressBar::new(of).with_message(what);
+    Progress(style.into_iter().fold(bar, |bar, style| bar.with_style(style)))
+}
+
+/// No bar.
+#[cfg(not(feature = "train"))]
+pub fn progress(_: u64, _: &'static str) -> Progress {
+    Progress
+}
+
+impl Progress {
+    /// One more item is done.
+    pub fn advance(&self) {
+        #[cfg(feature = "train")]
+        self.0.inc(1);
+    }
+
+    /// Removes the bar.
+    pub fn finish(&self) {
+        #[cfg(feature = "train")]
+        self.0.finish_and_clear();
+    }
+}
+
 /// Writes the file named by `--out` atomically; `-` is standard output.
 pub fn write_out(out: &Path, bytes: &[u8]) -> Result<()> {
     if !is_stdout(out) {

@@ -153,7 +153,7 @@ impl Chart {
 }
 
 /// The font is part of the program, so a chart is the same on a machine without fonts.
-fn fonts() {
+pub fn fonts() {
     static FONT: Once = Once::new();
     FONT.call_once(|| {
         let _ = register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular());

@@ -28,6 +28,8 @@ pub struct TrainConfig {
     /// The data of a step.
     #[serde(default)]
     pub batch: BatchConfig,
+    /// The texts are prompts with answers: a sequence is one text, and only its answer counts in the loss.
+    pub answers: Option<AnswersConfig>,
     /// Changes of the sequence length; `batch` applies until the first one.
     #[serde(default)]
     pub curriculum: Vec<Stage>,
@@ -60,6 +62,10 @@ pub struct ModelConfig {
     pub n_head: Option<usize>,
     /// F / D.
     pub ff_mult: Option<usize>,
+    /// Initial `log_decay` of the first and the last channel of a head, from which the others are interpolated; the last
+    /// layer's are larger by 1. A state shrinks by `exp(-exp(log_decay))` a token: to 0.9 in 100 tokens at -7, in one
+    /// at -2.2. By default -4 and -2, and the last layer's are larger by 3. It is of no effect on a run with `start`.
+    pub log_decay: Option<[f64; 2]>,
     /// Dropout: the fraction of each mix's output to the residual stream that is zeroed at random.
     #[serde(default)]
     pub dropout: f64,
@@ -81,6 +87,14 @@ impl Default for BatchConfig {
     fn default() -> Self {
         BatchConfig { sequences: 16, seq_len: 256, accumulate: 1 }
     }
+}
+
+/// Where an answer begins.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswersConfig {
+    /// The text between prompt and answer: its first occurrence in a text.
+    pub after: String,
 }
 
 /// AdamW and its learning rate.
@@ -219,6 +233,14 @@ impl TrainConfig {
             return Err("watch.validate_windows must be above 0; `validate = 0` looks at no held-out text".into());
         }
         curriculum::check(&self.curriculum)?;
+        if let Some(AnswersConfig { after }) = &self.answers {
+            if after.is_empty() {
+                return Err("answers.after must not be empty: it is the text between prompt and answer".into());
+            }
+            if !self.curriculum.is_empty() {
+                return Err("with `answers` a sequence is one whole text: leave `curriculum` out".into());
+            }
+        }
         for from in std::iter::once(1).chain(self.curriculum.iter().map(|stage| stage.from_step)) {
             let BatchConfig { sequences, seq_len, .. } = self.batch_at(from);
             if sequences.checked_mul(seq_len).is_none_or(|tokens| tokens > MOST_TOKENS) {
@@ -238,6 +260,8 @@ impl TrainConfig {
             ("optimizer.betas[1]", betas[1], 0.0, 0.99999),
             ("optimizer.clip", clip, 1e-6, 1e6),
             ("model.dropout", self.model.dropout, 0.0, 0.9),
+            ("model.log_decay[0]", self.model.log_decay.map_or(0.0, |[first, _]| first), -12.0, 2.0),
+            ("model.log_decay[1]", self.model.log_decay.map_or(0.0, |[_, last]| last), -12.0, 2.0),
             ("distill.alpha", self.distill.as_ref().map_or(0.0, |d| d.alpha), 0.0, 1.0),
             ("distill.temperature", self.distill.as_ref().map_or(1.0, |d| d.temperature), 0.01, 100.0),
         ];

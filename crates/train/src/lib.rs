@@ -30,6 +30,7 @@
 mod chart;
 pub mod checkpoint;
 pub mod config;
+pub mod confusion;
 pub mod curriculum;
 pub mod data;
 mod error;

@@ -77,7 +77,6 @@ impl Params {
             make.norm(&format!("blocks.{l}.ln1"), d);
             make.norm(&format!("blocks.{l}.ln2"), d);
             make.norm(&format!("blocks.{l}.tm.group_norm"), d);
-            let at = |i: usize, of: usize| i as f64 / of.saturating_sub(1).max(1) as f64;
             let decay = (0..d).map(|c| (-4.0 + 3.0 * at(l, n_layer) + 2.0 * at(c % head_size, head_size)) as f32);
             make.vector(&format!("blocks.{l}.tm.log_decay"), vec![n_head, head_size], decay.collect());
             make.vector(&format!("blocks.{l}.tm.u"), vec![n_head, head_size], vec![0.3f32.ln(); d]);
@@ -89,6 +88,18 @@ impl Params {
         Params(make.params)
     }
 
+    /// Other initial decays: `first + (last - first)·i/(S-1) + l/(L-1)` for layer l, channel i.
+    pub fn set_log_decay(&mut self, config: &Config, [first, last]: [f64; 2]) {
+        let Config { n_layer, head_size, .. } = *config;
+        for l in 0..n_layer {
+            let name = format!("blocks.{l}.tm.log_decay");
+            let param = self.0.iter_mut().find(|param| param.name == name).expect("every layer has decays");
+            for (c, value) in param.values.iter_mut().enumerate() {
+                *value = (first + (last - first) * at(c % head_size, head_size) + at(l, n_layer)) as f32;
+            }
+        }
+    }
+
     /// The parameter of a name.
     pub fn get(&self, name: &str) -> Option<&Param> {
         self.0.iter().find(|param| param.name == name)
@@ -98,6 +109,11 @@ impl Params {
     pub fn count(&self) -> usize {
         self.0.iter().map(|param| param.values.len()).sum()
     }
+}
+
+/// `i` of `of`, from 0 for the first to 1 for the last.
+fn at(i: usize, of: usize) -> f64 {
+    i as f64 / of.saturating_sub(1).max(1) as f64
 }
 
 struct Maker {

@@ -4,8 +4,8 @@ mod start;
 
 use crate::chart;
 use crate::checkpoint::{Checkpoint, Position};
-use crate::config::{BatchConfig, TrainConfig};
-use crate::data::{Data, TOKENIZER, Windows};
+use crate::config::TrainConfig;
+use crate::data::{Data, Shard, Source, TOKENIZER};
 use crate::error::Error;
 use crate::file::{TOKENIZER_LIMIT, sweep, write_atomically};
 use crate::kernels::axpy;
@@ -17,9 +17,9 @@ use crate::ops::{self, Dropout, Wanted};
 use crate::optim::{AdamW, clip, learning_rate};
 use crate::params::Params;
 use crate::sample::sample;
-use crate::workers::{Workers, shard_tokens};
+use crate::workers::Workers;
 use bitstate_model::Config;
-use start::{beginning, start_from, teacher, windows};
+use start::{beginning, start_from, teacher};
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -32,7 +32,10 @@ pub struct Trainer {
     config: TrainConfig,
     shapes: Config,
     data: Data,
-    windows: Windows,
+    source: Source,
+    /// The sequence length of `source`.
+    seq_len: usize,
+    held_out: Source,
     teacher: Option<(Net, Distill)>,
     workers: Workers,
     at: Checkpoint,
@@ -54,7 +57,11 @@ impl Trainer {
         let position = beginning(&config, &data)?;
         let params = match &config.start {
             Some(start) => start_from(start, &position)?,
-            None => Params::new(&position.config(), config.seed),
+            None => {
+                let mut params = Params::new(&position.config(), config.seed);
+                config.model.log_decay.iter().for_each(|ends| params.set_log_decay(&position.config(), *ends));
+                params
+            }
         };
         let adam = AdamW::new(&params);
         Trainer::at(config, data, Checkpoint { position, params, adam }, 0)
@@ -94,16 +101,16 @@ impl Trainer {
     }
 
     fn at(config: TrainConfig, data: Data, at: Checkpoint, kept: u64) -> Result<Trainer, Error> {
-        for file in [&data.train, &data.valid] {
-            windows(file, config.longest(), config.seed, [0, 0])?;
-        }
+        let source = |file, seq_len, position| Source::new(&config, &data.tokenizer, file, seq_len, position);
+        source(&data.train, config.longest(), [0, 0])?;
+        let held_out = source(&data.valid, config.longest(), [0, 0])?;
         // The position was saved in an earlier stage: the next step may have another sequence length.
         let seq_len = config.batch_at(at.position.step.max(1)).seq_len;
-        let windows = windows(&data.train, seq_len, config.seed, at.position.windows)?;
+        let source = source(&data.train, seq_len, at.position.windows)?;
         let teacher = config.distill.as_ref().map(|distill| teacher(distill, &at.position)).transpose()?;
         let shapes = at.position.config();
         let workers = Workers::new()?;
-        Ok(Trainer { config, shapes, data, windows, teacher, workers, at, kept })
+        Ok(Trainer { config, shapes, data, source, seq_len, held_out, teacher, workers, at, kept })
     }
 
     /// The position of the run.
@@ -191,35 +198,34 @@ impl Trainer {
 
     /// One optimiser step. `None` if `stop` is set before it is complete: then nothing has changed.
     fn step(&mut self, stop: &AtomicBool) -> Result<Option<Done>, Error> {
-        let before = (self.windows.seq_len(), self.windows.position());
+        let before = (self.seq_len, self.source.position());
         let step = self.at.position.step + 1;
         let batch = self.config.batch_at(step);
         self.change_length(batch.seq_len)?;
         let passes = batch.accumulate as u64;
-        let tokens = (batch.sequences * batch.seq_len) as u64;
-        let all = tokens as f64 * passes as f64;
-        let mut total = Shard::default();
+        let (mut total, mut tokens) = (Losses::default(), 0);
         for pass in 0..passes {
             if stop.load(Ordering::SeqCst) {
                 let (seq_len, position) = before;
-                self.windows = windows(&self.data.train, seq_len, self.config.seed, position)?;
+                self.read_from(seq_len, position)?;
                 return Ok(None);
             }
-            let (inputs, targets) = self.batch(batch);
-            let size = shard_tokens(batch.seq_len);
-            let shards: Vec<_> = inputs.chunks(size).zip(targets.chunks(size)).enumerate().collect();
+            let shards = self.source.next(&self.data.train, batch);
+            tokens += shards.iter().map(|shard| shard.inputs.len() as u64).sum::<u64>();
+            // Every pass has the same weight, and every token that counts within it.
+            let all = shards.iter().map(Shard::counted).sum::<usize>().max(1) as f64 * passes as f64;
             let dropout = self.dropout(step, pass);
+            let shards: Vec<_> = shards.iter().zip(0..).collect();
             self.workers.each(
                 &shards,
-                |&(shard, (inputs, targets))| {
-                    let dropout = dropout.map(|d| Dropout { seed: mixed(d.seed, shard as u64), ..d });
-                    let done = self.shard(Batch { tokens: inputs, seq_len: batch.seq_len }, targets, dropout);
-                    (done, inputs.len() as f64 / all)
+                |&(shard, number)| {
+                    let dropout = dropout.map(|d| Dropout { seed: mixed(d.seed, number), ..d });
+                    (self.losses(shard, dropout), shard.counted() as f64 / all)
                 },
                 |(done, share)| total.add(done, share),
             );
         }
-        let Shard { loss, cross_entropy, mut grads } = total;
+        let Losses { loss, cross_entropy, mut grads } = total;
         let grad_norm = clip(&mut grads, self.config.optimizer.clip);
         if !loss.is_finite() || !grad_norm.is_finite() {
             return Err(Error::NotFinite { step, loss: loss as f32, kept: self.kept });
@@ -228,17 +234,24 @@ impl Trainer {
         self.at.adam.step(&mut self.at.params, &grads, &self.config.optimizer, step, lr);
         let position = &mut self.at.position;
         position.step = step;
-        position.tokens += tokens * passes;
-        position.windows = self.windows.position();
+        position.tokens += tokens;
+        position.windows = self.source.position();
         Ok(Some(Done { loss, cross_entropy, grad_norm, lr }))
     }
 
     /// Splits the text into windows of another length from here on, starting a new epoch.
     fn change_length(&mut self, seq_len: usize) -> Result<(), Error> {
-        if seq_len != self.windows.seq_len() {
-            let [epoch, _] = self.windows.position();
-            self.windows = windows(&self.data.train, seq_len, self.config.seed, [epoch + 1, 0])?;
+        if seq_len != self.seq_len {
+            let [epoch, _] = self.source.position();
+            self.read_from(seq_len, [epoch + 1, 0])?;
         }
+        Ok(())
+    }
+
+    /// Continues with the text at `position`, in sequences of `seq_len`.
+    fn read_from(&mut self, seq_len: usize, position: [u64; 2]) -> Result<(), Error> {
+        self.source = Source::new(&self.config, &self.data.tokenizer, &self.data.train, seq_len, position)?;
+        self.seq_len = seq_len;
         Ok(())
     }
 
@@ -248,51 +261,34 @@ impl Trainer {
         (share > 0.0).then(|| Dropout { share, seed: mixed(mixed(self.config.seed, step), pass) })
     }
 
-    /// The next windows, and the token after each of their tokens.
-    fn batch(&mut self, batch: BatchConfig) -> (Vec<u32>, Vec<u32>) {
-        let (mut inputs, mut targets) = (Vec::new(), Vec::new());
-        for _ in 0..batch.sequences {
-            self.windows.next(&self.data.train, &mut inputs, &mut targets);
-        }
-        (inputs, targets)
-    }
-
-    /// Losses and gradients of a few sequences, each as a mean over their tokens.
-    fn shard(&self, batch: Batch<'_>, targets: &[u32], dropout: Option<Dropout>) -> Shard {
+    /// Losses and gradients of a few sequences, each as a mean over the tokens that count.
+    fn losses(&self, shard: &Shard, dropout: Option<Dropout>) -> Losses {
         let mut net = Net::new(&self.shapes, &self.at.params, self.config.model.bitnet, true);
         net.dropout = dropout;
+        let batch = Batch { tokens: &shard.inputs, seq_len: shard.seq_len };
         let teacher = self.teacher.as_ref().map(|(net, distill)| (net.logits(batch), *distill));
-        let losses = net.loss(batch, Wanted { targets: targets.into(), teacher });
+        let losses = net.loss(batch, Wanted { targets: shard.targets.as_slice().into(), teacher });
         let [loss, cross_entropy] = [0, 1].map(|i| f64::from(ops::values::<f32>(&losses)[i]));
-        Shard { loss, cross_entropy, grads: net.gradients(losses) }
+        Losses { loss, cross_entropy, grads: net.gradients(losses) }
     }
 
-    /// The loss on held-out text, as windows from an empty state; the best checkpoint so far is saved as
+    /// The loss on held-out text, each sequence from an empty state; the best checkpoint so far is saved as
     /// `best.safetensors`.
     fn validate(&mut self) -> Result<Event, Error> {
-        let seq_len = self.config.longest();
         let net = Net::new(&self.shapes, &self.at.params, self.config.model.bitnet, false);
-        let count = ((self.data.valid.len() - 1) / seq_len).min(self.config.watch.validate_windows.max(1));
-        let starts: Vec<usize> = (0..count).map(|window| window * seq_len).collect();
-        let shards: Vec<&[usize]> = starts.chunks(shard_tokens(seq_len) / seq_len).collect();
+        let count = self.config.watch.validate_windows.max(1);
+        let shards = self.held_out.first(&self.data.valid, self.config.longest(), count);
         let mut nats = 0.0;
         self.workers.each(
             &shards,
-            |starts| {
-                let tokens = |behind: usize| -> Vec<u32> {
-                    starts
-                        .iter()
-                        .flat_map(|s| s + behind..s + behind + seq_len)
-                        .map(|i| self.data.valid.get(i))
-                        .collect()
-                };
-                let wanted = Wanted { targets: tokens(1).into(), teacher: None };
-                let losses = net.loss(Batch { tokens: &tokens(0), seq_len }, wanted);
-                f64::from(ops::values::<f32>(&losses)[1]) * starts.len() as f64
+            |shard| {
+                let wanted = Wanted { targets: shard.targets.as_slice().into(), teacher: None };
+                let losses = net.loss(Batch { tokens: &shard.inputs, seq_len: shard.seq_len }, wanted);
+                f64::from(ops::values::<f32>(&losses)[1]) * shard.counted() as f64
             },
             |loss| nats += loss,
         );
-        let cross_entropy = nats / count as f64;
+        let cross_entropy = nats / shards.iter().map(Shard::counted).sum::<usize>().max(1) as f64;
         if !cross_entropy.is_finite() {
             let step = self.at.position.step;
             return Err(Error::NotFinite { step, loss: cross_entropy as f32, kept: self.kept });
@@ -331,15 +327,15 @@ const BEST: &str = "best.safetensors";
 
 /// Losses in nats per token and gradients, of a part of a batch or the whole.
 #[derive(Default)]
-struct Shard {
+struct Losses {
     loss: f64,
     cross_entropy: f64,
     grads: Vec<Vec<f32>>,
 }
 
-impl Shard {
+impl Losses {
     /// Adds the means over a fraction of the whole.
-    fn add(&mut self, part: Shard, share: f64) {
+    fn add(&mut self, part: Losses, share: f64) {
         self.loss += part.loss * share;
         self.cross_entropy += part.cross_entropy * share;
         if self.grads.is_empty() {

@@ -2,7 +2,7 @@
 
 mod support;
 
-use bitstate_train::kernels::loss::Distill;
+use bitstate_train::kernels::loss::{Distill, IGNORED};
 use bitstate_train::ops::{self, BitLinear, Dropout, Mode, Norm, Tensor, Wanted};
 use support::{check_gradients, numbers};
 
@@ -66,6 +66,34 @@ fn loss_alone_and_with_a_teacher() {
             ops::first(loss)
         });
     }
+}
+
+#[test]
+fn an_ignored_target_is_as_if_its_row_were_not_there() {
+    let targets = [2, IGNORED, 4, IGNORED, 1];
+    let teacher = || ops::leaf(numbers(5 * 6, 99), &[5, 6], false);
+    for distill in [None, Some(Distill { alpha: 0.7, temperature: 4.0 })] {
+        let wanted = || Wanted { targets: targets.into(), teacher: distill.map(|distill| (teacher(), distill)) };
+        let logits = ops::leaf(numbers(5 * 6, 10), &[5, 6], true);
+        let gradient = ops::gradients_along::<f64>(
+            ops::loss(logits.clone(), wanted()),
+            &[1.0, 0.0],
+            std::slice::from_ref(&logits),
+        );
+        check_gradients(&[&[5, 6]], 10, |t| ops::first(ops::loss(t[0].clone(), wanted())));
+        for (row, gradient) in gradient[0].chunks(6).enumerate() {
+            assert_eq!(gradient.iter().all(|&g| g == 0.0), targets[row] == IGNORED, "row {row}: {gradient:?}");
+        }
+        // The other rows alone.
+        let rows = |values: &[f64]| [&values[..6], &values[12..18], &values[24..]].concat();
+        let alone = ops::leaf(rows(&numbers(5 * 6, 10)), &[3, 6], false);
+        let taught = distill.map(|distill| (ops::leaf(rows(&numbers(5 * 6, 99)), &[3, 6], false), distill));
+        let alone = ops::loss(alone, Wanted { targets: [2, 4, 1].into(), teacher: taught });
+        let [ours, theirs] = [ops::loss(logits, wanted()), alone].map(|loss| ops::values::<f64>(&loss));
+        assert!(ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() < 1e-12), "{ours:?}, {theirs:?}");
+    }
+    let none = ops::loss(ops::leaf(numbers(6, 1), &[1, 6], false), Wanted { targets: [IGNORED].into(), teacher: None });
+    assert_eq!(ops::values::<f64>(&none), [0.0, 0.0]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub struct Flags {
 enum Command {
     Prepare(PrepareFlags),
     Smoke(SmokeFlags),
+    Make(super::make::Flags),
 }
 
 /// Convert texts to token files, with some of the stories held out.
@@ -100,6 +101,7 @@ pub fn run(flags: &Flags) -> Result<()> {
             writeln!(said, "{} tokens in the vocabulary; written to {}", made.vocab_size, out.display())?;
             Ok(())
         }
+        Command::Make(flags) => super::make::run(flags),
         Command::Smoke(SmokeFlags { stories, seed, out }) => {
             let text = smoke_corpus(*stories as usize, *seed).join(&format!("\n{END_OF_TEXT}\n"));
             write_out_in_folder(out, format!("{text}\n").as_bytes())

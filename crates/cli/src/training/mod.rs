@@ -3,6 +3,7 @@
 
 pub mod convert;
 pub mod data;
+mod make;
 pub mod train;
 
 use crate::output::{has_place, write_out};

@@ -12,7 +12,15 @@ pub struct Distill {
     pub temperature: f64,
 }
 
-/// Loss of a batch: means over its rows.
+/// In place of a target: the row does not count, in the means or in the gradient.
+pub const IGNORED: u32 = u32::MAX;
+
+/// Number of targets that count.
+pub fn counted(targets: &[u32]) -> usize {
+    targets.iter().filter(|&&target| target != IGNORED).count()
+}
+
+/// Loss of a batch: means over its rows, without those whose target is [`IGNORED`]; zero if there are no others.
 #[derive(Debug, Clone)]
 pub struct Loss<T> {
     /// The training loss: `α·KL(teacher‖student)·T² + (1-α)·CE`, or `CE` without a teacher.
@@ -26,12 +34,15 @@ pub struct Loss<T> {
 /// The loss of `logits`, rows of `vocab`, for `targets` and, if there is one, the teacher's logits.
 pub fn loss<T: Real>(vocab: usize, logits: &[T], targets: &[u32], teacher: Option<(&[T], Distill)>) -> Loss<T> {
     let mut gradient = vec![T::zero(); logits.len()];
-    let rows = T::of(targets.len() as f64);
+    let rows = T::of(counted(targets).max(1) as f64);
     let sums: Vec<[T; 2]> = gradient
         .par_chunks_mut(vocab)
         .zip(logits.par_chunks(vocab).zip(targets))
         .enumerate()
         .map(|(row, (gradient, (logits, &target)))| {
+            if target == IGNORED {
+                return [T::zero(); 2];
+            }
             // Cross entropy: its gradient is the softmax, less one at the target.
             let total = softmax(logits, T::one(), gradient);
             let cross_entropy = total - logits[target as usize];

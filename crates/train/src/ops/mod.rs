@@ -159,7 +159,7 @@ pub fn int8_rows(rows: Tensor) -> Tensor {
 /// The targets, and optionally a teacher's logits.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// The next token of each row.
+    /// The next token of each row, or [`loss::IGNORED`].
     pub targets: Arc<[u32]>,
     /// The teacher's logits (N × V) and their weight.
     pub teacher: Option<(Tensor, Distill)>,

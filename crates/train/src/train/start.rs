@@ -1,19 +1,13 @@
-//! What a run starts with: its position, parameters, windows and teacher.
+//! What a run starts with: its position, parameters and teacher.
 
 use crate::checkpoint::{Checkpoint, Position};
 use crate::config::{DistillConfig, TrainConfig};
-use crate::data::{Data, TokenFile, Windows};
+use crate::data::Data;
 use crate::error::Error;
 use crate::kernels::loss::Distill;
 use crate::net::Net;
 use crate::params::Params;
 use std::path::Path;
-
-/// Windows of a file, starting at `position`.
-pub(super) fn windows(file: &TokenFile, seq_len: usize, seed: u64, position: [u64; 2]) -> Result<Windows, Error> {
-    let short = || Error::content(file.path(), format_args!("too short for a window of {seq_len} tokens"));
-    Windows::new(file.len(), seq_len, seed, position).ok_or_else(short)
-}
 
 /// The initial position of a run of `config`.
 pub(super) fn beginning(config: &TrainConfig, data: &Data) -> Result<Position, Error> {

@@ -1,4 +1,5 @@
 //! Small training runs.
+#![allow(dead_code, reason = "each test program uses some of it")]
 
 use bitstate_train::config::TrainConfig;
 use bitstate_train::data::{Prepare, TokenizerKind, prepare, smoke_corpus};

@@ -1,0 +1,217 @@
+//! Random records by the shares of the table.
+
+use super::Split;
+use super::notation::{NOTATIONS, Notation, read, write};
+use super::record::{Line, Number, Reading, Record, Tag, Task, Time, What};
+use super::rules::answer;
+use super::table::{
+    ALARMS, DOOR, HELD_OUT_NUMBERS, KINDS, Kind, LETTERS, MISSING, NUMBERS, OUTSIDE, OUTSIDE_HELD_OUT, QUESTIONS,
+    Question, REFUSAL, REPEATED, SHARES, STYLES, Share,
+};
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+use rand::seq::{IndexedRandom, SliceRandom};
+
+/// Why a record lies outside the tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    /// Something else is asked.
+    Unrelated,
+    /// The lines lack what is asked.
+    Unanswerable,
+    /// It is cut off, or no record at all.
+    Unreadable,
+}
+
+/// What a record was drawn as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drawn {
+    /// Within a task.
+    Task(Share),
+    /// Outside of all.
+    Outside(Outside),
+}
+
+/// Draws records of one split.
+#[derive(Debug)]
+pub struct Draw<'a> {
+    /// The random numbers.
+    pub rng: &'a mut ChaCha8Rng,
+    /// The split.
+    pub split: Split,
+}
+
+impl Draw<'_> {
+    /// A record as text, and what it was drawn as.
+    pub fn prompt(&mut self) -> (String, Drawn) {
+        let mut left = self.rng.random_range(0..100);
+        for (share, percent) in SHARES {
+            if left < percent {
+                let record = self.record(share);
+                return (self.written(&record), Drawn::Task(share));
+            }
+            left -= percent;
+        }
+        let outside = match self.rng.random_range(0..5) {
+            0 | 1 => Outside::Unrelated,
+            2 | 3 => Outside::Unanswerable,
+            _ => Outside::Unreadable,
+        };
+        (self.outside(outside), Drawn::Outside(outside))
+    }
+
+    fn written(&mut self, record: &Record) -> String {
+        let notation: Notation = *NOTATIONS.choose(self.rng).expect("there are three");
+        write(record, notation)
+    }
+
+    fn percent(&mut self, percent: u32) -> bool {
+        self.rng.random_range(0..100) < percent
+    }
+
+    /// A record that its task can be done for.
+    fn record(&mut self, share: Share) -> Record {
+        match share {
+            Share::Monitor => {
+                let count = self.rng.random_range(1..=2);
+                let line = self.line(count, true);
+                let repeated = count == 1 && self.percent(REPEATED);
+                Record { lines: vec![line; 1 + usize::from(repeated)], task: Task::Monitor }
+            }
+            Share::Ask => {
+                let (question, _) = *QUESTIONS.choose(self.rng).expect("there are some");
+                Record { lines: self.asked(question), task: Task::Ask(question) }
+            }
+            Share::Write => {
+                let (style, _) = *STYLES.choose(self.rng).expect("there are some");
+                Record { lines: vec![self.line(1, false)], task: Task::Write(style) }
+            }
+        }
+    }
+
+    /// Lines that a question can be answered from.
+    fn asked(&mut self, question: Question) -> Vec<Line> {
+        match question {
+            Question::Hottest => {
+                let time = self.time();
+                let mut line = || Line { time, tag: self.tag(), what: What::Readings(vec![self.reading(0, false)]) };
+                let first = line();
+                let mut second = line();
+                while second.tag == first.tag {
+                    second.tag = self.tag();
+                }
+                vec![first, second]
+            }
+            Question::Door => vec![self.door()],
+            Question::Change => {
+                let before = self.line(1, false);
+                let kind = match &before.what {
+                    What::Readings(readings) => readings[0].kind,
+                    What::Door(_) => unreachable!("a line has readings"),
+                };
+                let after = self.reading(kind, false);
+                let time = Time((before.time.0 + 5 * self.rng.random_range(1..=12)) % (24 * 60));
+                let after = Line { time, tag: before.tag, what: What::Readings(vec![after]) };
+                vec![before, after]
+            }
+            Question::Alarms => vec![self.line(2, false)],
+            Question::Limit => {
+                let count = self.rng.random_range(1..=2);
+                vec![self.line(count, true)]
+            }
+        }
+    }
+
+    fn outside(&mut self, outside: Outside) -> String {
+        match outside {
+            Outside::Unrelated => {
+                let words = self.words();
+                let asked = if self.percent(70) { '?' } else { '!' };
+                let lines = self.any_lines();
+                self.written(&Record { lines, task: Task::Other(format!("{asked} {words}")) })
+            }
+            Outside::Unanswerable => loop {
+                let (question, _) = *QUESTIONS.choose(self.rng).expect("there are some");
+                let (style, _) = *STYLES.choose(self.rng).expect("there are some");
+                let task = if self.percent(75) { Task::Ask(question) } else { Task::Write(style) };
+                let record = Record { lines: self.any_lines(), task };
+                if answer(&record) == REFUSAL {
+                    return self.written(&record);
+                }
+            },
+            Outside::Unreadable if self.percent(40) => self.words(),
+            Outside::Unreadable => loop {
+                let record = Record { lines: self.any_lines(), task: Task::Monitor };
+                let mut text = self.written(&record);
+                text.truncate(self.rng.random_range(3..text.len()));
+                let text = text.trim_end();
+                if read(text).is_none_or(|record| answer(&record) == REFUSAL) {
+                    return text.to_string();
+                }
+            },
+        }
+    }
+
+    /// Lines of some task.
+    fn any_lines(&mut self) -> Vec<Line> {
+        match self.rng.random_range(0..4) {
+            0 => vec![self.door()],
+            1 => self.asked(Question::Change),
+            count => vec![self.line(count - 1, true)],
+        }
+    }
+
+    fn words(&mut self) -> String {
+        let words = if self.split == Split::HeldOut { OUTSIDE_HELD_OUT } else { OUTSIDE };
+        let [first, last] = [words.first, words.last].map(|words| *words.choose(self.rng).expect("there are some"));
+        format!("{first} {last}")
+    }
+
+    fn door(&mut self) -> Line {
+        let tag = Tag { letter: DOOR, ..self.tag() };
+        Line { time: self.time(), tag, what: What::Door(self.rng.random_bool(0.5)) }
+    }
+
+    /// A line of `count` readings of different kinds.
+    fn line(&mut self, count: usize, may_miss: bool) -> Line {
+        let mut kinds: Vec<usize> = (0..KINDS.len()).collect();
+        kinds.shuffle(self.rng);
+        let readings = kinds[..count].iter().map(|&kind| self.reading(kind, may_miss)).collect();
+        Line { time: self.time(), tag: self.tag(), what: What::Readings(readings) }
+    }
+
+    fn time(&mut self) -> Time {
+        Time(self.rng.random_range(0..24 * 60))
+    }
+
+    fn tag(&mut self) -> Tag {
+        let letter = *LETTERS.choose(self.rng).expect("there are some");
+        let is_held_out = |number: u16| HELD_OUT_NUMBERS.iter().any(|range| range.contains(&number));
+        let numbers: Vec<u16> =
+            NUMBERS.filter(|&number| is_held_out(number) == (self.split == Split::HeldOut)).collect();
+        Tag { letter, number: *numbers.choose(self.rng).expect("both splits have numbers") }
+    }
+
+    /// A reading of `kind` and its limit, both from the ranges of the split.
+    fn reading(&mut self, kind: usize, may_miss: bool) -> Reading {
+        let Kind { ref range, ref limits, held_out, decimals: [of_value, of_limit], alarm_above, .. } = KINDS[kind];
+        let of_split =
+            |number: &u16| held_out.iter().any(|range| range.contains(number)) == (self.split == Split::HeldOut);
+        let limits: Vec<u16> = limits.clone().filter(of_split).collect();
+        let (alarms, normal): (Vec<u16>, Vec<u16>);
+        let limit = *limits.choose(self.rng).expect("both splits have limits");
+        (alarms, normal) =
+            range.clone().filter(of_split).partition(|&n| if alarm_above { n >= limit } else { n <= limit });
+        // Never empty: the limit itself is an alarm.
+        let side = if self.percent(ALARMS) || normal.is_empty() { alarms } else { normal };
+        let value = *side.choose(self.rng).expect("the limit is within the range");
+        let tenths = |number: u16, decimals: usize| if of_limit == 1 { number } else { number * 10 + decimals as u16 };
+        let tenth = if of_value > of_limit { self.rng.random_range(0..10) } else { 0 };
+        Reading {
+            kind,
+            value: (!(may_miss && self.percent(MISSING)))
+                .then(|| Number { tenths: tenths(value, tenth), decimals: of_value }),
+            limit: Number { tenths: tenths(limit, 0), decimals: of_limit },
+        }
+    }
+}
