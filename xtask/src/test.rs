@@ -192,13 +192,14 @@ impl Score {
 
     /// Counts the result of a check.
     fn check(&mut self, what: &str, result: anyhow::Result<()>) {
+        let time = self.time();
         match result {
             Ok(()) => {
-                println!("ok  {what} ({})", self.time());
+                println!("ok  {what} ({time})");
                 self.add(Exit::Pass);
             }
             Err(error) => {
-                println!("FAILED  {what}: {error:#}");
+                println!("FAILED  {what} ({time}): {error:#}");
                 self.add(Exit::Harness);
             }
         }
@@ -206,13 +207,15 @@ impl Score {
 
     /// Runs a cargo command, which counts as one check.
     fn step(&mut self, workspace: &Workspace, what: &str, verb: &str, flags: &[&str]) -> Result<(), Error> {
-        match logged(workspace, what, cargo(workspace, verb)?.args(flags)) {
+        let done = logged(workspace, what, cargo(workspace, verb)?.args(flags));
+        let time = self.time();
+        match done {
             Ok(_) => {
-                println!("ok  {what} ({})", self.time());
+                println!("ok  {what} ({time})");
                 self.add(Exit::Pass);
             }
             Err(error @ (Error::Build { .. } | Error::Process { .. })) => {
-                println!("FAILED  {error}");
+                println!("FAILED  {error} ({time})");
                 self.add(Exit::Harness);
             }
             Err(error) => return Err(error),
@@ -293,7 +296,7 @@ impl Score {
             Err(Error::Build { log, .. }) => (read_text(&log)?, Some(log)),
             Err(error) => return Err(error),
         };
-        let counts = Counts::of(&said);
+        let (counts, time) = (Counts::of(&said), self.time());
         self.passed += counts.passed;
         self.skipped += counts.ignored;
         counts.skips.iter().for_each(|skip| println!("skipped  {skip}"));
@@ -302,14 +305,14 @@ impl Score {
                 // No test ran: this would always pass.
                 self.failed += 1;
                 self.exit = self.exit.worst(Exit::Harness);
-                println!("FAILED  {what}: no tests ran");
+                println!("FAILED  {what}: no tests ran ({time})");
             }
-            None => println!("ok  {what}: {} passed, {} ignored ({})", counts.passed, counts.ignored, self.time()),
+            None => println!("ok  {what}: {} passed, {} ignored ({time})", counts.passed, counts.ignored),
             Some(log) => {
                 // A test program that does not build, or crashes, names no test but is still a failure.
                 self.failed += counts.failed.len().max(1);
                 self.exit = self.exit.worst(Exit::Harness);
-                println!("FAILED  {what}; the log is {}", log.display());
+                println!("FAILED  {what} ({time}); the log is {}", log.display());
                 counts.failed.iter().for_each(|name| println!("    {name}"));
                 if counts.failed.is_empty() {
                     println!("{}", tail(&said, 20));

@@ -251,7 +251,7 @@ mod tests {
         let script = include_str!("../../../../../runners/xtensa/link.ld");
         assert_eq!(region_length(script, "psram"), Some(8 << 20));
         assert_eq!(region_length(script, "sram"), Some(512 << 10));
-        assert_eq!(region_length(script, "flash"), None);
+        assert_eq!(region_length(script, "rom"), None);
         let script = include_str!("../../../../../runners/cortex-m/boards/stm32l4r5.ld");
         assert_eq!(region_length(script, "flash"), Some(2047 << 10));
     }
