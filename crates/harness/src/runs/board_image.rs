@@ -34,7 +34,7 @@ pub struct Made {
     pub app_bytes: usize,
     /// What was compared.
     pub compared: Compared,
-    /// What the terminal showed on USB for [`TEXT`], for a model whose tokens are bytes.
+    /// What the terminal showed on USB for `TEXT`, for a model whose tokens are bytes.
     pub text: Option<String>,
 }
 

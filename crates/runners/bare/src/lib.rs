@@ -1,7 +1,7 @@
 //! The suite without an operating system: what the firmware of every core shares.
 //!
 //! A core's own crate implements [`Machine`], has the start-up code and a linker script with the symbols of
-//! [`memory`], and calls [`run`]. The model and the request are linked in. On a host only the parts that tests need are
+//! `memory`, and calls `run`. The model and the request are linked in. On a host only the parts that tests need are
 //! built.
 #![no_std]
 
