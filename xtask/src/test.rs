@@ -35,6 +35,8 @@ pub struct TestFlags {
 
 /// The tests of the page in a browser, which need a built page.
 const PAGE: &str = "bitstate-web-e2e";
+/// The native runner.
+const NATIVE: &str = "bitstate-runner-native";
 /// The package with CPU-specific code.
 const KERNELS: &str = "bitstate-kernels";
 
@@ -65,10 +67,12 @@ pub fn run() -> anyhow::Result<Exit> {
     let most = most.concat();
     let lints = [most.as_slice(), &["--all-targets", "--", "--deny", "warnings"]].concat();
     score.step(&workspace, "lints", "clippy", &lints)?;
-    // The host of the WASM guest separately, with the same features as its build, so that wasmtime is compiled once.
+    // These separately, with the same features as their builds: wasmtime is compiled once, and the native runner that is
+    // disassembled is the one that runs.
     for (what, which) in [
-        ("tests", [most, without(&["bitstate-runner-wasmtime", PAGE])].concat().as_slice()),
+        ("tests", [most, without(&["bitstate-runner-wasmtime", NATIVE, PAGE])].concat().as_slice()),
         ("tests of the WASM host", &["--package", "bitstate-runner-wasmtime"]),
+        ("tests of the native runner", &["--package", NATIVE]),
         ("tests of the suite without the library", &["--package", "bitstate-suite"]),
     ] {
         let arguments = [&["--release", "--no-fail-fast"], which].concat();

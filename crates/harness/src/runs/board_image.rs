@@ -105,10 +105,10 @@ pub fn make(workspace: &Workspace, model: &ModelFile, vocab_size: usize) -> Resu
     Ok(Made { bytes, flash_mb, app_bytes, compared, text })
 }
 
-/// Runs the built-in test of an image that was made before, and compares what has a golden stream.
+/// Runs the built-in test of an image that was made before, and compares what has a golden stream; only that is counted.
 ///
 /// # Errors
-/// As [`make`].
+/// As [`make`]; also if no stream has a golden one, because then nothing is known about the image.
 pub fn check(workspace: &Workspace, flash: &[u8]) -> Result<Compared, BoardError> {
     let board = cell(BOARD)?;
     let built = build(workspace, &[board], &cpu_features())?;
@@ -118,15 +118,29 @@ pub fn check(workspace: &Workspace, flash: &[u8]) -> Result<Compared, BoardError
     let answered = images.answer(flash, flash.len() as u64, time_limit(board))?;
     let answer = Answer::parse(&answered.text).map_err(RunError::from)?;
     let cases: Vec<Case> = golden.cases.into_iter().filter(|case| case.golden.model == answer.header.model).collect();
+    compare_golden(answer.events, &cases)
+}
+
+/// Compares the streams of an answer that have a golden one.
+fn compare_golden(events: Vec<Event>, cases: &[Case]) -> Result<Compared, BoardError> {
     let mut compared = Compared::default();
-    for event in answer.events {
+    for event in events {
         match event {
-            Event::Stream(stream) => compared.add(&cases, &stream)?,
+            Event::Stream(stream) if cases.iter().any(|case| case.name() == stream.case) => {
+                compared.add(cases, &stream)?;
+            }
             Event::Error { case, message } => return Err(BoardError::Wrong(format!("{case}: {message}"))),
             _ => {}
         }
     }
-    Ok(compared)
+    match compared.golden {
+        0 => Err(Error::CannotRun(
+            "its model has no golden streams to compare with: make the image again, which compares it with this machine"
+                .into(),
+        )
+        .into()),
+        _ => Ok(compared),
+    }
 }
 
 impl Compared {
@@ -196,4 +210,36 @@ fn runner(built: &Built, cell: Cell) -> Result<&Runner, Error> {
         return Err(Error::Refused(error.to_string()));
     }
     built.runners.get(cell.target.name).ok_or_else(|| Error::CannotRun(format!("{cell} was not built")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BoardError, Compared, Error, Event, StreamAnswer, compare_golden};
+    use crate::definitions::golden::Golden;
+    use crate::workspace::Workspace;
+
+    #[test]
+    fn an_image_with_nothing_to_compare_is_not_checked() {
+        let golden = Golden::load(&Workspace::find().unwrap()).unwrap();
+        let case = golden.cases.first().unwrap();
+        let answer = |name: &str| {
+            let stream = &case.golden;
+            let (tokens, digests) = (stream.tokens.clone(), stream.digests.clone());
+            Event::Stream(StreamAnswer { case: name.into(), tokens, digests })
+        };
+        let compare = |events| compare_golden(events, &golden.cases);
+        for events in [vec![], vec![answer("image/greedy")]] {
+            assert!(matches!(compare(events), Err(BoardError::Harness(Error::CannotRun(_)))));
+        }
+        let counted = Compared { streams: 1, golden: 1, steps: case.golden.tokens.len() };
+        assert_eq!(compare(vec![answer("image/greedy"), answer(case.name())]).unwrap(), counted);
+        let mut wrong = answer(case.name());
+        if let Event::Stream(stream) = &mut wrong {
+            stream.tokens[3] ^= 1;
+        }
+        let failed = Event::Error { case: "image/greedy".into(), message: "no memory".into() };
+        for events in [vec![wrong], vec![answer(case.name()), failed]] {
+            assert!(matches!(compare(events), Err(BoardError::Wrong(_))));
+        }
+    }
 }
