@@ -92,8 +92,7 @@ fn equal_files_and_streams_pass_and_the_cells_are_named() {
     });
     assert_eq!(steps, Some(68 + 5 * 4));
     let sentence = sentence.unwrap();
-    let expected =
-        "sessions saved after 0, 1, 2, 16, 64 tokens: the files of native/generic, made and resumed by native/generic";
+    let expected = "session files of native/generic, made and resumed after 0, 1, 2, 16, 64 tokens by native/generic";
     assert_eq!(sentence, expected);
 }
 

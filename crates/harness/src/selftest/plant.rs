@@ -7,6 +7,7 @@ use crate::workspace::environment::command;
 use crate::workspace::error::Error;
 use crate::workspace::process::{Limits, run as run_process};
 use bitstate_protocol::{Answer, AnswerWriter, Digest, Event, Job, Request, Resume};
+use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -132,15 +133,30 @@ pub fn run(plant: Plant, program: &str, arguments: &[String], request: &str) -> 
     Ok((out, output.status.code().unwrap_or(2)))
 }
 
-/// Flips the lowest bit in the middle of a session to resume, which is in the model's state, and makes its checksum right
-/// again: the last eight bytes, as `crates/bitstate/src/file` defines them.
+/// Flips the lowest bit of a value in the middle of the model's state in a session to resume, and makes the digests of
+/// state and file right again: the last eight bytes of each, as `State::to_bytes` and the library's session files define
+/// them. A file without a state stays as it is, so that the fault is not found.
 fn lose_bit(job: &mut Job) {
     let Job::Resume(Resume { file, .. }) = job else { return };
-    let middle = file.len() / 2;
-    if let Some((body, checksum)) = file.split_last_chunk_mut::<8>() {
-        body[middle] ^= 1;
-        *checksum = Digest::of(body).0.to_le_bytes();
+    let Some(state) = state_of(file) else { return };
+    // The values begin at a multiple of four bytes.
+    let middle = state.start + state.len() / 8 * 4;
+    file[middle] ^= 1;
+    for end in [state.end, file.len()] {
+        let start = if end == state.end { state.start } else { 0 };
+        if let Some((body, digest)) = file[start..end].split_last_chunk_mut::<8>() {
+            *digest = Digest::of(body).0.to_le_bytes();
+        }
     }
+}
+
+/// Where a session file has the model's state: behind its first line, which has its length.
+fn state_of(file: &[u8]) -> Option<Range<usize>> {
+    let start = file.iter().position(|byte| *byte == b'\n')? + 1;
+    let header: serde_json::Value = serde_json::from_slice(&file[..start]).ok()?;
+    let length = usize::try_from(header.get("state")?.as_u64()?).ok()?;
+    file.get(start..start.checked_add(length)?).filter(|state| state.starts_with(b"BSST"))?;
+    Some(start..start + length)
 }
 
 fn alter(plant: Plant, asked: &Request, event: &mut Event) {

@@ -3,21 +3,26 @@
 //! Of N cells that are N² ways. N runs cover them, because equal files are one file: each cell makes the file after every
 //! number of tokens from 0 to 64, which must have the bytes of the first cell's, and resumes every file of the first
 //! cell. What it generates must be the golden stream, and what it saves before and after must again be the first cell's
-//! files.
+//! files. Targets that are not measured run the code of another one on another CPU, and take a few numbers of tokens.
 
 use crate::definitions::golden::{Case, Divergence, RESUMED_TOKENS, SAVED_TOKENS};
 use crate::definitions::metrics::SESSIONS;
 use crate::records::Row;
 use crate::runs::plan::{Plan, time_limit};
 use crate::targets::runner::{Reply, Runner};
-use crate::targets::{Cell, ModelFile, RunError, RunRequest};
+use crate::targets::{Cell, Clock, ModelFile, RunError, RunRequest};
 use crate::workspace::exit::Exit;
 use bitstate_protocol::{Begin, Job, Resume, Workload};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-/// Most bytes of session files in a request: it must fit the memory of a microcontroller, as text and parsed.
+/// Most bytes of session files in a request to a microcontroller, whose memory it must fit as text and parsed.
 const BATCH: usize = 1 << 20;
+/// The same for other targets: a request each starts a browser.
+const LARGE_BATCH: usize = 4 << 20;
+
+/// Numbers of tokens after which sessions are resumed where not all are taken.
+const FEW: [u32; 5] = [0, 1, 2, 16, SAVED_TOKENS];
 
 /// Session files by number of generated tokens.
 type Files = BTreeMap<u32, Vec<u8>>;
@@ -38,8 +43,13 @@ pub struct Handover<'a> {
     runner: &'a Runner,
     /// For each case, made by the first task that needs them.
     made: BTreeMap<&'a str, OnceLock<Result<Files, Fault>>>,
-    /// Numbers of tokens after which sessions are resumed.
+    /// Numbers of tokens after which sessions are resumed on targets that are measured.
     ks: Vec<u32>,
+}
+
+/// Whether the cell takes the few numbers of tokens in any case.
+fn is_shortened(cell: Cell) -> bool {
+    !cell.target.measured
 }
 
 impl<'a> Handover<'a> {
@@ -52,7 +62,7 @@ impl<'a> Handover<'a> {
         let any = || plan.built.runnable(plan.cells).into_iter().filter(able).find_map(built);
         let (first, runner) = native.or_else(any)?;
         let made = plan.cases.iter().filter(|case| case.sessions).map(|case| (case.name(), OnceLock::new())).collect();
-        let ks = if plan.quick { vec![0, 1, 2, 16, SAVED_TOKENS] } else { (0..=SAVED_TOKENS).collect() };
+        let ks = if plan.quick { FEW.to_vec() } else { (0..=SAVED_TOKENS).collect() };
         Some(Handover { first, runner, made, ks })
     }
 
@@ -84,7 +94,7 @@ impl<'a> Handover<'a> {
     /// Begins a session, checks its stream, and returns its files.
     fn begin(&self, on: On, case: &Case) -> Result<Files, Fault> {
         let max_tokens = SAVED_TOKENS + RESUMED_TOKENS;
-        let mut save: Vec<u32> = self.ks.iter().flat_map(|&k| [k, k + RESUMED_TOKENS]).collect();
+        let mut save: Vec<u32> = self.ks(on.cell).iter().flat_map(|&k| [k, k + RESUMED_TOKENS]).collect();
         save.sort_unstable();
         save.dedup();
         let workload = Workload { max_tokens, ..case.workload.clone() };
@@ -93,6 +103,11 @@ impl<'a> Handover<'a> {
         whole.check(&reply)?;
         let mut file = |tokens: u32| Some((tokens, reply.sessions.remove(&(case.name().into(), tokens))?));
         Ok(save.into_iter().filter_map(&mut file).collect())
+    }
+
+    /// Numbers of tokens after which a cell makes and resumes sessions. The first cell makes the files of all.
+    fn ks(&self, cell: Cell) -> &[u32] {
+        if is_shortened(cell) && cell != self.first { &FEW } else { &self.ks }
     }
 
     /// Compares the files that a cell makes, and what it makes of those of the first cell. Returns the number of tokens
@@ -105,7 +120,8 @@ impl<'a> Handover<'a> {
             }
         }
         let size = made.values().map(Vec::len).max().unwrap_or(1).max(1);
-        for ks in self.ks.chunks((BATCH / size).max(1)) {
+        let batch = if on.cell.target.clock == Clock::Instructions { BATCH } else { LARGE_BATCH };
+        for ks in self.ks(on.cell).chunks((batch / size).max(1)) {
             let parts =
                 ks.iter().map(|&k| Part { case, name: format!("{}+{k}", case.name()), k, tokens: RESUMED_TOKENS });
             let parts: Vec<Part> = parts.collect();
@@ -206,15 +222,20 @@ impl Fault {
 /// What the rows say about sessions, for people; `None` if there is none that passed.
 pub fn in_words(plan: &Plan, rows: &[Row]) -> Option<String> {
     let cell = |row: &Row| match row {
-        Row::Verified { target, variant, workload, .. } if workload == SESSIONS => Some(format!("{target}/{variant}")),
+        Row::Verified { target, variant, workload, .. } if workload == SESSIONS => Cell::named(target, variant),
         _ => None,
     };
-    let cells: Vec<String> = rows.iter().filter_map(cell).collect();
+    let cells: Vec<Cell> = rows.iter().filter_map(cell).collect();
     let handover = Handover::new(plan).filter(|_| !cells.is_empty())?;
-    let saved = match plan.quick {
-        true => handover.ks.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
-        false => format!("each of 0 to {SAVED_TOKENS}"),
+    let few = FEW.map(|k| k.to_string()).join(", ");
+    let all = format!("each of 0 to {SAVED_TOKENS}");
+    let (shortened, whole): (Vec<Cell>, Vec<Cell>) =
+        cells.into_iter().partition(|&cell| plan.quick || (is_shortened(cell) && cell != handover.first));
+    let parts = [(all, whole), (few, shortened)].into_iter().filter(|(_, cells)| !cells.is_empty());
+    let of = |(saved, cells): (String, Vec<Cell>)| {
+        let cells: Vec<String> = cells.iter().map(Cell::to_string).collect();
+        format!("after {saved} tokens by {}", cells.join(", "))
     };
-    let (first, cells) = (handover.first, cells.join(", "));
-    Some(format!("sessions saved after {saved} tokens: the files of {first}, made and resumed by {cells}"))
+    let made = parts.map(of).collect::<Vec<_>>().join("; ");
+    Some(format!("session files of {}, made and resumed {made}", handover.first))
 }
