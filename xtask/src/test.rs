@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all checks, and a line with the totals.
 
-use crate::context::{Context, print_gaps};
+use crate::context::{Context, Ready, print_gaps};
 use crate::eval::EvalFlags;
 use crate::flags::Flags;
 use crate::house;
@@ -61,30 +61,12 @@ pub fn run() -> anyhow::Result<Exit> {
     score.check("no build outputs are tracked", house::no_outputs(&workspace));
     score.check("licences and sources of dependencies", house::dependencies(&workspace));
     score.step(&workspace, "format", "fmt", &["--all", "--check"])?;
-    // The trainer has its own command, and the peers are built only for measurements.
-    let most =
-        [&["--workspace", "--features", "bitstate-cli/serve"][..], &without(&["bitstate-train", "bitstate-peers"])];
-    let most = most.concat();
-    let lints = [most.as_slice(), &["--all-targets", "--", "--deny", "warnings"]].concat();
-    score.step(&workspace, "lints", "clippy", &lints)?;
-    // These separately, with the same features as their builds: wasmtime is compiled once, and the native runner that is
-    // disassembled is the one that runs.
-    for (what, which) in [
-        ("tests", [most, without(&["bitstate-runner-wasmtime", NATIVE, PAGE])].concat().as_slice()),
-        ("tests of the WASM host", &["--package", "bitstate-runner-wasmtime"]),
-        ("tests of the native runner", &["--package", NATIVE]),
-        ("tests of the suite without the library", &["--package", "bitstate-suite"]),
-    ] {
-        let arguments = [&["--release", "--no-fail-fast"], which].concat();
-        score.tests(&workspace, what, &arguments)?;
-    }
+    // At the same time, because each of them leaves processors idle: linkers, emulators and browsers wait for one.
+    let (here, elsewhere) = rayon::join(|| this_machine(&workspace), || other_machines(context));
+    score.include(&here?);
+    let (others, ready) = elsewhere?;
+    score.include(&others);
 
-    score.foreign_tests(&context, KERNELS)?;
-    score.page_tests(&context)?;
-    score.board_image(&context);
-
-    let ready = context.prepare()?;
-    println!("ok  every target is built ({})", score.time());
     let rows = verify::verify(&ready.plan()?)?;
     print_gaps(&rows);
     let tally = Tally::of(&rows);
@@ -118,6 +100,40 @@ pub fn run() -> anyhow::Result<Exit> {
     }
     println!("{} passed, {} failed, {} skipped", score.passed, score.failed, score.skipped);
     Ok(score.exit)
+}
+
+/// Lints, and the tests that this machine runs itself.
+fn this_machine(workspace: &Workspace) -> anyhow::Result<Score> {
+    let mut score = Score::new();
+    // The trainer has its own command, and the peers are built only for measurements.
+    let most =
+        [&["--workspace", "--features", "bitstate-cli/serve"][..], &without(&["bitstate-train", "bitstate-peers"])];
+    let most = most.concat();
+    let lints = [most.as_slice(), &["--all-targets", "--", "--deny", "warnings"]].concat();
+    score.step(workspace, "lints", "clippy", &lints)?;
+    // These separately, with the same features as their builds: wasmtime is compiled once, and the native runner that is
+    // disassembled is the one that runs.
+    for (what, which) in [
+        ("tests", [most, without(&["bitstate-runner-wasmtime", NATIVE, PAGE])].concat().as_slice()),
+        ("tests of the WASM host", &["--package", "bitstate-runner-wasmtime"]),
+        ("tests of the native runner", &["--package", NATIVE]),
+        ("tests of the suite without the library", &["--package", "bitstate-suite"]),
+    ] {
+        let arguments = [&["--release", "--no-fail-fast"], which].concat();
+        score.tests(workspace, what, &arguments)?;
+    }
+    Ok(score)
+}
+
+/// The tests under emulators and in a browser, and the builds of every target.
+fn other_machines(context: Context) -> anyhow::Result<(Score, Ready)> {
+    let mut score = Score::new();
+    score.foreign_tests(&context, KERNELS)?;
+    score.page_tests(&context)?;
+    score.board_image(&context);
+    let ready = context.prepare()?;
+    println!("ok  every target is built ({})", score.time());
+    Ok((score, ready))
 }
 
 /// Flags that exclude packages.
@@ -166,6 +182,15 @@ impl Score {
             0..60 => format!("{seconds} s"),
             _ => format!("{} min {:02} s", seconds / 60, seconds % 60),
         }
+    }
+
+    /// Adds the totals of checks that ran at the same time.
+    fn include(&mut self, other: &Score) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.exit = self.exit.worst(other.exit);
+        self.since = Instant::now();
     }
 
     fn add(&mut self, exit: Exit) {

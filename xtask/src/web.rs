@@ -6,8 +6,9 @@ use bitstate_harness::workspace::Workspace;
 use bitstate_harness::workspace::cargo::host_program;
 use bitstate_harness::workspace::environment::command;
 use bitstate_harness::workspace::log::logged;
-use bitstate_harness::{Exit, targets};
+use bitstate_harness::{Error, Exit, targets};
 use clap::Args;
+use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
 /// Flags of `web`.
@@ -40,20 +41,20 @@ pub fn make(workspace: &Workspace, out: &Path) -> anyhow::Result<()> {
     let program = host_program(workspace, "bitstate-web-pack")?;
     let mut pack = command(program);
     pack.arg("--root").arg(&workspace.root).arg("--out").arg(out);
-    for (name, rustflags, features) in BUILDS {
-        let built = module(
-            workspace,
-            &Module {
-                package: "bitstate-web",
-                profile: "page",
-                triple: "wasm32-unknown-unknown",
-                rustflags: &format!("{rustflags} {COMPACT}"),
-                features,
-                page: true,
-                folder: &format!("page-{name}"),
-            },
-        )?;
-        pack.arg(format!("--{}", name.replace('_', "-"))).arg(built);
+    let built = BUILDS.par_iter().map(|&(name, rustflags, features)| {
+        let of = Module {
+            package: "bitstate-web",
+            profile: "page",
+            triple: "wasm32-unknown-unknown",
+            rustflags: &format!("{rustflags} {COMPACT}"),
+            features,
+            page: true,
+            folder: &format!("page-{name}"),
+        };
+        Ok((name, module(workspace, &of)?))
+    });
+    for (name, module) in built.collect::<Result<Vec<_>, Error>>()? {
+        pack.arg(format!("--{}", name.replace('_', "-"))).arg(module);
     }
     logged(workspace, "page", &mut pack)?;
     Ok(())

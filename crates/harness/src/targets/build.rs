@@ -7,6 +7,7 @@ use super::target::{Cell, Target};
 use crate::workspace::Workspace;
 use crate::workspace::error::Error;
 use crate::workspace::process::interrupted;
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// The built runners.
@@ -61,25 +62,27 @@ pub fn build(workspace: &Workspace, cells: &[Cell], cpu_features: &str) -> Resul
         let reasons = built.skips.iter().map(|(cell, skip)| format!("{cell}: {}", skip.reason));
         return Err(Error::CannotRun(reasons.collect::<Vec<_>>().join("; ")));
     }
-    let mut targets: Vec<&'static Target> = Vec::new();
+    let mut targets: Vec<(&'static Target, Vec<Cell>)> = Vec::new();
     for cell in built.runnable(cells) {
-        if !targets.contains(&cell.target) {
-            targets.push(cell.target);
+        match targets.iter_mut().find(|(target, _)| *target == cell.target) {
+            Some((_, of_target)) => of_target.push(cell),
+            None => targets.push((cell.target, vec![cell])),
         }
     }
-    for target in targets {
-        let of_target: Vec<Cell> = built.runnable(cells).into_iter().filter(|cell| cell.target == target).collect();
-        let variants: Vec<&'static Variant> = of_target.iter().map(|cell| cell.variant).collect();
-        let runner = target.kind.build(workspace, target.name, &variants);
+    // For most of a build the compiler is busy with one crate, on one processor.
+    let runners = targets.into_par_iter().map(|(target, cells)| {
+        let variants: Vec<&'static Variant> = cells.iter().map(|cell| cell.variant).collect();
+        (target, target.kind.build(workspace, target.name, &variants).map_err(|error| (error, cells)))
+    });
+    for (target, runner) in runners.collect::<Vec<_>>() {
         match runner {
             Ok(runner) => {
                 built.runners.insert(target.name, runner.into());
             }
             Err(_) if interrupted() => return Err(Error::Interrupted),
-            Err(error) => {
+            Err((error, cells)) => {
                 let text = error.to_string();
-                let failed = of_target.into_iter().map(|cell| (cell, Error::Refused(text.clone())));
-                built.failures.extend(failed);
+                built.failures.extend(cells.into_iter().map(|cell| (cell, Error::Refused(text.clone()))));
             }
         }
     }

@@ -1,9 +1,13 @@
 //! Progress of work that takes longer than a second: bars on a terminal, plain lines elsewhere.
 
 use crate::workspace::output;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
+
+/// All that are shown: work in parallel has a line each.
+static SHOWN: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// A bar or spinner on standard error, removed when dropped.
 pub struct Progress {
@@ -32,8 +36,9 @@ impl Progress {
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("=> "));
             }
+            let bar = SHOWN.add(bar.with_prefix(label.to_string()));
             bar.enable_steady_tick(Duration::from_millis(120));
-            bar.with_prefix(label.to_string())
+            bar
         });
         if bar.is_none() {
             output::err(format_args!("{label} ...\n"));

@@ -1,4 +1,7 @@
 //! Correctness on every target: each chosen case on each chosen cell, bit for bit against the golden streams.
+//!
+//! Targets that are not measured run the code of another one on another CPU, or as another image. They take the first
+//! chosen case of each model, and every kernel check.
 
 pub mod diagnose;
 pub mod sessions;
@@ -77,7 +80,7 @@ pub fn diff<'a>(plan: &Plan<'a>, cells: [Cell; 2]) -> Result<Vec<Compared<'a>>, 
     Ok(compared)
 }
 
-/// Verifies the plan and returns a row for each cell and case, and one for each cell's sessions and kernel checks.
+/// Verifies the plan and returns a row for each case that a cell takes, and one for each cell's sessions and kernel checks.
 ///
 /// # Errors
 /// If interrupted, or if the journal cannot be written. A failure of a run is a row.
@@ -139,11 +142,12 @@ fn tasks<'a>(plan: &'a Plan<'a>) -> Vec<Task<'a>> {
         let Some(runner) = plan.built.runners.get(cell.target.name) else { continue };
         for model in plan.models {
             let cases: Vec<&Case> = plan.cases.iter().copied().filter(|case| case.model == model.name).collect();
+            let streams = if cell.target.measured { cases.len() } else { cases.len().min(1) };
             let at_once = match cell.target.clock {
                 Clock::Wall => cases.len().max(1),
                 Clock::Instructions => 1,
             };
-            for (i, cases) in cases.chunks(at_once).enumerate() {
+            for (i, cases) in cases[..streams].chunks(at_once).enumerate() {
                 tasks.push(Task {
                     cell,
                     runner,

@@ -3,7 +3,8 @@
 //! Of N cells that are N² ways. N runs cover them, because equal files are one file: each cell makes the file after every
 //! number of tokens from 0 to 64, which must have the bytes of the first cell's, and resumes every file of the first
 //! cell. What it generates must be the golden stream, and what it saves before and after must again be the first cell's
-//! files. Targets that are not measured run the code of another one on another CPU, and take a few numbers of tokens.
+//! files. Targets that are not measured, and those that take seconds to start, run the code of another one in another place,
+//! and take a few numbers of tokens.
 
 use crate::definitions::golden::{Case, Divergence, RESUMED_TOKENS, SAVED_TOKENS};
 use crate::definitions::metrics::SESSIONS;
@@ -43,13 +44,13 @@ pub struct Handover<'a> {
     runner: &'a Runner,
     /// For each case, made by the first task that needs them.
     made: BTreeMap<&'a str, OnceLock<Result<Files, Fault>>>,
-    /// Numbers of tokens after which sessions are resumed on targets that are measured.
+    /// Numbers of tokens after which sessions are resumed where not only a few are taken.
     ks: Vec<u32>,
 }
 
 /// Whether the cell takes the few numbers of tokens in any case.
 fn is_shortened(cell: Cell) -> bool {
-    !cell.target.measured
+    !cell.target.measured || cell.target.samples.is_some()
 }
 
 impl<'a> Handover<'a> {
