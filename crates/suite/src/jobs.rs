@@ -72,8 +72,8 @@ pub fn run_with<H: Host>(
     let model = regions::load_parse(model)?;
     let mut engine = regions::load_prepare(&model, variant)?;
     engine.set_workers(workers);
-    copy_weights(&mut engine, host);
-    let load = host.ticks().saturating_sub(start);
+    let copies = copy_weights(&mut engine, host);
+    let load = Load { ticks: host.ticks().saturating_sub(start), copies };
 
     let target = host.target().to_string();
     let header = Header { target, variant: engine.variant().name().into(), model: Digest(engine.model_digest()) };
@@ -92,7 +92,7 @@ pub fn run_with<H: Host>(
                 Ok(())
             }
             Job::Stream(workload) => stream(&engine, workload).map(|(stream, _)| emit(Event::Stream(stream))),
-            Job::Bench(workload) => bench(&engine, workload, load, &host, &mut emit),
+            Job::Bench(workload) => bench(&engine, workload, &load, &host, &mut emit),
             Job::Steps(asked) => steps(&engine, asked, &mut emit),
             Job::Profile(workload) => profile(&engine, workload, &host, &mut emit),
             Job::Parts(workload) => parts(&engine, workload, &host, &mut emit),
@@ -124,15 +124,38 @@ pub fn run_with<H: Host>(
     Ok(all_good)
 }
 
-/// Copies weights into the heap that a session leaves free. If there is no session, the first job says why.
-fn copy_weights<H: Host>(engine: &mut Engine<'_>, host: &mut H) {
-    if host.free_for_weights() > 0
-        && let Ok(session) = Session::new(engine, Sampling::greedy())
-    {
-        let left = host.free_for_weights();
-        drop(session);
-        engine.copy_weights(left);
+/// What loading the model took.
+struct Load {
+    ticks: u64,
+    copies: Copies,
+}
+
+/// Weights in heap that is otherwise free.
+#[derive(Default)]
+struct Copies {
+    bytes: u64,
+    /// The heap's peak before they were made.
+    peak_before: u64,
+}
+
+impl Copies {
+    /// The heap's peak without them. They take what is left, so with them a run that needs more would show the same
+    /// peak. They stay until the end, so they are part of every later peak.
+    fn peak_without(&self, peak: u64) -> u64 {
+        peak.saturating_sub(self.bytes).max(self.peak_before)
     }
+}
+
+/// Copies weights into the heap that a session leaves free. If there is no session, the first job says why.
+fn copy_weights<H: Host>(engine: &mut Engine<'_>, host: &mut H) -> Copies {
+    if host.free_for_weights() == 0 {
+        return Copies::default();
+    }
+    let Ok(session) = Session::new(engine, Sampling::greedy()) else { return Copies::default() };
+    let left = host.free_for_weights();
+    drop(session);
+    let peak_before = host.heap().peak_bytes;
+    Copies { bytes: engine.copy_weights(left) as u64, peak_before }
 }
 
 /// The failed case, and the reason.
@@ -197,7 +220,7 @@ fn stream<'e, 'm>(engine: &'e Engine<'m>, workload: &Workload) -> Result<(Stream
 fn bench<H: Host>(
     engine: &Engine<'_>,
     workload: &Workload,
-    load: u64,
+    load: &Load,
     host: &RefCell<&mut H>,
     emit: &mut impl FnMut(Event),
 ) -> Result<(), Failure> {
@@ -238,15 +261,20 @@ fn bench<H: Host>(
     let mut metric = |phase, name: &str, unit: &str, value| {
         emit(Event::Metric(Metric { case: workload.case.clone(), phase, name: name.into(), unit: unit.into(), value }));
     };
-    metric(Phase::Load, name, unit, load);
+    metric(Phase::Load, name, unit, load.ticks);
     metric(Phase::Prefill, name, unit, prefill);
     metric(Phase::Prefill, "tokens", "tokens", workload.prompt.len() as u64);
     metric(Phase::Decode, name, unit, decode);
     metric(Phase::Decode, "tokens", "tokens", u64::from(workload.max_tokens));
     metric(Phase::Decode, "allocations", "count", heap.allocations - allocations);
-    metric(Phase::Run, "heap_peak", "bytes", heap.peak_bytes);
+    let copies = &load.copies;
+    let peak = copies.peak_without(heap.peak_bytes);
+    metric(Phase::Run, "heap_peak", "bytes", peak);
     if let Some(memory) = memory {
-        metric(Phase::Run, "peak_memory", "bytes", memory);
+        metric(Phase::Run, "peak_memory", "bytes", memory - (heap.peak_bytes - peak));
+    }
+    if copies.bytes > 0 {
+        metric(Phase::Run, "weight_copies", "bytes", copies.bytes);
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ pub enum Direction {
 }
 
 /// The metrics that rows may have, each with its direction.
-pub const METRICS: [(&str, Direction); 24] = [
+pub const METRICS: [(&str, Direction); 25] = [
     ("time", Direction::Lower),
     ("instructions", Direction::Lower),
     ("fuel", Direction::Lower),
@@ -25,6 +25,8 @@ pub const METRICS: [(&str, Direction); 24] = [
     ("heap_peak", Direction::Lower),
     ("stack_high_water", Direction::Lower),
     ("static", Direction::Lower),
+    // Bytes of weights copied into memory that is otherwise free; not part of the peaks.
+    ("weight_copies", Direction::Neutral),
     ("bytes", Direction::Neutral),
     ("weights", Direction::Neutral),
     // The parts of a generated token, and the cost of reading the clock between them.
