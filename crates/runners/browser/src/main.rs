@@ -42,6 +42,9 @@ struct Flags {
     /// The BITS file to run.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
+    /// First repeat the request for this many milliseconds, so that the browser's engine optimises the guest.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    warm_up: u32,
     /// End the browser after this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     timeout: u64,
@@ -67,7 +70,9 @@ fn run(flags: &Flags) -> anyhow::Result<u8> {
         .with_context(|| format!("cannot read the guest {}", flags.guest.display()))?;
     bitstate_determinism::check(&guest).with_context(|| format!("cannot load the guest {}", flags.guest.display()))?;
 
-    let site = serve::Site::new(&[("guest.wasm", guest), ("model.bits", model), ("request.txt", request)])?;
+    let warm_up = flags.warm_up.to_string().into();
+    let files = [("guest.wasm", guest), ("model.bits", model), ("request.txt", request), ("warm-up.txt", warm_up)];
+    let site = serve::Site::new(&files)?;
     let profile = tempfile::tempdir().context("cannot create a profile for the browser")?;
     let mut browser = browser::start(flags.browser, &flags.program, profile.path(), &site.address)?;
     let said = site.wait(Duration::from_secs(flags.timeout), || browser.has_ended());

@@ -1,6 +1,6 @@
 //! WebAssembly guests, one per variant, in a browser: the guests of `wasm`, by another engine.
 
-use super::modules::Guests;
+use super::modules::{Guests, is_timed};
 use super::process::converse;
 use crate::targets::kind::{Answered, Artifact, Clock, Kind, Launch, Variant};
 use crate::targets::request::{ModelFile, RunError, RunRequest};
@@ -12,6 +12,10 @@ use crate::workspace::tools::program;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// How long a timed request is repeated before it is measured: wasmtime compiles a guest once and for all, a browser
+/// optimises what runs often.
+const WARM_UP: Duration = Duration::from_millis(1500);
 
 /// `[target.browser]`: guests and the browser that runs them.
 #[derive(Debug, Deserialize)]
@@ -108,6 +112,9 @@ impl Launch for Hosted {
         command.args(["--browser", self.family.name()]).arg("--program").arg(&self.browser);
         command.arg("--guest").arg(guest).arg("--model").arg(&ask.model.path);
         command.args(["--timeout", &ask.timeout.as_secs().to_string()]);
+        if ask.jobs.iter().any(is_timed) {
+            command.args(["--warm-up", &WARM_UP.as_millis().to_string()]);
+        }
         // The host has its own limit and a better message, so that limit is shorter.
         converse(&mut command, request, ask.timeout + Duration::from_secs(10))
     }
