@@ -189,14 +189,15 @@ fn activations(kind: &str, from: &mut Source, d: usize) -> Vec<i16> {
 #[test]
 fn winners_are_exact_for_any_rows() {
     let mut two_stage = 0;
-    // Elsewhere an emulator takes a minute for the widest.
-    let widths: &[usize] = if cfg!(target_arch = "x86_64") { &[1, 7, 96, 101, 160, 256, 1024] } else { &[1, 101, 160] };
-    for (seed, &d) in (1..).zip(widths) {
+    for (seed, d) in (1..).zip([1, 7, 96, 101, 160, 256, 1024]) {
+        // An emulator takes a minute for all of the widest.
+        let few = d > 160 && !cfg!(target_arch = "x86_64");
+        let counts: &[usize] = if few { &[17] } else { &[1, 15, 16, 17, 101] };
         let from = &mut Source::new(Kind::Random, seed);
         for of_q in ["random", "zero", "largest", "one outlier", "low digits only", "between digits"] {
             let q = activations(of_q, from, d);
             for kind in ROWS {
-                for v in [1, 15, 16, 17, 101] {
+                for &v in counts {
                     let rows = rows(kind, from, v, &q);
                     let row_scales = (0..v).map(|_| 0.001 + from.float().abs()).collect();
                     let equal = vec![1.0; v];
@@ -211,7 +212,10 @@ fn winners_are_exact_for_any_rows() {
         }
     }
     let none_has_it = cfg!(target_arch = "riscv64");
-    assert!(two_stage > 1_500 * widths.len() || none_has_it, "{two_stage}: the first stage is there to be used");
+    assert!(
+        two_stage > if cfg!(target_arch = "x86_64") { 10_000 } else { 4_000 } || none_has_it,
+        "{two_stage}: the first stage is there to be used"
+    );
 }
 
 /// The default model's head: bounds leave some hundreds of the rows, or are abandoned.
