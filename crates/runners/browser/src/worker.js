@@ -2,14 +2,16 @@
 
 const [guest, model, request, warmUp] = await Promise.all(
   ["guest.wasm", "model.bits", "request.txt", "warm-up.txt"].map(async (name) => {
-    const answer = await fetch(name);
-    if (!answer.ok) throw new Error(`cannot fetch ${name}: ${answer.status}`);
-    return new Uint8Array(await answer.arrayBuffer());
+    const file = await fetch(name);
+    if (!file.ok) throw new Error(`cannot fetch ${name}: ${file.status}`);
+    return new Uint8Array(await file.arrayBuffer());
   }),
 );
 
-// One instance of the guest and what it says to the request.
-async function answerOf(module) {
+const module = WebAssembly.compile(guest);
+
+// What a new instance of the guest answers to the request.
+async function answer() {
   const [lines, reasons] = [[], []];
   let memory;
   const imports = {
@@ -27,7 +29,7 @@ async function answerOf(module) {
   };
   let status = 3;
   try {
-    const instance = await WebAssembly.instantiate(module, imports);
+    const instance = await WebAssembly.instantiate(await module, imports);
     const { reserve, run } = instance.exports;
     ({ memory } = instance.exports);
     const handOver = (bytes) => {
@@ -44,14 +46,7 @@ async function answerOf(module) {
   return { status, text: lines.join(""), reasons: reasons.join("\n") };
 }
 
-let module;
-try {
-  module = await WebAssembly.compile(guest);
-} catch (error) {
-  postMessage({ status: 3, text: "", reasons: `the guest failed: ${error.message ?? error}` });
-  throw error;
-}
 // The engine first runs code that it compiled in a hurry, and replaces what runs often. Instances share that code.
 const enough = performance.now() + Number(new TextDecoder().decode(warmUp));
-while (performance.now() < enough) await answerOf(module);
-postMessage(await answerOf(module));
+while (performance.now() < enough) await answer();
+postMessage(await answer());

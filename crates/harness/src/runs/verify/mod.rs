@@ -1,7 +1,8 @@
 //! Correctness on every target: each chosen case on each chosen cell, bit for bit against the golden streams.
 //!
-//! Targets that are not measured run the code of another one on another CPU, or as another image. They take the first
-//! chosen case of each model, and every kernel check.
+//! Targets that are not measured run the code of another one on another CPU, or as another image. They take
+//! every kernel check, and of each model the first case, which is greedy, and the last, which samples; or all that were
+//! selected.
 
 pub mod diagnose;
 pub mod sessions;
@@ -142,12 +143,15 @@ fn tasks<'a>(plan: &'a Plan<'a>) -> Vec<Task<'a>> {
         let Some(runner) = plan.built.runners.get(cell.target.name) else { continue };
         for model in plan.models {
             let cases: Vec<&Case> = plan.cases.iter().copied().filter(|case| case.model == model.name).collect();
-            let streams = if cell.target.measured { cases.len() } else { cases.len().min(1) };
+            let all = cell.target.measured || plan.cases.len() < plan.golden.cases.len();
+            let last = cases.len().saturating_sub(1);
+            let streams: Vec<&Case> =
+                cases.iter().enumerate().filter(|(i, _)| all || [0, last].contains(i)).map(|(_, case)| *case).collect();
             let at_once = match cell.target.clock {
                 Clock::Wall => cases.len().max(1),
                 Clock::Instructions => 1,
             };
-            for (i, cases) in cases[..streams].chunks(at_once).enumerate() {
+            for (i, cases) in streams.chunks(at_once).enumerate() {
                 tasks.push(Task {
                     cell,
                     runner,
