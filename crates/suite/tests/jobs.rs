@@ -5,12 +5,10 @@ mod support;
 
 use bitstate_kernels::{Kernels, Variant};
 use bitstate_model::{Preset, Version, Weights};
-#[cfg(not(feature = "sessions"))]
-use bitstate_protocol::Answer;
 use bitstate_protocol::{
-    Budget, Digest, Event, Job, Metric, Phase, Request, Roof, Sampling, Shape, Steps, Throughput, Workload,
+    Answer, Budget, Digest, Event, Job, Metric, Phase, Request, Roof, Sampling, Shape, Steps, Throughput, Workload,
 };
-use bitstate_suite::{RunError, run};
+use bitstate_suite::{HeapUse, Host, RunError, run};
 use std::collections::BTreeMap;
 use support::{Counting, ask, ask_of, small, variants};
 
@@ -239,4 +237,65 @@ fn a_runner_without_the_library_refuses_sessions_and_names_the_feature() {
         };
         assert!(refused.contains("the feature `sessions`"), "{refused}");
     }
+}
+
+/// A host with slow weights and a heap of `room` bytes: a session and what loads it take 100,000, copies what they take,
+/// and a later job 5,000 more.
+struct Slow {
+    text: String,
+    room: usize,
+    copies: u64,
+    is_loaded: bool,
+}
+
+impl Host for Slow {
+    fn target(&self) -> &str {
+        "test"
+    }
+
+    fn tick_metric(&self) -> (&'static str, &'static str) {
+        ("time", "ns")
+    }
+
+    fn ticks(&mut self) -> u64 {
+        0
+    }
+
+    fn heap(&mut self) -> HeapUse {
+        let before = self.room > 0 && !std::mem::replace(&mut self.is_loaded, true);
+        let peak_bytes = if before { 100_000 } else { 105_000 + self.copies };
+        HeapUse { peak_bytes, ..HeapUse::default() }
+    }
+
+    fn peak_memory(&mut self) -> Option<u64> {
+        Some(9_000 + self.heap().peak_bytes)
+    }
+
+    fn free_for_weights(&mut self) -> usize {
+        self.room
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text += line;
+    }
+}
+
+#[test]
+fn copied_weights_are_no_part_of_the_peaks() {
+    let config = Preset::by_name("small").unwrap().config();
+    let (d, f) = (config.n_embd, config.ff_dim());
+    let all = (config.n_layer * (6 * d * d + 2 * d * f) / 4) as u64;
+    let measured = |room, copies| {
+        let mut host = Slow { text: String::new(), room, copies, is_loaded: false };
+        let request = Request { variant: "generic".into(), jobs: vec![Job::Bench(workload())] };
+        assert!(run(&request.to_text(), &small(), &mut host).unwrap());
+        let events = Answer::parse(&host.text).unwrap().events;
+        let values = metrics(&events).into_iter().filter(|m| m.unit == "bytes").map(|m| (m.name.clone(), m.value));
+        values.collect::<BTreeMap<_, _>>()
+    };
+    let without = [("heap_peak".to_string(), 105_000), ("peak_memory".to_string(), 114_000)].into();
+    assert_eq!(measured(0, 0), without);
+    let mut with = measured(usize::MAX, all);
+    assert_eq!(with.remove("weight_copies"), Some(all));
+    assert_eq!(with, without);
 }
