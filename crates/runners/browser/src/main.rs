@@ -72,7 +72,7 @@ fn run(flags: &Flags) -> anyhow::Result<u8> {
 
     let warm_up = flags.warm_up.to_string().into();
     let files = [("guest.wasm", guest), ("model.bits", model), ("request.txt", request), ("warm-up.txt", warm_up)];
-    let site = serve::Site::new(&files)?;
+    let mut site = serve::Site::new(files)?;
     let profile = tempfile::tempdir().context("cannot create a profile for the browser")?;
     let mut browser = browser::start(flags.browser, &flags.program, profile.path(), &site.address)?;
     let said = site.wait(Duration::from_secs(flags.timeout), || browser.has_ended());
@@ -87,6 +87,9 @@ fn run(flags: &Flags) -> anyhow::Result<u8> {
         }
         Some(Said { reasons, .. }) => bail!("{reasons}"),
         None if has_ended => bail!("{} ended without an answer: {wrote}", flags.program.display()),
-        None => bail!("there was no answer within {} s: raise --timeout", flags.timeout),
+        None => {
+            let (limit, fetched) = (flags.timeout, site.fetched());
+            bail!("there was no answer within {limit} s: raise --timeout; the browser has fetched {fetched}")
+        }
     }
 }

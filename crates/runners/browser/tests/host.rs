@@ -16,9 +16,9 @@ const EMPTY: &str = "(module)";
 /// A script that sends `body` with a status, as the page does; the URL is the last argument of a browser.
 fn saying(status: &str, body: &str) -> String {
     format!(
-        "address=\"${{@: -1}}\"; rest=\"${{address#http://}}\"; host=\"${{rest%%/*}}\"\n\
+        "address=\"${{@: -1}}\"; rest=\"${{address#http://}}\"; host=\"${{rest%%/*}}\"; path=\"${{rest#*/}}\"\n\
          exec 3<>\"/dev/tcp/${{host%:*}}/${{host#*:}}\"\n\
-         printf 'POST /%s HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: {}\\r\\n\\r\\n' \"${{rest#*/}}said/{status}\" >&3\n\
+         printf 'POST /%s HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: {}\\r\\n\\r\\n' \"${{path%/*}}/said/{status}\" >&3\n\
          printf '{body}' >&3\n\
          read -r line <&3; sleep 60",
         body.replace("\\n", "n").replace("\\0", "0").len()
@@ -63,7 +63,10 @@ fn a_silent_browser_is_an_error() {
     let refused = |ran: Ran, part: &str| {
         assert!(ran.0 == 2 && ran.1.is_empty() && ran.2.starts_with("error: ") && ran.2.contains(part), "{ran:?}");
     };
-    refused(host("exec sleep 60", EMPTY, "--timeout 1"), "there was no answer within 1 s: raise --timeout");
+    refused(
+        host("exec sleep 60", EMPTY, "--timeout 1"),
+        "there was no answer within 1 s: raise --timeout; the browser has fetched nothing",
+    );
     refused(host("echo no display >&2", EMPTY, ""), "./browser ended without an answer: no display");
     let vector = "(v128.const i32x4 1 2 3 4)";
     let relaxed = format!("(module (func (drop (f32x4.relaxed_min {vector} {vector}))))");
