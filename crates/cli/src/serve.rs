@@ -49,7 +49,7 @@ pub struct Flags {
     /// Number of requests that may wait for a slot; further requests get 429 with Retry-After.
     #[arg(long, value_name = "N", default_value_t = Limits::default().queue)]
     queue: usize,
-    /// Number of generation threads, each with its own batch; 0 is the number of cores minus one.
+    /// Number of generation threads, each with its own batch; 0 is one per core.
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
     /// Maximum number of tokens in an answer.

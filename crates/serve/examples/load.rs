@@ -1,7 +1,7 @@
 //! Measures a server under load: `cargo run --release -p bitstate-serve --example load -- [FLAGS]`.
 //!
 //! `--model FILE` (default: a seeded model of the shape `default`), `--clients N` (64), `--seconds S` for each part of a
-//! round (3), `--rounds N` (3), `--threads N` for generation (all cores but one), `--soak MINUTES` (0).
+//! round (3), `--rounds N` (3), `--threads N` for generation (one per core), `--soak MINUTES` (0).
 //!
 //! All parts are interleaved, so what is compared was measured in the same run: the library alone, one client, many clients.
 //! Then the time to the first token with 8 clients, the time until slots are free after clients disconnect, and, with

@@ -11,7 +11,7 @@ pub struct Config {
     pub name: Option<String>,
     /// Limits per request, per connection and in total.
     pub limits: Limits,
-    /// Number of generation threads, each with its own batch. 0: the number of cores minus one, at least one.
+    /// Number of generation threads, each with its own batch. 0: one per core.
     pub threads: usize,
     /// Size of the prompt cache in bytes. 0 disables it.
     pub prompt_cache: usize,
@@ -113,7 +113,7 @@ impl Config {
     /// Number of generation threads on a machine with `cores` cores.
     pub(crate) fn threads_of(&self, cores: usize) -> usize {
         match self.threads {
-            0 => cores.saturating_sub(1).max(1),
+            0 => cores,
             threads => threads,
         }
     }

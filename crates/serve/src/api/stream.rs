@@ -34,6 +34,15 @@ pub(crate) struct Part {
     pub end: Option<(Finish, Proof)>,
 }
 
+impl Part {
+    /// Adds the next part of the same answer.
+    fn add(&mut self, next: Part) {
+        self.text.push_str(&next.text);
+        self.probs.extend(next.probs);
+        self.end = next.end;
+    }
+}
+
 /// How an endpoint formats answers.
 pub(crate) trait Shape: Send + 'static {
     type Whole: Serialize;
@@ -128,10 +137,7 @@ async fn whole(mut head: Head, mut coming: Coming, shape: &impl Shape) -> Result
     while head.open > 0 {
         let event = coming.events.recv().await.ok_or(Failure::Panic)?;
         let part = head.part(event)?;
-        let whole = &mut parts[part.answer as usize];
-        whole.text.push_str(&part.text);
-        whole.probs.extend(part.probs);
-        whole.end = part.end;
+        parts[part.answer as usize].add(part);
     }
     let usage = head.usage();
     let body = serde_json::to_vec(&shape.whole(&head, parts, usage)).unwrap_or_default();
@@ -179,16 +185,26 @@ impl<S: Shape> Streaming<S> {
                 Ok(0) => events.push(Event::Failed(Failure::Panic)),
                 Ok(_) => {}
             }
+            // Tokens that are sent together are one chunk per answer.
+            let (mut parts, mut failed) = (Vec::<Part>::new(), None);
             for event in events.drain(..) {
                 match self.head.part(event) {
-                    Ok(part) if part.text.is_empty() && part.probs.is_empty() && part.end.is_none() => {}
-                    Ok(part) => push(&mut out, &self.shape.chunk(&self.head, part)),
-                    Err(failure) => {
-                        // An error ends the stream.
-                        push(&mut out, &ApiError::from(failure).body());
-                        return (out, false);
-                    }
+                    Ok(part) => match parts.iter_mut().find(|known| known.answer == part.answer) {
+                        Some(known) => known.add(part),
+                        None => parts.push(part),
+                    },
+                    Err(failure) => failed = Some(failure),
                 }
+            }
+            for part in parts {
+                if !(part.text.is_empty() && part.probs.is_empty() && part.end.is_none()) {
+                    push(&mut out, &self.shape.chunk(&self.head, part));
+                }
+            }
+            if let Some(failure) = failed {
+                // An error ends the stream.
+                push(&mut out, &ApiError::from(failure).body());
+                return (out, false);
             }
         }
         if self.head.open > 0 {

@@ -4,9 +4,9 @@ use super::Event;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
-/// Longest time that a token waits for others: too short to be seen, and long enough that a fast model does not wake the
-/// thread of the clients for every token, which costs more than generating it.
-const WAIT: Duration = Duration::from_millis(2);
+/// Longest time that a token waits for others: a frame of a screen. Many clients of a fast model would otherwise wake the thread
+/// of the clients for every token, which costs more than generating it.
+const WAIT: Duration = Duration::from_millis(16);
 
 /// Sends the events of a job in order, tokens in bursts.
 pub(crate) struct Outbox {
