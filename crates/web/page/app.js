@@ -131,6 +131,8 @@ export async function generateMore(most) {
     const end = await own.generate(most, (batch) => {
       shown.add(batch);
       app.view.update(shown);
+      // For the browser's tools.
+      if (tokens === 0) performance.mark("first token");
       tokens += batch.tokens.length;
       const now = performance.now();
       element("speed").textContent = thousands((1000 * tokens) / (now - start));
@@ -140,6 +142,7 @@ export async function generateMore(most) {
         picture();
       }
     });
+    performance.measure("story", { start, detail: { tokens, spent: end.spent } });
     const speed = (1000 * tokens) / (performance.now() - start);
     element("speed").textContent = thousands(speed);
     const how = end.stopped ? "Stopped" : "Finished";

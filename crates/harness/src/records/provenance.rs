@@ -120,7 +120,7 @@ impl Provenance {
             changes: state.and_then(|state| state.changes).map(|digest| digest.to_string()),
             tools,
             flags: flags(workspace),
-            cpu: cpu_field("model name"),
+            cpu: cpu_name(&cpu_field("model name"), &cpu_field("cpu family"), &cpu_field("model")),
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             cpu_features: cpu_features(),
             system: system.unwrap_or(std::env::consts::OS).trim_matches('"').to_string(),
@@ -202,6 +202,11 @@ pub fn cpu_features() -> String {
     if flags.is_empty() { cpu_field("Features") } else { flags }
 }
 
+/// The name that a processor gives itself, with its family and model: virtual machines call several generations by one name.
+fn cpu_name(name: &str, family: &str, model: &str) -> String {
+    if family.is_empty() { name.to_string() } else { format!("{name} (family {family}, model {model})") }
+}
+
 fn cpu_field(name: &str) -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = text.lines().find(|line| line.split(':').next().is_some_and(|key| key.trim() == name));
@@ -225,7 +230,13 @@ fn locked_version(lock: &str, package: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::locked_version;
+    use super::{cpu_name, locked_version};
+
+    #[test]
+    fn generations_of_one_name_are_different_processors() {
+        assert_eq!(cpu_name("AMD EPYC", "26", "2"), "AMD EPYC (family 26, model 2)");
+        assert_eq!(cpu_name("AMD EPYC", "", ""), "AMD EPYC");
+    }
 
     #[test]
     fn a_locked_version_is_that_of_the_exact_package() {

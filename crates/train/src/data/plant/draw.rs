@@ -5,8 +5,8 @@ use super::notation::{NOTATIONS, Notation, read, write};
 use super::record::{Line, Number, Reading, Record, Tag, Task, Time, What};
 use super::rules::answer;
 use super::table::{
-    ALARMS, DOOR, HELD_OUT_NUMBERS, KINDS, Kind, LETTERS, MISSING, NUMBERS, OUTSIDE, OUTSIDE_HELD_OUT, QUESTIONS,
-    Question, REFUSAL, REPEATED, SHARES, STYLES, Share,
+    ALARMS, CLOSE, CLOSE_BY, DOOR, HELD_OUT_NUMBERS, KINDS, Kind, LETTERS, MISSING, NUMBERS, OUTSIDE, OUTSIDE_HELD_OUT,
+    QUESTIONS, Question, REFUSAL, REPEATED, SHARES, SPOILT, SPOILT_HELD_OUT, STYLES, Share,
 };
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
@@ -94,9 +94,12 @@ impl Draw<'_> {
         match question {
             Question::Hottest => {
                 let time = self.time();
-                let mut line = || Line { time, tag: self.tag(), what: What::Readings(vec![self.reading(0, false)]) };
-                let first = line();
-                let mut second = line();
+                let mut line = |other| {
+                    let (tag, reading) = (self.tag(), self.reading(0, false, other));
+                    (reading.value, Line { time, tag, what: What::Readings(vec![reading]) })
+                };
+                let (value, first) = line(None);
+                let (_, mut second) = line(value);
                 while second.tag == first.tag {
                     second.tag = self.tag();
                 }
@@ -105,11 +108,11 @@ impl Draw<'_> {
             Question::Door => vec![self.door()],
             Question::Change => {
                 let before = self.line(1, false);
-                let kind = match &before.what {
-                    What::Readings(readings) => readings[0].kind,
+                let Reading { kind, value, .. } = match &before.what {
+                    What::Readings(readings) => readings[0],
                     What::Door(_) => unreachable!("a line has readings"),
                 };
-                let after = self.reading(kind, false);
+                let after = self.reading(kind, false, value);
                 let time = Time((before.time.0 + 5 * self.rng.random_range(1..=12)) % (24 * 60));
                 let after = Line { time, tag: before.tag, what: What::Readings(vec![after]) };
                 vec![before, after]
@@ -139,17 +142,32 @@ impl Draw<'_> {
                     return self.written(&record);
                 }
             },
-            Outside::Unreadable if self.percent(40) => self.words(),
+            Outside::Unreadable if self.percent(30) => self.words(),
             Outside::Unreadable => loop {
                 let record = Record { lines: self.any_lines(), task: Task::Monitor };
-                let mut text = self.written(&record);
-                text.truncate(self.rng.random_range(3..text.len()));
-                let text = text.trim_end();
-                if read(text).is_none_or(|record| answer(&record) == REFUSAL) {
-                    return text.to_string();
+                let text = self.written(&record);
+                let text = if self.percent(50) { self.cut(text) } else { self.spoilt(&text, &record) };
+                if read(&text).is_none_or(|record| answer(&record) == REFUSAL) {
+                    return text;
                 }
             },
         }
+    }
+
+    /// The beginning of `text`.
+    fn cut(&mut self, mut text: String) -> String {
+        text.truncate(self.rng.random_range(3..text.len()));
+        text.trim_end().to_string()
+    }
+
+    /// `text` with what is no reading in place of its first one, if there is one.
+    fn spoilt(&mut self, text: &str, record: &Record) -> String {
+        let Some(Line { what: What::Readings(readings), .. }) = record.lines.first() else { return text.to_string() };
+        let Some(value) = readings.first().and_then(|reading| reading.value) else { return text.to_string() };
+        let spoilt = if self.split == Split::HeldOut { SPOILT_HELD_OUT } else { SPOILT };
+        let (before, after) = *spoilt.choose(self.rng).expect("there are some");
+        let (start, rest) = text.split_at(text.find(readings[0].kind().key).unwrap_or_default());
+        start.to_string() + &rest.replacen(&value.to_string(), &format!("{before}{value}{after}"), 1)
     }
 
     /// Lines of some task.
@@ -176,7 +194,7 @@ impl Draw<'_> {
     fn line(&mut self, count: usize, may_miss: bool) -> Line {
         let mut kinds: Vec<usize> = (0..KINDS.len()).collect();
         kinds.shuffle(self.rng);
-        let readings = kinds[..count].iter().map(|&kind| self.reading(kind, may_miss)).collect();
+        let readings = kinds[..count].iter().map(|&kind| self.reading(kind, may_miss, None)).collect();
         Line { time: self.time(), tag: self.tag(), what: What::Readings(readings) }
     }
 
@@ -192,26 +210,37 @@ impl Draw<'_> {
         Tag { letter, number: *numbers.choose(self.rng).expect("both splits have numbers") }
     }
 
-    /// A reading of `kind` and its limit, both from the ranges of the split.
-    fn reading(&mut self, kind: usize, may_miss: bool) -> Reading {
+    /// A reading of `kind` and its limit, both from the ranges of the split, to be compared with the limit or with `other`.
+    fn reading(&mut self, kind: usize, may_miss: bool, other: Option<Number>) -> Reading {
         let Kind { ref range, ref limits, held_out, decimals: [of_value, of_limit], alarm_above, .. } = KINDS[kind];
         let of_split =
             |number: &u16| held_out.iter().any(|range| range.contains(number)) == (self.split == Split::HeldOut);
         let limits: Vec<u16> = limits.clone().filter(of_split).collect();
         let (alarms, normal): (Vec<u16>, Vec<u16>);
         let limit = *limits.choose(self.rng).expect("both splits have limits");
-        (alarms, normal) =
-            range.clone().filter(of_split).partition(|&n| if alarm_above { n >= limit } else { n <= limit });
+        let numbers: Vec<u16> = range.clone().filter(of_split).collect();
+        let is_alarm = |n: &u16| if alarm_above { *n >= limit } else { *n <= limit };
+        (alarms, normal) = numbers.iter().partition(|n| is_alarm(n));
         // Never empty: the limit itself is an alarm.
         let side = if self.percent(ALARMS) || normal.is_empty() { alarms } else { normal };
-        let value = *side.choose(self.rng).expect("the limit is within the range");
-        let tenths = |number: u16, decimals: usize| if of_limit == 1 { number } else { number * 10 + decimals as u16 };
+        let unit = if of_limit == 1 { 1 } else { 10 };
+        let close = match (self.split == Split::Train && self.percent(CLOSE), other) {
+            (false, _) => Vec::new(),
+            (true, None) => close_to(&side, limit),
+            (true, Some(other)) => close_to(&numbers, other.tenths / unit),
+        };
+        let value = *if close.is_empty() { &side } else { &close }.choose(self.rng).expect("one of them has numbers");
         let tenth = if of_value > of_limit { self.rng.random_range(0..10) } else { 0 };
         Reading {
             kind,
             value: (!(may_miss && self.percent(MISSING)))
-                .then(|| Number { tenths: tenths(value, tenth), decimals: of_value }),
-            limit: Number { tenths: tenths(limit, 0), decimals: of_limit },
+                .then(|| Number { tenths: value * unit + tenth, decimals: of_value }),
+            limit: Number { tenths: limit * unit, decimals: of_limit },
         }
     }
+}
+
+/// Those of `numbers` that are close to `other`.
+fn close_to(numbers: &[u16], other: u16) -> Vec<u16> {
+    numbers.iter().copied().filter(|number| number.abs_diff(other) <= CLOSE_BY).collect()
 }

@@ -57,7 +57,7 @@ fn ask(question: Question, lines: &[&Line]) -> Option<String> {
             let (x, y) = (first.value?, second.value?);
             // The first of two equal ones.
             let hottest = if x.tenths >= y.tenths { a.tag } else { b.tag };
-            Some(format!("{x} and {y} {}: {hottest} is hottest.", first.kind().unit))
+            Some(format!("{} {x} and {} {y} {}: {hottest} is hottest.", a.tag, b.tag, first.kind().unit))
         }
         (Question::Door, [line]) => match line.what {
             What::Door(true) => Some(format!("Yes, {} is open.", line.tag)),

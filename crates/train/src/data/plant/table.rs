@@ -70,6 +70,18 @@ pub const HELD_OUT_NUMBERS: [RangeInclusive<u16>; 3] = [24..=28, 55..=58, 81..=8
 /// Of a hundred records, how many are of a task; the rest lies outside of all.
 pub const SHARES: [(Share, u32); 3] = [(Share::Monitor, 40), (Share::Ask, 30), (Share::Write, 15)];
 
+/// Of a hundred readings of the training split, how many are close to the number that they are compared with: such comparisons
+/// are the hardest to learn, and rare in a plant.
+pub const CLOSE: u32 = 50;
+/// Largest distance of such a reading, in units of 1 (temperature, level) or 0.1 (vibration).
+pub const CLOSE_BY: u16 = 3;
+
+/// What replaces a number in a record that is not readable: texts before and after its digits. The held-out split has its own.
+pub const SPOILT: &[(&str, &str)] =
+    &[("-", ""), ("", "e99"), ("", "x"), ("+", ""), ("", ".."), ("0x", ""), ("", "e-9")];
+/// Those of the held-out split.
+pub const SPOILT_HELD_OUT: &[(&str, &str)] = &[("-", ""), ("", "e999"), ("--", ""), ("", "?")];
+
 /// A task as the table counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Share {

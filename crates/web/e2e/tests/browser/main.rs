@@ -10,6 +10,7 @@ mod looks;
 mod network;
 mod page;
 mod server;
+mod speed;
 mod stories;
 
 use anyhow::{Context, ensure};
@@ -37,6 +38,15 @@ fn main() -> ExitCode {
     if arguments.iter().any(|argument| argument == "--list") {
         tests.iter().for_each(|(name, _)| println!("{name}: test"));
         return ExitCode::SUCCESS;
+    }
+    if arguments.iter().any(|argument| argument == "--measure") {
+        return match measure() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                println!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
     }
     println!("running {} tests", tests.len());
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
@@ -79,6 +89,23 @@ fn all(tests: &[&Test], one: &mut impl FnMut(&str, anyhow::Result<Verdict>)) -> 
         // A new profile per test, so that nothing cached by one test helps another.
         let page = Page::new(&driver, &folder, &scratch.path().join(name.replace(' ', "-")))?;
         one(name, test(&page));
+    }
+    Ok(())
+}
+
+/// Prints how fast the page is.
+fn measure() -> anyhow::Result<()> {
+    let folder = built()?;
+    let scratch = tempfile::tempdir()?;
+    let driver = driver::Driver::start()?;
+    let link = speed::link(&Page::new(&driver, &folder, &scratch.path().join("link"))?)?;
+    for round in 1..=speed::ROUNDS {
+        let page = Page::new(&driver, &folder, &scratch.path().join(round.to_string()))?;
+        let speed::Load { first, shown, worker } = speed::load(&page, &link)?;
+        println!(
+            "first token {first:.0} ms after navigation; {shown:.0} tokens/s on the page, {:.2} of {worker:.0} in the worker",
+            shown / worker
+        );
     }
     Ok(())
 }
