@@ -58,11 +58,12 @@ pub fn run(flags: &ImageFlags) -> anyhow::Result<Exit> {
     }
 }
 
-/// Makes the image of the smallest story model and runs it: the part of `test`.
+/// Makes the image of the model that answers records and runs it: the part of `test`.
 pub fn try_out(workspace: &Workspace) -> anyhow::Result<String> {
-    let model = workspace.root.join("golden/models/stories-byte/model.bits");
+    let model = workspace.root.join("golden/models/monitor/model.bits");
     match make_checked(workspace, &model)? {
-        Ok(made) => Ok(describe(&made.compared)),
+        Ok(Made { records: Some(records), compared, .. }) => Ok(format!("{}; {records} records", describe(&compared))),
+        Ok(_) => Err(anyhow!("{} has no recorded session", model.display())),
         Err(wrong) => Err(anyhow!(wrong)),
     }
 }
@@ -76,12 +77,12 @@ fn make(workspace: &Workspace, model: &Path, out: &Path, json: bool) -> anyhow::
         Err(wrong) => return Ok(report_wrong(&wrong)),
     };
     write_atomic(out, &made.bytes)?;
-    let Made { bytes, flash_mb, app_bytes, compared, text } = &made;
+    let Made { bytes, flash_mb, app_bytes, compared, text, records } = &made;
     if json {
         let Compared { streams, golden, steps } = compared;
         let result = json!({
             "image": out, "bytes": bytes.len(), "flash_mb": flash_mb, "app_bytes": app_bytes,
-            "streams": streams, "golden": golden, "steps": steps, "text": text,
+            "streams": streams, "golden": golden, "steps": steps, "text": text, "records": records,
         });
         println!("{result:#}");
         return Ok(Exit::Pass);
@@ -91,6 +92,9 @@ fn make(workspace: &Workspace, model: &Path, out: &Path, json: bool) -> anyhow::
     println!("run under QEMU: {}", describe(compared));
     if let Some(text) = text {
         println!("typed on USB, `Once upon a time` gives the same text: {:?}", format!("Once upon a time{text}"));
+    }
+    if let Some(records) = records {
+        println!("typed on USB after `:records`, {records} records get the recorded answers");
     }
     println!("to flash it: espflash write-bin 0x0 {}", out.display());
     println!("No board was at hand: crates/runners/esp32s3/README.md says what to send us when you try it.");

@@ -189,3 +189,17 @@ fn a_reader_that_leaves_ends_it_without_an_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
+
+#[test]
+fn a_recorded_session_has_the_answers_of_this_machine() {
+    let folder = Folder::new();
+    folder.copy("monitor", "model.bits");
+    folder.copy("monitor", "model.bits.json");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/transcripts/monitor.txt");
+    let session = fs::read_to_string(path).unwrap();
+    let (records, answers): (Vec<&str>, Vec<&str>) = session.lines().partition(|line| line.starts_with("> "));
+    let records: String = records.iter().map(|record| format!("{}\n", &record[2..])).collect();
+    let ran = folder.with_input("map --model model.bits", records.as_bytes());
+    assert_eq!(ran.out.lines().collect::<Vec<_>>(), answers);
+    assert!(answers.len() > 10, "{answers:?}");
+}

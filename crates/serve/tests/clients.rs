@@ -1,5 +1,5 @@
 //! Clients by others: OpenAI's for Python, curl, schemathesis, Prometheus' promtool. Each test starts its own server; if a tool
-//! is missing, it is ignored with the reason.
+//! is missing, it is ignored with the reason. `BITSTATE_SCHEMATHESIS_EXAMPLES` is the number of examples per operation.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "http/support.rs"]
@@ -120,6 +120,7 @@ fn schemathesis() -> Result<Completion, Failed> {
     };
     let server = server();
     let folder = tempfile::tempdir()?;
+    let examples = std::env::var("BITSTATE_SCHEMATHESIS_EXAMPLES").unwrap_or_else(|_| "60".into());
     let mut command = Command::new(bin.join("schemathesis"));
     command.current_dir(folder.path()).env("PYTHONUNBUFFERED", "1").args([
         "run",
@@ -130,7 +131,7 @@ fn schemathesis() -> Result<Completion, Failed> {
         "--exclude-checks",
         "positive_data_acceptance",
         "--max-examples",
-        "60",
+        &examples,
         "--seed",
         "1",
         "--request-timeout",

@@ -6,6 +6,8 @@
 mod chain;
 #[path = "bless/oracle.rs"]
 mod oracle;
+#[path = "bless/transcript.rs"]
+mod transcript;
 
 use anyhow::{Context, Result, ensure};
 use bitstate_model::{Model, Preset, Version, synthetic};
@@ -107,6 +109,11 @@ fn main() -> Result<()> {
             let path = flags.golden.join("streams").join(case.name.replace('/', "__") + ".json");
             eprintln!("{}", case.name);
             keep(path, serde_json::to_string(&stream)? + "\n")?;
+        }
+        let path = flags.golden.join("transcripts").join(format!("{}.txt", entry.name));
+        if let Ok(session) = fs::read_to_string(&path) {
+            eprintln!("{}", path.display());
+            keep(path, transcript::answered(&session, &oracle)?)?;
         }
     }
     let mut checks = BTreeMap::new();

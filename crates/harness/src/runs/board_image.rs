@@ -3,6 +3,7 @@
 use crate::definitions::golden::{Case, Divergence, Golden};
 use crate::records::provenance::cpu_features;
 use crate::runs::plan::time_limit;
+use crate::runs::transcript::Transcript;
 use crate::targets::build::{Built, build};
 use crate::targets::runner::Runner;
 use crate::targets::{Cell, Flash, ModelFile, RunError, RunRequest};
@@ -36,6 +37,8 @@ pub struct Made {
     pub compared: Compared,
     /// What the terminal showed on USB for `TEXT`, for a model whose tokens are bytes.
     pub text: Option<String>,
+    /// How many records were answered there as recorded, for a model with a transcript.
+    pub records: Option<usize>,
 }
 
 /// What was compared step by step, tokens and logits.
@@ -65,7 +68,7 @@ pub enum BoardError {
 
 /// Makes the image for a model with so many tokens and checks it: its own bytes are read back and run at the addresses of
 /// the chip, the answer to its built-in test is compared with the native one and with the golden streams of the model, and
-/// a prompt is typed on its second port.
+/// a prompt is typed on its second port, and the records of a recorded session.
 ///
 /// # Errors
 /// See [`BoardError`]; a model that does not fit is a [`RunError::Skipped`].
@@ -101,8 +104,15 @@ pub fn make(workspace: &Workspace, model: &ModelFile, vocab_size: usize) -> Resu
         }
         None => None,
     };
+    let name = known.first().and_then(|case| case.name().split_once('/')).map(|(model, _)| model);
+    let transcript = name.map(|name| Transcript::load(workspace, name)).transpose()?.flatten();
+    let answered = |transcript: Transcript| {
+        let shown = images.terminal(&bytes, &transcript.lines(), ask.timeout)?;
+        transcript.check(&String::from_utf8_lossy(&shown)).map_err(BoardError::Wrong)
+    };
+    let records = transcript.map(answered).transpose()?;
     drop(spinner);
-    Ok(Made { bytes, flash_mb, app_bytes, compared, text })
+    Ok(Made { bytes, flash_mb, app_bytes, compared, text, records })
 }
 
 /// Runs the built-in test of an image that was made before, and compares what has a golden stream; only that is counted.

@@ -16,4 +16,5 @@ pub mod pairs;
 pub mod peers;
 pub mod plan;
 pub mod quality;
+pub mod transcript;
 pub mod verify;

@@ -10,6 +10,7 @@ token ids, separated by spaces.
 :seed N    draw the tokens with this seed (1 at first)
 :greedy    always take the most likely token
 :tokens N  how many tokens to generate (200 at first)
+:records   answer each line by itself, as `bitstate map` does, until :text
 :test      run the built-in checks and print their answer
 :help      this
 ";
@@ -29,6 +30,15 @@ pub enum Typed {
     Line,
 }
 
+/// A complete line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken<'a> {
+    /// Its bytes, [`LINE`] at most.
+    pub bytes: &'a [u8],
+    /// More was typed.
+    pub is_cut: bool,
+}
+
 /// A line while it is typed.
 #[derive(Debug)]
 pub struct LineBuffer {
@@ -36,12 +46,14 @@ pub struct LineBuffer {
     length: usize,
     /// The previous byte was a carriage return: a line feed after it is not another line.
     returned: bool,
+    /// Bytes were left out because the line was full.
+    is_cut: bool,
 }
 
 impl LineBuffer {
     /// An empty line.
     pub const fn new() -> Self {
-        LineBuffer { bytes: [0; LINE], length: 0, returned: false }
+        LineBuffer { bytes: [0; LINE], length: 0, returned: false, is_cut: false }
     }
 
     /// Adds a byte. Backspace and Delete remove a character of UTF-8, Ctrl-C and Ctrl-U the line.
@@ -52,7 +64,7 @@ impl LineBuffer {
             b'\r' | b'\n' => Typed::Line,
             0x08 | 0x7f => self.erase(),
             0x03 | 0x15 => {
-                self.length = 0;
+                (self.length, self.is_cut) = (0, false);
                 Typed::Cancelled
             }
             0..0x20 => Typed::Nothing,
@@ -62,15 +74,18 @@ impl LineBuffer {
                     self.length += 1;
                     Typed::Character
                 }
-                None => Typed::Nothing,
+                None => {
+                    self.is_cut = true;
+                    Typed::Nothing
+                }
             },
         }
     }
 
     /// The line so far; the next byte starts another.
-    pub fn take(&mut self) -> &[u8] {
+    pub fn take(&mut self) -> Taken<'_> {
         let length = core::mem::take(&mut self.length);
-        self.bytes.get(..length).unwrap_or(&[])
+        Taken { bytes: self.bytes.get(..length).unwrap_or(&[]), is_cut: core::mem::take(&mut self.is_cut) }
     }
 
     fn erase(&mut self) -> Typed {
@@ -111,6 +126,10 @@ pub enum Command<'a> {
     Seed(u64),
     /// The number of tokens to generate.
     Tokens(u32),
+    /// Answer each line.
+    Records,
+    /// Continue texts again.
+    Text,
     /// Continue this text.
     Prompt(&'a [u8]),
     /// A colon, and no command.
@@ -129,6 +148,8 @@ impl<'a> Command<'a> {
             (Some("help"), None) => Some(Command::Help),
             (Some("test"), None) => Some(Command::Test),
             (Some("greedy"), None) => Some(Command::Greedy),
+            (Some("records"), None) => Some(Command::Records),
+            (Some("text"), None) => Some(Command::Text),
             (Some("seed"), Some(seed)) => seed.parse().ok().map(Command::Seed),
             (Some("tokens"), Some(tokens)) => tokens.parse().ok().map(Command::Tokens),
             _ => None,
@@ -150,7 +171,7 @@ mod tests {
         for &byte in text {
             effects.push(line.push(byte));
             if effects.last() == Some(&Typed::Line) {
-                lines.push(line.take().to_vec());
+                lines.push(line.take().bytes.to_vec());
             }
         }
         (lines, effects)
@@ -179,6 +200,14 @@ mod tests {
         assert!(lines.is_empty());
         assert_eq!(effects.iter().filter(|effect| **effect == Typed::Character).count(), LINE);
         assert_eq!(effects.last(), Some(&Typed::Nothing));
+        let mut line = LineBuffer::new();
+        for (typed, is_cut) in [(LINE + 1, true), (LINE, false), (0, false)] {
+            (0..typed).for_each(|_| drop(line.push(b'a')));
+            assert_eq!((line.take().is_cut, typed), (is_cut, typed));
+        }
+        (0..=LINE).for_each(|_| drop(line.push(b'a')));
+        line.push(0x03);
+        assert!(!line.take().is_cut, "another line");
     }
 
     #[test]
@@ -191,6 +220,7 @@ mod tests {
         assert_eq!(of(":seed  7 "), Command::Seed(7));
         assert_eq!(of(":tokens 50"), Command::Tokens(50));
         assert_eq!((of(":greedy"), of(":help")), (Command::Greedy, Command::Help));
+        assert_eq!((of(":records"), of(":text")), (Command::Records, Command::Text));
         for wrong in [":", ":seed", ":seed x", ":seed -1", ":tokens 5 6", ":tokens 5000000000", ":tests", ":test 1"] {
             assert_eq!(of(wrong), Command::Unknown, "{wrong}");
         }

@@ -1,5 +1,5 @@
 //! The firmware of an ESP32-S3 board: takes prompts on UART0 or USB-Serial-JTAG, and generates text with the model in
-//! flash. `:test` runs the suite, as on every other target, and prints its answer.
+//! flash; `:records` answers lines. `:test` runs the suite, as on every other target, and prints its answer.
 //!
 //! `README.md` has the memory map, the commands, and what was checked without a board. On any other architecture only
 //! [`console`] is built, so that its tests run on a host.
@@ -17,13 +17,16 @@ mod machine;
 #[cfg(target_arch = "xtensa")]
 mod prompt;
 #[cfg(target_arch = "xtensa")]
+mod records;
+#[cfg(target_arch = "xtensa")]
 mod serial;
 
 #[cfg(target_arch = "xtensa")]
 mod firmware {
-    use crate::console::{Command, HELP, LineBuffer, Typed};
+    use crate::console::{Command, HELP, LineBuffer};
     use crate::machine::Core;
     use crate::prompt::{Settings, generate};
+    use crate::records::answer_records;
     use crate::serial;
     use bitstate_model::Model;
     use bitstate_runner_bare::{Machine, Notes, Status, memory, panicked, run};
@@ -39,7 +42,10 @@ mod firmware {
         let mut line = LineBuffer::new();
         loop {
             let _ = write!(out, "> ");
-            obey(read_line(&mut line), &mut settings, &mut out);
+            match Command::parse(serial::read_line(&mut line).bytes) {
+                Command::Records => or_say(answer_records(&mut line, &mut out), &mut out),
+                command => obey(command, &mut settings, &mut out),
+            }
         }
     }
 
@@ -60,26 +66,10 @@ mod firmware {
         }
     }
 
-    /// The next line that was typed, with echo.
-    fn read_line(line: &mut LineBuffer) -> &[u8] {
-        loop {
-            let Some(byte) = serial::read() else { continue };
-            match line.push(byte) {
-                Typed::Nothing => {}
-                Typed::Character => serial::write(&[byte]),
-                Typed::Erased => serial::write(b"\x08 \x08"),
-                Typed::Cancelled => serial::write(b"^C\n> "),
-                Typed::Line => {
-                    serial::write(b"\n");
-                    return line.take();
-                }
-            }
-        }
-    }
-
-    fn obey(line: &[u8], settings: &mut Settings, out: &mut Notes<Core>) {
-        match Command::parse(line) {
-            Command::Nothing => {}
+    fn obey(command: Command<'_>, settings: &mut Settings, out: &mut Notes<Core>) {
+        match command {
+            // Records are not here; text is what is generated anyway.
+            Command::Nothing | Command::Records | Command::Text => {}
             Command::Help => serial::write(HELP.as_bytes()),
             Command::Greedy => settings.seed = None,
             Command::Seed(seed) => settings.seed = Some(seed),
@@ -88,14 +78,16 @@ mod firmware {
                 let status = run(Core::start());
                 let _ = writeln!(out, "status={}", status as u32);
             }
-            Command::Prompt(prompt) => {
-                if let Err(error) = generate(prompt, settings, out) {
-                    let _ = writeln!(out, "{error}");
-                }
-            }
+            Command::Prompt(prompt) => or_say(generate(prompt, settings, out), out),
             Command::Unknown => {
                 let _ = writeln!(out, "not a command of this firmware: :help lists them");
             }
+        }
+    }
+
+    fn or_say(result: Result<(), alloc::string::String>, out: &mut Notes<Core>) {
+        if let Err(error) = result {
+            let _ = writeln!(out, "{error}");
         }
     }
 

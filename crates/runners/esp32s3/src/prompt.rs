@@ -12,9 +12,9 @@ use bitstate_runner_bare::{Notes, memory};
 use core::fmt::Write;
 
 /// The clock that start-up sets (`start.S`), in Hz.
-const HZ: u64 = 240_000_000;
+pub const HZ: u64 = 240_000_000;
 /// Tokens of a model that is trained on bytes.
-const BYTES: usize = 256;
+pub const BYTES: usize = 256;
 /// Ctrl-C.
 const STOP: u8 = 0x03;
 
