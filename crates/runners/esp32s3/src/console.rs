@@ -202,10 +202,14 @@ mod tests {
         assert_eq!(effects.last(), Some(&Typed::Nothing));
         let mut line = LineBuffer::new();
         for (typed, is_cut) in [(LINE + 1, true), (LINE, false), (0, false)] {
-            (0..typed).for_each(|_| drop(line.push(b'a')));
+            for _ in 0..typed {
+                line.push(b'a');
+            }
             assert_eq!((line.take().is_cut, typed), (is_cut, typed));
         }
-        (0..=LINE).for_each(|_| drop(line.push(b'a')));
+        for _ in 0..=LINE {
+            line.push(b'a');
+        }
         line.push(0x03);
         assert!(!line.take().is_cut, "another line");
     }
