@@ -5,8 +5,8 @@ use super::notation::{NOTATIONS, Notation, read, write};
 use super::record::{Line, Number, Reading, Record, Tag, Task, Time, What};
 use super::rules::answer;
 use super::table::{
-    ALARMS, CLOSE, CLOSE_BY, DOOR, HELD_OUT_NUMBERS, KINDS, Kind, LETTERS, MISSING, NUMBERS, OUTSIDE, OUTSIDE_HELD_OUT,
-    QUESTIONS, Question, REFUSAL, REPEATED, SHARES, SPOILT, SPOILT_HELD_OUT, STYLES, Share,
+    ALARMS, CLOSE, CLOSE_BY, DOOR, EQUAL, HELD_OUT_NUMBERS, KINDS, Kind, LETTERS, MISSING, NUMBERS, OUTSIDE,
+    OUTSIDE_HELD_OUT, QUESTIONS, Question, REFUSAL, REPEATED, SHARES, SPOILT, SPOILT_HELD_OUT, STYLES, Share,
 };
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
@@ -224,10 +224,15 @@ impl Draw<'_> {
         // Never empty: the limit itself is an alarm.
         let side = if self.percent(ALARMS) || normal.is_empty() { alarms } else { normal };
         let unit = if of_limit == 1 { 1 } else { 10 };
-        let close = match (self.split == Split::Train && self.percent(CLOSE), other) {
-            (false, _) => Vec::new(),
-            (true, None) => close_to(&side, limit),
-            (true, Some(other)) => close_to(&numbers, other.tenths / unit),
+        let by = match self.split == Split::Train && self.percent(CLOSE) {
+            true if self.percent(EQUAL) => Some(0),
+            true => Some(CLOSE_BY),
+            false => None,
+        };
+        let close = match (by, other) {
+            (None, _) => Vec::new(),
+            (Some(by), None) => close_to(&side, limit, by),
+            (Some(by), Some(other)) => close_to(&numbers, other.tenths / unit, by),
         };
         let value = *if close.is_empty() { &side } else { &close }.choose(self.rng).expect("one of them has numbers");
         let tenth = if of_value > of_limit { self.rng.random_range(0..10) } else { 0 };
@@ -240,7 +245,7 @@ impl Draw<'_> {
     }
 }
 
-/// Those of `numbers` that are close to `other`.
-fn close_to(numbers: &[u16], other: u16) -> Vec<u16> {
-    numbers.iter().copied().filter(|number| number.abs_diff(other) <= CLOSE_BY).collect()
+/// Those of `numbers` at a distance of `by` or less from `other`.
+fn close_to(numbers: &[u16], other: u16, by: u16) -> Vec<u16> {
+    numbers.iter().copied().filter(|number| number.abs_diff(other) <= by).collect()
 }

@@ -75,6 +75,8 @@ pub const SHARES: [(Share, u32); 3] = [(Share::Monitor, 40), (Share::Ask, 30), (
 pub const CLOSE: u32 = 50;
 /// Largest distance of such a reading, in units of 1 (temperature, level) or 0.1 (vibration).
 pub const CLOSE_BY: u16 = 3;
+/// Of a hundred of those, how many are at a distance of 0: equal, or different only in the tenths of a temperature.
+pub const EQUAL: u32 = 33;
 
 /// What replaces a number in a record that is not readable: texts before and after its digits. The held-out split has its own.
 pub const SPOILT: &[(&str, &str)] =
