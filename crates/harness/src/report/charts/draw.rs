@@ -7,6 +7,7 @@ use super::chart::{Chart, Mark};
 use super::draw_trend::TrendLayout;
 use super::labels::{self, Label, below};
 use super::look::{GRID, Look, TEXT, header, shortened, text_width};
+use super::smaller::smaller;
 use crate::workspace::error::Error;
 use plotters::backend::{BitMapBackend, SVGBackend};
 use plotters::coord::Shift;
@@ -33,32 +34,6 @@ pub fn svg(chart: &Chart, look: Look) -> Result<String, Error> {
     let title = chart.title.replace('&', "&amp;").replace('<', "&lt;");
     let root = format!("<svg role=\"img\" aria-label=\"{title}\" font-family=\"sans-serif\" ");
     Ok(smaller(&text).replacen("<svg ", &root, 1))
-}
-
-/// An SVG of plotters without what is the default anyway or stands at its root: half the size.
-fn smaller(svg: &str) -> String {
-    let defaults = [
-        " opacity=\"1\"",
-        " stroke=\"none\"",
-        " stroke-width=\"1\"",
-        " text-anchor=\"start\"",
-        " font-family=\"sans-serif\"",
-    ];
-    let mut out = defaults.iter().fold(svg.to_string(), |text, default| text.replace(default, ""));
-    out = out.replace(" \"/>", "\"/>").replace("\n</text>", "</text>");
-    // Text begins on a line of its own, and sizes have 15 decimals.
-    let mut small = String::with_capacity(out.len());
-    for line in out.lines() {
-        let Some((before, rest)) = line.split_once("font-size=\"") else {
-            small.push_str(line);
-            small.push_str(if line.starts_with("<text") { "" } else { "\n" });
-            continue;
-        };
-        let (size, after) = rest.split_once('"').unwrap_or((rest, ""));
-        let size = size.parse::<f64>().map_or(size.to_string(), |size| format!("{:.1}", size));
-        small.push_str(&format!("{before}font-size=\"{size}\"{after}"));
-    }
-    small
 }
 
 /// The chart as PNG.

@@ -10,6 +10,7 @@ mod labels;
 mod look;
 mod noise;
 mod probes;
+mod smaller;
 mod trend;
 
 pub use all::{all, history};
