@@ -8,7 +8,7 @@
 //! P12: 81.4 C, limit 75, too hot; 2.1 mm/s, limit 4.5, normal.
 //! ```
 //!
-//! [`table`] has the rules in one place. [`Draw`](draw::Draw) draws what a record says, [`notation`] writes it in one
+//! [`table`] has the rules in one place. [`Draw`] draws what a record says, [`notation`] writes it in one
 //! of three notations and reads it again, [`rules`] answers.
 
 pub mod draw;

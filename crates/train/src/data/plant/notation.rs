@@ -67,7 +67,7 @@ fn write_line(Line { time, tag, what }: &Line, notation: Notation) -> String {
     text
 }
 
-/// Reads what [`write`] writes. `None` if any part is not in one of the notations: of such a record nothing is known.
+/// Reads what [`write()`] writes. `None` if any part is not in one of the notations: of such a record nothing is known.
 pub fn read(text: &str) -> Option<Record> {
     let (lines, task) = match text.find(['?', '!']) {
         Some(at) => (text[..at].strip_suffix(' ').or((at == 0).then_some(""))?, task(&text[at..])),
