@@ -81,6 +81,14 @@ impl PartialEq for Stops {
     }
 }
 
+/// An event of a stream, as a client of server-sent events receives it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described: streams are written as text")]
+pub struct StreamEvent {
+    /// A chunk as JSON, an error as JSON, or `[DONE]` at the end.
+    pub data: String,
+}
+
 /// A completion, or a chunk of one in a stream.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Completion {

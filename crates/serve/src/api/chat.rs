@@ -1,6 +1,6 @@
 //! `/v1/chat/completions`: continues a chat.
 
-use super::answer::{Chat, ChatChoice, ChatChunk, ChatPart, Delta, Said, Usage};
+use super::answer::{Chat, ChatChoice, ChatChunk, ChatPart, Delta, Said, StreamEvent, Usage};
 use super::ask::ask;
 use super::fields::{Prompt, Role};
 use super::probs;
@@ -28,7 +28,7 @@ const DEFAULT_TOKENS: u32 = 256;
     request_body = ChatRequest,
     responses(
         (status = 200, description = "The answers; in a stream each event is a `ChatChunk`",
-            content((Chat = "application/json"), (String = "text/event-stream"))),
+            content((Chat = "application/json"), (StreamEvent = "text/event-stream"))),
         CompletionErrors,
     ),
 )]

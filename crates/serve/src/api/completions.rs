@@ -1,6 +1,6 @@
 //! `/v1/completions`: continues a text.
 
-use super::answer::{Completion, CompletionChoice, Usage};
+use super::answer::{Completion, CompletionChoice, StreamEvent, Usage};
 use super::ask::ask;
 use super::probs;
 use super::request::CompletionRequest;
@@ -26,7 +26,7 @@ const DEFAULT_TOKENS: u32 = 16;
     tag = "OpenAI",
     request_body = CompletionRequest,
     responses(
-        (status = 200, description = "The answers", content((Completion = "application/json"), (String = "text/event-stream"))),
+        (status = 200, description = "The answers", content((Completion = "application/json"), (StreamEvent = "text/event-stream"))),
         CompletionErrors,
     ),
 )]
