@@ -31,35 +31,39 @@ pub fn answer_records(line: &mut LineBuffer, out: &mut Notes<Core>) -> Result<()
     let mut session = Session::new(&engine, Sampling::greedy()).map_err(|error| error.to_string())?;
     session.feed(&[END]).map_err(|error| error.to_string())?;
     let start = session.state().clone();
-    let (mut records, mut cycles) = (0u64, 0);
+    let (mut answers, mut cycles) = (0u64, 0);
     loop {
         let _ = write!(out, "> ");
         let Taken { bytes, is_cut } = serial::read_line(line);
         match Command::parse(bytes) {
             Command::Nothing => continue,
             Command::Text => break,
-            _ => records += 1,
+            _ => {}
         }
         if is_cut || core::str::from_utf8(bytes).is_err() {
-            let what = if is_cut { "longer than the largest record" } else { "not UTF-8" };
-            let _ = writeln!(out, "error: {what}; one has {LINE} bytes at most");
+            let _ = match is_cut {
+                true => writeln!(out, "error: more than {LINE} bytes"),
+                false => writeln!(out, "error: not UTF-8"),
+            };
             continue;
         }
-        let mut core = Core::start();
-        answer(&mut session, start.clone(), bytes).map_err(|error| error.to_string())?;
-        cycles += core.cycles();
+        cycles += answer(&mut session, start.clone(), bytes).map_err(|error| error.to_string())?;
+        answers += 1;
         serial::write(b"\n");
     }
-    let each = cycles / records.max(1);
-    let _ = writeln!(out, "[{records} records, {each} cycles each: {} ms at {} MHz]", each * 1000 / HZ, HZ / 1_000_000);
+    let each = cycles / answers.max(1);
+    let _ = writeln!(out, "[{answers} answers, {each} cycles each: {} ms at {} MHz]", each * 1000 / HZ, HZ / 1_000_000);
     Ok(())
 }
 
-/// Prints the likeliest answer, which ends with the text or the line.
-fn answer(session: &mut Session<'_, '_>, start: State, record: &[u8]) -> Result<(), SessionError> {
+/// Prints the likeliest answer, which ends with the text or the line. Returns the cycles that it took.
+fn answer(session: &mut Session<'_, '_>, start: State, record: &[u8]) -> Result<u64, SessionError> {
+    let mut core = Core::start();
     session.set_state(start);
     for &byte in record.iter().chain(b"\n") {
         session.feed(&[u32::from(byte)])?;
+        // Each token, because the counter wraps.
+        core.cycles();
     }
     for _ in 0..MOST {
         let token = session.choose()?;
@@ -68,6 +72,7 @@ fn answer(session: &mut Session<'_, '_>, start: State, record: &[u8]) -> Result<
             byte => serial::write(&[byte]),
         }
         session.advance(token)?;
+        core.cycles();
     }
-    Ok(())
+    Ok(core.cycles())
 }

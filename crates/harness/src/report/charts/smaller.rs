@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// A third of the size: without what is the default anyway, with equal lines in one path, and the usual text style at the root.
+/// The same picture in less: without what is the default anyway, with equal lines in one path, and the usual text style at the root.
 pub(super) fn smaller(svg: &str) -> String {
     with_usual_text(&with_paths(&without_defaults(svg)))
 }

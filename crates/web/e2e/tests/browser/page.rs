@@ -76,11 +76,23 @@ impl<'d> Page<'d> {
     /// Settings with which a text practically never ends: one of 4,096 almost equally likely tokens ends it.
     pub fn endless(&self) -> anyhow::Result<()> {
         self.model(1)?;
-        self.golden_settings(100_000)?;
+        self.any_token(100_000)
+    }
+
+    /// Settings with which all tokens are almost equally likely.
+    pub fn any_token(&self, most: usize) -> anyhow::Result<()> {
+        self.golden_settings(most)?;
         for (id, value) in [("temperature", "10"), ("topK", "0"), ("topP", "1"), ("penalty", "1")] {
             self.set(id, value)?;
         }
         Ok(())
+    }
+
+    /// The link to the story, without the page's address.
+    pub fn link(&self) -> anyhow::Result<String> {
+        self.browser.click("#share")?;
+        self.browser.wait("document.getElementById('address').value")?;
+        self.browser.text("document.getElementById('address').value.split('#')[1]")
     }
 
     /// Waits for the story that is being generated.

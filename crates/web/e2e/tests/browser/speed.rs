@@ -23,9 +23,7 @@ pub fn link(page: &Page<'_>) -> anyhow::Result<String> {
     page.open("index.html")?;
     page.golden_settings(40)?;
     page.generate()?;
-    page.browser.click("#share")?;
-    page.browser.wait("document.getElementById('address').value")?;
-    page.browser.text("document.getElementById('address').value.split('#')[1]")
+    page.link()
 }
 
 /// Follows `link` with a new profile, then lets the page generate a long story.
@@ -34,11 +32,7 @@ pub fn load(page: &Page<'_>, link: &str) -> anyhow::Result<Load> {
     page.browser.open(&format!("{}/index.html#{link}", page.site.origin))?;
     page.says("The same story")?;
     let first = number(page, "performance.getEntriesByName('first token')[0].startTime")?;
-    // Without an end: at a high temperature the end of a text is as rare as any other token.
-    page.golden_settings(TOKENS)?;
-    for (id, value) in [("temperature", "10"), ("topK", "0"), ("topP", "1"), ("penalty", "1")] {
-        page.set(id, value)?;
-    }
+    page.any_token(TOKENS)?;
     let (mut tokens, mut shown, mut worker) = (0.0, 0.0, 0.0);
     while tokens < TOKENS as f64 {
         page.generate()?;

@@ -126,8 +126,7 @@ fn words(page: &Page<'_>) -> anyhow::Result<Verdict> {
         ensure!(changed.starts_with(&format!("Once upon a time, {word}")) && changed != told, "{word:?}: {changed:?}");
         ensure!(page.browser.is("!document.getElementById('forks').hidden")?, "the previous version is kept");
         // The link reproduces this version, with the chosen word.
-        share(page)?;
-        let link = page.browser.text("document.getElementById('address').value.split('#')[1]")?;
+        let link = page.link()?;
         page.browser.click("#undo")?;
         page.browser.wait("document.getElementById('status').textContent.startsWith('Back')")?;
         ensure!(page.story()? == told, "undo restores the previous text");
@@ -136,11 +135,6 @@ fn words(page: &Page<'_>) -> anyhow::Result<Verdict> {
         ensure!(page.story()? == changed);
     }
     Ok(Passed)
-}
-
-fn share(page: &Page<'_>) -> anyhow::Result<()> {
-    page.browser.click("#share")?;
-    page.browser.wait("document.getElementById('address').value")
 }
 
 fn time_line(page: &Page<'_>) -> anyhow::Result<Verdict> {
@@ -200,8 +194,7 @@ fn links(page: &Page<'_>) -> anyhow::Result<Verdict> {
     page.set("prompt", "One day, Zoë & Tom said: \"50 % more?\" #1")?;
     page.generate()?;
     let told = page.story()?;
-    share(page)?;
-    let link = page.browser.text("document.getElementById('address').value.split('#')[1]")?;
+    let link = page.link()?;
     page.open(&format!("#{link}"))?;
     page.says("The same story: the checksums of all 64 tokens agree.")?;
     ensure!(page.story()? == told);
