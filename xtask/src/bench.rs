@@ -322,7 +322,7 @@ fn dry_run(context: &Context, timed: &[&Case]) -> Exit {
     let settings = workloads::settings();
     let samples = settings.samples.of(context.quick);
     for case in timed {
-        for cell in &context.cells {
+        for cell in context.cells.iter().filter(|cell| case.is_measured_with(cell.variant.name)) {
             let times = match cell.target.clock {
                 Clock::Wall => samples,
                 Clock::Instructions => 2,

@@ -155,7 +155,7 @@ pub fn baseline(command: &BaselineCommand) -> anyhow::Result<Exit> {
 fn dry_run(context: &Context) -> anyhow::Result<Exit> {
     let golden = Golden::load(&context.workspace)?;
     for case in context.cases(&golden)?.into_iter().filter(|case| case.bench) {
-        for cell in &context.cells {
+        for cell in context.cells.iter().filter(|cell| case.is_measured_with(cell.variant.name)) {
             println!("would count {cell} {} twice", case.name());
         }
     }
@@ -213,8 +213,15 @@ fn stale(golden: &Golden, row: &Counter) -> Option<String> {
     if row.variant != EVERY_VARIANT && Cell::named(&row.target, &row.variant).is_none() {
         return Some(format!("target `{}` has no variant `{}`", row.target, row.variant));
     }
-    let timed = golden.cases.iter().any(|case| case.bench && case.name() == row.workload);
-    (row.metric != SIZE && !timed).then(|| format!("there is no timed workload `{}`", row.workload))
+    let case = golden.cases.iter().find(|case| case.bench && case.name() == row.workload);
+    match case {
+        _ if row.metric == SIZE => None,
+        None => Some(format!("there is no timed workload `{}`", row.workload)),
+        Some(case) if row.variant != EVERY_VARIANT && !case.is_measured_with(&row.variant) => {
+            Some(format!("`{}` is not measured with `{}`", row.workload, row.variant))
+        }
+        Some(_) => None,
+    }
 }
 
 /// Prints the changes, the most important first.

@@ -36,7 +36,11 @@ pub fn run(flags: &Flags) -> anyhow::Result<Exit> {
     }
     println!("workloads (ci/workloads.toml), timed and counted");
     for (workload, case) in workloads.iter().filter_map(|w| Some((w, cases.iter().find(|c| c.name() == w.case)?))) {
-        println!("  {:<40} {}; {}", case.name(), workload.title, size(case));
+        let with = match &workload.variants[..] {
+            [] => String::new(),
+            variants => format!("; with {} alone", variants.join(", ")),
+        };
+        println!("  {:<40} {}; {}{with}", case.name(), workload.title, size(case));
     }
     println!("cases (golden/cases.toml), verified");
     for case in cases {
@@ -65,9 +69,10 @@ fn as_json(context: &Context, targets: &[&Target], cases: &[&Case], workloads: &
     });
     let cells = context.cells.iter().map(|cell| json!({"target": cell.target.name, "variant": cell.variant.name}));
     let cases = cases.iter().map(|case| {
-        let title = workloads.iter().find(|workload| workload.case == case.name()).map(|workload| &workload.title);
+        let workload = workloads.iter().find(|workload| workload.case == case.name());
         json!({"workload": case.name(), "model": case.model, "prompt": case.workload.prompt.len(),
-               "tokens": case.workload.max_tokens, "timed": case.bench, "title": title})
+               "tokens": case.workload.max_tokens, "timed": case.bench,
+               "variants": workload.map(|workload| &workload.variants), "title": workload.map(|workload| &workload.title)})
     });
     json!({"targets": targets.collect::<Vec<_>>(), "cells": cells.collect::<Vec<_>>(),
            "workloads": cases.collect::<Vec<_>>()})

@@ -1,5 +1,6 @@
 //! What is measured and how often: `ci/workloads.toml`.
 
+use crate::targets::Cell;
 use crate::workspace::error::Error;
 use crate::workspace::strict::{self, at, repeated, unknown};
 use crate::workspace::{Workspace, read_text};
@@ -62,6 +63,8 @@ pub struct Named {
     pub case: String,
     /// What it is.
     pub title: String,
+    /// The variants that it is measured with; empty: all.
+    pub variants: Vec<String>,
     line: usize,
 }
 
@@ -80,6 +83,7 @@ struct File {
 struct Entry {
     case: Spanned<String>,
     title: String,
+    variants: Option<Spanned<Vec<String>>>,
 }
 
 #[derive(Deserialize)]
@@ -122,9 +126,17 @@ pub fn parse(text: &str) -> Result<(Settings, Vec<Named>), String> {
         timed: shapes(text, file.kernels.timed)?,
         counted: shapes(text, file.kernels.counted)?,
     };
-    let line = |entry: &Entry| text[..entry.case.span().start].lines().count();
-    let named = |entry: Entry| Named { line: line(&entry), case: entry.case.into_inner(), title: entry.title };
-    Ok((settings, file.workload.into_iter().map(named).collect()))
+    let named: Result<Vec<Named>, String> = file.workload.into_iter().map(|entry| named(text, entry)).collect();
+    Ok((settings, named?))
+}
+
+fn named(text: &str, entry: Entry) -> Result<Named, String> {
+    let line = text[..entry.case.span().start].lines().count();
+    if let Some(variants) = entry.variants.as_ref().filter(|variants| variants.get_ref().is_empty()) {
+        return Err(at(text, &variants.span(), "no variant: without the key, the workload is measured with all"));
+    }
+    let variants = entry.variants.map(Spanned::into_inner).unwrap_or_default();
+    Ok(Named { line, case: entry.case.into_inner(), title: entry.title, variants })
 }
 
 fn shapes(text: &str, entry: Spanned<ShapesEntry>) -> Result<Shapes, String> {
@@ -151,14 +163,14 @@ pub fn read(workspace: &Workspace) -> Result<(Settings, Vec<Named>), Error> {
     parse(&read_text(&path)?).map_err(|message| Error::Malformed { path, message })
 }
 
-/// Names of a workspace's workloads, each checked to be a case that exists and can be measured.
+/// A workspace's workloads, each checked to be a case that exists and can be measured.
 ///
 /// # Errors
-/// As [`read`], and for a workload whose case does not exist or is not greedy.
+/// As [`read`], for a workload whose case does not exist or is not greedy, and for a variant that no target has.
 pub fn check<'a>(
     workspace: &Workspace,
     cases: impl Iterator<Item = &'a Workload> + Clone,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<Named>, Error> {
     let (_, named) = read(workspace)?;
     for workload in &named {
         let malformed = |what: String| {
@@ -175,8 +187,12 @@ pub fn check<'a>(
             }
             Some(_) => {}
         }
+        let exists = |name: &&String| Cell::all().any(|cell| cell.variant.name == **name);
+        if let Some(variant) = workload.variants.iter().find(|name| !exists(name)) {
+            return malformed(unknown("variant of a target", variant, Cell::all().map(|cell| cell.variant.name)));
+        }
     }
-    Ok(named.into_iter().map(|workload| workload.case).collect())
+    Ok(named)
 }
 
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
@@ -229,6 +245,7 @@ mod tests {
         assert!(refuse("samples = { quick = 10", "samples = { quick = 2").contains("quick = 2 and full = 20"));
         assert!(refuse("counted_tokens = 8", "counted_tokens = 0").contains("nonzero"));
         assert!(refuse("[256, 256]", "[0, 256]").contains("without rows"));
+        assert!(refuse("variants = [\"avx2\"", "variants = []  # \"avx2\"").contains("no variant"));
         let repeated = COMMITTED.replace(&named[1].case, &named[0].case);
         assert!(parse(&repeated).unwrap_err().contains("is there twice"));
     }
@@ -250,6 +267,7 @@ mod tests {
                 .unwrap_err()
                 .contains("did you mean `default/16-tokens-greedy`?")
         );
+        assert!(refused("\"relaxed_simd\"", "\"relaxed-simd\"").unwrap_err().contains("did you mean `relaxed_simd`?"));
         assert!(refused("16-tokens-greedy", "16-tokens-seeded").unwrap_err().contains("is not greedy"));
     }
 }

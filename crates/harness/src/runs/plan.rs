@@ -6,6 +6,7 @@ use crate::records::Row;
 use crate::records::journal::Journal;
 use crate::targets::build::Built;
 use crate::targets::{Cell, Clock, ModelFile, RunError};
+use crate::workspace::error::Error;
 use crate::workspace::exit::Exit;
 use crate::workspace::processor::Processor;
 use bitstate_protocol::Workload;
@@ -42,6 +43,20 @@ impl<'a> Plan<'a> {
     /// The model file of a case.
     pub fn model(&self, case: &Case) -> Option<&'a ModelFile> {
         self.models.iter().find(|model| model.name == case.model)
+    }
+
+    /// The timed cases.
+    ///
+    /// # Errors
+    /// If there is none that is measured with a variant of the plan.
+    pub fn timed(&self) -> Result<Vec<&'a Case>, Error> {
+        let measured = |case: &&Case| self.cells.iter().any(|cell| case.is_measured_with(cell.variant.name));
+        let cases: Vec<&Case> = self.cases.iter().copied().filter(measured).collect();
+        if cases.is_empty() {
+            let text = "no chosen workload is measured with a chosen variant: `cargo xtask list` shows which are";
+            return Err(Error::Refused(text.into()));
+        }
+        Ok(cases)
     }
 
     /// Rows for the cells that cannot run at all, and for stale golden files.

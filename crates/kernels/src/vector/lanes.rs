@@ -7,7 +7,7 @@
 use super::constants::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, TINY};
 use super::divide::mean;
 
-// // These have their own file.
+// These have their own file.
 pub(crate) use super::inputs::{gated_input, mix_inputs, relu_squared_input};
 pub(crate) use super::select::{argmax, next_block, not_below, strided_maxima};
 pub(crate) use super::wkv::wkv;
@@ -129,7 +129,7 @@ fn store_tail<L: Lanes>(value: L, tail: &mut [f32]) {
     tail.copy_from_slice(&to_array(value)[..tail.len()]);
 }
 
-// // The loops are macros, and nothing here is a closure: a closure is a function of its own, compiled without the
+// The loops are macros, and nothing here is a closure: a closure is a function of its own, compiled without the
 // instruction set if the compiler does not inline it.
 
 /// `out_i = body(out_i, a_i, …)`: each name between the bars is a vector of 16 values, starting with `out`'s own.

@@ -46,7 +46,7 @@ pub(crate) use neon as neon_i8mm;
 pub(crate) mod rvv;
 #[cfg(all(target_arch = "wasm32", feature = "simd128"))]
 pub(crate) mod simd128;
-// // The relaxed f32 instructions (contraction, estimates) are forbidden by the arithmetic.
+// The relaxed f32 instructions (contraction, estimates) are forbidden by the arithmetic.
 #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
 pub(crate) use simd128 as relaxed_simd;
 #[cfg(target_arch = "x86_64")]

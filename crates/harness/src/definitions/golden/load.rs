@@ -19,6 +19,8 @@ pub struct Case {
     pub workload: Workload,
     /// Whether it is a workload of `ci/workloads.toml`: timed and counted as well.
     pub bench: bool,
+    /// The variants that it is timed and counted with; empty: all.
+    pub variants: Vec<String>,
     /// Whether its sessions are handed from target to target.
     pub sessions: bool,
     /// The expected answer.
@@ -29,6 +31,11 @@ impl Case {
     /// The case's name.
     pub fn name(&self) -> &str {
         &self.workload.case
+    }
+
+    /// Whether it is timed and counted with a variant of this name.
+    pub fn is_measured_with(&self, variant: &str) -> bool {
+        self.bench && (self.variants.is_empty() || self.variants.iter().any(|name| name == variant))
     }
 }
 
@@ -58,7 +65,8 @@ impl Golden {
         let mut all = String::new();
         let mut cases = Vec::new();
         for Question { model, workload, sessions, .. } in questions {
-            let bench = timed.contains(&workload.case);
+            let measured = timed.iter().find(|timed| timed.0 == workload.case);
+            let (bench, variants) = (measured.is_some(), measured.map(|timed| timed.1.clone()).unwrap_or_default());
             let path = stream_path(&workspace.streams(), &workload.case);
             if !path.is_file() {
                 return Err(Error::Refused(format!(
@@ -71,7 +79,7 @@ impl Golden {
             let golden = parse_stream(&text, &model, &workload)
                 .map_err(|message| Error::Malformed { path: path.clone(), message })?;
             all.push_str(&text);
-            cases.push(Case { model, workload, bench, sessions, golden });
+            cases.push(Case { model, workload, bench, variants, sessions, golden });
         }
         let known: Vec<PathBuf> = cases.iter().map(|case| stream_path(&workspace.streams(), case.name())).collect();
         let folder = workspace.streams();
@@ -90,15 +98,17 @@ impl Golden {
     }
 }
 
-/// Names of the timed cases.
-pub(super) fn timed(workspace: &Workspace, questions: &[Question]) -> Result<Vec<String>, Error> {
-    let mut marked = questions.iter().filter(|question| question.bench).map(|question| question.workload.case.clone());
+/// The timed cases by name, with the variants that each is timed with (none: all).
+pub(super) fn timed(workspace: &Workspace, questions: &[Question]) -> Result<Vec<(String, Vec<String>)>, Error> {
+    let marked = questions.iter().filter(|question| question.bench).map(|question| question.workload.case.clone());
+    let mut marked = marked.map(|case| (case, Vec::new()));
     if !workspace.root.join(workloads::FILE).is_file() {
         return Ok(marked.collect());
     }
-    if let Some(case) = marked.next() {
+    if let Some((case, _)) = marked.next() {
         let message = format!("case `{case}`: `bench` has no effect here; add a stanza to {}", workloads::FILE);
         return Err(Error::Malformed { path: workspace.root.join("golden/cases.toml"), message });
     }
-    workloads::check(workspace, questions.iter().map(|question| &question.workload))
+    let named = workloads::check(workspace, questions.iter().map(|question| &question.workload))?;
+    Ok(named.into_iter().map(|workload| (workload.case, workload.variants)).collect())
 }

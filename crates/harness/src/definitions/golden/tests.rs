@@ -62,7 +62,7 @@ fn timed_cases_are_defined_in_one_place_and_an_older_commit_may_use_the_other() 
     let (_, questions) = parse_cases(CASES).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let workspace = Workspace { root: folder.path().into(), target: folder.path().into() };
-    assert_eq!(timed(&workspace, &questions).unwrap(), ["small/greedy"]);
+    assert_eq!(timed(&workspace, &questions).unwrap(), [("small/greedy".into(), vec![])]);
     let text = include_str!("../../../../../ci/workloads.toml");
     write_atomic(&workspace.root.join("ci/workloads.toml"), text.as_bytes()).unwrap();
     let error = timed(&workspace, &questions).unwrap_err().to_string();

@@ -258,15 +258,16 @@ fn gaps(report: &Report) -> Table {
 
 fn everything(report: &Report) -> Table {
     let row = |m: &Measurement| {
-        let show = |value: f64| number(value);
         let s = &m.summary;
+        // Most rows are counters: equal in every sample.
+        let show = |value: f64| if s.min < s.max { number(value) } else { String::new() };
         vec![
             format!("`{}`", m.workload),
             format!("{}/{}", m.target, m.variant),
             m.phase.clone(),
             m.metric.clone(),
             m.unit.clone(),
-            show(s.median),
+            number(s.median),
             show(s.min),
             show(s.q1),
             show(s.q3),
@@ -277,7 +278,7 @@ fn everything(report: &Report) -> Table {
     };
     let rows = report.measurements.iter().map(row).collect();
     let columns = ["workload", "cell", "phase", "metric", "unit", "median", "min", "q1", "q3", "max", "MAD", "samples"];
-    let note = "MAD: median absolute deviation from the median.";
+    let note = "MAD: median absolute deviation from the median. One number alone: that of every sample.";
     Table { folded: true, ..Table::new("All numbers", note, &columns, rows) }
 }
 

@@ -58,11 +58,7 @@ struct Task<'a> {
 /// If interrupted, if no chosen case is a timed one, or if a build artifact cannot be read.
 pub fn count(plan: &Plan, scratch: &Path, provenance: &Provenance) -> Result<Counts, Error> {
     let mut counts = Counts { rows: plan.obstacles(), ..Counts::default() };
-    let cases: Vec<&Case> = plan.cases.iter().copied().filter(|case| case.bench).collect();
-    if cases.is_empty() {
-        let text = "no chosen workload is a timed one: `cargo xtask list` shows which are";
-        return Err(Error::Refused(text.into()));
-    }
+    let cases = plan.timed()?;
     let tasks = tasks(plan, &cases, &mut counts.rows);
     let progress = Progress::bar("count, twice each", 2 * tasks.len() as u64);
     let next = AtomicUsize::new(0);
@@ -126,7 +122,7 @@ fn tasks<'a>(plan: &'a Plan<'a>, cases: &[&'a Case], rows: &mut Vec<Row>) -> Vec
                 Way::MemoryOnly
             }
         };
-        for &case in cases {
+        for &case in cases.iter().filter(|case| case.is_measured_with(cell.variant.name)) {
             let Some(model) = plan.model(case) else { continue };
             let subject = Subject {
                 cell,

@@ -71,7 +71,7 @@ fn subjects<'a>(plan: &'a Plan, wanted: impl Fn(&Subject, &Case) -> bool) -> Vec
     let mut subjects = Vec::new();
     for cell in plan.built.runnable(plan.cells) {
         let Some(runner) = plan.built.runners.get(cell.target.name) else { continue };
-        for &case in plan.cases.iter().filter(|case| case.bench) {
+        for &case in plan.cases.iter().filter(|case| case.is_measured_with(cell.variant.name)) {
             let Some(model) = plan.model(case) else { continue };
             let most_tokens = workloads::settings().counted_tokens;
             let subject = Subject { cell, runner, what: What::Workload(case), model, most_tokens };

@@ -51,11 +51,7 @@ pub fn survey(plan: &Plan, metrics: &Patterns, seed: u64) -> Result<Measured, Er
 }
 
 fn run(plan: &Plan, metrics: &Patterns, seed: u64, probes: bool) -> Result<Measured, Error> {
-    let cases: Vec<&Case> = plan.cases.iter().copied().filter(|case| case.bench).collect();
-    if cases.is_empty() {
-        let text = "no chosen workload is a timed one: `cargo xtask list` shows which are";
-        return Err(Error::Refused(text.into()));
-    }
+    let cases = plan.timed()?;
     let mut emulated = Vec::new();
     let mut timed = Vec::new();
     for cell in plan.built.runnable(plan.cells) {
@@ -66,7 +62,7 @@ fn run(plan: &Plan, metrics: &Patterns, seed: u64, probes: bool) -> Result<Measu
         };
         let short = plan.quick && cell.target.clock == Clock::Instructions;
         let most_tokens = if short { workloads::settings().counted_tokens } else { u32::MAX };
-        for &case in &cases {
+        for &case in cases.iter().filter(|case| case.is_measured_with(cell.variant.name)) {
             let Some(model) = plan.model(case) else { continue };
             subjects.push(Subject { cell, runner, what: What::Workload(case), model, most_tokens });
             if probes {
