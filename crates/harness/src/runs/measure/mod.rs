@@ -7,7 +7,6 @@ mod subject;
 pub use artifacts::artifacts;
 pub(crate) use subject::{Subject, What};
 
-use crate::definitions::golden::Case;
 use crate::definitions::metrics::Direction;
 use crate::definitions::select::Patterns;
 use crate::definitions::workloads;

@@ -46,7 +46,7 @@ impl Waits {
         ask: &RunRequest,
         file: &Path,
     ) -> Result<Vec<String>, Error> {
-        let Some(plugin) = self.counter.plugin.as_ref().filter(|_| measured(ask).is_some()) else {
+        let Some(plugin) = self.counter.plugin.as_ref().ok().filter(|_| measured(ask).is_some()) else {
             return Ok(Vec::new());
         };
         let mut option = format!("{},traffic={}", plugin.display(), file.display());
@@ -71,7 +71,7 @@ impl Waits {
     /// # Errors
     /// If the plugin was asked and did not write its numbers.
     pub fn metrics(&self, ask: &RunRequest, file: &Path) -> Result<Vec<Metric>, Error> {
-        let Some(case) = measured(ask).filter(|_| self.counter.plugin.is_some()) else { return Ok(Vec::new()) };
+        let Some(case) = measured(ask).filter(|_| self.counter.plugin.is_ok()) else { return Ok(Vec::new()) };
         let text = std::fs::read_to_string(file).map_err(Error::io("read", file))?;
         let numbers: Option<Vec<u64>> = text.split_whitespace().map(|number| number.parse().ok()).collect();
         let Some(numbers) = numbers.filter(|numbers| numbers.len() == METRICS.len()) else {
@@ -136,7 +136,7 @@ mod tests {
         };
         let cache: &Cache = Box::leak(Box::new(cache));
         let waits = |plugin: Option<&str>| {
-            let counter = Counter { emulator: "qemu-x".into(), plugin: plugin.map(Into::into) };
+            let counter = Counter { emulator: "qemu-x".into(), plugin: plugin.map(Into::into).ok_or(String::new()) };
             Waits { counter, cache, code_cache: None }
         };
         let (waits, none) = (waits(Some("p.so")), waits(None));

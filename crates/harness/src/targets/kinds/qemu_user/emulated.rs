@@ -103,7 +103,7 @@ mod tests {
         };
         // A shell takes `-cpu -c` for `-c -p -u`, and what follows for its text.
         let script = format!("printf '{found}' #");
-        let counter = Counter { emulator: emulator.into(), plugin: None };
+        let counter = Counter { emulator: emulator.into(), plugin: Err(String::new()) };
         Emulated { kind: Box::leak(Box::new(kind)), runner: script.into(), counter, scratch: std::env::temp_dir() }
     }
 
