@@ -1,7 +1,7 @@
 //! The f32 steps of `crates/ARITHMETIC.md`, one value at a time.
 
 use super::constants::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, ROUND_BITS, TINY};
-use super::divide::{divide, mean};
+use super::mean::mean;
 use super::operands::{GatedInput, MixInput, NormInput, WkvInput};
 
 #[inline(always)]
@@ -98,7 +98,7 @@ fn moments(x: &[f32]) -> (f32, f32) {
     });
     let variance = mean(squares, x.len());
     // If the variance overflows, the output must not consist only of the biases.
-    (mu, divide(1.0, libm::sqrtf(variance + EPS)) + variance * 0.0)
+    (mu, 1.0 / libm::sqrtf(variance + EPS) + variance * 0.0)
 }
 
 /// [`layer_norm`] in place.
@@ -113,7 +113,7 @@ pub(crate) fn mix(z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]) {
 
 pub(crate) fn quantise_int8(y: &[f32], q: &mut [i8]) -> f32 {
     let t = max(TINY, 2.5 * mean(sum16!([y], |y| y.abs()), y.len()));
-    let s = divide(INT8_MAX, t);
+    let s = INT8_MAX / t;
     if t < f32::INFINITY && y.len() < 1 << 16 {
         // Every |y| is at most n times the mean and none is NaN, so clamping after rounding gives the same result; and
         // integers have instructions for it.
@@ -121,7 +121,7 @@ pub(crate) fn quantise_int8(y: &[f32], q: &mut [i8]) -> f32 {
     } else {
         each!(q, [y], |_, y| round(min(max(y * s, -INT8_MAX), INT8_MAX)) as i8);
     }
-    divide(t, INT8_MAX)
+    t / INT8_MAX
 }
 
 pub(crate) fn mix_inputs<const N: usize>(
@@ -174,11 +174,11 @@ pub(crate) fn largest_magnitude(x: &[f32]) -> f32 {
 
 pub(crate) fn quantise_15bit(z: &[f32], q: &mut [i16]) -> f32 {
     let t = max(TINY, largest_magnitude(z));
-    let s = divide(INT15_MAX, t);
+    let s = INT15_MAX / t;
     for (q, &z) in q.iter_mut().zip(z) {
         *q = round(min(max(z * s, -INT15_MAX), INT15_MAX)) as i16;
     }
-    divide(t, INT15_MAX)
+    t / INT15_MAX
 }
 
 pub(crate) fn wkv(head_size: usize, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
@@ -302,7 +302,7 @@ pub(crate) fn read(bytes: &[u8]) -> f32 {
 fn sigmoid(x: f32) -> f32 {
     let e = exp1(-x.abs());
     let numerator = if x >= 0.0 { 1.0 } else { e };
-    divide(numerator, 1.0 + e)
+    numerator / (1.0 + e)
 }
 
 /// `exp` of one value.
