@@ -15,7 +15,8 @@
 //! the other. The sums start lower by the same amount.
 //!
 //! Blocks for 128 columns are filled at a time, then all rows add their part of the sums from them, so that the memory
-//! is the same for any width. Rows are processed four at a time and share the overhead of a step.
+//! is the same for any width. A row's part is unrolled, and the addresses of its eight blocks stay in registers; with
+//! loads that shift their offset, and in a part that is not whole, four rows share the overhead of a step.
 //!
 //! Instructions per weight on the emulated Xtensa, for rows × columns:
 //!
@@ -24,11 +25,11 @@
 //! decode and add (`generic`)         21.6 over all three              none
 //! nibble tables, this layout        3.48        3.41        3.44     2 KB
 //! byte tables, one after another    2.25        1.90        2.19    16 KB
-//! byte tables, this layout          1.43        1.25        1.40    16 KB
+//! byte tables, this layout          1.31        1.13        1.34    16 KB
 //! ```
 //!
 //! A nibble costs as much to look up as a byte, plus one instruction to extract it: at best 2.25 per weight. So byte
-//! tables are faster from 20 rows on, although a block of them takes 480 instructions to fill and one of nibbles 120.
+//! tables are faster from 20 rows on, although a block of them takes 450 instructions to fill and one of nibbles 120.
 //! Groups of 5 weights, 243 entries, would save another tenth for 512 rows, but the weights would have to be repacked:
 //! 185 KB of SRAM for the `byte` preset.
 

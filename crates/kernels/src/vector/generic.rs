@@ -192,7 +192,7 @@ pub(crate) fn gated_input(input: GatedInput<'_>, y: &mut [f32], room: &mut [f32]
     }
     silu_gate(y, g);
     let room = &mut room[..y.len()];
-    let sum = each_and_sum16!(room, [y], |_, y| y, |y| y);
+    let sum = each_and_sum16!(room, [y], |_, gated| gated, |copied| copied);
     normed_input(room, sum, norm, q)
 }
 
