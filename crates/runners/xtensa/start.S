@@ -83,3 +83,38 @@ bitstate_simcall:
 bitstate_ccount:
         rsr     a2, ccount
         ret
+
+// f32 __divsf3(f32 a, f32 b): `a / b`, correctly rounded, by the FPU's steps for it; in place of the compiler's own, which
+// computes the quotient bit by bit. The reciprocal of the scaled divisor takes three steps of Newton's iteration and the
+// quotient one; the last instructions put the exponents back and round once, for all operands.
+        .balign 4
+        .global __divsf3
+__divsf3:
+        wfr     f1, a2                  // a
+        wfr     f2, a3                  // b
+        mov.s   f7, f2
+        mkdadj.s f7, f1                 // the exponent of the quotient, or that it is special
+        div0.s  f3, f2                  // y, about 1 / b
+        nexp01.s f4, f2                 // -b, scaled
+        nexp01.s f5, f1                 // -a, scaled
+        neg.s   f6, f5
+        const.s f0, 0
+        maddn.s f0, f6, f3              // q = a y
+        maddn.s f6, f4, f0              // r = a - b q
+        const.s f8, 1
+        maddn.s f8, f4, f3              // e = 1 - b y
+        maddn.s f3, f8, f3              // y = y + e y
+        const.s f8, 1
+        maddn.s f8, f4, f3
+        maddn.s f3, f8, f3
+        maddn.s f0, f6, f3              // q = q + r y
+        const.s f8, 1
+        maddn.s f8, f4, f3
+        maddn.s f3, f8, f3
+        neg.s   f6, f5
+        maddn.s f6, f4, f0              // r = a - b q
+        addexpm.s f0, f7
+        addexp.s f3, f7
+        divn.s  f0, f6, f3              // q + r y, rounded
+        rfr     a2, f0
+        ret

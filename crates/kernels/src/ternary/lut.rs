@@ -15,7 +15,8 @@
 //! the other. The sums start lower by the same amount.
 //!
 //! Blocks for 128 columns are filled at a time, then all rows add their part of the sums from them, so that the memory
-//! is the same for any width. Rows are processed four at a time and share the overhead of a step.
+//! is the same for any width. A row's part is unrolled, and the addresses of its eight blocks stay in registers; with
+//! loads that shift their offset, and in a part that is not whole, four rows share the overhead of a step.
 //!
 //! Instructions per weight on the emulated Xtensa, for rows × columns:
 //!
@@ -24,11 +25,11 @@
 //! decode and add (`generic`)         21.6 over all three              none
 //! nibble tables, this layout        3.48        3.41        3.44     2 KB
 //! byte tables, one after another    2.25        1.90        2.19    16 KB
-//! byte tables, this layout          1.43        1.25        1.40    16 KB
+//! byte tables, this layout          1.31        1.13        1.34    16 KB
 //! ```
 //!
 //! A nibble costs as much to look up as a byte, plus one instruction to extract it: at best 2.25 per weight. So byte
-//! tables are faster from 20 rows on, although a block of them takes 480 instructions to fill and one of nibbles 120.
+//! tables are faster from 20 rows on, although a block of them takes 450 instructions to fill and one of nibbles 120.
 //! Groups of 5 weights, 243 entries, would save another tenth for 512 rows, but the weights would have to be repacked:
 //! 185 KB of SRAM for the `byte` preset.
 
@@ -49,6 +50,13 @@ pub(super) type Block = [[u32; 2]; 256];
 /// Blocks in use at once: 16 KB, for 128 columns.
 pub(super) const BLOCKS: usize = 8;
 
+/// Bytes of a row's part, which all blocks cover.
+const PART_BYTES: usize = BLOCKS * BLOCK_BYTES;
+
+/// Whether rows are added one by one, with the addresses of all blocks in registers. A load that shifts its offset needs
+/// the address of every group instead, too many for that: there several rows share each.
+const BY_ROW: bool = !cfg!(feature = "thumb");
+
 /// Added to every entry. A sum of four INT8 values is at least -512.
 const BIAS: u32 = 512;
 
@@ -63,15 +71,28 @@ pub(super) fn matvec(
     sums: &mut [i32],
     y: &mut [f32],
 ) {
-    fill_with(sums, -((BIAS as usize * row_bytes) as i32));
+    let bias = -((BIAS as usize * row_bytes) as i32);
     let (columns, _) = q.as_chunks::<BLOCK_COLS>();
+    if BY_ROW
+        && row_bytes == PART_BYTES
+        && let (Some(blocks), (rows, _)) = (blocks.first_chunk_mut(), weights.as_chunks())
+    {
+        fill_all(blocks, columns);
+        return multiply(rows, blocks, bias, scale, y);
+    }
+    fill_with(sums, bias);
     for (part, columns) in columns.chunks(BLOCKS).enumerate() {
         let blocks = &mut blocks[..columns.len()];
-        for (block, q) in blocks.iter_mut().zip(columns) {
-            fill(block, q);
-        }
-        let start = part * (BLOCKS * BLOCK_BYTES);
+        fill_all(blocks, columns);
+        let start = part * PART_BYTES;
         let bytes = (row_bytes - start).min(columns.len() * BLOCK_BYTES);
+        if BY_ROW
+            && bytes == PART_BYTES
+            && let Some(blocks) = blocks.first_chunk()
+        {
+            add_rows(weights, row_bytes, start, blocks, sums);
+            continue;
+        }
         let whole = bytes - bytes % (STEP * BLOCK_BYTES);
         let fours = sums.len() - sums.len() % 4;
         add_fours(weights, row_bytes, start, blocks, sums);
@@ -104,6 +125,39 @@ fn scale_into(sums: &[i32], scale: f32, y: &mut [f32]) {
     }
     for (y, &sum) in tail.iter_mut().zip(sum_tail) {
         *y = sum as f32 * scale;
+    }
+}
+
+/// The sum of one part of a row. Unrolled, so that the addresses of all blocks stay in registers from row to row.
+#[inline(always)]
+fn add_part(codes: &[u8; PART_BYTES], blocks: &[Block; BLOCKS], mut sum: i32) -> i32 {
+    for (codes, block) in codes.as_chunks::<BLOCK_BYTES>().0.iter().zip(blocks) {
+        for (group, &code) in codes.iter().enumerate() {
+            sum += entry(block, code, group);
+        }
+    }
+    sum
+}
+
+/// `y` of a matrix whose rows have one part.
+#[inline(never)]
+fn multiply(rows: &[[u8; PART_BYTES]], blocks: &[Block; BLOCKS], bias: i32, scale: f32, y: &mut [f32]) {
+    // Not zipped: the addresses would be computed from one index.
+    let mut y = y.iter_mut();
+    for codes in rows {
+        let Some(y) = y.next() else { break };
+        *y = add_part(codes, blocks, bias) as f32 * scale;
+    }
+}
+
+/// Adds the part of every row that starts at byte `start` to the sums.
+#[inline(never)]
+fn add_rows(weights: &[u8], row_bytes: usize, start: usize, blocks: &[Block; BLOCKS], sums: &mut [i32]) {
+    let mut rest = &weights[start..];
+    for sum in sums {
+        let Some(codes) = rest.first_chunk() else { break };
+        *sum = add_part(codes, blocks, *sum);
+        rest = rest.get(row_bytes..).unwrap_or_default();
     }
 }
 
@@ -171,32 +225,36 @@ fn entry(block: &Block, code: u8, group: usize) -> i32 {
     value as i32
 }
 
-/// Fills the entries of the 81 valid bytes: code 0 adds nothing, 1 adds the activation, 2 subtracts it.
+/// Fills a block for each 16 columns.
+fn fill_all(blocks: &mut [Block], columns: &[[i8; BLOCK_COLS]]) {
+    for (block, q) in blocks.iter_mut().zip(columns) {
+        fill(block, q);
+    }
+}
+
+/// Fills the entries of the 81 valid bytes: code 0 adds nothing, 1 adds the activation, 2 subtracts it. Not inlined, to
+/// have all registers.
+#[inline(never)]
 fn fill(block: &mut Block, q: &[i8; BLOCK_COLS]) {
     // One column of each of two tables in the halves of a word.
     let both = |i: usize| (q[i] as u32).wrapping_add((q[i + 4] as u32) << 16);
     let halves = [[both(0), both(1), both(2)], [both(8), both(9), both(10)]];
-    let (thirds, _) = block.as_chunks_mut::<64>();
-    let bias = [BIAS << 16 | BIAS; 2];
-    let last = [both(3), both(11)];
-    fill_third(&mut thirds[0], &halves, bias);
-    fill_third(&mut thirds[1], &halves, [bias[0].wrapping_add(last[0]), bias[1].wrapping_add(last[1])]);
-    fill_third(&mut thirds[2], &halves, [bias[0].wrapping_sub(last[0]), bias[1].wrapping_sub(last[1])]);
-}
-
-/// The entries of one code of the last column; `sums` are the sums that include it. Not inlined, so that every entry is
-/// within reach of one address.
-#[inline(never)]
-fn fill_third(third: &mut [[u32; 2]; 64], halves: &[[u32; 3]; 2], sums: [u32; 2]) {
-    for half in 0..2 {
-        let [q0, q1, q2] = halves[half];
-        let with = |sum: u32, q: u32| [sum, sum.wrapping_add(q), sum.wrapping_sub(q)];
-        for (c2, sum) in with(sums[half], q2).into_iter().enumerate() {
-            for (c1, sum) in with(sum, q1).into_iter().enumerate() {
-                for (c0, sum) in with(sum, q0).into_iter().enumerate() {
-                    third[c2 << 4 | c1 << 2 | c0][half] = sum;
+    // The sums for no column but the last, and what the next code of that adds to them.
+    let (mut sums, mut steps) = ([BIAS << 16 | BIAS; 2], [both(3), both(11)]);
+    let (quarters, _) = block.as_chunks_mut::<64>();
+    for third in &mut quarters[..3] {
+        for half in 0..2 {
+            let [q0, q1, q2] = halves[half];
+            let with = |sum: u32, q: u32| [sum, sum.wrapping_add(q), sum.wrapping_sub(q)];
+            for (c2, sum) in with(sums[half], q2).into_iter().enumerate() {
+                for (c1, sum) in with(sum, q1).into_iter().enumerate() {
+                    for (c0, sum) in with(sum, q0).into_iter().enumerate() {
+                        third[c2 << 4 | c1 << 2 | c0][half] = sum;
+                    }
                 }
             }
+            sums[half] = sums[half].wrapping_add(steps[half]);
+            steps[half] = steps[half].wrapping_mul(2).wrapping_neg();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The f32 steps of `crates/ARITHMETIC.md`, one value at a time.
 
 use super::constants::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, ROUND_BITS, TINY};
-use super::divide::{divide, mean};
+use super::mean::mean;
 use super::operands::{GatedInput, MixInput, NormInput, WkvInput};
 
 #[inline(always)]
@@ -71,6 +71,36 @@ macro_rules! each {
     }};
 }
 
+/// [`each!`] and [`sum16!`] of `term` over the new values, in one pass.
+macro_rules! each_and_sum16 {
+    ($out:ident, [$($input:ident),*], |$old:pat_param $(, $a:pat_param)*| $value:expr, |$new:ident| $term:expr) => {{
+        $(let $input = $input[..$out.len()].as_chunks::<LANES>();)*
+        let (chunks, tail) = $out.as_chunks_mut::<LANES>();
+        let mut lanes = [0.0f32; LANES];
+        for (half, lanes) in lanes.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+            let mut sums = [0.0f32; 8];
+            for (_i, chunk) in chunks.iter_mut().enumerate() {
+                for l in 0..8 {
+                    let $old = chunk[8 * half + l];
+                    $(let $a = $input.0[_i][8 * half + l];)*
+                    let $new = $value;
+                    chunk[8 * half + l] = $new;
+                    sums[l] += $term;
+                }
+            }
+            *lanes = sums;
+        }
+        for (l, out) in tail.iter_mut().enumerate() {
+            let $old = *out;
+            $(let $a = $input.1[l];)*
+            let $new = $value;
+            *out = $new;
+            lanes[l] += $term;
+        }
+        fold16(lanes)
+    }};
+}
+
 /// The fixed tree at the end of every reduction.
 #[inline(always)]
 pub(crate) fn fold16(mut lanes: [f32; LANES]) -> f32 {
@@ -85,26 +115,20 @@ pub(crate) fn fold16(mut lanes: [f32; LANES]) -> f32 {
 }
 
 pub(crate) fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
-    let (mu, inv) = moments(x);
+    let (mu, inv) = moments(x, sum16!([x], |x| x));
     each!(out, [x, weight, bias], |_, x, weight, bias| (x - mu) * inv * weight + bias);
 }
 
-/// The mean, and the factor of the deviations from it.
-fn moments(x: &[f32]) -> (f32, f32) {
-    let mu = mean(sum16!([x], |x| x), x.len());
+/// The mean, and the factor of the deviations from it, of values with this sum.
+fn moments(x: &[f32], sum: f32) -> (f32, f32) {
+    let mu = mean(sum, x.len());
     let squares = sum16!([x], |x| {
         let d = x - mu;
         d * d
     });
     let variance = mean(squares, x.len());
     // If the variance overflows, the output must not consist only of the biases.
-    (mu, divide(1.0, libm::sqrtf(variance + EPS)) + variance * 0.0)
-}
-
-/// [`layer_norm`] in place.
-fn layer_norm_in_place(x: &mut [f32], weight: &[f32], bias: &[f32]) {
-    let (mu, inv) = moments(x);
-    each!(x, [weight, bias], |x, weight, bias| (x - mu) * inv * weight + bias);
+    (mu, 1.0 / libm::sqrtf(variance + EPS) + variance * 0.0)
 }
 
 pub(crate) fn mix(z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]) {
@@ -112,8 +136,13 @@ pub(crate) fn mix(z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]) {
 }
 
 pub(crate) fn quantise_int8(y: &[f32], q: &mut [i8]) -> f32 {
-    let t = max(TINY, 2.5 * mean(sum16!([y], |y| y.abs()), y.len()));
-    let s = divide(INT8_MAX, t);
+    quantise_with(y, sum16!([y], |y| y.abs()), q)
+}
+
+/// [`quantise_int8`] of values whose magnitudes have this sum.
+fn quantise_with(y: &[f32], sum: f32, q: &mut [i8]) -> f32 {
+    let t = max(TINY, 2.5 * mean(sum, y.len()));
+    let s = INT8_MAX / t;
     if t < f32::INFINITY && y.len() < 1 << 16 {
         // Every |y| is at most n times the mean and none is NaN, so clamping after rounding gives the same result; and
         // integers have instructions for it.
@@ -121,7 +150,12 @@ pub(crate) fn quantise_int8(y: &[f32], q: &mut [i8]) -> f32 {
     } else {
         each!(q, [y], |_, y| round(min(max(y * s, -INT8_MAX), INT8_MAX)) as i8);
     }
-    divide(t, INT8_MAX)
+    t / INT8_MAX
+}
+
+/// [`mix`], and the sum of its values. Not generic, so that it is compiled with this crate's options.
+fn mix_and_sum(z: &[f32], p: &[f32], mu: &[f32], out: &mut [f32]) -> f32 {
+    each_and_sum16!(out, [z, p, mu], |_, z, p, mu| z + (p - z) * mu, |mixed| mixed)
 }
 
 pub(crate) fn mix_inputs<const N: usize>(
@@ -133,19 +167,20 @@ pub(crate) fn mix_inputs<const N: usize>(
 ) -> [f32; N] {
     let (mut scales, room) = ([0.0; N], &mut room[..z.len()]);
     for ((MixInput { mu, norm }, q), scale) in mixes.into_iter().zip(q).zip(&mut scales) {
-        mix(z, p, mu, room);
-        *scale = normed_input(room, norm, q);
+        let sum = mix_and_sum(z, p, mu, room);
+        *scale = normed_input(room, sum, norm, q);
     }
     scales
 }
 
 pub(crate) fn relu_squared_input(k: &[f32], norm: NormInput<'_>, room: &mut [f32], q: &mut [i8]) -> f32 {
     let room = &mut room[..k.len()];
-    each!(room, [k], |_, k| {
+    let squared = |k| {
         let h = max(0.0, k);
         h * h
-    });
-    normed_input(room, norm, q)
+    };
+    let sum = each_and_sum16!(room, [k], |_, k| squared(k), |h| h);
+    normed_input(room, sum, norm, q)
 }
 
 pub(crate) fn gated_input(input: GatedInput<'_>, y: &mut [f32], room: &mut [f32], q: &mut [i8]) -> f32 {
@@ -157,14 +192,15 @@ pub(crate) fn gated_input(input: GatedInput<'_>, y: &mut [f32], room: &mut [f32]
     }
     silu_gate(y, g);
     let room = &mut room[..y.len()];
-    room.copy_from_slice(y);
-    normed_input(room, norm, q)
+    let sum = each_and_sum16!(room, [y], |_, gated| gated, |copied| copied);
+    normed_input(room, sum, norm, q)
 }
 
-/// Quantises the norm of `x` into `q`; returns the scale.
-fn normed_input(x: &mut [f32], norm: NormInput<'_>, q: &mut [i8]) -> f32 {
-    layer_norm_in_place(x, norm.weight, norm.bias);
-    quantise_int8(x, q)
+/// Quantises the norm of `x`, whose sum is `sum`, into `q`; returns the scale.
+fn normed_input(x: &mut [f32], sum: f32, norm: NormInput<'_>, q: &mut [i8]) -> f32 {
+    let ((mu, inv), NormInput { weight, bias }) = (moments(x, sum), norm);
+    let sum = each_and_sum16!(x, [weight, bias], |x, weight, bias| (x - mu) * inv * weight + bias, |y| y.abs());
+    quantise_with(x, sum, q)
 }
 
 /// The largest `|x_i|`; 0 if there is none. Magnitudes compare like their bits, and a NaN is the largest of those.
@@ -174,11 +210,11 @@ pub(crate) fn largest_magnitude(x: &[f32]) -> f32 {
 
 pub(crate) fn quantise_15bit(z: &[f32], q: &mut [i16]) -> f32 {
     let t = max(TINY, largest_magnitude(z));
-    let s = divide(INT15_MAX, t);
+    let s = INT15_MAX / t;
     for (q, &z) in q.iter_mut().zip(z) {
         *q = round(min(max(z * s, -INT15_MAX), INT15_MAX)) as i16;
     }
-    divide(t, INT15_MAX)
+    t / INT15_MAX
 }
 
 pub(crate) fn wkv(head_size: usize, input: WkvInput<'_>, state: &mut [f32], y: &mut [f32]) {
@@ -302,7 +338,7 @@ pub(crate) fn read(bytes: &[u8]) -> f32 {
 fn sigmoid(x: f32) -> f32 {
     let e = exp1(-x.abs());
     let numerator = if x >= 0.0 { 1.0 } else { e };
-    divide(numerator, 1.0 + e)
+    numerator / (1.0 + e)
 }
 
 /// `exp` of one value.

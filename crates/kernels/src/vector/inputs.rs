@@ -4,8 +4,8 @@
 //! Every value goes through the same operations in the same order as in the separate steps.
 
 use super::constants::LANES;
-use super::divide::mean;
 use super::lanes::{self, Lanes, int8_scale, inverse_deviation, load_tail, quantise_lanes, split};
+use super::mean::mean;
 use super::operands::{GatedInput, MixInput, NormInput};
 
 /// Registers per lane vector up to which several inputs fit.

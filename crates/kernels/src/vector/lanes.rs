@@ -5,7 +5,7 @@
 //! own entry function, which enables the instructions.
 
 use super::constants::{EPS, INT8_MAX, INT15_MAX, LANES, ROUND, TINY};
-use super::divide::mean;
+use super::mean::mean;
 
 // These have their own file.
 pub(crate) use super::inputs::{gated_input, mix_inputs, relu_squared_input};

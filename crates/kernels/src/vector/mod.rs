@@ -14,12 +14,12 @@
 //! of 16 lanes, which `wide` builds from the registers that each instruction set provides in a thin file of its own.
 
 mod constants;
-mod divide;
 pub(crate) mod generic;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", feature = "simd128"))]
 mod inputs;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", feature = "simd128"))]
 pub(crate) mod lanes;
+mod mean;
 mod operands;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", feature = "simd128"))]
 mod select;

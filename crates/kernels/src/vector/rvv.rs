@@ -6,8 +6,8 @@
 mod wkv;
 
 use super::constants::{EPS, INT8_MAX, LANES, TINY};
-use super::divide::{divide, mean};
 use super::generic;
+use super::mean::mean;
 use super::operands::{GatedInput, MixInput, NormInput, WkvInput};
 use crate::isa::{Rvv, rvv};
 
@@ -92,7 +92,7 @@ fn moments(x: &[f32]) -> (f32, f32) {
     unsafe {
         core::arch::asm!("fsqrt.s {0}, {1}", out(freg) root, in(freg) variance + EPS, options(pure, nomem, nostack));
     }
-    (mu, divide(1.0, root) + variance * 0.0)
+    (mu, 1.0 / root + variance * 0.0)
 }
 
 pub(crate) fn layer_norm(_: Rvv, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
@@ -139,7 +139,7 @@ pub(crate) fn quantise_int8(_: Rvv, y: &[f32], q: &mut [i8]) -> f32 {
     let spread = 2.5 * mean(sum16!(y, ["vfsgnjx.vv v4, v4, v4"],), y.len());
     let t = if TINY > spread { TINY } else { spread };
     if y.is_empty() {
-        return divide(t, INT8_MAX);
+        return t / INT8_MAX;
     }
     // SAFETY: the token proves the instructions; the slices have one length, and all of them is read and written. A NaN
     // becomes the other operand of the maximum.
@@ -163,11 +163,11 @@ pub(crate) fn quantise_int8(_: Rvv, y: &[f32], q: &mut [i8]) -> f32 {
             "add {y}, {y}, {t}",
             "bnez {n}, 2b";
             n = inout(reg) y.len() => _, t = out(reg) _, y = inout(reg) y.as_ptr() => _,
-            q = inout(reg) q.as_mut_ptr() => _, factor = in(freg) divide(INT8_MAX, t), low = in(freg) -INT8_MAX,
+            q = inout(reg) q.as_mut_ptr() => _, factor = in(freg) INT8_MAX / t, low = in(freg) -INT8_MAX,
             high = in(freg) INT8_MAX,
         );
     }
-    divide(t, INT8_MAX)
+    t / INT8_MAX
 }
 
 pub(crate) fn mix_inputs<const N: usize>(
