@@ -26,8 +26,8 @@ runs the golden streams of the model, `:help` lists the rest. Records need a mod
   esp32s3    the flash of an ESP32-S3 from its first byte: bootloader, partition table, firmware and model. UART0 and
              USB-Serial-JTAG
   cortex-m4  an ELF file, or Intel HEX if FILE ends in .hex, for Arm's board MPS2 with image AN386, with the sizes of memory
-             of an STM32L4R5. No clocks and pins of another chip are set up: for a board of your own, write the four functions
-             of crates/runners/cortex-m/src/mps2.rs, and its memory map beside crates/runners/cortex-m/boards/stm32l4r5.ld
+             of an STM32L4R5. No clocks and pins of another chip are set up: crates/runners/cortex-m/README.md says what a
+             board of your own needs, four functions and a memory map
 
 Before it is written, the image's own bytes run under QEMU at the addresses of the board: streams and logits must be those of
 this machine and the golden ones, and a prompt and the recorded session of a model that are typed must be answered in the same
@@ -39,7 +39,7 @@ Examples:
   espflash write-bin 0x0 board.bin                  or: esptool --chip esp32s3 write-flash 0x0 board.bin
   espflash monitor                                  or any terminal; type the beginning of a story
   cargo xtask image --board cortex-m4 --model golden/models/monitor/model.bits --out board.elf
-  qemu-system-arm -M mps2-an386 -display none -serial stdio -device loader,file=board.elf
+  qemu-system-arm -M mps2-an386 -nic none -display none -serial stdio -device loader,file=board.elf
   cargo xtask image --check board.bin               run an image that was made before";
 
 /// Flags of `image`.
@@ -103,7 +103,7 @@ impl Board {
                  No board was at hand: crates/runners/esp32s3/README.md says what to send us when you try it."
             ),
             Board::CortexM4 => format!(
-                "to talk to it: qemu-system-arm -M mps2-an386 -display none -serial stdio -device loader,file={out}\n\
+                "to talk to it: qemu-system-arm -M mps2-an386 -nic none -display none -serial stdio -device loader,file={out}\n\
                  It is for the board MPS2 with image AN386, and no board was at hand: crates/runners/cortex-m/README.md says \
                  what another board needs."
             ),

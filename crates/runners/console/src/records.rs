@@ -86,7 +86,7 @@ mod tests {
 
     fn model(name: &str) -> AlignedBytes {
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../golden/models");
-        AlignedBytes::read_model(&models.join(name).join("model.bits")).expect("a golden model")
+        AlignedBytes::read_model(models.join(name).join("model.bits")).expect("a golden model")
     }
 
     fn answers(model: &[u8], typed: &[u8]) -> Result<String, String> {
