@@ -109,7 +109,7 @@ pub enum Command {
     Web(WebFlags),
     /// Build the release archive: the command, man pages, completions, licences and a model
     Dist,
-    /// Build an image for an ESP32-S3 board, with a model, and run its own bytes under QEMU
+    /// Build an image for an ESP32-S3 or Cortex-M4 board, with a model, and run its own bytes under QEMU
     Image(ImageFlags),
 }
 

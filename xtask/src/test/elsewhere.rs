@@ -4,6 +4,7 @@ use super::PAGE;
 use super::score::Score;
 use crate::context::{Context, Ready};
 use crate::house;
+use crate::image::{Board, try_out};
 use bitstate_harness::records::Tally;
 use bitstate_harness::records::provenance::cpu_features;
 use bitstate_harness::targets::Cell;
@@ -21,7 +22,9 @@ pub fn other_machines(context: Context) -> anyhow::Result<(Tally, Ready)> {
     let mut score = Score::new();
     foreign_tests(&mut score, &context)?;
     page_tests(&mut score, &context)?;
-    board_image(&mut score, &context);
+    for board in [Board::Esp32s3, Board::CortexM4] {
+        board_image(&mut score, &context, board);
+    }
     let ready = context.prepare()?;
     println!("ok  every target is built ({})", score.time());
     Ok((score.total, ready))
@@ -49,15 +52,15 @@ pub fn foreign_tests(score: &mut Score, context: &Context) -> Result<(), Error> 
 }
 
 /// Makes the image for a board and runs it.
-fn board_image(score: &mut Score, context: &Context) {
-    let what = "image for a board";
-    let Some(cell) = context.cells.iter().find(|cell| cell.target.name == "esp32s3") else { return };
+fn board_image(score: &mut Score, context: &Context, board: Board) {
+    let what = format!("image for a board, {}", board.target());
+    let Some(cell) = context.cells.iter().find(|cell| cell.target.name == board.target()) else { return };
     if let Some(skip) = obstacle(*cell, &cpu_features()) {
-        return score.skip(what, &skip.reason, exit(context, *cell, skip.cause));
+        return score.skip(&what, &skip.reason, exit(context, *cell, skip.cause));
     }
-    match crate::image::try_out(&context.workspace) {
+    match try_out(&context.workspace, board) {
         Ok(said) => score.check(&format!("{what}: {said}"), Ok(())),
-        Err(error) => score.check(what, Err(error)),
+        Err(error) => score.check(&what, Err(error)),
     }
 }
 

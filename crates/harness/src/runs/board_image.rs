@@ -3,7 +3,7 @@
 use crate::definitions::golden::{Case, Divergence, Golden};
 use crate::records::provenance::cpu_features;
 use crate::runs::plan::time_limit;
-use crate::runs::transcript::Transcript;
+use crate::runs::transcript::{Answered, Transcript};
 use crate::targets::build::{Built, build};
 use crate::targets::runner::Runner;
 use crate::targets::{Cell, Flash, ModelFile, RunError, RunRequest};
@@ -12,8 +12,8 @@ use crate::workspace::error::Error;
 use crate::workspace::progress::Progress;
 use bitstate_protocol::{Answer, Event, Job, Request, Sampling, StreamAnswer, Workload};
 
-/// The cell that makes images.
-const BOARD: (&str, &str) = ("esp32s3", "lut");
+/// The variant of images.
+const VARIANT: &str = "lut";
 /// The cell whose answers an image's are compared with.
 const NATIVE: (&str, &str) = ("native", "generic");
 /// Tokens of a model that is trained on bytes.
@@ -27,18 +27,23 @@ const STEPS: u32 = 64;
 /// A checked image.
 #[derive(Debug)]
 pub struct Made {
-    /// The flash of the board, from its first byte.
-    pub bytes: Vec<u8>,
-    /// The flash that it needs, in MB.
-    pub flash_mb: u32,
-    /// Bytes of the application in it.
-    pub app_bytes: usize,
+    /// The image.
+    pub flash: Flash,
     /// What was compared.
     pub compared: Compared,
-    /// What the terminal showed on USB for `TEXT`, for a model whose tokens are bytes.
+    /// What the terminal showed for `TEXT`, for a model whose tokens are bytes.
     pub text: Option<String>,
-    /// How many records were answered there as recorded, for a model with a transcript.
-    pub records: Option<usize>,
+    /// The records that were answered there as recorded, for a model with a transcript.
+    pub records: Option<Records>,
+}
+
+/// Records that were answered as recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Records {
+    /// How many.
+    pub count: usize,
+    /// Instructions of an answer, where the emulator counts exactly.
+    pub instructions: Option<u64>,
 }
 
 /// What was compared step by step, tokens and logits.
@@ -66,14 +71,20 @@ pub enum BoardError {
     Wrong(String),
 }
 
-/// Makes the image for a model with so many tokens and checks it: its own bytes are read back and run at the addresses of
-/// the chip, the answer to its built-in test is compared with the native one and with the golden streams of the model, and
-/// a prompt is typed on its second port, and the records of a recorded session.
+/// Makes the image of a target for a model with so many tokens, as Intel HEX if that is asked for, and checks it: its own
+/// bytes are run at the addresses of the board, the answer to its built-in test is compared with the native one and with the
+/// golden streams of the model, and a prompt is typed, and the records of a recorded session.
 ///
 /// # Errors
 /// See [`BoardError`]; a model that does not fit is a [`RunError::Skipped`].
-pub fn make(workspace: &Workspace, model: &ModelFile, vocab_size: usize) -> Result<Made, BoardError> {
-    let cells = [cell(BOARD)?, cell(NATIVE)?];
+pub fn make(
+    workspace: &Workspace,
+    target: &str,
+    model: &ModelFile,
+    vocab_size: usize,
+    is_hex: bool,
+) -> Result<Made, BoardError> {
+    let cells = [cell((target, VARIANT))?, cell(NATIVE)?];
     let built = build(workspace, &cells, &cpu_features())?;
     let [board, native] = [runner(&built, cells[0])?, runner(&built, cells[1])?];
     let golden = Golden::load(workspace)?;
@@ -82,9 +93,9 @@ pub fn make(workspace: &Workspace, model: &ModelFile, vocab_size: usize) -> Resu
     let request = Request { variant: cells[0].variant.name.to_string(), jobs: ask.jobs.clone() };
 
     let images = board.board_image(cells[0])?;
-    let Flash { bytes, flash_mb, app_bytes } = images.flash_image(model, &request.to_text())?;
+    let flash = images.flash_image(model, &request.to_text(), is_hex)?;
     let spinner = Progress::spinner("run the image");
-    let found = board.run_image(cells[0], &ask, &bytes)?;
+    let found = board.run_image(cells[0], &ask, &flash.bytes)?;
     let wanted = native.run(cells[1], &ask)?;
     if let Some((case, message)) = found.failures.iter().next() {
         return Err(BoardError::Wrong(format!("{case}: {message}")));
@@ -99,7 +110,7 @@ pub fn make(workspace: &Workspace, model: &ModelFile, vocab_size: usize) -> Resu
     let text = match wanted.streams.get(GREEDY).filter(|_| vocab_size == BYTES) {
         Some(stream) => {
             let lines = [":greedy", &format!(":tokens {STEPS}"), TEXT];
-            let shown = images.terminal(&bytes, &lines, ask.timeout)?;
+            let shown = images.terminal(&flash.bytes, &lines, ask.timeout)?;
             Some(check_text(&shown, stream)?)
         }
         None => None,
@@ -107,20 +118,22 @@ pub fn make(workspace: &Workspace, model: &ModelFile, vocab_size: usize) -> Resu
     let name = known.first().and_then(|case| case.name().split_once('/')).map(|(model, _)| model);
     let transcript = name.map(|name| Transcript::load(workspace, name)).transpose()?.flatten();
     let answered = |transcript: Transcript| {
-        let shown = images.terminal(&bytes, &transcript.lines(), ask.timeout)?;
-        transcript.check(&String::from_utf8_lossy(&shown)).map_err(BoardError::Wrong)
+        let shown = images.terminal(&flash.bytes, &transcript.lines(), ask.timeout)?;
+        let shown = transcript.check(&String::from_utf8_lossy(&shown)).map_err(BoardError::Wrong)?;
+        let Answered { records: count, cycles } = shown;
+        Ok::<_, BoardError>(Records { count, instructions: images.instructions_a_cycle().map(|each| each * cycles) })
     };
     let records = transcript.map(answered).transpose()?;
     drop(spinner);
-    Ok(Made { bytes, flash_mb, app_bytes, compared, text, records })
+    Ok(Made { flash, compared, text, records })
 }
 
-/// Runs the built-in test of an image that was made before, and compares what has a golden stream; only that is counted.
+/// Runs the built-in test of a target's image that was made before, and compares what has a golden stream; only that is counted.
 ///
 /// # Errors
 /// As [`make`]; also if no stream has a golden one, because then nothing is known about the image.
-pub fn check(workspace: &Workspace, flash: &[u8]) -> Result<Compared, BoardError> {
-    let board = cell(BOARD)?;
+pub fn check(workspace: &Workspace, target: &str, flash: &[u8]) -> Result<Compared, BoardError> {
+    let board = cell((target, VARIANT))?;
     let built = build(workspace, &[board], &cpu_features())?;
     let images = runner(&built, board)?.board_image(board)?;
     let golden = Golden::load(workspace)?;
@@ -200,7 +213,7 @@ fn check_text(shown: &[u8], stream: &StreamAnswer) -> Result<String, BoardError>
         _ => {
             let shown = String::from_utf8_lossy(shown).into_owned();
             Err(BoardError::Wrong(format!(
-                "on USB, it continues {TEXT:?} by other tokens; the terminal shows\n{shown}"
+                "typed on the terminal, {TEXT:?} is continued by other tokens; it shows\n{shown}"
             )))
         }
     }

@@ -9,6 +9,15 @@ const PROMPT: &str = "> ";
 const BEGIN: &str = ":records";
 const END: &str = ":text";
 
+/// What a terminal shows of a session that is as recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answered {
+    /// The records.
+    pub records: usize,
+    /// Cycles of an answer, as the firmware counted them.
+    pub cycles: u64,
+}
+
 /// Records and their answers, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transcript(Vec<(String, String)>);
@@ -45,11 +54,11 @@ impl Transcript {
         [BEGIN].into_iter().chain(records).chain([END]).collect()
     }
 
-    /// Compares with what a terminal showed for [`lines`](Transcript::lines); returns the number of records.
+    /// Compares with what a terminal showed for [`lines`](Transcript::lines); returns what it was.
     ///
     /// # Errors
     /// The first difference.
-    pub fn check(&self, shown: &str) -> Result<usize, String> {
+    pub fn check(&self, shown: &str) -> Result<Answered, String> {
         let typed = format!("{PROMPT}{BEGIN}\n");
         let mut rest = shown.split_once(&typed).ok_or("the terminal shows no `:records`")?.1;
         for (record, answer) in &self.0 {
@@ -59,27 +68,38 @@ impl Transcript {
                 format!("the recorded session has {wanted:?}, the terminal shows {:?}", shown.join("\n"))
             })?;
         }
-        match rest.starts_with(&format!("{PROMPT}{END}\n")) {
-            true => Ok(self.0.len()),
-            false => Err("the terminal shows more than the recorded session".into()),
+        let rest = rest
+            .strip_prefix(&format!("{PROMPT}{END}\n"))
+            .ok_or("the terminal shows more than the recorded session")?;
+        let records = self.0.len();
+        let counted =
+            rest.strip_prefix(&format!("[{records} answers, ")).and_then(|rest| rest.split_once(" cycles each"));
+        match counted.and_then(|(cycles, _)| cycles.parse().ok()) {
+            Some(cycles) => Ok(Answered { records, cycles }),
+            None => Err(format!("at the end, the terminal shows {:?}", rest.lines().next().unwrap_or_default())),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Transcript;
+    use super::{Answered, Transcript};
 
     #[test]
     fn a_terminal_shows_exactly_what_is_recorded() {
         let transcript = Transcript::parse("> a=1\nA: 1.\n> b=2\nB: 2.\n").unwrap();
         assert_eq!(transcript.lines(), [":records", "a=1", "b=2", ":text"]);
-        let shown = |answers: &str| transcript.check(&format!("hello\n> :records\n{answers}> :text\n[2 records]\n> "));
-        assert_eq!(shown("> a=1\nA: 1.\n> b=2\nB: 2.\n"), Ok(2));
+        let shown = |answers: &str| {
+            transcript.check(&format!("hello\n> :records\n{answers}> :text\n[2 answers, 70 cycles each: 1 ms]\n> "))
+        };
+        assert_eq!(shown("> a=1\nA: 1.\n> b=2\nB: 2.\n"), Ok(Answered { records: 2, cycles: 70 }));
         let wrong = shown("> a=1\nA: 1.\n> b=2\nB: 3.\n").unwrap_err();
         assert!(wrong.contains("B: 2.") && wrong.contains("B: 3."), "{wrong}");
         assert!(shown("> a=1\nA: 1.\n").is_err() && shown("> a=1\nA: 1.\n> b=2\nB: 2.\n> c\nC\n").is_err());
         assert!(transcript.check("").is_err());
+        let unfinished =
+            transcript.check("> :records\n> a=1\nA: 1.\n> b=2\nB: 2.\n> :text\n[1 answers, 70 cycles each");
+        assert!(unfinished.unwrap_err().contains("[1 answers"));
     }
 
     #[test]

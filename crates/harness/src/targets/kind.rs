@@ -173,24 +173,24 @@ pub trait Launch: Debug + Send + Sync {
     }
 }
 
-/// The flash of a board.
+/// What is written to the flash of a board.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flash {
-    /// Its bytes, from the first on.
+    /// The image: the bytes of the flash from the first on, or a file that says where its bytes belong.
     pub bytes: Vec<u8>,
-    /// The size that it needs, in MB.
+    /// The size of flash that it needs, in MB.
     pub flash_mb: u32,
     /// Bytes of the application in it.
     pub app_bytes: usize,
 }
 
 /// Makes images of a real board's flash, and runs the bytes of such an image without the board.
-pub trait BoardImage {
-    /// The image with a model and the request of its built-in test.
+pub trait BoardImage: Debug + Send + Sync {
+    /// The image with a model and the request of its built-in test, for a board that takes it as Intel HEX too in that form.
     ///
     /// # Errors
     /// If they do not fit: in which memory, and by how many bytes.
-    fn flash_image(&self, model: &ModelFile, request: &str) -> Result<Flash, RunError>;
+    fn flash_image(&self, model: &ModelFile, request: &str, is_hex: bool) -> Result<Flash, RunError>;
 
     /// The answer of the built-in test of an image with a model of so many bytes.
     ///
@@ -203,6 +203,11 @@ pub trait BoardImage {
     /// # Errors
     /// As [`answer`](BoardImage::answer).
     fn terminal(&self, flash: &[u8], lines: &[&str], time: Duration) -> Result<Vec<u8>, RunError>;
+
+    /// Instructions in a cycle as the firmware counts them, where the emulator counts exactly.
+    fn instructions_a_cycle(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// The output of a run.

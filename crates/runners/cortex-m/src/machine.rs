@@ -1,7 +1,7 @@
 //! The core under the firmware: its channels and its clock are files of the machine that emulates it.
 
 use crate::semihosting::{File, Mode, exit};
-use bitstate_runner_bare::{Console, Machine, Status};
+use bitstate_runner_bare::{Console, Machine, Status, run};
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -18,6 +18,11 @@ impl Core {
     pub fn start() -> Self {
         Core { count: File::open(COUNT, Mode::Read) }
     }
+}
+
+/// Runs the request.
+pub fn main() -> ! {
+    Core::exit(run(Core::start()))
 }
 
 impl Machine for Core {

@@ -4,7 +4,6 @@
 //! to both and read from either, so that it does not matter which connector a board has. Registers by the ESP32-S3
 //! Technical Reference Manual, chapters "UART Controller (UART)" and "USB Serial/JTAG Controller (USB_SERIAL_JTAG)".
 
-use crate::console::{LineBuffer, Taken, Typed};
 use core::cell::Cell;
 
 /// UART_FIFO_REG: a write sends the byte, a read takes one that was received.
@@ -83,21 +82,4 @@ pub fn read() -> Option<u8> {
         }
     }
     None
-}
-
-/// The next line that is typed, with echo.
-pub fn read_line(line: &mut LineBuffer) -> Taken<'_> {
-    loop {
-        let Some(byte) = read() else { continue };
-        match line.push(byte) {
-            Typed::Nothing => {}
-            Typed::Character => write(&[byte]),
-            Typed::Erased => write(b"\x08 \x08"),
-            Typed::Cancelled => write(b"^C\n> "),
-            Typed::Line => {
-                write(b"\n");
-                return line.take();
-            }
-        }
-    }
 }

@@ -3,14 +3,18 @@
 //! The stanza names one of QEMU's boards with the core, and a linker script with the memory of a real part at that
 //! board's addresses.
 
-use crate::targets::kind::{Clock, Kind, Launch, Variant};
+mod serial;
+
+use crate::targets::kind::{BoardImage, Clock, Kind, Launch, Variant};
 use crate::targets::kinds::counting::Counter;
 use crate::targets::kinds::firmware::{Emulated, Firmware, Tools, check_script};
+use crate::targets::kinds::lazy::Lazy;
 use crate::workspace::Workspace;
 use crate::workspace::cargo::{Wanted, built, encoded, foreign_cargo};
 use crate::workspace::error::Error;
 use crate::workspace::tools::{Compiler, compiler};
 use serde::Deserialize;
+use serial::Serial;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
@@ -38,17 +42,21 @@ pub struct Board {
     /// Features of the firmware's package, for variants that need a build for this core.
     #[serde(default)]
     pub features: String,
+    /// Whether images can be made for the machine as a real board: with a console on its first serial port.
+    #[serde(default)]
+    pub serial: bool,
     /// Clock of the modelled chip, in Hz.
     pub hz: NonZeroU64,
 }
 
 impl Board {
-    /// Builds the firmware as a static library: what it needs of itself and of the language, in one file.
-    fn build_objects(&self, workspace: &Workspace, name: &str) -> Result<PathBuf, Error> {
+    /// Builds the firmware with these features as a static library: what it needs of itself and of the language, in one
+    /// file.
+    fn build_objects(&self, workspace: &Workspace, name: &str, features: &str) -> Result<PathBuf, Error> {
         let triple = &self.triple;
         let (mut command, compiler) = foreign_cargo(workspace, "build", triple, compiler(triple))?;
         command.args(["--package", PACKAGE, "--lib", "--profile", "firmware", "--target-dir"]);
-        command.arg(workspace.own_build(name)).args(["--features", &self.features]);
+        command.arg(workspace.own_build(name)).args(["--features", features]);
         if compiler == Compiler::Debian {
             command.args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"]);
         }
@@ -56,6 +64,11 @@ impl Board {
         command.env("CARGO_ENCODED_RUSTFLAGS", encoded(&self.rustflags));
         let wanted = Wanted { name: PACKAGE, ending: "a" };
         built(workspace, &format!("build {name}"), &mut command, wanted)
+    }
+
+    fn firmware(&self, workspace: &Workspace, name: &str, features: &str) -> Result<Firmware, Error> {
+        let objects = vec![self.build_objects(workspace, name, features)?];
+        Ok(Firmware { tools: self.tools(), script: workspace.root.join(&self.script), objects })
     }
 
     fn tools(&self) -> Tools {
@@ -89,11 +102,17 @@ impl Kind for Board {
     }
 
     fn build(&'static self, workspace: &Workspace, name: &str, _: &[&Variant]) -> Result<Box<dyn Launch>, Error> {
-        let objects = vec![self.build_objects(workspace, name)?];
+        let firmware = self.firmware(workspace, name, &self.features)?;
         let counter = Some(Counter::build(workspace, EMULATOR)?);
-        let firmware = Firmware { tools: self.tools(), script: workspace.root.join(&self.script), objects };
+        let board = self.serial.then(|| {
+            let (of, name) = (workspace.clone(), format!("{name}-serial"));
+            let features = format!("{} serial", self.features);
+            let build = move || self.firmware(&of, &name, &features).map_err(|error| error.to_string());
+            let (firmware, scratch) = (Lazy::new(build), workspace.temporary());
+            Box::new(Serial { firmware, emulator: EMULATOR, machine: &self.machine, scratch }) as Box<dyn BoardImage>
+        });
         let scratch = workspace.temporary();
-        Ok(Box::new(Emulated { firmware, with_sessions: None, counter, waits: None, scratch }))
+        Ok(Box::new(Emulated { firmware, with_sessions: None, counter, waits: None, board, scratch }))
     }
 
     /// No firmware with the library is built.

@@ -4,21 +4,14 @@ use super::debugger::Debugger;
 pub use super::ports::Port;
 use super::ports::Ports;
 use super::reader::App;
-use crate::targets::kinds::firmware::Error;
+use crate::targets::kinds::firmware::{Error, HALTED, MOST, PROMPT, session};
 use crate::workspace::environment::command;
-use crate::workspace::process::{converse, tail};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-/// What the firmware prints when it waits for a line.
-const PROMPT: &[u8] = b"\n> ";
-/// What it prints when it has stopped for good.
-const HALTED: &[u8] = b"reset the board\n";
-/// Most bytes that it may print.
-const MOST: usize = 4 << 20;
 /// The variables of the firmware and its heap, as in `crates/runners/esp32s3/link.ld`: filled with a pattern first, because
 /// SRAM holds anything after reset.
 const SRAM: std::ops::Range<u32> = 0x3fc8_8400..0x3fce_d710;
@@ -46,12 +39,7 @@ pub fn emulate(
     for loader in loaders(app, folder)? {
         command.arg("-device").arg(loader);
     }
-    let (talked, stderr) = converse(&mut command, time, |to, from| talk(Debugger::new(from, to), port, lines))?;
-    talked.map_err(|error| {
-        let said = tail(&stderr, 3);
-        let said = if said.is_empty() { said } else { format!("; the emulator said: {said}") };
-        Error::Unreadable { tool: "the emulated board", what: format!("{error}{said}") }
-    })
+    session(&mut command, time, |to, from| talk(Debugger::new(from, to), port, lines))
 }
 
 fn talk<R: Read, W: Write>(chip: Debugger<R, W>, port: Port, lines: &[&str]) -> io::Result<Vec<u8>> {

@@ -5,7 +5,7 @@ use super::link::Image;
 use super::objects::Firmware;
 use super::run::{Exit, RunOutput, run};
 use super::waits::Waits;
-use crate::targets::kind::{Answered, Artifact, Launch};
+use crate::targets::kind::{Answered, Artifact, BoardImage, Launch};
 use crate::targets::kinds::counting::Counter;
 use crate::targets::kinds::lazy::Lazy;
 use crate::targets::request::{ModelFile, RunError, RunRequest};
@@ -32,6 +32,8 @@ pub(in crate::targets::kinds) struct Emulated {
     pub counter: Option<Counter>,
     /// What watches the traffic of slow memory, where there is such memory.
     pub waits: Option<Waits>,
+    /// What makes images for a real board, for a board that QEMU has with its serial port.
+    pub board: Option<Box<dyn BoardImage>>,
     /// Folder in which images are linked.
     pub scratch: PathBuf,
 }
@@ -77,13 +79,7 @@ impl Emulated {
 impl Launch for Emulated {
     fn launch(&self, _: &str, request: &str, ask: &RunRequest) -> Result<Answered, RunError> {
         let (folder, firmware) = (self.folder()?, self.firmware_for(ask)?);
-        let image = match link(firmware, ask.model, request, folder.path()) {
-            Err(FirmwareError::DoesNotFit { region, by }) => {
-                let length = firmware.region(&region);
-                return Err(too_large(does_not_fit(ask.model.bytes, &region, length, by)));
-            }
-            linked => linked.map_err(of_this_kind)?,
-        };
+        let image = link_or_say(firmware, ask.model, request, folder.path())?;
         let mut options = Vec::new();
         if let Some(counter) = &self.counter {
             options.extend(counter.options(ask, &folder.path().join(COUNT))?);
@@ -130,6 +126,10 @@ impl Launch for Emulated {
         let sizes = models.iter().find_map(|model| self.sections(model)).unwrap_or_default();
         Ok(vec![Artifact { variant: None, name: "firmware", sizes }])
     }
+
+    fn board_image(&self) -> Option<&dyn BoardImage> {
+        self.board.as_deref()
+    }
 }
 
 fn link(firmware: &Firmware, model: &ModelFile, request: &str, folder: &Path) -> Result<Image, FirmwareError> {
@@ -138,16 +138,32 @@ fn link(firmware: &Firmware, model: &ModelFile, request: &str, folder: &Path) ->
     firmware.link(&model.path, &path, &folder.join("image.elf"))
 }
 
-fn of_this_kind(error: FirmwareError) -> RunError {
+/// Links the firmware with a model and a request in a folder; the error says by how much they are too large.
+pub(in crate::targets::kinds) fn link_or_say(
+    firmware: &Firmware,
+    model: &ModelFile,
+    request: &str,
+    folder: &Path,
+) -> Result<Image, RunError> {
+    match link(firmware, model, request, folder) {
+        Err(FirmwareError::DoesNotFit { region, by }) => {
+            let length = firmware.region(&region);
+            Err(too_large(does_not_fit(model.bytes, &region, length, by)))
+        }
+        linked => linked.map_err(of_this_kind),
+    }
+}
+
+pub(in crate::targets::kinds) fn of_this_kind(error: FirmwareError) -> RunError {
     RunError::Kind(Box::new(error))
 }
 
-fn too_large(reason: String) -> RunError {
+pub(in crate::targets::kinds) fn too_large(reason: String) -> RunError {
     RunError::Skipped(Skip { cause: Cause::Memory, reason })
 }
 
 /// The message for a model that is too large; it names the PSRAM if that is too small.
-pub(in crate::targets::kinds) fn does_not_fit(model: u64, region: &str, length: Option<u64>, by: u64) -> String {
+fn does_not_fit(model: u64, region: &str, length: Option<u64>, by: u64) -> String {
     let model = model as f64 / 1e6;
     match length {
         Some(length) if region.eq_ignore_ascii_case("psram") => {
@@ -159,7 +175,7 @@ pub(in crate::targets::kinds) fn does_not_fit(model: u64, region: &str, length: 
 }
 
 /// The message for a model that fits, and whose state, activations or tables do not.
-pub(in crate::targets::kinds) fn out_of_memory(model: u64, output: &RunOutput) -> String {
+pub(super) fn out_of_memory(model: u64, output: &RunOutput) -> String {
     let model = model as f64 / 1e6;
     match output.out_of_memory() {
         Some([bytes, used, heap]) => {

@@ -3,6 +3,7 @@
 //! A kind of board builds the objects with the compiler of its core and describes them as [`Firmware`]. Whether a model
 //! fits the board's memory is the linker's answer.
 
+mod console;
 mod error;
 mod launch;
 mod link;
@@ -10,9 +11,10 @@ mod objects;
 mod run;
 mod waits;
 
+pub(super) use console::{HALTED, MOST, PROMPT, session, test_answer};
 pub use error::Error;
 pub(super) use error::run_tool;
-pub(super) use launch::{Emulated, check_script, does_not_fit, out_of_memory};
+pub(super) use launch::{Emulated, check_script, link_or_say, of_this_kind, too_large};
 pub(super) use link::assemble;
 pub use link::{Image, RegionUse, Sections};
 pub use objects::{Firmware, Tools};

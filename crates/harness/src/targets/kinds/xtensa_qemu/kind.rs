@@ -64,7 +64,7 @@ impl Kind for Board {
         let (of, name) = (workspace.clone(), format!("{name}-sessions"));
         let with_sessions = Some(Lazy::new(move || self.firmware(&tools, &of, &name, true)));
         let scratch = workspace.temporary();
-        Ok(Box::new(Emulated { firmware, with_sessions, counter: None, waits, scratch }))
+        Ok(Box::new(Emulated { firmware, with_sessions, counter: None, waits, board: None, scratch }))
     }
 
     fn check(&self, workspace: &Workspace) -> Result<(), String> {

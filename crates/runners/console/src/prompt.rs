@@ -1,18 +1,15 @@
 //! Continues a prompt, and says how long it took.
 
-use crate::machine::Core;
-use crate::serial;
+use crate::{Board, Core};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bitstate_engine::Engine;
 use bitstate_generate::{Sampling, Session};
 use bitstate_kernels::Variant;
 use bitstate_model::Model;
-use bitstate_runner_bare::{Notes, memory};
+use bitstate_runner_bare::Notes;
 use core::fmt::Write;
 
-/// The clock that start-up sets (`start.S`), in Hz.
-pub const HZ: u64 = 240_000_000;
 /// Tokens of a model that is trained on bytes.
 pub const BYTES: usize = 256;
 /// Ctrl-C.
@@ -35,7 +32,7 @@ impl Default for Settings {
 impl Settings {
     /// The defaults of the `bitstate` command, for a model without a description.
     fn sampling(&self, vocab_size: usize) -> Sampling {
-        // By its bits: the back end cannot select one of two constants (`crates/runners/xtensa/README.md`).
+        // By its bits: Xtensa's back end cannot select one of two constants (`crates/runners/xtensa/README.md`).
         let bits = if vocab_size == BYTES { 1.0_f32.to_bits() } else { 1.1_f32.to_bits() };
         let penalty = f32::from_bits(core::hint::black_box(bits));
         self.seed.map_or_else(Sampling::greedy, |seed| {
@@ -49,18 +46,18 @@ impl Settings {
 ///
 /// # Errors
 /// The message.
-pub fn generate(prompt: &[u8], settings: &Settings, out: &mut Notes<Core>) -> Result<(), String> {
-    let model = Model::parse(memory::model()).map_err(|error| error.to_string())?;
+pub fn generate<B: Board>(model: &Model, prompt: &[u8], settings: &Settings) -> Result<(), String> {
+    let mut out = Notes::<Core<B>>::new();
     let vocab_size = model.config.vocab_size;
     let tokens = tokens(prompt, vocab_size)?;
-    let engine = Engine::new(&model, Variant::best()).map_err(|error| error.to_string())?;
+    let engine = Engine::new(model, Variant::best()).map_err(|error| error.to_string())?;
     let sampling = settings.sampling(vocab_size);
     let mut session = Session::new(&engine, sampling).map_err(|error| error.to_string())?;
-    let mut core = Core::start();
+    let mut core = Core::<B>::start();
     session.feed(&tokens).map_err(|error| error.to_string())?;
     let prefill = core.cycles();
     let (mut count, mut decode) = (0, 0);
-    while count < settings.tokens && serial::read() != Some(STOP) {
+    while count < settings.tokens && B::read() != Some(STOP) {
         let start = core.cycles();
         let token = session.choose().map_err(|error| error.to_string())?;
         session.advance(token).map_err(|error| error.to_string())?;
@@ -69,7 +66,7 @@ pub fn generate(prompt: &[u8], settings: &Settings, out: &mut Notes<Core>) -> Re
         if vocab_size == BYTES {
             match token as u8 {
                 0 => break,
-                byte => serial::write(&[byte]),
+                byte => B::write(&[byte]),
             }
         } else {
             let _ = write!(out, "{token} ");
@@ -78,9 +75,9 @@ pub fn generate(prompt: &[u8], settings: &Settings, out: &mut Notes<Core>) -> Re
     let _ = write!(out, "\n[prompt: {} tokens, {} cycles", tokens.len(), prefill);
     if decode > 0 {
         let per_token = decode / u64::from(count);
-        let tenths = 10 * HZ * u64::from(count) / decode;
+        let tenths = 10 * B::HZ * u64::from(count) / decode;
         let _ = write!(out, "; {count} tokens, {per_token} cycles each: ");
-        let _ = write!(out, "{}.{} tokens/s at {} MHz", tenths / 10, tenths % 10, HZ / 1_000_000);
+        let _ = write!(out, "{}.{} tokens/s at {} MHz", tenths / 10, tenths % 10, B::HZ / 1_000_000);
     }
     let _ = writeln!(out, "]");
     Ok(())

@@ -1,5 +1,7 @@
 //! What is typed: lines with corrections, and the commands in them.
 
+use crate::Board;
+
 /// Longest line, in bytes.
 pub const LINE: usize = 512;
 
@@ -108,6 +110,23 @@ impl LineBuffer {
 impl Default for LineBuffer {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// The next line that is typed, with echo.
+pub fn read_line<B: Board>(line: &mut LineBuffer) -> Taken<'_> {
+    loop {
+        let Some(byte) = B::read() else { continue };
+        match line.push(byte) {
+            Typed::Nothing => {}
+            Typed::Character => B::write(&[byte]),
+            Typed::Erased => B::write(b"\x08 \x08"),
+            Typed::Cancelled => B::write(b"^C\n> "),
+            Typed::Line => {
+                B::write(b"\n");
+                return line.take();
+            }
+        }
     }
 }
 
