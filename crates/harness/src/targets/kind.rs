@@ -186,7 +186,8 @@ pub struct Flash {
 
 /// Makes images of a real board's flash, and runs the bytes of such an image without the board.
 pub trait BoardImage: Debug + Send + Sync {
-    /// The image with a model and the request of its built-in test, for a board that takes it as Intel HEX too in that form.
+    /// The image with a model and the request of its built-in test. `is_hex` asks for Intel HEX, which is for boards whose
+    /// image is a file that says where its bytes belong.
     ///
     /// # Errors
     /// If they do not fit: in which memory, and by how many bytes.

@@ -118,14 +118,14 @@ fn talk(mut to: impl Write, mut from: impl Read, lines: &[&str]) -> io::Result<V
 mod tests {
     use super::{BoardImage, Duration, Lazy, Serial, talk};
 
-    /// Gives a text in pieces of a few bytes.
-    struct Pieces<'a>(&'a [u8]);
+    /// Gives a piece at a time, as firmware does that waits for what is typed.
+    struct Pieces<'a>(&'a [&'a str]);
 
     impl std::io::Read for Pieces<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-            let (piece, rest) = self.0.split_at(self.0.len().min(3));
-            buffer[..piece.len()].copy_from_slice(piece);
+            let Some((piece, rest)) = self.0.split_first() else { return Ok(0) };
             self.0 = rest;
+            buffer[..piece.len()].copy_from_slice(piece.as_bytes());
             Ok(piece.len())
         }
     }
@@ -133,8 +133,8 @@ mod tests {
     #[test]
     fn a_line_is_typed_when_the_firmware_waits_for_one() {
         let mut typed = Vec::new();
-        let said = b"\r\nhello\r\n> a > b\r\nB\r\n> c\r\nC\r\n> never read";
-        let shown = talk(&mut typed, Pieces(&said[..said.len() - 10]), &["a > b", "c"]).unwrap();
+        let said = ["\r\nhel", "lo\r\n>", " ", "a > b\r\nB\r\n> ", "c\r", "\nC\r\n> ", "not read"];
+        let shown = talk(&mut typed, Pieces(&said), &["a > b", "c"]).unwrap();
         assert_eq!(typed, b"a > b\rc\r");
         assert_eq!(shown, b"\nhello\n> a > b\nB\n> c\nC\n> ");
     }
@@ -142,11 +142,12 @@ mod tests {
     #[test]
     fn firmware_that_stops_ends_the_session_and_an_emulator_that_ends_is_an_error() {
         let mut typed = Vec::new();
-        let halted = b"\r\nhalted with status=101; reset the board\r\n";
-        assert!(talk(&mut typed, Pieces(halted), &["a"]).unwrap().ends_with(b"board\n"));
-        let ended = talk(&mut typed, Pieces(b"\r\nhel"), &["a"]).unwrap_err().to_string();
+        let halted = ["\r\nhalted with status=101; ", "reset the board\r\n", "not read"];
+        assert!(talk(&mut typed, Pieces(&halted), &["a"]).unwrap().ends_with(b"board\n"));
+        let ended = talk(&mut typed, Pieces(&["\r\nhel"]), &["a"]).unwrap_err().to_string();
         assert!(ended.contains("ended") && ended.contains("hel") && typed.is_empty(), "{ended}");
     }
+
     #[test]
     fn what_is_no_image_is_not_run() {
         let firmware = Lazy::new(|| Err("not needed".into()));
