@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn a_line_is_typed_when_the_firmware_waits_for_one() {
         let mut typed = Vec::new();
-        let said = ["\r\nhel", "lo\r\n>", " ", "a > b\r\nB\r\n> ", "c\r", "\nC\r\n> ", "not read"];
+        let said = ["\r\nhe", "llo\r\n>", " ", "a > b\r\nB\r\n> ", "c\r", "\nC\r\n> ", "not read"];
         let shown = talk(&mut typed, Pieces(&said), &["a > b", "c"]).unwrap();
         assert_eq!(typed, b"a > b\rc\r");
         assert_eq!(shown, b"\nhello\n> a > b\nB\n> c\nC\n> ");
@@ -144,8 +144,8 @@ mod tests {
         let mut typed = Vec::new();
         let halted = ["\r\nhalted with status=101; ", "reset the board\r\n", "not read"];
         assert!(talk(&mut typed, Pieces(&halted), &["a"]).unwrap().ends_with(b"board\n"));
-        let ended = talk(&mut typed, Pieces(&["\r\nhel"]), &["a"]).unwrap_err().to_string();
-        assert!(ended.contains("ended") && ended.contains("hel") && typed.is_empty(), "{ended}");
+        let ended = talk(&mut typed, Pieces(&["\r\nhello"]), &["a"]).unwrap_err().to_string();
+        assert!(ended.contains("ended") && ended.contains("hello") && typed.is_empty(), "{ended}");
     }
 
     #[test]
