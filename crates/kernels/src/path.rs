@@ -60,9 +60,10 @@ impl Kernels {
             Variant::Generic => {
                 return Path { kernel: "decode", rows: Tail::None, cols: Tail::of(cols, 4, Tail::Padded) };
             }
-            // Rows are processed in pairs.
+            // Four rows share a step, but rows of whole parts are taken alone where no load shifts its offset.
             Variant::Lut => {
-                let rows = Tail::of(rows, 2, Tail::OneByOne);
+                let alone = !cfg!(feature = "thumb") && cols.is_multiple_of(128);
+                let rows = if alone { Tail::None } else { Tail::of(rows, 4, Tail::OneByOne) };
                 return Path { kernel: "tables", rows, cols: Tail::of(cols, 4, Tail::Padded) };
             }
             Variant::Mve => {

@@ -3,7 +3,7 @@
 use crate::workspace::output;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 /// All that are shown: work in parallel has a line each.
@@ -14,7 +14,12 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     label: String,
     started: Instant,
+    /// The parts that took the longest, the longest first.
+    longest: Mutex<Vec<(Duration, String)>>,
 }
+
+/// Number of parts that are named.
+const NAMED: usize = 5;
 
 impl Progress {
     /// For work of unknown length.
@@ -43,7 +48,7 @@ impl Progress {
         if bar.is_none() {
             output::err(format_args!("{label} ...\n"));
         }
-        Progress { bar, label: label.to_string(), started: Instant::now() }
+        Progress { bar, label: label.to_string(), started: Instant::now(), longest: Mutex::default() }
     }
 
     /// Marks one step as done; `next` is the label shown.
@@ -53,6 +58,24 @@ impl Progress {
             bar.inc(1);
         }
     }
+
+    /// Remembers what a part of the work took, to name the longest ones where there is no bar to watch.
+    pub fn took(&self, part: String, took: Duration) {
+        // A poisoned lock means that another worker panicked, which its scope reports.
+        if let Ok(mut longest) = self.longest.lock() {
+            let at = longest.partition_point(|(other, _)| *other >= took);
+            longest.insert(at, (took, part));
+            longest.truncate(NAMED);
+        }
+    }
+
+    /// The longest parts, as the end of a line.
+    fn longest(&self) -> String {
+        let Ok(longest) = self.longest.lock() else { return String::new() };
+        let each = longest.iter().map(|(took, part)| format!("{part} {:.1} s", took.as_secs_f64()));
+        let each: Vec<String> = each.collect();
+        if each.is_empty() { String::new() } else { format!("; longest: {}", each.join(", ")) }
+    }
 }
 
 impl Drop for Progress {
@@ -61,9 +84,24 @@ impl Drop for Progress {
             Some(bar) => bar.finish_and_clear(),
             None if self.started.elapsed() >= Duration::from_secs(1) => {
                 let seconds = self.started.elapsed().as_secs_f64();
-                output::err(format_args!("{} done in {seconds:.1} s\n", self.label));
+                output::err(format_args!("{} done in {seconds:.1} s{}\n", self.label, self.longest()));
             }
             None => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_parts_are_named_in_order() {
+        let progress = Progress::bar("verify", 7);
+        assert_eq!(progress.longest(), "");
+        for (part, seconds) in [("a", 1), ("b", 5), ("c", 3), ("d", 4), ("e", 2), ("f", 6)] {
+            progress.took(part.into(), Duration::from_secs(seconds));
+        }
+        assert_eq!(progress.longest(), "; longest: f 6.0 s, b 5.0 s, d 4.0 s, c 3.0 s, e 2.0 s");
     }
 }

@@ -30,7 +30,7 @@ impl Fake {
             Workload { case: "small/greedy".into(), prompt: vec![1], max_tokens: 3, sampling: Sampling::Greedy };
         let golden =
             Stream { model: model.digest, tokens: vec![4, 5, 6], digests: [4, 5, 6].map(Digest).to_vec(), stale: None };
-        let case = Case { model: "small".into(), workload, bench: true, sessions: false, golden };
+        let case = Case { model: "small".into(), workload, bench: true, variants: Vec::new(), sessions: false, golden };
         let golden = Golden { models: Vec::new(), cases: vec![case], kernels: Default::default(), digest: Digest(0) };
         Fake { folder, cell: Cell::named("native", "generic").unwrap(), model, golden }
     }

@@ -1,8 +1,8 @@
 //! Correctness on every target: each chosen case on each chosen cell, bit for bit against the golden streams.
 //!
-//! Targets that are not measured run the code of another one on another CPU, or as another image. They take
-//! every kernel check, and of each model the first case, which is greedy, and the last, which samples; or all that were
-//! selected.
+//! Cells whose code another one runs in full take every kernel check, and of each model one greedy case and one that
+//! samples, with the shortest prompts; or all that were selected. They are those of targets that are only verified, and plain Rust
+//! under an emulator.
 
 pub mod diagnose;
 pub mod sessions;
@@ -18,11 +18,12 @@ use crate::workspace::error::Error;
 use crate::workspace::exit::Exit;
 use crate::workspace::process;
 use crate::workspace::progress::Progress;
-use bitstate_protocol::{Digest, Job, Layout};
+use bitstate_protocol::{Digest, Job, Layout, Sampling};
 use diagnose::Difference;
 use sessions::{Handover, On};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 /// Some cases of one model, the sessions of some cases of one model, or the kernel checks, on one cell.
 struct Task<'a> {
@@ -96,7 +97,9 @@ pub fn verify(plan: &Plan) -> Result<Vec<Row>, Error> {
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(task) = tasks.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let started = Instant::now();
                     let rows = task.once(plan, handover.as_ref());
+                    progress.took(task.name(), started.elapsed());
                     progress.step(&task.cell.to_string());
                     // A poisoned lock means that another worker panicked, which the scope reports.
                     if let Ok(mut done) = done.lock() {
@@ -143,10 +146,8 @@ fn tasks<'a>(plan: &'a Plan<'a>) -> Vec<Task<'a>> {
         let Some(runner) = plan.built.runners.get(cell.target.name) else { continue };
         for model in plan.models {
             let cases: Vec<&Case> = plan.cases.iter().copied().filter(|case| case.model == model.name).collect();
-            let all = cell.target.measured || plan.cases.len() < plan.golden.cases.len();
-            let last = cases.len().saturating_sub(1);
-            let streams: Vec<&Case> =
-                cases.iter().enumerate().filter(|(i, _)| all || [0, last].contains(i)).map(|(_, case)| *case).collect();
+            let few = takes_few(cell) && plan.cases.len() == plan.golden.cases.len();
+            let streams = if few { shortest(&cases) } else { cases.clone() };
             let at_once = match cell.target.clock {
                 Clock::Wall => cases.len().max(1),
                 Clock::Instructions => 1,
@@ -176,17 +177,37 @@ fn tasks<'a>(plan: &'a Plan<'a>) -> Vec<Task<'a>> {
     tasks
 }
 
+/// Whether another cell runs the same code in full.
+fn takes_few(cell: Cell) -> bool {
+    !cell.target.measured || (cell.target.clock == Clock::Instructions && cell.variant.name == "generic")
+}
+
+/// A greedy case and one that samples, of each kind the one with the shortest prompt; of equal ones the last, which uses
+/// the most of the sampler.
+fn shortest<'a>(cases: &[&'a Case]) -> Vec<&'a Case> {
+    let of = |greedy: bool| {
+        let of_kind = cases.iter().copied().filter(|case| (case.workload.sampling == Sampling::Greedy) == greedy);
+        of_kind.rev().min_by_key(|case| case.workload.prompt.len())
+    };
+    [true, false].into_iter().filter_map(of).collect()
+}
+
 impl Task<'_> {
-    /// Its rows: from the journal, or from a run that is then recorded there.
-    fn once(&self, plan: &Plan, handover: Option<&Handover>) -> Result<Vec<Row>, Error> {
-        let Some(journal) = plan.journal else { return Ok(self.run(plan, handover)) };
+    /// What it verifies, for people and for the journal.
+    fn name(&self) -> String {
         let of: Vec<&str> = self.cases.iter().map(|case| case.name()).collect();
         let of = match self.check {
             Check::Streams { .. } => of.join(", "),
             Check::Sessions => format!("{SESSIONS} of {}", of.join(", ")),
             Check::Kernels => KERNELS.to_string(),
         };
-        let task = format!("{} verify {} {of}", self.cell, self.model.name);
+        format!("{} verify {} {of}", self.cell, self.model.name)
+    }
+
+    /// Its rows: from the journal, or from a run that is then recorded there.
+    fn once(&self, plan: &Plan, handover: Option<&Handover>) -> Result<Vec<Row>, Error> {
+        let Some(journal) = plan.journal else { return Ok(self.run(plan, handover)) };
+        let task = self.name();
         if let Some(done) = journal.done(&task) {
             return Ok(done.rows.clone());
         }
@@ -303,5 +324,28 @@ impl Task<'_> {
             Some(difference) => format!("; the first step that differs from {base} is {difference}"),
             None => format!("; every step agrees with {base}, so the choice or the golden file is wrong, or both are"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definitions::golden::Golden;
+    use crate::workspace::Workspace;
+
+    #[test]
+    fn cells_that_run_the_code_of_others_take_one_case_of_each_kind() {
+        let few = |target: &str, variant: &str| takes_few(Cell::named(target, variant).unwrap());
+        assert!(few("esp32s3", "lut") && few("xtensa", "generic") && few("aarch64", "generic"));
+        assert!(!few("native", "generic") && !few("wasm", "generic") && !few("xtensa", "lut"));
+        let golden = Golden::load(&Workspace::find().unwrap()).unwrap();
+        let names = |model: &str| {
+            let of_model: Vec<&Case> = golden.cases.iter().filter(|case| case.model == model).collect();
+            shortest(&of_model).into_iter().map(|case| case.name().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(names("byte128-v1.2"), ["byte128-v1.2/one-byte-greedy", "byte128-v1.2/one-byte-seeded"]);
+        assert_eq!(names("stories-byte")[1], "stories-byte/all-samplers");
+        assert_eq!(names("monitor"), ["monitor/two-readings"]);
+        assert!(names("missing").is_empty());
     }
 }
