@@ -37,7 +37,7 @@ impl Counter {
         let mut build = cargo(workspace, "build")?;
         build.args(["--release", "--package", PLUGIN]);
         let plugin = built(workspace, "build the plugin for QEMU", &mut build, Wanted { name: PLUGIN, ending: "so" })?;
-        let plugin = match refusal(emulator, &plugin) {
+        let plugin = match refusal(emulator, &plugin)? {
             Some(why) => Err(format!("does not load the plugin ({why})")),
             None => Ok(plugin),
         };
@@ -62,9 +62,11 @@ impl Counter {
 }
 
 /// Why the emulator does not load the plugin, if so: versions of QEMU differ in those of the interface that they take.
-fn refusal(emulator: &str, plugin: &Path) -> Option<String> {
+fn refusal(emulator: &str, plugin: &Path) -> Result<Option<String>, Error> {
+    // The plugin maps the file that it counts in.
+    let count = tempfile::NamedTempFile::new().map_err(Error::io("make a file in", &std::env::temp_dir()))?;
     let mut command = command(emulator);
-    command.arg("-plugin").arg(format!("{},count={}", plugin.display(), "/dev/null"));
+    command.arg("-plugin").arg(format!("{},count={}", plugin.display(), count.path().display()));
     // What comes next is missing, so that QEMU ends once it has loaded the plugin: a program, or a device of a machine.
     match emulator.starts_with("qemu-system-") {
         true => command.args(["-M", "none", "-display", "none", "-device", "missing"]),
@@ -73,10 +75,10 @@ fn refusal(emulator: &str, plugin: &Path) -> Option<String> {
     let limits = Limits { time: Duration::from_secs(60), output: 1 << 16 };
     let stderr = match run(&mut command, b"", limits) {
         Ok(output) => output.stderr,
-        Err(error) => return Some(error.to_string()),
+        Err(error) => return Ok(Some(error.to_string())),
     };
-    let (_, why) = stderr.lines().find_map(|line| line.split_once("Could not load plugin "))?;
-    Some(why.split_once(": ").map_or(why, |(_, why)| why).trim().to_string())
+    let why = stderr.lines().find_map(|line| line.split_once("Could not load plugin ")).map(|(_, why)| why);
+    Ok(why.map(|why| why.split_once(": ").map_or(why, |(_, why)| why).trim().to_string()))
 }
 
 /// Whether the clock's numbers are what a job is for.
@@ -117,11 +119,23 @@ mod tests {
             let path = folder.path().join("emulator");
             std::fs::write(&path, format!("#!/bin/sh\necho '{says}' >&2\nexit 1\n")).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-            refusal(&path.to_string_lossy(), Path::new("p.so"))
+            refusal(&path.to_string_lossy(), Path::new("p.so")).unwrap()
         };
         let too_new = "plugin requires API version 1, but this QEMU supports only a minimum version of 2";
         assert_eq!(emulator(&format!("qemu-x: Could not load plugin p.so: {too_new}")).unwrap(), too_new);
         assert_eq!(emulator("qemu-x: -device missing: it is not a valid device model name"), None);
-        assert!(refusal("qemu-that-is-missing", Path::new("p.so")).unwrap().contains("qemu-that-is-missing"));
+        let missing = refusal("qemu-that-is-missing", Path::new("p.so")).unwrap();
+        assert!(missing.unwrap().contains("qemu-that-is-missing"));
+    }
+
+    #[test]
+    fn the_emulators_of_this_machine_load_the_plugin() {
+        let workspace = Workspace::find().unwrap();
+        for emulator in ["qemu-aarch64", "qemu-riscv64", "qemu-system-arm", "qemu-system-xtensa"] {
+            if said(command(emulator).arg("--version")).is_some() {
+                let counter = Counter::build(&workspace, emulator).unwrap();
+                assert!(counter.plugin.is_ok(), "{emulator}: {:?}", counter.plugin);
+            }
+        }
     }
 }
