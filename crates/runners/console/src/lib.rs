@@ -25,7 +25,7 @@ use line::{Command, HELP, LineBuffer, read_line};
 use prompt::{Settings, generate};
 use records::answer_records;
 
-/// Obeys what is typed, for ever. `test` runs the request that was linked in.
+/// Obeys what is typed, forever. `test` runs the request that was linked in.
 pub fn talk<B: Board>(model: &[u8], test: fn(Core<B>) -> Status) -> ! {
     B::start();
     let mut out = Notes::<Core<B>>::new();
