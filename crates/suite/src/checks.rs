@@ -183,6 +183,33 @@ pub fn run(arithmetic: &mut impl Arithmetic, mut report: impl FnMut(&str, Digest
     report("mix_inputs", mix_inputs(arithmetic, inputs));
     report("gated_input", gated_input(arithmetic, inputs));
     report("relu_squared_input", relu_squared_input(arithmetic, inputs));
+    report("divide", divide(inputs));
+}
+
+/// Quotients of operands of any bits, of special ones and next to the middle of two floats. Norms and gates divide, and on a
+/// core without an instruction for it the firmware or the compiler has a function: so this is of the target, not of a variant.
+fn divide(inputs: &mut Inputs) -> Digest {
+    const SPECIAL: [u32; 9] =
+        [0, 1, 0x007f_ffff, 0x0080_0000, 0x3f80_0000, 0x3f80_0001, 0x7f7f_ffff, 0x7f80_0000, 0x7fc0_0000];
+    let special = || SPECIAL.into_iter().flat_map(|bits| [bits, bits | 1 << 31]).map(f32::from_bits);
+    let mut digester = Digester::default();
+    let mut push = |a: f32, b: f32| {
+        let quotient = core::hint::black_box(a) / core::hint::black_box(b);
+        // The bits of a NaN are the machine's choice.
+        digester.push_f32s(&[if quotient.is_nan() { f32::NAN } else { quotient }]);
+    };
+    for a in special() {
+        special().for_each(|b| push(a, b));
+    }
+    for _ in 0..10_000 {
+        let bits = inputs.0.next_u64();
+        let (a, b) = (f32::from_bits((bits >> 32) as u32), f32::from_bits(bits as u32));
+        push(a, b);
+        // The product of a divisor's 24 bits and the middle of two floats, rounded.
+        let (divisor, middle) = (0x0080_0000 | bits >> 41, 0x0100_0001 | (bits & 0x007f_ffff) << 1);
+        push((divisor * middle) as f32, divisor as f32);
+    }
+    digester.finish()
 }
 
 fn exp(arithmetic: &mut impl Arithmetic, inputs: &mut Inputs) -> Digest {
