@@ -30,6 +30,10 @@ pub struct TestFlags {
 
 /// The tests of the page in a browser, which need a built page.
 const PAGE: &str = "bitstate-web-e2e";
+/// What makes the page.
+const PACKER: &str = "bitstate-web-pack";
+/// The harness, this command, and the fuzz programs, which use it.
+const HARNESS: [&str; 3] = ["bitstate-harness", "xtask", "bitstate-fuzz"];
 /// The native runner.
 const NATIVE: &str = "bitstate-runner-native";
 
@@ -89,15 +93,19 @@ fn this_machine(workspace: &Workspace) -> anyhow::Result<Tally> {
     let most =
         [&["--workspace", "--features", "bitstate-cli/serve"][..], &without(&["bitstate-train", "bitstate-peers"])];
     let most = most.concat();
-    let lints = [most.as_slice(), &["--all-targets", "--", "--deny", "warnings"]].concat();
+    // Build scripts and macros are those of the tests.
+    let lints = [most.as_slice(), &["--release", "--all-targets", "--", "--deny", "warnings"]].concat();
     score.step(workspace, "lints", "clippy", &lints)?;
-    // These separately, with the same features as their builds: wasmtime is compiled once, and the native runner that is
-    // disassembled is the one that runs.
+    // Most separately, with the same features as their builds: what they share is compiled once, and the native runner
+    // that is disassembled is the one that runs.
+    let apart = [HARNESS.as_slice(), &["bitstate-runner-wasmtime", NATIVE, PAGE, PACKER]].concat();
     for (what, which) in [
-        ("tests", [most, without(&["bitstate-runner-wasmtime", NATIVE, PAGE])].concat().as_slice()),
+        ("tests of the harness", only(&HARNESS).as_slice()),
+        ("tests", [most, without(&apart)].concat().as_slice()),
         ("tests of the WASM host", &["--package", "bitstate-runner-wasmtime"]),
         ("tests of the native runner", &["--package", NATIVE]),
         ("tests of the suite without the library", &["--package", "bitstate-suite"]),
+        ("tests of the packer of the page", &["--package", PACKER]),
     ] {
         let arguments = [&["--release", "--no-fail-fast"], which].concat();
         score.tests(workspace, what, &arguments)?;
@@ -108,6 +116,11 @@ fn this_machine(workspace: &Workspace) -> anyhow::Result<Tally> {
 /// Flags that exclude packages.
 fn without<'a>(packages: &[&'a str]) -> Vec<&'a str> {
     packages.iter().flat_map(|package| ["--exclude", package]).collect()
+}
+
+/// Flags that select packages.
+fn only<'a>(packages: &[&'a str]) -> Vec<&'a str> {
+    packages.iter().flat_map(|package| ["--package", package]).collect()
 }
 
 /// `cargo xtask test --emulated`.

@@ -151,6 +151,10 @@ pub trait Launch: Debug + Send + Sync {
     /// If there is no output that could be an answer.
     fn launch(&self, variant: &str, request: &str, ask: &RunRequest) -> Result<Answered, RunError>;
 
+    /// Builds what only requests with sessions need, where the first of them would build it. What fails is the answer to
+    /// that request.
+    fn build_for_sessions(&self, _variant: &str) {}
+
     /// Sizes of the artifacts. If they depend on the model, they are those with the first of `models` that fits.
     ///
     /// # Errors

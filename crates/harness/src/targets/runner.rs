@@ -74,6 +74,11 @@ impl Runner {
         self.0.board_image().ok_or_else(|| Error::Refused(format!("{cell} makes no images for a board")))
     }
 
+    /// See [`Launch::build_for_sessions`].
+    pub fn build_for_sessions(&self, variant: &str) {
+        self.0.build_for_sessions(variant);
+    }
+
     /// See [`Launch::artifacts`].
     ///
     /// # Errors

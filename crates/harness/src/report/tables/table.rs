@@ -13,7 +13,7 @@ pub struct Table {
     pub columns: Vec<String>,
     /// Cells, row by row.
     pub rows: Vec<Vec<String>>,
-    /// Whether it is long and collapsed by default.
+    /// Whether it is long: collapsed in HTML, and only counted in Markdown.
     pub folded: bool,
 }
 

@@ -20,6 +20,7 @@ use crate::workspace::process;
 use crate::workspace::progress::Progress;
 use bitstate_protocol::{Digest, Job, Layout, Sampling};
 use diagnose::Difference;
+use rayon::prelude::*;
 use sessions::{Handover, On};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -88,6 +89,11 @@ pub fn diff<'a>(plan: &Plan<'a>, cells: [Cell; 2]) -> Result<Vec<Compared<'a>>, 
 /// If interrupted, or if the journal cannot be written. A failure of a run is a row.
 pub fn verify(plan: &Plan) -> Result<Vec<Row>, Error> {
     let tasks = tasks(plan);
+    // Here, not by the first task that needs it, which would be called slow.
+    tasks
+        .par_iter()
+        .filter(|task| task.check == Check::Sessions && task.is_left(plan))
+        .for_each(|task| task.runner.build_for_sessions(task.cell.variant.name));
     let handover = Handover::new(plan);
     let progress = Progress::bar("verify", tasks.len() as u64);
     let next = AtomicUsize::new(0);
@@ -202,6 +208,11 @@ impl Task<'_> {
             Check::Kernels => KERNELS.to_string(),
         };
         format!("{} verify {} {of}", self.cell, self.model.name)
+    }
+
+    /// Whether the journal does not have its rows.
+    fn is_left(&self, plan: &Plan) -> bool {
+        plan.journal.is_none_or(|journal| journal.done(&self.name()).is_none())
     }
 
     /// Its rows: from the journal, or from a run that is then recorded there.

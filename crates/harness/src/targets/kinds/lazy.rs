@@ -15,6 +15,11 @@ impl<T> Lazy<T> {
         Lazy(LazyLock::new(Box::new(build)))
     }
 
+    /// Builds it now, if no request has.
+    pub fn build(&self) {
+        LazyLock::force(&self.0);
+    }
+
     /// The result of the build; the first caller starts it, and the others wait for it.
     ///
     /// # Errors

@@ -114,6 +114,13 @@ impl Guests {
         Ok(guest.ok_or_else(missing)?)
     }
 
+    /// See [`Launch::build_for_sessions`](super::super::kind::Launch::build_for_sessions).
+    pub(super) fn build_for_sessions(&self, variant: &str) {
+        if let Some(guest) = self.with_sessions.get(variant) {
+            guest.build();
+        }
+    }
+
     /// Their sizes.
     ///
     /// # Errors

@@ -119,6 +119,10 @@ impl Launch for Hosted {
         converse(&mut command, request, ask.timeout + Duration::from_secs(10))
     }
 
+    fn build_for_sessions(&self, variant: &str) {
+        self.guests.build_for_sessions(variant);
+    }
+
     fn artifacts(&self, _: &[&ModelFile]) -> Result<Vec<Artifact>, Error> {
         self.guests.sizes()
     }

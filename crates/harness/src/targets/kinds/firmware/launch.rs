@@ -122,6 +122,12 @@ impl Launch for Emulated {
         Ok(Answered { text: output.stdout, all_succeeded, metrics })
     }
 
+    fn build_for_sessions(&self, _: &str) {
+        if let Some(firmware) = &self.with_sessions {
+            firmware.build();
+        }
+    }
+
     fn artifacts(&self, models: &[&ModelFile]) -> Result<Vec<Artifact>, Error> {
         let sizes = models.iter().find_map(|model| self.sections(model)).unwrap_or_default();
         Ok(vec![Artifact { variant: None, name: "firmware", sizes }])
