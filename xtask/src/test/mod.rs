@@ -137,7 +137,7 @@ pub fn trainer() -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     let mut score = Score::new();
     let which = ["--package", "bitstate-train", "--package", "bitstate-cli", "--features", "bitstate-cli/download"];
-    let lints = [which.as_slice(), &["--all-targets", "--", "--deny", "warnings"]].concat();
+    let lints = [which.as_slice(), &["--release", "--all-targets", "--", "--deny", "warnings"]].concat();
     score.step(&workspace, "lints of the trainer", "clippy", &lints)?;
     let tests = [&["--release", "--no-fail-fast"], which.as_slice()].concat();
     score.tests(&workspace, "tests of the trainer", &tests)?;
