@@ -62,7 +62,8 @@ fn cbindgen() -> Result<PathBuf, String> {
         }
     }
     let mut install = Command::new(env!("CARGO"));
-    install.args(["install", "cbindgen", "--locked", "--version", CBINDGEN, "--root"]).arg(&root);
+    // For one small header, without optimisation.
+    install.args(["install", "cbindgen", "--debug", "--locked", "--version", CBINDGEN, "--root"]).arg(&root);
     install.env("CARGO_TARGET_DIR", root.join("target"));
     output(&mut install).map_err(|said| {
         let last = said.trim().lines().last().unwrap_or_default().to_string();

@@ -1,7 +1,7 @@
 //! Checks under emulators and in a browser.
 
-use super::PAGE;
 use super::score::Score;
+use super::{PAGE, together};
 use crate::context::{Context, Ready};
 use crate::house;
 use crate::image::{Board, try_out};
@@ -80,7 +80,8 @@ fn page_tests(score: &mut Score, context: &Context) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut command = cargo(workspace, "test")?;
-    command.args(["--release", "--no-fail-fast", "--package", PAGE]).env("BITSTATE_WEB", &page);
+    // Selected with everything that is tested together, so that it uses the same builds.
+    command.args(["--release", "--no-fail-fast", "--test", PAGE.1]).args(together()).env("BITSTATE_WEB", &page);
     Ok(score.tests_by(workspace, what, &mut command)?)
 }
 

@@ -28,8 +28,8 @@ pub struct TestFlags {
     pub emulated: bool,
 }
 
-/// The tests of the page in a browser, which need a built page.
-const PAGE: &str = "bitstate-web-e2e";
+/// The tests of the page in a browser, which need a built page, and the name of their program.
+const PAGE: (&str, &str) = ("bitstate-web-e2e", "browser");
 /// What makes the page.
 const PACKER: &str = "bitstate-web-pack";
 /// The harness, this command, and the fuzz programs, which use it.
@@ -89,19 +89,13 @@ pub fn run() -> anyhow::Result<Exit> {
 /// Lints, and the tests that this machine runs itself.
 fn this_machine(workspace: &Workspace) -> anyhow::Result<Tally> {
     let mut score = Score::new();
-    // The trainer has its own command, and the peers are built only for measurements.
-    let most =
-        [&["--workspace", "--features", "bitstate-cli/serve"][..], &without(&["bitstate-train", "bitstate-peers"])];
-    let most = most.concat();
     // Build scripts and macros are those of the tests.
-    let lints = [most.as_slice(), &["--release", "--all-targets", "--", "--deny", "warnings"]].concat();
+    let lints = [all().as_slice(), &["--release", "--all-targets", "--", "--deny", "warnings"]].concat();
     score.step(workspace, "lints", "clippy", &lints)?;
-    // Most separately, with the same features as their builds: what they share is compiled once, and the native runner
-    // that is disassembled is the one that runs.
-    let apart = [HARNESS.as_slice(), &["bitstate-runner-wasmtime", NATIVE, PAGE, PACKER]].concat();
+    let harness: Vec<&str> = HARNESS.iter().flat_map(|package| ["--package", package]).collect();
     for (what, which) in [
-        ("tests of the harness", only(&HARNESS).as_slice()),
-        ("tests", [most, without(&apart)].concat().as_slice()),
+        ("tests of the harness", harness.as_slice()),
+        ("tests", [together(), without(&[PAGE.0])].concat().as_slice()),
         ("tests of the WASM host", &["--package", "bitstate-runner-wasmtime"]),
         ("tests of the native runner", &["--package", NATIVE]),
         ("tests of the suite without the library", &["--package", "bitstate-suite"]),
@@ -118,9 +112,17 @@ fn without<'a>(packages: &[&'a str]) -> Vec<&'a str> {
     packages.iter().flat_map(|package| ["--exclude", package]).collect()
 }
 
-/// Flags that select packages.
-fn only<'a>(packages: &[&'a str]) -> Vec<&'a str> {
-    packages.iter().flat_map(|package| ["--package", package]).collect()
+/// Flags that select everything: the trainer has its own command, and the peers are built only for measurements.
+fn all() -> Vec<&'static str> {
+    let flags = ["--workspace", "--features", "bitstate-cli/serve"];
+    [flags.as_slice(), &without(&["bitstate-train", "bitstate-peers"])].concat()
+}
+
+/// Flags that select what has the same features as the tests of the page. The others are tested separately, with the
+/// features of their builds: what they share is compiled once, and the native runner that is disassembled is the one that
+/// runs.
+fn together() -> Vec<&'static str> {
+    [all(), without(&HARNESS), without(&["bitstate-runner-wasmtime", NATIVE, PACKER])].concat()
 }
 
 /// `cargo xtask test --emulated`.
