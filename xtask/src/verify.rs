@@ -19,7 +19,8 @@ norm, output; channel mix k, r, v; final norm; head) whose output first differs 
 Sessions of the cases that golden/cases.toml marks are saved after each of 0 to 64 tokens (after five of them with
 --quick) and handed over: every target and variant must make the same files and continue each of them.
 Targets that are only verified, and plain Rust under an emulator, take a greedy and a sampling case of each model, those
-with the shortest prompts, unless workloads are selected: their code runs in full elsewhere.
+with the shortest prompts, and no model of more than 4 MiB; other variants under an emulator take of such a model only the
+greedy case. What is shortened runs in full elsewhere, and here too if workloads are selected.
 With --diff every step of two targets is compared, regardless of the golden answer: the prompt at once, then the golden
 tokens one at a time. Exit code 0: every step agrees; 4: the first that differs is named.
 

@@ -1,8 +1,9 @@
 //! Correctness on every target: each chosen case on each chosen cell, bit for bit against the golden streams.
 //!
-//! Cells whose code another one runs in full take every kernel check, and of each model one greedy case and one that
-//! samples, with the shortest prompts; or all that were selected. They are those of targets that are only verified, and plain Rust
-//! under an emulator.
+//! If all cases are selected, cells whose code another one runs in full take every kernel check, and of each model one
+//! greedy case and one that samples, with the shortest prompts. They are those of targets that are only verified, and
+//! plain Rust under an emulator. An emulator takes many seconds for a head of megabytes: of a model with one, these take
+//! nothing, and its other cells the greedy case.
 
 pub mod diagnose;
 pub mod sessions;
@@ -152,8 +153,8 @@ fn tasks<'a>(plan: &'a Plan<'a>) -> Vec<Task<'a>> {
         let Some(runner) = plan.built.runners.get(cell.target.name) else { continue };
         for model in plan.models {
             let cases: Vec<&Case> = plan.cases.iter().copied().filter(|case| case.model == model.name).collect();
-            let few = takes_few(cell) && plan.cases.len() == plan.golden.cases.len();
-            let streams = if few { shortest(&cases) } else { cases.clone() };
+            let all = plan.cases.len() == plan.golden.cases.len();
+            let streams = if all { taken(cell, model.bytes, &cases) } else { cases.clone() };
             let at_once = match cell.target.clock {
                 Clock::Wall => cases.len().max(1),
                 Clock::Instructions => 1,
@@ -186,6 +187,20 @@ fn tasks<'a>(plan: &'a Plan<'a>) -> Vec<Task<'a>> {
 /// Whether another cell runs the same code in full.
 fn takes_few(cell: Cell) -> bool {
     !cell.target.measured || (cell.target.clock == Clock::Instructions && cell.variant.name == "generic")
+}
+
+/// Size of a model, in bytes, from which it is large for an emulator.
+const LARGE: u64 = 4 << 20;
+
+/// The cases of a model of this size that a cell takes if all are selected.
+fn taken<'a>(cell: Cell, bytes: u64, cases: &[&'a Case]) -> Vec<&'a Case> {
+    let is_large = bytes > LARGE && cell.target.clock == Clock::Instructions;
+    match (takes_few(cell), is_large) {
+        (false, false) => cases.to_vec(),
+        (true, false) => shortest(cases),
+        (false, true) => shortest(cases).into_iter().take(1).collect(),
+        (true, true) => Vec::new(),
+    }
 }
 
 /// A greedy case and one that samples, of each kind the one with the shortest prompt; of equal ones the last, which uses
@@ -346,7 +361,8 @@ mod tests {
 
     #[test]
     fn cells_that_run_the_code_of_others_take_one_case_of_each_kind() {
-        let few = |target: &str, variant: &str| takes_few(Cell::named(target, variant).unwrap());
+        let cell = |target: &str, variant: &str| Cell::named(target, variant).unwrap();
+        let few = |target: &str, variant: &str| takes_few(cell(target, variant));
         assert!(few("esp32s3", "lut") && few("xtensa", "generic") && few("aarch64", "generic"));
         assert!(!few("native", "generic") && !few("wasm", "generic") && !few("xtensa", "lut"));
         let golden = Golden::load(&Workspace::find().unwrap()).unwrap();
@@ -358,5 +374,12 @@ mod tests {
         assert_eq!(names("stories-byte")[1], "stories-byte/all-samplers");
         assert_eq!(names("monitor"), ["monitor/two-readings"]);
         assert!(names("missing").is_empty());
+        let of_default: Vec<&Case> = golden.cases.iter().filter(|case| case.model == "default").collect();
+        let counts = |bytes| {
+            let cells = [("native", "avx2"), ("aarch64", "neon"), ("aarch64", "generic"), ("x86-haswell", "avx2")];
+            cells.map(|(target, variant)| taken(cell(target, variant), bytes, &of_default).len())
+        };
+        assert_eq!((counts(9_000_000), counts(1_000_000)), ([2, 1, 0, 0], [2, 2, 2, 2]));
+        assert_eq!(taken(cell("aarch64", "neon"), 9_000_000, &of_default)[0].name(), "default/16-tokens-greedy");
     }
 }
