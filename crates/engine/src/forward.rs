@@ -138,19 +138,19 @@ impl Engine<'_> {
         logits: &mut [f32],
         observer: &mut impl Observer,
     ) -> Result<(), NotFinite> {
-        let (kernels, Activations { z, head, .. }) = (self.kernels, &mut state.activations);
-        let head = &mut head[..z.len()];
+        let (kernels, Activations { z, order, head, .. }) = (self.kernels, &mut state.activations);
+        let (order, head) = (order.turn(), &mut head[..z.len()]);
         observer.part(Part::Norms);
         kernels.layer_norm(&state.residual, &self.ln_f.weight, &self.ln_f.bias, z);
         observer.part(Part::Head);
         let finite = match &self.embedding {
             Embedding::F32(rows) => {
-                self.head_f32(rows, z, logits);
+                self.head_f32(rows, z, logits, order);
                 kernels.check_finite(logits)
             }
             Embedding::Int8(rows) => {
                 let scale = kernels.quantise_15bit(z, head);
-                self.head_int8(rows, head, scale, logits);
+                self.head_int8(rows, head, scale, logits, order);
                 check_int8(rows, scale, || kernels.check_finite(logits))
             }
         };
@@ -231,23 +231,24 @@ impl Engine<'_> {
         room: &mut [f32],
         observer: &mut impl Observer,
     ) -> Result<HeadPath, NotFinite> {
-        let (kernels, Activations { z, head, .. }) = (self.kernels, &mut state.activations);
-        let head = &mut head[..z.len()];
+        let kernels = self.kernels;
         let Embedding::Int8(rows) = &self.embedding else {
             self.head(state, room, observer)?;
             kernels.top(room, top);
             return Ok(HeadPath::Full(WhyFull::NotInt8));
         };
+        let Activations { z, order, head, .. } = &mut state.activations;
+        let (order, head) = (order.turn(), &mut head[..z.len()]);
         observer.part(Part::Norms);
         kernels.layer_norm(&state.residual, &self.ln_f.weight, &self.ln_f.bias, z);
         observer.part(Part::Head);
         let scale = kernels.quantise_15bit(z, head);
         // Bounds would find the largest without computing the others.
         check_int8(rows, scale, || {
-            self.head_int8(rows, head, scale, room);
+            self.head_int8(rows, head, scale, room, order);
             kernels.check_finite(room)
         })?;
-        Ok(self.top_int8(rows, head, scale, top, room))
+        Ok(self.top_int8(rows, head, scale, top, room, order))
     }
 }
 
