@@ -150,6 +150,7 @@ impl Ready {
             expected: &self.context.expected,
             can_install: self.setup.can_install,
             quick: self.context.quick,
+            in_full: false,
             journal: self.journal.as_ref(),
             processor: None,
         })

@@ -67,6 +67,7 @@ pub fn run(flags: &EvalFlags) -> anyhow::Result<Exit> {
         expected: &context.expected,
         can_install: setup.can_install,
         quick: false,
+        in_full: false,
         journal: None,
         processor: None,
     };

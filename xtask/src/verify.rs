@@ -4,6 +4,7 @@ use crate::context::{Context, print_results};
 use crate::flags::Flags;
 use bitstate_harness::definitions::golden::Golden;
 use bitstate_harness::records::Tally;
+use bitstate_harness::runs::plan::Plan;
 use bitstate_harness::runs::verify::{self, Compared, sessions};
 use bitstate_harness::targets::Cell;
 use bitstate_harness::workspace::error::nearest;
@@ -18,22 +19,27 @@ A wrong answer is reported with its first divergent token, and with the layer an
 norm, output; channel mix k, r, v; final norm; head) whose output first differs from native/generic.
 Sessions of the cases that golden/cases.toml marks are saved after each of 0 to 64 tokens (after five of them with
 --quick) and handed over: every target and variant must make the same files and continue each of them.
-Targets that are only verified, and plain Rust under an emulator, take a greedy and a sampling case of each model, those
-with the shortest prompts, and no model of more than 4 MiB; other variants under an emulator take of such a model only the
-greedy case. What is shortened runs in full elsewhere, and here too if workloads are selected.
+Targets that are only verified, and plain Rust in emulators and browsers, take a greedy and a sampling case of each model,
+those with the shortest prompts, and compare 16 tokens; emulators take no model of more than 4 MiB with these, and with
+other variants 4 tokens of its greedy case. What is shortened runs in full elsewhere, and here too with --full, or if
+workloads are selected.
 With --diff every step of two targets is compared, regardless of the golden answer: the prompt at once, then the golden
 tokens one at a time. Exit code 0: every step agrees; 4: the first that differs is named.
 
 Examples:
   cargo xtask verify
+  cargo xtask verify --full
   cargo xtask verify --target wasm --workload stories-byte
   cargo xtask verify --diff native/avx2 wasm/simd128 --workload stories-byte/once-greedy")]
 pub struct VerifyFlags {
     /// What to check.
     #[command(flatten)]
     pub flags: Flags,
+    /// Every case and every session file on every target and variant, which takes several times as long
+    #[arg(long, conflicts_with = "quick")]
+    pub full: bool,
     /// Instead: compare every step of these two, such as native/avx2
-    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["target", "variant", "metric"])]
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["target", "variant", "metric", "full"])]
     pub diff: Vec<String>,
 }
 
@@ -53,7 +59,7 @@ pub fn run(verify: &VerifyFlags) -> anyhow::Result<Exit> {
         return Ok(Exit::Pass);
     }
     let ready = context.prepare()?;
-    let plan = ready.plan()?;
+    let plan = Plan { in_full: verify.full, ..ready.plan()? };
     let rows = verify::verify(&plan)?;
     if flags.json {
         let tally = Tally::of(&rows);

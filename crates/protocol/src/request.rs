@@ -96,6 +96,13 @@ pub struct Workload {
     pub sampling: Sampling,
 }
 
+impl Workload {
+    /// The same with at most `max_tokens` generated tokens.
+    pub fn limited(&self, max_tokens: u32) -> Self {
+        Workload { max_tokens: self.max_tokens.min(max_tokens), ..self.clone() }
+    }
+}
+
 /// How a token is chosen from the logits.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Sampling {

@@ -9,7 +9,6 @@ use crate::targets::{Cell, Clock, ModelFile, RunError};
 use crate::workspace::error::Error;
 use crate::workspace::exit::Exit;
 use crate::workspace::processor::Processor;
-use bitstate_protocol::Workload;
 use std::time::Duration;
 
 /// Steps compared in a quick run; a full run compares all.
@@ -33,6 +32,8 @@ pub struct Plan<'a> {
     pub can_install: bool,
     /// Whether to take fewer steps or samples.
     pub quick: bool,
+    /// Whether every cell verifies every case in full, also those whose code another one runs.
+    pub in_full: bool,
     /// The journal of finished tasks, for a run that can be resumed.
     pub journal: Option<&'a Journal>,
     /// The processor that timed runs are pinned to; without one the system chooses.
@@ -90,12 +91,6 @@ pub fn time_limit(cell: Cell) -> Duration {
         Clock::Wall => 300,
         Clock::Instructions => 1500,
     })
-}
-
-/// A case with the number of tokens of a quick run.
-pub fn shortened(workload: &Workload, quick: bool) -> Workload {
-    let limit = if quick { QUICK_STEPS } else { u32::MAX };
-    Workload { max_tokens: workload.max_tokens.min(limit), ..workload.clone() }
 }
 
 /// Why a golden file does not match the current case or model, if so.

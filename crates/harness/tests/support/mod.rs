@@ -124,6 +124,7 @@ impl Fake {
             expected: &Expected::default(),
             can_install: true,
             quick: false,
+            in_full: false,
             journal: None,
             processor: None,
         };

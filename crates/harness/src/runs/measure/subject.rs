@@ -156,9 +156,7 @@ impl<'a> Subject<'a> {
 
     /// The case with this cell's number of tokens.
     fn shortened(&self, case: &Case) -> Workload {
-        let mut workload = case.workload.clone();
-        workload.max_tokens = workload.max_tokens.min(self.most_tokens);
-        workload
+        case.workload.limited(self.most_tokens)
     }
 
     /// Checks that the first `steps` of the stream are golden; `name` is the case's name in the request.

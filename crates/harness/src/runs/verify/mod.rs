@@ -1,14 +1,10 @@
 //! Correctness on every target: each chosen case on each chosen cell, bit for bit against the golden streams.
-//!
-//! If all cases are selected, cells whose code another one runs in full take every kernel check, and of each model one
-//! greedy case and one that samples, with the shortest prompts. They are those of targets that are only verified, and
-//! plain Rust under an emulator. An emulator takes many seconds for a head of megabytes: of a model with one, these take
-//! nothing, and its other cells the greedy case.
 
 pub mod diagnose;
 pub mod sessions;
+mod share;
 
-use super::plan::{Plan, QUICK_STEPS, shortened, stale, time_limit};
+use super::plan::{Plan, QUICK_STEPS, stale, time_limit};
 use crate::definitions::golden::{Case, Divergence};
 use crate::definitions::metrics::{KERNELS, SESSIONS};
 use crate::records::Row;
@@ -19,10 +15,11 @@ use crate::workspace::error::Error;
 use crate::workspace::exit::Exit;
 use crate::workspace::process;
 use crate::workspace::progress::Progress;
-use bitstate_protocol::{Digest, Job, Layout, Sampling};
+use bitstate_protocol::{Digest, Job, Layout};
 use diagnose::Difference;
 use rayon::prelude::*;
 use sessions::{Handover, On};
+use share::Share;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -34,6 +31,8 @@ struct Task<'a> {
     model: &'a ModelFile,
     cases: Vec<&'a Case>,
     check: Check,
+    /// Most tokens generated of each case.
+    tokens: u32,
 }
 
 #[derive(PartialEq)]
@@ -153,64 +152,40 @@ fn tasks<'a>(plan: &'a Plan<'a>) -> Vec<Task<'a>> {
         let Some(runner) = plan.built.runners.get(cell.target.name) else { continue };
         for model in plan.models {
             let cases: Vec<&Case> = plan.cases.iter().copied().filter(|case| case.model == model.name).collect();
-            let all = plan.cases.len() == plan.golden.cases.len();
-            let streams = if all { taken(cell, model.bytes, &cases) } else { cases.clone() };
+            let in_full = plan.in_full || plan.cases.len() < plan.golden.cases.len();
+            let share = if in_full { Share::all(&cases) } else { Share::of(cell, model.bytes, &cases) };
+            let tokens = if plan.quick { share.tokens.min(QUICK_STEPS) } else { share.tokens };
             let at_once = match cell.target.clock {
                 Clock::Wall => cases.len().max(1),
                 Clock::Instructions => 1,
             };
-            for (i, cases) in streams.chunks(at_once).enumerate() {
+            for (i, cases) in share.cases.chunks(at_once).enumerate() {
                 tasks.push(Task {
                     cell,
                     runner,
                     model,
                     cases: cases.to_vec(),
                     check: Check::Streams { layout: i == 0 },
+                    tokens,
                 });
             }
             let cases: Vec<&Case> = cases.into_iter().filter(|case| case.sessions).collect();
             if !cases.is_empty() && cell.target.kind.has_sessions() {
-                tasks.push(Task { cell, runner, model, cases, check: Check::Sessions });
+                tasks.push(Task { cell, runner, model, cases, check: Check::Sessions, tokens: u32::MAX });
             }
         }
         if let Some(model) = plan.models.iter().min_by_key(|model| model.bytes) {
-            tasks.push(Task { cell, runner, model, cases: Vec::new(), check: Check::Kernels });
+            tasks.push(Task { cell, runner, model, cases: Vec::new(), check: Check::Kernels, tokens: 0 });
         }
     }
     let work = |task: &Task| -> usize {
-        task.cases.iter().map(|case| case.workload.prompt.len() + case.workload.max_tokens as usize).sum()
+        task.cases
+            .iter()
+            .map(|case| case.workload.prompt.len() + case.workload.max_tokens.min(task.tokens) as usize)
+            .sum()
     };
     tasks.sort_by_key(|task| std::cmp::Reverse((task.cell.target.clock == Clock::Instructions, work(task))));
     tasks
-}
-
-/// Whether another cell runs the same code in full.
-fn takes_few(cell: Cell) -> bool {
-    !cell.target.measured || (cell.target.clock == Clock::Instructions && cell.variant.name == "generic")
-}
-
-/// Size of a model, in bytes, from which it is large for an emulator.
-const LARGE: u64 = 4 << 20;
-
-/// The cases of a model of this size that a cell takes if all are selected.
-fn taken<'a>(cell: Cell, bytes: u64, cases: &[&'a Case]) -> Vec<&'a Case> {
-    let is_large = bytes > LARGE && cell.target.clock == Clock::Instructions;
-    match (takes_few(cell), is_large) {
-        (false, false) => cases.to_vec(),
-        (true, false) => shortest(cases),
-        (false, true) => shortest(cases).into_iter().take(1).collect(),
-        (true, true) => Vec::new(),
-    }
-}
-
-/// A greedy case and one that samples, of each kind the one with the shortest prompt; of equal ones the last, which uses
-/// the most of the sampler.
-fn shortest<'a>(cases: &[&'a Case]) -> Vec<&'a Case> {
-    let of = |greedy: bool| {
-        let of_kind = cases.iter().copied().filter(|case| (case.workload.sampling == Sampling::Greedy) == greedy);
-        of_kind.rev().min_by_key(|case| case.workload.prompt.len())
-    };
-    [true, false].into_iter().filter_map(of).collect()
 }
 
 impl Task<'_> {
@@ -266,7 +241,7 @@ impl Task<'_> {
     }
 
     fn streams(&self, plan: &Plan, layout: bool) -> Vec<Row> {
-        let jobs = self.cases.iter().map(|case| Job::Stream(shortened(&case.workload, plan.quick)));
+        let jobs = self.cases.iter().map(|case| Job::Stream(case.workload.limited(self.tokens)));
         let reply = self.ask(jobs.chain(layout.then_some(Job::Layout)).collect());
         let row = |case: &&Case| match &reply {
             Ok(reply) => self.judge(plan, case, reply),
@@ -321,8 +296,7 @@ impl Task<'_> {
         let Some(stream) = reply.streams.get(case.name()) else {
             return failed("there is no answer".into(), Exit::Harness);
         };
-        let limit = plan.quick.then_some(QUICK_STEPS as usize);
-        if let Some(divergence) = Divergence::find(&case.golden, stream, limit) {
+        if let Some(divergence) = Divergence::find(&case.golden, stream, Some(self.tokens as usize)) {
             let place = self.diagnose(plan, case, divergence.step);
             let stale = stale(case, self.model).map(|text| format!("; {text}")).unwrap_or_default();
             return failed(format!("{divergence}{place}{stale}"), Exit::WrongAnswer);
@@ -350,36 +324,5 @@ impl Task<'_> {
             Some(difference) => format!("; the first step that differs from {base} is {difference}"),
             None => format!("; every step agrees with {base}, so the choice or the golden file is wrong, or both are"),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::definitions::golden::Golden;
-    use crate::workspace::Workspace;
-
-    #[test]
-    fn cells_that_run_the_code_of_others_take_one_case_of_each_kind() {
-        let cell = |target: &str, variant: &str| Cell::named(target, variant).unwrap();
-        let few = |target: &str, variant: &str| takes_few(cell(target, variant));
-        assert!(few("esp32s3", "lut") && few("xtensa", "generic") && few("aarch64", "generic"));
-        assert!(!few("native", "generic") && !few("wasm", "generic") && !few("xtensa", "lut"));
-        let golden = Golden::load(&Workspace::find().unwrap()).unwrap();
-        let names = |model: &str| {
-            let of_model: Vec<&Case> = golden.cases.iter().filter(|case| case.model == model).collect();
-            shortest(&of_model).into_iter().map(|case| case.name().to_string()).collect::<Vec<_>>()
-        };
-        assert_eq!(names("byte128-v1.2"), ["byte128-v1.2/one-byte-greedy", "byte128-v1.2/one-byte-seeded"]);
-        assert_eq!(names("stories-byte")[1], "stories-byte/all-samplers");
-        assert_eq!(names("monitor"), ["monitor/two-readings"]);
-        assert!(names("missing").is_empty());
-        let of_default: Vec<&Case> = golden.cases.iter().filter(|case| case.model == "default").collect();
-        let counts = |bytes| {
-            let cells = [("native", "avx2"), ("aarch64", "neon"), ("aarch64", "generic"), ("x86-haswell", "avx2")];
-            cells.map(|(target, variant)| taken(cell(target, variant), bytes, &of_default).len())
-        };
-        assert_eq!((counts(9_000_000), counts(1_000_000)), ([2, 1, 0, 0], [2, 2, 2, 2]));
-        assert_eq!(taken(cell("aarch64", "neon"), 9_000_000, &of_default)[0].name(), "default/16-tokens-greedy");
     }
 }

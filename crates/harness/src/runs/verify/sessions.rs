@@ -6,7 +6,7 @@
 //! files. Cells whose code another one runs in full, browsers, and under an emulator all but the best variant take a few
 //! numbers of tokens.
 
-use super::takes_few;
+use super::share::takes_few;
 use crate::definitions::golden::{Case, Divergence, RESUMED_TOKENS, SAVED_TOKENS};
 use crate::definitions::metrics::SESSIONS;
 use crate::records::Row;
@@ -47,12 +47,8 @@ pub struct Handover<'a> {
     made: BTreeMap<&'a str, OnceLock<Result<Files, Fault>>>,
     /// Numbers of tokens after which sessions are resumed where not only a few are taken.
     ks: Vec<u32>,
-}
-
-/// Whether the cell takes the few numbers of tokens in any case.
-fn is_shortened(cell: Cell) -> bool {
-    let best = || Cell::all().filter(|other| other.target == cell.target).last() == Some(cell);
-    takes_few(cell) || cell.target.samples.is_some() || (cell.target.clock == Clock::Instructions && !best())
+    /// Whether every cell takes all of them.
+    in_full: bool,
 }
 
 impl<'a> Handover<'a> {
@@ -66,75 +62,96 @@ impl<'a> Handover<'a> {
         let (first, runner) = native.or_else(any)?;
         let made = plan.cases.iter().filter(|case| case.sessions).map(|case| (case.name(), OnceLock::new())).collect();
         let ks = if plan.quick { FEW.to_vec() } else { (0..=SAVED_TOKENS).collect() };
-        Some(Handover { first, runner, made, ks })
+        Some(Handover { first, runner, made, ks, in_full: plan.in_full })
     }
 
     /// The row of a cell for these cases of one model.
     pub fn row(&self, plan: &Plan, on: On, cases: &[&Case]) -> Row {
-        let mut steps = 0;
-        for &case in cases {
-            let verified = match self.made(on.model, case) {
-                None => Err(Fault::Failed(format!("{}: its sessions are not handed over", case.name()))),
-                Some(Ok(made)) => self.verify(on, case, made),
-                Some(Err(fault)) if on.cell == self.first => return fault.row(plan, on, case),
-                Some(Err(_)) => Err(Fault::Failed(format!("{} made no files to resume", self.first))),
-            };
-            match verified {
-                Ok(compared) => steps += compared,
-                Err(fault) => return fault.row(plan, on, case),
+        let verified = match self.made(on.model, cases) {
+            Ok(made) => self.verify(on, &made),
+            Err(Some(fault)) if on.cell == self.first => return fault.row(plan, on),
+            Err(_) => Err(Fault::Failed(format!("{} made no files to resume", self.first))),
+        };
+        match verified {
+            Ok(steps) => {
+                let (target, variant) = (on.cell.target.name.into(), on.cell.variant.name.into());
+                Row::Verified { target, variant, workload: SESSIONS.into(), steps }
             }
+            Err(fault) => fault.row(plan, on),
         }
-        let (target, variant) = (on.cell.target.name.into(), on.cell.variant.name.into());
-        Row::Verified { target, variant, workload: SESSIONS.into(), steps }
     }
 
-    /// The files of the first cell.
-    fn made(&self, model: &ModelFile, case: &Case) -> Option<&Result<Files, Fault>> {
+    /// The files of the first cell, or why it has none.
+    fn made<'s>(
+        &'s self,
+        model: &ModelFile,
+        cases: &[&'s Case],
+    ) -> Result<Vec<(&'s Case, &'s Files)>, Option<&'s Fault>> {
         let on = On { cell: self.first, runner: self.runner, model };
-        Some(self.made.get(case.name())?.get_or_init(|| self.begin(on, case)))
+        let begin = |case| self.begin(on, &[case]).map(|files| files.into_iter().next().unwrap_or_default());
+        let made = |&case: &&'s Case| {
+            let made = self.made.get(case.name()).ok_or(None)?.get_or_init(|| begin(case));
+            made.as_ref().map(|files| (case, files)).map_err(Some)
+        };
+        cases.iter().map(made).collect()
     }
 
-    /// Begins a session, checks its stream, and returns its files.
-    fn begin(&self, on: On, case: &Case) -> Result<Files, Fault> {
+    /// Begins sessions, checks their streams, and returns the files of each.
+    fn begin(&self, on: On, cases: &[&Case]) -> Result<Vec<Files>, Fault> {
         let max_tokens = SAVED_TOKENS + RESUMED_TOKENS;
         let mut save: Vec<u32> = self.ks(on.cell).iter().flat_map(|&k| [k, k + RESUMED_TOKENS]).collect();
         save.sort_unstable();
         save.dedup();
-        let workload = Workload { max_tokens, ..case.workload.clone() };
-        let mut reply = on.ask(vec![Job::Begin(Begin { workload, save: save.clone() })])?;
-        let whole = Part { case, name: case.name().into(), k: 0, tokens: max_tokens };
-        whole.check(&reply)?;
-        let mut file = |tokens: u32| Some((tokens, reply.sessions.remove(&(case.name().into(), tokens))?));
-        Ok(save.into_iter().filter_map(&mut file).collect())
+        let workload = |case: &Case| Workload { max_tokens, ..case.workload.clone() };
+        let begin = |case: &&Case| Job::Begin(Begin { workload: workload(case), save: save.clone() });
+        let mut reply = on.ask(cases.iter().map(begin).collect())?;
+        let mut files = |case: &&Case| {
+            Part { case, name: case.name().into(), k: 0, tokens: max_tokens }.check(&reply)?;
+            let mut file = |&tokens: &u32| Some((tokens, reply.sessions.remove(&(case.name().into(), tokens))?));
+            Ok(save.iter().filter_map(&mut file).collect())
+        };
+        cases.iter().map(&mut files).collect()
     }
 
     /// Numbers of tokens after which a cell makes and resumes sessions. The first cell makes the files of all.
     fn ks(&self, cell: Cell) -> &[u32] {
-        if is_shortened(cell) && cell != self.first { &FEW } else { &self.ks }
+        if self.is_shortened(cell) { &FEW } else { &self.ks }
     }
 
-    /// Compares the files that a cell makes, and what it makes of those of the first cell. Returns the number of tokens
-    /// compared.
-    fn verify(&self, on: On, case: &Case, made: &Files) -> Result<usize, Fault> {
-        let mut steps = (SAVED_TOKENS + RESUMED_TOKENS) as usize;
+    /// Whether the cell takes the few numbers of tokens in any case.
+    fn is_shortened(&self, cell: Cell) -> bool {
+        let best = || Cell::all().filter(|other| other.target == cell.target).last() == Some(cell);
+        let not_best = || cell.target.clock == Clock::Instructions && !best();
+        !self.in_full && cell != self.first && (takes_few(cell) || cell.target.samples.is_some() || not_best())
+    }
+
+    /// Compares the files that a cell makes with those of the first cell, and what it makes of those of the first cell.
+    /// Returns the number of tokens compared. Few requests, because each starts an emulator or a browser.
+    fn verify(&self, on: On, made: &[(&Case, &Files)]) -> Result<usize, Fault> {
+        let cases: Vec<&Case> = made.iter().map(|&(case, _)| case).collect();
+        let mut steps = cases.len() * (SAVED_TOKENS + RESUMED_TOKENS) as usize;
         if on.cell != self.first {
-            for (tokens, file) in self.begin(on, case)? {
-                self.same(case, &format!("begun and saved after {tokens} tokens"), made.get(&tokens), Some(&file))?;
+            for (&(case, made), files) in made.iter().zip(self.begin(on, &cases)?) {
+                for (tokens, file) in files {
+                    self.same(case, &format!("begun and saved after {tokens} tokens"), made.get(&tokens), Some(&file))?;
+                }
             }
         }
-        let size = made.values().map(Vec::len).max().unwrap_or(1).max(1);
+        let size = made.iter().flat_map(|(_, files)| files.values()).map(Vec::len).max().unwrap_or(1).max(1);
         let batch = if on.cell.target.clock == Clock::Instructions { BATCH } else { LARGE_BATCH };
-        for ks in self.ks(on.cell).chunks((batch / size).max(1)) {
-            let parts =
-                ks.iter().map(|&k| Part { case, name: format!("{}+{k}", case.name()), k, tokens: RESUMED_TOKENS });
-            let parts: Vec<Part> = parts.collect();
-            let reply = on.ask(parts.iter().map(|part| part.resume(made)).collect())?;
-            for part in &parts {
+        let part = |&k: &u32, &(case, made)| {
+            (Part { case, name: format!("{}+{k}", case.name()), k, tokens: RESUMED_TOKENS }, made)
+        };
+        let parts = made.iter().flat_map(|of| self.ks(on.cell).iter().map(move |k| part(k, of)));
+        let parts: Vec<(Part, &Files)> = parts.collect();
+        for parts in parts.chunks((batch / size).max(1)) {
+            let reply = on.ask(parts.iter().map(|(part, made)| part.resume(made)).collect())?;
+            for (part, made) in parts {
                 part.check(&reply)?;
                 for after in [0, RESUMED_TOKENS] {
                     let about = format!("resumed after {} tokens and saved {after} later", part.k);
                     let file = reply.sessions.get(&(part.name.clone(), after));
-                    self.same(case, &about, made.get(&(part.k + after)), file)?;
+                    self.same(part.case, &about, made.get(&(part.k + after)), file)?;
                 }
                 steps += RESUMED_TOKENS as usize;
             }
@@ -212,9 +229,9 @@ impl Part<'_> {
 }
 
 impl Fault {
-    fn row(&self, plan: &Plan, on: On, case: &Case) -> Row {
+    fn row(&self, plan: &Plan, on: On) -> Row {
         let (message, exit) = match self {
-            Fault::Run(error) => return plan.failure(on.cell, SESSIONS, &case.model, "verify", error),
+            Fault::Run(error) => return plan.failure(on.cell, SESSIONS, &on.model.name, "verify", error),
             Fault::Failed(message) => (message, Exit::Harness),
             Fault::Wrong(message) => (message, Exit::WrongAnswer),
         };
@@ -233,7 +250,7 @@ pub fn in_words(plan: &Plan, rows: &[Row]) -> Option<String> {
     let few = FEW.map(|k| k.to_string()).join(", ");
     let all = format!("each of 0 to {SAVED_TOKENS}");
     let (shortened, whole): (Vec<Cell>, Vec<Cell>) =
-        cells.into_iter().partition(|&cell| plan.quick || (is_shortened(cell) && cell != handover.first));
+        cells.into_iter().partition(|&cell| plan.quick || handover.is_shortened(cell));
     let parts = [(all, whole), (few, shortened)].into_iter().filter(|(_, cells)| !cells.is_empty());
     let of = |(saved, cells): (String, Vec<Cell>)| {
         let cells: Vec<String> = cells.iter().map(Cell::to_string).collect();
