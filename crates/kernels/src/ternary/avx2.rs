@@ -63,11 +63,6 @@ impl Maddubs for Half {
     }
 
     #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        Half(avx2!(_mm256_add_epi32(self.0, other.0)))
-    }
-
-    #[inline(always)]
     fn quarter(self) -> Self {
         Half(avx2!(_mm256_srai_epi32::<2>(self.0)))
     }

@@ -28,7 +28,6 @@ pub(super) trait Maddubs: Copy {
     fn add16(self, other: Self) -> Self;
     /// Adds pairs of the 16-bit lanes of `narrow`, as 32 bits.
     fn add_widened(self, narrow: Self) -> Self;
-    fn add(self, other: Self) -> Self;
     /// Shifts the 32-bit lanes right by two bits, with their sign.
     fn quarter(self) -> Self;
     /// Writes the 32-bit lanes times `scale`; `y` may be shorter.
@@ -46,13 +45,14 @@ pub(super) fn matmul<M: Maddubs, const PER_BLOCK: usize, const VECTORS: usize>(
     y: &mut [f32],
 ) {
     for (t, y) in y.chunks_exact_mut(y.len() / x.rows()).enumerate() {
-        let (surplus, scale) = (M::splat(isa, surplus(x.padded(t))), scale * x.scale(t));
+        let (surplus, scale) = (surplus(x.padded(t)), scale * x.scale(t));
+        let surplus = [M::splat(isa, surplus), M::splat(isa, 4 * surplus)];
         for first in (0..blocks.vectors::<PER_BLOCK>()).step_by(VECTORS) {
             let columns = blocks.of_vector::<PER_BLOCK>(first);
-            let sums = sums::<M, VECTORS>(isa, columns, first % PER_BLOCK, x.quads(t));
+            let sums = sums::<M, VECTORS>(isa, columns, first % PER_BLOCK, x.quads(t), surplus);
             for (v, [a, b, c, d]) in sums.into_iter().enumerate() {
                 for (p, sum) in [a, b.quarter(), c, d.quarter()].into_iter().enumerate() {
-                    sum.add(surplus).scale_into(scale, rows_of::<PER_BLOCK>(first + v, p, y));
+                    sum.scale_into(scale, rows_of::<PER_BLOCK>(first + v, p, y));
                 }
             }
         }
@@ -60,25 +60,29 @@ pub(super) fn matmul<M: Maddubs, const PER_BLOCK: usize, const VECTORS: usize>(
 }
 
 /// The sums of the rows in `VECTORS` vectors of each block starting at `part`, the second and fourth plane's four times
-/// too large.
+/// too large, as are the values that they start with.
 #[inline(always)]
 fn sums<M: Maddubs, const VECTORS: usize>(
     isa: M::Isa,
     columns: &[Block],
     part: usize,
     quads: &[[i8; 4]],
+    [one, four]: [M; 2],
 ) -> [[M; PLANES]; VECTORS] {
-    let mut sums = [[M::splat(isa, 0); PLANES]; VECTORS];
+    let mut sums = [[one, four, one, four]; VECTORS];
     for (blocks, quads) in columns.chunks(WIDEN).zip(quads.chunks(WIDEN)) {
-        let mut narrow = [[M::splat(isa, 0); PLANES]; VECTORS];
-        for (block, quad) in blocks.iter().zip(quads) {
+        let mut pairs = blocks.iter().zip(quads);
+        let Some((block, quad)) = pairs.next() else { break };
+        let x = M::splat(isa, dword(*quad));
+        let mut narrow = [[x; PLANES]; VECTORS];
+        for (v, narrow) in narrow.iter_mut().enumerate() {
+            *narrow = products(M::load(isa, block, part + v), x);
+        }
+        for (block, quad) in pairs {
             let x = M::splat(isa, dword(*quad));
             for (v, narrow) in narrow.iter_mut().enumerate() {
-                let block = M::load(isa, block, part + v);
-                let ([a, b], [c, d]) = (block.pairs(), block.upper().pairs());
-                let [na, nb, nc, nd] = *narrow;
-                let low = [na.add16(a.maddubs(x)), nb.add16(b.maddubs(x))];
-                *narrow = [low[0], low[1], nc.add16(c.maddubs(x)), nd.add16(d.maddubs(x))];
+                let ([na, nb, nc, nd], [a, b, c, d]) = (*narrow, products(M::load(isa, block, part + v), x));
+                *narrow = [na.add16(a), nb.add16(b), nc.add16(c), nd.add16(d)];
             }
         }
         for v in 0..VECTORS {
@@ -88,4 +92,11 @@ fn sums<M: Maddubs, const VECTORS: usize>(
         }
     }
     sums
+}
+
+/// The products of a vector's codes, plane by plane.
+#[inline(always)]
+fn products<M: Maddubs>(block: M, x: M) -> [M; PLANES] {
+    let ([a, b], [c, d]) = (block.pairs(), block.upper().pairs());
+    [a.maddubs(x), b.maddubs(x), c.maddubs(x), d.maddubs(x)]
 }

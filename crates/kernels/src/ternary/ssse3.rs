@@ -63,11 +63,6 @@ impl Maddubs for Quarter {
     }
 
     #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        Quarter(ssse3!(_mm_add_epi32(self.0, other.0)))
-    }
-
-    #[inline(always)]
     fn quarter(self) -> Self {
         Quarter(ssse3!(_mm_srai_epi32::<2>(self.0)))
     }
