@@ -2,7 +2,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
-use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows};
+use bitstate_kernels::{Kernels, MatmulScratch, QuantisedRows, ReadOrder};
 use bitstate_model::{AlignedFloats, Config};
 
 /// The activations of a batch. They are kept in a state, so that a token allocates nothing and an engine can serve many
@@ -23,30 +23,10 @@ pub(crate) struct Activations {
     /// The normed input of a mix, D.
     pub z: AlignedFloats,
     /// The order in which the next head is read.
-    pub order: Order,
+    pub order: ReadOrder,
     /// The head's 15-bit inputs, rows of D, and the scale of each row.
     pub head: Vec<i16>,
     pub head_scales: Vec<f32>,
-}
-
-/// The order in which the rows of a head are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    FirstToLast,
-    LastToFirst,
-}
-
-impl Order {
-    /// The order for this head; the next one is read in the other order, so it starts with the rows that were read last
-    /// and may still be in a cache that is smaller than the head.
-    pub fn turn(&mut self) -> Self {
-        let order = *self;
-        *self = match order {
-            Order::FirstToLast => Order::LastToFirst,
-            Order::LastToFirst => Order::FirstToLast,
-        };
-        order
-    }
 }
 
 /// The inputs of the matrices; each of several matrices that read the same rows has its own.
@@ -92,7 +72,7 @@ impl Activations {
                 scratch: MatmulScratch::new(kernels, f),
             },
             z: zeros(d),
-            order: Order::FirstToLast,
+            order: ReadOrder::FirstToLast,
             head: vec![0; rows * d],
             head_scales: vec![0.0; rows],
         }

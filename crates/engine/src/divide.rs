@@ -2,13 +2,12 @@
 //!
 //! The result of a row does not depend on the others, so the bits do not depend on how the rows are divided.
 
-use crate::activations::Order;
 use crate::engine::Engine;
 use crate::weights::{BitLinear, Embedding};
 use crate::workers::Workers;
 #[cfg(doc)]
 use bitstate_kernels::Kernels;
-use bitstate_kernels::{HeadPath, Int8Head, MatmulScratch, QuantisedRows, TernaryMatrix, TopLogit};
+use bitstate_kernels::{HeadPath, Int8Head, MatmulScratch, QuantisedRows, ReadOrder, TernaryMatrix, TopLogit};
 
 /// Size of a head in bytes from which it is divided. At half of this two threads save a fifth, at a quarter nothing
 /// (the head of `byte` is an eighth).
@@ -69,7 +68,7 @@ impl<'m> Engine<'m> {
     }
 
     /// [`Kernels::head_f32`], divided.
-    pub(crate) fn head_f32(&self, rows: &[u8], z: &[f32], logits: &mut [f32], order: Order) {
+    pub(crate) fn head_f32(&self, rows: &[u8], z: &[f32], logits: &mut [f32], order: ReadOrder) {
         let row_bytes = 4 * z.len();
         self.by_rows(row_bytes, logits, order, &|first, logits| {
             self.kernels.head_f32(&rows[first * row_bytes..][..logits.len() * row_bytes], z, logits);
@@ -77,7 +76,7 @@ impl<'m> Engine<'m> {
     }
 
     /// [`Int8Head::logits`], divided.
-    pub(crate) fn head_int8(&self, head: &Int8Head<'_>, q: &[i16], scale: f32, logits: &mut [f32], order: Order) {
+    pub(crate) fn head_int8(&self, head: &Int8Head<'_>, q: &[i16], scale: f32, logits: &mut [f32], order: ReadOrder) {
         self.by_rows(head.row_bytes(), logits, order, &|first, logits| head.logits_from(first, q, scale, logits));
     }
 
@@ -89,22 +88,28 @@ impl<'m> Engine<'m> {
         scale: f32,
         top: &mut [TopLogit],
         room: &mut [f32],
-        order: Order,
+        order: ReadOrder,
     ) -> HeadPath {
         head.top_by(&|room, task| self.by_rows(head.row_bytes(), room, order, task), q, scale, top, room)
     }
 
     /// Calls `task(first, logits)` for ranges of rows that together cover `logits`; `first` is the first row of the
     /// range, and a row's weights take `row_bytes`.
-    fn by_rows(&self, row_bytes: usize, logits: &mut [f32], order: Order, task: &(dyn Fn(usize, &mut [f32]) + Sync)) {
+    fn by_rows(
+        &self,
+        row_bytes: usize,
+        logits: &mut [f32],
+        order: ReadOrder,
+        task: &(dyn Fn(usize, &mut [f32]) + Sync),
+    ) {
         if logits.len() * row_bytes < HEAD_BYTES {
             return task(0, logits);
         }
         let rows = chunk_rows(logits.len(), row_bytes, HEAD_CHUNK);
         match (self.workers, order) {
             (Some(workers), _) => workers.divide(logits, rows, &|i, logits| task(i * rows, logits)),
-            (None, Order::FirstToLast) => task(0, logits),
-            (None, Order::LastToFirst) => {
+            (None, ReadOrder::FirstToLast) => task(0, logits),
+            (None, ReadOrder::LastToFirst) => {
                 for (i, logits) in logits.chunks_mut(rows).enumerate().rev() {
                     task(i * rows, logits);
                 }

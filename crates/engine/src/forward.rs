@@ -190,13 +190,11 @@ impl Engine<'_> {
         top: &mut [TopLogit],
         room: &mut [f32],
     ) -> Result<(), (usize, NotFinite)> {
-        let (Embedding::Int8(rows), None) = (&self.embedding, self.workers) else {
-            let k = top.len() / states.len();
-            let mut sessions = states.iter_mut().zip(top.chunks_mut(k)).enumerate();
-            return sessions.try_for_each(|(i, (state, top))| {
-                self.top_head(state.borrow_mut(), top, room, &mut ()).map(|_| ()).map_err(|not_finite| (i, not_finite))
-            });
+        let rows = match (&self.embedding, self.workers) {
+            (Embedding::Int8(rows), None) if rows.shares_a_pass(states.len()) => rows,
+            _ => return self.top_heads_one_by_one(states, top, room),
         };
+        let order = states[0].borrow_mut().activations.order.turn();
         let (d, (q, scales)) = (self.config.n_embd, self.head_inputs(states));
         for (i, (q, &scale)) in q.chunks_exact(d).zip(scales).enumerate() {
             check_int8(rows, scale, || {
@@ -205,7 +203,25 @@ impl Engine<'_> {
             })
             .map_err(|not_finite| (i, not_finite))?;
         }
-        rows.top_many(q, scales, top, room);
+        rows.top_many(q, scales, top, room, order);
+        Ok(())
+    }
+
+    /// [`top_heads`](Self::top_heads) with a pass over the head for each session, in turn from the first row to the last
+    /// and back.
+    fn top_heads_one_by_one<S: BorrowMut<State>>(
+        &self,
+        states: &mut [S],
+        top: &mut [TopLogit],
+        room: &mut [f32],
+    ) -> Result<(), (usize, NotFinite)> {
+        let (k, mut order) = (top.len() / states.len(), states[0].borrow_mut().activations.order);
+        for (i, (state, top)) in states.iter_mut().zip(top.chunks_mut(k)).enumerate() {
+            let state = state.borrow_mut();
+            state.activations.order = order.turn();
+            self.top_head(state, top, room, &mut ()).map_err(|not_finite| (i, not_finite))?;
+        }
+        states[0].borrow_mut().activations.order = order;
         Ok(())
     }
 

@@ -34,7 +34,7 @@ mod variant;
 mod vector;
 
 pub use finite::NotFinite;
-pub use head::{Divide, HeadPath, HeadRows, Int8Head, WhyFull};
+pub use head::{Divide, HeadPath, HeadRows, Int8Head, ReadOrder, WhyFull};
 pub use isa::Unavailable;
 pub use kernels::Kernels;
 pub use path::{Path, Tail};

@@ -4,7 +4,7 @@
 
 mod support;
 
-use bitstate_kernels::{Divide, HeadPath, Int8Head, Kernels, TopLogit, Variant, WhyFull};
+use bitstate_kernels::{Divide, HeadPath, Int8Head, Kernels, ReadOrder, TopLogit, Variant, WhyFull};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use support::data::{Kind, Source};
@@ -58,11 +58,13 @@ impl Case {
             for laid_out in [false, true] {
                 for (n, k) in [(1, 1), (2, 1), (4, 1), (3, 2), (4, 50)] {
                     let k = k.min(v);
-                    let (mut top, mut room) = (vec![TopLogit::default(); n * k], vec![f32::NAN; v]);
-                    head.top_many(&q[..n * d], &scales[..n], &mut top, &mut room);
-                    for (ranked, top) in ranked.iter().zip(top.chunks(k)) {
-                        let name = format!("{name} {:?} {k} of {v}, {n} sessions, {laid_out}", kernels.variant());
-                        assert_eq!(bits(top), bits(&ranked[..k]), "{name}");
+                    for order in [ReadOrder::FirstToLast, ReadOrder::LastToFirst] {
+                        let (mut top, mut room) = (vec![TopLogit::default(); n * k], vec![f32::NAN; v]);
+                        head.top_many(&q[..n * d], &scales[..n], &mut top, &mut room, order);
+                        for (ranked, top) in ranked.iter().zip(top.chunks(k)) {
+                            let name = format!("{name} {:?} {k} of {v}, {n} sessions", kernels.variant());
+                            assert_eq!(bits(top), bits(&ranked[..k]), "{name}, {laid_out}, {order:?}");
+                        }
                     }
                 }
                 head.lay_out_for_many();

@@ -6,6 +6,7 @@
 //! the bit.
 
 use super::coarse::{self, Block, Coarse, CoarseRows, Columns, GROUP, WIDEN};
+use super::order::ReadOrder;
 use super::shape::{PIECE, SESSIONS, fetch};
 
 /// The operands.
@@ -18,12 +19,13 @@ pub(super) struct Input<'a> {
     pub sessions: &'a [coarse::Input],
     /// One per session.
     pub scales: &'a [f32],
+    pub order: ReadOrder,
 }
 
 /// Called as `each(t, first, bounds)` with the bounds of session `t` for the rows starting at `first`.
 pub(super) type Each<'a> = &'a mut dyn FnMut(usize, usize, &mut [f32]);
 
-/// Calls `each` for all rows, [`PIECE`] at a time, and for each session; `TOGETHER` sessions share `ACROSS` loaded
+/// Calls `each` for all rows, [`PIECE`] at a time in the order asked for, and for each session; `TOGETHER` sessions share `ACROSS` loaded
 /// vectors.
 #[inline(always)]
 pub(super) fn bounds_together<M: Coarse, const ACROSS: usize, const TOGETHER: usize>(
@@ -31,11 +33,15 @@ pub(super) fn bounds_together<M: Coarse, const ACROSS: usize, const TOGETHER: us
     input: Input<'_>,
     each: Each<'_>,
 ) {
-    let Input { rows, row_scales, sessions, .. } = input;
+    let Input { rows, row_scales, sessions, order, .. } = input;
     let mut bounds = [0.0; SESSIONS * PIECE];
-    let pieces = rows.blocks.chunks(PIECE / GROUP * rows.per_group);
-    let of_rows = rows.norms.chunks(PIECE).zip(row_scales.chunks(PIECE));
-    for ((first, blocks), (norms, row_scales)) in (0..).step_by(PIECE).zip(pieces).zip(of_rows) {
+    // A search begins with a whole piece, so in either order one that is not whole is the last.
+    let whole = row_scales.len() / PIECE;
+    for p in 0..row_scales.len().div_ceil(PIECE) {
+        let p = if order == ReadOrder::LastToFirst && p < whole { whole - 1 - p } else { p };
+        let (first, end) = (p * PIECE, row_scales.len().min((p + 1) * PIECE));
+        let (norms, row_scales) = (&rows.norms[first..end], &row_scales[first..end]);
+        let blocks = &rows.blocks[first / GROUP * rows.per_group..][..(end - first).div_ceil(GROUP) * rows.per_group];
         let groups = blocks.chunks_exact(rows.per_group).zip(norms.chunks(GROUP)).zip(row_scales.chunks(GROUP));
         for (g, ((group, norms), row_scales)) in groups.enumerate() {
             // Groups often are whole pages of memory, across which the hardware does not prefetch.

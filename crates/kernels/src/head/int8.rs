@@ -15,10 +15,12 @@
 use super::coarse::{self, CoarseRows, GROUP, Input};
 use super::coarse_many;
 use super::dispatch;
+use super::order::ReadOrder;
 use super::outcome::{HeadPath, WhyFull};
 use super::rows::HeadRows;
 use super::search::{Part, Search};
 use super::shape::{PIECE, SESSIONS};
+use crate::isa::Isa;
 use crate::kernels::{Kernels, same_length};
 use crate::path::Path;
 use crate::top::TopLogit;
@@ -29,9 +31,15 @@ use core::ops::Range;
 /// saves nothing.
 const LEAST_BYTES: usize = 1 << 20;
 
-/// Sessions from which one pass over the codes is faster than one pass each, on a Xeon with AVX-512: 1.37 times the
-/// tokens per second for two.
-const WORTH_A_PASS: usize = 2;
+/// Sessions from which one pass over the codes is faster than one pass each. On a Xeon with AVX-512, two get 1.26 times
+/// the tokens per second; with AVX2, whose multiplications take as long as reading, 0.97 times, and four 1.12 times.
+fn worth_a_pass(kernels: Kernels) -> usize {
+    match kernels.isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2(_) => 4,
+        _ => 2,
+    }
+}
 /// Sessions from which reading twice the bytes, for tighter bounds, pays off: with two, 0.88 of the speed of one by
 /// one.
 const WORTH_WHOLE_BYTES: usize = 4;
@@ -254,14 +262,21 @@ impl<'m> Int8Head<'m> {
         Part { kernels: self.kernels, rows, row_scales: &self.scales[range], q, scale }
     }
 
+    /// Whether [`top_many`](Int8Head::top_many) of this many sessions passes over the rows once, and not once for each
+    /// session, because that is faster.
+    pub fn shares_a_pass(&self, sessions: usize) -> bool {
+        self.coarse.is_ok() && sessions >= worth_a_pass(self.kernels)
+    }
+
     /// The largest logits of `scales.len()` sessions, the same number for each: as [`top`](Int8Head::top) returns for
     /// each session alone. `q` has D values of each session, `top` their winners, one session after the other; `room`
     /// is a work buffer of V values. One pass serves all sessions: over half of the bytes, or, for four sessions and
-    /// more, over rows [laid out for it](Int8Head::lay_out_for_many), if the variant multiplies bytes by bytes.
+    /// more, over rows [laid out for it](Int8Head::lay_out_for_many), if the variant multiplies bytes by bytes. The
+    /// former is in this `order`.
     ///
     /// # Panics
     /// If the lengths differ from these.
-    pub fn top_many(&self, q: &[i16], scales: &[f32], top: &mut [TopLogit], room: &mut [f32]) {
+    pub fn top_many(&self, q: &[i16], scales: &[f32], top: &mut [TopLogit], room: &mut [f32], order: ReadOrder) {
         let (d, n) = (self.row_bytes(), scales.len());
         same_length(n * d, &[q.len()]);
         same_length(self.scales.len(), &[room.len()]);
@@ -272,17 +287,17 @@ impl<'m> Int8Head<'m> {
         let k = top.len() / n;
         let sessions = q.chunks(SESSIONS * d).zip(scales.chunks(SESSIONS)).zip(top.chunks_mut(SESSIONS * k));
         for ((q, scales), top) in sessions {
-            self.top_of_sessions(q, scales, top, room);
+            self.top_of_sessions(q, scales, top, room, order);
         }
     }
 
     /// [`top_many`](Int8Head::top_many) of up to [`SESSIONS`].
-    fn top_of_sessions(&self, q: &[i16], scales: &[f32], top: &mut [TopLogit], room: &mut [f32]) {
+    fn top_of_sessions(&self, q: &[i16], scales: &[f32], top: &mut [TopLogit], room: &mut [f32], order: ReadOrder) {
         let (d, v, k) = (self.row_bytes(), self.scales.len(), top.len() / scales.len());
         let mut found = [false; SESSIONS];
         // Rows without factors, or few rows, have no first stage; a search starts with the first piece.
         if let Ok(coarse) = &self.coarse
-            && scales.len() >= WORTH_A_PASS
+            && self.shares_a_pass(scales.len())
             && k <= v.min(PIECE)
         {
             let mut searches = [const { None }; SESSIONS];
@@ -291,7 +306,7 @@ impl<'m> Int8Head<'m> {
                 let part = self.part(0..v, q, scale);
                 *search = self.check_scale(&part).ok().map(|()| (part, Search::new(part, top)));
             }
-            let bounded = self.bounds_of_sessions(coarse, k, q, scales, &mut |t, first, bounds| {
+            let bounded = self.bounds_of_sessions(coarse, k, q, scales, order, &mut |t, first, bounds| {
                 if let Some((_, search)) = &mut searches[t] {
                     search.look(first, bounds);
                 }
@@ -321,6 +336,7 @@ impl<'m> Int8Head<'m> {
         k: usize,
         q: &[i16],
         scales: &[f32],
+        order: ReadOrder,
         each: coarse_many::Each<'_>,
     ) -> usize {
         if let Some(many) = &self.many
@@ -339,7 +355,7 @@ impl<'m> Int8Head<'m> {
         let (row_scales, sessions) = (&self.scales, &inputs[..scales.len()]);
         dispatch::bounds_together(
             self.kernels.isa,
-            coarse_many::Input { rows: coarse, row_scales, sessions, scales },
+            coarse_many::Input { rows: coarse, row_scales, sessions, scales, order },
             each,
         );
         self.scales.len()

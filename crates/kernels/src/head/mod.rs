@@ -41,6 +41,7 @@ pub(crate) mod neon;
 pub(crate) mod neon_dotprod;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon_i8mm;
+mod order;
 mod outcome;
 #[cfg(all(target_arch = "wasm32", feature = "relaxed_simd"))]
 pub(crate) mod relaxed_simd;
@@ -61,6 +62,7 @@ mod unbounded;
 use crate::kernels::{Kernels, same_length};
 
 pub use int8::{Divide, Int8Head};
+pub use order::ReadOrder;
 pub use outcome::{HeadPath, WhyFull};
 pub use rows::HeadRows;
 
