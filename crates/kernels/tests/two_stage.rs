@@ -49,14 +49,16 @@ impl Case {
             Case { q: self.q.iter().rev().copied().collect(), scale: -self.scale, ..self.clone() },
             Case { q: self.q.iter().map(|q| q / 2).collect(), ..self.clone() },
         ];
-        let sessions: Vec<_> = std::iter::once(self).chain(&others).collect();
+        let mut sessions: Vec<_> = std::iter::once(self).chain(&others).collect();
+        // Six, which no variant takes at once.
+        sessions.extend_from_within(..2);
         let (q, scales) = (sessions.iter().flat_map(|s| s.q.clone()), sessions.iter().map(|s| s.scale));
         let (q, scales) = (q.collect::<Vec<_>>(), scales.collect::<Vec<_>>());
         let ranked: Vec<_> = sessions.iter().map(|session| session.ranked()).collect();
         for kernels in variants() {
             let mut head = self.head(kernels);
             for laid_out in [false, true] {
-                for (n, k) in [(1, 1), (2, 1), (4, 1), (3, 2), (4, 50)] {
+                for (n, k) in [(1, 1), (2, 1), (4, 1), (3, 2), (5, 2), (6, 1), (4, 50)] {
                     let k = k.min(v);
                     for order in [ReadOrder::FirstToLast, ReadOrder::LastToFirst] {
                         let (mut top, mut room) = (vec![TopLogit::default(); n * k], vec![f32::NAN; v]);

@@ -25,8 +25,8 @@ pub(super) struct Input<'a> {
 /// Called as `each(t, first, bounds)` with the bounds of session `t` for the rows starting at `first`.
 pub(super) type Each<'a> = &'a mut dyn FnMut(usize, usize, &mut [f32]);
 
-/// Calls `each` for all rows, [`PIECE`] at a time in the order asked for, and for each session; `TOGETHER` sessions share `ACROSS` loaded
-/// vectors.
+/// Calls `each` for all rows, [`PIECE`] at a time in the given order, and for each session; `TOGETHER` sessions share
+/// `ACROSS` loaded vectors.
 #[inline(always)]
 pub(super) fn bounds_together<M: Coarse, const ACROSS: usize, const TOGETHER: usize>(
     isa: M::Isa,
