@@ -270,9 +270,9 @@ impl<'m> Int8Head<'m> {
 
     /// The largest logits of `scales.len()` sessions, the same number for each: as [`top`](Int8Head::top) returns for
     /// each session alone. `q` has D values of each session, `top` their winners, one session after the other; `room`
-    /// is a work buffer of V values. One pass serves all sessions: over half of the bytes, or, for four sessions and
-    /// more, over rows [laid out for it](Int8Head::lay_out_for_many), if the variant multiplies bytes by bytes. The
-    /// former is in this `order`.
+    /// is a work buffer of V values. One pass serves all sessions, if that is [faster](Int8Head::shares_a_pass): over
+    /// half of the bytes, or, for four sessions and more, over rows [laid out for it](Int8Head::lay_out_for_many), if
+    /// the variant multiplies bytes by bytes. The former is in this `order`.
     ///
     /// # Panics
     /// If the lengths differ from these.

@@ -107,8 +107,12 @@ impl<'a> Handover<'a> {
         let mut reply = on.ask(cases.iter().map(begin).collect())?;
         let mut files = |case: &&Case| {
             Part { case, name: case.name().into(), k: 0, tokens: max_tokens }.check(&reply)?;
-            let mut file = |&tokens: &u32| Some((tokens, reply.sessions.remove(&(case.name().into(), tokens))?));
-            Ok(save.iter().filter_map(&mut file).collect())
+            let mut file = |&tokens: &u32| {
+                let file = reply.sessions.remove(&(case.name().into(), tokens));
+                let missing = || Fault::Failed(format!("{}: there is no file after {tokens} tokens", case.name()));
+                Ok((tokens, file.ok_or_else(missing)?))
+            };
+            save.iter().map(&mut file).collect()
         };
         cases.iter().map(&mut files).collect()
     }
@@ -125,8 +129,8 @@ impl<'a> Handover<'a> {
         !self.in_full && cell != self.first && (takes_few(cell) || cell.target.samples.is_some() || not_best())
     }
 
-    /// Compares the files that a cell makes with those of the first cell, and what it makes of those of the first cell.
-    /// Returns the number of tokens compared. Few requests, because each starts an emulator or a browser.
+    /// Compares the files that a cell makes with those of the first cell, then what it makes of the latter. Returns the
+    /// number of tokens compared. Few requests, because each starts an emulator or a browser.
     fn verify(&self, on: On, made: &[(&Case, &Files)]) -> Result<usize, Fault> {
         let cases: Vec<&Case> = made.iter().map(|&(case, _)| case).collect();
         let mut steps = cases.len() * (SAVED_TOKENS + RESUMED_TOKENS) as usize;
